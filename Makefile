@@ -1,0 +1,50 @@
+# Worldkeep. `make` lists the targets.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint bench openapi lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Make .venv with the locked dependencies
+
+run: install ## Serve with the demo on http://127.0.0.1:8000
+	@exec $(PY) -m game serve --demo
+
+test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.installed-dev ## Measure, side by side with what people would pick instead
+	$(PY) -m bench
+
+openapi: $(VENV)/.installed-dev ## Write openapi.json anew
+	$(PY) -m game.core.openapi > openapi.json
+
+lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addresses
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+		--python-version 3.11 -q pyproject.toml -o requirements.lock
+	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
+		--python-version 3.11 -q pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Worldkeep needs Python 3.11 or newer: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""Worldkeep's API: universes, maps and accounts for D&D-style games."""

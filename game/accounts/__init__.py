@@ -1,0 +1,1 @@
+"""Users, their log-in sessions, sign-up and log-in."""

@@ -1,0 +1,84 @@
+"""Who is asking: the user of a request's access token or cookie, checked against their session each time."""
+
+from typing import Annotated, NamedTuple
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, OAuth2PasswordBearer
+
+from game.accounts import queries
+from game.accounts.models import User
+from game.accounts.tokens import COOKIE, Identity
+from game.core.database import Session
+from game.core.errors import Forbidden, Unauthorized
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+# For the OpenAPI document; the token itself is read by `AccessTokens.identify`.
+_bearer = OAuth2PasswordBearer(
+    tokenUrl="/auth/jwt/login", refreshUrl="/auth/jwt/refresh", scheme_name="Bearer", auto_error=False
+)
+_cookie = APIKeyCookie(name=COOKIE, scheme_name="Cookie", auto_error=False)
+
+
+class CrossSite(Forbidden):
+    """Another site's page may not do this with your cookie."""
+
+    code = "CROSS_SITE_REQUEST"
+
+
+class Caller(NamedTuple):
+    """A user and the log-in they came with."""
+
+    user: User
+    identity: Identity
+
+
+def refuse_cross_site(request: Request) -> None:
+    """Go on only when a request that a cookie vouches for comes from a page of ours, or from no page at all.
+
+    Raises:
+        CrossSite: a browser sent it for another site.
+    """
+    origin = request.headers.get("origin")
+    if origin and origin in request.app.state.settings.cors_origins:
+        return
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        ours = site in ("same-origin", "none")
+    else:
+        ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not ours:
+        raise CrossSite
+
+
+async def current_caller(
+    request: Request,
+    session: Session,
+    bearer: Annotated[str | None, Depends(_bearer)],
+    cookie: Annotated[str | None, Depends(_cookie)],
+) -> Caller:
+    """The user who asks, and their log-in.
+
+    Raises:
+        Unauthorized: no valid token, or its session was ended, or the account deactivated.
+        CrossSite: a write with a cookie, from a page of another site.
+    """
+    identity: Identity | None = request.app.state.tokens.identify(request.scope)
+    if identity is None:
+        raise Unauthorized
+    if identity.by_cookie and request.method not in _SAFE_METHODS:
+        refuse_cross_site(request)
+    user = await queries.user_of_session(session, identity)
+    if user is None:
+        raise Unauthorized
+    return Caller(user, identity)
+
+
+async def current_user(caller: Annotated[Caller, Depends(current_caller)]) -> User:
+    """The user who asks."""
+    return caller.user
+
+
+CurrentCaller = Annotated[Caller, Depends(current_caller)]
+CurrentUser = Annotated[User, Depends(current_user)]

@@ -1,0 +1,187 @@
+"""Users and their log-in sessions."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BeforeValidator, EmailStr, StringConstraints
+from pydantic import Field as Constraint
+from sqlalchemy import CheckConstraint, Index, LargeBinary, func
+from sqlmodel import Field, SQLModel
+
+from game.core.ids import uuid7
+from game.core.models import Document, Name, Shape, Timestamp, example, instant, unset
+
+MAX_EMAIL = 254
+MIN_PASSWORD, MAX_PASSWORD = 8, 128
+
+
+def _short_enough(value: Any) -> Any:
+    # Before the address is parsed: parsing megabytes takes long.
+    if isinstance(value, str) and len(value) > MAX_EMAIL:
+        raise ValueError(f"an e-mail address has at most {MAX_EMAIL} characters")
+    return value
+
+
+Email = Annotated[EmailStr, BeforeValidator(_short_enough)]
+Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+
+
+class User(Document, table=True):
+    """A person with an account."""
+
+    __tablename__ = "account"
+
+    email: str = Field(max_length=MAX_EMAIL)
+    hashed_password: str = Field(max_length=1024)
+    display_name: str = Field(max_length=100)
+    is_active: bool = True
+    is_superuser: bool = False
+    is_verified: bool = False
+
+    __table_args__ = (CheckConstraint("version > 0", name="version_positive"),)
+
+    def __repr__(self) -> str:
+        return f"<User {self.id}>"
+
+    __str__ = __repr__
+
+
+# FastAPI Users looks addresses up by lower(email); the index must agree with it.
+Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)  # type: ignore[attr-defined]
+
+
+class AuthSession(SQLModel, table=True):
+    """A log-in on one device: access tokens work as long as it stands; its refresh token is stored hashed."""
+
+    __tablename__ = "auth_session"
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    user_id: UUID = Field(foreign_key="account.id", ondelete="CASCADE", index=True)
+    refresh_hash: bytes = Field(sa_type=LargeBinary)
+    user_agent: str = Field(max_length=200)
+    ip_address: str = Field(max_length=45)
+    created_at: datetime = instant()
+    last_used_at: datetime = instant()
+    expires_at: datetime = instant(index=True)
+
+
+_EXAMPLE = {"email": "mira@example.com", "password": "correct horse battery", "display_name": "Mira"}
+
+
+class UserRead(Shape):
+    """A user, as they see themselves."""
+
+    id: UUID
+    email: str
+    display_name: str
+    is_active: bool
+    is_superuser: bool
+    is_verified: bool
+    version: int
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class UserRegister(Shape):
+    """Signs up."""
+
+    model_config = example(_EXAMPLE)
+
+    email: Email
+    password: Password
+    display_name: Name = Constraint(
+        default_factory=lambda data: data["email"].partition("@")[0][:100] if "email" in data else "",
+        description="What other players see; without it, the address up to the @.",
+    )
+
+
+class UserUpdateMe(Shape):
+    """Changes one's own account; a new password needs the one before."""
+
+    model_config = example({"display_name": "Mira of the Marsh"})
+
+    email: Email = unset()
+    display_name: Name = unset()
+    password: Password = unset()
+    current_password: Annotated[str, StringConstraints(max_length=MAX_PASSWORD)] = unset()
+
+
+class UserUpdate(Shape):
+    """Changes anybody's account: for superusers."""
+
+    model_config = example({"is_active": False})
+
+    email: Email = unset()
+    display_name: Name = unset()
+    password: Password = unset()
+    is_active: bool = unset()
+    is_superuser: bool = unset()
+    is_verified: bool = unset()
+
+
+class UserPage(Shape):
+    """Some of the users."""
+
+    items: list[UserRead]
+    next_cursor: str | None
+
+
+class TokenPair(Shape):
+    """What a log-in gives: send the access token as `Authorization: Bearer ...`, keep the refresh token."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the word of RFC 6750
+    expires_in: int = Field(description="Seconds until the access token expires.")
+
+
+class RefreshToken(Shape):
+    """Asks for a new pair of tokens."""
+
+    refresh_token: Annotated[str, StringConstraints(max_length=200)]
+
+
+class AuthSessionRead(Shape):
+    """A log-in of the caller's."""
+
+    id: UUID
+    user_agent: str
+    ip_address: str
+    current: bool = Field(description="Whether this request came with it.")
+    created_at: Timestamp
+    last_used_at: Timestamp
+    expires_at: Timestamp
+
+
+class AuthSessionPage(Shape):
+    """The caller's log-ins, newest first."""
+
+    items: list[AuthSessionRead]
+    next_cursor: str | None = None
+
+
+class EmailOnly(Shape):
+    """Names an address."""
+
+    model_config = example({"email": "mira@example.com"})
+
+    email: Email
+
+
+class Token(Shape):
+    """A token from a mail."""
+
+    token: Annotated[str, StringConstraints(max_length=2000)]
+
+
+class ResetPassword(Token):
+    """Sets a new password, with a token from a mail."""
+
+    password: Password
+
+
+class Accepted(Shape):
+    """The request was taken; whether anything came of it is not told."""
+
+    detail: str = "If there is such an account, a mail is on its way."

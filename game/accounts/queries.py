@@ -1,0 +1,143 @@
+"""The SQL of accounts: users and their log-in sessions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.accounts.models import AuthSession, User
+from game.accounts.tokens import Identity, new_refresh_token
+from game.core import pages
+from game.core.coalescer import HotStatement
+from game.core.hot import HotAnswer, HotRead
+from game.core.models import rfc3339
+
+AUTHENTICATED = """
+    FROM unnest($1::uuid[], $2::uuid[]{more_types}) WITH ORDINALITY AS q (session_id, user_id{more_names}, n)
+    JOIN auth_session s ON s.id = q.session_id AND s.user_id = q.user_id AND s.expires_at > now()
+    JOIN account a ON a.id = s.user_id AND a.is_active
+"""
+"""The start of every hot statement: the questions of a batch whose session stands and whose user is active."""
+
+USER_JSON = f"""
+    '{{"id":"' || a.id || '","email":' || to_json(a.email) || ',"display_name":' || to_json(a.display_name)
+    || ',"is_active":' || a.is_active || ',"is_superuser":' || a.is_superuser
+    || ',"is_verified":' || a.is_verified || ',"version":' || a.version
+    || ',"created_at":"' || {rfc3339("a.created_at")} || '","updated_at":"' || {rfc3339("a.updated_at")} || '"}}'
+"""
+
+
+def readable_by(user: User) -> Select[tuple[User]]:
+    """The users whom a user may read: themselves; superusers, everybody."""
+    statement = select(User)
+    return statement if user.is_superuser else statement.where(col(User.id) == user.id)
+
+
+async def user_of_session(session: AsyncSession, identity: Identity) -> User | None:
+    """The user of an access token; None when its session was ended or the account deactivated."""
+    statement = (
+        select(User)
+        .join(AuthSession, col(AuthSession.user_id) == col(User.id))
+        .where(
+            col(AuthSession.id) == identity.session_id,
+            col(User.id) == identity.user_id,
+            col(AuthSession.expires_at) > func.now(),
+            col(User.is_active),
+        )
+    )
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+async def held(session: AsyncSession, user_id: UUID) -> User | None:
+    """A user by id, held for a change until the transaction ends."""
+    statement = select(User).where(col(User.id) == user_id).with_for_update(key_share=True)
+    # As the row is now, not as this transaction may have read it before it had the lock.
+    return (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
+
+
+async def start_session(
+    session: AsyncSession, user_id: UUID, days: int, *, user_agent: str, ip_address: str
+) -> tuple[AuthSession, str]:
+    """A new log-in that lasts so many days, and its refresh token."""
+    now = datetime.now(UTC)
+    row = AuthSession(
+        user_id=user_id,
+        refresh_hash=b"",
+        user_agent=user_agent[:200],
+        ip_address=ip_address[:45],
+        created_at=now,
+        last_used_at=now,
+        expires_at=now + timedelta(days=days),
+    )
+    token, row.refresh_hash = new_refresh_token(row.id)
+    session.add(row)
+    await session.flush()
+    return row, token
+
+
+async def refreshable(session: AsyncSession, session_id: UUID) -> tuple[AuthSession, User] | None:
+    """A log-in that stands and its active user, held until the transaction ends."""
+    statement = (
+        select(AuthSession, User)
+        .join(User, col(User.id) == col(AuthSession.user_id))
+        .where(
+            col(AuthSession.id) == session_id,
+            col(AuthSession.expires_at) > func.now(),
+            col(User.is_active),
+        )
+        .with_for_update(of=AuthSession)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def spend_refresh_token(row: AuthSession, days: int) -> str:
+    """Give a held log-in its next refresh token, and so many days more."""
+    token, row.refresh_hash = new_refresh_token(row.id)
+    row.last_used_at = datetime.now(UTC)
+    row.expires_at = row.last_used_at + timedelta(days=days)
+    return token
+
+
+async def page(session: AsyncSession, user: User, query: pages.PageQuery) -> Mapping[str, Any]:
+    """One page of the users that a user may read."""
+    return await pages.page_of(
+        session, readable_by(user), User, query, User.display_name, (col(User.email), User.display_name)
+    )
+
+
+async def sessions_of(session: AsyncSession, user_id: UUID) -> Sequence[AuthSession]:
+    """The log-ins of a user that stand, newest first."""
+    statement = (
+        select(AuthSession)
+        .where(col(AuthSession.user_id) == user_id, col(AuthSession.expires_at) > func.now())
+        .order_by(col(AuthSession.id).desc())
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
+async def end_session(session: AsyncSession, user_id: UUID, session_id: UUID) -> bool:
+    """End one log-in of a user; whether there was one."""
+    statement = delete(AuthSession).where(col(AuthSession.id) == session_id, col(AuthSession.user_id) == user_id)
+    return (await session.execute(statement.returning(col(AuthSession.id)))).first() is not None
+
+
+async def end_sessions(session: AsyncSession, user_id: UUID, but: UUID | None = None) -> None:
+    """End all log-ins of a user, but for one that is to stay."""
+    statement = delete(AuthSession).where(col(AuthSession.user_id) == user_id)
+    if but is not None:
+        statement = statement.where(col(AuthSession.id) != but)
+    await session.execute(statement)
+
+
+ME = HotRead(
+    HotStatement(
+        f"SELECT q.n, a.version, {USER_JSON} AS body {AUTHENTICATED.format(more_types='', more_names='')}"
+    ),
+    lambda scope: None if scope["query_string"] else (),
+    lambda row: HotAnswer(row["body"].encode(), row["version"]),
+)

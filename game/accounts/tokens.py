@@ -1,0 +1,116 @@
+"""Tokens: signed access tokens of one log-in session, and refresh tokens that are spent by use."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import NamedTuple
+from uuid import UUID
+
+import jwt
+from starlette.types import Scope
+
+ACCESS_AUDIENCE = "worldkeep:access"
+COOKIE = "worldkeep_session"
+_ALGORITHM = "HS256"
+_CACHE = 4096
+_REFRESH_BYTES = 32
+
+
+class Identity(NamedTuple):
+    """Whom a request says it comes from. The database has the last word: the session may have been ended."""
+
+    user_id: UUID
+    session_id: UUID
+    expires_at: float
+    by_cookie: bool = False
+
+
+def derive_key(secret: str, purpose: str) -> str:
+    """A key of its own for each kind of token, so that one kind can never pass for another."""
+    return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+class AccessTokens:
+    """Signs and reads access tokens.
+
+    Tokens that were read once are remembered with the time they expire at, so that a repeated request does not pay
+    for the signature again. What can change, the session and the account, is never remembered.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = derive_key(secret, "access")
+        self._read: dict[bytes, Identity] = {}
+
+    def sign(self, user_id: UUID, session_id: UUID, lifetime_seconds: int) -> str:
+        """A token for a session, valid for so many seconds."""
+        now = int(time.time())
+        claims = {
+            "sub": str(user_id),
+            "sid": str(session_id),
+            "aud": ACCESS_AUDIENCE,
+            "iat": now,
+            "exp": now + lifetime_seconds,
+        }
+        return jwt.encode(claims, self._key, _ALGORITHM)
+
+    def read(self, token: bytes) -> Identity | None:
+        """Whom a token was signed for; None when it is not ours or has expired."""
+        identity = self._read.get(token)
+        if identity is None:
+            try:
+                claims = jwt.decode(
+                    token,
+                    self._key,
+                    [_ALGORITHM],
+                    audience=ACCESS_AUDIENCE,
+                    options={"require": ["sub", "sid", "exp", "aud"]},
+                )
+                identity = Identity(UUID(claims["sub"]), UUID(claims["sid"]), float(claims["exp"]))
+            except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+                return None
+            if len(self._read) >= _CACHE:
+                self._read.clear()
+            self._read[token] = identity
+        if identity.expires_at <= time.time():
+            self._read.pop(token, None)
+            return None
+        return identity
+
+    def identify(self, scope: Scope) -> Identity | None:
+        """Whom a request says it comes from: by its Authorization header, else by its cookie."""
+        cookie = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                kind, _, token = value.partition(b" ")
+                return self.read(token.strip()) if kind.lower() == b"bearer" else None
+            if name == b"cookie":
+                cookie = value
+        if cookie:
+            for part in cookie.split(b";"):
+                name, _, value = part.strip().partition(b"=")
+                if name == COOKIE.encode():
+                    identity = self.read(value)
+                    return identity._replace(by_cookie=True) if identity else None
+        return None
+
+
+def new_refresh_token(session_id: UUID) -> tuple[str, bytes]:
+    """A refresh token for a session, and the hash of it to store."""
+    token = urlsafe_b64encode(session_id.bytes + secrets.token_bytes(_REFRESH_BYTES)).decode()
+    return token, hash_refresh_token(token)
+
+
+def hash_refresh_token(token: str) -> bytes:
+    """What is stored of a refresh token: 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def session_of(refresh_token: str) -> UUID | None:
+    """The session that a refresh token names; None when it is no such token."""
+    try:
+        raw = urlsafe_b64decode(refresh_token.encode("ascii"))
+    except ValueError:
+        return None
+    return UUID(bytes=raw[:16]) if len(raw) == 16 + _REFRESH_BYTES else None

@@ -1,0 +1,1 @@
+"""What every domain needs: settings, database, errors, pages, ids, hot reads."""

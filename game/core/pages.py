@@ -1,0 +1,158 @@
+"""Lists in pages: a limit, an order, and a cursor that says where the next page starts (keyset pagination)."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import orjson
+from fastapi import Depends, Query
+from sqlalchemy import ColumnElement, Select, or_, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.types import Scope
+
+from game.core.errors import FieldError, Unprocessable
+from game.core.hot import HotAnswer
+
+DEFAULT_LIMIT = 20
+MAX_LIMIT = 100
+
+
+class Sort(StrEnum):
+    """Orders of a list; a minus sign turns one round."""
+
+    name = "name"
+    name_down = "-name"
+    created_at = "created_at"
+    created_at_down = "-created_at"
+    updated_at = "updated_at"
+    updated_at_down = "-updated_at"
+
+
+class PageQuery(NamedTuple):
+    """The parameters that every list takes."""
+
+    limit: int
+    cursor: str | None
+    sort: Sort
+    q: str | None
+
+
+def _page_query(
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many, at the most.")] = DEFAULT_LIMIT,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=1000, description="`next_cursor` of the page before, with the same `sort`."),
+    ] = None,
+    sort: Annotated[Sort, Query(description="The order.")] = Sort.created_at,
+    q: Annotated[
+        str | None, Query(max_length=100, description="Only what has this text in its name or description.")
+    ] = None,
+) -> PageQuery:
+    return PageQuery(limit, cursor, sort, q)
+
+
+PageParameters = Annotated[PageQuery, Depends(_page_query)]
+
+
+def encode_cursor(sort: str, value: Any, last_id: UUID) -> str:
+    """The cursor behind a row."""
+    return base64.urlsafe_b64encode(orjson.dumps([sort, value, str(last_id)])).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, sort: str, kind: type) -> tuple[Any, UUID]:
+    """What `encode_cursor` was given.
+
+    Raises:
+        Unprocessable: it is not such a cursor, or belongs to another order.
+    """
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        made_for, value, last_id = orjson.loads(raw)
+        value = datetime.fromisoformat(value) if kind is datetime else value
+        if made_for != sort or not isinstance(value, kind) or "\0" in str(value):
+            raise ValueError
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise ValueError
+        return value, UUID(last_id)
+    except (ValueError, TypeError, AttributeError):
+        error = FieldError("cursor", "cursor_invalid", "Not a cursor of this list in this order.")
+        raise Unprocessable(errors=[error]) from None
+
+
+def contains(text: str, *columns: Any) -> ColumnElement[bool]:
+    """That one of the columns has this text in it, whatever the case."""
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    return or_(*(column.ilike(pattern, escape="\\") for column in columns))
+
+
+async def page_of(
+    session: AsyncSession,
+    statement: Select[Any],
+    model: Any,
+    query: PageQuery,
+    name_column: Any = None,
+    searched: Sequence[Any] | None = None,
+) -> Mapping[str, Sequence[Any] | str | None]:
+    """One page of a statement that selects rows of `model`.
+
+    `name_column` is what `sort=name` means and `searched` where `q` looks, if not in name and description.
+    """
+    down = query.sort.startswith("-")
+    name = query.sort.removeprefix("-")
+    # UUIDv7 sorts by time already: the order of creation needs no second column.
+    if name == "created_at":
+        column = model.id
+    elif name == "name" and name_column is not None:
+        column = name_column
+    else:
+        column = getattr(model, name)
+    if query.q:
+        statement = statement.where(contains(query.q, *(searched or (model.name, model.description))))
+    if query.cursor:
+        kind = {"name": str, "updated_at": datetime}.get(name, str)
+        value, last_id = decode_cursor(query.cursor, query.sort, kind)
+        here = tuple_(column, model.id)
+        there: Any = tuple_(*((last_id, last_id) if name == "created_at" else (value, last_id)))
+        statement = statement.where(here < there if down else here > there)
+    order = [column, model.id] if name != "created_at" else [model.id]
+    statement = statement.order_by(*(one.desc() if down else one for one in order)).limit(query.limit + 1)
+    rows = (await session.execute(statement)).scalars().all()
+    items, more = rows[: query.limit], len(rows) > query.limit
+    cursor = None
+    if more:
+        last = items[-1]
+        value = getattr(last, column.key)
+        cursor = encode_cursor(query.sort, str(value) if isinstance(value, UUID) else value, last.id)
+    return {"items": items, "next_cursor": cursor}
+
+
+def hot_question(scope: Scope) -> tuple[int, UUID | None] | None:
+    """The limit and the id to continue behind, of a list that the hot statements can answer; else None.
+
+    They know one order, that of creation; the plain endpoint knows them all.
+    """
+    limit, after = DEFAULT_LIMIT, None
+    if query := scope["query_string"]:
+        for pair in query.split(b"&"):
+            name, _, value = pair.partition(b"=")
+            if name == b"limit" and value.isdigit() and len(value) < 4 and 1 <= int(value) <= MAX_LIMIT:
+                limit = int(value)
+            elif name == b"cursor" and len(value) < 200 and b"%" not in value and b"+" not in value:
+                try:
+                    after = decode_cursor(value.decode("latin-1"), "created_at", str)[1]
+                except Unprocessable:
+                    return None
+            else:
+                return None
+    return limit, after
+
+
+def hot_list(row: asyncpg.Record) -> HotAnswer:
+    """The answer of a hot list: its `items` as JSON, and the id that the next page follows."""
+    last = row["next_id"]
+    cursor = "null" if last is None else f'"{encode_cursor(Sort.created_at, str(last), last)}"'
+    return HotAnswer(f'{{"items":[{row["items"] or ""}],"next_cursor":{cursor}}}'.encode())

@@ -1,0 +1,151 @@
+"""Every setting, with its default: environment variables with the prefix WORLDKEEP_, or a `.env` file."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from game.core.embedded import default_data_dir
+from game.core.limits import Rate
+
+MIN_SECRET = 32
+_KNOWN_SECRETS = {"changeme", "change-me", "secret", "please-change-me", "worldkeep"}
+
+CommaSeparated = Annotated[list[str], NoDecode]
+
+
+class Settings(BaseSettings):
+    """Where a setting has no default, production demands it; development makes its own and keeps it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WORLDKEEP_", env_file=".env", extra="ignore", populate_by_name=True
+    )
+
+    environment: Literal["development", "production"] = Field(
+        "development", description="`production` refuses missing or weak secrets and open hosts."
+    )
+    database_url: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("WORLDKEEP_DATABASE_URL", "DATABASE_URL"),
+        description="`postgresql://user:password@host:5432/name`. None: the embedded PostgreSQL.",
+    )
+    migration_database_url: SecretStr | None = Field(
+        None, description="A direct connection for migrations, where DATABASE_URL goes through PgBouncer."
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="The embedded database, unsent mail, the development secret and the demo log-ins.",
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve.")
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Signs tokens; at least 32 characters, such as `openssl rand -hex 32` prints.",
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000", description="The address that players see, for links in mails."
+    )
+    allowed_hosts: CommaSeparated = Field(
+        ["localhost", "127.0.0.1", "[::1]"],
+        description="Host names that requests may name, separated by commas; `*.example.org` covers subdomains.",
+    )
+    cors_origins: CommaSeparated = Field(
+        [], description="Origins of web games that may call the API; `*` for all (then without cookies)."
+    )
+    trusted_proxies: CommaSeparated = Field(
+        [], description="Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed."
+    )
+
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="`smtp://user:password@host:587` (STARTTLS) or `smtps://`. None: mails become files.",
+    )
+    mail_from: str = Field("Worldkeep <worldkeep@localhost>", description="The sender of mails.")
+
+    limit_login: Rate = Field(
+        Rate(8, 60), description="Failed log-ins of one address from one client; 10 times as many a client."
+    )
+    limit_signup: Rate = Field(Rate(20, 3600), description="Sign-ups from one client.")
+    limit_mail: Rate = Field(Rate(5, 3600), description="Mails to one address on request.")
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token works.")
+    session_days: int = Field(30, ge=1, le=365, description="How long a log-in lasts without being used.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to log.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto`: JSON in production, readable otherwise."
+    )
+
+    max_body_size: int = Field(4 * 2**20, ge=1024, description="Bytes of a request body.")
+    database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
+    hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
+    request_timeout: float = Field(4.5, gt=0, le=300, description="Seconds until a request is given up.")
+    shutdown_grace: int = Field(10, ge=1, le=300, description="Seconds that requests under way get at a stop.")
+
+    @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("limit_login", "limit_signup", "limit_mail", mode="before")
+    @classmethod
+    def _rate(cls, value: Any) -> Any:
+        return Rate.parse(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if not self.is_production:
+            return self
+        faults = []
+        secret = self.secret_key.get_secret_value() if self.secret_key else ""
+        if not secret:
+            faults.append("WORLDKEEP_SECRET_KEY is missing: set it to what `openssl rand -hex 32` prints")
+        elif len(secret) < MIN_SECRET or len(set(secret)) < 8 or secret.lower() in _KNOWN_SECRETS:
+            faults.append(
+                f"WORLDKEEP_SECRET_KEY is too short or easy to guess: set {MIN_SECRET} random characters or more"
+            )
+        if self.database_url is None:
+            faults.append("WORLDKEEP_DATABASE_URL is missing: the embedded database is for development")
+        if "allowed_hosts" not in self.model_fields_set or not self.allowed_hosts:
+            faults.append("WORLDKEEP_ALLOWED_HOSTS is missing: set it to the server's host names")
+        elif any(host in ("*", "*.") for host in self.allowed_hosts):
+            faults.append("WORLDKEEP_ALLOWED_HOSTS may not be `*`: set it to the server's host names")
+        if "*" in self.trusted_proxies:
+            faults.append("WORLDKEEP_TRUSTED_PROXIES may not be `*`: set it to the proxy's address")
+        if self.log_level == "debug":
+            faults.append("WORLDKEEP_LOG_LEVEL may not be `debug`: set `info`")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether this server is for real."""
+        return self.environment == "production"
+
+    def secret(self) -> str:
+        """The key that signs tokens. In development one is made at first use and kept in the data directory."""
+        if self.secret_key:
+            return self.secret_key.get_secret_value()
+        path = self.data_dir / "secret-key"
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            kept = path.read_text().strip()
+            if len(kept) >= MIN_SECRET:
+                return kept
+            path.unlink()
+            return self.secret()
+        with os.fdopen(descriptor, "w") as file:
+            file.write(key := secrets.token_hex(32))
+        return key
+
+    def url(self) -> str:
+        """The database's URL as libpq and asyncpg take it."""
+        if self.database_url is None:
+            raise RuntimeError("The embedded PostgreSQL is not running: start through `python -m game`.")
+        scheme, _, rest = self.database_url.get_secret_value().partition("://")
+        return f"postgresql://{rest}" if scheme.partition("+")[0] in ("postgres", "postgresql") else scheme

@@ -1,0 +1,80 @@
+"""Optimistic locking: a document's version is its ETag (RFC 9110, sections 8.8.3 and 13.1)."""
+
+import re
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
+
+from game.core.errors import FieldError, PreconditionFailed, Unprocessable
+
+_TAGS = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
+
+
+class Versioned(Protocol):
+    """A row with a version."""
+
+    version: int
+
+
+def etag(version: int) -> str:
+    """The ETag of a version."""
+    return f'"{version}"'
+
+
+def matches(header: str, version: int) -> bool:
+    """Whether an If-Match or If-None-Match header names this version.
+
+    Weak tags count as their version: a proxy that compresses may have weakened ours.
+    """
+    return header.strip() == "*" or str(version) in _TAGS.findall(header)
+
+
+def _if_match(
+    if_match: Annotated[
+        str | None,
+        Header(max_length=1000, description="The ETag you read: 412 when there is a newer version."),
+    ] = None,
+) -> str | None:
+    if if_match is not None and if_match.strip() != "*" and not _TAGS.findall(if_match):
+        error = FieldError("If-Match", "etag_invalid", 'An ETag is written in quotes: If-Match: "3".')
+        raise Unprocessable(errors=[error])
+    return if_match
+
+
+IfMatch = Annotated[str | None, Depends(_if_match)]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(max_length=1000, description="The ETag you have: 304 when there is no newer version."),
+]
+
+
+def require_match(if_match: str | None, row: Versioned) -> None:
+    """Go on only when the client's If-Match, if any, is the row's version.
+
+    Raises:
+        PreconditionFailed: it is not; with the current version.
+    """
+    if if_match is not None and not matches(if_match, row.version):
+        raise PreconditionFailed(row.version)
+
+
+def tagged(response: Response, row: Any) -> Any:
+    """The row, with its ETag set on the answer."""
+    response.headers["ETag"] = etag(row.version)
+    return row
+
+
+def not_modified(request: Request, version: int) -> Response | None:
+    """A 304 when the client has this version already, else None."""
+    header = request.headers.get("if-none-match")
+    if header is not None and matches(header, version):
+        return Response(status_code=304, headers={"ETag": etag(version)})
+    return None
+
+
+def created(path: str, document: BaseModel) -> Response:
+    """The 201 of a new document."""
+    version: int = getattr(document, "version")  # noqa: B009 - shapes share the field, not a class
+    headers = {"Location": path, "ETag": etag(version)}
+    return Response(document.model_dump_json(), 201, headers, "application/json")

@@ -1,0 +1,70 @@
+"""Writing and reading the event log."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.events.models import Event
+
+# The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
+# have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
+_RECORD = text("""
+    WITH counted AS (
+        UPDATE universe SET event_seq = event_seq + 1 WHERE id = :universe_id RETURNING event_seq
+    )
+    INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, created_at)
+    SELECT :universe_id, event_seq, :actor_id, :kind, :subject_id,
+        cast(:payload AS jsonb), cast(:before AS jsonb), clock_timestamp()
+    FROM counted
+    RETURNING seq
+""")
+
+
+async def record(
+    session: AsyncSession,
+    kind: str,
+    *,
+    universe_id: UUID,
+    actor_id: UUID | None,
+    subject_id: UUID,
+    payload: dict[str, Any],
+    before: dict[str, Any] | None = None,
+) -> int:
+    """Add an event to a universe's log, in the transaction of the write it tells of; returns its number."""
+    await session.flush()
+    result = await session.execute(
+        _RECORD,
+        {
+            "universe_id": universe_id,
+            "actor_id": actor_id,
+            "kind": kind,
+            "subject_id": subject_id,
+            "payload": orjson.dumps(payload).decode(),
+            "before": None if before is None else orjson.dumps(before).decode(),
+        },
+    )
+    return int(result.scalar_one())
+
+
+async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) -> Sequence[Any]:
+    """The events of a universe that follow number `seq`, oldest first."""
+    # Without `before`: it may be megabytes, and is for undo.
+    statement = (
+        select(
+            col(Event.seq),
+            col(Event.kind),
+            col(Event.actor_id),
+            col(Event.subject_id),
+            col(Event.payload),
+            col(Event.created_at),
+        )
+        .where(col(Event.universe_id) == universe_id, col(Event.seq) > seq)
+        .order_by(col(Event.seq))
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()

@@ -1,0 +1,113 @@
+"""A document's rows as chunks of 64 x 64 cells, the way they are stored: split, join, and a region of them.
+
+Every chunk has the size that the map gives it: 64 x 64, less at the right and the bottom edge. Whoever stores
+chunks keeps that, also when a map's size changes.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from game.grid.document import EMPTY, size
+
+CHUNK: Final = 64
+
+# No number of a client reaches 2^53 (its JSON would not be exact in JavaScript, so it is refused): from there
+# on a number is ours, and can be told from the client's data in the frame's text without parsing it.
+ROWS_MARK: Final = 2**53
+
+# In JSON text a quote inside a string is escaped, so `"rows":` can only be a key. The look-ahead leaves out
+# fractions; smaller numbers of the same beginning are left out where they are read.
+_MARKED_ROWS: Final = re.compile(r'"rows": ?(9007199254\d{6})(?=[,}])')
+
+Frame: TypeAlias = dict[str, Any]
+ChunkKey: TypeAlias = tuple[int, int, int]
+"""Layer key, chunk x, chunk y: the chunk holds the cells from (64 x, 64 y)."""
+
+
+def split(document: Mapping[str, Any]) -> tuple[Frame, dict[ChunkKey, list[str]]]:
+    """Part a valid document into its frame and its chunks, each a list of rows; empty chunks are left out.
+
+    The frame is the document with ROWS_MARK + layer key in place of each layer's rows. The key is the layer's
+    index; it only has to be unique, and stays with the layer when others come and go. The document itself
+    is left as it is.
+    """
+    frame = dict(document)
+    chunks: dict[ChunkKey, list[str]] = {}
+    if "layers" not in document:
+        return frame, chunks
+    width, height = size(document)
+    frame["layers"] = []
+    for key, layer in enumerate(document["layers"]):
+        if "rows" in layer:
+            for top in range(0, height, CHUNK):
+                band = layer["rows"][top : top + CHUNK]
+                for left in range(0, width, CHUNK):
+                    rows = [row[left : left + CHUNK] for row in band]
+                    if any(row.strip(EMPTY) for row in rows):
+                        chunks[key, left // CHUNK, top // CHUNK] = rows
+            layer = {**layer, "rows": ROWS_MARK + key}
+        frame["layers"].append(layer)
+    return frame, chunks
+
+
+def join(frame_text: str, chunks: Iterable[tuple[int, int, int, str]], width: int, height: int) -> str:
+    """Put the rows back into a frame: JSON text in, JSON text out.
+
+    Takes the frame's text, chunks as (layer key, chunk x, chunk y, JSON list of rows) in any order, and the
+    map's size in cells. A chunk that is not given is empty; one of a layer that the frame lacks is ignored.
+    Where a layer is one chunk, its text is the rows' text, and nothing is parsed.
+    """
+    if width <= CHUNK and height <= CHUNK:
+        texts = {layer: rows for layer, _, _, rows in chunks}
+    else:
+        layers: dict[int, dict[tuple[int, int], list[str]]] = defaultdict(dict)
+        for layer, chunk_x, chunk_y, rows in chunks:
+            layers[layer][chunk_x, chunk_y] = orjson.loads(rows)
+        texts = {layer: _rows_text(region(parts, 0, 0, width, height)) for layer, parts in layers.items()}
+
+    def rows_of(match: re.Match[str]) -> str:
+        key = int(match[1]) - ROWS_MARK
+        if key < 0:
+            return match[0]
+        return f'"rows": {texts[key] if key in texts else _rows_text([EMPTY * width] * height)}'
+
+    return _MARKED_ROWS.sub(rows_of, frame_text)
+
+
+def region(chunks: Mapping[tuple[int, int], Sequence[str]], x: int, y: int, width: int, height: int) -> list[str]:
+    """The cells of one layer in a rectangle: `height` rows of `width` characters.
+
+    Takes the layer's chunks by (chunk x, chunk y), at least those of `touching` that are not empty, and the
+    rectangle in cells, which may reach beyond the map. Cells outside the given chunks are empty.
+    """
+    columns, bands = touching(x, y, width, height)
+    if not columns:
+        return [""] * height
+    blank = [EMPTY * CHUNK] * CHUNK
+    left = x - columns.start * CHUNK
+    rows: list[str] = []
+    for band in bands:
+        # Only chunks at the map's edge are smaller than a blank one. What follows them is empty, so filling
+        # up at the end puts no cell out of its place.
+        across = zip_longest(*(chunks.get((column, band), blank) for column in columns), fillvalue="")
+        lines = ["".join(cells)[left : left + width].ljust(width) for cells in across]
+        lines += [EMPTY * width] * (CHUNK - len(lines))
+        rows += lines[max(y - band * CHUNK, 0) : y + height - band * CHUNK]
+    return rows
+
+
+def touching(x: int, y: int, width: int, height: int) -> tuple[range, range]:
+    """The chunk xs and chunk ys that a rectangle of cells touches; none where a side is 0."""
+    return (
+        range(x // CHUNK, (x + width - 1) // CHUNK + 1 if width else x // CHUNK),
+        range(y // CHUNK, (y + height - 1) // CHUNK + 1 if height else y // CHUNK),
+    )
+
+
+def _rows_text(rows: list[str]) -> str:
+    return orjson.dumps(rows).decode()

@@ -1,0 +1,339 @@
+"""The grid data document: its rules, and its size. A document is parsed JSON and is never changed here."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any, Final, TypeAlias
+
+EMPTY: Final = " "
+GRID_TYPES: Final = ("square", "hex_row", "hex_column", "isometric", "none")
+DIAGONAL_RULES: Final = ("5-5-5", "5-10-5", "none")
+# Universal VTT knows closed or not, Foundry adds locked. A secret door is a door of any state with `secret`.
+DOOR_STATES: Final = ("open", "closed", "locked")
+MAX_BREACHES: Final = 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a document may be. `max_string` and `max_depth` hold for any JSON and are applied before."""
+
+    max_size: int = 4096  # cells a side
+    max_layers: int = 32
+    max_legend: int = 4096
+    max_entities: int = 10_000
+    max_walls: int = 10_000
+    max_doors: int = 10_000
+    max_lights: int = 10_000
+    max_string: int = 65_536  # characters
+    max_depth: int = 32
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One broken rule: where (`grid_data.layers[0].rows[2]`), a stable snake_case code, and a sentence."""
+
+    place: str
+    code: str
+    message: str
+
+
+class GridError(ValueError):
+    """A document that breaks the rules; `breaches` holds the first of them, at most MAX_BREACHES."""
+
+    def __init__(self, breaches: Iterable[Breach]) -> None:
+        self.breaches: tuple[Breach, ...] = tuple(breaches)
+        super().__init__("; ".join(f"{breach.place}: {breach.message}" for breach in self.breaches))
+
+
+# A rule looks at one value and answers None, or the code and the message of the breach.
+_Rule: TypeAlias = Callable[[Any], tuple[str, str] | None]
+_Rules: TypeAlias = Mapping[str, _Rule]
+
+
+def _of_type(kind: type, name: str) -> _Rule:
+    fault = "wrong_type", f"must be {name}"
+    return lambda value: None if isinstance(value, kind) else fault
+
+
+_boolean = _of_type(bool, "true or false")
+_string = _of_type(str, "a string")
+_object = _of_type(dict, "an object")
+
+
+def _text(shortest: int, longest: int) -> _Rule:
+    def rule(value: Any) -> tuple[str, str] | None:
+        if not isinstance(value, str):
+            return "wrong_type", "must be a string"
+        if len(value) < shortest:
+            return "too_short", f"must have at least {shortest} character(s)"
+        if len(value) > longest:
+            return "too_long", f"must have at most {longest} characters"
+        return None
+
+    return rule
+
+
+def _one_of(options: tuple[str, ...]) -> _Rule:
+    fault = "not_an_option", f"must be one of {', '.join(options)}"
+    return lambda value: None if isinstance(value, str) and value in options else fault
+
+
+def _whole(low: int, high: int, code: str = "out_of_range") -> _Rule:
+    def rule(value: Any) -> tuple[str, str] | None:
+        # In Python a bool is an int; in JSON it is not a number.
+        if not isinstance(value, int) or isinstance(value, bool):
+            return "wrong_type", "must be a whole number"
+        if not low <= value <= high:
+            limits = f"must be from {low} to {high}"
+            return code, limits if low <= high else "lies on a map without cells"
+        return None
+
+    return rule
+
+
+def _number(low: float = -inf, high: float = inf, *, above: float = -inf) -> _Rule:
+    wanted = f"{low} or more" if low > -inf else f"more than {above}"
+    if high < inf:
+        wanted = f"from {low} to {high}"
+
+    def rule(value: Any) -> tuple[str, str] | None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return "wrong_type", "must be a number"
+        if isinstance(value, float) and not isfinite(value):
+            return "out_of_range", "must be finite"
+        return None if low <= value <= high and value > above else ("out_of_range", f"must be {wanted}")
+
+    return rule
+
+
+_COLOR: Final = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
+
+
+def _color(value: Any) -> tuple[str, str] | None:
+    if isinstance(value, str) and _COLOR.fullmatch(value):
+        return None
+    return "not_a_color", "must be #rgb, #rrggbb or #rrggbbaa"
+
+
+def _symbol(value: Any) -> tuple[str, str] | None:
+    """One character of Unicode's basic plane that stands by itself.
+
+    Refused general categories: control, format and surrogate (Cc, Cf, Cs), marks (M*), separators (Z*), and
+    the noncharacters. Private use and code points not assigned yet are welcome: which ones are assigned
+    depends on the Unicode version of the reader.
+    """
+    if not isinstance(value, str) or len(value) != 1 or value > "\uffff":
+        return "not_a_symbol", "must be exactly one character of Unicode's basic plane (U+0021 to U+FFFD)"
+    if value == EMPTY:
+        return "not_a_symbol", "must not be the space: it is the empty cell and needs no entry"
+    category = unicodedata.category(value)
+    noncharacter = value >= "\ufffe" or "\ufdd0" <= value <= "\ufdef"
+    if noncharacter or category in ("Cc", "Cf", "Cs") or category[0] in "MZ":
+        return "not_a_symbol", "must not be white space or a control, format, combining or non-character"
+    return None
+
+
+_id = _text(1, 64)
+_coordinate = _number()
+_not_negative = _number(0)
+_SEGMENT: Final[_Rules] = {
+    "id": _id,
+    "x1": _coordinate,
+    "y1": _coordinate,
+    "x2": _coordinate,
+    "y2": _coordinate,
+    "blocks_movement": _boolean,
+    "blocks_sight": _boolean,
+    "properties": _object,
+}
+_ENDS: Final = ("x1", "y1", "x2", "y2")
+
+_DOCUMENT: Final[_Rules] = {
+    "grid_type": _one_of(GRID_TYPES),
+    "cell_distance": _number(above=0),
+    "distance_unit": _text(0, 32),
+    "diagonal_rule": _one_of(DIAGONAL_RULES),
+    "properties": _object,
+}
+_LEGEND: Final[_Rules] = {
+    "symbol": _symbol,
+    "name": _string,
+    "color": _color,
+    "blocks_movement": _boolean,
+    "blocks_sight": _boolean,
+    # Difficult terrain is 2 in the 5e SRD. Nothing is cheaper than free: paths need costs that never fall.
+    "movement_cost": _not_negative,
+    "properties": _object,
+}
+_LAYER: Final[_Rules] = {
+    "name": _text(1, 128),
+    "visible": _boolean,
+    "opacity": _number(0, 1),
+    "rows": _of_type(list, "a list of strings"),
+    "properties": _object,
+}
+_ENTITY: Final[_Rules] = {"id": _id, "kind": _string, "name": _string, "properties": _object}
+_WALL: Final = _SEGMENT
+_DOOR: Final[_Rules] = {**_SEGMENT, "state": _one_of(DOOR_STATES), "secret": _boolean}
+_LIGHT: Final[_Rules] = {
+    "id": _id,
+    "x": _coordinate,
+    "y": _coordinate,
+    "range": _not_negative,
+    "color": _color,
+    "intensity": _not_negative,
+    "properties": _object,
+}
+_BACKGROUND: Final[_Rules] = {
+    "asset_id": _id,
+    "x": _coordinate,
+    "y": _coordinate,
+    "width": _not_negative,
+    "height": _not_negative,
+    "properties": _object,
+}
+
+
+def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_data") -> None:
+    """Refuse a document that breaks a rule; keys that are not known here may hold anything.
+
+    Takes parsed JSON and the name of its place in the request. Raises GridError with every breach found, up
+    to MAX_BREACHES. A side that neither `width`/`height` nor a layer's rows give is bounded by
+    `limits.max_size` alone, so that a game of its own making may place entities without a grid.
+    """
+    checker = _Checker()
+    if checker.one(document, place, _DOCUMENT):
+        side = _whole(0, limits.max_size)
+        checker.fields(document, place, {"width": side, "height": side})
+        width, height = (None if n is None else min(n, limits.max_size) for n in _extent(document))
+        checker.each(document, place, "legend", limits.max_legend, _LEGEND, ("symbol",), "symbol")
+        checker.each(document, place, "layers", limits.max_layers, _LAYER, ("name",), "name")
+        checker.rows(document, place, width, height)
+        entity = {
+            **_ENTITY,
+            "x": _whole(0, (limits.max_size if width is None else width) - 1, "out_of_bounds"),
+            "y": _whole(0, (limits.max_size if height is None else height) - 1, "out_of_bounds"),
+        }
+        checker.each(document, place, "entities", limits.max_entities, entity, ("id", "x", "y"), "id")
+        checker.each(document, place, "walls", limits.max_walls, _WALL, _ENDS, "id")
+        checker.each(document, place, "doors", limits.max_doors, _DOOR, _ENDS, "id")
+        checker.each(document, place, "lights", limits.max_lights, _LIGHT, ("x", "y"), "id")
+        if "background" in document:
+            checker.one(document["background"], f"{place}.background", _BACKGROUND)
+    if checker.breaches:
+        raise GridError(checker.breaches)
+
+
+def size(document: Mapping[str, Any]) -> tuple[int, int]:
+    """The width and height of a valid document, in cells: stated, or else those of its first rows, or 0."""
+    width, height = _extent(document)
+    return width or 0, height or 0
+
+
+def _extent(document: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Width and height as far as a document, which may be invalid, gives them."""
+    width, height = _cells(document.get("width")), _cells(document.get("height"))
+    layers = document.get("layers")
+    for layer in layers if isinstance(layers, list) else ():
+        rows = layer.get("rows") if isinstance(layer, dict) else None
+        if isinstance(rows, list):
+            first = rows[0] if rows else ""
+            if width is None and isinstance(first, str):
+                width = len(first)
+            return width, len(rows) if height is None else height
+    return width, height
+
+
+def _cells(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+class _Checker:
+    """Applies rules and collects breaches; raises GridError as soon as there are MAX_BREACHES."""
+
+    def __init__(self) -> None:
+        self.breaches: list[Breach] = []
+
+    def add(self, place: str, code: str, message: str) -> None:
+        self.breaches.append(Breach(place, code, message))
+        if len(self.breaches) == MAX_BREACHES:
+            raise GridError(self.breaches)
+
+    def fields(self, value: Mapping[str, Any], place: str, rules: _Rules) -> None:
+        for key, item in value.items():
+            if (rule := rules.get(key)) and (fault := rule(item)):
+                self.add(f"{place}.{key}", *fault)
+
+    def one(self, value: Any, place: str, rules: _Rules, required: tuple[str, ...] = ()) -> bool:
+        """Check one object's known keys; answers whether it is an object at all."""
+        if not isinstance(value, dict):
+            self.add(place, "wrong_type", "must be an object")
+            return False
+        for key in required:
+            if key not in value:
+                self.add(f"{place}.{key}", "missing", "is required")
+        self.fields(value, place, rules)
+        return True
+
+    def each(
+        self,
+        document: Mapping[str, Any],
+        place: str,
+        key: str,
+        most: int,
+        rules: _Rules,
+        required: tuple[str, ...],
+        unique: str,
+    ) -> None:
+        """Check `document[key]`, if there is one: at most `most` objects, each with a `unique` of its own."""
+        items = document.get(key, [])
+        if not isinstance(items, list):
+            self.add(f"{place}.{key}", "wrong_type", "must be a list")
+            return
+        if len(items) > most:
+            self.add(f"{place}.{key}", "too_many", f"must have at most {most} elements")
+            return
+        first: dict[str, int] = {}
+        for index, item in enumerate(items):
+            here = f"{place}.{key}[{index}]"
+            if self.one(item, here, rules, required) and isinstance(name := item.get(unique), str):
+                earlier = first.setdefault(name, index)
+                if earlier != index:
+                    message = f"is also the {unique} of {key}[{earlier}]"
+                    self.add(f"{here}.{unique}", f"duplicate_{unique}", message)
+
+    def rows(self, document: Mapping[str, Any], place: str, width: int | None, height: int | None) -> None:
+        """Check the size and the symbols of every layer's rows."""
+        layers, legend = document.get("layers"), document.get("legend", [])
+        if not isinstance(layers, list):
+            return
+        # With a legend that cannot be read, every cell would be a breach and hide the one that matters.
+        known: set[str] | None = None
+        if isinstance(legend, list):
+            symbols = (entry.get("symbol") for entry in legend if isinstance(entry, dict))
+            known = {EMPTY}.union(symbol for symbol in symbols if isinstance(symbol, str))
+        for index, layer in enumerate(layers):
+            rows = layer.get("rows") if isinstance(layer, dict) else None
+            if not isinstance(rows, list):
+                continue
+            here = f"{place}.layers[{index}].rows"
+            if height is not None and len(rows) != height:
+                code = "too_many_rows" if len(rows) > height else "too_few_rows"
+                self.add(here, code, f"must have {height} rows, the map's height, and has {len(rows)}")
+            for y, row in enumerate(rows):
+                if not isinstance(row, str):
+                    self.add(f"{here}[{y}]", "wrong_type", "must be a string")
+                    continue
+                if width is not None and len(row) != width:
+                    code = "row_too_long" if len(row) > width else "row_too_short"
+                    message = f"must have {width} cells, the map's width, and has {len(row)}"
+                    self.add(f"{here}[{y}]", code, message)
+                if known is not None and not known.issuperset(row):
+                    x, symbol = next((x, symbol) for x, symbol in enumerate(row) if symbol not in known)
+                    message = f"has {symbol!r} (U+{ord(symbol):04X}) in cell {x}, which the legend lacks"
+                    self.add(f"{here}[{y}]", "unknown_symbol", message)

@@ -1,0 +1,1 @@
+"""Maps: their tables, queries and endpoints."""

@@ -1,0 +1,171 @@
+"""Maps: a grid of cells in layers, with entities on it. The rows of the layers are stored in chunks."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import WithJsonSchema
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from game.core.models import (
+    MAX_DESCRIPTION,
+    MAX_NAME,
+    Description,
+    Document,
+    Name,
+    Shape,
+    Timestamp,
+    example,
+    unset,
+)
+
+GRID_EXAMPLE = {
+    "width": 6,
+    "height": 3,
+    "grid_type": "square",
+    "cell_distance": 5,
+    "distance_unit": "ft",
+    "diagonal_rule": "5-5-5",
+    "legend": [
+        {"symbol": "#", "name": "wall", "color": "#5b5348", "blocks_movement": True, "blocks_sight": True},
+        {"symbol": ".", "name": "floor", "color": "#cfc6b0"},
+        {"symbol": "~", "name": "water", "color": "#4f7cac", "movement_cost": 2},
+    ],
+    "layers": [{"name": "ground", "rows": ["######", "#..~.#", "######"]}],
+    "entities": [
+        {"id": "chest-1", "kind": "chest", "name": "Old chest", "x": 2, "y": 1, "properties": {"locked": True}}
+    ],
+}
+
+
+class Map(Document, table=True):
+    """A map. `grid_data` is its document without the rows: those are in `map_chunk`."""
+
+    __tablename__ = "map"
+    __table_args__ = (
+        Index("ix_map_universe_id_id", "universe_id", "id", unique=True),
+        Index("ix_map_universe_id_name", "universe_id", "name", "id"),
+        Index("ix_map_universe_id_updated_at", "universe_id", "updated_at", "id"),
+        CheckConstraint("name <> ''", name="name_not_empty"),
+        CheckConstraint("version > 0", name="version_positive"),
+        CheckConstraint("width BETWEEN 0 AND 4096 AND height BETWEEN 0 AND 4096", name="size"),
+        CheckConstraint("jsonb_typeof(grid_data) = 'object'", name="grid_data_object"),
+    )
+
+    universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
+    name: str = Field(max_length=MAX_NAME)
+    description: str = Field(default="", max_length=MAX_DESCRIPTION)
+    grid_data: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    width: int = Field(default=0, sa_type=SmallInteger)
+    height: int = Field(default=0, sa_type=SmallInteger)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MapChunk(SQLModel, table=True):
+    """Up to 64 x 64 cells of one layer: a list of rows. A chunk that is all empty has no row here."""
+
+    __tablename__ = "map_chunk"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["universe_id", "map_id"],
+            ["map.universe_id", "map.id"],
+            ondelete="CASCADE",
+            onupdate="CASCADE",
+        ),
+        CheckConstraint("jsonb_array_length(rows) BETWEEN 1 AND 64", name="rows"),
+    )
+
+    universe_id: UUID = Field(primary_key=True)
+    map_id: UUID = Field(primary_key=True)
+    layer: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
+    x: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
+    y: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
+    rows: list[str] = Field(sa_type=JSONB)
+
+
+GridData = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": True,
+            "description": "The grid: its size, legend, layers of rows, entities, walls, doors and lights.",
+            "examples": [GRID_EXAMPLE],
+        }
+    ),
+]
+
+_EXAMPLE = {
+    "universe_id": "019a0000-0000-7000-8000-000000000001",
+    "name": "The Drowned Crypt",
+    "description": "Knee-deep, and colder than it should be.",
+    "grid_data": GRID_EXAMPLE,
+}
+
+
+class MapSummary(Shape):
+    """A map, without its grid."""
+
+    id: UUID
+    universe_id: UUID
+    name: str
+    description: str
+    version: int = Field(description="Grows by one at each change; also the ETag.")
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class MapRead(Shape):
+    """A map with its grid."""
+
+    id: UUID
+    universe_id: UUID
+    name: str
+    description: str
+    grid_data: GridData
+    version: int = Field(description="Grows by one at each change; also the ETag.")
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class MapCreate(Shape):
+    """Makes a map in a universe."""
+
+    model_config = example(_EXAMPLE)
+
+    universe_id: UUID
+    name: Name
+    description: Description = ""
+    grid_data: GridData = Field(default_factory=dict)
+
+
+class MapReplace(Shape):
+    """Replaces a map; with `universe_id`, moves it too."""
+
+    model_config = example(_EXAMPLE)
+
+    universe_id: UUID = unset()
+    name: Name
+    description: Description = ""
+    grid_data: GridData = Field(default_factory=dict)
+
+
+class MapPatch(Shape):
+    """Changes what it names; `grid_data` is replaced as a whole."""
+
+    model_config = example({"name": "The Dry Crypt"})
+
+    universe_id: UUID = unset()
+    name: Name = unset()
+    description: Description = unset()
+    grid_data: GridData = unset()
+
+
+class MapPage(Shape):
+    """Some of the caller's maps."""
+
+    items: list[MapSummary]
+    next_cursor: str | None

@@ -1,0 +1,148 @@
+"""Endpoints of maps."""
+
+import asyncio
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from game.accounts.current import CurrentUser
+from game.core import pages
+from game.core.database import Session
+from game.core.errors import (
+    FieldError,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    Unauthorized,
+    Unprocessable,
+    documented,
+)
+from game.core.hot import HotRoute, hot
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
+from game.grid.document import GridError, check
+from game.maps import policy, queries
+from game.maps.models import Map, MapCreate, MapPage, MapPatch, MapRead, MapReplace
+from game.universes import queries as universes
+from game.universes.models import Universe
+
+router = APIRouter(prefix="/maps", tags=["Maps"], route_class=HotRoute, responses=documented(Unauthorized))
+
+_CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
+
+
+class InvalidGrid(Unprocessable):
+    """The grid data breaks its rules."""
+
+    code = "INVALID_GRID_DATA"
+
+
+async def _checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a body whose grid data, if any, keeps the rules.
+
+    Raises:
+        InvalidGrid: it does not; says where.
+    """
+    if "grid_data" in fields:
+        try:
+            await asyncio.to_thread(check, fields["grid_data"])
+        except GridError as error:
+            raise InvalidGrid(
+                errors=[FieldError(one.place, one.code, one.message) for one in error.breaches]
+            ) from None
+    return fields
+
+
+def _answer(document: str, version: int, status: int = 200, **headers: str) -> Response:
+    """A map as JSON. Its text is built once, in `queries`, for hot and plain answers alike."""
+    return Response(document, status, {"ETag": etag(version), **headers}, "application/json")
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=MapRead,
+    responses=documented(Forbidden, NotFound, Unprocessable, IdempotencyKeyReused),
+)
+async def create_map(body: MapCreate, user: CurrentUser, session: Session, once: Once) -> Response:
+    """Create a map in one of your universes."""
+    fields = await _checked(body.model_dump())
+
+    async def create() -> Response:
+        universe = await universes.get(session, user, body.universe_id, lock=True)
+        policy.require("createMap", user, universe)
+        row = await queries.create(session, user, universe, fields)
+        return _answer(*await queries.document(session, user, row.id), 201, Location=f"/maps/{row.id}")
+
+    return await once(user.id, create)
+
+
+@router.get("", response_model=MapPage, responses=documented(NotFound, Unprocessable))
+@hot(queries.LIST)
+async def list_maps(
+    query: pages.PageParameters,
+    user: CurrentUser,
+    session: Session,
+    universe_id: Annotated[UUID | None, Query(description="Only the maps of this universe.")] = None,
+) -> Any:
+    """List your maps, without their grids."""
+    return await queries.page(session, user, query, universe_id)
+
+
+@router.get("/{id}", response_model=MapRead, responses=documented(NotFound))
+@hot(queries.BY_ID)
+async def read_map(
+    request: Request, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
+) -> Response:
+    """Read a map with its grid."""
+    document, version = await queries.document(session, user, id)
+    return not_modified(request, version) or _answer(document, version)
+
+
+async def _to_change(
+    session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
+) -> tuple[Map, Universe]:
+    """A map, locked with its universe, that the user may do this to and has read in its last version."""
+    row, universe = await queries.get_to_change(session, user, id)
+    policy.require(operation, user, universe)
+    require_match(if_match, row)
+    return row, universe
+
+
+async def _change(
+    session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None, fields: dict[str, Any]
+) -> Response:
+    target_id: UUID | None = fields.pop("universe_id", None)
+    target = None
+    if target_id is not None:
+        # Both universes are locked in the order of their ids, whichever way the map goes.
+        target = await queries.lock_for_move(session, user, id, target_id)
+        policy.require("createMap", user, target)
+    row, _ = await _to_change(session, operation, user, id, if_match)
+    await queries.change(session, user, row, fields, target)
+    await session.flush()
+    return _answer(*await queries.document(session, user, id))
+
+
+@router.put("/{id}", response_model=MapRead, responses=_CHANGES)
+async def replace_map(
+    id: UUID, body: MapReplace, user: CurrentUser, session: Session, if_match: IfMatch
+) -> Response:
+    """Replace a map: what you leave out gets its default."""
+    fields = {"description": body.description, "grid_data": body.grid_data, **body.model_dump(exclude_unset=True)}
+    return await _change(session, "replaceMap", user, id, if_match, await _checked(fields))
+
+
+@router.patch("/{id}", response_model=MapRead, responses=_CHANGES)
+async def update_map(id: UUID, body: MapPatch, user: CurrentUser, session: Session, if_match: IfMatch) -> Response:
+    """Change what you name, and leave the rest."""
+    fields = await _checked(body.model_dump(exclude_unset=True))
+    return await _change(session, "updateMap", user, id, if_match, fields)
+
+
+@router.delete("/{id}", status_code=204, responses=_CHANGES)
+async def delete_map(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
+    """Delete a map."""
+    row, _ = await _to_change(session, "deleteMap", user, id, if_match)
+    await queries.remove(session, user, row)

@@ -1,0 +1,1 @@
+"""Universes, and who may do what in them."""

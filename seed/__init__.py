@@ -1,0 +1,1 @@
+"""Demo content: a universe as data files, and its loader."""

@@ -1,0 +1,271 @@
+"""What every test stands on: a real PostgreSQL, a migrated database of its own for each test worker, the app, people.
+
+Tests share their worker's database and never empty it: every test signs up its own people, and nobody sees what
+is not theirs.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from fasteners import InterProcessLock
+from fastapi import FastAPI
+
+from game.core import schema
+from game.core.embedded import running
+from game.core.limits import Rate
+from game.core.settings import Settings
+from game.main import create_app, lifespan
+
+PASSWORD = "correct horse battery"
+_PATIENCE_SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """The URL of a PostgreSQL that all test workers share; its durability is off, for speed."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    with running(shared / "cluster", settings={"fsync": "off", "synchronous_commit": "off"}) as url:
+        yield url
+
+
+def _named(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def _execute(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def _exists(url: str, name: str) -> bool:
+    connection = await asyncpg.connect(url)
+    try:
+        return bool(await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name))
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def new_database(cluster: str) -> Callable[[], str]:
+    """Makes another migrated database, as a copy of one that the real migrations made; returns its URL."""
+
+    def make() -> str:
+        lock = Path(urlsplit(cluster).query.partition("host=")[2].partition("&")[0]).parent / "template.lock"
+        with InterProcessLock(str(lock)):
+            if not asyncio.run(_exists(cluster, "migrated")):
+                asyncio.run(_execute(cluster, "CREATE DATABASE migrating"))
+                schema.upgrade(_named(cluster, "migrating"))
+                asyncio.run(_execute(cluster, "ALTER DATABASE migrating RENAME TO migrated"))
+            name = f"test_{uuid4().hex[:12]}"
+            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE migrated"))
+        return _named(cluster, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def database_url(new_database: Callable[[], str]) -> str:
+    """The database of this test worker."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings without limits that a test would run into."""
+    often = Rate(100_000, 3600)
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        database_url=database_url,
+        data_dir=tmp_path_factory.mktemp("data"),
+        secret_key="a secret for tests, long enough: 0123456789",
+        limit_login=often,
+        limit_signup=often,
+        limit_mail=often,
+        log_level="warning",
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The running app of this test worker."""
+    app = create_app(settings)
+    async with lifespan(app):
+        yield app
+
+
+@dataclass
+class Person:
+    """Somebody with an account, and their HTTP client."""
+
+    client: httpx2.AsyncClient
+    id: str
+    email: str
+    password: str
+    tokens: dict[str, Any] = field(default_factory=dict)
+
+    async def universe(self, **fields: Any) -> dict[str, Any]:
+        """A new universe of theirs."""
+        answer = await self.client.post("/universes", json={"name": "Somewhere", **fields})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    async def map(self, universe_id: str | None = None, **fields: Any) -> dict[str, Any]:
+        """A new map of theirs, in a new universe unless told."""
+        universe_id = universe_id or (await self.universe())["id"]
+        answer = await self.client.post("/maps", json={"name": "Cellar", **fields, "universe_id": universe_id})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+
+def new_client(app: FastAPI, **options: Any) -> httpx2.AsyncClient:
+    """An HTTP client that talks to the app in this process."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://localhost", **options)
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+    """The client of somebody who is not logged in."""
+    async with new_client(app) as client:
+        yield client
+
+
+async def sign_up_and_log_in(client: httpx2.AsyncClient, **fields: Any) -> Person:
+    """Make an account through a client, log it in, and send its token from then on."""
+    body = {"email": f"{uuid4().hex[:16]}@example.com", "password": PASSWORD, **fields}
+    registered = await client.post("/auth/register", json=body)
+    assert registered.status_code == 201, registered.text
+    form = {"username": body["email"], "password": body["password"]}
+    login = await client.post("/auth/jwt/login", data=form)
+    assert login.status_code == 200, login.text
+    client.headers["authorization"] = f"Bearer {login.json()['access_token']}"
+    return Person(client, registered.json()["id"], body["email"], body["password"], login.json())
+
+
+@pytest.fixture
+async def new_person(app: FastAPI) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
+    """Makes people."""
+    clients = []
+
+    async def make(**fields: Any) -> Person:
+        client = new_client(app)
+        clients.append(client)
+        return await sign_up_and_log_in(client, **fields)
+
+    yield make
+    for client in clients:
+        await client.aclose()
+
+
+@pytest.fixture
+async def owner(new_person: Callable[..., Awaitable[Person]]) -> Person:
+    """Somebody who owns things in a test."""
+    return await new_person(display_name="Owner")
+
+
+@pytest.fixture
+async def stranger(new_person: Callable[..., Awaitable[Person]]) -> Person:
+    """Somebody else."""
+    return await new_person(display_name="Stranger")
+
+
+@pytest.fixture
+async def superuser(new_person: Callable[..., Awaitable[Person]], database_url: str) -> Person:
+    """Somebody who runs the server."""
+    person = await new_person(display_name="Superuser")
+    await _execute(database_url, f"UPDATE account SET is_superuser = true WHERE id = '{person.id}'")
+    return person
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the test's own."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """A server in processes of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def wait_until_up(self) -> None:
+        """Wait until it answers."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < end:
+            assert self.process.poll() is None, self.log.read_text()
+            with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=1):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
+
+    def stop(self, sign: int = signal.SIGTERM, timeout: float = 20) -> int:
+        """Send a signal, and wait for the end; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        return self.process.wait(timeout)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+    """A real server, `python -m game serve`, on a port of its own; stopped at the end.
+
+    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`.
+    """
+    port = free_port()
+    log = folder / f"server-{port}.log"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WORLDKEEP_")}
+    clean.pop("DATABASE_URL", None)
+    limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL")}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "game", "serve", "--port", str(port), "--data-dir", str(folder), *arguments],
+            env={**clean, **limits, **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=schema.ROOT,
+            start_new_session=True,
+        )
+    server = Server(process, f"http://127.0.0.1:{port}", log)
+    try:
+        server.wait_until_up()
+        yield server
+    finally:
+        try:
+            server.stop()
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
