@@ -133,6 +133,8 @@ class _Cluster:
         for name in ("postgres.turn", "postgres.users", "postgres.log"):
             (self.data_dir / name).touch(mode=0o600)
         with self.threads, self._my_turn():
+            self._check_folder()
+            self._trim_log()
             if not self.inside:
                 self.users.acquire_read_lock()
             self.inside += 1
@@ -173,8 +175,6 @@ class _Cluster:
             self.turn.release()
 
     def _ensure_running(self, settings: Mapping[str, str]) -> None:
-        self._check_folder()
-        self._trim_log()
         deadline = time.monotonic() + _PATIENCE_SECONDS
         start_of_log = None
         while (made := self._ask("SELECT count(*) FROM pg_database WHERE datname = 'worldkeep'")) is None:
@@ -240,7 +240,9 @@ class _Cluster:
         """Make the cluster beside its place and move it when complete: a killed initdb leaves no half one."""
         for remains in self.data_dir.glob("postgres.new-*"):
             shutil.rmtree(remains, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="postgres.new-", dir=self.data_dir) as scratch:
+        place = {"prefix": "postgres.new-", "dir": str(self.data_dir)}
+        # An interrupted initdb may still write into it.
+        with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as scratch:
             if account := self._account():
                 os.chown(scratch, account["user"], account["group"])
             # Collation by code point: the same on every system, and in every later release of it.
