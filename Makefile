@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench openapi lock clean
+.PHONY: help install run test lint bench openapi settings lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,10 @@ bench: $(VENV)/.installed-dev ## Measure, side by side with what people would pi
 	$(PY) -m bench
 
 openapi: $(VENV)/.installed-dev ## Write openapi.json anew
-	$(PY) -m game.core.openapi > openapi.json
+	$(PY) -m game openapi > openapi.json
+
+settings: $(VENV)/.installed ## Write docs/settings.md anew
+	$(PY) -m game settings > docs/settings.md
 
 lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addresses
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \

@@ -1,28 +1,36 @@
 """The command line: `python -m game serve`, `migrate`, `seed`, `superuser`, `backup`, `restore`, `doctor`."""
 
 import asyncio
+import errno
+import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+import asyncpg
 import typer
 import uvicorn
+from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
+from rich.markup import escape
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from game.accounts.manager import UserManager
@@ -30,7 +38,8 @@ from game.accounts.models import MAX_PASSWORD, MIN_PASSWORD
 from game.core import logs, schema
 from game.core.database import Database
 from game.core.embedded import EmbeddedError, binary, running
-from game.core.settings import Settings
+from game.core.settings import Settings, documentation
+from game.main import create_app
 from seed import loader
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -38,9 +47,34 @@ console = Console(stderr=True, highlight=False)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.")]
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_BACKLOG = 2048
+_BIND_HINTS = {
+    errno.EADDRINUSE: "Another program listens there: end it, or choose another --port",
+    errno.EACCES: "Ports below 1024 are for root: choose another --port",
+}
+
+
+@app.callback()
+def _prepare() -> None:
+    """Let a request to end unwind what was begun, as Ctrl-C does; the embedded database is stopped so."""
+
+    def end(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # With nohup the closing of the terminal is to be ignored.
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _error(message: str) -> None:
+    console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+
 
 def _fail(message: str, code: int = 1) -> NoReturn:
-    console.print(f"[bold red]Error:[/] {message}", soft_wrap=True)
+    _error(message)
     raise typer.Exit(code)
 
 
@@ -57,22 +91,34 @@ def _settings(**options: object) -> Settings:
             message = str(one["msg"]).removeprefix("Value error, ")
             prefix = f"WORLDKEEP_{name.removeprefix('WORLDKEEP_')}: " if name else ""
             for sentence in message.split("; "):
-                console.print(f"[bold red]Error:[/] {prefix}{sentence}.", soft_wrap=True)
+                _error(f"{prefix}{sentence}.")
         raise typer.Exit(2) from None
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"The file .env cannot be read: {error}.", 2)
 
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Settings]:
-    """The settings with a database that runs: the given one, or the embedded one as long as this is open."""
-    if settings.database_url is not None:
-        yield settings
-        return
+    """The settings with a database that runs: the given one, or the embedded one as long as this is open.
+
+    A database that cannot be used, and a file that cannot, end the command with a sentence that says why.
+    """
     try:
-        with running(settings.data_dir) as url:
+        if settings.database_url is not None:
+            yield settings
+            return
+        connections = settings.workers * (settings.database_pool_size + settings.hot_pool_size) + 50
+        with running(settings.data_dir, settings={"max_connections": str(max(200, connections))}) as url:
             os.environ["WORLDKEEP_DATABASE_URL"] = url
             yield settings.model_copy(update={"database_url": SecretStr(url)})
     except EmbeddedError as error:
         _fail(str(error))
+    except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if isinstance(error, OSError) and error.filename:
+            _fail(f"{error.filename}: {error.strerror}.")
+        cause = (isinstance(error, DBAPIError) and error.orig and error.orig.__cause__) or error
+        reason = str(cause).strip().partition("\n")[0].rstrip(".") or "it does not answer"
+        _fail(f"The database cannot be used: {reason}. Check WORLDKEEP_DATABASE_URL.")
 
 
 async def _revision(settings: Settings) -> str | None:
@@ -85,41 +131,49 @@ async def _revision(settings: Settings) -> str | None:
 
 
 def _migrate(settings: Settings) -> None:
-    """Bring the database up to date, or say in a sentence why that cannot be."""
-    try:
-        revision = asyncio.run(_revision(settings))
-        if revision == schema.head_revision():
-            return
-        if revision is not None and not schema.is_known(revision):
-            _fail(f"The database was written by a newer Worldkeep (its schema is {revision}): start that one.")
-        direct = settings.migration_database_url
-        schema.upgrade(direct.get_secret_value() if direct else settings.url())
-    except (OSError, DBAPIError) as error:
-        cause = getattr(error, "orig", None) or error
-        _fail(f"The database cannot be reached or migrated: {cause}. Check WORLDKEEP_DATABASE_URL.")
+    """Bring the database up to date, unless a newer version has been at it."""
+    revision = asyncio.run(_revision(settings))
+    if revision is not None and not schema.is_known(revision):
+        _fail(f"The database was written by a newer Worldkeep (its schema is {revision}): start that one.")
+    if revision != schema.head_revision():
+        schema.upgrade(settings.direct_url())
 
 
 def _bind(host: str, port: int) -> socket.socket:
+    """A socket that listens: from here on, no other server can have the port."""
     try:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         listener = socket.socket(family, socket.SOCK_STREAM)
         if sys.platform != "win32":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
-        _fail(f"Cannot listen on {host}:{port}: {error.strerror or error}. Is another program there? Try --port.")
+        listener.listen(_BACKLOG)
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no host name"
+        hint = _BIND_HINTS.get(getattr(error, "errno", 0) or 0, "Check --host and --port")
+        _fail(f"Cannot listen on {host}:{port}: {reason}. {hint}.")
     listener.set_inheritable(True)
     return listener
 
 
-def _announce(url: str, lines: list[str]) -> None:
+def _announce(listener: socket.socket, lines: list[str]) -> None:
     """Print where the server is, once it answers."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to find it, not to bind
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     def wait() -> None:
         for _ in range(600):
-            with suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=1):  # noqa: S310 - ours
+            connection = HTTPConnection(host, port, timeout=10)
+            try:
+                connection.request("GET", "/health")
+                connection.getresponse()
+            except (OSError, HTTPException):
+                time.sleep(0.02)
+            else:
                 break
-            time.sleep(0.02)
+            finally:
+                connection.close()
         else:
             return
         for line in [f"Worldkeep serves at {url}", f"  API docs  {url}/docs", *lines]:
@@ -138,41 +192,64 @@ def serve(
 ) -> None:
     """Serve the API."""
     settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
-    loopback = settings.host in ("127.0.0.1", "localhost", "::1")
-    if demo and (settings.is_production or not loopback):
+    if demo and (settings.is_production or settings.host not in _LOOPBACK):
         _fail("--demo is for development on this machine: not in production, and only on 127.0.0.1.")
     listener = _bind(settings.host, settings.port)
     with _database(settings) as settings, _metrics_directory(settings.workers):
         if settings.is_production and asyncio.run(_revision(settings)) != schema.head_revision():
             _fail("The database is not at this version's schema: run `python -m game migrate` first.")
         _migrate(settings)
+        # Made now, if at all: workers that make it together would each sign with their own.
+        settings.secret()
         lines = []
         if demo:
             logins = asyncio.run(loader.load_demo(settings))
             lines = ["  Demo log-ins", *(f"    {one.role:<12} {one.email:<28} {one.password}" for one in logins)]
         logs.configure(settings)
-        host, port = listener.getsockname()[:2]
-        _announce(f"http://{f'[{host}]' if ':' in str(host) else host}:{port}", lines)
-        config = uvicorn.Config(
-            "game.main:create_app",
-            factory=True,
-            workers=settings.workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=settings.shutdown_grace,
-            timeout_keep_alive=30,
-            backlog=2048,
-        )
-        if settings.workers > 1:
-            Multiprocess(config, sockets=[listener]).run()
-        else:
-            server = uvicorn.Server(config)
-            server.run(sockets=[listener])
-            if not server.started:
-                raise typer.Exit(3)
+        _announce(listener, lines)
+        _run_server(settings, listener)
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's, with a door that shuts: whoever comes during the time of grace is refused, not kept waiting."""
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
+def _run_server(settings: Settings, listener: socket.socket) -> None:
+    """Serve until a signal says to stop, then finish what is under way."""
+    config = uvicorn.Config(
+        "game.main:create_app",
+        factory=True,
+        http="game.core.server:WholeAnswers" if find_spec("httptools") else "auto",
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=settings.shutdown_grace,
+        timeout_keep_alive=30,
+        backlog=_BACKLOG,
+    )
+    if settings.workers > 1:
+        supervisor = _Supervisor(config, sockets=[listener])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise typer.Exit(STARTUP_FAILURE)
+        return
+    server = uvicorn.Server(config)
+    try:
+        server.run(sockets=[listener])
+    except (KeyboardInterrupt, SystemExit):
+        # When it has finished, the server raises the signal that stopped it once more.
+        if not (server.started and server.should_exit):
+            raise
+    if not server.started:
+        raise typer.Exit(STARTUP_FAILURE)
 
 
 @contextmanager
@@ -216,7 +293,9 @@ def superuser(
 ) -> None:
     """Make an account that runs the server, or let an account run it."""
     if password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif not sys.stdin.isatty():
+        _fail("There is no terminal to ask for a password: give it by --password-stdin.")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
@@ -250,7 +329,7 @@ def _pg(program: str, url: str, *arguments: str) -> tuple[list[str], dict[str, s
 
 
 def _run(call: tuple[list[str], dict[str, str]], doing: str, growing: Path | None = None) -> None:
-    """Run a program with a line in the terminal that shows that it works."""
+    """Run a program, with a line in the terminal that shows that it works."""
     arguments, environment = call
     with (
         console.status(doing) as status,
@@ -258,10 +337,14 @@ def _run(call: tuple[list[str], dict[str, str]], doing: str, growing: Path | Non
             arguments, env=environment, stderr=subprocess.PIPE, text=True
         ) as process,
     ):
-        while process.poll() is None:
-            time.sleep(0.1)
-            if growing is not None and growing.exists():
-                status.update(f"{doing} {growing.stat().st_size / 2**20:.1f} MiB")
+        try:
+            while process.poll() is None:
+                time.sleep(0.1)
+                if growing is not None and growing.exists():
+                    status.update(f"{doing} {growing.stat().st_size / 2**20:.1f} MiB")
+        except BaseException:
+            process.terminate()
+            raise
         if process.returncode:
             error = (process.stderr.read() if process.stderr else "").strip().splitlines()
             _fail(error[0] if error else f"{arguments[0]} failed.")
@@ -270,6 +353,8 @@ def _run(call: tuple[list[str], dict[str, str]], doing: str, growing: Path | Non
 @app.command()
 def backup(file: Path, data_dir: DataDir = None) -> None:
     """Write the whole database to a file. The server may go on meanwhile."""
+    if file.is_dir():
+        _fail(f"{file} is a folder: name a file in it.")
     part = file.with_name(file.name + ".part")
     try:
         part.unlink(missing_ok=True)
@@ -278,7 +363,9 @@ def backup(file: Path, data_dir: DataDir = None) -> None:
         _fail(f"Cannot write {file}: {error.strerror}.")
     with _database(_settings(data_dir=data_dir)) as settings:
         try:
-            _run(_pg("pg_dump", settings.url(), "--format=custom", f"--file={part}"), "Writing", part)
+            if not asyncio.run(_count_tables(settings)):
+                _fail("There is nothing to back up: the database is empty. Is it the right one?")
+            _run(_pg("pg_dump", settings.direct_url(), "--format=custom", f"--file={part}"), "Writing", part)
             os.replace(part, file)
         finally:
             part.unlink(missing_ok=True)
@@ -298,7 +385,7 @@ def restore(file: Path, data_dir: DataDir = None) -> None:
                 "Choose another with --data-dir or WORLDKEEP_DATABASE_URL."
             )
         options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", str(file))
-        _run(_pg("pg_restore", settings.url(), *options), "Reading")
+        _run(_pg("pg_restore", settings.direct_url(), *options), "Reading")
         _migrate(settings)
     console.print(f"{file} is restored.")
 
@@ -327,10 +414,13 @@ def doctor(data_dir: DataDir = None) -> None:
 
     report(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "Use 3.11 or newer")
     report(True, f"Environment {settings.environment}, settings are valid")
-    folder = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
-    writable = os.access(folder, os.W_OK) or not folder.exists()
+    known = {f"WORLDKEEP_{name.upper()}" for name in Settings.model_fields}
+    for name in sorted({*os.environ, *dotenv_values(".env")}):
+        if name.startswith("WORLDKEEP_") and name not in known:
+            report(False, f"{name} is no setting", "docs/settings.md lists them")
+    existing = next(path for path in (settings.data_dir, *settings.data_dir.parents) if os.path.exists(path))
+    writable = existing.is_dir() and os.access(existing, os.W_OK)
     report(writable, f"Data directory {settings.data_dir}", "Make it writable, or set WORLDKEEP_DATA_DIR")
-    existing = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     report(free > 2**30, f"{free / 2**30:.1f} GiB of disk are free", "Make room: at least 1 GiB")
     in_use = _answers(settings.host, settings.port)
@@ -342,17 +432,33 @@ def doctor(data_dir: DataDir = None) -> None:
         default = 465 if smtp.scheme == "smtps" else 587
         good = _answers(smtp.hostname or "localhost", smtp.port or default)
         report(good, f"SMTP server {smtp.hostname}", "It does not answer: check WORLDKEEP_SMTP_URL")
-    try:
+    with suppress(typer.Exit):
+        # Until the database has answered. What is wrong with it is said by then.
+        faults += 1
         with _database(settings) as connected:
             revision = asyncio.run(_revision(connected))
-            report(True, "The database answers")
-            current = revision == schema.head_revision()
-            report(current, f"The schema is at {revision or 'nothing'}", "Run `python -m game migrate`")
-    except (OSError, DBAPIError) as error:
-        report(False, f"The database does not answer ({type(error).__name__})", "Check WORLDKEEP_DATABASE_URL")
-    except typer.Exit:
-        faults += 1
+        faults -= 1
+        report(True, "The database answers")
+        if revision is None and not settings.is_production:
+            report(True, "The database is empty: `serve` makes its tables")
+        else:
+            newer = revision is not None and not schema.is_known(revision)
+            todo = "A newer Worldkeep made it: start that one" if newer else "Run `python -m game migrate`"
+            report(revision == schema.head_revision(), f"The schema is at {revision}", todo)
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command(hidden=True, name="settings")
+def print_settings() -> None:
+    """Print the page of all settings."""
+    typer.echo(documentation(), nl=False)
+
+
+@app.command(hidden=True)
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    settings = Settings(environment="development", secret_key=SecretStr("signs nothing: this app never serves"))
+    typer.echo(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))
 
 
 def _answers(host: str, port: int) -> bool:

@@ -1,8 +1,12 @@
 """The app, put together: a table of contents of the server."""
 
+import multiprocessing
 import re
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,17 +15,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from game.accounts.router import auth, users
-from game.accounts.tokens import AccessTokens
+from game.accounts.tokens import AccessTokens, RefreshTokens
+from game.assets.router import router as assets
 from game.core import docs, errors, health, logs
+from game.core.coalescer import Coalescer
 from game.core.database import Database
-from game.core.edge import Edge
+from game.core.edge import Deadline, Edge
 from game.core.hot import HotReads
 from game.core.housekeeping import housekeeping
 from game.core.limits import Limiter
 from game.core.mail import Mailer
 from game.core.metrics import Metrics
+from game.core.openapi import tidy
 from game.core.settings import Settings
+from game.editing.router import router as editing
+from game.exchange.router import map_files, universe_files
 from game.maps.router import router as maps
+from game.play.router import router as play
 from game.universes.router import router as universes
 
 VERSION = "0.1.0"
@@ -41,7 +51,29 @@ class Worldkeep(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """FastAPI's stack inside of ours."""
         state = self.state
-        return Edge(super().build_middleware_stack(), state.settings, state.metrics, docs.policy_of)
+        stack: ASGIApp = Deadline(super().build_middleware_stack(), state.settings.request_timeout)
+        stack = HotReads(self, stack, state.tokens.identify)
+        if state.settings.cors_origins:
+            stack = _cors(stack, state.settings.cors_origins)
+        return Edge(stack, state.settings, state.metrics, state.requests, docs.policy_of)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = tidy(super().openapi())
+        return self.openapi_schema
+
+
+def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        # Any origin and cookies together would let every site act as the person who visits it.
+        allow_credentials="*" not in origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
+        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+    )
 
 
 def operation_id(route: APIRoute) -> str:
@@ -50,18 +82,38 @@ def operation_id(route: APIRoute) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
+def _end_with_parent() -> None:
+    """Stop when the process that started this worker is gone, however that came: no orphan keeps the port."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def wait() -> None:
+            parent.join()
+            signal.raise_signal(signal.SIGTERM)
+
+        threading.Thread(target=wait, name="parent", daemon=True).start()
+
+
+def _telemetry() -> Any:
+    """FastAPI's own tracing where OpenTelemetry's SDK is installed: it would look for it at every request."""
+    return None if find_spec("opentelemetry.sdk") else {"tracing": False, "metrics": False, "logs": False}
+
+
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """What a worker holds while it serves."""
+    _end_with_parent()
     state = app.state
     state.database = Database(state.settings)
-    state.limiter = Limiter(state.database.hot_pool)
+    state.limiter = Limiter(state.database.side_pool)
     state.mailer = Mailer(state.settings)
-    state.hot = HotReads(state.database, state.tokens.identify)
+    state.hot = Coalescer(state.database.hot_connection, state.settings.hot_pool_size)
     async with housekeeping(state.database):
         yield
     await state.mailer.close()
+    state.hot.close()
     await state.database.close()
+    state.requests.flush()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -76,31 +128,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_telemetry(),
         max_body_size=settings.max_body_size,
         generate_unique_id_function=operation_id,
     )
     state: Any = app.state
     state.settings = settings
     state.metrics = Metrics()
+    state.requests = logs.RequestLog(settings)
     state.secret = settings.secret()
     state.tokens = AccessTokens(state.secret)
+    state.refresh_tokens = RefreshTokens(state.secret)
 
     errors.install(app)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            # Any origin and cookies together would let every site act as the person who visits it.
-            allow_credentials="*" not in settings.cors_origins,
-            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
-        )
 
     app.include_router(auth)
     app.include_router(users)
+    app.include_router(universe_files)
     app.include_router(universes)
+    app.include_router(map_files)
     app.include_router(maps)
+    app.include_router(editing)
+    app.include_router(play)
+    app.include_router(assets)
     app.include_router(health.router)
     docs.install(app)
     return app

@@ -1,24 +1,31 @@
 """Alembic's environment: one migration at a time, on a direct connection."""
 
 import asyncio
+from typing import Any
 
+import asyncpg
 from alembic import context
 from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 import game.main  # noqa: F401 - brings in every table
-from game.core.database import async_url
+from game.core.database import engine
 from game.core.settings import Settings
 
 _LOCK = 7_236_040
+_TRIES = 20
 
 
-def _render(kind: str, item: object, _: object) -> str | bool:
-    """SQLModel's string type is SQLAlchemy's; migrations should not need SQLModel."""
+def _render(kind: str, item: object, autogenerate: Any) -> str | bool:
+    """SQLModel's types and ours as SQLAlchemy's: a migration stands by itself."""
     if kind == "type" and type(item).__name__ == "AutoString":
         length = getattr(item, "length", None)
         return f"sa.String(length={length})" if length else "sa.String()"
+    if kind == "type" and isinstance(item, JSONB):
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+        return "postgresql.JSONB()"
     return False
 
 
@@ -33,20 +40,25 @@ def _migrate(connection: Connection) -> None:
     with context.begin_transaction():
         # Whoever comes second waits, then finds nothing left to do.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        # A migration must not make every request queue up behind it: better to fail, and be run again.
-        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        # While it waits for a table, every request for that table queues up behind it: better to step back.
+        connection.execute(text("SET LOCAL lock_timeout = '1s'"))
         context.run_migrations()
 
 
 async def _connect_and_migrate() -> None:
-    url, arguments = async_url(context.config.get_main_option("sqlalchemy.url") or Settings().url())
-    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10, **arguments})
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_migrate)
-            await connection.commit()
-    finally:
-        await engine.dispose()
+    url = context.config.get_main_option("sqlalchemy.url") or Settings().url()
+    direct = engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10})
+    for attempt in range(1, _TRIES + 1):
+        try:
+            async with direct.connect() as connection:
+                await connection.run_sync(_migrate)
+                await connection.commit()
+            return
+        except DBAPIError as error:
+            cause = error.orig and error.orig.__cause__
+            if not isinstance(cause, asyncpg.LockNotAvailableError) or attempt == _TRIES:
+                raise
+            await asyncio.sleep(1)
 
 
 asyncio.run(_connect_and_migrate())

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from game.accounts.manager import UserManager
 from game.accounts.models import User, UserRegister
+from game.accounts.passwords import verify_password
 from game.core.database import Database
 from game.core.settings import Settings
 from game.grid.document import check
@@ -67,7 +68,7 @@ async def put_account(manager: UserManager, email: str, password: str, *, is_sup
     wanted: dict[str, Any] = {"is_active": True, "is_verified": True}
     if is_superuser:
         wanted["is_superuser"] = True
-    if await manager.log_in(email, password) is None:
+    if not (await verify_password(password, found.hashed_password))[0]:
         # A new password ends all log-ins, so only where it is a new one.
         wanted["password"] = password
     return await manager.change(found, wanted)

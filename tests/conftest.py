@@ -6,10 +6,12 @@ is not theirs.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -37,12 +39,14 @@ _PATIENCE_SECONDS = 30
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+def cluster(testrun_uid: str) -> Iterator[str]:
     """The URL of a PostgreSQL that all test workers share; its durability is off, for speed."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base if worker_id == "master" else base.parent
-    with running(shared / "cluster", settings={"fsync": "off", "synchronous_commit": "off"}) as url:
+    # Not below pytest's folder: that one is closed to the system user that PostgreSQL runs as for root.
+    folder = Path(tempfile.gettempdir()) / f"worldkeep-tests-{testrun_uid}"
+    with running(folder, settings={"fsync": "off", "synchronous_commit": "off"}) as url:
         yield url
+    if not (folder / "postgres" / "postmaster.pid").exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _named(url: str, name: str) -> str:
@@ -67,10 +71,13 @@ async def _exists(url: str, name: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def new_database(cluster: str) -> Callable[[], str]:
-    """Makes another migrated database, as a copy of one that the real migrations made; returns its URL."""
+def new_database(cluster: str) -> Callable[..., str]:
+    """Makes another migrated database, as a copy of one that the real migrations made, or an empty one.
 
-    def make() -> str:
+    Returns its URL.
+    """
+
+    def make(*, empty: bool = False) -> str:
         lock = Path(urlsplit(cluster).query.partition("host=")[2].partition("&")[0]).parent / "template.lock"
         with InterProcessLock(str(lock)):
             if not asyncio.run(_exists(cluster, "migrated")):
@@ -78,14 +85,15 @@ def new_database(cluster: str) -> Callable[[], str]:
                 schema.upgrade(_named(cluster, "migrating"))
                 asyncio.run(_execute(cluster, "ALTER DATABASE migrating RENAME TO migrated"))
             name = f"test_{uuid4().hex[:12]}"
-            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE migrated"))
+            template = "template0" if empty else "migrated"
+            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE {template}"))
         return _named(cluster, name)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def database_url(new_database: Callable[[], str]) -> str:
+def database_url(new_database: Callable[..., str]) -> str:
     """The database of this test worker."""
     return new_database()
 

@@ -14,7 +14,9 @@ class Letter(NamedTuple):
 
 
 def _letter(user: User, subject: str, text: str) -> Letter:
-    return Letter(user.email, subject, f"Hello {user.display_name},\n\n{text}\n\nWorldkeep\n")
+    # Until an address is verified, it may be somebody else's: no words of a stranger's choice go there.
+    name = f" {user.display_name}" if user.is_verified else ""
+    return Letter(user.email, subject, f"Hello{name},\n\n{text}\n\nWorldkeep\n")
 
 
 def welcome(user: User, token: str) -> Letter:
@@ -25,7 +27,7 @@ To verify that the address is yours, give your game this code (POST /auth/verify
 
 {token}
 
-If you did not sign up, ignore this mail."""
+It works for one hour. If you did not sign up, ignore this mail."""
     return _letter(user, "Welcome to Worldkeep", text)
 
 

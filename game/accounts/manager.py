@@ -1,7 +1,8 @@
 """FastAPI Users, the way this project uses it: in the request's transaction, hashing off the event loop.
 
-What it does for us: sign-up, verification and reset tokens, the rules for changing an address. Nothing outside
-of `game/accounts` knows of it.
+What it does for us: finding an account by its address, the tokens in mails, the names of what can go wrong. Its
+own way of changing an account neither holds the row nor ends a log-in. Nothing outside of `game/accounts` knows of
+it.
 """
 
 import hmac
@@ -66,6 +67,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         Raises:
             exceptions.UserAlreadyExists: the address has one.
         """
+        # Before the first look at the database: no connection is held while this waits for its turn.
         hashed = await hash_password(password)
         if await self.user_db.get_by_email(email) is not None:
             raise exceptions.UserAlreadyExists
@@ -73,13 +75,24 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         return await self.user_db.create(fields)
 
     async def log_in(self, email: str, password: str) -> User | None:
-        """The active user with this address and password; takes as long when there is none."""
+        """The active user with this address and password, held; takes as long when there is none.
+
+        Gives the connection back while it hashes, and with it what was not committed.
+        """
         user = await self.user_db.get_by_email(email)
-        right, stronger = await verify_password(password, user.hashed_password if user else None)
-        if user is None or not right or not user.is_active:
+        user_id, hashed = (user.id, user.hashed_password) if user else (None, None)
+        # A wave of log-ins waits for the processor, and must not keep everybody else from the database meanwhile.
+        await self._session.rollback()
+        right, stronger = await verify_password(password, hashed)
+        if user_id is None or not right:
+            return None
+        # As the account is now: who changed the password meanwhile has just ended all log-ins with the old one.
+        user = await queries.held(self._session, user_id)
+        if user is None or not user.is_active or user.hashed_password != hashed:
             return None
         if stronger is not None:
-            await self.user_db.update(user, {"hashed_password": stronger})
+            # No new version: nothing that anybody sees has changed.
+            user.hashed_password = stronger
         return user
 
     async def change(self, user: User, fields: dict[str, Any], session_to_keep: UUID | None = None) -> User:
@@ -92,17 +105,15 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         ends_sessions = "password" in fields or fields.get("is_active") is False
         if "password" in fields:
             fields["hashed_password"] = await hash_password(fields.pop("password"))
-        verified = fields.pop("is_verified", None)
-        user = await self._update(user, fields)
-        if verified is not None:
-            # After the address, whose change takes the verification away.
-            user = await self.user_db.update(user, {"is_verified": verified})
+        if fields.get("email", user.email).lower() != user.email.lower():
+            fields.setdefault("is_verified", False)
+        user = await self.user_db.update(user, fields)
         if ends_sessions:
             await queries.end_sessions(self._session, user.id, but=session_to_keep)
         return user
 
     def reset_token(self, user: User) -> str:
-        """A token that sets a new password, once: it names the password it replaces."""
+        """A token that sets a new password, once: it names the password it replaces, and the address."""
         claims = {
             "sub": str(user.id),
             "for": self._fingerprint(user),
@@ -118,11 +129,10 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         """
         try:
             claims = decode_jwt(token, self.reset_password_token_secret, [self.reset_password_token_audience])
-            user_id, fingerprint = UUID(claims["sub"]), str(claims["for"])
-        except (jwt.PyJWTError, KeyError, ValueError, AttributeError):
+        except jwt.PyJWTError:
             raise exceptions.InvalidResetPasswordToken from None
-        user = await queries.held(self._session, user_id)
-        if user is None or not user.is_active or not hmac.compare_digest(fingerprint, self._fingerprint(user)):
+        user = await queries.held(self._session, UUID(claims["sub"]))
+        if user is None or not user.is_active or not hmac.compare_digest(claims["for"], self._fingerprint(user)):
             raise exceptions.InvalidResetPasswordToken
         return await self.change(user, {"password": password})
 
@@ -131,5 +141,23 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         claims = {"sub": str(user.id), "email": user.email, "aud": self.verification_token_audience}
         return generate_jwt(claims, self.verification_token_secret, self.verification_token_lifetime_seconds)
 
+    async def verify_address(self, token: str) -> User:
+        """Mark the address of an account as verified, with a token.
+
+        Raises:
+            exceptions.InvalidVerifyToken: it is not such a token, has expired, or was for another address.
+            exceptions.UserAlreadyVerified: the address is verified already.
+        """
+        try:
+            claims = decode_jwt(token, self.verification_token_secret, [self.verification_token_audience])
+        except jwt.PyJWTError:
+            raise exceptions.InvalidVerifyToken from None
+        user = await queries.held(self._session, UUID(claims["sub"]))
+        if user is None or not user.is_active or user.email != claims["email"]:
+            raise exceptions.InvalidVerifyToken
+        if user.is_verified:
+            raise exceptions.UserAlreadyVerified
+        return await self.user_db.update(user, {"is_verified": True})
+
     def _fingerprint(self, user: User) -> str:
-        return derive_key(str(self.reset_password_token_secret), user.hashed_password)
+        return derive_key(str(self.reset_password_token_secret), f"{user.hashed_password} {user.email}")

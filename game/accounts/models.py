@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, EmailStr, StringConstraints
+from pydantic import BeforeValidator, EmailStr, StringConstraints, TypeAdapter, ValidationError
 from pydantic import Field as Constraint
 from sqlalchemy import CheckConstraint, Index, LargeBinary, func
 from sqlmodel import Field, SQLModel
@@ -14,6 +14,8 @@ from game.core.models import Document, Name, Shape, Timestamp, example, instant,
 
 MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
+MAX_SESSIONS = 100
+"""Log-ins of one user at a time: one more ends the one that was used longest ago."""
 
 
 def _short_enough(value: Any) -> Any:
@@ -24,6 +26,17 @@ def _short_enough(value: Any) -> Any:
 
 
 Email = Annotated[EmailStr, BeforeValidator(_short_enough)]
+_EMAIL = TypeAdapter[str](Email)
+
+
+def as_stored(email: str) -> str:
+    """An address the way sign-up stores it, so that a log-in finds it; what is no address stays as it is."""
+    try:
+        return _EMAIL.validate_python(email)
+    except ValidationError:
+        return email
+
+
 Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
 
 
@@ -139,6 +152,8 @@ class TokenPair(Shape):
 class RefreshToken(Shape):
     """Asks for a new pair of tokens."""
 
+    model_config = example({"refresh_token": "AZrj…"})
+
     refresh_token: Annotated[str, StringConstraints(max_length=200)]
 
 
@@ -172,11 +187,15 @@ class EmailOnly(Shape):
 class Token(Shape):
     """A token from a mail."""
 
+    model_config = example({"token": "eyJhbGciOi…"})
+
     token: Annotated[str, StringConstraints(max_length=2000)]
 
 
 class ResetPassword(Token):
     """Sets a new password, with a token from a mail."""
+
+    model_config = example({"token": "eyJhbGciOi…", "password": "a better horse battery"})
 
     password: Password
 

@@ -3,17 +3,28 @@
 import asyncio
 import base64
 import os
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 # OWASP's password storage cheat sheet: Argon2id with 19 MiB, 2 passes, 1 lane.
 _MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
-_HASH = PasswordHash(
-    (Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES), BcryptHasher())
-)
+_BCRYPT_BYTES = 72
+
+
+class _Bcrypt(BcryptHasher):
+    """Hashes that were made elsewhere. Bcrypt never looked behind 72 bytes; the library refuses more."""
+
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:
+        whole = password.encode() if isinstance(password, str) else password
+        return super().verify(whole[:_BCRYPT_BYTES], hash)
+
+
+_HASH = PasswordHash((Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES), _Bcrypt()))
 
 # One core stays free for the event loop; the threads are the semaphore.
 _THREADS = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="password")
@@ -27,9 +38,21 @@ _NOBODY = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${_random_base6
 """A hash of no password: checking against it takes as long as against a real one."""
 
 
+def _canonical(password: str) -> str:
+    """One spelling for what looks the same: keyboards differ in how they write an é (NIST SP 800-63B, 3.1.1.2)."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def _verify(password: str, hashed: str) -> tuple[bool, str | None]:
+    try:
+        return _HASH.verify_and_update(password, hashed)
+    except UnknownHashError:
+        return False, None
+
+
 async def hash_password(password: str) -> str:
     """The hash to store for a password."""
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, _HASH.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, _HASH.hash, _canonical(password))
 
 
 async def verify_password(password: str, hashed: str | None) -> tuple[bool, str | None]:
@@ -38,6 +61,6 @@ async def verify_password(password: str, hashed: str | None) -> tuple[bool, str 
     Without a hash (an unknown address) it takes the same time and is wrong.
     """
     right, stronger = await asyncio.get_running_loop().run_in_executor(
-        _THREADS, _HASH.verify_and_update, password, hashed or _NOBODY
+        _THREADS, _verify, _canonical(password), hashed or _NOBODY
     )
     return right and hashed is not None, stronger if hashed is not None else None

@@ -9,8 +9,8 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from game.accounts.models import AuthSession, User
-from game.accounts.tokens import Identity, new_refresh_token
+from game.accounts.models import MAX_SESSIONS, AuthSession, User
+from game.accounts.tokens import Identity, RefreshTokens
 from game.core import pages
 from game.core.coalescer import HotStatement
 from game.core.hot import HotAnswer, HotRead
@@ -52,6 +52,11 @@ async def user_of_session(session: AsyncSession, identity: Identity) -> User | N
     return (await session.execute(statement)).scalar_one_or_none()
 
 
+async def get(session: AsyncSession, user: User, user_id: UUID) -> User | None:
+    """An account that a user may read."""
+    return (await session.execute(readable_by(user).where(col(User.id) == user_id))).scalar_one_or_none()
+
+
 async def held(session: AsyncSession, user_id: UUID) -> User | None:
     """A user by id, held for a change until the transaction ends."""
     statement = select(User).where(col(User.id) == user_id).with_for_update(key_share=True)
@@ -60,9 +65,9 @@ async def held(session: AsyncSession, user_id: UUID) -> User | None:
 
 
 async def start_session(
-    session: AsyncSession, user_id: UUID, days: int, *, user_agent: str, ip_address: str
+    session: AsyncSession, tokens: RefreshTokens, user_id: UUID, days: int, *, user_agent: str, ip_address: str
 ) -> tuple[AuthSession, str]:
-    """A new log-in that lasts so many days, and its refresh token."""
+    """A new log-in of a held user, for so many days, and its refresh token; the oldest makes room for it."""
     now = datetime.now(UTC)
     row = AuthSession(
         user_id=user_id,
@@ -73,16 +78,21 @@ async def start_session(
         last_used_at=now,
         expires_at=now + timedelta(days=days),
     )
-    token, row.refresh_hash = new_refresh_token(row.id)
+    token, row.refresh_hash = tokens.new(row.id)
+    kept = select(col(AuthSession.id)).where(col(AuthSession.user_id) == user_id)
+    kept = kept.order_by(col(AuthSession.last_used_at).desc()).limit(MAX_SESSIONS - 1)
+    await session.execute(
+        delete(AuthSession).where(col(AuthSession.user_id) == user_id, col(AuthSession.id).not_in(kept))
+    )
     session.add(row)
     await session.flush()
     return row, token
 
 
-async def refreshable(session: AsyncSession, session_id: UUID) -> tuple[AuthSession, User] | None:
-    """A log-in that stands and its active user, held until the transaction ends."""
+async def refreshable(session: AsyncSession, session_id: UUID) -> AuthSession | None:
+    """A log-in that stands and whose user is active, held until the transaction ends."""
     statement = (
-        select(AuthSession, User)
+        select(AuthSession)
         .join(User, col(User.id) == col(AuthSession.user_id))
         .where(
             col(AuthSession.id) == session_id,
@@ -91,13 +101,12 @@ async def refreshable(session: AsyncSession, session_id: UUID) -> tuple[AuthSess
         )
         .with_for_update(of=AuthSession)
     )
-    row = (await session.execute(statement)).one_or_none()
-    return None if row is None else (row[0], row[1])
+    return (await session.execute(statement)).scalar_one_or_none()
 
 
-def spend_refresh_token(row: AuthSession, days: int) -> str:
+def spend_refresh_token(row: AuthSession, tokens: RefreshTokens, days: int) -> str:
     """Give a held log-in its next refresh token, and so many days more."""
-    token, row.refresh_hash = new_refresh_token(row.id)
+    token, row.refresh_hash = tokens.new(row.id)
     row.last_used_at = datetime.now(UTC)
     row.expires_at = row.last_used_at + timedelta(days=days)
     return token

@@ -30,9 +30,10 @@ from game.accounts.models import (
     UserRegister,
     UserUpdate,
     UserUpdateMe,
+    as_stored,
 )
 from game.accounts.passwords import verify_password
-from game.accounts.tokens import COOKIE, hash_refresh_token, session_of
+from game.accounts.tokens import COOKIE, RefreshTokens
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import (
@@ -115,6 +116,9 @@ def client_address(request: Request) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host[:45]
+    if address.version == 6 and address.ipv4_mapped:
+        # How a socket for both families writes an IPv4 address.
+        return str(address.ipv4_mapped)
     if address.version == 6:
         return str(ipaddress.ip_network((address, 64), strict=False).network_address)
     return host
@@ -130,29 +134,41 @@ def _limiter(request: Request) -> Limiter:
 
 
 def _address_key(email: str) -> str:
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()[:32]
+    return hashlib.sha256(email.lower().encode()).hexdigest()[:32]
+
+
+def _ten_times(rate: Rate) -> Rate:
+    return rate._replace(times=rate.times * 10)
 
 
 async def _log_in(request: Request, manager: UserManager, form: OAuth2PasswordRequestForm) -> User:
-    """The user of a log-in form, within the limits."""
-    settings: Settings = request.app.state.settings
-    client = client_address(request)
-    account, all_accounts = f"login:{client}:{_address_key(form.username)}", f"login:{client}"
-    limits = {
-        account: settings.limit_login,
-        all_accounts: Rate(settings.limit_login.times * 10, settings.limit_login.seconds),
-    }
-    await _limiter(request).count(limits)
-    user = await manager.log_in(form.username[:300], form.password) if len(form.password) <= 1024 else None
+    """The user of a log-in form, held, within the limits."""
+    rate: Rate = request.app.state.settings.limit_login
+    email = as_stored(form.username[:300])
+    every = f"login:{client_address(request)}"
+    one = f"{every}:{_address_key(email)}"
+    limiter = _limiter(request)
+    # First of all its addresses together: who is stopped there leaves no more counters behind.
+    await limiter.count({every: _ten_times(rate)})
+    await limiter.count({one: rate})
+    user = await manager.log_in(email, form.password) if len(form.password) <= 1024 else None
     if user is None:
         raise BadCredentials
-    await _limiter(request).give_back([account, all_accounts])
+    await limiter.give_back([one, every])
     return user
+
+
+async def _count_mail(request: Request, email: str) -> None:
+    """Count a mail that anybody may ask for, of this client and to this address."""
+    rate: Rate = request.app.state.settings.limit_mail
+    await _limiter(request).count({f"mail:{client_address(request)}": _ten_times(rate)})
+    await _limiter(request).count({f"mail:{_address_key(email)}": rate})
 
 
 async def _start_session(request: Request, session: Session, user: User) -> tuple[AuthSession, str]:
     return await queries.start_session(
         session,
+        request.app.state.refresh_tokens,
         user.id,
         request.app.state.settings.session_days,
         user_agent=request.headers.get("user-agent", ""),
@@ -186,8 +202,22 @@ async def register_user(
     return tagged(response, user)
 
 
+_LOGIN_FORM = {
+    "requestBody": {
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "example": {"username": "mira@example.com", "password": "correct horse battery"}
+            }
+        }
+    }
+}
+
+
 @auth.post(
-    "/jwt/login", response_model=TokenPair, responses=documented(BadCredentials, Unprocessable, TooManyRequests)
+    "/jwt/login",
+    response_model=TokenPair,
+    responses=documented(BadCredentials, Unprocessable, TooManyRequests),
+    openapi_extra=_LOGIN_FORM,
 )
 async def log_in(request: Request, session: Session, manager: Manager, form: Credentials) -> TokenPair:
     """Log in: for games and scripts.
@@ -205,15 +235,15 @@ async def refresh_tokens(request: Request, session: Session, body: RefreshToken)
 
     The old refresh token is spent: using it again ends the log-in, for then it is in two hands.
     """
-    session_id = session_of(body.refresh_token)
-    found = await queries.refreshable(session, session_id) if session_id else None
-    if found is None:
+    tokens: RefreshTokens = request.app.state.refresh_tokens
+    session_id, stored = tokens.read(body.refresh_token) or (None, b"")
+    row = await queries.refreshable(session, session_id) if session_id else None
+    if row is None:
         raise Unauthorized("Log in again: this log-in has ended.")
-    row, _ = found
-    if row.refresh_hash != hash_refresh_token(body.refresh_token):
+    if row.refresh_hash != stored:
         await queries.end_session(session, row.user_id, row.id)
         raise SpentRefreshToken
-    token = queries.spend_refresh_token(row, request.app.state.settings.session_days)
+    token = queries.spend_refresh_token(row, tokens, request.app.state.settings.session_days)
     return _pair(request, row, token)
 
 
@@ -227,6 +257,7 @@ async def log_out(caller: CurrentCaller, session: Session) -> None:
     "/cookie/login",
     status_code=204,
     responses=documented(BadCredentials, Forbidden, Unprocessable, TooManyRequests),
+    openapi_extra=_LOGIN_FORM,
 )
 async def log_in_with_cookie(request: Request, session: Session, manager: Manager, form: Credentials) -> Response:
     """Log in: for pages of this site. Sets a cookie that scripts cannot read and other sites cannot use."""
@@ -248,11 +279,12 @@ async def log_in_with_cookie(request: Request, session: Session, manager: Manage
 
 
 @auth.post("/cookie/logout", status_code=204, responses=documented(Unauthorized, Forbidden))
-async def log_out_with_cookie(caller: CurrentCaller, session: Session) -> Response:
+async def log_out_with_cookie(request: Request, caller: CurrentCaller, session: Session) -> Response:
     """Log out, and forget the cookie."""
     await queries.end_session(session, caller.user.id, caller.identity.session_id)
     response = Response(status_code=204)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    secure = request.app.state.settings.is_production
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure)
     return response
 
 
@@ -285,8 +317,7 @@ async def forgot_password(
     request: Request, background: BackgroundTasks, manager: Manager, body: EmailOnly
 ) -> Accepted:
     """Ask for a mail with a token that sets a new password."""
-    settings: Settings = request.app.state.settings
-    await _limiter(request).count({f"mail:{_address_key(body.email)}": settings.limit_mail})
+    await _count_mail(request, body.email)
     user = await manager.user_db.get_by_email(body.email)
     # Known or not, the answer is the same and takes the same time: the token is made after it.
     if user is not None and user.is_active:
@@ -321,8 +352,7 @@ async def request_verify_token(
     request: Request, background: BackgroundTasks, manager: Manager, body: EmailOnly
 ) -> Accepted:
     """Ask for a mail with a token that verifies your address."""
-    settings: Settings = request.app.state.settings
-    await _limiter(request).count({f"mail:{_address_key(body.email)}": settings.limit_mail})
+    await _count_mail(request, body.email)
     user = await manager.user_db.get_by_email(body.email)
     if user is not None and user.is_active and not user.is_verified:
         background.add_task(_send_verify, request, manager, user)
@@ -337,7 +367,7 @@ async def _send_verify(request: Request, manager: UserManager, user: User) -> No
 async def verify_user(response: Response, manager: Manager, body: Token) -> Any:
     """Verify your address with a token from a mail."""
     try:
-        return tagged(response, await manager.verify(body.token))
+        return tagged(response, await manager.verify_address(body.token))
     except exceptions.InvalidVerifyToken:
         raise BadVerifyToken from None
     except exceptions.UserAlreadyVerified:
@@ -372,12 +402,15 @@ async def update_me(
     """
     fields = body.model_dump(exclude_unset=True)
     current = fields.pop("current_password", None)
-    if "password" in fields:
-        await _check_current_password(request, caller.user, current)
     user = await queries.held(session, caller.user.id)
-    if user is None:
+    # Once more, now that nobody else can change the account: another device may just have ended this log-in.
+    if user is None or await queries.user_of_session(session, caller.identity) is None:
         raise Unauthorized
     require_match(if_match, user)
+    if "password" in fields:
+        await _check_current_password(request, user, current)
+    if fields.keys() & {"email", "password"}:
+        await _count_notice(request, user)
     old_address = user.email
     try:
         user = await manager.change(user, fields, session_to_keep=caller.identity.session_id)
@@ -404,6 +437,13 @@ async def _check_current_password(request: Request, user: User, current: str | N
     await _limiter(request).give_back([key])
 
 
+async def _count_notice(request: Request, user: User) -> None:
+    """Count a change that a mail tells of: whoever makes them one after the other fills somebody's mailbox."""
+    rate: Rate = request.app.state.settings.limit_mail
+    keys = (f"notice:{user.id}", f"notice:{_address_key(user.email)}")
+    await _limiter(request).count(dict.fromkeys(keys, rate))
+
+
 @users.get("", response_model=UserPage, responses=documented(Forbidden, Unprocessable))
 async def list_users(query: pages.PageParameters, user: CurrentUser, session: Session) -> Any:
     """List all users. For superusers."""
@@ -411,12 +451,14 @@ async def list_users(query: pages.PageParameters, user: CurrentUser, session: Se
     return await queries.page(session, user, query)
 
 
-async def _other(session: Session, operation: str, user: User, user_id: UUID) -> User:
+async def _to_change(session: Session, operation: str, user: User, user_id: UUID, if_match: str | None) -> User:
+    """An account, held, that a superuser has read in its last version."""
     policy.require(operation, user)
-    found = await queries.held(session, user_id)
-    if found is None:
+    other = await queries.held(session, user_id)
+    if other is None:
         raise NotFound
-    return found
+    require_match(if_match, other)
+    return other
 
 
 @users.get("/{id}", response_model=UserRead, responses=documented(Forbidden, NotFound))
@@ -424,7 +466,10 @@ async def read_user(
     request: Request, response: Response, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
 ) -> Any:
     """Read an account. For superusers."""
-    other = await _other(session, "readUser", user, id)
+    policy.require("readUser", user)
+    other = await queries.get(session, user, id)
+    if other is None:
+        raise NotFound
     return not_modified(request, other.version) or tagged(response, other)
 
 
@@ -448,8 +493,7 @@ async def update_user(
 
     A new password or a deactivation ends all log-ins of the account.
     """
-    other = await _other(session, "updateUser", user, id)
-    require_match(if_match, other)
+    other = await _to_change(session, "updateUser", user, id, if_match)
     fields = body.model_dump(exclude_unset=True)
     policy.spare_yourself(
         user, other, deactivates=fields.get("is_active") is False or fields.get("is_superuser") is False
@@ -467,8 +511,7 @@ async def update_user(
 )
 async def delete_user(id: UUID, user: CurrentUser, session: Session, manager: Manager, if_match: IfMatch) -> None:
     """Delete an account that owns no universes. For superusers."""
-    other = await _other(session, "deleteUser", user, id)
-    require_match(if_match, other)
+    other = await _to_change(session, "deleteUser", user, id, if_match)
     policy.spare_yourself(user, other, deactivates=True)
     try:
         await manager.user_db.delete(other)

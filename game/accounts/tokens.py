@@ -15,7 +15,8 @@ ACCESS_AUDIENCE = "worldkeep:access"
 COOKIE = "worldkeep_session"
 _ALGORITHM = "HS256"
 _CACHE = 4096
-_REFRESH_BYTES = 32
+_SESSION_BYTES = 16
+_RANDOM_BYTES = 32
 
 
 class Identity(NamedTuple):
@@ -96,21 +97,37 @@ class AccessTokens:
         return None
 
 
-def new_refresh_token(session_id: UUID) -> tuple[str, bytes]:
-    """A refresh token for a session, and the hash of it to store."""
-    token = urlsafe_b64encode(session_id.bytes + secrets.token_bytes(_REFRESH_BYTES)).decode()
-    return token, hash_refresh_token(token)
+class RefreshTokens:
+    """Makes and reads refresh tokens: the session, 256 random bits, and a signature over both.
+
+    The signature tells a token that was spent, whose second use ends the session, from one that never was: nobody
+    can end a session by its id alone.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = derive_key(secret, "refresh").encode()
+
+    def new(self, session_id: UUID) -> tuple[str, bytes]:
+        """A token for a session, and the hash of it to store."""
+        signed = session_id.bytes + secrets.token_bytes(_RANDOM_BYTES)
+        raw = signed + self._signature(signed)
+        return urlsafe_b64encode(raw).decode(), _stored(raw)
+
+    def read(self, token: str) -> tuple[UUID, bytes] | None:
+        """The session that a token was made for, and what is stored of it; None when it is not ours."""
+        try:
+            raw = urlsafe_b64decode(token.encode("ascii"))
+        except ValueError:
+            return None
+        signed, signature = raw[: _SESSION_BYTES + _RANDOM_BYTES], raw[_SESSION_BYTES + _RANDOM_BYTES :]
+        if not hmac.compare_digest(signature, self._signature(signed)):
+            return None
+        return UUID(bytes=signed[:_SESSION_BYTES]), _stored(raw)
+
+    def _signature(self, signed: bytes) -> bytes:
+        return hmac.new(self._key, signed, hashlib.sha256).digest()
 
 
-def hash_refresh_token(token: str) -> bytes:
-    """What is stored of a refresh token: 256 random bits need no slow hash."""
-    return hashlib.sha256(token.encode()).digest()
-
-
-def session_of(refresh_token: str) -> UUID | None:
-    """The session that a refresh token names; None when it is no such token."""
-    try:
-        raw = urlsafe_b64decode(refresh_token.encode("ascii"))
-    except ValueError:
-        return None
-    return UUID(bytes=raw[:16]) if len(raw) == 16 + _REFRESH_BYTES else None
+def _stored(raw: bytes) -> bytes:
+    # Random bits need no slow hash.
+    return hashlib.sha256(raw).digest()

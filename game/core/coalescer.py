@@ -4,12 +4,11 @@ A table full of players asks for the same few things again and again. Each quest
 that a hundred requests cost one round trip, one plan and one snapshot. Nothing is remembered between batches: each
 answer is as fresh as that of a query of its own.
 
-    requests  --ask()-->  waiting  --lane: take all, one statement, hand out by number-->  futures
-                             ^------------- while a lane is out, newcomers gather here -----'
+    requests  --ask()-->  waiting  --lane: take a batch, one statement, hand out by number-->  futures
+                             ^------------- while the lanes are out, newcomers gather here -------'
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -18,7 +17,6 @@ import asyncpg
 from game.core.errors import is_database_away
 
 _BATCH = 64
-_ACQUIRE_SECONDS = 1.5
 
 Question = tuple[Any, ...]
 
@@ -38,82 +36,93 @@ class _Asked(NamedTuple):
 
 
 class Coalescer:
-    """Answers the questions of one statement, with a few batches under way at a time."""
+    """Answers questions in batches, a few of them under way at a time: one a lane, each lane with a connection.
 
-    def __init__(
-        self, statement: HotStatement, pool: Callable[[], Awaitable[asyncpg.Pool]], lanes: int = 2
-    ) -> None:
-        self._sql = statement.sql
-        self._pool = pool
-        self._free_lanes = lanes
-        self._waiting: deque[_Asked] = deque()
+    A batch is of one statement. The statements take turns, so that none waits for another to fall silent.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], lanes: int) -> None:
+        self._connect = connect
+        self._idle: list[asyncpg.Connection | None] = [None] * lanes
+        self._waiting: dict[HotStatement, list[_Asked]] = {}
         self._running: set[asyncio.Task[None]] = set()
 
-    async def ask(self, *question: Any) -> asyncpg.Record | None:
+    async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
         """The row that answers a question; None when there is none.
 
         Raises:
             OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the database cannot answer.
         """
         asked = _Asked(question, asyncio.get_running_loop().create_future())
-        self._waiting.append(asked)
-        if self._free_lanes:
-            self._free_lanes -= 1
-            lane = asyncio.create_task(self._lane())
+        self._waiting.setdefault(statement, []).append(asked)
+        if self._idle:
+            lane = asyncio.create_task(self._lane(self._idle.pop()))
             self._running.add(lane)
             lane.add_done_callback(self._running.discard)
         return await asked.future
 
-    async def _lane(self) -> None:
+    def close(self) -> None:
+        """Close the connections of the lanes."""
+        for connection in self._idle:
+            if connection is not None:
+                connection.terminate()
+
+    async def _lane(self, connection: asyncpg.Connection | None) -> None:
         # Between the last look at `waiting` and the release of the lane nothing is awaited: a request that arrives
-        # later finds the lane free.
+        # later finds the lane idle.
         try:
             while self._waiting:
-                try:
-                    pool = await self._pool()
-                    async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-                        while self._waiting and not connection.is_closed():
-                            await self._answer(connection, self._take())
-                except Exception as error:
-                    # No connection to be had: whoever waits would wait in vain.
-                    self._refuse(self._take(len(self._waiting)), error)
-        finally:
-            self._free_lanes += 1
-
-    def _take(self, most: int = _BATCH) -> list[_Asked]:
-        batch: list[_Asked] = []
-        while self._waiting and len(batch) < most:
-            asked = self._waiting.popleft()
-            if not asked.future.done():
-                batch.append(asked)
-        return batch
-
-    async def _answer(self, connection: Any, batch: list[_Asked]) -> None:
-        """Answer a batch: every one of its futures is done when this returns."""
-        try:
-            rows = await self._ask_database(connection, batch)
-        except asyncio.CancelledError:
-            self._refuse(batch, ConnectionAbortedError("the server stops"))
-            raise
+                if connection is None or connection.is_closed():
+                    connection = await self._replace(connection)
+                await self._answer(connection, *self._take())
         except Exception as error:
-            if is_database_away(error) or len(batch) == 1:
-                self._refuse(batch, error)
-                return
-            # One question that the database refuses must not take the others with it.
-            for asked in batch:
-                await self._answer(connection, [asked])
+            # No connection to be had: whoever waits would wait in vain.
+            while self._waiting:
+                _refuse(self._take()[1], error)
+        finally:
+            self._idle.append(connection)
+
+    async def _replace(self, connection: asyncpg.Connection | None) -> asyncpg.Connection:
+        if connection is not None:
+            # It was lost, but holds on to its parts until it is told.
+            connection.terminate()
+        return await self._connect()
+
+    def _take(self) -> tuple[HotStatement, list[_Asked]]:
+        """The next batch: of the statement that has waited longest, its first questions."""
+        statement = next(iter(self._waiting))
+        asked = self._waiting.pop(statement)
+        if len(asked) > _BATCH:
+            self._waiting[statement] = asked[_BATCH:]
+        # Whoever has gone in the meantime (a client that hung up, a deadline) needs no answer.
+        return statement, [one for one in asked[:_BATCH] if not one.future.done()]
+
+    async def _answer(self, connection: asyncpg.Connection, statement: HotStatement, batch: list[_Asked]) -> None:
+        """Answer a batch: every one of its futures is done when this returns."""
+        if not batch:
             return
+        columns = zip(*(asked.question for asked in batch), strict=True)
+        try:
+            rows = await connection.fetch(statement.sql, *map(list, columns))
+        except Exception as error:
+            if is_database_away(error):
+                # Whatever state this connection is in, the next batch is not to find out.
+                connection.terminate()
+            elif len(batch) > 1:
+                # One question that the database refuses must not take the others with it: look for it by halves.
+                half = len(batch) // 2
+                await self._answer(connection, statement, batch[:half])
+                await self._answer(connection, statement, batch[half:])
+                return
+            _refuse(batch, error)
+            return
+        answers = {row["n"]: row for row in rows}
         for number, asked in enumerate(batch, 1):
             if not asked.future.done():
-                asked.future.set_result(rows.get(number))
+                asked.future.set_result(answers.get(number))
 
-    async def _ask_database(self, connection: Any, batch: list[_Asked]) -> dict[int, asyncpg.Record]:
-        columns = zip(*(asked.question for asked in batch), strict=True)
-        rows = await connection.fetch(self._sql, *map(list, columns))
-        return {row["n"]: row for row in rows}
 
-    @staticmethod
-    def _refuse(batch: list[_Asked], error: Exception) -> None:
-        for asked in batch:
-            if not asked.future.done():
-                asked.future.set_exception(error)
+def _refuse(batch: list[_Asked], error: Exception) -> None:
+    for asked in batch:
+        if not asked.future.done():
+            asked.future.set_exception(error)

@@ -1,9 +1,7 @@
-"""The database: one engine and one small pool for hot reads a worker, one transaction a request."""
+"""The database: a worker's connections for requests, for hot reads and for limits; one transaction a request."""
 
-import ssl
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 import orjson
@@ -16,29 +14,45 @@ from game.core.settings import Settings
 CONNECT_SECONDS = 2.0
 STATEMENT_SECONDS = 3.0
 _POOL_WAIT_SECONDS = 1.5
+_SIDE_POOL = 2
 
-_SERVER_SETTINGS = {
-    "application_name": "worldkeep",
-    "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
-    "idle_in_transaction_session_timeout": "10000",
-    # Statements here are short: compiling them costs more than it brings.
-    "jit": "off",
+_CONNECTION: dict[str, Any] = {
+    "timeout": CONNECT_SECONDS,
+    "command_timeout": STATEMENT_SECONDS,
+    "server_settings": {
+        "application_name": "worldkeep",
+        "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
+        "idle_in_transaction_session_timeout": "10000",
+        # Statements here are short: compiling them costs more than it brings.
+        "jit": "off",
+    },
+}
+
+_HOT_CONNECTION: dict[str, Any] = {
+    **_CONNECTION,
+    # With a statement that takes all of its time, still less than a request may take.
+    "timeout": 1.5,
+    "server_settings": {
+        **_CONNECTION["server_settings"],
+        # A hot statement looks up a few rows by index. One plan serves every batch, the same whether there are a
+        # hundred universes or a million.
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    },
 }
 
 
-def async_url(url: str) -> tuple[str, dict[str, Any]]:
-    """A libpq URL as SQLAlchemy's asyncpg dialect takes it: the URL and the connect arguments.
+def engine(url: str, **options: Any) -> AsyncEngine:
+    """An engine for a libpq URL, which asyncpg reads by itself: SQLAlchemy knows only some of its options.
 
-    `sslmode` is libpq's; asyncpg takes it as `ssl`.
+    `options` are SQLAlchemy's, and `connect_args` asyncpg's.
     """
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    arguments: dict[str, Any] = {}
-    if mode := query.pop("sslmode", None):
-        arguments["ssl"] = False if mode == "disable" else mode
-        if mode == "verify-full" and (root := query.pop("sslrootcert", None)):
-            arguments["ssl"] = ssl.create_default_context(cafile=root)
-    return urlunsplit(parts._replace(scheme="postgresql+asyncpg", query=urlencode(query))), arguments
+    arguments = options.pop("connect_args", {})
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, **arguments), **options
+    )
 
 
 def _json_text(value: Any) -> str:
@@ -46,7 +60,7 @@ def _json_text(value: Any) -> str:
 
 
 async def _keep(connection: Any) -> None:
-    """What the pool of hot reads does at release: nothing, for one statement leaves nothing to reset."""
+    """What the side pool does at release: nothing, for one statement leaves nothing to reset."""
 
 
 class Database:
@@ -54,9 +68,8 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.url()
-        url, arguments = async_url(self._url)
-        self.engine: AsyncEngine = create_async_engine(
-            url,
+        self.engine = engine(
+            self._url,
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=_POOL_WAIT_SECONDS,
@@ -65,37 +78,33 @@ class Database:
             json_deserializer=orjson.loads,
             # The driver's messages may quote values; ours go to a log.
             hide_parameters=True,
-            connect_args={
-                "timeout": CONNECT_SECONDS,
-                "command_timeout": STATEMENT_SECONDS,
-                "server_settings": _SERVER_SETTINGS,
-                **arguments,
-            },
+            connect_args=_CONNECTION,
         )
         self.session = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._hot_size = settings.hot_pool_size
-        self._hot: asyncpg.Pool | None = None
+        self._side: asyncpg.Pool | None = None
 
-    async def hot_pool(self) -> asyncpg.Pool:
-        """The pool of the hot reads, made at first use."""
-        if self._hot is None:
-            self._hot = asyncpg.create_pool(
+    async def side_pool(self) -> asyncpg.Pool:
+        """A small pool for statements outside of a request's transaction, made at first use."""
+        if self._side is None:
+            self._side = asyncpg.create_pool(
                 self._url,
                 min_size=0,
-                max_size=self._hot_size,
-                timeout=CONNECT_SECONDS,
-                command_timeout=STATEMENT_SECONDS,
-                server_settings=_SERVER_SETTINGS,
+                max_size=_SIDE_POOL,
                 reset=_keep,
+                **_CONNECTION,
             )
-            await self._hot
-        return self._hot
+            await self._side
+        return self._side
+
+    async def hot_connection(self) -> asyncpg.Connection:
+        """A connection for hot reads alone."""
+        return await asyncpg.connect(self._url, **_HOT_CONNECTION)
 
     async def close(self) -> None:
         """Close all connections."""
         await self.engine.dispose()
-        if self._hot is not None:
-            self._hot.terminate()
+        if self._side is not None:
+            self._side.terminate()
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:

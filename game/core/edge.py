@@ -9,25 +9,48 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from game.core.errors import BadRequest, FieldError, Problem, Unavailable, Unprocessable, problem_response
+from game.core.errors import (
+    BadRequest,
+    BodyTooLarge,
+    FieldError,
+    Problem,
+    Unavailable,
+    Unprocessable,
+    problem_of,
+    problem_response,
+)
+from game.core.logs import RequestLog
 from game.core.metrics import Metrics
 from game.core.settings import Settings
-
-log = structlog.get_logger()
 
 GZIP_MINIMUM = 16_384
 """Bytes from which an answer is compressed: below, the processor time is worth more than the network's."""
 _GZIP_LEVEL = 4
 _LONGEST_UPLOAD_SECONDS = 120
+_GZIP = re.compile(rb"(?:^|,)\s*gzip(?![\w-])(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 _GZIP_TYPES = (b"application/json", b"application/problem+json", b"text/", b"image/svg")
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_WORKER = secrets.token_hex(4).encode()
+_NUMBERS = count(secrets.randbits(32))
+"""A request's id is its worker's and its number: as unlikely to come twice as a random one, and made at once."""
 
+WHOLE = "worldkeep.whole"
+"""An extension of our server (`game.core.server`): called with the status, headers and body of an answer, it sends
+them in one piece and returns True; or it returns False, and did nothing."""
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d*)?")
+_LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
+_METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+_PROBLEM_TYPE = (b"content-type", b"application/problem+json")
 API_POLICY = b"default-src 'none'; frame-ancestors 'none'"
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -48,14 +71,20 @@ class Edge:
     """Wraps the whole app. `policies` gives pages under a path prefix a Content-Security-Policy of their own."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, metrics: Metrics, policies: Callable[[str], bytes | None]
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        metrics: Metrics,
+        requests: RequestLog,
+        policies: Callable[[str], bytes | None],
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._policies = policies
-        self._timeout = settings.request_timeout
+        self._log = requests
         self._any_host = "*" in settings.allowed_hosts
-        self._hosts = {host.lower().encode() for host in settings.allowed_hosts}
+        # A page of another site cannot have these names; a health check on this machine has no other.
+        self._hosts = {*_LOOPBACK, *(host.lower().encode() for host in settings.allowed_hosts)}
         self._suffixes = tuple(host[1:] for host in self._hosts if host.startswith(b"*."))
         self._headers = [*_HEADERS, *([_HSTS] if settings.is_production else [])]
 
@@ -66,10 +95,13 @@ class Edge:
             return
         await _Exchange(self, scope, receive, send).run()
 
+    @lru_cache(64)  # noqa: B019 - there is one edge
     def knows_host(self, host: bytes) -> bool:
         """Whether a Host header names this server."""
-        name = host.lower() if host.endswith(b"]") else host.lower().rpartition(b":")[0] or host.lower()
-        return self._any_host or name in self._hosts or name.endswith(self._suffixes or (b"\0",))
+        match = _HOST.fullmatch(host.lower())
+        if self._any_host or match is None:
+            return self._any_host
+        return match[1] in self._hosts or match[1].endswith(self._suffixes or (b"\0",))
 
 
 class _Exchange:
@@ -80,17 +112,21 @@ class _Exchange:
         self.started = time.perf_counter()
         self.status = 0
         self._held: Message | None = None
+        self._replaced = False
         self._accepts_gzip = False
         self.scope = scope
+        # Taken out: it knows the scope, and a circle would be left for the garbage collector at each request.
+        self._whole = extensions.pop(WHOLE, None) if (extensions := scope.get("extensions")) else None
         host = request_id = b""
         for name, value in scope["headers"]:
             if name == b"host":
-                host = value
+                # Two of them could name this server to us and another to the app.
+                host = value if not host else b"two hosts"
             elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 request_id = value
-            elif name == b"accept-encoding" and b"gzip" in value:
-                self._accepts_gzip = True
-        self.request_id = request_id or secrets.token_hex(8).encode()
+            elif name == b"accept-encoding":
+                self._accepts_gzip = _GZIP.search(value) is not None
+        self.request_id = request_id or b"%s%08x" % (_WORKER, next(_NUMBERS) & 0xFFFFFFFF)
         scope["request_id"] = self.request_id.decode()
         self.knows_host = edge.knows_host(host)
         if scope["method"] == "HEAD":
@@ -101,7 +137,6 @@ class _Exchange:
             scope["path"] = path.rstrip("/") or "/"
 
     async def run(self) -> None:
-        structlog.contextvars.bind_contextvars(request_id=self.scope["request_id"])
         scope = self.scope
         try:
             if not self.knows_host:
@@ -110,52 +145,61 @@ class _Exchange:
                 error = FieldError("query", "null_character", "A parameter may not contain U+0000.")
                 await self._refuse(Unprocessable(errors=[error]))
             else:
-                async with asyncio.timeout(self.edge._timeout) as self._deadline:
-                    await self.edge._app(scope, self.receive, self.send)
+                await self.edge._app(scope, self._receive, self.send)
         except TimeoutError:
             await self._refuse(Unavailable("This took too long."))
+        except asyncio.CancelledError:
+            # The server stops, and its time of grace is over; nobody waits for this task but the client.
+            await self._refuse(Unavailable("The server stops."))
         except Exception as error:
             # The app has answered with a 500 already and passes the error on, for servers that log it. Ours did.
-            if not self.status:
-                log.error("unexpected_error", exc_info=error)
-                await self._refuse(Problem("Something went wrong on the server."))
+            if not self._has_begun():
+                with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
+                    await self._refuse(problem_of(error))
         finally:
             self._finish()
-            structlog.contextvars.clear_contextvars()
+
+    def _has_begun(self) -> bool:
+        """Whether a part of an answer is with the client."""
+        return self.status != 0 and self._held is None
 
     async def _refuse(self, problem: Problem) -> None:
-        if not self.status:
+        if not self._has_begun():
             answer = problem_response(Request(self.scope), problem)
             await answer(self.scope, self._receive, self.send)
 
-    async def receive(self) -> Message:
-        """Take a part of the body. Time runs while nothing comes: a slow line is no reason to give up."""
-        message = await self._receive()
-        now = time.perf_counter()
-        if message["type"] == "http.request" and now - self.started < _LONGEST_UPLOAD_SECONDS:
-            self._deadline.reschedule(asyncio.get_running_loop().time() + self.edge._timeout)
-        return message
-
     async def send(self, message: Message) -> None:
         """Add what every answer carries; hold the start back until the first bytes say whether to compress."""
+        if self._replaced:
+            return
         if message["type"] == "http.response.start":
+            if message["status"] == 413 and _PROBLEM_TYPE not in message["headers"]:
+                # The framework's limit answers in plain text, past every handler of ours.
+                await self._refuse(BodyTooLarge())
+                self._replaced = True
+                return
             self.status = message["status"]
             self._dress(message)
             self._held = message
-            return
+            if "body" not in message:
+                return
+            message = {"type": "http.response.body", "body": message.pop("body")}
         if self._held is not None:
             start, self._held = self._held, None
             body = message.get("body", b"")
-            if self._accepts_gzip and len(body) >= GZIP_MINIMUM and not message.get("more_body"):
+            if len(body) >= GZIP_MINIMUM and not message.get("more_body"):
                 message = await self._compress(start, message)
+                body = message["body"]
+            whole = None if message.get("more_body") else self._whole
+            if whole and whole(start["status"], start["headers"], body):
+                return
             await self._send(start)
         await self._send(message)
 
     def _dress(self, message: Message) -> None:
         headers = list(message.get("headers", ()))
         names = {name for name, _ in headers}
-        headers.append((b"x-request-id", self.request_id))
-        headers.extend(self.edge._headers)
+        headers += [(b"x-request-id", self.request_id), *self.edge._headers]
         path = self.scope["path"]
         if b"content-security-policy" not in names:
             headers.append((b"content-security-policy", self.edge._policies(path) or API_POLICY))
@@ -169,37 +213,82 @@ class _Exchange:
         kind = headers.get(b"content-type", b"")
         if not kind.startswith(_GZIP_TYPES) or b"content-encoding" in headers:
             return message
+        start["headers"].append((b"vary", b"Accept-Encoding"))
+        if not self._accepts_gzip:
+            return message
         # zlib lets go of the interpreter: in a thread, megabytes do not hold others up.
         body = await asyncio.to_thread(gzip.compress, message["body"], _GZIP_LEVEL, mtime=0)
         kept = [pair for pair in start["headers"] if pair[0] != b"content-length"]
-        start["headers"] = [
-            *kept,
-            (b"content-length", b"%d" % len(body)),
-            (b"content-encoding", b"gzip"),
-            (b"vary", b"Accept-Encoding"),
-        ]
+        length = (b"content-length", b"%d" % len(body))
+        start["headers"] = [*kept, length, (b"content-encoding", b"gzip")]
         return {**message, "body": body}
 
     def _finish(self) -> None:
         seconds = time.perf_counter() - self.started
         scope = self.scope
         route = _template(scope)
-        method = scope["method"] if len(scope["method"]) < 8 else "OTHER"
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         status = self.status or 499
         self.edge._metrics.count(method, route, status, seconds)
         client: Any = scope.get("client") or ("", 0)
-        log.info(
-            "request",
+        self.edge._log(
             method=method,
-            path=scope["path"][:200],
+            # Quoted: what a client sends must not steer the terminal of who reads the log.
+            path=scope["path"] if "template" in scope else quote(scope["path"][:200]),
             status=status,
             ms=round(seconds * 1000, 2),
             client=client[0],
+            request_id=scope["request_id"],
         )
+
+
+class Deadline:
+    """Stands right around an app: ends a request that takes too long, and gives its lines in the log its id.
+
+    Time starts anew when a part of a body comes or goes, and when the app says that something came of its work
+    (`scope["go_on"]`).
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        now = asyncio.get_running_loop().time
+        started = now()
+
+        def go_on() -> None:
+            deadline.reschedule(now() + self._seconds)
+
+        async def receive_in_time() -> Message:
+            # Time runs while nothing comes: a slow line is no reason to give up.
+            message = await receive()
+            if message["type"] == "http.request" and now() - started < _LONGEST_UPLOAD_SECONDS:
+                go_on()
+            return message
+
+        async def send_in_time(message: Message) -> None:
+            await send(message)
+            if message.get("more_body"):
+                go_on()
+
+        scope["go_on"] = go_on
+        with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
+            async with asyncio.timeout(self._seconds) as deadline:
+                await self._app(scope, receive_in_time, send_in_time)
 
 
 def _template(scope: Scope) -> str:
     """The route template of a request; unknown paths share one, so that a scanner cannot fill the memory."""
+    if "template" in scope:
+        return str(scope["template"])
     path = getattr(scope.get("route"), "path", None)
     if path is None:
         return "admin" if scope["path"].startswith("/admin") else "unknown"

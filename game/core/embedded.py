@@ -49,6 +49,7 @@ _SOCKET_PATH_BYTES = 103
 _NOBODYS_PID = 2**31 - 1
 _SOCKET = ".s.PGSQL.5432"
 _WINDOWS = sys.platform == "win32"
+# Ctrl-C is for the application, which then stops PostgreSQL. Elsewhere pg_ctl sees to that (setsid).
 _DETACHED = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 _SETTINGS = {
@@ -93,7 +94,8 @@ def running(data_dir: Path, *, settings: Mapping[str, str] = MappingProxyType({}
     """Run the cluster in `data_dir`/postgres while inside; yields the libpq URL of its database `worldkeep`.
 
     Directory, cluster and database are made when missing. Any number of processes and threads may be inside
-    at once; `settings` (PostgreSQL's, by name) count for the one that starts the cluster.
+    at once; `settings` (PostgreSQL's, by name) count for the one that starts the cluster. Only its owner can
+    connect; on Windows, where the driver has no sockets, everybody on the machine can (127.0.0.1).
 
     Raises EmbeddedError when PostgreSQL cannot run there.
     """
@@ -121,6 +123,7 @@ class _Cluster:
         self.log = data_dir / "postgres.log"
         # In the title of each process of the cluster, which everybody may read.
         self.name = f"worldkeep-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]}"
+        self.short = Path(tempfile.gettempdir()) / self.name
         self.turn = InterProcessLock(data_dir / "postgres.turn")
         self.users = InterProcessReaderWriterLock(data_dir / "postgres.users")
         # Locks on files do not tell the threads of a process apart: it counts them itself.
@@ -261,7 +264,7 @@ class _Cluster:
         folder = self.folder
         # A comma separates hosts in a URL of libpq.
         if len(os.fsencode(folder / _SOCKET)) > _SOCKET_PATH_BYTES or "," in str(folder):
-            folder = Path(tempfile.gettempdir()) / self.name
+            folder = self.short
             owner = self.folder.stat()
             with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
@@ -295,6 +298,8 @@ class _Cluster:
         done = self._run("pg_ctl", "stop", "-s", "-m", "fast", "-w", "-t", "60")
         if done.returncode:
             raise self._error("does not stop", _reason(done.stdout))
+        with suppress(OSError):
+            self.short.rmdir()
 
     def _trim_log(self) -> None:
         """Keep the end of a log that grew too long; PostgreSQL goes on appending to the same file."""
@@ -373,8 +378,6 @@ class _Cluster:
             text=True,
             errors="replace",
             check=False,
-            # Out of the terminal's process group: Ctrl-C is for the application, which then stops PostgreSQL.
-            start_new_session=True,
             creationflags=_DETACHED,
             # Only the server's programs refuse to run as root.
             **({} if name == "psql" else self._account()),
@@ -424,5 +427,6 @@ def _let_in(user: int, folder: Path, program: Path) -> None:
 def _reason(output: str) -> str:
     """The line of PostgreSQL's output that says why."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("pg_ctl: ", "Examine the log"))]
     told = [line for line in lines if re.search("(FATAL|PANIC|error): ", line)]
     return re.sub("^.*(FATAL|PANIC|error): +", "", (told or lines or ["it gave no reason"])[-1])

@@ -10,16 +10,18 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 log = structlog.get_logger()
 
 _MAX_ERRORS = 20
+_MAX_ERROR_BYTES = 3_000
 _MAX_TEXT = 300
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class FieldError(NamedTuple):
@@ -30,24 +32,16 @@ class FieldError(NamedTuple):
     message: str
 
 
-class FieldErrorShape(BaseModel):
-    """One thing that is wrong with a request."""
-
-    field: str = Field(description="Where: a path into the body, or the parameter.", examples=["name"])
-    code: str = Field(description="What, as a stable word.", examples=["string_too_long"])
-    message: str = Field(description="What, for people.")
-
-
-class ProblemShape(BaseModel):
-    """An error (RFC 9457)."""
-
-    type: str = "about:blank"
-    title: str = Field(examples=["Not Found"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["It does not exist, or you may not see it."])
-    code: str = Field(description="What happened, as a stable UPPER_SNAKE word.", examples=["NOT_FOUND"])
-    request_id: str = Field(description="Also in the X-Request-ID header, and in the server's log.")
-    errors: list[FieldErrorShape] = []
+def _few(errors: Iterable[FieldError]) -> list[FieldError]:
+    """The first errors, as many as a short answer holds: the names in them are the client's, and may be long."""
+    few: list[FieldError] = []
+    room = _MAX_ERROR_BYTES
+    for error in errors:
+        room -= len(orjson.dumps(error._asdict()))
+        if few and (room < 0 or len(few) == _MAX_ERRORS):
+            break
+        few.append(error)
+    return few
 
 
 class Problem(HTTPException):
@@ -67,7 +61,7 @@ class Problem(HTTPException):
         **extra: Any,
     ) -> None:
         super().__init__(self.status, detail or " ".join((self.__doc__ or "").split()), headers)
-        self.errors = list(errors)[:_MAX_ERRORS]
+        self.errors = _few(errors)
         self.extra = extra
 
 
@@ -98,6 +92,12 @@ class NotFound(Problem):
     status, code = 404, "NOT_FOUND"
 
 
+class MethodNotAllowed(Problem):
+    """This path does not take this method; the Allow header lists those that it takes."""
+
+    status, code = 405, "METHOD_NOT_ALLOWED"
+
+
 class Conflict(Problem):
     """This does not go together with what is there already."""
 
@@ -111,6 +111,18 @@ class PreconditionFailed(Problem):
 
     def __init__(self, version: int) -> None:
         super().__init__(headers={"ETag": f'"{version}"'}, current_version=version)
+
+
+class BodyTooLarge(Problem):
+    """The body is larger than this server takes."""
+
+    status, code = 413, "BODY_TOO_LARGE"
+
+
+class UnsupportedMediaType(Problem):
+    """The body must be JSON, and say so: Content-Type: application/json."""
+
+    status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
 
 class Unprocessable(Problem):
@@ -139,13 +151,14 @@ class Unavailable(Problem):
 
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of an endpoint that may end in these problems."""
+    meanings: dict[int, list[str]] = {}
+    for problem in problems:
+        meaning = f"`{problem.code}`: {' '.join((problem.__doc__ or '').split())}"
+        meanings.setdefault(problem.status, []).append(meaning)
+    schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        problem.status: {
-            "model": ProblemShape,
-            "description": " ".join((problem.__doc__ or "").split()),
-            "content": {"application/problem+json": {}},
-        }
-        for problem in problems
+        status: {"description": "\n\n".join(texts), "content": {"application/problem+json": {"schema": schema}}}
+        for status, texts in meanings.items()
     }
 
 
@@ -190,6 +203,10 @@ def is_database_away(error: BaseException) -> bool:
         if error.connection_invalidated or isinstance(error, InterfaceError):
             return True
         return is_database_away(error.orig.__cause__ or error.orig) if error.orig else True
+    if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.InternalClientError):
+        # A migration has just changed the type of a column, and from the next request on the driver knows; or the
+        # driver lost its place on a connection that was cut.
+        return True
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_BUSY_STATES)
     return isinstance(error, PoolTimeout | OperationalError | asyncpg.InterfaceError | OSError | TimeoutError)
@@ -210,6 +227,17 @@ def as_problem(error: Exception) -> Problem | None:
     return None
 
 
+def problem_of(error: Exception) -> Problem:
+    """The problem that any exception means for the client; what the client is not told goes to the log."""
+    problem = as_problem(error)
+    if problem is None:
+        log.error("unexpected_error", exc_info=error)
+        return Problem("Something went wrong on the server. The request id finds it in the log.")
+    if isinstance(problem, Unavailable) and not isinstance(error, Problem):
+        log.warning("database_unavailable", error=type(error).__name__)
+    return problem
+
+
 def _field(location: Iterable[str | int]) -> str:
     """`("body", "layers", 0, "name")` as `layers[0].name`."""
     parts = list(location)
@@ -222,6 +250,8 @@ def _field(location: Iterable[str | int]) -> str:
 
 
 def _from_validation(error: RequestValidationError) -> Problem:
+    if isinstance(error.body, bytes):
+        return UnsupportedMediaType()
     errors = error.errors()
     fields = [
         FieldError(_field(one["loc"]), str(one["type"]), str(one["msg"])[:_MAX_TEXT])
@@ -232,6 +262,34 @@ def _from_validation(error: RequestValidationError) -> Problem:
     return Unprocessable(errors=fields)
 
 
+def _from_framework(request: Request, error: HTTPException) -> Response:
+    """The answer for what Starlette and FastAPI refuse by themselves."""
+    problem: Problem
+    match error.status_code:
+        case 400:
+            problem = BadRequest(str(error.detail).rstrip(".") + ".")
+        case 404:
+            problem = NotFound("There is nothing at this path.")
+        case 405:
+            problem = MethodNotAllowed(headers={"Allow": ", ".join(_allowed_methods(request))})
+        case 413:
+            problem = BodyTooLarge()
+        case status:
+            return _answer(request, status, f"HTTP_{status}", str(error.detail), headers=error.headers)
+    return problem_response(request, problem)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods that a path takes: Starlette names only those of the first route that has the path."""
+    routes = request.app.router.routes
+    allowed = [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["GET", "HEAD", *allowed[1:]] if allowed[:1] == ["GET"] else allowed
+
+
 def install(app: FastAPI) -> None:
     """Make every error of an app a problem document."""
 
@@ -239,16 +297,8 @@ def install(app: FastAPI) -> None:
         if isinstance(error, RequestValidationError):
             return problem_response(request, _from_validation(error))
         if isinstance(error, HTTPException) and not isinstance(error, Problem):
-            code = HTTPStatus(error.status_code).phrase.upper().replace(" ", "_").replace("-", "_")
-            detail = {413: "The body is larger than this server takes."}.get(error.status_code)
-            return _answer(request, error.status_code, code, detail or str(error.detail), headers=error.headers)
-        problem = as_problem(error)
-        if problem is None:
-            log.error("unexpected_error", path=request.url.path, exc_info=error)
-            problem = Problem("Something went wrong on the server. The request id finds it in the log.")
-        elif isinstance(problem, Unavailable) and not isinstance(error, Problem):
-            log.warning("database_unavailable", error=type(error).__name__)
-        return problem_response(request, problem)
+            return _from_framework(request, error)
+        return problem_response(request, problem_of(error))
 
     for kind in (
         RequestValidationError,

@@ -5,19 +5,22 @@ read. Everything else (no token, an unknown id, unusual parameters) goes on to t
 route, which finds out what is wrong and says so. So errors cannot differ between the two.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 import asyncpg
-from starlette.types import Receive, Scope, Send
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from game.core.coalescer import Coalescer, HotStatement, Question
-from game.core.database import Database
 from game.core.strict_json import StrictRoute
 from game.core.versions import etag, matches
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class HotAnswer(NamedTuple):
@@ -49,61 +52,68 @@ def hot(read: HotRead) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-class HotReads:
-    """The coalescers of one worker, one for each statement."""
-
-    def __init__(self, database: Database, identify: Callable[[Scope], Any]) -> None:
-        self._database = database
-        self._identify = identify
-        self._coalescers: dict[HotStatement, Coalescer] = {}
-
-    async def read(self, read: HotRead, scope: Scope) -> HotAnswer | None:
-        """The answer to a request; None when the plain endpoint should look at it."""
-        identity = self._identify(scope)
-        if identity is None:
-            return None
-        question = read.question(scope)
-        if question is None:
-            return None
-        coalescer = self._coalescers.get(read.statement)
-        if coalescer is None:
-            coalescer = self._coalescers[read.statement] = Coalescer(read.statement, self._database.hot_pool)
-        row = await coalescer.ask(identity.session_id, identity.user_id, *question)
-        return None if row is None else read.render(row)
-
-
 class HotRoute(StrictRoute):
     """A route whose endpoint may be marked as hot."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from the hot statement where that can be done, else from the endpoint."""
-        read: HotRead | None = getattr(self.endpoint, "__hot__", None)
-        if read is not None and scope["method"] == "GET":
-            reads: HotReads | None = getattr(scope["app"].state, "hot", None)
-            answer = await reads.read(read, scope) if reads else None
-            if answer is not None:
-                await _send(scope, send, answer)
-                return
-        await super().handle(scope, receive, send)
+
+class HotReads:
+    """Stands in front of an app, and answers its hot routes before the app has spent anything on them.
+
+    `inner` is the app's own middleware and router, for everything else. The app's `state.hot` is the coalescer, or
+    None where all is to go the plain way.
+    """
+
+    def __init__(self, app: FastAPI, inner: ASGIApp, identify: Callable[[Scope], Any]) -> None:
+        self._inner = inner
+        self._identify = identify
+        self._state = app.state
+        self._reads: dict[str, HotRead] = {
+            str(route.path): read
+            for route in iter_route_contexts(app.routes)
+            if (read := getattr(route.endpoint, "__hot__", None)) and "GET" in (route.methods or ())
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request here where that can be done, else in the app."""
+        answer = await self._read(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        if answer is None:
+            await self._inner(scope, receive, send)
+        else:
+            await send(_message(scope, answer))
+
+    async def _read(self, scope: Scope) -> HotAnswer | None:
+        """The answer to a request; None when the plain endpoint should look at it."""
+        path = scope["path"]
+        found = _ID.search(path)
+        template = path if found is None else f"{path[: found.start()]}{{id}}{path[found.end() :]}"
+        read = self._reads.get(template)
+        coalescer: Coalescer | None = self._state.hot
+        if read is None or coalescer is None:
+            return None
+        scope["path_params"] = {} if found is None else {"id": found[0]}
+        question = read.question(scope)
+        identity = self._identify(scope)
+        if question is None or identity is None:
+            return None
+        row = await coalescer.ask(read.statement, identity.session_id, identity.user_id, *question)
+        if row is None:
+            return None
+        scope["template"] = template
+        return read.render(row)
 
 
-async def _send(scope: Scope, send: Send, answer: HotAnswer) -> None:
-    headers = [(b"content-length", b"%d" % len(answer.body)), (b"content-type", b"application/json")]
-    status, body = 200, answer.body
-    if answer.version is not None:
-        headers.append((b"etag", etag(answer.version).encode()))
+def _message(scope: Scope, answer: HotAnswer) -> Message:
+    """The start of the answer, with its body: the edge, which it goes to, takes both at once."""
+    status, body, version = 200, *answer
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+    if version is not None:
+        headers.append((b"etag", etag(version).encode()))
         for name, value in scope["headers"]:
-            if name == b"if-none-match" and matches(value.decode("latin-1"), answer.version):
+            if name == b"if-none-match" and matches(value.decode("latin-1"), version):
                 status, body, headers = 304, b"", headers[2:]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return {"type": "http.response.start", "status": status, "headers": headers, "body": body}
 
 
-def path_id(scope: Scope, name: str) -> UUID | None:
-    """The id in a request's path; None when it is not one, or when there is a query string too."""
-    if scope["query_string"]:
-        return None
-    try:
-        return UUID(scope["path_params"][name])
-    except ValueError:
-        return None
+def path_id(scope: Scope, name: str) -> str | None:
+    """The id in the path of a hot request; None when there is a query string too."""
+    return None if scope["query_string"] else scope["path_params"][name]

@@ -44,7 +44,8 @@ async def housekeeping(database: Database) -> AsyncIterator[None]:
             # Not all workers at the same moment.
             await asyncio.sleep(_INTERVAL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             try:
-                await sweep(database)
+                while await sweep(database) >= _BATCH:
+                    pass
             except Exception as error:
                 log.warning("housekeeping_failed", error=type(error).__name__)
 

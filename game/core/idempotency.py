@@ -79,8 +79,13 @@ class _Once:
     ) -> None:
         self._request, self._session, self._key = request, session, key
 
-    async def __call__(self, user_id: UUID, make: Callable[[], Awaitable[Response]]) -> Response:
+    async def __call__(
+        self, user_id: UUID, make: Callable[[], Awaitable[Response]], content: bytes | None = None
+    ) -> Response:
         """What `make` answers, or what it answered to this user's first request with this key.
+
+        Two requests are the same if their paths and bodies are; of an upload, whose body differs each time it is
+        sent, `content` is what counts.
 
         Raises:
             IdempotencyKeyReused: the first request was another one.
@@ -89,7 +94,7 @@ class _Once:
             return await make()
         place = {"user_id": user_id, "key": self._key}
         digest = hashlib.sha256(f"{self._request.method} {self._request.url.path}\n".encode())
-        digest.update(await self._request.body())
+        digest.update(await self._request.body() if content is None else content)
         mine = {**place, "fingerprint": digest.digest()}
         if (await self._session.execute(_TAKE, mine)).scalar() is None:
             first = (await self._session.execute(_FIND, place)).one()

@@ -27,10 +27,17 @@ class Rate(NamedTuple):
         Raises:
             ValueError: it is not written so.
         """
-        match = re.fullmatch(r"(\d{1,6})/(\d{0,6})(second|minute|hour|day)s?", value.replace(" ", ""))
-        if not match or not int(match[1]):
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{0,6})(second|minute|hour|day)s?", value.replace(" ", ""))
+        times, units = (int(match[1]), int(match[2] or 1)) if match else (0, 0)
+        if not match or not times or not units:
             raise ValueError("a limit is written as a number, a slash and a time: 10/minute, 5/hour")
-        return cls(int(match[1]), int(match[2] or 1) * _SECONDS[match[3]])
+        return cls(times, units * _SECONDS[match[3]])
+
+    def __str__(self) -> str:
+        """The rate as `parse` reads it."""
+        word, seconds = next(pair for pair in reversed(_SECONDS.items()) if self.seconds % pair[1] == 0)
+        units = self.seconds // seconds
+        return f"{self.times}/{units if units > 1 else ''}{word}"
 
 
 class RateLimit(SQLModel, table=True):
@@ -52,7 +59,9 @@ _COUNT = """
     RETURNING key, count, ceil(extract(epoch FROM expires_at - now()))::int AS seconds
 """
 _GIVE_BACK = """
-    WITH held AS (SELECT key FROM rate_limit WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE)
+    WITH held AS (
+        SELECT key FROM rate_limit WHERE key = ANY($1::text[]) ORDER BY key COLLATE "C" FOR UPDATE
+    )
     UPDATE rate_limit r SET count = greatest(count - 1, 0) FROM held WHERE r.key = held.key
 """
 

@@ -4,11 +4,13 @@ import asyncio
 import re
 import time
 from email.message import EmailMessage
+from email.policy import default
 from email.utils import formatdate, make_msgid
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 import structlog
+from email_validator import validate_email
 
 from game.core.settings import Settings
 
@@ -16,6 +18,9 @@ log = structlog.get_logger()
 
 _TRIES = 3
 _TIMEOUT_SECONDS = 20
+_PAUSE_SECONDS = 2.0
+_CLOSE_SECONDS = 5.0
+_READABLE = default.clone(utf8=True)
 
 
 class Mailer:
@@ -27,13 +32,16 @@ class Mailer:
 
     async def post(self, to: str, subject: str, text: str) -> None:
         """Send a mail soon; returns at once."""
-        message = EmailMessage()
+        message = EmailMessage(_READABLE)
         message["From"] = self._settings.mail_from
-        message["To"] = to
+        address = validate_email(to, check_deliverability=False)
+        # Few mail servers take other characters than ASCII; in the domain there is always a way.
+        message["To"] = address.ascii_email or address.normalized
         message["Subject"] = subject
         message["Date"] = formatdate(usegmt=True)
         message["Message-ID"] = make_msgid(domain="worldkeep")
-        message.set_content(text)
+        # Unencoded: the tokens in it can be copied from the file as they stand.
+        message.set_content(text, cte="7bit" if text.isascii() else "8bit")
         task = asyncio.create_task(self._deliver(message))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -41,33 +49,45 @@ class Mailer:
     async def close(self) -> None:
         """Wait a while for what is under way."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_TIMEOUT_SECONDS)
+            _, late = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late)
 
     async def _deliver(self, message: EmailMessage) -> None:
         url = self._settings.smtp_url
-        if url is None:
-            await asyncio.to_thread(self._write, message)
-            return
-        parts = urlsplit(url.get_secret_value())
+        try:
+            if url is None:
+                await asyncio.to_thread(self._write, message)
+            else:
+                await self._send(message, url.get_secret_value())
+        except (Exception, asyncio.CancelledError) as error:
+            log.error("mail_given_up", subject=message["Subject"], error=type(error).__name__)
+
+    async def _send(self, message: EmailMessage, url: str) -> None:
+        parts = urlsplit(url)
         secure = parts.scheme == "smtps"
         for attempt in range(1, _TRIES + 1):
             try:
                 await aiosmtplib.send(
                     message,
-                    hostname=parts.hostname or "localhost",
+                    hostname=parts.hostname,
                     port=parts.port or (465 if secure else 587),
                     username=unquote(parts.username) if parts.username else None,
                     password=unquote(parts.password) if parts.password else None,
                     use_tls=secure,
+                    # Where the server can; a password goes over no open line.
+                    start_tls=True if parts.username and not secure else None,
                     timeout=_TIMEOUT_SECONDS,
                 )
             except (aiosmtplib.SMTPException, OSError) as error:
+                if attempt == _TRIES:
+                    raise
                 log.warning("mail_failed", attempt=attempt, error=type(error).__name__)
-                await asyncio.sleep(2**attempt)
             else:
                 log.info("mail_sent", subject=message["Subject"])
                 return
-        log.error("mail_given_up", subject=message["Subject"])
+            await asyncio.sleep(_PAUSE_SECONDS**attempt)
 
     def _write(self, message: EmailMessage) -> None:
         folder = self._settings.data_dir / "mail"

@@ -1,10 +1,11 @@
 """What every table and shape shares: how names, texts and times look."""
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
 from pydantic import Field as Constraint
 from sqlalchemy import DateTime, Integer, func, text
 from sqlmodel import Field, SQLModel
@@ -25,7 +26,7 @@ MAX_DESCRIPTION = 10_000
 
 
 def _printable(value: str) -> str:
-    if any(character < " " or character == "\x7f" for character in value):
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
         raise ValueError("no control characters, please")
     return value
 
@@ -42,6 +43,7 @@ Timestamp = Annotated[
     PlainSerializer(
         lambda value: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json"
     ),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
 

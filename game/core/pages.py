@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -75,10 +75,12 @@ def decode_cursor(cursor: str, sort: str, kind: type) -> tuple[Any, UUID]:
         value = datetime.fromisoformat(value) if kind is datetime else value
         if made_for != sort or not isinstance(value, kind) or "\0" in str(value):
             raise ValueError
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise ValueError
+        if isinstance(value, datetime):
+            if value.tzinfo is None:
+                raise ValueError
+            value = value.astimezone(UTC)
         return value, UUID(last_id)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         error = FieldError("cursor", "cursor_invalid", "Not a cursor of this list in this order.")
         raise Unprocessable(errors=[error]) from None
 

@@ -12,10 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class SchemaTooNew(Exception):
-    """The database was written by a newer Worldkeep. Start that one, or restore a backup."""
-
-
 def config(url: str = "") -> Config:
     """Alembic's configuration for a database."""
     config = Config()

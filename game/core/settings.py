@@ -2,26 +2,39 @@
 
 import os
 import secrets
+from contextlib import suppress
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from game.core.embedded import default_data_dir
 from game.core.limits import Rate
 
 MIN_SECRET = 32
-_KNOWN_SECRETS = {"changeme", "change-me", "secret", "please-change-me", "worldkeep"}
+_LEAST_VARIETY = 8
+"""Different characters of a secret: fewer are somebody's finger on a key."""
 
+# Read from text by our validators, not as JSON.
 CommaSeparated = Annotated[list[str], NoDecode]
+RateText = Annotated[Rate, NoDecode]
 
 
 class Settings(BaseSettings):
     """Where a setting has no default, production demands it; development makes its own and keeps it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WORLDKEEP_", env_file=".env", extra="ignore", populate_by_name=True
+        env_prefix="WORLDKEEP_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        # `${WORLDKEEP_SMTP_URL:-}` in a compose file means that it is not set.
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     environment: Literal["development", "production"] = Field(
@@ -33,25 +46,26 @@ class Settings(BaseSettings):
         description="`postgresql://user:password@host:5432/name`. None: the embedded PostgreSQL.",
     )
     migration_database_url: SecretStr | None = Field(
-        None, description="A direct connection for migrations, where DATABASE_URL goes through PgBouncer."
+        None,
+        description="A direct connection for migrations and backups, where DATABASE_URL goes through PgBouncer.",
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="The embedded database, unsent mail, the development secret and the demo log-ins.",
+        description="Where the embedded database, unsent mails, the development secret and the demo log-ins are: "
+        "for root `/var/lib/worldkeep`, else a folder of the system's in the home.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
     workers: int = Field(1, ge=1, le=64, description="Processes that serve.")
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs tokens; at least 32 characters, such as `openssl rand -hex 32` prints.",
-    )
-    public_url: str = Field(
-        "http://127.0.0.1:8000", description="The address that players see, for links in mails."
+        description="Signs tokens; at least 32 characters, such as `openssl rand -hex 32` prints. None: one is "
+        "made and kept in the data directory.",
     )
     allowed_hosts: CommaSeparated = Field(
         ["localhost", "127.0.0.1", "[::1]"],
-        description="Host names that requests may name, separated by commas; `*.example.org` covers subdomains.",
+        description="Host names that requests may name, separated by commas; `*.example.org` covers subdomains. "
+        "This machine's own names (localhost, 127.0.0.1, [::1]) always count.",
     )
     cors_origins: CommaSeparated = Field(
         [], description="Origins of web games that may call the API; `*` for all (then without cookies)."
@@ -66,11 +80,11 @@ class Settings(BaseSettings):
     )
     mail_from: str = Field("Worldkeep <worldkeep@localhost>", description="The sender of mails.")
 
-    limit_login: Rate = Field(
+    limit_login: RateText = Field(
         Rate(8, 60), description="Failed log-ins of one address from one client; 10 times as many a client."
     )
-    limit_signup: Rate = Field(Rate(20, 3600), description="Sign-ups from one client.")
-    limit_mail: Rate = Field(Rate(5, 3600), description="Mails to one address on request.")
+    limit_signup: RateText = Field(Rate(20, 3600), description="Sign-ups from one client.")
+    limit_mail: RateText = Field(Rate(5, 3600), description="Mails to one address on request.")
     access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token works.")
     session_days: int = Field(30, ge=1, le=365, description="How long a log-in lasts without being used.")
 
@@ -82,7 +96,7 @@ class Settings(BaseSettings):
     max_body_size: int = Field(4 * 2**20, ge=1024, description="Bytes of a request body.")
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
-    request_timeout: float = Field(4.5, gt=0, le=300, description="Seconds until a request is given up.")
+    request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds until a request is given up.")
     shutdown_grace: int = Field(10, ge=1, le=300, description="Seconds that requests under way get at a stop.")
 
     @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
@@ -95,6 +109,44 @@ class Settings(BaseSettings):
     def _rate(cls, value: Any) -> Any:
         return Rate.parse(value) if isinstance(value, str) else value
 
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _as_libpq(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        scheme, _, rest = value.get_secret_value().strip().partition("://")
+        if scheme.partition("+")[0] not in ("postgres", "postgresql") or not rest:
+            raise ValueError("a database is written as postgresql://user:password@host:5432/name")
+        for host in rest.partition("/")[0].rpartition("@")[2].split(","):
+            _, colon, port = host.rpartition("]")[2].rpartition(":")
+            if colon and not port.isdigit():
+                raise ValueError("its port is no number (in a password, / : @ are written as %2F %3A %40)")
+        return SecretStr(f"postgresql://{rest}")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            parts = urlsplit(value.get_secret_value() if value else "smtp://none")
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.port == 0:
+                raise ValueError
+        except ValueError:
+            message = "a mail server is written as smtp://user:password@host:587 or smtps://user:password@host:465"
+            raise ValueError(message) from None
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if "@" not in parseaddr(value)[1] or not value.isprintable():
+            raise ValueError("a sender is written as `Worldkeep <worldkeep@example.org>`")
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
     @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
         if not self.is_production:
@@ -103,7 +155,7 @@ class Settings(BaseSettings):
         secret = self.secret_key.get_secret_value() if self.secret_key else ""
         if not secret:
             faults.append("WORLDKEEP_SECRET_KEY is missing: set it to what `openssl rand -hex 32` prints")
-        elif len(secret) < MIN_SECRET or len(set(secret)) < 8 or secret.lower() in _KNOWN_SECRETS:
+        elif len(secret) < MIN_SECRET or len(set(secret)) < _LEAST_VARIETY:
             faults.append(
                 f"WORLDKEEP_SECRET_KEY is too short or easy to guess: set {MIN_SECRET} random characters or more"
             )
@@ -131,21 +183,59 @@ class Settings(BaseSettings):
         if self.secret_key:
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret-key"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            kept = path.read_text().strip()
-            if len(kept) >= MIN_SECRET:
-                return kept
-            path.unlink()
-            return self.secret()
-        with os.fdopen(descriptor, "w") as file:
-            file.write(key := secrets.token_hex(32))
-        return key
+        if not path.exists():
+            # Made beside its place and linked there whole: of several that start at once, one wins.
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mine = path.with_name(f"secret-key.{secrets.token_hex(8)}")
+            with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(MIN_SECRET))
+            with suppress(FileExistsError):
+                os.link(mine, path)
+            mine.unlink()
+        return path.read_text().strip()
 
     def url(self) -> str:
         """The database's URL as libpq and asyncpg take it."""
         if self.database_url is None:
             raise RuntimeError("The embedded PostgreSQL is not running: start through `python -m game`.")
-        scheme, _, rest = self.database_url.get_secret_value().partition("://")
-        return f"postgresql://{rest}" if scheme.partition("+")[0] in ("postgres", "postgresql") else scheme
+        return self.database_url.get_secret_value()
+
+    def direct_url(self) -> str:
+        """The database's URL for what needs a connection of its own: migrations, backups."""
+        direct = self.migration_database_url
+        return direct.get_secret_value() if direct else self.url()
+
+
+_INTRODUCTION = """# Settings
+
+Environment variables, or lines of a file `.env` in the working directory (`WORLDKEEP_PORT=8080`). The environment
+wins over the file, and an option of the command line (`--port 8080`) over both. An empty value counts as none.
+Lists are separated by commas. `DATABASE_URL` without the prefix is taken too.
+
+With `WORLDKEEP_ENVIRONMENT=production` the server does not start without `WORLDKEEP_SECRET_KEY`,
+`WORLDKEEP_DATABASE_URL` and `WORLDKEEP_ALLOWED_HOSTS`, nor with `*` for hosts or proxies, nor with the log level
+`debug`; it says which of them to set. `python -m game doctor` checks an installation.
+
+<!-- `make settings` writes this file. -->
+
+| setting | default | meaning |
+|---|---|---|
+"""
+
+
+def documentation() -> str:
+    """The page of all settings, as Markdown."""
+
+    def default(field: FieldInfo) -> str:
+        value = field.default
+        if field.default_factory is not None:
+            return "as said there"
+        if value is None or value == []:
+            return "none"
+        return f"`{','.join(value) if isinstance(value, list) else value}`"
+
+    rows = [
+        f"| `WORLDKEEP_{name.upper()}` | {default(field)} | {field.description} |\n"
+        for name, field in Settings.model_fields.items()
+    ]
+    return _INTRODUCTION + "".join(rows)

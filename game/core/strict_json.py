@@ -5,6 +5,7 @@ that JavaScript or JSONB cannot carry, and what is too deep or too long; each wi
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -21,8 +22,13 @@ MIN_MAGNITUDE = 1e-64
 """Smaller numbers than this are refused: JSONB writes them out digit by digit, hundreds of them each."""
 MAX_DEPTH = 32
 MAX_STRING = 65_536
+MAX_FIELDS = 100
+"""Of the outermost object: a shape has few fields, and naming each unknown one of many would take seconds."""
 _OFF_LOOP_BYTES = 65_536
 
+_MAX_PLACE = 300
+_TOO_DEEP = f"JSON is at most {MAX_DEPTH} levels deep."
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
@@ -43,13 +49,25 @@ def parse(raw: bytes) -> Any:
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        message = f"Not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        if "depth limit" in error.msg:
+            raise JsonRefused("", "too_deep", _TOO_DEEP) from None
+        # The parser has no other words for a text of brackets alone.
+        reason = "unexpected end of data" if "allocate" in error.msg else error.msg
+        message = f"Not valid JSON: {reason} (line {error.lineno}, column {error.colno})."
         raise JsonRefused("", "json_invalid", message) from None
     keys = _Walk().count_keys(value)
     # Each pair of an object has one colon; a key that stood twice is one key in the parsed value.
     if raw.count(b":") != keys and _STRING.sub(b"", raw).count(b":") != keys:
-        raise JsonRefused("", "duplicate_key", "An object has the same key twice.")
+        json.loads(raw, object_pairs_hook=_refuse_duplicates)
     return value
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    seen = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise JsonRefused(key[:_MAX_PLACE], "duplicate_key", "An object has this key twice.")
+        seen.add(key)
 
 
 class _Walk:
@@ -79,7 +97,7 @@ class _Walk:
                 self._refuse(path, "number_too_small", "A number other than 0 is at least 1e-64 in magnitude.")
         elif kind is list or kind is dict:
             if depth > MAX_DEPTH:
-                self._refuse(path, "too_deep", f"JSON is at most {MAX_DEPTH} levels deep.")
+                self._refuse(path, "too_deep", _TOO_DEEP)
             if kind is dict:
                 self.keys += len(value)
                 for key in value:
@@ -104,7 +122,7 @@ class _Walk:
         for part in path:
             part = part[:64] if isinstance(part, str) else part
             place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
-        raise JsonRefused(place[:300].replace("\0", "\\0"), code, message)
+        raise JsonRefused(place[:_MAX_PLACE].replace("\0", "\\0"), code, message)
 
 
 class StrictRequest(Request):
@@ -115,16 +133,19 @@ class StrictRequest(Request):
         if not hasattr(self, "_strict"):
             body = await self.body()
             try:
-                self._strict = parse(body) if len(body) < _OFF_LOOP_BYTES else await asyncio.to_thread(parse, body)
+                value = parse(body) if len(body) < _OFF_LOOP_BYTES else await asyncio.to_thread(parse, body)
+                if isinstance(value, dict) and len(value) > MAX_FIELDS:
+                    raise JsonRefused("", "too_many_fields", f"A body has at most {MAX_FIELDS} fields.")
             except JsonRefused as refused:
                 raise Unprocessable(errors=[FieldError(refused.place, refused.code, refused.message)]) from None
+            self._strict = value
         return self._strict
 
     async def form(self, **limits: Any) -> Any:  # type: ignore[override]
-        """The form fields, none of them with U+0000.
+        """The form fields, none of them with U+0000 or half of a surrogate pair.
 
         Raises:
-            Unprocessable: a field contains U+0000.
+            Unprocessable: a field contains such.
             BadRequest: the form cannot be parsed.
         """
         try:
@@ -132,6 +153,10 @@ class StrictRequest(Request):
         except UnicodeDecodeError:
             raise BadRequest("The form is not valid UTF-8.") from None
         for name, value in form.multi_items():
+            # A form in parts may name an encoding that makes them.
+            if _SURROGATE.search(name) or (isinstance(value, str) and _SURROGATE.search(value)):
+                error = FieldError("", "lone_surrogate", "The form is not valid Unicode.")
+                raise Unprocessable(errors=[error])
             if "\0" in name or (isinstance(value, str) and "\0" in value):
                 error = FieldError(name.replace("\0", "\\0")[:64], "null_character", "No U+0000, please.")
                 raise Unprocessable(errors=[error])

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from game.core.errors import FieldError, PreconditionFailed, Unprocessable
 
-_TAGS = re.compile(r'\s*(?:W/)?"([^"]*)"\s*(?:,|$)')
+_TAG = re.compile(r'"([^"]*)"')
+_TAGS = re.compile(r'\*|(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*')
 
 
 class Versioned(Protocol):
@@ -27,16 +28,18 @@ def matches(header: str, version: int) -> bool:
 
     Weak tags count as their version: a proxy that compresses may have weakened ours.
     """
-    return header.strip() == "*" or str(version) in _TAGS.findall(header)
+    return header.strip() == "*" or str(version) in _TAG.findall(header)
 
 
 def _if_match(
     if_match: Annotated[
         str | None,
-        Header(max_length=1000, description="The ETag you read: 412 when there is a newer version."),
+        Header(
+            alias="If-Match", max_length=1000, description="The ETag you read: 412 when there is a newer version."
+        ),
     ] = None,
 ) -> str | None:
-    if if_match is not None and if_match.strip() != "*" and not _TAGS.findall(if_match):
+    if if_match is not None and not _TAGS.fullmatch(if_match.strip()):
         error = FieldError("If-Match", "etag_invalid", 'An ETag is written in quotes: If-Match: "3".')
         raise Unprocessable(errors=[error])
     return if_match
@@ -45,7 +48,7 @@ def _if_match(
 IfMatch = Annotated[str | None, Depends(_if_match)]
 IfNoneMatch = Annotated[
     str | None,
-    Header(max_length=1000, description="The ETag you have: 304 when there is no newer version."),
+    Header(alias="If-None-Match", description="The ETag you have: 304 when there is no newer version."),
 ]
 
 

@@ -1,1 +1,1 @@
-"""What a grid is and does, pure: no database, no HTTP. Only the standard library and orjson."""
+"""What a grid is and does, pure: no database, no HTTP."""

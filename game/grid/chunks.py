@@ -7,7 +7,8 @@ chunks keeps that, also when a map's size changes.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
+from itertools import count, zip_longest
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -29,21 +30,26 @@ ChunkKey: TypeAlias = tuple[int, int, int]
 """Layer key, chunk x, chunk y: the chunk holds the cells from (64 x, 64 y)."""
 
 
-def split(document: Mapping[str, Any]) -> tuple[Frame, dict[ChunkKey, list[str]]]:
+def split(
+    document: Mapping[str, Any], keys: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Frame, dict[ChunkKey, list[str]]]:
     """Part a valid document into its frame and its chunks, each a list of rows; empty chunks are left out.
 
-    The frame is the document with ROWS_MARK + layer key in place of each layer's rows. The key is the layer's
-    index; it only has to be unique, and stays with the layer when others come and go. The document itself
-    is left as it is.
+    The frame is the document with ROWS_MARK + layer key in place of each layer's rows. A layer whose name is in
+    `keys` has that key; the others get the ones that are free, from 0. A key only has to be unique, and stays with
+    its layer when others come and go. The document itself is left as it is.
     """
     frame = dict(document)
     chunks: dict[ChunkKey, list[str]] = {}
     if "layers" not in document:
         return frame, chunks
     width, height = size(document)
+    taken = {keys[layer["name"]] for layer in document["layers"] if layer["name"] in keys}
+    free = (key for key in count() if key not in taken)
     frame["layers"] = []
-    for key, layer in enumerate(document["layers"]):
+    for layer in document["layers"]:
         if "rows" in layer:
+            key = keys[layer["name"]] if layer["name"] in keys else next(free)
             for top in range(0, height, CHUNK):
                 band = layer["rows"][top : top + CHUNK]
                 for left in range(0, width, CHUNK):
@@ -53,6 +59,12 @@ def split(document: Mapping[str, Any]) -> tuple[Frame, dict[ChunkKey, list[str]]
             layer = {**layer, "rows": ROWS_MARK + key}
         frame["layers"].append(layer)
     return frame, chunks
+
+
+def layer_keys(frame: Mapping[str, Any]) -> dict[str, int]:
+    """The keys of the layers of a frame that have rows, by name."""
+    layers = frame.get("layers", ())
+    return {layer["name"]: layer["rows"] - ROWS_MARK for layer in layers if "rows" in layer}
 
 
 def join(frame_text: str, chunks: Iterable[tuple[int, int, int, str]], width: int, height: int) -> str:

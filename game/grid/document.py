@@ -13,6 +13,7 @@ DIAGONAL_RULES: Final = ("5-5-5", "5-10-5", "none")
 # Universal VTT knows closed or not, Foundry adds locked. A secret door is a door of any state with `secret`.
 DOOR_STATES: Final = ("open", "closed", "locked")
 MAX_BREACHES: Final = 20
+MAX_MOVEMENT_COST: Final = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -166,8 +167,9 @@ _LEGEND: Final[_Rules] = {
     "color": _color,
     "blocks_movement": _boolean,
     "blocks_sight": _boolean,
-    # Difficult terrain is 2 in the 5e SRD. Nothing is cheaper than free: paths need costs that never fall.
-    "movement_cost": _not_negative,
+    # Difficult terrain is 2 in the 5e SRD. Nothing is cheaper than free: paths need costs that never fall, and
+    # whose sum stays a number.
+    "movement_cost": _number(0, MAX_MOVEMENT_COST),
     "properties": _object,
 }
 _LAYER: Final[_Rules] = {

@@ -39,6 +39,16 @@ GRID_EXAMPLE = {
 }
 
 
+class Assigned(JSONB):
+    """JSONB that is written whenever it was assigned: to Python, 1 and true are equal, so comparing would lose one."""
+
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Whether the attribute still holds what was loaded."""
+        return x is y
+
+
 class Map(Document, table=True):
     """A map. `grid_data` is its document without the rows: those are in `map_chunk`."""
 
@@ -56,7 +66,7 @@ class Map(Document, table=True):
     universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
     name: str = Field(max_length=MAX_NAME)
     description: str = Field(default="", max_length=MAX_DESCRIPTION)
-    grid_data: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+    grid_data: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
     width: int = Field(default=0, sa_type=SmallInteger)
     height: int = Field(default=0, sa_type=SmallInteger)
 
@@ -80,7 +90,7 @@ class MapChunk(SQLModel, table=True):
 
     universe_id: UUID = Field(primary_key=True)
     map_id: UUID = Field(primary_key=True)
-    layer: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
+    layer: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     x: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
     y: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
     rows: list[str] = Field(sa_type=JSONB)

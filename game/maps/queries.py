@@ -1,12 +1,12 @@
 """The SQL of maps and their chunks, and the one statement that says which of them a person may read."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, SmallInteger, Text, bindparam, or_, select, text
+from sqlalchemy import Integer, Select, Text, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -16,16 +16,20 @@ from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core import pages
 from game.core.coalescer import HotStatement
-from game.core.errors import NotFound
+from game.core.errors import NotFound, Unavailable
 from game.core.hot import HotAnswer, HotRead, path_id
 from game.core.models import rfc3339
 from game.events import queries as events
-from game.grid.chunks import ChunkKey, join, split
+from game.grid.canvas import Loaded, Result, Steps, Wanted
+from game.grid.chunks import ChunkKey, join, layer_keys, split
 from game.grid.document import size
 from game.maps.models import Map
 from game.universes import queries as universes
 from game.universes.models import Universe
 
+_SORTED = orjson.OPT_SORT_KEYS
+_MOST_CHASES = 10
+_LARGE_CHUNKS = 16
 _LARGE = 65_536
 """Cells from which work on a grid goes to a thread, so that other requests go on."""
 
@@ -46,7 +50,7 @@ _DOCUMENT = f"""
 """
 
 
-def _document(row: Mapping[str, Any]) -> str:
+def _document(row: Any) -> str:
     """The JSON text of a map, from a row of _DOCUMENT."""
     grid_data = join(row["frame"], row["chunks"], row["width"], row["height"])
     return f"{row['head']}{grid_data}{row['tail']}"
@@ -124,88 +128,128 @@ async def document(session: AsyncSession, user: User, map_id: UUID) -> tuple[str
     readable = readable_by(user).with_only_columns(col(Map.id)).where(col(Map.id) == map_id)
     if (await session.execute(readable)).scalar_one_or_none() is None:
         raise NotFound
-    row = (await session.execute(_READ, {"id": map_id})).mappings().one()
+    row = (await session.execute(_READ, {"id": map_id})).mappings().one_or_none()
+    if row is None:
+        raise NotFound
     large = row["width"] * row["height"] > _LARGE
     return await asyncio.to_thread(_document, row) if large else _document(row), row["version"]
+
+
+async def get(session: AsyncSession, user: User, map_id: UUID) -> Map:
+    """A map that the user may read.
+
+    Raises:
+        NotFound: there is none such for this user.
+    """
+    row = (await session.execute(readable_by(user).where(col(Map.id) == map_id))).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
+
+
+async def get_held(session: AsyncSession, user: User, map_id: UUID) -> Map:
+    """A map that the user may read, as it stays until the transaction ends.
+
+    Raises:
+        NotFound: there is none such for this user.
+    """
+    statement = readable_by(user).where(col(Map.id) == map_id).with_for_update(read=True, of=Map)
+    row = (await session.execute(statement)).scalar_one_or_none()
+    if row is None:
+        raise NotFound
+    return row
 
 
 async def get_to_change(session: AsyncSession, user: User, map_id: UUID) -> tuple[Map, Universe]:
     """A map that the user may read and its universe, both held until the transaction ends.
 
-    The universe first, as everywhere: its row counts the events, so writers would meet there in any case.
-
     Raises:
         NotFound: there is none such for this user.
     """
-    home = (
-        universes.readable_by(user)
-        .join(Map, col(Map.universe_id) == col(Universe.id))
-        .where(col(Map.id) == map_id)
-        .with_for_update(key_share=True, of=Universe)
-    )
-    universe = (await session.execute(home)).scalar_one_or_none()
-    if universe is None:
-        raise NotFound
-    statement = select(Map).where(col(Map.id) == map_id, col(Map.universe_id) == universe.id)
-    row = (await session.execute(statement.with_for_update())).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row, universe
+    row, held = await _hold(session, user, map_id, set())
+    return row, held[row.universe_id]
 
 
-async def lock_for_move(session: AsyncSession, user: User, map_id: UUID, target_id: UUID) -> Universe:
-    """Hold the universe that a map is in and the one that it is to move to, in the order of their ids.
+async def get_to_move(
+    session: AsyncSession, user: User, map_id: UUID, target_id: UUID
+) -> tuple[Map, Universe, Universe]:
+    """A map that the user may read, its universe and the one it is to move to, held until the transaction ends.
 
     Raises:
-        NotFound: there is no such universe for this user.
+        NotFound: there is no such map or no such universe for this user.
     """
-    home = select(col(Map.universe_id)).where(col(Map.id) == map_id).scalar_subquery()
-    both = (
-        universes.readable_by(user)
-        .where(or_(col(Universe.id) == target_id, col(Universe.id) == home))
-        .order_by(col(Universe.id))
-        .with_for_update(key_share=True)
-    )
-    for universe in (await session.execute(both)).scalars():
-        if universe.id == target_id:
-            return universe
-    raise NotFound
+    row, held = await _hold(session, user, map_id, {target_id})
+    return row, held[row.universe_id], held[target_id]
+
+
+async def _hold(
+    session: AsyncSession, user: User, map_id: UUID, more: set[UUID]
+) -> tuple[Map, dict[UUID, Universe]]:
+    """A map, and by their ids its universe and more of them.
+
+    Universes are held before maps and in the order of their ids: so writers never wait for each other in a circle.
+    A map that went to another universe while we waited is looked for there, with nothing held.
+    """
+    place = readable_by(user).with_only_columns(col(Map.universe_id)).where(col(Map.id) == map_id)
+    for _ in range(_MOST_CHASES):
+        home_id = (await session.execute(place)).scalar_one_or_none()
+        if home_id is None:
+            raise NotFound
+        wanted = {home_id, *more}
+        homes = universes.readable_by(user).where(col(Universe.id).in_(wanted)).order_by(col(Universe.id))
+        maps = select(Map).where(col(Map.id) == map_id, col(Map.universe_id) == home_id)
+        async with session.begin_nested() as attempt:
+            held = {one.id: one for one in await _now(session, homes.with_for_update(key_share=True))}
+            if rows := await _now(session, maps.with_for_update()):
+                if held.keys() != wanted:
+                    raise NotFound
+                return rows[0], held
+            await attempt.rollback()
+    raise Unavailable
+
+
+async def _now(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
+    """Rows as they are once they are held, not as this transaction may have read them before."""
+    return (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
 
 
 _CHUNKS = text("""
     SELECT layer, x, y, rows FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id
 """)
+_KEYS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]
+_SOME_CHUNKS = text("""
+    SELECT layer, x, y, rows FROM map_chunk
+    WHERE universe_id = :universe_id AND map_id = :map_id
+        AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
+""").bindparams(*_KEYS, bindparam("whole", type_=ARRAY(Integer)))
 _PUT_CHUNKS = text("""
     INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
     SELECT :universe_id, :map_id, layer, x, y, rows::jsonb
     FROM unnest(:layers, :xs, :ys, :rows) AS chunk (layer, x, y, rows)
     ON CONFLICT (universe_id, map_id, layer, x, y) DO UPDATE SET rows = excluded.rows
-""").bindparams(
-    bindparam("layers", type_=ARRAY(SmallInteger)),
-    bindparam("xs", type_=ARRAY(SmallInteger)),
-    bindparam("ys", type_=ARRAY(SmallInteger)),
-    bindparam("rows", type_=ARRAY(Text)),
-)
+""").bindparams(*_KEYS, bindparam("rows", type_=ARRAY(Text)))
 _DROP_CHUNKS = text("""
     DELETE FROM map_chunk c USING unnest(:layers, :xs, :ys) AS gone (layer, x, y)
     WHERE c.universe_id = :universe_id AND c.map_id = :map_id
         AND (c.layer, c.x, c.y) = (gone.layer, gone.x, gone.y)
-""").bindparams(
-    bindparam("layers", type_=ARRAY(SmallInteger)),
-    bindparam("xs", type_=ARRAY(SmallInteger)),
-    bindparam("ys", type_=ARRAY(SmallInteger)),
-)
+""").bindparams(*_KEYS)
 
 
 async def create(session: AsyncSession, user: User, universe: Universe, fields: Mapping[str, Any]) -> Map:
     """A new map in a locked universe; `fields` with a checked document as `grid_data`."""
-    frame, chunks = await _split(fields["grid_data"])
+    row = await put(session, universe, fields)
+    await _record(session, "map.created", user, row, {"name": row.name, "version": row.version})
+    return row
+
+
+async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, Any]) -> Map:
+    """Store a new map as `create` does, without an event."""
+    frame, chunks = await _split(fields["grid_data"], {})
     width, height = size(fields["grid_data"])
     row = Map(**{**fields, "universe_id": universe.id, "grid_data": frame, "width": width, "height": height})
     session.add(row)
     await session.flush()
-    await _write_chunks(session, row, chunks, {})
-    await _record(session, "map.created", user, row, {"name": row.name, "version": row.version})
+    await write_chunks(session, row, chunks)
     return row
 
 
@@ -225,7 +269,7 @@ async def change(
     for name, value in payload.items():
         setattr(row, name, value)
     if "grid_data" in fields:
-        before |= await _replace_grid(session, row, fields["grid_data"])
+        before |= await replace_grid(session, row, fields["grid_data"])
         if "chunks" in before:
             payload["grid_data"] = "replaced"
     moves = target is not None and target.id != row.universe_id
@@ -242,47 +286,113 @@ async def change(
         await _record(session, "map.updated", user, row, payload, before)
 
 
+async def restore(session: AsyncSession, user: User, row: Map, document: dict[str, Any], seq: int) -> None:
+    """Give a locked map the grid that it had after event `seq`; the same is no change."""
+    if before := await replace_grid(session, row, document):
+        row.touch()
+        await _record(session, "map.restored", user, row, {"seq": seq, "version": row.version}, before)
+
+
 async def remove(session: AsyncSession, user: User, row: Map) -> None:
     """Delete a locked map."""
-    await _record(session, "map.deleted", user, row, {"name": row.name})
+    chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, _place(row))]
+    before = {
+        "name": row.name,
+        "description": row.description,
+        "grid_data": row.grid_data,
+        "size": [row.width, row.height],
+        "chunks": chunks,
+    }
+    await _record(session, "map.deleted", user, row, {"name": row.name}, before)
     await session.delete(row)
 
 
-async def _split(document: dict[str, Any]) -> tuple[dict[str, Any], dict[ChunkKey, list[str]]]:
+async def _split(
+    document: dict[str, Any], keys: Mapping[str, int]
+) -> tuple[dict[str, Any], dict[ChunkKey, list[str]]]:
     width, height = size(document)
-    return await asyncio.to_thread(split, document) if width * height > _LARGE else split(document)
+    if width * height > _LARGE:
+        return await asyncio.to_thread(split, document, keys)
+    return split(document, keys)
 
 
-async def _replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]) -> dict[str, Any]:
-    """Store a checked document as a map's grid; returns what it replaced, or nothing when they are equal."""
-    frame, chunks = await _split(document)
-    place = {"universe_id": row.universe_id, "map_id": row.id}
-    stored = (await session.execute(_CHUNKS, place)).all()
+async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]) -> dict[str, Any]:
+    """Store a checked document as a locked map's grid; returns what it replaced, or nothing when they are equal.
+
+    What it replaced is `grid_data`, the frame; `size`, width and height; and `chunks`, the changed ones, as
+    [layer, x, y, rows or null].
+    """
+    frame, chunks = await _split(document, layer_keys(row.grid_data))
+    stored = (await session.execute(_CHUNKS, _place(row))).all()
     old = {(one.layer, one.x, one.y): one.rows for one in stored}
-    if frame == row.grid_data and chunks == old:
+    if chunks == old and _same(frame, row.grid_data):
         return {}
-    changed = [key for key in {*old, *chunks} if old.get(key) != chunks.get(key)]
-    before = {"grid_data": row.grid_data, "chunks": [[*key, old.get(key)] for key in sorted(changed)]}
-    await _write_chunks(session, row, chunks, old)
+    changed = sorted(key for key in {*old, *chunks} if old.get(key) != chunks.get(key))
+    before = {
+        "grid_data": row.grid_data,
+        "size": [row.width, row.height],
+        "chunks": [[*key, old.get(key)] for key in changed],
+    }
+    await write_chunks(session, row, {key: chunks.get(key) for key in changed})
     row.grid_data = frame
     row.width, row.height = size(document)
     return before
 
 
-async def _write_chunks(
-    session: AsyncSession, row: Map, chunks: Mapping[ChunkKey, list[str]], old: Mapping[ChunkKey, list[str]]
-) -> None:
-    place = {"universe_id": row.universe_id, "map_id": row.id}
-    if new := [key for key in chunks if chunks[key] != old.get(key)]:
-        rows = [orjson.dumps(chunks[key]).decode() for key in new]
-        await session.execute(_PUT_CHUNKS, {**place, **_columns(new), "rows": rows})
-    if gone := [key for key in old if key not in chunks]:
-        await session.execute(_DROP_CHUNKS, {**place, **_columns(gone)})
+def _same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same: to Python, 1 and true are equal."""
+    return bool(one == other) and orjson.dumps(one, None, _SORTED) == orjson.dumps(other, None, _SORTED)
+
+
+async def load_chunks(
+    session: AsyncSession, row: Map, keys: Iterable[ChunkKey] = (), layers: Iterable[int] = ()
+) -> dict[ChunkKey, list[str]]:
+    """The stored chunks of a map among those of these keys, and all of these layers."""
+    found = await session.execute(_SOME_CHUNKS, {**_place(row), **_columns(list(keys)), "whole": list(layers)})
+    return {(one.layer, one.x, one.y): one.rows for one in found}
+
+
+async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large: bool = False) -> Result:
+    """Go through steps over a map's cells, loading the chunks that they want; their result.
+
+    Much work goes to a thread: that on many chunks, and that which the caller knows to be `large`.
+    """
+    loaded: Loaded | None = None
+    while True:
+        large = large or (loaded is not None and len(loaded) > _LARGE_CHUNKS)
+        outcome = await asyncio.to_thread(_step, steps, loaded) if large else _step(steps, loaded)
+        if not isinstance(outcome, Wanted):
+            return outcome.value
+        loaded = await load_chunks(session, row, outcome.chunks, outcome.layers)
+
+
+class _Done(NamedTuple, Generic[Result]):
+    value: Result
+
+
+def _step(steps: Steps[Result], loaded: Loaded | None) -> Wanted | _Done[Result]:
+    try:
+        return next(steps) if loaded is None else steps.send(loaded)
+    except StopIteration as stop:
+        return _Done(stop.value)
+
+
+async def write_chunks(session: AsyncSession, row: Map, chunks: Mapping[ChunkKey, list[str] | None]) -> None:
+    """Store chunks of a locked map: the rows of each, or None to delete it."""
+    put = {key: orjson.dumps(rows).decode() for key, rows in chunks.items() if rows is not None}
+    if put:
+        await session.execute(_PUT_CHUNKS, {**_place(row), **_columns(list(put)), "rows": list(put.values())})
+    if gone := [key for key, rows in chunks.items() if rows is None]:
+        await session.execute(_DROP_CHUNKS, {**_place(row), **_columns(gone)})
+
+
+def _place(row: Map) -> dict[str, UUID]:
+    return {"universe_id": row.universe_id, "map_id": row.id}
 
 
 def _columns(keys: list[ChunkKey]) -> dict[str, list[int]]:
-    layers, xs, ys = zip(*keys, strict=True)
-    return {"layers": list(layers), "xs": list(xs), "ys": list(ys)}
+    """Keys as three arrays."""
+    return {name: [key[at] for key in keys] for at, name in enumerate(("layers", "xs", "ys"))}
 
 
 async def _record(

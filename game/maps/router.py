@@ -22,10 +22,9 @@ from game.core.hot import HotRoute, hot
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.grid.document import GridError, check
-from game.maps import policy, queries
-from game.maps.models import Map, MapCreate, MapPage, MapPatch, MapRead, MapReplace
+from game.maps import history, policy, queries
+from game.maps.models import MapCreate, MapPage, MapPatch, MapRead, MapReplace
 from game.universes import queries as universes
-from game.universes.models import Universe
 
 router = APIRouter(prefix="/maps", tags=["Maps"], route_class=HotRoute, responses=documented(Unauthorized))
 
@@ -90,36 +89,37 @@ async def list_maps(
     return await queries.page(session, user, query, universe_id)
 
 
-@router.get("/{id}", response_model=MapRead, responses=documented(NotFound))
+@router.get("/{id}", response_model=MapRead, responses=documented(NotFound, history.TooLongAgo))
 @hot(queries.BY_ID)
 async def read_map(
-    request: Request, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
+    request: Request,
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    _: IfNoneMatch = None,
+    at_seq: Annotated[
+        int | None, Query(ge=1, le=2**53 - 1, description="The map as it was after this event of its universe.")
+    ] = None,
 ) -> Response:
     """Read a map with its grid."""
+    if at_seq is not None:
+        return _answer(*await history.document(session, user, id, at_seq))
     document, version = await queries.document(session, user, id)
     return not_modified(request, version) or _answer(document, version)
-
-
-async def _to_change(
-    session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
-) -> tuple[Map, Universe]:
-    """A map, locked with its universe, that the user may do this to and has read in its last version."""
-    row, universe = await queries.get_to_change(session, user, id)
-    policy.require(operation, user, universe)
-    require_match(if_match, row)
-    return row, universe
 
 
 async def _change(
     session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None, fields: dict[str, Any]
 ) -> Response:
     target_id: UUID | None = fields.pop("universe_id", None)
-    target = None
-    if target_id is not None:
-        # Both universes are locked in the order of their ids, whichever way the map goes.
-        target = await queries.lock_for_move(session, user, id, target_id)
+    if target_id is None:
+        row, universe = await queries.get_to_change(session, user, id)
+        target = universe
+    else:
+        row, universe, target = await queries.get_to_move(session, user, id, target_id)
         policy.require("createMap", user, target)
-    row, _ = await _to_change(session, operation, user, id, if_match)
+    policy.require(operation, user, universe)
+    require_match(if_match, row)
     await queries.change(session, user, row, fields, target)
     await session.flush()
     return _answer(*await queries.document(session, user, id))
@@ -136,7 +136,7 @@ async def replace_map(
 
 @router.patch("/{id}", response_model=MapRead, responses=_CHANGES)
 async def update_map(id: UUID, body: MapPatch, user: CurrentUser, session: Session, if_match: IfMatch) -> Response:
-    """Change what you name, and leave the rest."""
+    """Change a map: what you name, and nothing else."""
     fields = await _checked(body.model_dump(exclude_unset=True))
     return await _change(session, "updateMap", user, id, if_match, fields)
 
@@ -144,5 +144,7 @@ async def update_map(id: UUID, body: MapPatch, user: CurrentUser, session: Sessi
 @router.delete("/{id}", status_code=204, responses=_CHANGES)
 async def delete_map(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
     """Delete a map."""
-    row, _ = await _to_change(session, "deleteMap", user, id, if_match)
+    row, universe = await queries.get_to_change(session, user, id)
+    policy.require("deleteMap", user, universe)
+    require_match(if_match, row)
     await queries.remove(session, user, row)

@@ -9,6 +9,8 @@ from game.accounts.models import User
 from game.core.errors import Forbidden
 from game.universes.models import Universe
 
+Rules = Mapping[str, Callable[[User, Universe], bool]]
+
 
 def owner(user: User, universe: Universe) -> bool:
     """The universe's game master."""
@@ -20,7 +22,20 @@ def signed_in(user: User, universe: Universe | None) -> bool:
     return user.is_active
 
 
-RULES: Mapping[str, Callable[[User, Universe], bool]] = {
+def guard(rules: Rules) -> Callable[[str, User, Universe], None]:
+    """A function that goes on only when a user may do an operation in a universe that they may read.
+
+    It raises Forbidden when they may not.
+    """
+
+    def require(operation: str, user: User, universe: Universe) -> None:
+        if not rules[operation](user, universe):
+            raise Forbidden
+
+    return require
+
+
+RULES: Rules = {
     "listUniverses": signed_in,
     "createUniverse": signed_in,
     "readUniverse": owner,
@@ -30,12 +45,4 @@ RULES: Mapping[str, Callable[[User, Universe], bool]] = {
     "listEvents": owner,
 }
 
-
-def require(operation: str, user: User, universe: Universe) -> None:
-    """Go on only when the user may do this in a universe that they may read.
-
-    Raises:
-        Forbidden: they may not.
-    """
-    if not RULES[operation](user, universe):
-        raise Forbidden
+require = guard(RULES)

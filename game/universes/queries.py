@@ -91,6 +91,11 @@ async def create(session: AsyncSession, user: User, fields: Mapping[str, Any]) -
     return universe
 
 
+async def record_import(session: AsyncSession, user: User, universe: Universe) -> None:
+    """Write the event of a universe that came as a file."""
+    await _record(session, "universe.imported", user, universe, {"name": universe.name})
+
+
 async def change(session: AsyncSession, user: User, universe: Universe, fields: Mapping[str, Any]) -> None:
     """Give fields of a locked universe new values; the same values are no change."""
     old = {name: getattr(universe, name) for name in fields if getattr(universe, name) != fields[name]}

@@ -78,7 +78,7 @@ async def replace_universe(
 async def update_universe(
     response: Response, id: UUID, body: UniversePatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Any:
-    """Change what you name, and leave the rest."""
+    """Change a universe: what you name, and nothing else."""
     universe = await _to_change(session, "updateUniverse", user, id, if_match)
     await queries.change(session, user, universe, body.model_dump(exclude_unset=True))
     return tagged(response, universe)

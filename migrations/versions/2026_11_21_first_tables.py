@@ -2,7 +2,7 @@
 
 Revision: 0001
 Follows:
-Made: 2026-11-21 01:34:23.597815
+Made: 2026-11-21 02:13:12.678088
 """
 
 import sqlalchemy as sa
@@ -40,8 +40,8 @@ def upgrade() -> None:
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("kind", sa.String(length=50), nullable=False),
         sa.Column("subject_id", sa.Uuid(), nullable=False),
-        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("payload", postgresql.JSONB(), nullable=False),
+        sa.Column("before", postgresql.JSONB(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("seq > 0", name=op.f("ck_event_seq_positive")),
         sa.PrimaryKeyConstraint("universe_id", "seq", name=op.f("pk_event")),
@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=200), nullable=False),
         sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
-        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("headers", postgresql.JSONB(), nullable=True),
         sa.Column("body", sa.LargeBinary(), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "key", name=op.f("pk_idempotency_key")),
@@ -105,6 +105,23 @@ def upgrade() -> None:
     op.create_index("ix_universe_owner_id_name", "universe", ["owner_id", "name", "id"], unique=False)
     op.create_index("ix_universe_owner_id_updated_at", "universe", ["owner_id", "updated_at", "id"], unique=False)
     op.create_table(
+        "asset",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("universe_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("media_type", sa.String(length=50), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("width > 0 AND height > 0", name=op.f("ck_asset_size")),
+        sa.ForeignKeyConstraint(
+            ["universe_id"], ["universe.id"], name=op.f("fk_asset_universe_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_asset")),
+    )
+    op.create_index("ix_asset_universe_id_id", "asset", ["universe_id", "id"], unique=False)
+    op.create_table(
         "map",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
@@ -113,7 +130,7 @@ def upgrade() -> None:
         sa.Column("universe_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("description", sa.String(length=10000), nullable=False),
-        sa.Column("grid_data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("grid_data", postgresql.JSONB(), nullable=False),
         sa.Column("width", sa.SmallInteger(), nullable=False),
         sa.Column("height", sa.SmallInteger(), nullable=False),
         sa.CheckConstraint("jsonb_typeof(grid_data) = 'object'", name=op.f("ck_map_grid_data_object")),
@@ -132,10 +149,10 @@ def upgrade() -> None:
         "map_chunk",
         sa.Column("universe_id", sa.Uuid(), nullable=False),
         sa.Column("map_id", sa.Uuid(), nullable=False),
-        sa.Column("layer", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("layer", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("x", sa.SmallInteger(), autoincrement=False, nullable=False),
         sa.Column("y", sa.SmallInteger(), autoincrement=False, nullable=False),
-        sa.Column("rows", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("rows", postgresql.JSONB(), nullable=False),
         sa.CheckConstraint("jsonb_array_length(rows) BETWEEN 1 AND 64", name=op.f("ck_map_chunk_rows")),
         sa.ForeignKeyConstraint(
             ["universe_id", "map_id"],
@@ -156,6 +173,8 @@ def downgrade() -> None:
     op.drop_index("ix_map_universe_id_name", table_name="map")
     op.drop_index("ix_map_universe_id_id", table_name="map")
     op.drop_table("map")
+    op.drop_index("ix_asset_universe_id_id", table_name="asset")
+    op.drop_table("asset")
     op.drop_index("ix_universe_owner_id_updated_at", table_name="universe")
     op.drop_index("ix_universe_owner_id_name", table_name="universe")
     op.drop_index("ix_universe_owner_id_id", table_name="universe")

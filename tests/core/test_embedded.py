@@ -64,9 +64,7 @@ def ask(url: str, sql: str) -> str:
 def postmaster(data_dir: Path) -> psutil.Process | None:
     """The postmaster, as the process table tells it."""
     for process in psutil.process_iter(["name", "cmdline"]):
-        if process.info["name"] == "postgres" and str(data_dir / "postgres") in (
-            process.info["cmdline"] or []
-        ):
+        if process.info["name"] == "postgres" and str(data_dir / "postgres") in (process.info["cmdline"] or []):
             return process
     return None
 
@@ -132,10 +130,7 @@ class TestRunning:
             assert ask(url, "SELECT current_database(), n FROM kept") == "worldkeep|7"
             assert ask(url, "SHOW server_version_num").startswith(embedded.MAJOR)
             # By code point: capitals, small letters, then the rest, whatever the system's locale is.
-            assert (
-                ask(url, "SELECT string_agg(c, '' ORDER BY c) FROM unnest('{é,b,B,a,Z}'::text[]) c")
-                == "BZabé"
-            )
+            assert ask(url, "SELECT string_agg(c, '' ORDER BY c) FROM unnest('{é,b,B,a,Z}'::text[]) c") == "BZabé"
             assert ask(url, "SELECT upper('é')") == "É"
 
     def test_starts_fast(self, data_dir: Path) -> None:
@@ -146,10 +141,7 @@ class TestRunning:
 
     def test_applies_settings(self, data_dir: Path) -> None:
         with running(data_dir, settings={"work_mem": "5MB", "cluster_name": "mine"}) as url:
-            assert (
-                ask(url, "SELECT current_setting('max_connections'), current_setting('work_mem')")
-                == "200|5MB"
-            )
+            assert ask(url, "SELECT current_setting('max_connections'), current_setting('work_mem')") == "200|5MB"
             assert ask(url, "SHOW listen_addresses") == ""
 
     @pytest.mark.parametrize("name", ["x" * 120, 'odd \'n"am%e" $HOME, `x`'])
@@ -160,6 +152,7 @@ class TestRunning:
             (host,) = parse_qs(urlsplit(url).query)["host"]
             assert Path(host).stat().st_mode & 0o777 == 0o700
         path.rename(data_dir)
+        assert not Path(host).exists(), "a folder made for the socket goes with it"
 
     async def test_ignores_the_settings_of_another_postgresql(
         self, data_dir: Path, monkeypatch: pytest.MonkeyPatch
@@ -189,9 +182,7 @@ class TestPrivacy:
             assert Path(host).stat().st_mode & 0o077 == 0
             if ROOT:
                 command = [str(binary("psql")), "-d", url, "-c", "SELECT 1"]
-                done = subprocess.run(
-                    command, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True
-                )
+                done = subprocess.run(command, user=NOBODY, group=NOBODY, extra_groups=[], capture_output=True)
                 assert b"Permission denied" in done.stderr
 
     def test_files_beside_the_cluster_stay_ours(self, data_dir: Path) -> None:
@@ -284,7 +275,7 @@ class TestRecovery:
                 assert ask(again, "DELETE FROM kept WHERE n = 8 RETURNING n") == "8"
 
     def test_ends_a_query_that_outlived_the_postmaster(self, data_dir: Path) -> None:
-        busy = "DO $$ BEGIN LOOP END LOOP; END $$"
+        busy = "DO $$ BEGIN LOOP EXIT WHEN clock_timestamp() > now() + interval '20 s'; END LOOP; END $$"
         with running(data_dir) as url:
             client = subprocess.Popen([binary("psql"), url, "-c", busy], stderr=subprocess.DEVNULL)
             while ask(url, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %'") != "1":
@@ -324,9 +315,7 @@ class TestRefusals:
         path = folder / "old"
         (path / "postgres").mkdir(parents=True)
         (path / "postgres" / "PG_VERSION").write_text("16\n")
-        with pytest.raises(
-            EmbeddedError, match=r"made by PostgreSQL 16, and this is PostgreSQL 18: .*backup"
-        ):
+        with pytest.raises(EmbeddedError, match=r"made by PostgreSQL 16, and this is PostgreSQL 18: .*backup"):
             running(path).__enter__()
 
     def test_folder_of_another_program(self, folder: Path) -> None:
@@ -368,9 +357,7 @@ class TestRefusals:
             os.chown(path, NOBODY, NOBODY)
             os.seteuid(NOBODY)
             try:
-                with pytest.raises(
-                    EmbeddedError, match=r"belongs to another user \(id 0\): run as that user"
-                ):
+                with pytest.raises(EmbeddedError, match=r"belongs to another user \(id 0\): run as that user"):
                     running(path).__enter__()
             finally:
                 os.seteuid(0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, join, region, split, touching
+from game.grid.chunks import CHUNK, ROWS_MARK, layer_keys, ChunkKey, join, region, split, touching
 from game.grid.document import size
 
 MARK_TEXT = f'"rows": {ROWS_MARK}'
@@ -111,11 +111,17 @@ class TestSplit:
             "layers": [
                 {"name": "a", "rows": ROWS_MARK},
                 {"name": "b", "tint": 1},
-                {"name": "c", "rows": ROWS_MARK + 2},
+                {"name": "c", "rows": ROWS_MARK + 1},
             ],
             "mood": "dark",
         }
         assert chunks == {(0, 0, 0): ["#"]}
+
+    def test_layers_keep_the_keys_that_they_have(self) -> None:
+        layers = [{"name": name, "rows": [name]} for name in ("new", "b", "a", "newer")]
+        frame, chunks = split({"layers": layers}, {"a": 0, "b": 2, "gone": 1})
+        assert layer_keys(frame) == {"new": 1, "b": 2, "a": 0, "newer": 3}
+        assert chunks == {(1, 0, 0): ["new"], (2, 0, 0): ["b"], (0, 0, 0): ["a"], (3, 0, 0): ["newer"]}
 
     @given(documents())
     def test_chunks_have_the_maps_size_and_are_not_empty(self, document: dict[str, Any]) -> None:

@@ -1,0 +1,38 @@
+"""The limit: our statements and coalescer behind uvicorn, and nothing else. No routing, errors, log or metrics."""
+
+import os
+from typing import Any
+
+from game.accounts.tokens import AccessTokens
+from game.core.coalescer import Coalescer
+from game.core.database import Database
+from game.core.hot import HotRead
+from game.core.settings import Settings
+from game.maps import queries as maps
+from game.universes import queries as universes
+
+tokens = AccessTokens(os.environ["WORLDKEEP_SECRET_KEY"])
+BY_ID = {"/universes/": universes.BY_ID, "/maps/": maps.BY_ID}
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        await receive()
+        settings = Settings()
+        app.coalescer = Coalescer(Database(settings).hot_connection, settings.hot_pool_size)  # type: ignore[attr-defined]
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    who = tokens.identify(scope)
+    scope["path_params"] = {"id": scope["path"].rpartition("/")[2]}
+    read: HotRead = BY_ID.get(scope["path"][:-36], universes.LIST)
+    row = who and await app.coalescer.ask(  # type: ignore[attr-defined]
+        read.statement, who.session_id, who.user_id, *(read.question(scope) or ())
+    )
+    status, body, version = (404, b"", None) if not row else (200, *read.render(row))
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if version:
+        headers.append((b"etag", b'"%d"' % version))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""Assets: the pictures of a universe, for backgrounds and tilesets."""

@@ -1,0 +1,40 @@
+"""Looking at a picture from a stranger: what it is and how large, without decoding it."""
+
+from io import BytesIO
+from typing import NamedTuple
+
+from PIL import Image
+
+from game.grid.formats.imported import FormatError
+from game.grid.formats.pictures import probe
+
+
+class PictureError(ValueError):
+    """A file that is no picture we take; the message says why."""
+
+
+class Picture(NamedTuple):
+    """What a file's header says of the picture in it; its size in pixels."""
+
+    media_type: str
+    width: int
+    height: int
+
+
+def inspect(data: bytes) -> Picture:
+    """The kind and the size of a picture.
+
+    Raises:
+        PictureError: it is not a PNG, JPEG or WebP, it is broken, or it is too large.
+    """
+    try:
+        kind, width, height = probe(data, "")
+        if kind == "png":
+            # Checks the sum of each part; decodes nothing.
+            with Image.open(BytesIO(data), formats=("PNG",)) as image:
+                image.verify()
+    except FormatError as error:
+        raise PictureError(f"The file {error.message}.") from None
+    except Exception:
+        raise PictureError("The picture is broken.") from None
+    return Picture(f"image/{kind}", width, height)

@@ -1,0 +1,117 @@
+"""The OpenAPI document: FastAPI's, with what our edge adds to every answer and without what is not so."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+
+from game.core.errors import BodyTooLarge, Unavailable, Unprocessable, UnsupportedMediaType, documented
+
+_REF = "#/components/schemas/{model}"
+_JSON = "application/json"
+_HEADERS = {
+    "ETag": {
+        "description": "The version, in quotes: send it as If-Match to change this version and no other.",
+        "schema": {"type": "string", "examples": ['"3"']},
+    },
+    "Location": {"description": "The path of what was made.", "schema": {"type": "string"}},
+}
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str = Field(description="Where: a path into the body, or the parameter.", examples=["name"])
+    code: str = Field(description="What, as a stable word.", examples=["string_too_long"])
+    message: str = Field(description="What, for people.")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["It does not exist, or you may not see it."])
+    code: str = Field(description="What happened, as a stable UPPER_SNAKE word.", examples=["NOT_FOUND"])
+    request_id: str = Field(description="Also in the X-Request-ID header, and in the server's log.")
+    errors: list[FieldError]
+
+
+def tidy(document: dict[str, Any]) -> dict[str, Any]:
+    """Improve the document that FastAPI made, in place.
+
+    Errors become our problem documents, also those that any operation may end in; versions show as ETag headers;
+    each summary is the first sentence of the description; and titles that only repeat a name go.
+    """
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    _, ours = models_json_schema([(Problem, "serialization")], ref_template=_REF)
+    schemas |= ours["$defs"]
+    document["components"]["headers"] = _HEADERS
+    for path, _, operation in operations(document):
+        first_paragraph = " ".join(operation["description"].partition("\n\n")[0].split())
+        operation["summary"] = first_paragraph.partition(". ")[0].rstrip(".")
+        for parameter in operation.get("parameters", ()):
+            _tidy_parameter(parameter)
+        responses = operation["responses"]
+        if "requestBody" in operation:
+            responses |= _common(BodyTooLarge)
+        if _JSON in operation.get("requestBody", {}).get("content", ()):
+            responses |= _common(UnsupportedMediaType)
+        if any(status.startswith("4") for status in responses):
+            responses |= _common(Unavailable)
+        if "HTTPValidationError" in str(responses.get("422")):
+            responses |= _common(Unprocessable)
+        if any(parameter["name"] == "If-None-Match" for parameter in operation.get("parameters", ())):
+            responses["304"] = {"description": "You have this version already."}
+        for status, response in responses.items():
+            schema = _resolved(document, response.get("content", {}).get(_JSON, {}).get("schema", {}))
+            names = ["ETag"] if "version" in schema.get("properties", ()) or status == "304" else []
+            names += ["Location"] if status == "201" and f"{path}/{{id}}" in document["paths"] else []
+            if names:
+                response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        operation["responses"] = dict(sorted(responses.items()))
+    _drop_titles(document["paths"])
+    _drop_titles(schemas)
+    return document
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each operation of a document: path, method, and the operation object."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _common(*problems: Any) -> dict[str, Any]:
+    return {str(status): answer for status, answer in documented(*problems).items()}
+
+
+def _tidy_parameter(parameter: dict[str, Any]) -> None:
+    """What may be left out is not null: a query has no null."""
+    schema = parameter["schema"]
+    schema.pop("description", None)
+    if "anyOf" in schema:
+        [one] = [option for option in schema.pop("anyOf") if option != {"type": "null"}]
+        schema |= one
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    resolved: dict[str, Any] = document["components"]["schemas"][name] if name else schema
+    return resolved
+
+
+def _drop_titles(node: Any) -> None:
+    if isinstance(node, list):
+        for inner in node:
+            _drop_titles(inner)
+    elif isinstance(node, dict):
+        if isinstance(node.get("title"), str):
+            del node["title"]
+        for name, inner in node.items():
+            if name not in ("example", "examples", "default"):
+                _drop_titles(inner)

@@ -1,0 +1,1 @@
+"""Editing maps: edits, taking them back, their history, and reading a region."""

@@ -1,0 +1,249 @@
+"""The SQL of editing: applying steps to a locked map, and reading its events back."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+from starlette.types import Scope
+
+from game.accounts.models import User
+from game.accounts.queries import AUTHENTICATED
+from game.core.coalescer import HotStatement
+from game.core.errors import FieldError, Unprocessable
+from game.core.hot import HotAnswer, HotRead
+from game.editing.models import MAX_REGION, HistoryEntry
+from game.events import queries as events
+from game.events.models import Event
+from game.grid.canvas import Steps
+from game.grid.changes import Change, Edited, counts
+from game.grid.chunks import layer_keys
+from game.grid.chunks import region as cut
+from game.maps import queries as maps
+from game.maps.models import Map
+from game.universes import queries as universes
+
+
+async def carry_out(session: AsyncSession, row: Map, steps: Steps[Edited], *, large: bool = False) -> Edited:
+    """Go through steps on a locked map, loading the chunks that they want, and store the result in its row.
+
+    Raises:
+        GridError, Conflict: as the steps do; then nothing is stored.
+    """
+    edited = await maps.follow(session, row, steps, large=large)
+    await maps.write_chunks(session, row, edited.chunks)
+    if edited.frame is not None:
+        row.grid_data = edited.frame
+        row.width, row.height = edited.width, edited.height
+    return edited
+
+
+async def record(
+    session: AsyncSession, kind: str, user: User, row: Map, change: Change, payload: dict[str, Any]
+) -> int:
+    """Count a change of a locked map as its next version, and write its event; returns the event's number."""
+    row.touch()
+    return await events.record(
+        session,
+        kind,
+        universe_id=row.universe_id,
+        actor_id=user.id,
+        subject_id=row.id,
+        payload={**payload, "version": row.version, "touched": counts(change)},
+        before={"change": change},
+    )
+
+
+_UNDO_DEPTH = 1000
+STEPS = ("map.edited", "map.undone", "map.redone")
+BARRIERS = ("map.created", "map.moved_in", "map.restored")
+
+
+def _log(row: Map) -> Any:
+    return (
+        select(Event)
+        .where(col(Event.universe_id) == row.universe_id, col(Event.subject_id) == row.id)
+        .order_by(col(Event.seq).desc())
+    )
+
+
+async def steps_of(session: AsyncSession, row: Map, user: User) -> Sequence[Any]:
+    """The edits of a user on a map and what became of them, oldest first: (seq, kind, of)."""
+    statement = (
+        _log(row)
+        .where(col(Event.actor_id) == user.id, col(Event.kind).in_(STEPS))
+        .with_only_columns(col(Event.seq), col(Event.kind), col(Event.payload)["of"].as_integer().label("of"))
+        .limit(_UNDO_DEPTH)
+    )
+    return (await session.execute(statement)).all()[::-1]
+
+
+async def events_since(session: AsyncSession, row: Map, seq: int) -> Sequence[Event]:
+    """An event of a map and what came after it, oldest first; of too many, only the newest."""
+    statement = _log(row).where(col(Event.seq) >= seq).limit(_UNDO_DEPTH)
+    return (await session.execute(statement)).scalars().all()[::-1]
+
+
+async def history(session: AsyncSession, row: Map, before: int, limit: int) -> Sequence[Any]:
+    """The changes of a map before an event, newest first, with the names of who made them."""
+    statement = (
+        _log(row)
+        .where(col(Event.seq) < before)
+        .outerjoin(User, col(User.id) == col(Event.actor_id))
+        .with_only_columns(
+            col(Event.seq),
+            col(Event.kind),
+            col(Event.actor_id),
+            col(User.display_name).label("actor_name"),
+            col(Event.payload),
+            col(Event.created_at),
+        )
+        .limit(limit)
+    )
+    return (await session.execute(statement)).all()
+
+
+def entry(event: Any) -> HistoryEntry:
+    """What the history says of an event, from a row of `history`."""
+    names = HistoryEntry.model_fields.keys() - {"summary"}
+    return HistoryEntry(**{name: getattr(event, name) for name in names}, summary=describe(event))
+
+
+def describe(event: Any) -> str:
+    """What an event of a map did, in a few words for people."""
+    payload = event.payload
+    words = {
+        "map.created": "made",
+        "map.moved_in": "came from another universe",
+        "map.moved_out": "went to another universe",
+        "map.restored": f"went back to event {payload.get('seq')}",
+        "map.edited": "edited",
+        "map.undone": f"took back event {payload.get('of')}",
+        "map.redone": f"repeated event {payload.get('of')}",
+        "map.updated": "changed " + ", ".join(sorted(payload.keys() - {"version"})),
+    }.get(event.kind, event.kind)
+    touched = payload.get("touched")
+    return f"{words}: {_touched(touched)}" if touched else words
+
+
+def _touched(touched: Mapping[str, Any]) -> str:
+    """`{"cells": 3, "entities": ["goblin"]}` as `3 cells, entities goblin`."""
+    parts = []
+    for name, what in touched.items():
+        if name == "cells":
+            parts.append(f"{what} cell{'s' * (what != 1)}")
+        elif isinstance(what, list):
+            few = ", ".join(what[:3])
+            parts.append(f"{name} {few}{f' and {len(what) - 3} more' if len(what) > 3 else ''}")
+        else:
+            parts.append(f"{name} {what}" if what is not True else name)
+    return ", ".join(parts)[:300]
+
+
+class RegionQuestion(NamedTuple):
+    """What a region is asked of: a map, a rectangle in cells, and names of layers, separated by commas."""
+
+    map_id: UUID
+    x: int
+    y: int
+    width: int
+    height: int
+    layers: str | None
+
+
+_REGION_COLUMNS = """
+    m.version, m.width AS map_width, m.height AS map_height, m.grid_data->'layers' AS layers,
+    q.x, q.y, q.width, q.height, q.names,
+    ARRAY(
+        SELECT (c.layer, c.x, c.y, c.rows::text) FROM map_chunk c
+        WHERE c.universe_id = m.universe_id AND c.map_id = m.id
+            AND c.x BETWEEN q.x / 64 AND (q.x + q.width - 1) / 64
+            AND c.y BETWEEN q.y / 64 AND (q.y + q.height - 1) / 64
+    ) AS chunks
+"""
+_REGION = text(f"""
+    SELECT {_REGION_COLUMNS} FROM map m
+    CROSS JOIN (SELECT :x ::int AS x, :y ::int AS y, :width ::int AS width, :height ::int AS height,
+        cast(:layers AS text) AS names) q
+    WHERE m.id = :map_id
+""")
+
+
+async def region(session: AsyncSession, user: User, question: RegionQuestion) -> Any:
+    """What `render_region` needs of a map that the user may read.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Unprocessable: the region does not begin on the map.
+    """
+    row = await maps.get(session, user, question.map_id)
+    for name, start, size in (("x", question.x, row.width), ("y", question.y, row.height)):
+        if start >= size:
+            error = FieldError(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
+            raise Unprocessable(errors=[error])
+    return (await session.execute(_REGION, question._asdict())).mappings().one()
+
+
+def render_region(row: Any) -> HotAnswer:
+    """The answer for a region, from a row of _REGION_COLUMNS. Cut off at the map's edges."""
+    layers = row["layers"] if isinstance(row["layers"], list) else orjson.loads(row["layers"] or "[]")
+    names = None if row["names"] is None else row["names"].split(",")
+    width = min(row["width"], row["map_width"] - row["x"])
+    height = min(row["height"], row["map_height"] - row["y"])
+    chunks: dict[int, dict[tuple[int, int], list[str]]] = defaultdict(dict)
+    for layer, x, y, rows in row["chunks"]:
+        chunks[layer][x, y] = orjson.loads(rows)
+    shown = [
+        {"name": name, "rows": cut(chunks[key], row["x"], row["y"], width, height)}
+        for name, key in layer_keys({"layers": layers}).items()
+        if names is None or name in names
+    ]
+    body = {
+        "x": row["x"],
+        "y": row["y"],
+        "width": width,
+        "height": height,
+        "version": row["version"],
+        "layers": shown,
+    }
+    return HotAnswer(orjson.dumps(body), row["version"])
+
+
+_PARAMETERS = {b"x": "x", b"y": "y", b"width": "width", b"height": "height"}
+
+
+def _region_question(scope: Scope) -> tuple[Any, ...] | None:
+    """The question of an ordinary request; None for one that the endpoint should look at."""
+    try:
+        pairs = dict(pair.split(b"=", 1) for pair in scope["query_string"].split(b"&"))
+        numbers = {name: int(pairs.pop(raw)) for raw, name in _PARAMETERS.items()}
+        map_id = UUID(scope["path_params"]["id"])
+    except (KeyError, ValueError):
+        return None
+    names = unquote_plus(pairs.pop(b"layers").decode("latin-1")) if b"layers" in pairs else None
+    sides = 1 <= numbers["width"] <= MAX_REGION and 1 <= numbers["height"] <= MAX_REGION
+    if pairs or not sides or not all(0 <= number < 2**15 for number in numbers.values()):
+        return None
+    return (map_id, *numbers.values(), names)
+
+
+REGION = HotRead(
+    HotStatement(f"""
+        SELECT q.n, {_REGION_COLUMNS}
+        {
+        AUTHENTICATED.format(
+            more_types=", $3::uuid[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[]",
+            more_names=", id, x, y, width, height, names",
+        )
+    }
+        JOIN map m ON m.id = q.id AND q.x < m.width AND q.y < m.height
+        JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
+    """),
+    _region_question,
+    render_region,
+)

@@ -1,0 +1,242 @@
+"""Endpoints of editing: regions, edits, undo and redo, history, and going back."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from game.accounts.current import CurrentUser
+from game.accounts.models import User
+from game.core.database import Session
+from game.core.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    Unauthorized,
+    Unprocessable,
+    documented,
+)
+from game.core.hot import HotRoute, hot
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.ids import uuid7
+from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
+from game.core.versions import IfMatch, etag, require_match
+from game.editing import policy, queries, undoing
+from game.editing.models import MAX_REGION, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
+from game.grid import changes, edits
+from game.grid.changes import Change
+from game.grid.document import DEFAULT_LIMITS, GridError
+from game.maps import queries as maps
+from game.maps.history import TooLongAgo, as_it_was
+from game.maps.models import Map, MapRead
+
+router = APIRouter(prefix="/maps", tags=["Editing"], route_class=HotRoute, responses=documented(Unauthorized))
+
+_LARGE_EDITS = 65_536
+MAX_SIZE = DEFAULT_LIMITS.max_size
+
+
+class InvalidEdit(Unprocessable):
+    """One of the edits breaks the rules; none of them was applied."""
+
+    code = "INVALID_EDIT"
+
+
+class NothingToUndo(Conflict):
+    """You have no edit of this map that could be taken back."""
+
+    code = "NOTHING_TO_UNDO"
+
+
+class NothingToRedo(Conflict):
+    """You have taken back no edit of this map that could be repeated."""
+
+    code = "NOTHING_TO_REDO"
+
+
+class EditOverlapped(Conflict):
+    """Later edits changed the same."""
+
+    code = "EDIT_OVERLAPPED"
+
+
+async def _to_change(session: Session, operation: str, user: User, id: UUID, if_match: str | None) -> Map:
+    row, universe = await maps.get_to_change(session, user, id)
+    policy.require(operation, user, universe)
+    require_match(if_match, row)
+    return row
+
+
+def _result(row: Map, seq: int | None, change: Change) -> Response:
+    changed = sum(sum(run[2] for run in part["runs"]) if "runs" in part else 1 for part in change)
+    result = EditResult(version=row.version, seq=seq, changed=changed)
+    return Response(result.model_dump_json(), headers={"ETag": etag(row.version)}, media_type="application/json")
+
+
+@router.post(
+    "/{id}/edits",
+    response_model=EditResult,
+    responses=documented(Forbidden, NotFound, PreconditionFailed, InvalidEdit, IdempotencyKeyReused),
+)
+async def edit_map(
+    id: UUID, body: EditRequest, user: CurrentUser, session: Session, if_match: IfMatch, once: Once
+) -> Response:
+    """Apply edits to a map: all of them or none, as one event.
+
+    Edits of different cells commute, so people may paint at once without `If-Match`; with it, the map must be as
+    you know it.
+    """
+
+    _name_things(body.edits)
+
+    async def apply() -> Response:
+        row = await _to_change(session, "editMap", user, id, if_match)
+        steps = edits.apply(row.grid_data, row.width, row.height, body.edits, lambda: str(uuid7()))
+        try:
+            edited = await queries.carry_out(session, row, steps, large=_cells(body.edits) > _LARGE_EDITS)
+        except GridError as error:
+            fields = [FieldError(one.place, one.code, one.message) for one in error.breaches]
+            raise InvalidEdit(errors=fields) from None
+        if not edited.change:
+            return _result(row, None, [])
+        payload = {"edits": body.edits} if _cells(body.edits) <= _LARGE_EDITS else {}
+        seq = await queries.record(session, "map.edited", user, row, edited.change, payload)
+        return _result(row, seq, edited.change)
+
+    return await once(user.id, apply)
+
+
+def _name_things(edits: list[Any]) -> None:
+    """Give things that come without an id one, so that the event tells it too."""
+    for edit in edits:
+        for kind in ("entity", "wall", "door", "light"):
+            thing = edit.get(kind) if isinstance(edit, dict) and edit.get("op") == f"put_{kind}" else None
+            if isinstance(thing, dict):
+                thing.setdefault("id", str(uuid7()))
+
+
+def _cells(edits: list[Any]) -> int:
+    """About how many cells edits paint: enough to know whether the work is long."""
+    return sum(
+        int(edit.get("width", 1)) * int(edit.get("height", 1))
+        + len(edit.get("cells", ()))
+        + sum(map(len, edit.get("rows", ())))
+        for edit in edits
+        if isinstance(edit, dict)
+    )
+
+
+async def _turn(
+    session: Session, user: User, row: Map, kind: str, of: int, turned: Callable[[Change], Change]
+) -> Response:
+    """Take back or repeat the edit `of` by a new event, unless later ones stand in its way."""
+    edit, *later = await queries.events_since(session, row, of)
+    if edit.seq != of:
+        raise EditOverlapped("Too much has happened to this map since then.")
+    if other := undoing.in_the_way(edit, later):
+        raise EditOverlapped(f"Event {other.seq} changed the same: {queries.describe(other)}.", seq=other.seq)
+    steps = changes.replay(row.grid_data, row.width, row.height, turned((edit.before or {})["change"]))
+    try:
+        edited = await queries.carry_out(session, row, steps)
+    except changes.Conflict as conflict:
+        raise EditOverlapped(f"{str(conflict)[:1].upper()}{str(conflict)[1:]}.") from None
+    return _result(row, await queries.record(session, kind, user, row, edited.change, {"of": of}), edited.change)
+
+
+_TURNS = documented(Forbidden, NotFound, PreconditionFailed)
+
+
+@router.post(
+    "/{id}/undo",
+    response_model=EditResult,
+    responses={**_TURNS, **documented(EditOverlapped, IdempotencyKeyReused)},
+)
+async def undo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch, once: Once) -> Response:
+    """Take back your last edit of a map, as a new event; 409 where later edits overlap it."""
+
+    async def undo() -> Response:
+        row = await _to_change(session, "undoEdit", user, id, if_match)
+        done, _ = undoing.stacks(await queries.steps_of(session, row, user))
+        if not done:
+            raise NothingToUndo
+        return await _turn(session, user, row, "map.undone", done[-1], changes.inverse)
+
+    return await once(user.id, undo)
+
+
+@router.post(
+    "/{id}/redo",
+    response_model=EditResult,
+    responses={**_TURNS, **documented(EditOverlapped, IdempotencyKeyReused)},
+)
+async def redo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch, once: Once) -> Response:
+    """Repeat the edit that you took back last, as a new event; 409 where later edits overlap it."""
+
+    async def redo() -> Response:
+        row = await _to_change(session, "redoEdit", user, id, if_match)
+        _, undone = undoing.stacks(await queries.steps_of(session, row, user))
+        if not undone:
+            raise NothingToRedo
+        return await _turn(session, user, row, "map.redone", undone[-1], lambda change: change)
+
+    return await once(user.id, redo)
+
+
+@router.get("/{id}/history", response_model=HistoryPage, responses=documented(NotFound, Unprocessable))
+async def list_history(
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    cursor: Annotated[
+        int | None, Query(ge=1, le=2**53 - 1, description="`next_cursor` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+) -> Any:
+    """List who changed a map and when, newest first."""
+    row = await maps.get(session, user, id)
+    events = await queries.history(session, row, cursor or 2**53, limit + 1)
+    items = [queries.entry(event) for event in events[:limit]]
+    return {"items": items, "next_cursor": str(items[-1].seq) if len(events) > limit else None}
+
+
+@router.post(
+    "/{id}/restore",
+    response_model=MapRead,
+    responses=documented(Forbidden, NotFound, PreconditionFailed, TooLongAgo, IdempotencyKeyReused),
+)
+async def restore_map(
+    id: UUID, body: RestoreRequest, user: CurrentUser, session: Session, if_match: IfMatch, once: Once
+) -> Response:
+    """Take a map's grid back to how it was after an event, as a new event."""
+
+    async def restore() -> Response:
+        row = await _to_change(session, "restoreMap", user, id, if_match)
+        past, _ = await as_it_was(session, row, body.seq)
+        await maps.restore(session, user, row, past.document(), body.seq)
+        document, version = await maps.document(session, user, id)
+        return Response(document, headers={"ETag": etag(version)}, media_type="application/json")
+
+    return await once(user.id, restore)
+
+
+@router.get("/{id}/region", response_model=Region, responses=documented(NotFound, Unprocessable))
+@hot(queries.REGION)
+async def read_region(
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    x: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The region's left column.")],
+    y: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The region's top row.")],
+    width: Annotated[int, Query(ge=1, le=MAX_REGION)],
+    height: Annotated[int, Query(ge=1, le=MAX_REGION)],
+    layers: Annotated[
+        str | None, Query(max_length=5000, description="Names, separated by commas; none: all.")
+    ] = None,
+) -> Response:
+    """Read a rectangle of a map's cells: a viewport. It costs what it shows, however large the map is."""
+    wanted = queries.RegionQuestion(id, x, y, width, height, layers)
+    answer = queries.render_region(await queries.region(session, user, wanted))
+    return Response(answer.body, headers={"ETag": etag(answer.version or 0)}, media_type="application/json")

@@ -1,0 +1,56 @@
+"""What the endpoints of exchange take and answer."""
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, ConfigDict, StringConstraints
+from sqlmodel import Field
+
+from game.core.models import Name, Shape
+from game.maps.models import MapRead
+
+
+class ImportWarning(Shape):
+    """Something that a file says and a map does not keep."""
+
+    code: str = Field(description="What, as a stable word.")
+    place: str = Field(description="Where in the file.")
+    message: str
+
+
+class FoundMap(Shape):
+    """A map in a file."""
+
+    name: str
+    width: int
+    height: int
+    layers: list[str] = Field(description="Their names.")
+    entities: int = Field(description="How many.")
+
+
+class ImportRead(Shape):
+    """What came of a file: `map` when it held one, else `maps`; neither with `dry_run`."""
+
+    format: str = Field(description="What the file is: tiled, ldtk, uvtt or text.")
+    map: MapRead | None
+    maps: list[MapRead] | None
+    found: list[FoundMap] = Field(description="What the file holds.")
+    warnings: list[ImportWarning]
+
+
+class AssetName(Shape):
+    """The name of an asset in a bundle."""
+
+    name: Name
+
+
+class BundledEvent(Shape):
+    """An event in a bundle."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    seq: int
+    kind: Annotated[str, StringConstraints(max_length=50, pattern=r"^[a-z]+\.[a-z_]+$")]
+    subject_id: Annotated[str, StringConstraints(max_length=36)]
+    payload: dict[str, Any]
+    before: dict[str, Any] | None = None
+    created_at: AwareDatetime

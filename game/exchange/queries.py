@@ -1,0 +1,298 @@
+"""A universe out of the database and into it: streamed from one snapshot, written in one transaction."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import ValidationError
+from sqlalchemy import insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.accounts.models import User
+from game.assets import queries as assets
+from game.assets.models import Asset
+from game.assets.pictures import PictureError, inspect
+from game.core.database import Database
+from game.core.ids import uuid7
+from game.core.models import MAX_DESCRIPTION, MAX_NAME, Shape
+from game.core.strict_json import JsonRefused, parse
+from game.events.models import Event
+from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, BundleError, Reader, Writer
+from game.exchange.models import AssetName, BundledEvent
+from game.grid.document import GridError, check, size
+from game.grid.formats import Exported, FormatWarning, Imported, ImportedMap, link_pictures, write
+from game.maps import queries as maps
+from game.maps.models import Map, MapCreate
+from game.universes import queries as universes
+from game.universes.models import Universe, UniverseWrite
+
+_EVENTS_AT_ONCE = 500
+
+
+async def bundle(database: Database, user: User, universe: Universe) -> AsyncIterator[bytes]:
+    """A universe as one file, in pieces, as it was at one moment."""
+    writer = Writer()
+    async with database.session() as session:
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        own_maps = col(Map.universe_id) == universe.id
+        map_ids = (
+            (await session.execute(select(col(Map.id)).where(own_maps).order_by(col(Map.id)))).scalars().all()
+        )
+        listed = (
+            await session.execute(
+                select(col(Asset.id), col(Asset.name), col(Asset.media_type))
+                .where(col(Asset.universe_id) == universe.id)
+                .order_by(col(Asset.id))
+            )
+        ).all()
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "universe": {"name": universe.name, "description": universe.description},
+            "maps": [str(one) for one in map_ids],
+            "assets": [{"id": str(one.id), "name": one.name, "media_type": one.media_type} for one in listed],
+        }
+        yield writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        for map_id in map_ids:
+            document, _ = await maps.document(session, user, map_id)
+            yield await asyncio.to_thread(writer.add, f"maps/{map_id}.json", document.encode())
+        for one in listed:
+            data = (await session.execute(select(col(Asset.data)).where(col(Asset.id) == one.id))).scalar_one()
+            yield await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
+        writer.open(EVENTS)
+        seq = 0
+        while events := await _events_after(session, universe.id, seq):
+            lines = b"".join(orjson.dumps(_line(event), default=str) + b"\n" for event in events)
+            yield await asyncio.to_thread(writer.append, lines)
+            seq = events[-1].seq
+    yield writer.close()
+
+
+async def _events_after(session: AsyncSession, universe_id: UUID, seq: int) -> Any:
+    statement = (
+        select(Event)
+        .where(col(Event.universe_id) == universe_id, col(Event.seq) > seq)
+        .order_by(col(Event.seq))
+        .limit(_EVENTS_AT_ONCE)
+    )
+    return (await session.execute(statement)).scalars().all()
+
+
+def _line(event: Event) -> dict[str, Any]:
+    return event.model_dump(include={"seq", "kind", "subject_id", "payload", "before", "created_at"})
+
+
+async def unbundle(session: AsyncSession, user: User, data: bytes, progress: Callable[[], None]) -> Universe:
+    """Make a universe of the user's from a bundle, with new ids; `progress` is called at each step of the work.
+
+    Its history comes along, without the names of who made it: a file could claim anybody's.
+
+    Raises:
+        BundleError: the file, or something in it, is not as it should be.
+    """
+    reader = await asyncio.to_thread(Reader, data)
+    manifest = reader.manifest()
+    fields = _shaped(UniverseWrite, manifest.get("universe"), f"{MANIFEST}: universe")
+    universe = Universe(owner_id=user.id, **fields.model_dump())
+    session.add(universe)
+    await session.flush()
+    ids: dict[str, UUID] = {}
+    for index, one in enumerate(_list(manifest, "assets")):
+        asset = await asyncio.to_thread(_asset, reader, universe, one, f"{MANIFEST}: assets[{index}]")
+        ids[str(one["id"])] = asset.id
+        session.add(asset)
+        await session.flush()
+        session.expunge(asset)
+        progress()
+    for index, one in enumerate(_list(manifest, "maps")):
+        document = await asyncio.to_thread(_document, reader, universe, one, f"{MANIFEST}: maps[{index}]")
+        background = document["grid_data"].get("background")
+        if isinstance(background, dict) and str(background.get("asset_id")) in ids:
+            background["asset_id"] = str(ids[str(background["asset_id"])])
+        row = await maps.put(session, universe, document)
+        ids[str(one)] = row.id
+        progress()
+    await _put_events(session, universe, reader, ids, progress)
+    await universes.record_import(session, user, universe)
+    return universe
+
+
+def _list(manifest: dict[str, Any], name: str) -> list[Any]:
+    value = manifest.get(name, [])
+    if not isinstance(value, list):
+        raise BundleError(f"{MANIFEST}: {name}", "This must be a list.")
+    return value
+
+
+def _shaped(shape: type[Shape], value: Any, place: str) -> Any:
+    """A value as one of the API's shapes, checked as if a client had sent it."""
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise BundleError(f"{place}.{where}" if where else place, str(fault["msg"])) from None
+
+
+def _json(reader: Reader, name: str) -> Any:
+    try:
+        return parse(reader.read(name))
+    except JsonRefused as refused:
+        raise BundleError(f"{name}: {refused.place}" if refused.place else name, refused.message) from None
+
+
+def _asset(reader: Reader, universe: Universe, one: Any, place: str) -> Asset:
+    if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+        raise BundleError(place, "An asset is an object with an id.")
+    name = f"assets/{one['id']}"
+    data = reader.read(name)
+    try:
+        picture = inspect(data)
+    except PictureError as error:
+        raise BundleError(name, str(error)) from None
+    called = _shaped(AssetName, {"name": one.get("name", "picture")}, place).name
+    return Asset(universe_id=universe.id, name=called, data=data, **picture._asdict())
+
+
+def _document(reader: Reader, universe: Universe, one: Any, place: str) -> dict[str, Any]:
+    if not isinstance(one, str):
+        raise BundleError(place, "A map is named by its id.")
+    name = f"maps/{one}.json"
+    value = _json(reader, name)
+    if not isinstance(value, dict):
+        raise BundleError(name, "A map is an object.")
+    body = {key: value[key] for key in ("name", "description", "grid_data") if key in value}
+    document: dict[str, Any] = _shaped(MapCreate, {**body, "universe_id": str(universe.id)}, name).model_dump()
+    try:
+        check(document["grid_data"])
+    except GridError as error:
+        raise BundleError(f"{name}: {error.breaches[0].place}", error.breaches[0].message) from None
+    version = value.get("version", 1)
+    if type(version) is not int or not 0 < version < 2**31:
+        raise BundleError(f"{name}: version", "A version is a whole number from 1.")
+    return {**document, "version": version}
+
+
+async def _put_events(
+    session: AsyncSession, universe: Universe, reader: Reader, ids: dict[str, UUID], progress: Callable[[], None]
+) -> None:
+    """Write the log of a bundle as that of a new universe."""
+    lines = (await asyncio.to_thread(reader.read, EVENTS)).splitlines()
+    for start in range(0, len(lines), _EVENTS_AT_ONCE):
+        part = lines[start : start + _EVENTS_AT_ONCE]
+        rows = await asyncio.to_thread(_events, part, start + 1, universe, ids)
+        await session.execute(insert(Event), rows)
+        progress()
+    universe.event_seq = len(lines)
+
+
+def _events(lines: list[bytes], first: int, universe: Universe, ids: dict[str, UUID]) -> list[dict[str, Any]]:
+    return [_event(line, seq, universe, ids) for seq, line in enumerate(lines, first)]
+
+
+def _event(line: bytes, seq: int, universe: Universe, ids: dict[str, UUID]) -> dict[str, Any]:
+    place = f"{EVENTS}: line {seq}"
+    try:
+        value = orjson.loads(line)
+        # What the API shows goes through the gate; `before` is looked at when a map is taken back to it.
+        parse(orjson.dumps(value["payload"]))
+        event = _shaped(BundledEvent, value, place)
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise BundleError(place, "This is not an event.") from None
+    except JsonRefused as refused:
+        raise BundleError(f"{place}: payload.{refused.place}", refused.message) from None
+    if event.seq != seq or b"\\u0000" in line:
+        raise BundleError(place, f"The events must be counted without gaps: {seq} comes here.")
+    subject = universe.id if event.kind.startswith("universe.") else ids.get(event.subject_id) or uuid7()
+    ids.setdefault(event.subject_id, subject)
+    return {
+        "universe_id": universe.id,
+        "seq": seq,
+        "actor_id": None,
+        "kind": event.kind,
+        "subject_id": subject,
+        "payload": event.payload,
+        "before": event.before,
+        "created_at": event.created_at,
+    }
+
+
+async def put_maps(
+    session: AsyncSession, user: User, universe: Universe, imported: Imported, progress: Callable[[], None]
+) -> tuple[list[str], list[FormatWarning]]:
+    """Make the maps of a file in a locked universe; their JSON texts, and warnings for refused pictures."""
+    texts, lost = [], []
+    for one in imported.maps:
+        ids: dict[str, str] = {}
+        for name, data in one.pictures.items():
+            try:
+                picture = await asyncio.to_thread(inspect, data)
+            except PictureError as error:
+                lost.append(FormatWarning("PICTURE_REFUSED", name[:100], str(error)))
+                continue
+            called = "".join(character for character in name if character.isprintable())[-MAX_NAME:] or "picture"
+            asset = await assets.create(session, user, universe, called, picture, data)
+            ids[name] = str(asset.id)
+            progress()
+        fields = {
+            "name": _called(one.name),
+            "description": one.description[:MAX_DESCRIPTION],
+            "grid_data": link_pictures(one.grid_data, ids),
+        }
+        row = await maps.create(session, user, universe, fields)
+        texts.append((await maps.document(session, user, row.id))[0])
+        progress()
+    return texts, lost
+
+
+def _called(name: str) -> str:
+    """A file's name for a map as a name that we take."""
+    return "".join(character for character in name if character.isprintable()).strip()[:MAX_NAME] or "Map"
+
+
+def found(one: ImportedMap) -> dict[str, Any]:
+    """What is told of a map in a file."""
+    width, height = size(one.grid_data)
+    return {
+        "name": _called(one.name),
+        "width": width,
+        "height": height,
+        "layers": [layer["name"] for layer in one.grid_data.get("layers", ())],
+        "entities": len(one.grid_data.get("entities", ())),
+    }
+
+
+async def grid_of(session: AsyncSession, user: User, map_id: UUID) -> dict[str, Any]:
+    """The grid data of a map that the user may read.
+
+    Raises:
+        NotFound: there is none such for this user.
+    """
+    text, _ = await maps.document(session, user, map_id)
+    document: dict[str, Any] = (await asyncio.to_thread(orjson.loads, text))["grid_data"]
+    return document
+
+
+_ASSET_ID = re.compile(r'"asset_id":"([0-9a-f-]{36})"')
+
+
+async def pictures_of(session: AsyncSession, row: Map, document: dict[str, Any]) -> dict[str, bytes]:
+    """The pictures of a map's universe that its document names, by id."""
+    named = [UUID(one) for one in set(_ASSET_ID.findall(orjson.dumps(document).decode()))]
+    statement = select(col(Asset.id), col(Asset.data)).where(
+        col(Asset.universe_id) == row.universe_id, col(Asset.id).in_(named)
+    )
+    return {str(one.id): one.data for one in await session.execute(statement)} if named else {}
+
+
+def written(document: dict[str, Any], format: str, name: str, pictures: dict[str, bytes]) -> Exported:
+    """A map as another program's file; Universal VTT, which shows a picture, gets a drawing if there is none.
+
+    Raises:
+        FormatError: kept data leaves no way to write it.
+    """
+    return write(document, format, name=name, pictures=pictures)

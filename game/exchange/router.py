@@ -1,0 +1,224 @@
+"""Endpoints of exchange."""
+
+import asyncio
+import re
+from typing import Annotated, Literal
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from starlette.datastructures import UploadFile as Upload
+from starlette.responses import StreamingResponse
+
+from game.accounts.current import CurrentUser
+from game.core.database import Session
+from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.strict_json import StrictRoute
+from game.core.versions import created
+from game.exchange import policy, queries
+from game.exchange.bundle import BundleError
+from game.exchange.models import ImportRead
+from game.grid import formats
+from game.maps import queries as maps
+from game.universes import queries as universes
+from game.universes.models import UniverseRead
+
+MAX_UPLOAD = 16 * 2**20
+MAX_BUNDLE = 64 * 2**20
+_MAX_WARNINGS_HEADER = 4000
+
+universe_files = APIRouter(
+    prefix="/universes", tags=["Files"], route_class=StrictRoute, responses=documented(Unauthorized)
+)
+
+
+class InvalidFile(Unprocessable):
+    """The file is broken, or not of a kind that this server reads."""
+
+    code = "INVALID_FILE"
+
+
+map_files = APIRouter(prefix="/maps", tags=["Files"], route_class=StrictRoute, responses=documented(Unauthorized))
+
+_FILE = {"type": "string", "format": "binary"}
+_IMPORT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "files": {
+                            "type": "array",
+                            "items": _FILE,
+                            "description": "The map, and the tilesets and pictures that it refers to.",
+                        },
+                        "main": {"type": "string", "description": "Which of them is the map, if it is unclear."},
+                    },
+                }
+            },
+            "application/json": {"schema": {"type": "object", "description": "The map's file itself."}},
+            "application/octet-stream": {"schema": _FILE},
+        },
+    }
+}
+
+
+async def _uploaded(request: Request) -> tuple[dict[str, bytes], str | None]:
+    """The files of a request by name, and the name of the main one: a form of several, or one as the body."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return {"map": await request.body()}, None
+    form = await request.form()
+    uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile | Upload)]
+    main = form.get("main")
+    files = {upload.filename or f"file {number}": await upload.read() for number, upload in enumerate(uploads)}
+    await form.close()
+    return files, main if isinstance(main, str) else None
+
+
+@map_files.post(
+    "/import",
+    status_code=201,
+    response_model=ImportRead,
+    max_body_size=MAX_UPLOAD,
+    openapi_extra=_IMPORT_BODY,
+    responses={
+        **documented(Forbidden, NotFound, InvalidFile, IdempotencyKeyReused),
+        200: {"model": ImportRead, "description": "With `dry_run`: what the file holds."},
+    },
+)
+async def import_map(
+    request: Request,
+    user: CurrentUser,
+    session: Session,
+    once: Once,
+    universe_id: Annotated[UUID, Query(description="Where the maps go.")],
+    dry_run: Annotated[bool, Query(description="Only look: make nothing.")] = False,
+) -> Response:
+    """Bring in a map of another program: Tiled (TMX, TMJ), LDtk, Universal VTT, or plain text.
+
+    The format is told by the content. What the file says and a map does not model is kept, and comes back on
+    export to the same format; what is lost is a warning.
+    """
+    universe = await universes.get(session, user, universe_id)
+    policy.require("importMap", user, universe)
+    files, main = await _uploaded(request)
+    if not any(files.values()):
+        raise _refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
+    try:
+        imported = await asyncio.to_thread(formats.read, files, main)
+    except formats.FormatError as error:
+        raise InvalidFile(
+            errors=[FieldError(error.place[:300] or "file", "invalid_file", error.message)]
+        ) from None
+    if dry_run:
+        return _import_answer(200, imported, [])
+
+    async def bring_in() -> Response:
+        home = await universes.get(session, user, universe_id, lock=True)
+        texts, lost = await queries.put_maps(session, user, home, imported, request.scope["go_on"])
+        return _import_answer(201, imported, texts, lost)
+
+    return await once(user.id, bring_in, b"".join(files[name] for name in sorted(files)))
+
+
+def _import_answer(
+    status: int, imported: formats.Imported, texts: list[str], lost: list[formats.FormatWarning] | None = None
+) -> Response:
+    maps = [orjson.Fragment(text) for text in texts]
+    body = {
+        "format": imported.format,
+        "map": maps[0] if len(maps) == 1 else None,
+        "maps": maps if len(maps) > 1 else None,
+        "found": [queries.found(one) for one in imported.maps],
+        "warnings": [warning._asdict() for warning in [*imported.warnings, *(lost or [])]],
+    }
+    return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+@map_files.get(
+    "/{id}/export",
+    response_class=Response,
+    responses={
+        **documented(NotFound, InvalidFile),
+        200: {
+            "description": "The file. What it cannot say stands in the header X-Warnings.",
+            "content": {"*/*": {}},
+        },
+    },
+)
+async def export_map(
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    format: Annotated[
+        Literal["tiled", "tmj", "uvtt", "text"], Query(description="`tiled` is TMX, `tmj` is Tiled's JSON.")
+    ],
+) -> Response:
+    """Take out a map as a file that another program opens."""
+    row = await maps.get(session, user, id)
+    document = await queries.grid_of(session, user, id)
+    pictures = await queries.pictures_of(session, row, document)
+    try:
+        exported = await asyncio.to_thread(queries.written, document, format, row.name, pictures)
+    except formats.FormatError as error:
+        raise _refused(error) from None
+    stem, _, extension = exported.filename.rpartition(".")
+    headers = _attachment(stem, extension)
+    if exported.warnings:
+        listed = orjson.dumps([warning._asdict() for warning in exported.warnings]).decode()
+        headers["X-Warnings"] = listed.encode("ascii", "backslashreplace").decode()[:_MAX_WARNINGS_HEADER]
+    return Response(exported.content, headers=headers, media_type=exported.media_type)
+
+
+def _refused(error: BundleError | formats.FormatError) -> InvalidFile:
+    return InvalidFile(errors=[FieldError(error.place[:300] or "file", "invalid_file", error.message[:300])])
+
+
+def _attachment(name: str, extension: str) -> dict[str, str]:
+    """The header that names a download; only plain characters, whatever the name."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60] or "worldkeep"
+    return {"Content-Disposition": f'attachment; filename="{slug}.{extension}"'}
+
+
+@universe_files.get(
+    "/{id}/export",
+    response_class=Response,
+    responses={**documented(NotFound), 200: {"description": "The file.", "content": {"application/zip": {}}}},
+)
+async def export_universe(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
+    """Take out a whole universe as one file: its maps, pictures and history."""
+    universe = await universes.get(session, user, id)
+    policy.require("exportUniverse", user, universe)
+    pieces = queries.bundle(request.app.state.database, user, universe)
+    headers = _attachment(universe.name, "worldkeep.zip")
+    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
+
+
+@universe_files.post(
+    "/import",
+    status_code=201,
+    response_model=UniverseRead,
+    max_body_size=MAX_BUNDLE,
+    responses=documented(InvalidFile, IdempotencyKeyReused),
+)
+async def import_universe(
+    request: Request,
+    file: Annotated[UploadFile, File(description="What `exportUniverse` gave, up to 64 MiB.")],
+    user: CurrentUser,
+    session: Session,
+    once: Once,
+) -> Response:
+    """Bring in a universe from a file, with new ids; you are its owner."""
+    data = await file.read()
+
+    async def bring_in() -> Response:
+        try:
+            universe = await queries.unbundle(session, user, data, request.scope["go_on"])
+        except BundleError as error:
+            raise _refused(error) from None
+        return created(f"/universes/{universe.id}", UniverseRead.model_validate(universe, from_attributes=True))
+
+    return await once(user.id, bring_in, data)

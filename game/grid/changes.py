@@ -1,0 +1,389 @@
+"""What changed on a map, as data: recorded by a draft, turned round for undo, replayed, compared.
+
+A **change** is a JSON list of parts. Each part says what was before and what is after, so a change can be
+turned round (`inverse`) and needs nothing else for undo, redo, or the map as it was:
+
+    {"cells": layer key, "runs": [[x, y, count, before, after], ...]}
+    {"list": "walls", "before": item or null, "after": item or null, "from": index or null, "to": index or
+    null} {"value": "background", "before": ..., "after": ...}
+    {"size": [width, height], "before": [width, height], "shift": [dx, dy]}
+
+A part of a list adds (no `before`), removes (no `after`), replaces, or moves (both and two indexes) one item
+of the frame: legend entries by symbol, layers by name (as they are in the frame, with their mark in place of
+rows), all others by id. `"new": true` marks the item for which the list itself was made. A part of the size
+moves all cells; it loses none, because a change empties the cells that get cut off before.
+
+Undo is the inverse of a change, replayed. It must be refused where a later change `overlaps`; besides,
+`replay` itself refuses where the map does not hold what the change left there, so a map never gets broken by
+it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from game.grid.canvas import Canvas, Steps, unpack
+from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
+from game.grid.document import EMPTY
+
+Item: TypeAlias = Mapping[str, Any]
+Part: TypeAlias = dict[str, Any]
+Change: TypeAlias = list[Part]
+
+NAMED_BY: Final = {
+    "legend": "symbol",
+    "layers": "name",
+    "entities": "id",
+    "walls": "id",
+    "doors": "id",
+    "lights": "id",
+}
+"""The lists of a document, and the key that tells their items apart."""
+
+_ONE: Final = {
+    "legend": "legend entry",
+    "layers": "layer",
+    "entities": "entity",
+    "walls": "wall",
+    "doors": "door",
+    "lights": "light",
+}
+
+
+class Conflict(Exception):
+    """A change cannot be replayed on the map as it is now; the message says why, for people."""
+
+
+class Edited(NamedTuple):
+    """What to store: the frame if it changed (else None), the size, the chunks (None: delete it), the
+    change."""
+
+    frame: Frame | None
+    width: int
+    height: int
+    chunks: dict[ChunkKey, list[str] | None]
+    change: Change
+
+
+class Draft:
+    """A map while it is being changed, and the change so far. Frame and items that it was given stay as they
+    are."""
+
+    def __init__(self, frame: Frame, width: int, height: int) -> None:
+        self.frame = dict(frame)
+        self.canvas = Canvas(width, height)
+        self._change: Change = []
+        self._lists: dict[str, dict[Any, Item]] = {}
+
+    def items(self, name: str) -> dict[Any, Item]:
+        """A list of the frame by the names of its items, in order; one without a name stands under its
+        index."""
+        if name not in self._lists:
+            by = NAMED_BY[name]
+            listed = self.frame.get(name, ())
+            self._lists[name] = {item.get(by, index): item for index, item in enumerate(listed)}
+        return self._lists[name]
+
+    def find(self, name: str, item: Item) -> Any:
+        """The key under which `items` holds an item; None when it does not."""
+        items = self.items(name)
+        key = item.get(NAMED_BY[name])
+        if key is None:
+            return next((key for key, held in items.items() if held == item), None)
+        return key if key in items else None
+
+    def cells_of(self, layer: Item) -> int | None:
+        """The key of a layer's chunks; None for a layer without cells."""
+        mark = layer.get("rows")
+        return None if mark is None else int(mark) - ROWS_MARK
+
+    def layer_keys(self) -> list[int]:
+        """The keys of all layers with cells."""
+        keys = (self.cells_of(layer) for layer in self.items("layers").values())
+        return [key for key in keys if key is not None]
+
+    def put(self, name: str, before: Item | None, after: Item | None, to: int | None = None) -> None:
+        """Add an item to a list (at index `to`, or at its end), replace, move (to index `to`), or remove one.
+
+        `before`, if any, is in the list. The caller checks what the document's rules ask for.
+        """
+        items = self.items(name)
+        part: Part = {"list": name, "before": before, "after": after, "from": None, "to": None}
+        if before is None:
+            part["to"] = len(items) if to is None else to
+            if name not in self.frame:
+                part["new"] = True
+        elif after is None or to is not None:
+            part["from"], part["to"] = list(items).index(self.find(name, before)), to
+        elif before == after:
+            return
+        self._put(part)
+        self._change.append(part)
+
+    def set_value(self, key: str, after: Any) -> None:
+        """Set a key of the frame that is there and is no list of items."""
+        if self.frame[key] != after:
+            self._change.append({"value": key, "before": self.frame[key], "after": after})
+            self.frame[key] = after
+
+    def resize(self, width: int, height: int, dx: int, dy: int) -> None:
+        """Change the map's size and move its cells, with all layers whole and nothing where it gets cut
+        off."""
+        self.flush()
+        before = [self.canvas.width, self.canvas.height]
+        self._change.append({"size": [width, height], "before": before, "shift": [dx, dy]})
+        self._resize(width, height, dx, dy)
+
+    def flush(self) -> None:
+        """Record what was painted so far; before anything that the painted cells must not come after."""
+        for layer, runs in self.canvas.take_runs().items():
+            self._change.append({"cells": layer, "runs": runs})
+
+    def finished(self) -> Edited:
+        """The result."""
+        self.flush()
+        framed = any("cells" not in part for part in self._change)
+        for name, items in self._lists.items():
+            if name in self.frame:
+                self.frame[name] = list(items.values())
+        chunks = self.canvas.written()
+        return Edited(self.frame if framed else None, self.canvas.width, self.canvas.height, chunks, self._change)
+
+    def replay(self, change: Change) -> Steps[None]:
+        """Apply a change; raises Conflict where the map is not as the change found it, or would break a
+        rule."""
+        for part in change:
+            if "cells" in part:
+                yield from self._replay_cells(part)
+            elif "list" in part:
+                yield from self._replay_item(part)
+            elif "value" in part:
+                if self.frame.get(part["value"]) != part["before"]:
+                    raise Conflict(f"the {part['value']} has changed since")
+                self.set_value(part["value"], part["after"])
+            else:
+                yield from self._replay_size(part)
+        width, height = self.canvas.width, self.canvas.height
+        # A map of a game's own making may hold entities without having cells.
+        for entity in self.items("entities").values() if width and height else ():
+            if entity["x"] >= width or entity["y"] >= height:
+                raise Conflict(f"the place of the entity {entity['id']} would not be on the map")
+
+    def _replay_cells(self, part: Part) -> Steps[None]:
+        layer, canvas = part["cells"], self.canvas
+        if layer not in self.layer_keys():
+            raise Conflict("a layer that it painted on is gone")
+        known = {*self.items("legend"), EMPTY}
+        keys: set[ChunkKey] = set()
+        for x, y, count, _, after in part["runs"]:
+            if x + count > canvas.width or y >= canvas.height:
+                raise Conflict(f"cell ({x + count - 1}, {y}) is no longer on the map")
+            if not known.issuperset(after):
+                raise Conflict(f"the legend no longer has a symbol that belongs in cell ({x}, {y})")
+            keys.update(canvas.keys(layer, x, y, count, 1))
+        yield from canvas.want(keys)
+        for x, y, count, before, after in part["runs"]:
+            expected, found = unpack(count, before), canvas.read(layer, x, y, count)
+            if found != expected:
+                at = next(at for at in range(count) if found[at] != expected[at])
+                raise Conflict(f"cell ({x + at}, {y}) has changed since")
+            canvas.paint(layer, x, y, unpack(count, after))
+
+    def _replay_item(self, part: Part) -> Steps[None]:
+        name, before, after = part["list"], part["before"], part["after"]
+        items, by = self.items(name), NAMED_BY[name]
+        what = f"{_ONE[name]} {(before or after).get(by, '')}".strip()
+        if before is not None:
+            key = self.find(name, before)
+            if key is None:
+                raise Conflict(f"the {what} is gone")
+            if items[key] != before:
+                raise Conflict(f"the {what} has changed since")
+        renamed = before is None or after is None or before.get(by) != after.get(by)
+        if after is not None and renamed and by in after and after[by] in items:
+            raise Conflict(f"there is another {_ONE[name]} {after[by]}")
+        if name == "legend" and after is None:
+            yield from self.canvas.want(layers=self.layer_keys())
+            if any(self.canvas.has(layer, before["symbol"]) for layer in self.layer_keys()):
+                raise Conflict(f"the {what} is in use")
+        if name == "layers" and (before is None or after is None):
+            yield from self._replay_layer(what, before, after)
+        self._put(part)
+        self._change.append(part)
+
+    def _replay_layer(self, what: str, before: Item | None, after: Item | None) -> Steps[None]:
+        cells = self.cells_of(before or after or {})
+        if cells is None:
+            return
+        if before is None and cells in self.layer_keys():
+            raise Conflict(f"the {what} cannot come back: another layer has taken its place")
+        yield from self.canvas.want(layers=[cells])
+        if not self.canvas.is_empty(cells):
+            raise Conflict(f"the {what} has been painted on since")
+        self.flush()
+
+    def _replay_size(self, part: Part) -> Steps[None]:
+        canvas = self.canvas
+        if [canvas.width, canvas.height] != part["before"]:
+            raise Conflict("the map's size has changed since")
+        width, height = part["size"]
+        dx, dy = part["shift"]
+        yield from canvas.want(layers=self.layer_keys())
+        for layer in self.layer_keys():
+            for x, y, across, down in cut_off((canvas.width, canvas.height), (width, height), dx, dy):
+                for line in range(y, y + down):
+                    if canvas.read(layer, x, line, across).strip(EMPTY):
+                        raise Conflict("cells that it added have been painted on since")
+        self.resize(width, height, dx, dy)
+
+    def _resize(self, width: int, height: int, dx: int, dy: int) -> None:
+        self.canvas.resize(width, height, dx, dy)
+        self.frame["width"], self.frame["height"] = width, height
+
+    def _put(self, part: Part) -> None:
+        """Do what a part of a list says."""
+        name, before, after, to = part["list"], part["before"], part["after"], part["to"]
+        items, by = self.items(name), NAMED_BY[name]
+        key = None if before is None else self.find(name, before)
+        if before is not None and after is not None and to is None and before.get(by) == after.get(by):
+            items[key] = after
+        elif before is None and to >= len(items):
+            # A fresh object as the key of an item without a name: no other item can have it.
+            items[after.get(by, object())] = after
+        else:
+            order = list(items.items())
+            at = len(order) if key is None else list(items).index(key)
+            if before is not None:
+                del order[at]
+            if after is not None:
+                order.insert(at if to is None else min(to, len(order)), (after.get(by, object()), after))
+            self._lists[name] = dict(order)
+        if before is None:
+            self.frame.setdefault(name, [])
+        elif after is None and part.get("new") and not self._lists[name]:
+            del self.frame[name]
+
+
+def replay(frame: Frame, width: int, height: int, change: Change) -> Steps[Edited]:
+    """Apply a change, or the inverse of one, to a map; raises Conflict with the reason, with nothing
+    applied."""
+    draft = Draft(frame, width, height)
+    yield from draft.replay(change)
+    return draft.finished()
+
+
+def inverse(change: Change) -> Change:
+    """The change that takes back a change."""
+    return [_turned(part) for part in reversed(change)]
+
+
+def _turned(part: Part) -> Part:
+    if "cells" in part:
+        return {
+            "cells": part["cells"],
+            "runs": [[x, y, n, after, was] for x, y, n, was, after in part["runs"]],
+        }
+    if "size" in part:
+        dx, dy = part["shift"]
+        return {"size": part["before"], "before": part["size"], "shift": [-dx, -dy]}
+    turned = {**part, "before": part["after"], "after": part["before"]}
+    if "list" in part:
+        turned |= {"from": part["to"], "to": part["from"]}
+    return turned
+
+
+def overlaps(one: Change, other: Change) -> bool:
+    """Whether two changes touched the same cell, item or value; then the earlier cannot be undone by itself.
+
+    A change of size touches all cells and all things on the map. Adding or removing a layer touches all of
+    it; adding or removing a legend entry touches the cells in which its symbol comes or goes.
+    """
+    return _meet(one, other) or _meet(other, one)
+
+
+def _meet(one: Change, other: Change) -> bool:
+    sized = any("size" in part for part in one)
+    if sized and any("list" not in part or part["list"] not in ("legend", "layers") for part in other):
+        return True
+    things = {thing for part in one for thing in _things(part)}
+    if any(thing in things for part in other for thing in _things(part)):
+        return True
+    layers = {key for kind, key in things if kind == "cells"}
+    symbols = {key for kind, key in things if kind == "symbol"}
+    runs: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for part in one:
+        for x, y, count, *_ in part.get("runs", ()):
+            runs[part["cells"], y].append((x, x + count))
+    for part in other:
+        if "cells" not in part:
+            continue
+        if part["cells"] in layers:
+            return True
+        for x, y, count, before, after in part["runs"]:
+            if symbols and not symbols.isdisjoint(before + after):
+                return True
+            if any(x < end and begin < x + count for begin, end in runs.get((part["cells"], y), ())):
+                return True
+    return False
+
+
+def _things(part: Part) -> set[tuple[str, Any]]:
+    """What a part touches besides single cells; ("cells", key) is all of a layer, ("symbol", s) all cells of
+    it."""
+    if "value" in part:
+        return {("value", part["value"])}
+    if "list" not in part:
+        return set()
+    name, sides = part["list"], [item for item in (part["before"], part["after"]) if item is not None]
+    # An item without a name is told by its place.
+    touched = {(name, item.get(NAMED_BY[name], str(sorted(item.items(), key=str)))) for item in sides}
+    if name == "layers" and len(sides) == 1 and "rows" in sides[0]:
+        touched.add(("cells", sides[0]["rows"] - ROWS_MARK))
+    if name == "legend" and len(sides) == 1:
+        touched.add(("symbol", sides[0]["symbol"]))
+    return touched
+
+
+def summary(change: Change) -> str:
+    """What a change did, in a few words for a history: `3 cells, entity Old chest, size 80 x 60`."""
+    cells = sum(count for part in change for _, _, count, *_ in part.get("runs", ()))
+    words = [f"{cells} cell{'s' * (cells != 1)}"] if cells else []
+    words += [f"size {part['size'][0]} x {part['size'][1]}" for part in change if "size" in part]
+    for name in NAMED_BY:
+        items = [part["after"] or part["before"] for part in change if part.get("list") == name]
+        if len(items) == 1:
+            label = items[0].get("name") or items[0].get(NAMED_BY[name], "")
+            words.append(f"{_ONE[name]} {label}".strip())
+        elif items:
+            words.append(f"{len(items)} {name.replace('legend', 'legend entries')}")
+    words += [part["value"] for part in change if "value" in part]
+    return ", ".join(words) or "nothing"
+
+
+def counts(change: Change) -> dict[str, Any]:
+    """What a change touched, for programs: `{"cells": 12, "entities": ["id", ...], ...}`, only what there
+    is."""
+    cells = sum(count for part in change for _, _, count, *_ in part.get("runs", ()))
+    touched: dict[str, Any] = {"cells": cells} if cells else {}
+    for part in change:
+        if "list" in part:
+            names = touched.setdefault(part["list"], [])
+            name = (part["after"] or part["before"]).get(NAMED_BY[part["list"]])
+            if name is not None and name not in names:
+                names.append(name)
+        elif "size" in part:
+            touched["width"], touched["height"] = part["size"]
+        elif "value" in part:
+            touched[part["value"]] = True
+    return touched
+
+
+def cut_off(size: Sequence[int], new: Sequence[int], dx: int, dy: int) -> Iterable[tuple[int, int, int, int]]:
+    """The rectangles (x, y, width, height) of a map that a new size leaves out, when cells move by (dx,
+    dy)."""
+    (width, height), (new_width, new_height) = size, new
+    left, top = min(width, max(0, -dx)), min(height, max(0, -dy))
+    right, bottom = max(left, min(width, new_width - dx)), max(top, min(height, new_height - dy))
+    bands = [(0, 0, width, top), (0, bottom, width, height - bottom)]
+    sides = [(0, top, left, bottom - top), (right, top, width - right, bottom - top)]
+    return [band for band in bands + sides if band[2] > 0 and band[3] > 0]

@@ -1,0 +1,190 @@
+"""Other programs' map files: read into grid data, and written from it. Start at `read` and `write`."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from game.grid.document import DEFAULT_LIMITS, GridError, Limits, check, size
+from game.grid.formats import tmx
+from game.grid.formats.imported import (
+    Document,
+    Exported,
+    FormatError,
+    FormatWarning,
+    Imported,
+    ImportedMap,
+    Notes,
+    link_pictures,
+)
+from game.grid.formats.ldtk import read_ldtk
+from game.grid.formats.pictures import is_picture
+from game.grid.formats.strict import Node, parse_json, parse_xml
+from game.grid.formats.text import read_text, write_text
+from game.grid.formats.tiled import read_tiled
+from game.grid.formats.tiled_export import write_tiled
+from game.grid.formats.uploads import Uploads
+from game.grid.formats.uvtt import read_uvtt, write_uvtt
+
+__all__ = [
+    "Exported",
+    "FormatError",
+    "FormatWarning",
+    "Imported",
+    "ImportedMap",
+    "link_pictures",
+    "read",
+    "write",
+]
+
+_ALONG: Final = ("picture", "tileset", "template", "level")
+"""Kinds of files that come along with a map, and are none."""
+_XML_START: Final = re.compile(rb"\s*<(\?xml|!|[a-z]+[\s>/])")
+_JSON_START: Final = re.compile(rb'\s*\{\s*["}]')
+_PACKED_START: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
+_STRUCTURED: Final = re.compile(
+    r"\.(tmx|tsx|tx|tmj|tsj|tj|json|xml|ldtk|ldtkl|uvtt|dd2vtt|df2vtt)$", re.IGNORECASE
+)
+
+
+def read(files: Mapping[str, bytes], main: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Imported:
+    """The maps of a file.
+
+    Takes the uploaded files by name: the map, and the tilesets and pictures that it refers to. `main` names
+    the map; without it, it is the one that is neither a tileset nor a picture. The format is told by the
+    content. Every document passes `check`. Raises FormatError, and nothing else.
+    """
+    uploads = Uploads(files)
+    name, kind, content = _main(files, main, uploads)
+    title = re.split(r"[/\\]", name)[-1].rpartition(".")[0] or name
+    match kind:
+        case "tiled":
+            maps = [read_tiled(content, title, uploads, limits)]
+        case "ldtk":
+            maps = read_ldtk(content, title, uploads, limits)
+        case "uvtt":
+            maps = [read_uvtt(content, title, uploads, limits)]
+        case _:
+            maps = [read_text(content, title, uploads, limits)]
+    for made in maps:
+        try:
+            check(made.grid_data, limits, "")
+        except GridError as error:
+            breach = error.breaches[0]
+            raise FormatError(breach.place.removeprefix("."), breach.message) from None
+    return Imported(kind, maps, uploads.notes.all())
+
+
+WRITTEN: Final[Mapping[str, tuple[str, str]]] = {
+    "tiled": (".tmx", "application/xml"),
+    "tmj": (".tmj", "application/json"),
+    "uvtt": (".uvtt", "application/json"),
+    "text": (".txt", "text/plain; charset=utf-8"),
+}
+"""The formats that can be written, with the ending and the media type of their files."""
+
+
+def write(
+    document: Document,
+    format: str,
+    *,
+    name: str = "map",
+    pictures: Mapping[str, bytes] = MappingProxyType({}),
+    drawing: bytes | None = None,
+) -> Exported:
+    """A map in another program's format: `tiled` (TMX), `tmj`, `uvtt` or `text`.
+
+    Takes a valid document, the map's name for the file's name, the stored pictures by asset id that are to go
+    into the file, and a drawing of the map for Universal VTT, for when it has no background picture.
+    Raises ValueError for another format, and FormatError for kept data that leaves no way to write the map.
+    """
+    ending, media_type = WRITTEN.get(format) or ("", "")
+    if not ending:
+        raise ValueError(f"format must be one of {', '.join(WRITTEN)}")
+    notes = Notes()
+    match format:
+        case "uvtt":
+            background = document.get("background", {})
+            picture = _whole_background(document, pictures.get(background.get("asset_id"))) or drawing
+            content = write_uvtt(document, picture, notes)
+        case "text":
+            content = write_text(document, notes)
+        case _:
+            content = write_tiled(document, pictures, notes, as_json=format == "tmj")
+    stem = re.sub(r"[^\w -]+", "-", name).strip(" -")[:80] or "map"
+    return Exported(stem + ending, media_type, content, notes.all())
+
+
+def _whole_background(document: Document, picture: bytes | None) -> bytes | None:
+    """The background's picture if it covers just the map, as Universal VTT takes it."""
+    width, height = size(document)
+    background = document.get("background", {})
+    box = [background.get(key) for key in ("x", "y", "width", "height")]
+    return picture if box in ([0, 0, width, height], [None] * 4) else None
+
+
+def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tuple[str, str, Any]:
+    """The map among the files: (its name, its format, what it holds)."""
+    if main is not None:
+        if main not in files:
+            raise FormatError(main, "was not uploaded")
+        kind, content = _open(main, files[main], uploads)
+        if kind in _ALONG:
+            raise FormatError(main, f"is a {kind}, not a map")
+        return main, kind, content
+    faults: list[FormatError] = []
+    maps = []
+    for name, data in files.items():
+        try:
+            kind, content = _open(name, data, uploads)
+        except FormatError as error:
+            faults.append(error)
+        else:
+            if kind not in _ALONG:
+                maps.append((name, kind, content))
+    # A note or a licence that lies beside a map is text, too.
+    maps = [found for found in maps if found[1] != "text"] or maps
+    if not maps:
+        raise faults[0] if faults else FormatError("", "there is no map among the files")
+    if len(maps) > 1:
+        names = ", ".join(name for name, _, _ in maps)
+        raise FormatError("", f"there is more than one map; say which one is meant: {names}"[:300])
+    return maps[0]
+
+
+def _open(name: str, data: bytes, uploads: Uploads) -> tuple[str, Any]:
+    """The kind of a file by its content, and what it holds: a Node of JSON, a text, or nothing."""
+    if is_picture(data):
+        return "picture", None
+    if data.startswith(_PACKED_START):
+        raise FormatError(name, "is a packed file; unpack it first")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _XML_START.match(data.removeprefix(b"\xef\xbb\xbf")):
+        root = parse_xml(data)
+        if root.tag in ("map", "tileset"):
+            node = Node(tmx.to_json(root, uploads.notes)) if root.tag == "map" else None
+            return "tiled" if root.tag == "map" else "tileset", node
+        if root.tag == "template":
+            return "template", None
+        raise FormatError(f"line {root.line}", "is XML of an unknown kind: a Tiled map begins with <map>")
+    if _JSON_START.match(data.removeprefix(b"\xef\xbb\xbf")):
+        node = parse_json(data)
+        return _kind_of_json(node), node
+    if _STRUCTURED.search(name):
+        raise FormatError(name, "is neither JSON nor XML")
+    return "text", data
+
+
+def _kind_of_json(node: Node) -> str:
+    if "__header__" in node or ("defs" in node and ("levels" in node or "worlds" in node)):
+        return "ldtk"
+    if "layerInstances" in node:
+        return "level"
+    if "resolution" in node:
+        return "uvtt"
+    if node.value.get("type") == "map" or ("layers" in node and "tilewidth" in node):
+        return "tiled"
+    if node.value.get("type") == "template":
+        return "template"
+    if node.value.get("type") == "tileset" or "tilecount" in node:
+        return "tileset"
+    raise FormatError("", "is JSON of an unknown kind: neither Tiled, nor LDtk, nor Universal VTT")

@@ -1,0 +1,270 @@
+"""Tiled maps (TMX, TMJ) to grid data.
+
+What Tiled says and grid data does not model is kept under `tiled`: of the document (the map's attributes, the
+tilesets, and every layer in Tiled's order), of a layer (its id), of an entity, wall, door or light (its
+object), of a legend entry (its global tile id with flips).
+Source: Tiled's TMX Map Format and JSON Map Format.
+"""
+
+from array import array
+from dataclasses import dataclass
+from typing import Any, Final
+
+from game.grid.document import Limits
+from game.grid.formats.imported import Document, FormatError, ImportedMap, unique
+from game.grid.formats.pictures import probe
+from game.grid.formats.projection import read_projection
+from game.grid.formats.strict import Node, kept
+from game.grid.formats.tile_data import MAX_ID, decode
+from game.grid.formats.tiled_objects import Objects
+from game.grid.formats.tiled_properties import as_object, read_properties
+from game.grid.formats.tiled_tiles import Tiles, find_picture
+from game.grid.formats.uploads import Pictures, Uploads
+
+Json = dict[str, Any]
+
+_THINGS: Final = ("legend", "layers", "entities", "walls", "doors", "lights", "background")
+MODELLED: Final = frozenset(("width", "height", *_THINGS, "properties", "tiled"))
+"""The keys of a document that do not travel packed."""
+MAX_GROUPS: Final = 16
+MAX_LAYERS: Final = 1000
+"""Layers of every kind; those with cells are counted by the limits of a document."""
+_NOT_KEPT: Final = ("data", "chunks", "objects", "layers", "properties", "imagedata", "asset_id", "background")
+_OF_CELLS: Final = ("name", "visible", "opacity", "width", "height", "x", "y", "encoding", "compression")
+
+
+def read_tiled(tmj: Node, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
+    """A Tiled map in the shape of its JSON as grid data. Raises FormatError."""
+    reader = _Reader(tmj, uploads, limits)
+    document = reader.document()
+    return ImportedMap(name, "", document, reader.pictures.files)
+
+
+@dataclass
+class Block:
+    """A rectangle of global tile ids: a layer, or a chunk of an infinite one. Position and size in cells."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    gids: "array[int]"
+
+
+class _Reader:
+    def __init__(self, tmj: Node, uploads: Uploads, limits: Limits) -> None:
+        self.map = tmj
+        self.uploads, self.notes, self.limits = uploads, uploads.notes, limits
+        self.pictures = Pictures()
+        self.infinite = tmj.flag("infinite", False)
+        self.width = tmj.integer("width", 0, limits.max_size)
+        self.height = tmj.integer("height", 0, limits.max_size)
+        self.left = self.top = 0
+        self.projection = read_projection(tmj, self.notes)
+        self.layers = self.read_layers()
+
+    def document(self) -> Document:
+        """The whole map; the parts are read in the order in which they need each other."""
+        tmj = self.map
+        tiles = Tiles(tmj, self.uploads, self.pictures, self.limits)
+        cells = {
+            index: self.blocks(node) for index, (node, item) in enumerate(self.layers) if _is(item, "tilelayer")
+        }
+        if self.infinite:
+            self.grow(cells)
+        grids = {index: self.grid(index, blocks) for index, blocks in cells.items()}
+        legend, symbols = tiles.legend(set().union(*grids.values()))
+        values, types, packed = read_properties(tmj, self.notes)
+        without = ("width", "height", "layers", "tilesets", "properties", "type")
+        about: Json = {key: value for key, value in tmj.value.items() if key not in without}
+        document: Document = {
+            "width": self.width,
+            "height": self.height,
+            "grid_type": self.projection.grid_type,
+            **{key: value for key, value in packed.items() if key not in MODELLED},
+            "legend": legend,
+            "layers": self.tile_layers(grids, symbols),
+            "entities": [],
+            "walls": [],
+            "doors": [],
+            "lights": [],
+            "properties": {**values, **as_object(packed.get("properties"))},
+        }
+        if self.projection.grid_type != "square" or document["grid_type"] != "none":
+            document["grid_type"] = self.projection.grid_type
+        objects = Objects(document, self.projection, self.left, self.top, self.notes, self.limits)
+        for node, item in self.layers:
+            if _is(item, "objectgroup"):
+                objects.read_layer(node, item)
+            elif _is(item, "imagelayer"):
+                self.image_layer(node, item, document)
+        for node, item in self.layers:
+            if not _is(item, "tilelayer"):
+                self.keep_properties(node, item)
+        document["tiled"] = {
+            "map": kept(about, "", self.notes),
+            "tilesets": [tileset.raw for tileset in tiles.tilesets if not tileset.generated],
+            "layers": [item for _, item in self.layers],
+        }
+        if types:
+            document["tiled"]["property_types"] = types
+        if self.infinite:
+            document["tiled"]["origin"] = {"x": self.left, "y": self.top}
+        return {key: value for key, value in document.items() if value not in ([], {})}
+
+    def read_layers(self) -> list[tuple[Node, Json]]:
+        """Every layer in Tiled's order, a group before what it holds: (its node, what is kept of it).
+
+        Each gets an id of its own, as Tiled before 1.2 wrote none; `parent` is the id of its group.
+        """
+        layers: list[tuple[Node, Json]] = []
+        parents: list[int | None] = []
+
+        def walk(owner: Node, parent: int | None, depth: int) -> None:
+            if depth > MAX_GROUPS:
+                raise owner.fail(f"groups are nested more than {MAX_GROUPS} deep")
+            for node in owner.list_of("layers"):
+                item = self.about_layer(node)
+                layers.append((node, item))
+                parents.append(parent)
+                if _is(item, "group"):
+                    walk(node, len(layers) - 1, depth + 1)
+
+        walk(self.map, None, 0)
+        if len(layers) > MAX_LAYERS:
+            raise FormatError("layers", f"has more than {MAX_LAYERS} layers")
+        used: set[int] = set()
+        spare = max((node.integer("id", 0, MAX_ID, 0) for node, _ in layers), default=0)
+        for node, item in layers:
+            number = node.integer("id", 0, MAX_ID, 0)
+            if not number or number in used:
+                number = spare = spare + 1
+            item["id"] = number
+            used.add(number)
+        for (_, item), parent in zip(layers, parents, strict=True):
+            if parent is not None:
+                item["parent"] = layers[parent][1]["id"]
+        return layers
+
+    def about_layer(self, node: Node) -> Json:
+        """What is kept of a layer as it is: of one with cells, what grid data has no place for."""
+        kind = node.text("type")
+        if kind not in ("tilelayer", "objectgroup", "imagelayer", "group"):
+            raise FormatError(node.at("type"), "must be tilelayer, objectgroup, imagelayer or group")
+        without = {*_NOT_KEPT, "id", "parent"}
+        if kind == "tilelayer":
+            without.update(_OF_CELLS)
+            if node.number("offsetx", 0) or node.number("offsety", 0):
+                message = "The layer is drawn shifted in Tiled; its cells were not moved."
+                self.notes.add("LAYER_OFFSET", node.place, message)
+        item = {key: value for key, value in node.value.items() if key not in without}
+        result = kept(item, node.place, self.notes)
+        assert isinstance(result, dict)
+        return result
+
+    def keep_properties(self, node: Node, item: Json) -> None:
+        values, types, _ = read_properties(node, self.notes)
+        if values:
+            item["properties"] = values
+        if types:
+            item["property_types"] = types
+
+    def blocks(self, node: Node) -> list[Block]:
+        """The cells of a layer as the file has them; their number is checked before anything is unpacked."""
+        encoding, compression = node.text("encoding", "csv"), node.text("compression", "")
+        parts = list(node.list_of("chunks")) if "chunks" in node else [node]
+        blocks = []
+        for part in parts:
+            width = part.integer("width", 0, self.limits.max_size, self.width)
+            height = part.integer("height", 0, self.limits.max_size, self.height)
+            x, y = part.integer("x", -MAX_ID, MAX_ID, 0), part.integer("y", -MAX_ID, MAX_ID, 0)
+            cells = self.uploads.take_cells(width, height, part.place)
+            data = part["data"] if cells or "data" in part else Node([], part.at("data"))
+            blocks.append(Block(x, y, width, height, decode(data, encoding, compression, cells)))
+        return blocks
+
+    def grow(self, cells: dict[int, list[Block]]) -> None:
+        """Give an infinite map the bounds of its chunks."""
+        blocks = [block for layer in cells.values() for block in layer if block.width and block.height]
+        if not blocks:
+            return
+        self.left, self.top = min(block.x for block in blocks), min(block.y for block in blocks)
+        self.width = max(block.x + block.width for block in blocks) - self.left
+        self.height = max(block.y + block.height for block in blocks) - self.top
+        if max(self.width, self.height) > self.limits.max_size:
+            size = f"{self.width} x {self.height}"
+            raise FormatError(
+                "layers", f"the chunks cover {size} cells; a side has at most {self.limits.max_size}"
+            )
+
+    def grid(self, index: int, blocks: list[Block]) -> "array[int]":
+        """A layer's cells in the map's bounds."""
+        place = self.layers[index][0].place
+        if len(blocks) == 1 and (blocks[0].x, blocks[0].y) == (self.left, self.top):
+            only = blocks[0]
+            if (only.width, only.height) == (self.width, self.height):
+                return only.gids
+        result = array("I", bytes(4)) * self.uploads.take_cells(self.width, self.height, place)
+        lost = 0
+        for block in blocks:
+            x, y = block.x - self.left, block.y - self.top
+            first, last = max(0, -x), min(block.width, self.width - x)
+            for row in range(block.height):
+                line = block.gids[row * block.width : (row + 1) * block.width]
+                inside = line[first:last] if 0 <= y + row < self.height and first < last else line[:0]
+                lost += len(line) - line.count(0) - len(inside) + inside.count(0)
+                at = (y + row) * self.width + x + first
+                if inside:
+                    result[at : at + len(inside)] = inside
+        if lost:
+            self.notes.add("CELLS_OUTSIDE", place, f"{lost} cells lie outside the map, and were left out.")
+        return result
+
+    def tile_layers(self, grids: dict[int, "array[int]"], symbols: dict[int, str]) -> list[Json]:
+        layers: list[Json] = []
+        names: set[str] = set()
+        for index, gids in grids.items():
+            node, item = self.layers[index]
+            name = unique(node.text("name", "") or f"Layer {index + 1}", names)
+            text = "".join(map(symbols.__getitem__, gids))
+            rows = [text[at : at + self.width] for at in range(0, len(text), self.width or 1)]
+            layer: Json = {"name": name}
+            if not node.flag("visible", True):
+                layer["visible"] = False
+            if (opacity := node.number("opacity", 1)) != 1:
+                layer["opacity"] = min(1, max(0, opacity))
+            values, types, packed = read_properties(node, self.notes)
+            layer |= {key: value for key, value in packed.items() if key not in ("name", "rows", "tiled")}
+            if values or "properties" in layer:
+                layer["properties"] = values | as_object(packed.get("properties"))
+            layer["rows"] = rows or [""] * self.height
+            layer["tiled"] = {"id": item["id"], **({"property_types": types} if types else {})}
+            if (original := node.text("name", "")) != name:
+                layer["tiled"] |= {"name": original, "as": name}
+            layers.append(layer)
+        return layers
+
+    def image_layer(self, node: Node, item: Json, document: Document) -> None:
+        """Keep an image layer; the first whose picture is there is the map's background."""
+        found = find_picture(node, self.uploads, self.pictures)
+        if found is None:
+            if "image" in node:
+                message = "The picture was not uploaded along; the layer is kept, and not shown."
+                self.notes.add("PICTURE_MISSING", node.at("image"), message)
+            return
+        item["asset_id"] = found[0]
+        if "background" in document:
+            self.notes.add("IMAGE_LAYER_NOT_SHOWN", node.place, "A map shows one background; this one is kept.")
+            return
+        picture = probe(found[1], node.at("image"))
+        x, y = self.projection.to_cells(node.number("offsetx", 0), node.number("offsety", 0))
+        width, height = self.projection.to_cells(picture.width, picture.height)
+        packed = read_properties(node, self.notes)[2]
+        size = {"width": width, "height": height}
+        size |= {key: value for key, value in packed.items() if key in size and isinstance(value, int | float)}
+        document["background"] = {"asset_id": found[0], "x": x - self.left, "y": y - self.top, **size}
+        item["background"] = True
+
+
+def _is(item: Json, kind: str) -> bool:
+    return bool(item["type"] == kind)

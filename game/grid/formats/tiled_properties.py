@@ -1,0 +1,142 @@
+"""Tiled's custom properties as a JSON object of ours, and back; and what of our data Tiled has no place for.
+
+The types that JSON does not tell apart (a colour, a file, a class) are kept beside the values. What Tiled
+cannot hold (lists, null, keys of the map's own) travels in one property, PACKED, as JSON text.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from game.grid.document import DEFAULT_LIMITS
+from game.grid.formats.imported import FormatError, Notes
+from game.grid.formats.strict import MAX_KEPT_DEPTH, Node, kept, parse_json
+
+Json = dict[str, Any]
+
+PACKED: Final = "worldkeep"
+_PLAIN: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "color": (str,),
+    "file": (str,),
+    "object": (int,),
+    "class": (dict,),
+}
+
+
+def read_properties(owner: Node, notes: Notes) -> tuple[Json, Json, Json]:
+    """An element's custom properties: (values by name, their types where JSON does not tell, packed data)."""
+    values: Json = {}
+    types: Json = {}
+    packed: Json = {}
+    if isinstance(owner.value.get("properties"), dict):  # Tiled before 1.2
+        return kept(owner.value["properties"], owner.at("properties"), notes), types, packed
+    for node in owner.list_of("properties"):
+        name = node.text("name", "")
+        value = node.value.get("value")
+        if name == PACKED and isinstance(value, str):
+            packed = _unpack(value, node, notes)
+        elif value is not None:
+            values[name] = kept(value, node.at("value"), notes)
+            if spec := _spec(node, value):
+                types[name] = kept(spec, node.place, notes)
+    return values, types, packed
+
+
+def _unpack(text: str, node: Node, notes: Notes) -> Json:
+    try:
+        value = kept(parse_json(text.encode()).value, node.place, notes)
+    except (FormatError, UnicodeError):
+        value = None
+    if not isinstance(value, dict):
+        notes.add("NOT_KEPT", node.place, f"The property {PACKED!r} is damaged, and was left out.")
+        return {}
+    return value
+
+
+def _spec(node: Node, value: Any, depth: int = 0) -> Json | None:
+    kind = node.text("type", _inferred(value) or "string")
+    spec: Json = {"type": kind}
+    if "propertytype" in node:
+        spec["propertytype"] = node.text("propertytype")
+    if isinstance(node.value.get("members"), list) and depth < MAX_KEPT_DEPTH:
+        members = ((member.text("name", ""), member) for member in node.list_of("members"))
+        specs = {name: _spec(member, member.value.get("value"), depth + 1) for name, member in members}
+        spec["members"] = {name: member for name, member in specs.items() if member}
+    return spec if kind == "float" or len(spec) > 1 or kind != _inferred(value) else None
+
+
+def _inferred(value: Any) -> str | None:
+    for kind in ("string", "bool", "int", "float"):
+        if type(value) in _PLAIN[kind]:
+            return kind
+    return None
+
+
+def write_properties(values: Any, types: Any, packed: Mapping[str, Any], place: str, notes: Notes) -> list[Json]:
+    """Custom properties as Tiled's JSON has them, from what `read_properties` gives. Any part may be junk."""
+    specs = types if isinstance(types, dict) else {}
+    result = []
+    rest = {}
+    for name, value in values.items() if isinstance(values, dict) else ():
+        written = _property(name, value, specs.get(name)) if name != PACKED else None
+        if written:
+            result.append(written)
+        else:
+            rest[name] = value
+    packed = {**packed, "properties": rest} if rest else dict(packed)
+    if packed:
+        text = orjson.dumps(packed).decode()
+        if len(text) <= DEFAULT_LIMITS.max_string:
+            result.append({"name": PACKED, "type": "string", "value": text})
+        else:
+            lost = ", ".join(sorted(packed))
+            notes.add("DATA_LOST", place, f"Data that Tiled has no place for is too long: {lost}"[:300])
+    return result
+
+
+def _property(name: str, value: Any, spec: Any) -> Json | None:
+    spec = spec if isinstance(spec, dict) else {}
+    kind = spec.get("type")
+    if not isinstance(kind, str) or type(value) not in _PLAIN.get(kind, ()):
+        kind, spec = _inferred(value), {}
+    # Tiled's whole numbers have 32 bits.
+    if kind is None or (type(value) is int and abs(value) >= 1 << 31):
+        return None
+    result = {"name": name, "type": kind, "value": value}
+    if isinstance(spec.get("propertytype"), str):
+        result["propertytype"] = spec["propertytype"]
+    if kind == "class":
+        specs = spec.get("members")
+        specs = specs if isinstance(specs, dict) else {}
+        members = [_property(member, item, specs.get(member)) for member, item in value.items()]
+        if None in members:
+            return None
+        result["members"] = members
+    return result
+
+
+def tiled_color(color: str) -> str:
+    """A colour of ours (`#rgb`, `#rrggbb`, `#rrggbbaa`) as Tiled writes it: `#rrggbb` or `#aarrggbb`."""
+    digits = color.removeprefix("#")
+    if len(digits) == 3:
+        digits = "".join(2 * digit for digit in digits)
+    return "#" + (digits if len(digits) == 6 else digits[6:] + digits[:6])
+
+
+def our_color(color: str) -> str:
+    """The inverse of `tiled_color`; an opaque colour loses its alpha. What is no colour stays what it is."""
+    digits = color.removeprefix("#")
+    if len(digits) != 8:
+        return "#" + digits
+    alpha, rest = digits[:2], digits[2:]
+    return "#" + (rest if alpha.lower() == "ff" else rest + alpha)
+
+
+def as_object(value: Any) -> Json:
+    """The value where it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}

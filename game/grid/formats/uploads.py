@@ -1,0 +1,65 @@
+"""The files that came with an import: found by name among the uploads, never on a disk or a network."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from game.grid.formats.imported import MAX_CELLS, FormatError, Notes
+from game.grid.formats.pictures import MAX_DECODED, Picture, probe
+
+MAX_NAME: Final = 64
+"""Characters of a picture's name, as of an asset's id."""
+MAX_PIXELS: Final = 4 * MAX_DECODED
+"""Pixels that one import decodes for the colours of tiles, over all its pictures."""
+
+
+class Uploads:
+    """The uploaded files by name, the warnings so far, and what may still be read: cells, and pixels."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.notes = Notes()
+        self._files = files
+        self._by_name = {_base_name(name).casefold(): name for name in files}
+        self._cells = MAX_CELLS
+        self._pixels = MAX_PIXELS
+
+    def find(self, source: str) -> tuple[str, bytes] | None:
+        """The uploaded file with the name at the end of a path; its folders do not count."""
+        name = self._by_name.get(_base_name(source).casefold())
+        return (name, self._files[name]) if name is not None else None
+
+    def take_cells(self, width: int, height: int, place: str) -> int:
+        """Count cells before they are read: width x height. Raises FormatError when they are too many."""
+        self._cells -= width * height
+        if self._cells < 0:
+            raise FormatError(place, f"the file has more than {MAX_CELLS} cells in all")
+        return width * height
+
+    def take_pixels(self, picture: Picture) -> bool:
+        """Count a picture's pixels before it is decoded; answers whether there are so many left."""
+        self._pixels -= picture.width * picture.height
+        return self._pixels >= 0
+
+
+class Pictures:
+    """The pictures that one map uses, by a name that can stand for the stored picture's id."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    def add(self, data: bytes, wish: str, place: str) -> str:
+        """Take a picture in; answers its name. Raises FormatError at `place` if it is none, or too large."""
+        kind = probe(data, place).kind
+        for name, known in self.files.items():
+            if known == data:
+                return name
+        stem = re.sub(r"\.(png|jpe?g|webp)$", "", _base_name(wish), flags=re.IGNORECASE) or "picture"
+        name, number = f"{stem[: MAX_NAME - 10]}.{kind}", 2
+        while name in self.files:
+            name, number = f"{stem[: MAX_NAME - 10]}-{number}.{kind}", number + 1
+        self.files[name] = data
+        return name
+
+
+def _base_name(path: str) -> str:
+    return path.replace("\\", "/").rpartition("/")[2]

@@ -1,0 +1,210 @@
+"""What stands in the way in a rectangle of a map: solid and opaque cells, terrain, walls and doors.
+
+The rules:
+
+- All visible layers count (those without `"visible": false`). A cell blocks movement, or sight, if the
+  symbol of any of them does.
+- A cell costs the `movement_cost` that the topmost of its symbols to state one states, and 1 where none does:
+  difficult terrain does not add up (5e SRD, "Difficult Terrain"), and a road through a forest is a road.
+- A wall blocks movement and sight unless it says otherwise. A door does the same while it is not open.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from game.grid.canvas import Canvas, Steps
+from game.grid.chunks import Frame, layer_keys
+from game.grid.geometry import Grid, GridType, centre, point_to_lattice
+
+SCALE: Final = 3 * 256
+"""Segments are snapped to 1/768 of a cell, so that all tests on them are exact in whole numbers.
+
+With rounded numbers, what A sees of B and B of A could differ. Halves and thirds, where the corners of
+squares and hexes lie, fit exactly.
+"""
+
+# A wall may have any finite number for an end; this far out, only the direction that it comes from matters.
+_FAR: Final = 1e300
+
+Segment: TypeAlias = tuple[int, int, int, int]
+"""u1, v1, u2, v2: a straight wall on the lattice, in SCALE parts of a cell."""
+
+
+@dataclass(frozen=True)
+class Obstacles:
+    """What stands in the way in the rectangle of `width` x `height` cells from (x, y).
+
+    `solid` (blocks movement), `opaque` (blocks sight) and `terrain` hold one number a cell, row by row;
+    `terrain` is an index into `costs`. `barriers` are the segments that block movement, `screens` those that
+    block sight; both also hold those a few cells outside.
+    """
+
+    grid: Grid
+    x: int
+    y: int
+    width: int
+    height: int
+    solid: bytes
+    opaque: bytes
+    terrain: Sequence[int]
+    costs: tuple[int | float, ...]
+    barriers: tuple[Segment, ...]
+    screens: tuple[Segment, ...]
+
+
+def look(frame: Frame, canvas: Canvas, x: int, y: int, width: int, height: int) -> Steps[Obstacles]:
+    """Find what stands in the way in a rectangle that lies on a stored map; reads only the chunks it
+    touches."""
+    named = layer_keys(frame)
+    keys = [named.get(layer["name"]) if layer.get("visible", True) else None for layer in frame.get("layers", ())]
+    yield from canvas.want(
+        chunk for key in keys if key is not None for chunk in canvas.keys(key, x, y, width, height)
+    )
+    rows = [None if key is None else canvas.region(key, x, y, width, height) for key in keys]
+    return survey(frame, rows, x, y, width, height)
+
+
+def survey(
+    document: Mapping[str, Any], rows: Iterable[Sequence[str] | None], x: int, y: int, width: int, height: int
+) -> Obstacles:
+    """Find what stands in the way in a rectangle.
+
+    Takes a valid grid data document or its frame (for the legend, the layers but not their rows, the walls
+    and doors), the rows of each of its layers within the rectangle (None for one without cells), and the
+    rectangle, which lies on the map.
+    """
+    legend: Sequence[Mapping[str, Any]] = document.get("legend", ())
+    layers: Sequence[Mapping[str, Any]] = document.get("layers", ())
+    seen = [
+        "".join(cells)
+        for layer, cells in zip(layers, rows, strict=True)
+        if cells is not None and layer.get("visible", True)
+    ]
+    stated = {entry["symbol"]: entry["movement_cost"] for entry in legend if "movement_cost" in entry}
+    costs = costs_of(document)
+    number = {cost: index for index, cost in enumerate(costs) if index}
+    grid = Grid.of(document)
+    near = _box(grid.type, x, y, width, height)
+    segments = [
+        (item, _segment(grid.type, item))
+        for item in _barring(document)
+        if min(item["x1"], item["x2"]) <= near[2] and max(item["x1"], item["x2"]) >= near[0]
+        if min(item["y1"], item["y2"]) <= near[3] and max(item["y1"], item["y2"]) >= near[1]
+    ]
+    return Obstacles(
+        grid, x, y, width, height,
+        _any(seen, {e["symbol"] for e in legend if e.get("blocks_movement")}, width * height),
+        _any(seen, {e["symbol"] for e in legend if e.get("blocks_sight")}, width * height),
+        _topmost(seen, {symbol: number[cost] for symbol, cost in stated.items()}, width * height),
+        costs,
+        tuple(segment for item, segment in segments if item.get("blocks_movement", True)),
+        tuple(segment for item, segment in segments if item.get("blocks_sight", True)),
+    )  # fmt: skip
+
+
+def costs_of(document: Mapping[str, Any]) -> tuple[int | float, ...]:
+    """The movement costs that a document's legend states, in order, after the 1 of ground that states
+    none."""
+    stated = {entry["movement_cost"] for entry in document.get("legend", ()) if "movement_cost" in entry}
+    return 1, *sorted(stated)
+
+
+def crossings(
+    segment: Segment, is_hex: bool, bounds: tuple[int, int, int, int]
+) -> Iterator[tuple[int, int, int, int]]:
+    """The steps that a segment crosses or touches, as (u, v, du, dv): the step from (u, v) to (u + du, v +
+    dv).
+
+    A step is the straight line between the centres of two neighbours, ends included. Each is given once, in
+    one of its two directions: (1, 0), (0, 1), (1, -1), and on squares also (1, 1). Only steps that begin
+    within `bounds`, the lowest u and v and the highest u and v, are given.
+
+    The steps in one direction lie on parallel lines; so it is enough to ask where the segment meets each
+    line.
+    """
+    u1, v1, u2, v2 = segment
+    low_u, low_v, high_u, high_v = bounds
+    for k, n in _meetings(v1, v2, low_v, high_v, u1, u2, low_u, high_u):
+        yield n, k, 1, 0
+    for k, n in _meetings(u1, u2, low_u, high_u, v1, v2, low_v, high_v):
+        yield k, n, 0, 1
+    for k, n in _meetings(u1 + v1, u2 + v2, low_u + low_v, high_u + high_v, u1, u2, low_u, high_u):
+        if low_v <= k - n <= high_v:
+            yield n, k - n, 1, -1
+    for k, n in _meetings(u1 - v1, u2 - v2, low_u - high_v, high_u - low_v, u1, u2, low_u, high_u):
+        if low_v <= n - k <= high_v and not is_hex:
+            yield n, n - k, 1, 1
+
+
+def _meetings(
+    w1: int, w2: int, low: int, high: int, p1: int, p2: int, first: int, last: int
+) -> Iterator[tuple[int, int]]:
+    """Where a segment meets the lines w = low, low + 1, ... high, as (w, n) with n <= place <= n + 1.
+
+    Takes the segment's w and place p at both ends, in SCALE parts, and the smallest and largest n of
+    interest.
+    """
+    if w1 > w2:
+        w1, w2, p1, p2 = w2, w1, p2, p1
+    if w1 == w2:
+        if w1 % SCALE == 0 and low <= w1 // SCALE <= high:
+            begin, end = -(-min(p1, p2) // SCALE) - 1, max(p1, p2) // SCALE
+            for n in range(max(begin, first), min(end, last) + 1):
+                yield w1 // SCALE, n
+        return
+    rise, run = w2 - w1, p2 - p1
+    whole = rise * SCALE
+    for w in range(max(-(-w1 // SCALE), low), min(w2 // SCALE, high) + 1):
+        n, rest = divmod(p1 * rise + (w * SCALE - w1) * run, whole)
+        if first <= n <= last:
+            yield w, n
+        if not rest and first < n <= last + 1:
+            yield w, n - 1
+
+
+def _barring(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The walls, and the doors that are not open."""
+    yield from document.get("walls", ())
+    for door in document.get("doors", ()):
+        if door.get("state", "closed") != "open":
+            yield door
+
+
+def _segment(grid_type: GridType, item: Mapping[str, Any]) -> Segment:
+    ends = [max(-_FAR, min(item[key], _FAR)) for key in ("x1", "y1", "x2", "y2")]
+    u1, v1 = point_to_lattice(grid_type, *ends[:2])
+    u2, v2 = point_to_lattice(grid_type, *ends[2:])
+    return round(u1 * SCALE), round(v1 * SCALE), round(u2 * SCALE), round(v2 * SCALE)
+
+
+def _box(grid_type: GridType, x: int, y: int, width: int, height: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of all steps that begin or end in a rectangle, and a little more."""
+    (left, top), (right, bottom) = centre(grid_type, (x, y)), centre(grid_type, (x + width, y + height))
+    return left - 2, top - 2, right + 2, bottom + 2
+
+
+def _any(layers: Sequence[str], symbols: set[str], count: int) -> bytes:
+    """1 for each cell with one of the symbols in any layer."""
+    marks = defaultdict(lambda: "\0", {ord(symbol): "\1" for symbol in symbols})
+    together = 0
+    for cells in layers if symbols else ():
+        together |= int.from_bytes(cells.translate(marks).encode("latin-1"), "little")
+    return together.to_bytes(count, "little")
+
+
+def _topmost(layers: Sequence[str], numbers: Mapping[str, int], count: int) -> Sequence[int]:
+    """The number of the topmost symbol of each cell that has one, 0 for none. The last layer is on top."""
+    marks = defaultdict(lambda: "\0", {ord(symbol): chr(number) for symbol, number in numbers.items()})
+    topmost: Sequence[int] = bytes(count)
+    for cells in layers if numbers else ():
+        # Up to 255 numbers fit a byte each, and any() runs over bytes quickly.
+        marked = cells.translate(marks)
+        few = max(numbers.values()) < 256
+        values: Sequence[int] = marked.encode("latin-1") if few else [*map(ord, marked)]
+        if any(topmost) and any(values):
+            topmost = [above or below for above, below in zip(values, topmost, strict=True)]
+        elif any(values):
+            topmost = values
+    return topmost

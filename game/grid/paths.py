@@ -1,0 +1,401 @@
+"""The cheapest way from cell to cell by the 5e rules, around what stands in the way.
+
+The rules:
+
+- A step goes to a neighbour, and costs what the distance rule counts for it (with 5-10-5 every second
+  diagonal of the way two cells) times the movement cost of the cell that it enters ("Difficult Terrain", 5e
+  SRD).
+- No step enters a solid cell, or crosses or touches a wall or a door that is not open on its way from centre
+  to centre. A diagonal step needs both cells beside it free: it cannot cross the corner of a wall ("Variant:
+  Playing on a Grid", 5e).
+- A walker is a word or several, `large,fly`: a size (tiny, small, medium: one cell; large 2 x 2, huge 3 x 3,
+  gargantuan 4 x 4 cells; 5e "Creature Size") and how it moves (`walk`, or `fly`: the ground's movement cost
+  does not count). The position of a larger creature is its top left cell; it pays for the worst cell that it
+  enters upon, and all its cells must be free. On hexes all walkers take one cell.
+- On a grid of type none the way leads over the centres of cells, with diagonals of length sqrt(2).
+
+The search is A* with buckets (one stack for all nodes of equal estimate, so no comparison sorts them), on the
+lattice, where the steps are the same everywhere. Where 5-10-5 counts, a node is a cell and whether the next
+diagonal is the costly one. The map is read in blocks of BLOCK x BLOCK cells, as far as the search gets.
+"""
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import chain, pairwise, repeat
+from math import sqrt
+from mmap import mmap
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from game.grid.canvas import Canvas, Steps
+from game.grid.chunks import Frame
+from game.grid.geometry import Cell, Grid, from_lattice, lattice_steps, to_lattice
+from game.grid.obstacles import Obstacles, costs_of, crossings, look
+
+BLOCK: Final = 256
+BUDGET: Final = 400_000
+"""How many cells a search looks at before it gives up: about a second of work."""
+
+SIZES: Final = {"tiny": 1, "small": 1, "medium": 1, "large": 2, "huge": 3, "gargantuan": 4}
+MODES: Final = {"walk": False, "fly": True}
+
+
+class Path(NamedTuple):
+    """A way, or why there is none.
+
+    `cells` leads from the start to the goal, both included. `cost` is the movement that it takes and
+    `distance` how long it is, both in `unit`: without difficult terrain they are the same. `reason` is for
+    people; None if found.
+    """
+
+    found: bool
+    cells: list[Cell]
+    cost: int | float
+    distance: int | float
+    unit: str
+    reason: str | None
+
+
+class Walker(NamedTuple):
+    """Who walks: the cells it takes a side, and whether the movement cost of the ground counts for it."""
+
+    size: int = 1
+    flies: bool = False
+
+    @classmethod
+    def of(cls, words: str) -> "Walker":
+        """The walker that words such as `large,fly` name; raises ValueError for a word that is none of
+        them."""
+        walker = cls()
+        for word in filter(None, (word.strip() for word in words.split(","))):
+            if word in SIZES:
+                walker = walker._replace(size=SIZES[word])
+            elif word in MODES:
+                walker = walker._replace(flies=MODES[word])
+            else:
+                raise ValueError(f"must be made of {', '.join([*SIZES, *MODES])}")
+        return walker
+
+
+# The steps from a node by its exits (a bit for each step): how far on the node is, and the cells that it
+# counts.
+_Moves: TypeAlias = list[tuple[tuple[int, int | float], ...]]
+
+
+def find(
+    frame: Frame,
+    width: int,
+    height: int,
+    start: Cell,
+    goal: Cell,
+    walker: Walker = Walker(),  # noqa: B008 - it is immutable
+    budget: int = BUDGET,
+) -> Steps[Path]:
+    """Find the cheapest way between two cells of a stored map; yields the chunks it wants and returns the
+    Path."""
+    grid = Grid.of(frame)
+    if grid.is_hex:
+        walker = walker._replace(size=1)
+    reach = walker.size - 1
+    for name, (x, y) in (("start", start), ("goal", goal)):
+        if not (0 <= x < width - reach and 0 <= y < height - reach):
+            return _none(grid, f"the {name} is not on the map")
+    field = _Field(frame, width, height, walker)
+    yield from field.read(start)
+    yield from field.read(goal)
+    for name, cell in (("start", start), ("goal", goal)):
+        if not field.standing[field.index(cell)]:
+            return _none(grid, f"the {name} is blocked")
+    counted = grid.diagonal_rule == "5-10-5" and not grid.is_hex and grid.type != "none"
+    shift = 1 if counted else 0
+    moves, estimate = _moves(field, counted), _estimate(field, goal, shift)
+    exits, terrain, costs = field.exits, field.terrain, field.costs
+    first, last = field.index(start) << shift, field.index(goal)
+    spent: dict[int, int | float] = {first: 0}
+    came = {first: first}
+    done: set[int] = set()
+    buckets: dict[int | float, list[int]] = {0: [first]}
+    heap: list[int | float] = [0]
+    while heap:
+        bucket = buckets[now := heappop(heap)]
+        while bucket:
+            node = bucket.pop()
+            if node in done:
+                continue
+            at = node >> shift
+            if at == last:
+                return _way(field, came, node, shift, spent[node])
+            done.add(node)
+            if len(done) > budget:
+                return _none(grid, f"gave up: no way was found within {budget} cells of search")
+            if not exits[at]:
+                # A step led here, so this is a cell whose block was not read yet.
+                yield from field.read(field.cell(at))
+            so_far = spent[node]
+            for delta, step in moves[node & shift][exits[at]]:
+                other = node + delta
+                cost = so_far + step * costs[terrain[other >> shift]]
+                if other not in spent or cost < spent[other]:
+                    spent[other] = cost
+                    came[other] = node
+                    rank = cost + estimate(other)
+                    if rank in buckets:
+                        buckets[rank].append(other)
+                    else:
+                        buckets[rank] = [other]
+                        heappush(heap, rank)
+        del buckets[now]
+    return _none(grid, "no way leads there")
+
+
+def _none(grid: Grid, reason: str) -> Path:
+    return Path(False, [], 0, 0, grid.distance_unit, reason)
+
+
+def _way(field: "_Field", came: dict[int, int], node: int, shift: int, spent: int | float) -> Path:
+    """The way that led to a node."""
+    nodes = [node]
+    while (node := came[node]) != nodes[-1]:
+        nodes.append(node)
+    cells = [field.cell(node >> shift) for node in reversed(nodes)]
+    grid = field.grid
+    return Path(
+        True,
+        cells,
+        spent * grid.cell_distance,
+        length(grid, cells) * grid.cell_distance,
+        grid.distance_unit,
+        None,
+    )
+
+
+def length(grid: Grid, cells: Sequence[Cell]) -> int | float:
+    """How long a way from neighbour to neighbour is, in cells, whatever the ground."""
+    lattice = [to_lattice(grid.type, cell) for cell in cells]
+    steps = len(lattice) - 1
+    if grid.is_hex:
+        return steps
+    diagonals = sum(a[0] != b[0] and a[1] != b[1] for a, b in pairwise(lattice))
+    if grid.type == "none":
+        return steps - diagonals + diagonals * sqrt(2)
+    return steps + diagonals // 2 if grid.diagonal_rule == "5-10-5" else steps
+
+
+def _moves(field: "_Field", counted: bool) -> list[_Moves]:
+    """The steps by exits; where diagonals are counted, for nodes whose next one is cheap and those whose is
+    not."""
+    steps = lattice_steps(field.grid)
+    slant = sqrt(2) if field.grid.type == "none" else 1
+    tables: list[_Moves] = []
+    for parity in (0, 1) if counted else (0,):
+        single: list[tuple[int, int | float]] = []
+        for du, dv in steps:
+            delta, diagonal = dv * field.stride + du, not field.grid.is_hex and du != 0 and dv != 0
+            if not counted:
+                single.append((delta, slant if diagonal else 1))
+            else:
+                single.append((2 * delta + (1 - 2 * parity) * diagonal, 1 + parity * diagonal))
+        # Straight steps last: the search goes on with the last of equals, so ways do not zigzag.
+        choices = [(1 << bit, move) for bit, move in enumerate(single)][::-1]
+        every = range(1 << len(steps))
+        tables.append([tuple(move for bit, move in choices if exits & bit) for exits in every])
+    return tables
+
+
+def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | float]:
+    """What is left from a node at the least: the distance by the grid's rule, at the lowest cost of any
+    ground.
+
+    It never falls by more than a step costs, so a node that was looked at once need not be looked at again.
+    """
+    grid, stride, least = field.grid, field.stride, min(field.costs)
+    goal_v, goal_u = divmod(field.index(goal), stride)
+    root = sqrt(2) - 1
+
+    def hexes(node: int) -> int | float:
+        dv, du = node // stride - goal_v, node % stride - goal_u
+        return max(abs(du), abs(dv), abs(du + dv)) * least
+
+    def cells(node: int) -> int | float:
+        dv, du = abs(node // stride - goal_v), abs(node % stride - goal_u)
+        return (du if du > dv else dv) * least
+
+    def counted(node: int) -> int | float:
+        # A node whose next diagonal is the costly one rounds up.
+        dv, du = abs((node >> 1) // stride - goal_v), abs((node >> 1) % stride - goal_u)
+        return (du + (dv + (node & 1)) // 2 if du > dv else dv + (du + (node & 1)) // 2) * least
+
+    def straight(node: int) -> int | float:
+        return (abs(node // stride - goal_v) + abs(node % stride - goal_u)) * least
+
+    def octile(node: int) -> int | float:
+        dv, du = abs(node // stride - goal_v), abs(node % stride - goal_u)
+        return (du + root * dv if du > dv else dv + root * du) * least
+
+    if grid.is_hex:
+        return hexes
+    if grid.type == "none":
+        return octile
+    return {"5-5-5": cells, "5-10-5": counted, "none": straight}[grid.diagonal_rule]
+
+
+class _Field:
+    """A map as far as it was read: for each cell the steps that leave it, and its terrain, as flat arrays.
+
+    A lattice row follows the other, with an empty cell between, so that a step is always the same distance
+    in the array and none leads round the edge. On hex_column the array's rows are the map's columns.
+    """
+
+    def __init__(self, frame: Frame, width: int, height: int, walker: Walker) -> None:
+        self.frame, self.walker = frame, walker
+        self.canvas = Canvas(width, height)
+        self.grid = Grid.of(frame)
+        self.turned = self.grid.type == "hex_column"
+        self.across, self.down = (height, width) if self.turned else (width, height)
+        self.lean = (self.down - 1) >> 1 if self.grid.is_hex else 0
+        self.stride = self.across + self.lean + 1
+        count = self.stride * (self.down + 2)
+        self.exits, self.standing = _zeros(count), _zeros(count)
+        self.costs = (1,) if walker.flies else costs_of(frame)
+        if len(self.costs) == 1:
+            # All ground costs the same, so any numbers will do.
+            self.terrain: bytearray | mmap | list[int] = self.exits
+            self.costs = (1,) * 256
+        else:
+            self.terrain = _zeros(count) if len(self.costs) <= 256 else [0] * count
+        self._blocks: set[Cell] = set()
+
+    def index(self, cell: Cell) -> int:
+        """The place of a cell in the array."""
+        u, v = to_lattice(self.grid.type, cell)
+        return (v + 1) * self.stride + u + self.lean
+
+    def cell(self, index: int) -> Cell:
+        """The cell at a place in the array."""
+        v, u = divmod(index, self.stride)
+        return from_lattice(self.grid.type, u - self.lean, v - 1)
+
+    def read(self, cell: Cell) -> Steps[None]:
+        """Read the block of a cell, if it was not read yet."""
+        block = cell[0] // BLOCK, cell[1] // BLOCK
+        if block in self._blocks:
+            return
+        self._blocks.add(block)
+        # What lies around decides on the steps that leave the block, and on where larger walkers fit.
+        rim = self.walker.size
+        left, top = max(block[0] * BLOCK - rim, 0), max(block[1] * BLOCK - rim, 0)
+        right = min((block[0] + 1) * BLOCK + rim, self.canvas.width)
+        bottom = min((block[1] + 1) * BLOCK + rim, self.canvas.height)
+        obstacles = yield from look(self.frame, self.canvas, left, top, right - left, bottom - top)
+        part = _Part(obstacles, self.walker.size)
+        self._keep(part, block, 0, part.exits, self.exits)
+        self._keep(part, block, 1, part.standing, self.standing)
+        if self.terrain is not self.exits:
+            many = isinstance(self.terrain, list)
+            self._keep(part, block, 1, part.terrain if many else bytes(part.terrain), self.terrain)
+
+    def _keep(self, part: "_Part", block: Cell, rim: int, values: Sequence[int], kept: Any) -> None:
+        """Copy what is known of a block and `rim` cells around it."""
+        across, down = (block[1], block[0]) if self.turned else block
+        for v in range(max(down * BLOCK - rim, 0), min((down + 1) * BLOCK + rim, self.down)):
+            lean = v >> 1 if self.grid.is_hex else 0
+            first = max(across * BLOCK - rim, 0) - lean
+            last = min((across + 1) * BLOCK + rim, self.across) - lean
+            to, source = (v + 1) * self.stride + self.lean, part.row(v)
+            kept[to + first : to + last] = values[source + first : source + last]
+
+
+def _zeros(count: int) -> bytearray | mmap:
+    """An array of bytes, all 0, whose memory is only taken where it is used if it is large."""
+    return bytearray(count) if count < 1 << 20 else mmap(-1, count)
+
+
+class _Part:
+    """The steps and the terrain of a rectangle, as flat arrays like those of _Field, with lattice rows of
+    its own.
+
+    The steps are found for all cells at once: as one byte a cell, all of them are one long number, and a
+    shift of that number puts each cell's neighbour in its place.
+    """
+
+    def __init__(self, obstacles: Obstacles, size: int) -> None:
+        grid = obstacles.grid
+        self.turned = grid.type == "hex_column"
+        x, y, width, height = obstacles.x, obstacles.y, obstacles.width, obstacles.height
+        first, self.across, self.top, down = (y, height, x, width) if self.turned else (x, width, y, height)
+        rows = range(self.top, self.top + down)
+        self.starts = [first - (v >> 1 if grid.is_hex else 0) for v in rows]
+        self.left = self.starts[-1]
+        self.stride = self.starts[0] - self.left + self.across + 1
+        self.count = self.stride * (down + 2)
+        self.ones = int.from_bytes(b"\1" * self.count, "little")
+        self.bits = {step: bit for bit, step in enumerate(lattice_steps(grid))}
+
+        free = int.from_bytes(bytes(self._laid(obstacles.solid, 1)), "little") ^ self.ones
+        exits = 0
+        for (du, dv), bit in self.bits.items():
+            possible = free & self._beside(free, du, dv)
+            if du and dv and not grid.is_hex:
+                possible &= self._beside(free, du, 0) & self._beside(free, 0, dv)
+            exits |= possible << bit
+        exits = self._walled(exits, obstacles)
+        self.terrain = self._laid(obstacles.terrain, 0)
+        if size > 1:
+            exits, free = self._spread(exits, free, size)
+            for step in (1, self.stride):
+                for _ in range(size - 1):
+                    beside = chain(self.terrain[step:], repeat(0))
+                    self.terrain = [*map(max, self.terrain, beside)]
+        self.exits = exits.to_bytes(self.count, "little")
+        self.standing = free.to_bytes(self.count, "little")
+
+    def row(self, v: int) -> int:
+        """Where the cell u = 0 of a lattice row would be in the arrays."""
+        return (v - self.top + 1) * self.stride - self.left
+
+    def _laid(self, values: Sequence[int], filler: int) -> list[int]:
+        """Values cell by cell as lattice rows, with an empty row before and after."""
+        out = [filler] * self.count
+        for line, start in enumerate(self.starts):
+            at = (line + 1) * self.stride + start - self.left
+            row = slice(line, None, len(self.starts))
+            if not self.turned:
+                row = slice(line * self.across, (line + 1) * self.across)
+            out[at : at + self.across] = values[row]
+        return out
+
+    def _beside(self, cells: int, du: int, dv: int) -> int:
+        """For each cell, the value of the cell a step away."""
+        by = 8 * (dv * self.stride + du)
+        return cells >> by if by >= 0 else cells << -by
+
+    def _walled(self, exits: int, obstacles: Obstacles) -> int:
+        """The exits without the steps that cross barriers."""
+        open_steps = bytearray(exits.to_bytes(self.count, "little"))
+        bounds = self.left, self.top, self.left + self.stride - 2, self.top + len(self.starts) - 1
+        for segment in obstacles.barriers:
+            for u, v, du, dv in crossings(segment, obstacles.grid.is_hex, bounds):
+                if (du, dv) in self.bits:
+                    at = self.row(v) + u
+                    open_steps[at] &= ~(1 << self.bits[du, dv])
+                    open_steps[at + dv * self.stride + du] &= ~(1 << self.bits[-du, -dv])
+        return int.from_bytes(open_steps, "little")
+
+    def _spread(self, exits: int, free: int, size: int) -> tuple[int, int]:
+        """Exits and free places of a walker that takes size x size squares, the cell being its top left one.
+
+        All its cells must be able to make a step, and no barrier may cut through it where it stands.
+        """
+        inside = range(size)
+        standing, leaving = free, exits
+        for i in inside:
+            for j in inside:
+                standing &= self._beside(free, i, j)
+                leaving &= self._beside(exits, i, j)
+                if i < size - 1:
+                    standing &= self._beside(exits >> self.bits[1, 0] & self.ones, i, j)
+                if j < size - 1:
+                    standing &= self._beside(exits >> self.bits[0, 1] & self.ones, i, j)
+        spread = 0
+        for (du, dv), bit in self.bits.items():
+            spread |= (leaving >> bit & standing & self._beside(standing, du, dv)) << bit
+        return spread, standing

@@ -1,0 +1,1 @@
+"""Playing on maps: paths, sight, distances, areas of effect, and the map drawn."""

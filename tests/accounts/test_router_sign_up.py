@@ -1,0 +1,465 @@
+"""Signing up, verifying an address, and setting a forgotten password, over HTTP and by the mails that come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from game.accounts.manager import UserManager
+from game.accounts.models import User
+from game.accounts.tokens import AccessTokens
+from game.core.limits import Rate
+from game.core.settings import Settings
+from tests.accounts.conftest import Mails, Threads, lets_in, new_address, token_in, until, waits_for_a_lock
+from tests.conftest import PASSWORD, Person, new_client
+
+NewPerson = Callable[..., Awaitable[Person]]
+AnotherApp = Callable[..., Awaitable[FastAPI]]
+WELCOME, VERIFY, RESET = "Welcome to Worldkeep", "Verify your address", "Set a new password"
+CHANGED = "Your password was changed"
+
+
+async def sign_up(client: httpx2.AsyncClient, **fields: Any) -> httpx2.Response:
+    return await client.post("/auth/register", json={"email": new_address(), "password": PASSWORD, **fields})
+
+
+class TestRegister:
+    async def test_valid(self, client: httpx2.AsyncClient) -> None:
+        email = new_address()
+        answer = await sign_up(client, email=f" {email.replace('example', 'EXAMPLE')} ", display_name=" Mira ")
+        assert answer.status_code == 201
+        body = answer.json()
+        assert set(body) == {
+            *("id", "email", "display_name", "is_active", "is_superuser", "is_verified"),
+            *("version", "created_at", "updated_at"),
+        }
+        assert (body["email"], body["display_name"], body["version"]) == (email, "Mira", 1)
+        assert (body["is_active"], body["is_superuser"], body["is_verified"]) == (True, False, False)
+        assert answer.headers["etag"] == '"1"'
+        assert answer.headers["cache-control"] == "no-store"
+        assert "location" not in answer.headers or answer.headers["location"] == "/users/me"
+        assert await lets_in(client, email, PASSWORD)
+
+    async def test_a_name_from_the_address(self, client: httpx2.AsyncClient) -> None:
+        email = new_address()
+        assert (await sign_up(client, email=email)).json()["display_name"] == email.partition("@")[0]
+
+    async def test_an_address_that_is_taken(self, client: httpx2.AsyncClient, owner: Person) -> None:
+        answer = await sign_up(client, email=owner.email.upper())
+        assert answer.status_code == 400
+        assert answer.json()["code"] == "REGISTER_USER_ALREADY_EXISTS"
+        assert not await lets_in(client, owner.email, PASSWORD + "x")
+
+    async def test_case_variants_at_once(self, client: httpx2.AsyncClient, database: asyncpg.Connection) -> None:
+        """Six parallel sign-ups of one address in case variants: one account, and its log-in works."""
+        email = new_address()
+        variants = [email, email.upper(), email.title(), email.swapcase(), email.capitalize(), f"{email} "]
+        answers = await asyncio.gather(*(sign_up(client, email=variant) for variant in variants))
+        assert sorted(answer.status_code for answer in answers) == [201, 400, 400, 400, 400, 400]
+        count = "SELECT count(*) FROM account WHERE lower(email) = $1"
+        assert await database.fetchval(count, email) == 1
+        assert await lets_in(client, email, PASSWORD)
+
+    @pytest.mark.parametrize(
+        "password", ["", "7 chars", "x" * 129, "x" * 65_537, "x" * 2**20, None, 12345678, [], {}]
+    )
+    async def test_bad_passwords(self, client: httpx2.AsyncClient, password: Any) -> None:
+        """Passwords that are empty, of 7 characters and of 1 MB are refused."""
+        answer = await sign_up(client, password=password)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "password"
+        assert len(answer.content) < 4_000
+
+    @pytest.mark.parametrize("password", ["8 letter", "x" * 128, "        "])
+    async def test_passwords_at_the_limits(self, client: httpx2.AsyncClient, password: str) -> None:
+        email = new_address()
+        assert (await sign_up(client, email=email, password=password)).status_code == 201
+        assert await lets_in(client, email, password)
+
+    @pytest.mark.parametrize(
+        "email",
+        [
+            *("", " ", "mira", "mira@", "@example.com", "a b@example.com", "a@b@example.com", "mira@localhost"),
+            *('"a b"@example.com', "a@[127.0.0.1]", "a\u2028b@example.com", "a\r\nBcc: x@example.com"),
+            *(
+                "a@example.com\r\nBcc: b@example.com",
+                "a\0b@example.com",
+                "a@exa\0mple.com",
+                f"{'x' * 300}@example.com",
+            ),
+            *(None, 1, True, [], {}, ["a@example.com"]),
+        ],
+    )
+    async def test_bad_addresses(self, client: httpx2.AsyncClient, email: Any) -> None:
+        answer = await sign_up(client, email=email)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "email"
+
+    @pytest.mark.parametrize("name", ["", " ", "x" * 101, "a\nb", "a\x00b", "\x1b[31m", None, 5])
+    async def test_bad_names(self, client: httpx2.AsyncClient, name: Any) -> None:
+        assert (await sign_up(client, display_name=name)).status_code == 422
+
+    @pytest.mark.parametrize(
+        "field",
+        [
+            *("is_superuser", "is_active", "is_verified", "id", "owner_id", "version", "role", "hashed_password"),
+            *("created_at", "username", "__class__"),
+        ],
+    )
+    async def test_fields_that_are_not_the_clients(self, client: httpx2.AsyncClient, field: str) -> None:
+        """`is_superuser`, `id`, `owner_id`, `version` and `role` are refused, and nothing is made."""
+        email = new_address()
+        answer = await sign_up(client, email=email, **{field: True})
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
+        assert not await lets_in(client, email, PASSWORD)
+
+    async def test_errors_are_short_and_echo_nothing(self, client: httpx2.AsyncClient) -> None:
+        """A 422 about a body with a password echoes nothing; errors stay below 4 KB, for a 5 MB address too."""
+        secret = "hunter2-hunter2"
+        for fields in (
+            {"email": "no address", "password": secret},
+            {"email": f"{secret}@", "password": secret},
+            {"email": new_address(), "password": secret * 20},
+            {"email": [secret], "password": [secret], "display_name": {"a": secret}},
+            {"email": secret * 3_000, "password": secret},
+            {"email": "x" * 5_000_000 + "@example.com", "password": secret},
+            {"email": "x" * 3_000_000 + "@example.com", "password": secret},
+        ):
+            answer = await sign_up(client, **fields)
+            assert answer.status_code in (413, 422)
+            assert secret not in answer.text
+            assert len(answer.content) < 4_000
+        answer = await sign_up(client, **{f"{number:02}{'é' * 400}": secret for number in range(40)})
+        assert answer.status_code == 422
+        assert secret not in answer.text
+        assert len(answer.content) < 4_000
+
+    async def test_hash_is_never_shown(
+        self, owner: Person, superuser: Person, database: asyncpg.Connection
+    ) -> None:
+        hashed = await database.fetchval("SELECT hashed_password FROM account WHERE id = $1", UUID(owner.id))
+        for answer in (
+            await owner.client.get("/users/me"),
+            await superuser.client.get(f"/users/{owner.id}"),
+            await superuser.client.get("/users", params={"q": owner.email}),
+            await owner.client.patch("/users/me", json={"display_name": "Mira"}),
+        ):
+            assert answer.status_code == 200
+            assert "hashed" not in answer.text
+            assert hashed not in answer.text
+
+    async def test_limit(self, another_app: AnotherApp) -> None:
+        app = await another_app(limit_signup=Rate(3, 3600))
+        transport = httpx2.ASGITransport(app=app, client=("198.51.100.20", 1))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            headers = [{"x-forwarded-for": f"192.0.2.{number}"} for number in range(4)]
+            body = {"password": PASSWORD}
+            answers = [
+                await client.post("/auth/register", json={**body, "email": new_address()}, headers=one)
+                for one in headers
+            ]
+        assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
+        assert 3_500 < int(answers[-1].headers["retry-after"]) <= 3_600
+
+
+class TestWelcome:
+    async def test_verifies_the_address(self, client: httpx2.AsyncClient, owner: Person, mails: Mails) -> None:
+        [text] = await mails(owner.email, WELCOME)
+        answer = await client.post("/auth/verify", json={"token": token_in(text)})
+        assert answer.status_code == 200
+        assert answer.json()["is_verified"] is True
+        assert answer.headers["etag"] == '"2"'
+        assert (await owner.client.get("/users/me")).json()["is_verified"] is True
+        again = await client.post("/auth/verify", json={"token": token_in(text)})
+        assert (again.status_code, again.json()["code"]) == (400, "VERIFY_USER_ALREADY_VERIFIED")
+
+    async def test_holds_no_words_of_whoever_signed_up(self, client: httpx2.AsyncClient, mails: Mails) -> None:
+        """An address may be somebody else's: nobody sends them words of their own through us."""
+        email = new_address()
+        await sign_up(client, email=email, display_name="Prizes at https://evil.example")
+        await client.post("/auth/request-verify-token", json={"email": email})
+        await client.post("/auth/forgot-password", json={"email": email})
+        for subject in (WELCOME, VERIFY, RESET):
+            [text] = await mails(email, subject)
+            assert "evil" not in text
+
+
+class TestVerify:
+    @pytest.fixture
+    async def token(self, owner: Person, mails: Mails) -> str:
+        return token_in((await mails(owner.email, WELCOME))[0])
+
+    async def test_asking_for_another_token(self, client: httpx2.AsyncClient, owner: Person, mails: Mails) -> None:
+        answer = await client.post("/auth/request-verify-token", json={"email": owner.email.upper()})
+        assert answer.status_code == 202
+        [text] = await mails(owner.email, VERIFY)
+        assert (await client.post("/auth/verify", json={"token": token_in(text)})).status_code == 200
+
+    async def test_asking_tells_nothing(
+        self, client: httpx2.AsyncClient, owner: Person, stranger: Person, database: asyncpg.Connection
+    ) -> None:
+        await database.execute("UPDATE account SET is_verified = true WHERE id = $1", UUID(stranger.id))
+        answers = [
+            await client.post("/auth/request-verify-token", json={"email": email})
+            for email in (owner.email, stranger.email, new_address())
+        ]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
+
+    async def test_a_token_for_the_address_before(
+        self, client: httpx2.AsyncClient, owner: Person, token: str
+    ) -> None:
+        await owner.client.patch("/users/me", json={"email": new_address()})
+        answer = await client.post("/auth/verify", json={"token": token})
+        assert (answer.status_code, answer.json()["code"]) == (400, "VERIFY_USER_BAD_TOKEN")
+        assert (await owner.client.get("/users/me")).json()["is_verified"] is False
+
+    async def test_an_address_that_changes_meanwhile(
+        self, client: httpx2.AsyncClient, owner: Person, token: str, database: asyncpg.Connection
+    ) -> None:
+        """A token never verifies an address other than the one that it was sent to."""
+        async with database.transaction():
+            await database.execute("UPDATE account SET email = $1 WHERE id = $2", new_address(), UUID(owner.id))
+            verifying = asyncio.create_task(client.post("/auth/verify", json={"token": token}))
+            await waits_for_a_lock(database)
+        assert (await verifying).status_code == 400
+        assert (await owner.client.get("/users/me")).json()["is_verified"] is False
+
+    async def test_a_deactivated_account(
+        self, client: httpx2.AsyncClient, owner: Person, token: str, database: asyncpg.Connection
+    ) -> None:
+        await database.execute("UPDATE account SET is_active = false WHERE id = $1", UUID(owner.id))
+        assert (await client.post("/auth/verify", json={"token": token})).status_code == 400
+
+    async def test_other_tokens(self, client: httpx2.AsyncClient, owner: Person, mails: Mails) -> None:
+        await client.post("/auth/forgot-password", json={"email": owner.email})
+        reset = token_in((await mails(owner.email, RESET))[0])
+        for token in (reset, *owner.tokens.values(), "", "x", "e30.e30.e30", f"{reset}x"):
+            answer = await client.post("/auth/verify", json={"token": str(token)})
+            assert (answer.status_code, answer.json()["code"]) == (400, "VERIFY_USER_BAD_TOKEN")
+
+    async def test_bad_bodies(self, client: httpx2.AsyncClient) -> None:
+        for path in ("/auth/verify", "/auth/request-verify-token", "/auth/forgot-password"):
+            bodies: list[Any] = [
+                {},
+                {"token": None},
+                {"email": "x"},
+                {"token": "x" * 2_001},
+                {"token": "x", "id": 1},
+            ]
+            for body in [*bodies, []]:
+                assert (await client.post(path, json=body)).status_code == 422
+
+
+class TestForgotPassword:
+    async def test_known_and_unknown_addresses_get_the_same(
+        self, client: httpx2.AsyncClient, owner: Person, stranger: Person, database: asyncpg.Connection
+    ) -> None:
+        await database.execute("UPDATE account SET is_active = false WHERE id = $1", UUID(stranger.id))
+        answers = [
+            await client.post("/auth/forgot-password", json={"email": email})
+            for email in (owner.email, stranger.email, new_address())
+        ]
+        assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
+
+    async def test_known_and_unknown_addresses_cost_the_same(
+        self,
+        app: FastAPI,
+        owner: Person,
+        threads: Threads,
+        statements: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Forgot-password takes the same time for known and unknown addresses: what differs comes after."""
+        tokens: list[str] = []
+        make = UserManager.reset_token
+
+        def note(manager: UserManager, user: User) -> str:
+            tokens.append(user.email)
+            return make(manager, user)
+
+        monkeypatch.setattr(UserManager, "reset_token", note)
+
+        async def until_the_answer(email: str) -> list[Any]:
+            """What happened until the last byte of the answer was sent."""
+            statements.clear()
+            seen: list[Any] = []
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": b'{"email":"%s"}' % email.encode(), "more_body": False}
+
+            async def send(message: Any) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    seen.extend([message["body"], statements.copy(), tokens.copy(), threads.jobs.copy()])
+
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": "/auth/forgot-password",
+                "query_string": b"",
+                "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+                "client": ("127.0.0.1", 1),
+            }
+            await app(scope, receive, send)
+            return seen
+
+        unknown, known = await until_the_answer(new_address()), await until_the_answer(owner.email)
+        assert known == unknown
+        assert len(known[1]) == 1
+        assert tokens == [owner.email]
+
+    async def test_deactivated_accounts_get_no_mail(
+        self, client: httpx2.AsyncClient, owner: Person, settings: Settings, database: asyncpg.Connection
+    ) -> None:
+        await database.execute("UPDATE account SET is_active = false WHERE id = $1", UUID(owner.id))
+        before = len(list((settings.data_dir / "mail").glob("*-set-a-new-password.eml")))
+        assert (await client.post("/auth/forgot-password", json={"email": owner.email})).status_code == 202
+        await asyncio.sleep(0.1)
+        assert len(list((settings.data_dir / "mail").glob("*-set-a-new-password.eml"))) == before
+
+    async def test_limit(self, another_app: AnotherApp, mails: Mails, owner: Person) -> None:
+        """So many mails to one address, however it is spelt and from wherever it is asked."""
+        app = await another_app(limit_mail=Rate(2, 3600))
+        statuses = []
+        for number, path in enumerate(
+            ("/auth/forgot-password", "/auth/request-verify-token", "/auth/forgot-password")
+        ):
+            transport = httpx2.ASGITransport(app=app, client=(f"198.51.100.{30 + number}", 1))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+                answer = await client.post(path, json={"email": f" {owner.email.upper()}"[number % 2 :]})
+                statuses.append(answer.status_code)
+        assert statuses == [202, 202, 429]
+        assert 3_500 < int(answer.headers["retry-after"]) <= 3_600
+        await mails(owner.email, RESET, 1)
+
+    async def test_limit_of_a_client(self, another_app: AnotherApp, database: asyncpg.Connection) -> None:
+        """Asking for ever new addresses ends too, and leaves no more rows."""
+        app = await another_app(limit_mail=Rate(1, 3600))
+        transport = httpx2.ASGITransport(app=app, client=("198.51.100.40", 1))
+        count = "SELECT count(*) FROM rate_limit WHERE key LIKE 'mail:%'"
+        before = await database.fetchval(count)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answers = [
+                await client.post("/auth/forgot-password", json={"email": new_address()}) for _ in range(12)
+            ]
+        assert [answer.status_code for answer in answers] == [202] * 10 + [429] * 2
+        assert await database.fetchval(count) == before + 11
+
+
+class TestResetPassword:
+    @pytest.fixture
+    async def token(self, client: httpx2.AsyncClient, owner: Person, mails: Mails) -> str:
+        await client.post("/auth/forgot-password", json={"email": owner.email})
+        return token_in((await mails(owner.email, RESET))[0])
+
+    async def reset(self, client: httpx2.AsyncClient, token: str, **fields: Any) -> httpx2.Response:
+        return await client.post("/auth/reset-password", json={"token": token, "password": "a new one", **fields})
+
+    async def test_once(self, client: httpx2.AsyncClient, owner: Person, token: str, mails: Mails) -> None:
+        """A reset token works once; the sessions of before are ended."""
+        answer = await self.reset(client, token)
+        assert answer.status_code == 200
+        assert answer.json()["id"] == owner.id
+        again = await self.reset(client, token, password="another new one")
+        assert (again.status_code, again.json()["code"]) == (400, "RESET_PASSWORD_BAD_TOKEN")
+        assert await lets_in(client, owner.email, "a new one")
+        assert not await lets_in(client, owner.email, PASSWORD)
+        assert not await lets_in(client, owner.email, "another new one")
+        assert (await owner.client.get("/users/me")).status_code == 401
+        refresh = {"refresh_token": owner.tokens["refresh_token"]}
+        assert (await client.post("/auth/jwt/refresh", json=refresh)).status_code == 401
+        await mails(owner.email, CHANGED)
+
+    async def test_twice_at_once(self, client: httpx2.AsyncClient, owner: Person, token: str) -> None:
+        passwords = ["the first of two", "the second of two"]
+        answers = await asyncio.gather(*(self.reset(client, token, password=one) for one in passwords))
+        assert sorted(answer.status_code for answer in answers) == [200, 400]
+        assert [await lets_in(client, owner.email, one) for one in passwords] == [
+            answer.status_code == 200 for answer in answers
+        ]
+
+    async def test_a_refused_password_spends_nothing(
+        self, client: httpx2.AsyncClient, owner: Person, token: str
+    ) -> None:
+        for password in ("", "7 chars", "x" * 129, None):
+            assert (await self.reset(client, token, password=password)).status_code == 422
+        assert (await self.reset(client, token)).status_code == 200
+
+    async def test_a_token_from_before_a_change(
+        self, client: httpx2.AsyncClient, owner: Person, token: str
+    ) -> None:
+        body = {"password": "changed meanwhile", "current_password": PASSWORD}
+        assert (await owner.client.patch("/users/me", json=body)).status_code == 200
+        assert (await self.reset(client, token)).status_code == 400
+
+    async def test_a_token_that_went_to_another_address(
+        self, client: httpx2.AsyncClient, owner: Person, token: str
+    ) -> None:
+        """Who reads the mailbox that was given up cannot take the account with it."""
+        assert (await owner.client.patch("/users/me", json={"email": new_address()})).status_code == 200
+        assert (await self.reset(client, token)).status_code == 400
+
+    async def test_a_deactivated_account(
+        self, client: httpx2.AsyncClient, owner: Person, token: str, database: asyncpg.Connection
+    ) -> None:
+        await database.execute("UPDATE account SET is_active = false WHERE id = $1", UUID(owner.id))
+        assert (await self.reset(client, token)).status_code == 400
+
+    async def test_other_tokens(
+        self, client: httpx2.AsyncClient, owner: Person, mails: Mails, settings: Settings, token: str
+    ) -> None:
+        verify = token_in((await mails(owner.email, WELCOME))[0])
+        access = AccessTokens(settings.secret()).sign(UUID(owner.id), UUID(int=0), 60)
+        for wrong in (
+            verify,
+            access,
+            owner.tokens["refresh_token"],
+            "",
+            "x",
+            "e30.e30.e30",
+            token[:-2],
+            f"{token}x",
+        ):
+            answer = await self.reset(client, wrong)
+            assert (answer.status_code, answer.json()["code"]) == (400, "RESET_PASSWORD_BAD_TOKEN")
+        assert await lets_in(client, owner.email, PASSWORD)
+
+    async def test_an_expired_token(
+        self, client: httpx2.AsyncClient, owner: Person, mails: Mails, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(UserManager, "reset_password_token_lifetime_seconds", -1)
+        monkeypatch.setattr(UserManager, "verification_token_lifetime_seconds", -1)
+        await client.post("/auth/forgot-password", json={"email": owner.email})
+        await client.post("/auth/request-verify-token", json={"email": owner.email})
+        [reset], [verify] = await mails(owner.email, RESET), await mails(owner.email, VERIFY)
+        assert (await self.reset(client, token_in(reset))).status_code == 400
+        assert (await client.post("/auth/verify", json={"token": token_in(verify)})).status_code == 400
+
+    async def test_a_bad_token_costs_no_hash(self, client: httpx2.AsyncClient, threads: Threads) -> None:
+        await self.reset(client, "x")
+        assert threads.jobs == []
+
+    async def test_fields_that_are_not_the_clients(
+        self, client: httpx2.AsyncClient, owner: Person, token: str
+    ) -> None:
+        for field in ("is_superuser", "id", "owner_id", "version", "role", "email"):
+            assert (await self.reset(client, token, **{field: owner.id})).status_code == 422
+        assert await lets_in(client, owner.email, PASSWORD)
+
+
+class TestMails:
+    async def test_no_answer_waits_for_one(
+        self, another_app: AnotherApp, settings: Settings, mails: Mails
+    ) -> None:
+        """Where mails cannot be written, people sign up all the same."""
+        (blocked := settings.data_dir / f"blocked-{uuid4().hex}").mkdir()
+        (blocked / "mail").write_text("a file where the folder should be")
+        app = await another_app(data_dir=blocked)
+        async with new_client(app) as client:
+            assert (await sign_up(client)).status_code == 201
+            await until(lambda: not app.state.mailer._tasks)

@@ -1,0 +1,275 @@
+"""Coalesced reads, on a real PostgreSQL: what can go wrong with one question must stay with that question."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from game.core.coalescer import Coalescer, HotStatement
+from game.core.errors import is_database_away
+
+SQUARE = HotStatement("SELECT q.n, q.x * q.x AS y FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n)")
+"""Refuses 2^16 and more: the square is no int4."""
+POSITIVE = HotStatement("SELECT q.n, q.x FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n) WHERE q.x > 0")
+SLEEP = HotStatement("SELECT q.n, q.x, pg_sleep(q.x / 1000.0) FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n)")
+PATIENCE = 10
+
+
+class Connector:
+    """Makes connections, counts them, and keeps the size of each batch that was sent."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.name = f"lane-{uuid4().hex[:8]}"
+        self.made: list[asyncpg.Connection] = []
+        self.batches: list[int] = []
+        self.refuses = False
+
+    async def __call__(self) -> Any:
+        if self.refuses:
+            raise ConnectionRefusedError("nobody there")
+        connection = await asyncpg.connect(
+            self.url, timeout=2, command_timeout=2, server_settings={"application_name": self.name}
+        )
+        connection.add_query_logger(self._note)
+        self.made.append(connection)
+        return connection
+
+    def _note(self, query: Any) -> None:
+        if query.query in (SQUARE.sql, SLEEP.sql):
+            self.batches.append(len(query.args[0]))
+
+
+@pytest.fixture
+async def connector(database_url: str) -> AsyncIterator[Connector]:
+    connector = Connector(database_url)
+    yield connector
+    for connection in connector.made:
+        connection.terminate()
+
+
+@pytest.fixture
+def coalescer(connector: Connector) -> Coalescer:
+    return Coalescer(connector, 2)
+
+
+async def ask_all(coalescer: Coalescer, statement: HotStatement, questions: Iterable[Any]) -> list[Any]:
+    """The answers, or errors, to questions asked at one moment; none is left waiting."""
+    asked = (coalescer.ask(statement, question) for question in questions)
+    async with asyncio.timeout(PATIENCE):
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def assert_works(coalescer: Coalescer) -> None:
+    """Both lanes, and more questions than fit into a batch."""
+    assert [row["y"] for row in await ask_all(coalescer, SQUARE, range(200))] == [x * x for x in range(200)]
+
+
+class TestAnswers:
+    async def test_each_question_gets_its_own(self, coalescer: Coalescer) -> None:
+        answers = await ask_all(coalescer, SQUARE, range(500))
+        assert [row["y"] for row in answers] == [x * x for x in range(500)]
+
+    async def test_no_row_is_none(self, coalescer: Coalescer) -> None:
+        answers = await ask_all(coalescer, POSITIVE, [1, -1, 2, 0])
+        assert [row and row["x"] for row in answers] == [1, None, 2, None]
+
+    async def test_questions_of_one_moment_share_statements(
+        self, coalescer: Coalescer, connector: Connector
+    ) -> None:
+        await ask_all(coalescer, SQUARE, range(200))
+        assert sum(connector.batches) == 200
+        assert len(connector.batches) <= 5
+
+    async def test_every_answer_is_of_now(self, coalescer: Coalescer, database: asyncpg.Connection) -> None:
+        await database.execute("CREATE TABLE fresh (n int)")
+        count = HotStatement(
+            "SELECT q.n, (SELECT count(*) FROM fresh) AS count FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n)"
+        )
+        try:
+            for number in range(5):
+                row = await coalescer.ask(count, 0)
+                assert row is not None
+                assert row["count"] == number
+                await database.execute("INSERT INTO fresh VALUES (1)")
+        finally:
+            await database.execute("DROP TABLE fresh")
+
+    async def test_a_statement_is_parsed_once_a_connection(self, connector: Connector) -> None:
+        coalescer = Coalescer(connector, 1)
+        for size in (1, 7, 64, 200):
+            await ask_all(coalescer, SQUARE, range(size))
+        runs = await connector.made[0].fetch(
+            "SELECT generic_plans + custom_plans AS n FROM pg_prepared_statements WHERE statement = $1", SQUARE.sql
+        )
+        assert [row["n"] for row in runs] == [1 + 1 + 1 + 4]
+
+
+class TestRefusals:
+    async def test_one_refused_question_fails_no_other(self, coalescer: Coalescer) -> None:
+        questions = [*range(40), 2**16, *range(40, 60)]
+        answers = await ask_all(coalescer, SQUARE, questions)
+        for question, answer in zip(questions, answers, strict=True):
+            if question == 2**16:
+                assert isinstance(answer, asyncpg.NumericValueOutOfRangeError)
+            else:
+                assert answer["y"] == question**2
+
+    async def test_a_question_that_the_driver_refuses_fails_no_other(self, coalescer: Coalescer) -> None:
+        answers = await ask_all(coalescer, SQUARE, [1, "two", 3, 2**40])
+        assert (answers[0]["y"], answers[2]["y"]) == (1, 9)
+        assert isinstance(answers[1], asyncpg.DataError)
+        assert isinstance(answers[3], asyncpg.DataError)
+
+    async def test_a_refused_question_is_found_by_halves(self, connector: Connector) -> None:
+        await ask_all(Coalescer(connector, 1), SQUARE, [*range(63), 2**16])
+        assert len(connector.batches) <= 13
+
+    async def test_all_refused(self, coalescer: Coalescer) -> None:
+        answers = await ask_all(coalescer, SQUARE, [2**16] * 70)
+        assert all(isinstance(answer, asyncpg.NumericValueOutOfRangeError) for answer in answers)
+        await assert_works(coalescer)
+
+
+class TestLanes:
+    async def test_survive_that_no_connection_can_be_had(self, coalescer: Coalescer, connector: Connector) -> None:
+        connector.refuses = True
+        for _ in range(5):
+            answers = await ask_all(coalescer, SQUARE, range(100))
+            assert all(isinstance(answer, ConnectionRefusedError) for answer in answers)
+        connector.refuses = False
+        await assert_works(coalescer)
+        assert len(connector.made) == 2
+
+    async def test_a_question_at_the_moment_of_release_is_answered(self, coalescer: Coalescer) -> None:
+        # Each question comes so many steps behind the answer to the one before: while the lane looks for the last
+        # time, while it ends, and when it has ended.
+        async with asyncio.timeout(PATIENCE):
+            for steps in range(60):
+                row = await coalescer.ask(SQUARE, steps)
+                assert row is not None
+                assert row["y"] == steps * steps
+                for _ in range(steps % 6):
+                    await asyncio.sleep(0)
+
+    async def test_no_more_of_them_than_told(self, coalescer: Coalescer, connector: Connector) -> None:
+        await asyncio.gather(*(ask_all(coalescer, statement, range(1, 100)) for statement in (SQUARE, POSITIVE)))
+        assert len(connector.made) == 2
+
+    async def test_no_statement_starves_another(self, coalescer: Coalescer) -> None:
+        stop = False
+
+        async def keep_asking() -> None:
+            while not stop:
+                await coalescer.ask(SQUARE, 1)
+
+        busy = [asyncio.create_task(keep_asking()) for _ in range(200)]
+        try:
+            await asyncio.sleep(0.05)
+            async with asyncio.timeout(1):
+                for _ in range(5):
+                    assert await coalescer.ask(POSITIVE, 5)
+        finally:
+            stop = True
+            await asyncio.gather(*busy)
+
+
+class TestCancelling:
+    async def test_whoever_goes_is_not_asked_for(self, connector: Connector) -> None:
+        coalescer = Coalescer(connector, 1)
+        first = asyncio.create_task(coalescer.ask(SLEEP, 200))
+        await asyncio.sleep(0.05)
+        gone = [asyncio.create_task(coalescer.ask(SQUARE, x)) for x in range(10)]
+        stays = asyncio.create_task(coalescer.ask(SQUARE, 11))
+        await asyncio.sleep(0)
+        for task in gone:
+            task.cancel()
+        row = await stays
+        assert row is not None
+        assert row["y"] == 121
+        assert await first
+        assert connector.batches == [1, 1]
+
+    async def test_whoever_goes_while_a_batch_is_under_way_harms_no_other(self, coalescer: Coalescer) -> None:
+        tasks = [asyncio.create_task(coalescer.ask(SLEEP, 5)) for _ in range(10)]
+        await asyncio.sleep(0.02)
+        for task in tasks[::2]:
+            task.cancel()
+        async with asyncio.timeout(PATIENCE):
+            answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
+        assert all(answer["x"] == 5 for answer in answers[1::2])
+
+    async def test_all_gone(self, coalescer: Coalescer) -> None:
+        tasks = [asyncio.create_task(coalescer.ask(SQUARE, x)) for x in range(10)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await assert_works(coalescer)
+
+
+class TestConnections:
+    async def test_killed_under_load_no_answer_is_mixed_up_and_nobody_left_waiting(
+        self, coalescer: Coalescer, connector: Connector, database: asyncpg.Connection
+    ) -> None:
+        answered = refused = killed = 0
+        end = time.monotonic() + 1.5
+
+        async def keep_asking(x: int) -> None:
+            nonlocal answered, refused
+            while time.monotonic() < end:
+                try:
+                    row = await coalescer.ask(SQUARE, x)
+                    assert row is not None
+                    assert row["y"] == x * x
+                    answered += 1
+                except Exception as error:
+                    if not is_database_away(error):
+                        raise
+                    refused += 1
+                    await asyncio.sleep(0.001)
+                x = (x + 97) % 40_000
+
+        async def keep_killing() -> None:
+            nonlocal killed
+            while time.monotonic() < end:
+                await asyncio.sleep(0.02)
+                killed += await database.fetchval(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1",
+                    connector.name,
+                )
+
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.gather(keep_killing(), *(keep_asking(x) for x in range(100)))
+        assert killed > 10
+        assert refused
+        assert answered > 100
+        await asyncio.sleep(0.1)
+        await assert_works(coalescer)
+
+    async def test_one_that_was_closed_while_idle_is_replaced_unnoticed(
+        self, coalescer: Coalescer, connector: Connector, database: asyncpg.Connection
+    ) -> None:
+        await assert_works(coalescer)
+        await database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", connector.name
+        )
+        await asyncio.sleep(0.1)
+        assert all(connection.is_closed() for connection in connector.made)
+        await assert_works(coalescer)
+
+    async def test_a_statement_that_takes_too_long_ends(self, coalescer: Coalescer) -> None:
+        answers = await ask_all(coalescer, SLEEP, [30_000])
+        assert isinstance(answers[0], TimeoutError)
+        await assert_works(coalescer)
+
+    async def test_closed(self, coalescer: Coalescer, connector: Connector) -> None:
+        await assert_works(coalescer)
+        await asyncio.sleep(0)
+        coalescer.close()
+        assert all(connection.is_closed() for connection in connector.made)

@@ -1,0 +1,127 @@
+"""Idempotency-Key: one row and one answer, however often and however parallel a POST is sent."""
+
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+
+from tests.conftest import Person
+
+
+def keyed(key: str | None = None) -> dict[str, str]:
+    return {"idempotency-key": key or uuid4().hex}
+
+
+def without_request(answer: httpx2.Response) -> list[tuple[str, str]]:
+    return sorted(pair for pair in answer.headers.items() if pair[0] != "x-request-id")
+
+
+class TestOnce:
+    async def test_ten_at_once_make_one_row_and_get_one_answer(self, owner: Person) -> None:
+        headers = keyed()
+        body = {"name": "Once"}
+        answers = await asyncio.gather(
+            *(owner.client.post("/universes", json=body, headers=headers) for _ in range(10))
+        )
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.content for answer in answers}) == 1
+        assert len({str(without_request(answer)) for answer in answers}) == 1
+        assert len((await owner.client.get("/universes")).json()["items"]) == 1
+
+    async def test_a_retry_gets_the_first_answer_byte_for_byte(self, owner: Person) -> None:
+        universe = await owner.universe()
+        headers = keyed()
+        body = {
+            "name": "Crypt",
+            "universe_id": universe["id"],
+            "grid_data": {"b": 1.5, "a": ["ü", None], "width": 3},
+        }
+        first = await owner.client.post("/maps", json=body, headers=headers)
+        assert first.status_code == 201
+        # What has happened since does not matter: the answer is the one that got lost.
+        await owner.client.patch(first.headers["location"], json={"name": "Renamed"})
+        for path in ("/maps", "/maps/"):
+            again = await owner.client.post(path, json=body, headers=headers)
+            assert (again.status_code, again.content) == (201, first.content)
+            assert without_request(again) == without_request(first)
+        await owner.client.delete(first.headers["location"])
+        assert (await owner.client.post("/maps", json=body, headers=headers)).content == first.content
+        assert (await owner.client.get("/maps")).json()["items"] == []
+
+    async def test_another_body_with_the_same_key(self, owner: Person) -> None:
+        headers = keyed()
+        await owner.client.post("/universes", json={"name": "One"}, headers=headers)
+        answer = await owner.client.post("/universes", json={"name": "Two"}, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+        assert len((await owner.client.get("/universes")).json()["items"]) == 1
+
+    async def test_another_path_with_the_same_key(self, owner: Person) -> None:
+        universe = await owner.universe()
+        headers = keyed()
+        body = {"name": "Same", "universe_id": universe["id"]}
+        await owner.client.post("/universes", json={"name": "Same"}, headers=headers)
+        answer = await owner.client.post("/maps", json=body, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+    async def test_another_user_with_the_same_key(self, owner: Person, stranger: Person) -> None:
+        headers = keyed()
+        mine = await owner.client.post("/universes", json={"name": "Same"}, headers=headers)
+        theirs = await stranger.client.post("/universes", json={"name": "Same"}, headers=headers)
+        assert mine.status_code == theirs.status_code == 201
+        assert mine.json()["id"] != theirs.json()["id"]
+        assert theirs.json()["owner_id"] == stranger.id
+
+    async def test_a_refused_request_does_not_spend_the_key(self, owner: Person) -> None:
+        headers = keyed()
+        nowhere = {"name": "A", "universe_id": str(uuid4())}
+        assert (await owner.client.post("/maps", json=nowhere, headers=headers)).status_code == 404
+        assert (await owner.client.post("/maps", json={}, headers=headers)).status_code == 422
+        universe = await owner.universe()
+        good = {"name": "A", "universe_id": universe["id"]}
+        assert (await owner.client.post("/maps", json=good, headers=headers)).status_code == 201
+
+    async def test_ten_at_once_that_are_refused(self, owner: Person) -> None:
+        headers = keyed()
+        nowhere = {"name": "A", "universe_id": str(uuid4())}
+        answers = await asyncio.gather(
+            *(owner.client.post("/maps", json=nowhere, headers=headers) for _ in range(10))
+        )
+        assert [answer.status_code for answer in answers] == [404] * 10
+
+    async def test_an_expired_key_is_new_again(self, owner: Person, database: asyncpg.Connection) -> None:
+        headers = keyed()
+        first = await owner.client.post("/universes", json={"name": "One"}, headers=headers)
+        await database.execute(
+            "UPDATE idempotency_key SET expires_at = now() - interval '1 second' WHERE key = $1",
+            headers["idempotency-key"],
+        )
+        second = await owner.client.post("/universes", json={"name": "Two"}, headers=headers)
+        assert second.status_code == 201
+        assert second.json()["name"] == "Two"
+        again = await owner.client.post("/universes", json={"name": "Two"}, headers=headers)
+        assert again.content == second.content != first.content
+
+    async def test_lasts_24_hours(self, owner: Person, database: asyncpg.Connection) -> None:
+        headers = keyed()
+        await owner.client.post("/universes", json={"name": "One"}, headers=headers)
+        hours = await database.fetchval(
+            "SELECT extract(epoch FROM expires_at - now()) / 3600 FROM idempotency_key WHERE key = $1",
+            headers["idempotency-key"],
+        )
+        assert 23.9 < hours <= 24
+
+    async def test_without_a_key_every_request_makes_one(self, owner: Person) -> None:
+        for _ in range(2):
+            await owner.client.post("/universes", json={"name": "Twice"})
+        assert len((await owner.client.get("/universes")).json()["items"]) == 2
+
+    @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 201, "ü", "a\tb"])
+    async def test_what_is_no_key(self, owner: Person, key: str) -> None:
+        headers = {"idempotency-key": key.encode("latin-1")}
+        answer = await owner.client.post("/universes", json={"name": "A"}, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "Idempotency-Key"

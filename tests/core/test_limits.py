@@ -1,0 +1,159 @@
+"""Rate limits that hold across workers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from game.core.errors import TooManyRequests
+from game.core.limits import Limiter, Rate
+
+
+class TestRate:
+    @pytest.mark.parametrize(
+        ("text", "rate"),
+        [
+            ("10/minute", Rate(10, 60)),
+            ("1/second", Rate(1, 1)),
+            ("5/hours", Rate(5, 3600)),
+            ("100 / day", Rate(100, 86_400)),
+            ("3/15minutes", Rate(3, 900)),
+            ("3/15 minutes", Rate(3, 900)),
+        ],
+    )
+    def test_parse(self, text: str, rate: Rate) -> None:
+        assert Rate.parse(text) == rate
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            *("", "10", "minute", "10/", "/minute", "0/minute", "-1/minute", "1.5/minute", "10/week"),
+            *("10 per minute", "1/minute/2", "1000000000/day", "10/0minutes", "٣/minute", "1/minute; 2/hour"),
+            "1/minute\n",
+        ],
+    )
+    def test_refuse(self, text: str) -> None:
+        with pytest.raises(ValueError, match="10/minute"):
+            Rate.parse(text)
+
+    @given(st.integers(1, 999_999), st.integers(1, 999_999), st.sampled_from(["second", "minute", "hour", "day"]))
+    def test_whatever_is_written_is_read(self, times: int, units: int, unit: str) -> None:
+        one = Rate.parse(f"1/{unit}").seconds
+        assert Rate.parse(f"{times}/{units}{unit}s") == Rate(times, units * one)
+
+
+NewLimiter = Callable[[], Awaitable[Limiter]]
+
+
+@pytest.fixture
+async def new_limiter(database_url: str) -> AsyncIterator[NewLimiter]:
+    """Makes limiters, each with connections of its own, like another worker's."""
+    pools = []
+
+    async def make() -> Limiter:
+        pool = await asyncpg.create_pool(database_url, min_size=0, max_size=3)
+        pools.append(pool)
+
+        async def get() -> asyncpg.Pool:
+            return pool
+
+        return Limiter(get)
+
+    yield make
+    for pool in pools:
+        await pool.close()
+
+
+@pytest.fixture
+def key() -> str:
+    return uuid4().hex
+
+
+async def allows(limiter: Limiter, limits: dict[str, Rate]) -> bool:
+    try:
+        await limiter.count(limits)
+    except TooManyRequests:
+        return False
+    return True
+
+
+class TestCount:
+    async def test_so_many_and_no_more(self, new_limiter: NewLimiter, key: str) -> None:
+        limiter = await new_limiter()
+        assert [await allows(limiter, {key: Rate(3, 60)}) for _ in range(5)] == [True, True, True, False, False]
+        assert await allows(limiter, {key + "x": Rate(3, 60)})
+
+    async def test_says_when_to_come_back(self, new_limiter: NewLimiter, key: str) -> None:
+        limiter = await new_limiter()
+        await limiter.count({key: Rate(1, 60), key + "x": Rate(1, 3600)})
+        for limits, least, most in (
+            ({key: Rate(1, 60)}, 50, 60),
+            ({key: Rate(1, 60), key + "x": Rate(1, 3600)}, 3_500, 3_600),
+        ):
+            with pytest.raises(TooManyRequests) as refused:
+                await limiter.count(limits)
+            assert refused.value.status_code == 429
+            assert refused.value.headers is not None
+            assert least <= int(refused.value.headers["Retry-After"]) <= most
+
+    async def test_holds_across_workers(self, new_limiter: NewLimiter, key: str) -> None:
+        workers = [await new_limiter(), await new_limiter()]
+        counted = [await allows(workers[number % 2], {key: Rate(4, 60)}) for number in range(6)]
+        assert counted == [True] * 4 + [False] * 2
+
+    async def test_holds_for_attempts_at_once(self, new_limiter: NewLimiter, key: str) -> None:
+        workers = [await new_limiter(), await new_limiter()]
+        counted = await asyncio.gather(*(allows(one, {key: Rate(7, 60)}) for one in workers for _ in range(20)))
+        assert sum(counted) == 7
+
+    async def test_a_window_ends(self, new_limiter: NewLimiter, key: str, database: asyncpg.Connection) -> None:
+        limiter = await new_limiter()
+        rate = {key: Rate(2, 60)}
+        assert [await allows(limiter, rate) for _ in range(3)] == [True, True, False]
+        await database.execute("UPDATE rate_limit SET expires_at = now() WHERE key = $1", key)
+        assert [await allows(limiter, rate) for _ in range(3)] == [True, True, False]
+
+    async def test_being_refused_does_not_move_the_end(
+        self, new_limiter: NewLimiter, key: str, database: asyncpg.Connection
+    ) -> None:
+        limiter = await new_limiter()
+        query = "SELECT expires_at FROM rate_limit WHERE key = $1"
+        await limiter.count({key: Rate(1, 60)})
+        end = await database.fetchval(query, key)
+        assert not await allows(limiter, {key: Rate(1, 60)})
+        assert await database.fetchval(query, key) == end
+
+    async def test_keys_in_any_order_never_wait_for_each_other(self, new_limiter: NewLimiter, key: str) -> None:
+        """Two requests that count the same keys, named in different orders, do not end in a deadlock."""
+        workers = [await new_limiter(), await new_limiter()]
+        names = [f"{key}{mark}" for mark in (":", ":9", "-B", "_a", "a", "B", "é")]
+        rate = Rate(100_000, 60)
+        forth, back = dict.fromkeys(names, rate), dict.fromkeys(reversed(names), rate)
+
+        async def one(limiter: Limiter, limits: dict[str, Rate]) -> None:
+            for _ in range(15):
+                await limiter.count(limits)
+                await limiter.give_back(list(limits))
+
+        await asyncio.gather(*(one(limiter, limits) for limiter in workers for limits in (forth, back)))
+
+
+class TestGiveBack:
+    async def test_one_attempt(self, new_limiter: NewLimiter, key: str) -> None:
+        limiter = await new_limiter()
+        for _ in range(10):
+            assert await allows(limiter, {key: Rate(2, 60)})
+            await limiter.give_back([key])
+        assert [await allows(limiter, {key: Rate(2, 60)}) for _ in range(3)] == [True, True, False]
+
+    async def test_never_more_than_there_were(self, new_limiter: NewLimiter, key: str) -> None:
+        limiter = await new_limiter()
+        await limiter.give_back([key])
+        await limiter.count({key: Rate(2, 60)})
+        for _ in range(5):
+            await limiter.give_back([key])
+        assert [await allows(limiter, {key: Rate(2, 60)}) for _ in range(3)] == [True, True, False]

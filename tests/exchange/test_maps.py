@@ -1,0 +1,146 @@
+"""Maps from other programs' files and back, over HTTP. The formats themselves are tested in tests/grid/formats."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import orjson
+import pytest
+
+from tests.conftest import Person
+
+TILED = {
+    "type": "map",
+    "version": "1.10",
+    "tiledversion": "1.11.0",
+    "orientation": "orthogonal",
+    "renderorder": "right-down",
+    "infinite": False,
+    "width": 3,
+    "height": 2,
+    "tilewidth": 16,
+    "tileheight": 16,
+    "nextlayerid": 2,
+    "nextobjectid": 1,
+    "tilesets": [
+        {
+            "firstgid": 1,
+            "name": "tiles",
+            "tilewidth": 16,
+            "tileheight": 16,
+            "tilecount": 4,
+            "columns": 2,
+            "image": "tiles.png",
+            "imagewidth": 32,
+            "imageheight": 32,
+        }
+    ],
+    "layers": [
+        {
+            "type": "tilelayer",
+            "id": 1,
+            "name": "Ground",
+            "x": 0,
+            "y": 0,
+            "width": 3,
+            "height": 2,
+            "visible": True,
+            "opacity": 1,
+            "data": [1, 2, 0, 2147483650, 1, 1],
+        }
+    ],
+}
+
+
+async def bring_in(person: Person, universe_id: str, data: bytes, **query: Any) -> httpx2.Response:
+    headers = {"content-type": "application/json", **query.pop("headers", {})}
+    params = {"universe_id": universe_id, **query}
+    return await person.client.post("/maps/import", content=data, params=params, headers=headers)
+
+
+class TestImport:
+    async def test_a_file_as_the_body(self, owner: Person) -> None:
+        universe = await owner.universe()
+        answer = await bring_in(owner, universe["id"], orjson.dumps(TILED))
+        assert answer.status_code == 201, answer.text
+        body = answer.json()
+        assert body["format"] == "tiled"
+        assert body["maps"] is None
+        stored = (await owner.client.get(f"/maps/{body['map']['id']}")).json()
+        assert stored == body["map"]
+        grid = stored["grid_data"]
+        assert (grid["width"], grid["height"], [layer["name"] for layer in grid["layers"]]) == (3, 2, ["Ground"])
+        first, second = grid["layers"][0]["rows"]
+        assert (first[0] == second[1] == second[2], first[2]) == (True, " ")
+        assert len({first[0], first[1], second[0]}) == 3
+
+    async def test_files_of_a_form(self, owner: Person) -> None:
+        universe = await owner.universe()
+        files = {"files": ("cellar.txt", b"#####\n#...#\n##+##\n")}
+        answer = await owner.client.post("/maps/import", params={"universe_id": universe["id"]}, files=files)
+        assert answer.status_code == 201, answer.text
+        body = answer.json()
+        assert (body["format"], body["map"]["name"]) == ("text", "cellar")
+        assert body["map"]["grid_data"]["layers"][0]["rows"] == ["#####", "#...#", "##+##"]
+
+    async def test_a_dry_run_makes_nothing(self, owner: Person) -> None:
+        universe = await owner.universe()
+        answer = await bring_in(owner, universe["id"], orjson.dumps(TILED), dry_run=True)
+        assert answer.status_code == 200
+        body = answer.json()
+        assert (body["map"], body["maps"]) == (None, None)
+        assert body["found"] == [{"name": "map", "width": 3, "height": 2, "layers": ["Ground"], "entities": 0}]
+        assert (await owner.client.get("/maps", params={"universe_id": universe["id"]})).json()["items"] == []
+
+    async def test_sent_again_with_its_key_it_is_made_once(self, owner: Person) -> None:
+        universe, key = await owner.universe(), {"Idempotency-Key": str(uuid4())}
+        answers = [await bring_in(owner, universe["id"], orjson.dumps(TILED), headers=key) for _ in range(2)]
+        assert answers[0].json() == answers[1].json()
+        assert len((await owner.client.get("/maps", params={"universe_id": universe["id"]})).json()["items"]) == 1
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\x1f\x8b\x08",
+            b'{"type": "map", "width": 1e999}',
+            orjson.dumps({**TILED, "width": 50_000, "height": 50_000}),
+            orjson.dumps({**TILED, "layers": [{**TILED["layers"][0], "data": [1]}]}),  # type: ignore[index]
+            b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><map>&b;</map>',
+        ],
+    )
+    async def test_a_broken_file(self, owner: Person, data: bytes) -> None:
+        universe = await owner.universe()
+        answer = await bring_in(owner, universe["id"], data)
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FILE"), answer.text
+        assert answer.json()["errors"][0]["message"]
+
+    async def test_into_somebody_elses_universe(
+        self, owner: Person, stranger: Person, client: httpx2.AsyncClient
+    ) -> None:
+        universe = await owner.universe()
+        assert (await bring_in(stranger, universe["id"], orjson.dumps(TILED))).status_code == 404
+        nobody = Person(client, "", "", "")
+        assert (await bring_in(nobody, universe["id"], orjson.dumps(TILED))).status_code == 401
+
+
+class TestExport:
+    @pytest.mark.parametrize(
+        ("format", "start"), [("tiled", b"<?xml"), ("tmj", b"{"), ("uvtt", b"{"), ("text", b"")]
+    )
+    async def test_and_in_again(self, owner: Person, format: str, start: bytes) -> None:
+        universe = await owner.universe()
+        one = (await bring_in(owner, universe["id"], orjson.dumps(TILED))).json()["map"]
+        out = await owner.client.get(f"/maps/{one['id']}/export", params={"format": format})
+        assert out.status_code == 200, out.text
+        assert out.content.startswith(start)
+        assert "attachment" in out.headers["content-disposition"]
+        back = (await bring_in(owner, universe["id"], out.content)).json()
+        assert back["format"] == ("tiled" if format == "tmj" else format)
+        if format in ("tiled", "tmj"):
+            assert back["map"]["grid_data"]["layers"] == one["grid_data"]["layers"]
+
+    async def test_somebody_elses(self, owner: Person, stranger: Person) -> None:
+        one = await owner.map()
+        answer = await stranger.client.get(f"/maps/{one['id']}/export", params={"format": "text"})
+        assert answer.status_code == 404

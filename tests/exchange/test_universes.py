@@ -1,0 +1,147 @@
+"""A universe as one file, over HTTP: out, and in again."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import orjson
+import pytest
+
+from seed.loader import content
+from tests.assets.test_router import picture, upload
+from tests.conftest import Person
+
+
+async def full_universe(owner: Person) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A universe with the demo's maps, a picture, and a history."""
+    universe = await owner.universe(name="Ünïverse/..", description="Old.")
+    asset = (await upload(owner, universe, picture())).json()
+    _, documents = content()
+    background = {"asset_id": asset["id"], "x": 0, "y": 0, "width": 2, "height": 2}
+    documents[0]["grid_data"]["background"] = background
+    maps = [await owner.map(universe["id"], **one) for one in documents]
+    edits = [{"op": "fill_rectangle", "layer": maps[0]["grid_data"]["layers"][0]["name"], "x": 0, "y": 0}]
+    edits[0] |= {"width": 3, "height": 2, "symbol": " "}
+    assert (await owner.client.post(f"/maps/{maps[0]['id']}/edits", json={"edits": edits})).status_code == 200
+    assert (await owner.client.patch(f"/maps/{maps[1]['id']}", json={"name": "Renamed"})).status_code == 200
+    return universe, [(await owner.client.get(f"/maps/{one['id']}")).json() for one in maps]
+
+
+async def bring_in(person: Person, data: bytes) -> httpx2.Response:
+    return await person.client.post("/universes/import", files={"file": ("universe.zip", data)})
+
+
+class TestThereAndBack:
+    async def test_everything_comes_along_with_new_ids(self, owner: Person, stranger: Person) -> None:
+        universe, maps = await full_universe(owner)
+        out = await owner.client.get(f"/universes/{universe['id']}/export")
+        assert out.status_code == 200
+        assert out.headers["content-type"] == "application/zip"
+        answer = await bring_in(stranger, out.content)
+        assert answer.status_code == 201, answer.text
+        copy = answer.json()
+        assert copy["id"] != universe["id"]
+        assert (copy["name"], copy["description"], copy["owner_id"]) == (universe["name"], "Old.", stranger.id)
+        listed = (await stranger.client.get("/maps", params={"universe_id": copy["id"]})).json()["items"]
+        copies = [(await stranger.client.get(f"/maps/{one['id']}")).json() for one in listed]
+        [asset] = (await stranger.client.get(f"/universes/{copy['id']}/assets")).json()["items"]
+        assert (await stranger.client.get(asset["url"])).content == picture()
+        assert copies[0]["grid_data"]["background"]["asset_id"] == asset["id"]
+        for one, other in zip(maps, copies, strict=True):
+            one["grid_data"].pop("background", None)
+            other["grid_data"].pop("background", None)
+            for field in ("name", "description", "grid_data", "version"):
+                assert other[field] == one[field]
+            assert other["id"] != one["id"]
+
+    async def test_the_history_comes_along_and_can_be_gone_back_in(self, owner: Person, stranger: Person) -> None:
+        universe, _ = await full_universe(owner)
+        out = await owner.client.get(f"/universes/{universe['id']}/export")
+        copy = (await bring_in(stranger, out.content)).json()
+        theirs, ours = [
+            (await person.client.get(f"/universes/{one['id']}/events")).json()["items"]
+            for person, one in ((owner, universe), (stranger, copy))
+        ]
+        assert [event["kind"] for event in ours] == [*(event["kind"] for event in theirs), "universe.imported"]
+        assert [event["seq"] for event in ours] == list(range(1, len(ours) + 1))
+        assert {event["actor_id"] for event in ours[:-1]} == {None}
+        [edit] = [event for event in ours if event["kind"] == "map.edited"]
+        before = await stranger.client.get(f"/maps/{edit['subject_id']}", params={"at_seq": edit["seq"] - 1})
+        _, documents = content()
+        assert before.json()["grid_data"]["layers"] == documents[0]["grid_data"]["layers"]
+
+    async def test_a_stranger_takes_nothing_out(self, owner: Person, stranger: Person) -> None:
+        universe = await owner.universe()
+        assert (await stranger.client.get(f"/universes/{universe['id']}/export")).status_code == 404
+
+
+def changed(data: bytes, name: str, change: Callable[[Any], Any]) -> bytes:
+    """A bundle with one JSON entry changed; None leaves it out."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.namelist():
+            content = source.read(entry)
+            if entry.startswith(name):
+                value = change(orjson.loads(content.splitlines()[0] if name == "events" else content))
+                if value is None:
+                    continue
+                content = value if isinstance(value, bytes) else orjson.dumps(value)
+            target.writestr(entry, content)
+    return out.getvalue()
+
+
+class TestBrokenFiles:
+    @pytest.mark.parametrize(
+        ("name", "change", "place"),
+        [
+            ("worldkeep.json", lambda _: None, "worldkeep.json"),
+            ("worldkeep.json", lambda _: b"[", "worldkeep.json"),
+            ("worldkeep.json", lambda it: {**it, "format": "other"}, "worldkeep.json"),
+            ("worldkeep.json", lambda it: {**it, "maps": ["../../etc/passwd"]}, "maps/../../etc/passwd.json"),
+            ("worldkeep.json", lambda it: {**it, "maps": 5}, "worldkeep.json: maps"),
+            ("worldkeep.json", lambda it: {**it, "universe": {"name": ""}}, "worldkeep.json: universe.name"),
+            ("maps/", lambda it: {**it, "grid_data": {"width": -1}}, ": grid_data.width"),
+            ("maps/", lambda it: {**it, "name": "a\0b"}, ": name"),
+            ("maps/", lambda _: b'{"name": 1e999}', "maps/"),
+            ("assets/", lambda _: b"<svg/>", "assets/"),
+            ("events", lambda it: {**it, "seq": 7}, "events.jsonl: line 1"),
+            ("events", lambda it: {**it, "payload": 7}, "events.jsonl: line 1"),
+            ("events", lambda _: b"\xff\n", "events.jsonl: line 1"),
+        ],
+    )
+    async def test_are_told_where_and_nothing_is_made(
+        self, owner: Person, name: str, change: Callable[[Any], Any], place: str
+    ) -> None:
+        universe = await owner.universe()
+        await owner.map(universe["id"])
+        good = await upload(owner, universe, picture())
+        assert good.status_code == 201
+        out = (await owner.client.get(f"/universes/{universe['id']}/export")).content
+        if name == "assets/":
+            change, real = (lambda it: it), change
+            out = replaced(out, "assets/", real(None))
+        answer = await bring_in(owner, changed(out, name, change) if name != "assets/" else out)
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FILE")
+        assert place in answer.json()["errors"][0]["field"]
+        assert len((await owner.client.get("/universes")).json()["items"]) == 1
+
+    async def test_no_zip_and_a_bomb(self, owner: Person) -> None:
+        assert (await bring_in(owner, b"PK\x03\x04 nothing")).status_code == 422
+        bomb = io.BytesIO()
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
+            for number in range(10):
+                file.writestr(f"maps/{number}.json", b"\0" * (60 * 2**20))
+        assert len(bomb.getvalue()) < 2**20
+        answer = await bring_in(owner, bomb.getvalue())
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "file")
+
+
+def replaced(data: bytes, prefix: str, content: bytes) -> bytes:
+    """A bundle with other bytes in the entries of a folder."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w") as target:
+        for entry in source.namelist():
+            target.writestr(entry, content if entry.startswith(prefix) else source.read(entry))
+    return out.getvalue()

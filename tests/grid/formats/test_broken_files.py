@@ -1,0 +1,96 @@
+"""Files broken at random: a FormatError or a valid document, and nothing else."""
+
+import copy
+import re
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from game.grid import formats
+from game.grid.document import check
+from game.grid.formats import FormatError
+from tests.grid.formats.samples import file, png, tile_layer, tmj
+
+CHUNKS = [{"x": -2, "y": -1, "width": 2, "height": 1, "data": [1, 2]}]
+KEEP = formats.read({"keep.tmx": file("keep.tmx")}).maps[0]
+SAMPLES = {
+    "keep.tmx": file("keep.tmx"),
+    "cave.ldtk": file("cave.ldtk"),
+    "cellar.dd2vtt": file("cellar.dd2vtt"),
+    "plain.tmj": orjson.dumps(tmj()),
+    "infinite.tmj": orjson.dumps(tmj(infinite=True, layers=[tile_layer(None, chunks=CHUNKS)])),
+    "keep.tmj": formats.write(KEEP.grid_data, "tmj").content,
+    "stones.tsx": file("stones.tsx"),
+    "stones.png": png(19, 10, "red"),
+}
+MAPS = sorted(name for name in SAMPLES if not name.startswith("stones"))
+TOKENS = [
+    b"-1", b"0", b"50000", b"2147483648", b"99999999999999999999", b"1e999", b"1e-300", b"0.5", b"null", b"true",
+    b'"x"', b"[]", b"{}", b"csv", b"base64", b"zstd", b"&x;", b"<", b'"', b"\\u0000", b"\0", b"\xff", b"",
+]  # fmt: skip
+VALUES: list[Any] = [
+    None, True, -1, 0, 1, 2**31, 2**53, 1e300, 1e-300, 0.5, "", "x", "x" * 70_000,
+    [], {}, [1], [[]], [{}], {"x": 1},
+]  # fmt: skip
+
+
+def survives(name: str, data: bytes, **others: bytes) -> None:
+    files = {**SAMPLES, name: data, **others}
+    try:
+        imported = formats.read(files, name)
+    except FormatError:
+        return
+    for made in imported.maps:
+        check(made.grid_data)
+        for format in formats.WRITTEN:
+            formats.write(made.grid_data, format, pictures=made.pictures)
+
+
+@pytest.mark.parametrize("name", MAPS)
+class TestBrokenFile:
+    @given(data=st.data())
+    @settings(max_examples=60, deadline=None)
+    def test_with_other_tokens(self, name: str, data: st.DataObject) -> None:
+        broken = SAMPLES[name]
+        for _ in range(data.draw(st.integers(1, 3))):
+            spots = [match.span() for match in re.finditer(rb"-?\d+|true|false|\w+|[^\w\s]", broken)]
+            if spots:
+                start, end = data.draw(st.sampled_from(spots))
+                broken = broken[:start] + data.draw(st.sampled_from(TOKENS)) + broken[end:]
+        survives(name, broken)
+
+    @given(cut=st.floats(0, 1), byte=st.binary(max_size=3))
+    @settings(max_examples=15, deadline=None)
+    def test_that_breaks_off(self, name: str, cut: float, byte: bytes) -> None:
+        survives(name, SAMPLES[name][: int(cut * len(SAMPLES[name]))] + byte)
+
+
+@pytest.mark.parametrize("name", [name for name in MAPS if not name.endswith("tmx")])
+class TestBrokenJson:
+    @given(data=st.data())
+    @settings(max_examples=100, deadline=None)
+    def test_with_other_values(self, name: str, data: st.DataObject) -> None:
+        root = orjson.loads(SAMPLES[name])
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = root
+            while isinstance(place, dict | list) and place:
+                key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+                if not isinstance(place[key], dict | list) or data.draw(st.integers(0, 3)) == 0:
+                    place[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
+                    break
+                place = place[key]
+        survives(name, orjson.dumps(root))
+
+
+class TestBrokenTileset:
+    @given(data=st.data())
+    @settings(max_examples=60, deadline=None)
+    def test_with_other_tokens(self, data: st.DataObject) -> None:
+        broken = SAMPLES["stones.tsx"]
+        spots = [match.span() for match in re.finditer(rb"\w+|[^\w\s]", broken)]
+        start, end = data.draw(st.sampled_from(spots))
+        token = data.draw(st.sampled_from(TOKENS))
+        survives("keep.tmx", SAMPLES["keep.tmx"], **{"stones.tsx": broken[:start] + token + broken[end:]})

@@ -1,0 +1,266 @@
+"""Who may do what: every operation of the OpenAPI document as everybody, against the RULES of its domain's policy.
+
+An operation without a row in the RULES of a `policy.py` (or of `game.core.health`) fails here, and so does a row
+without an operation. A new operation is called with its documented example; where that is not enough, PREPARED
+says how.
+"""
+
+import base64
+import importlib
+import inspect
+import io
+import pkgutil
+import zlib
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+import game
+from game.accounts.models import User
+from game.core import health
+from game.core.ids import uuid7
+from game.core.openapi import operations
+from game.core.settings import Settings
+from game.main import create_app
+from game.maps.models import GRID_EXAMPLE
+from game.universes.models import Universe
+from tests.conftest import Person, new_client, sign_up_and_log_in
+
+_DOCUMENT = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40))).openapi()  # type: ignore[call-arg]
+OPERATIONS = {
+    operation["operationId"]: (path, method, operation) for path, method, operation in operations(_DOCUMENT)
+}
+
+
+def _policies() -> list[Any]:
+    found = [
+        module.name for module in pkgutil.walk_packages(game.__path__, "game.") if module.name.endswith(".policy")
+    ]
+    return [health, *map(importlib.import_module, found)]
+
+
+RULES = {name: rule for policy in _policies() for name, rule in policy.RULES.items()}
+
+
+class TestRules:
+    def test_every_operation_has_one(self) -> None:
+        assert OPERATIONS.keys() - RULES.keys() == set(), "say in policy.py who may do this"
+
+    def test_every_rule_has_an_operation(self) -> None:
+        assert RULES.keys() - OPERATIONS.keys() == set()
+
+    def test_no_operation_has_two(self) -> None:
+        assert sum(len(policy.RULES) for policy in _policies()) == len(RULES)
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    def test_the_document_says_which_need_a_log_in(self, name: str) -> None:
+        _, _, operation = OPERATIONS[name]
+        assert bool(operation.get("security")) == (not lets_in(name, None, None))
+
+
+def lets_in(name: str, user: User | None, universe: Universe | None) -> bool:
+    """What the rule of an operation says."""
+    rule = RULES[name]
+    if len(inspect.signature(rule).parameters) == 1:
+        return bool(rule(user))
+    return user is not None and bool(rule(user, universe))
+
+
+class Things(NamedTuple):
+    """What a request may be about: ids, by the first part of the path that they follow."""
+
+    ids: dict[str, str]
+    owner: Person
+    refresh_token: str = ""
+
+    def elsewhere(self) -> "Things":
+        """The same, with ids that were never used."""
+        return self._replace(ids={kind: str(uuid7()) for kind in self.ids})
+
+
+def _png() -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = (1).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    pixels = zlib.compress(b"\0\xff\xff\xff")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def _login_form(things: Things) -> dict[str, Any]:
+    return {"data": {"username": things.owner.email, "password": things.owner.password}}
+
+
+# How to call what its documented example alone does not call.
+PREPARED: dict[str, Callable[[Things], dict[str, Any]]] = {
+    "logIn": _login_form,
+    "logInWithCookie": _login_form,
+    "registerUser": lambda _: {
+        "json": {"email": f"{uuid7().hex}@example.com", "password": "correct horse battery"}
+    },
+    "refreshTokens": lambda things: {"json": {"refresh_token": things.refresh_token}},
+    "updateUser": lambda _: {"json": {"display_name": "Somebody"}},
+    "readRegion": lambda _: {"params": {"x": 0, "y": 0, "width": 2, "height": 2}},
+    "restoreMap": lambda _: {"json": {"seq": 2}},
+    "createAsset": lambda _: {"files": {"file": ("dot.png", io.BytesIO(_png()), "image/png")}},
+}
+
+
+def call(name: str, things: Things) -> tuple[str, str, dict[str, Any]]:
+    """Method, path and the rest of a request for an operation."""
+    path, method, operation = OPERATIONS[name]
+    before, braces, after = path.partition("{id}")
+    if braces:
+        path = before + things.ids[before.strip("/").rpartition("/")[2]] + after
+    rest: dict[str, Any] = {}
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if name in PREPARED:
+        rest = PREPARED[name](things)
+    elif body:
+        schema = _DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+        rest = {"json": dict(schema["examples"][0])}
+    if "universe_id" in rest.get("json", {}):
+        rest["json"]["universe_id"] = things.ids["universes"]
+    return method.upper(), path, rest
+
+
+def comparable(answer: httpx2.Response) -> tuple[int, dict[str, str], str]:
+    """An answer but for the request's id."""
+    request_id = answer.headers["x-request-id"]
+    headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+    return answer.status_code, headers, answer.text.replace(request_id, "")
+
+
+ALLOWED = {200, 201, 202, 204, 400, 409}
+"""An answer of the operation itself. 400 and 409 tell of a token or a state that the example does not have."""
+
+
+class Crowd(NamedTuple):
+    """Somebody of every kind who has an account."""
+
+    stranger: Person
+    superuser: Person
+    owner: Person
+
+
+async def _crowd(app: FastAPI, database_url: str) -> Crowd:
+    people = [await sign_up_and_log_in(new_client(app), display_name=role) for role in Crowd._fields]
+    crowd = Crowd(*people)
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE account SET is_superuser = true WHERE id = $1", UUID(crowd.superuser.id))
+    await connection.close()
+    return crowd
+
+
+@pytest.fixture(scope="module")
+async def shared_crowd(app: FastAPI, database_url: str) -> Crowd:
+    """One crowd for all operations that end nobody's log-in: passwords take long to hash."""
+    return await _crowd(app, database_url)
+
+
+@pytest.fixture
+async def crowd(request: Any, app: FastAPI, database_url: str, shared_crowd: Crowd) -> Crowd:
+    path, _, _ = OPERATIONS[request.node.callspec.params["name"]]
+    ends_log_ins = path.startswith("/auth") and request.cls is TestMatrix
+    return await _crowd(app, database_url) if ends_log_ins else shared_crowd
+
+
+@pytest.fixture
+async def things(request: Any, crowd: Crowd, new_person: Callable[..., Awaitable[Person]]) -> Things:
+    """One of each thing; the owner's, but for the user."""
+    path, _, _ = OPERATIONS[request.node.callspec.params["name"]]
+    owner = crowd.owner
+    made = await owner.map(grid_data=GRID_EXAMPLE)
+    ids = {"maps": made["id"], "universes": made["universe_id"]}
+    if path.startswith("/users/{id}"):
+        ids["users"] = (await new_person()).id
+    if path.startswith("/auth/sessions"):
+        session = (await owner.client.get("/auth/sessions")).json()["items"][0]
+        ids["sessions"] = session["id"]
+    if path.startswith("/assets"):
+        file = {"file": ("dot.png", _png(), "image/png")}
+        asset = await owner.client.post(f"/universes/{made['universe_id']}/assets", files=file)
+        ids["assets"] = asset.json()["id"]
+    return Things(ids, owner)
+
+
+async def state(things: Things) -> list[str]:
+    """What the owner has, to see that nothing has changed."""
+    paths = [
+        f"/maps/{things.ids['maps']}",
+        f"/universes/{things.ids['universes']}",
+        "/users/me",
+        "/maps",
+        "/universes",
+    ]
+    return [(await things.owner.client.get(path)).text for path in paths]
+
+
+class TestMatrix:
+    """Anonymous first, the owner last: whoever is refused changes nothing."""
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    async def test_everybody(self, name: str, things: Things, client: httpx2.AsyncClient, crowd: Crowd) -> None:
+        universe = Universe(id=UUID(things.ids["universes"]), owner_id=UUID(crowd.owner.id), name="Somewhere")
+        people: dict[str, tuple[httpx2.AsyncClient, User | None]] = {"anonymous": (client, None)}
+        for role, person in crowd._asdict().items():
+            user = User(id=UUID(person.id), is_superuser=role == "superuser", is_active=True)
+            people[role] = person.client, user
+        for role, (browser, user) in people.items():
+            before = await state(things)
+            answer = await self.send(browser, name, things)
+            if answer.status_code == 404:
+                elsewhere = await self.send(browser, name, things.elsewhere())
+                assert comparable(answer) == comparable(elsewhere), role
+            expected = self.expected(name, role, user, universe)
+            assert answer.status_code in expected, (role, answer.status_code, answer.text[:500])
+            if answer.status_code not in ALLOWED:
+                assert await state(things) == before, role
+
+    @staticmethod
+    async def send(client: httpx2.AsyncClient, name: str, things: Things) -> httpx2.Response:
+        if name == "refreshTokens":
+            # A refresh token works once.
+            login = await client.post("/auth/jwt/login", **_login_form(things))
+            things = things._replace(refresh_token=login.json()["refresh_token"])
+        method, path, rest = call(name, things)
+        return await client.request(method, path, **rest)
+
+    @staticmethod
+    def expected(name: str, role: str, user: User | None, universe: Universe) -> set[int]:
+        path, _, _ = OPERATIONS[name]
+        of_accounts = len(inspect.signature(RULES[name]).parameters) == 1
+        if lets_in(name, user, universe):
+            # What everybody may do to their own, such as ending a log-in, nobody may do to somebody else's.
+            own = of_accounts and "{id}" in path and lets_in(name, User(), universe)
+            return {404} if own and role != "owner" else ALLOWED
+        if user is None:
+            return {401}
+        return {403} if of_accounts or RULES["readUniverse"](user, universe) else {404}
+
+
+class TestBearer:
+    """An operation that needs a log-in takes no token of somebody's making."""
+
+    @pytest.mark.parametrize("name", [name for name in OPERATIONS if not lets_in(name, None, None)])
+    async def test_forged_tokens(self, name: str, things: Things, client: httpx2.AsyncClient) -> None:
+        tokens = things.owner.tokens
+        header, payload, signature = tokens["access_token"].split(".")
+        none = base64.urlsafe_b64encode(b'{"alg":"none","typ":"JWT"}').decode().rstrip("=")
+        for token in (
+            "",
+            "x",
+            f"{none}.{payload}.",
+            f"{header}.{payload}.{signature[::-1]}",
+            things.refresh_token,
+        ):
+            method, path, rest = call(name, things)
+            answer = await client.request(method, path, headers={"authorization": f"Bearer {token}"}, **rest)
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
