@@ -108,10 +108,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.limiter = Limiter(state.database.side_pool)
     state.mailer = Mailer(state.settings)
     state.hot = Coalescer(state.database.hot_connection, state.settings.hot_pool_size)
+    state.hot_writes = Coalescer(state.database.hot_connection, state.settings.hot_write_pool_size, batch=1)
     async with housekeeping(state.database):
         yield
     await state.mailer.close()
     state.hot.close()
+    state.hot_writes.close()
     await state.database.close()
     state.requests.flush()
 

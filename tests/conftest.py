@@ -1,4 +1,4 @@
-"""What every test stands on: a real PostgreSQL, a migrated database of its own for each test worker, the app, people.
+"""What every test stands on: a real PostgreSQL, a migrated database for each worker, the app, people.
 
 Tests share their worker's database and never empty it: every test signs up its own people, and nobody sees what
 is not theirs.
@@ -25,8 +25,8 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
-from fasteners import InterProcessLock
 from fastapi import FastAPI
+from fasteners import InterProcessLock
 
 from game.core import schema
 from game.core.embedded import running
@@ -247,6 +247,27 @@ class Server:
         return self.process.wait(timeout)
 
 
+def clean_environment(**environment: str) -> dict[str, str]:
+    """The environment of a process that is to have no settings but these."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WORLDKEEP_")}
+    clean.pop("DATABASE_URL", None)
+    return {**clean, "PYTHONPATH": str(schema.ROOT), **environment}
+
+
+def game(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m game` in a folder, and wait for its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "game", *arguments],
+        env=clean_environment(**environment),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 @contextmanager
 def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
     """A real server, `python -m game serve`, on a port of its own; stopped at the end.
@@ -255,16 +276,14 @@ def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[Serve
     """
     port = free_port()
     log = folder / f"server-{port}.log"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WORLDKEEP_")}
-    clean.pop("DATABASE_URL", None)
     limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "game", "serve", "--port", str(port), "--data-dir", str(folder), *arguments],
-            env={**clean, **limits, **environment},
+            env=clean_environment(**{**limits, **environment}),
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=schema.ROOT,
+            cwd=folder,
             start_new_session=True,
         )
     server = Server(process, f"http://127.0.0.1:{port}", log)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,7 +24,7 @@ from alembic import command
 
 from game.core import schema
 from game.core.embedded import binary, running
-from tests.conftest import PASSWORD, Server, serving
+from tests.conftest import PASSWORD, Server, game, serving
 
 # They stop whole servers and need both cores: one at a time.
 pytestmark = pytest.mark.xdist_group("faults")
@@ -521,13 +520,13 @@ class TestBackup:
             with ThreadPoolExecutor(1) as thread:
                 writing = Writer(server.url, dict(client.headers), lambda one, _: make(one, "/universes"))
                 writing.start()
-                done = thread.submit(game, "backup", str(file), DATABASE_URL=here)
+                done = thread.submit(game, tmp_path, "backup", str(file), DATABASE_URL=here)
                 assert done.result().returncode == 0, done.result().stderr
             assert server.stop() == 0
             writing.join()
         assert file.stat().st_mode & 0o777 == 0o600
-        assert game("restore", str(file), DATABASE_URL=there).returncode == 0
-        again = game("restore", str(file), DATABASE_URL=there)
+        assert game(tmp_path, "restore", str(file), DATABASE_URL=there).returncode == 0
+        again = game(tmp_path, "restore", str(file), DATABASE_URL=there)
         assert again.returncode == 1
         assert re.search(r"not empty: it has \d+ tables", again.stderr)
         with serving(tmp_path, DATABASE_URL=there) as server, player(server, email) as client:
@@ -536,17 +535,3 @@ class TestBackup:
             for path, expected in zip(paths[4:], before[4:], strict=True):
                 found = {item["id"]: item for item in client.get(f"{path}?limit=100").json()["items"]}
                 assert all(found[item["id"]] == item for item in expected["items"])
-
-
-def game(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("WORLDKEEP_")}
-    return subprocess.run(
-        [sys.executable, "-m", "game", *arguments],
-        env={**clean, **environment},
-        cwd=schema.ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

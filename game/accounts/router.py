@@ -125,7 +125,7 @@ def client_address(request: Request) -> str:
 
 
 def _post(request: Request, background: BackgroundTasks, letter: Letter) -> None:
-    background.add_task(request.app.state.mailer.post, *letter)
+    background.add_task(request.app.state.mailer.post, lambda: letter)
 
 
 def _limiter(request: Request) -> Limiter:
@@ -319,14 +319,14 @@ async def forgot_password(
     """Ask for a mail with a token that sets a new password."""
     await _count_mail(request, body.email)
     user = await manager.user_db.get_by_email(body.email)
-    # Known or not, the answer is the same and takes the same time: the token is made after it.
-    if user is not None and user.is_active:
-        background.add_task(_send_reset, request, manager, user)
+    background.add_task(_send_reset, request, manager, user)
     return Accepted()
 
 
-async def _send_reset(request: Request, manager: UserManager, user: User) -> None:
-    await request.app.state.mailer.post(*letters.reset(user, manager.reset_token(user)))
+async def _send_reset(request: Request, manager: UserManager, user: User | None) -> None:
+    # Known or not, the answer is the same and takes the same time: even the token is made later.
+    if user is not None and user.is_active:
+        await request.app.state.mailer.post(lambda: letters.reset(user, manager.reset_token(user)))
 
 
 @auth.post("/reset-password", response_model=UserRead, responses=documented(BadResetToken, Unprocessable))
@@ -354,13 +354,13 @@ async def request_verify_token(
     """Ask for a mail with a token that verifies your address."""
     await _count_mail(request, body.email)
     user = await manager.user_db.get_by_email(body.email)
-    if user is not None and user.is_active and not user.is_verified:
-        background.add_task(_send_verify, request, manager, user)
+    background.add_task(_send_verify, request, manager, user)
     return Accepted()
 
 
-async def _send_verify(request: Request, manager: UserManager, user: User) -> None:
-    await request.app.state.mailer.post(*letters.verify(user, manager.verify_token(user)))
+async def _send_verify(request: Request, manager: UserManager, user: User | None) -> None:
+    if user is not None and user.is_active and not user.is_verified:
+        await request.app.state.mailer.post(lambda: letters.verify(user, manager.verify_token(user)))
 
 
 @auth.post("/verify", response_model=UserRead, responses=documented(BadVerifyToken, Unprocessable))

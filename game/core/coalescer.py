@@ -41,8 +41,11 @@ class Coalescer:
     A batch is of one statement. The statements take turns, so that none waits for another to fall silent.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]], lanes: int) -> None:
+    def __init__(
+        self, connect: Callable[[], Awaitable[asyncpg.Connection]], lanes: int, batch: int = _BATCH
+    ) -> None:
         self._connect = connect
+        self._batch = batch
         self._idle: list[asyncpg.Connection | None] = [None] * lanes
         self._waiting: dict[HotStatement, list[_Asked]] = {}
         self._running: set[asyncio.Task[None]] = set()
@@ -92,10 +95,10 @@ class Coalescer:
         """The next batch: of the statement that has waited longest, its first questions."""
         statement = next(iter(self._waiting))
         asked = self._waiting.pop(statement)
-        if len(asked) > _BATCH:
-            self._waiting[statement] = asked[_BATCH:]
+        if len(asked) > self._batch:
+            self._waiting[statement] = asked[self._batch :]
         # Whoever has gone in the meantime (a client that hung up, a deadline) needs no answer.
-        return statement, [one for one in asked[:_BATCH] if not one.future.done()]
+        return statement, [one for one in asked[: self._batch] if not one.future.done()]
 
     async def _answer(self, connection: asyncpg.Connection, statement: HotStatement, batch: list[_Asked]) -> None:
         """Answer a batch: every one of its futures is done when this returns."""

@@ -43,8 +43,8 @@ _NUMBERS = count(secrets.randbits(32))
 """A request's id is its worker's and its number: as unlikely to come twice as a random one, and made at once."""
 
 WHOLE = "worldkeep.whole"
-"""An extension of our server (`game.core.server`): called with the status, headers and body of an answer, it sends
-them in one piece and returns True; or it returns False, and did nothing."""
+"""An extension of our server (`game.core.server`): called with the status, the lines of the head and the body of
+an answer, it sends them in one piece and returns True; or it returns False, and did nothing."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _HOST = re.compile(rb"(\[[0-9a-f:.]+\]|[^:\[\]]+)(?::\d*)?")
 _LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
@@ -58,6 +58,7 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
+_CACHE_CONTROL = [(b"cache-control", b"private, no-cache"), (b"cache-control", b"no-store")]
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -87,6 +88,12 @@ class Edge:
         self._hosts = {*_LOOPBACK, *(host.lower().encode() for host in settings.allowed_hosts)}
         self._suffixes = tuple(host[1:] for host in self._hosts if host.startswith(b"*."))
         self._headers = [*_HEADERS, *([_HSTS] if settings.is_production else [])]
+        policy = (b"content-security-policy", API_POLICY)
+        self.lines = [
+            b"".join(b"%s: %s\r\n" % header for header in (*self._headers, policy, cache_control))
+            for cache_control in _CACHE_CONTROL
+        ]
+        """What is in the head of every hot answer: of an ordinary one, and of a secret one."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on and dress its answer."""
@@ -179,6 +186,8 @@ class _Exchange:
                 self._replaced = True
                 return
             self.status = message["status"]
+            if "body" in message and self._send_whole(message):
+                return
             self._dress(message)
             self._held = message
             if "body" not in message:
@@ -189,12 +198,16 @@ class _Exchange:
             body = message.get("body", b"")
             if len(body) >= GZIP_MINIMUM and not message.get("more_body"):
                 message = await self._compress(start, message)
-                body = message["body"]
-            whole = None if message.get("more_body") else self._whole
-            if whole and whole(start["status"], start["headers"], body):
-                return
             await self._send(start)
         await self._send(message)
+
+    def _send_whole(self, message: Message) -> bool:
+        """Send a hot answer, its start and body in one, if that can be done; it is dressed the same."""
+        if self._whole is None or len(message["body"]) >= GZIP_MINIMUM:
+            return False
+        lines = [b"%s: %s\r\n" % header for header in (*message["headers"], (b"x-request-id", self.request_id))]
+        head = b"".join((*lines, self.edge.lines[_is_secret(self.scope["path"])]))
+        return bool(self._whole(message["status"], head, message["body"]))
 
     def _dress(self, message: Message) -> None:
         headers = list(message.get("headers", ()))
@@ -204,8 +217,7 @@ class _Exchange:
         if b"content-security-policy" not in names:
             headers.append((b"content-security-policy", self.edge._policies(path) or API_POLICY))
         if b"cache-control" not in names:
-            secret = path.startswith(("/auth", "/users"))
-            headers.append((b"cache-control", b"no-store" if secret else b"private, no-cache"))
+            headers.append(_CACHE_CONTROL[_is_secret(path)])
         message["headers"] = headers
 
     async def _compress(self, start: Message, message: Message) -> Message:
@@ -240,6 +252,10 @@ class _Exchange:
             client=client[0],
             request_id=scope["request_id"],
         )
+
+
+def _is_secret(path: str) -> bool:
+    return path.startswith(("/auth", "/users"))
 
 
 class Deadline:

@@ -42,7 +42,18 @@ class HotRead(NamedTuple):
     render: Callable[[asyncpg.Record], HotAnswer]
 
 
-def hot(read: HotRead) -> Callable[[Endpoint], Endpoint]:
+class HotWrite(NamedTuple):
+    """How a POST is carried out by one statement, which does all that the endpoint would, or nothing.
+
+    `question` gives the statement's parameters behind session and user, from the request and its body.
+    """
+
+    statement: HotStatement
+    question: Callable[[Scope, bytes], Question | None]
+    render: Callable[[asyncpg.Record], HotAnswer]
+
+
+def hot(read: HotRead | HotWrite) -> Callable[[Endpoint], Endpoint]:
     """Mark an endpoint as hot. Stands beneath the router's decorator."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
@@ -67,15 +78,21 @@ class HotReads:
         self._inner = inner
         self._identify = identify
         self._state = app.state
-        self._reads: dict[str, HotRead] = {
-            str(route.path): read
+        marked = [
+            (str(route.path), found, route.methods or ())
             for route in iter_route_contexts(app.routes)
-            if (read := getattr(route.endpoint, "__hot__", None)) and "GET" in (route.methods or ())
-        }
+            if (found := getattr(route.endpoint, "__hot__", None))
+        ]
+        self._reads: dict[str, HotRead] = {path: found for path, found, methods in marked if "GET" in methods}
+        self._writes: dict[str, HotWrite] = {path: found for path, found, methods in marked if "POST" in methods}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request here where that can be done, else in the app."""
-        answer = await self._read(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        answer = None
+        if scope["type"] == "http" and scope["method"] == "GET":
+            answer = await self._read(scope)
+        elif scope["type"] == "http" and scope["method"] == "POST":
+            answer, receive = await self._write(scope, receive)
         if answer is None:
             await self._inner(scope, receive, send)
         else:
@@ -83,14 +100,11 @@ class HotReads:
 
     async def _read(self, scope: Scope) -> HotAnswer | None:
         """The answer to a request; None when the plain endpoint should look at it."""
-        path = scope["path"]
-        found = _ID.search(path)
-        template = path if found is None else f"{path[: found.start()]}{{id}}{path[found.end() :]}"
+        template = _template(scope)
         read = self._reads.get(template)
         coalescer: Coalescer | None = self._state.hot
         if read is None or coalescer is None:
             return None
-        scope["path_params"] = {} if found is None else {"id": found[0]}
         question = read.question(scope)
         identity = self._identify(scope)
         if question is None or identity is None:
@@ -101,6 +115,63 @@ class HotReads:
         scope["template"] = template
         return read.render(row)
 
+    async def _write(self, scope: Scope, receive: Receive) -> tuple[HotAnswer | None, Receive]:
+        """The answer to a request, or None; and its body as it is to be read from then on."""
+        template = _template(scope)
+        write = self._writes.get(template)
+        writer: Coalescer | None = self._state.hot_writes
+        if write is None or writer is None or not _is_plain_json(scope):
+            return None, receive
+        identity = self._identify(scope)
+        messages = [await receive()]
+        while messages[-1].get("more_body"):
+            messages.append(await receive())
+        replayed = _replay(messages, receive)
+        if identity is None or identity.by_cookie or messages[-1]["type"] != "http.request":
+            return None, replayed
+        question = write.question(scope, b"".join(message.get("body", b"") for message in messages))
+        if question is None:
+            return None, replayed
+        row = await writer.ask(write.statement, identity.session_id, identity.user_id, *question)
+        if row is None:
+            return None, replayed
+        scope["template"] = template
+        return write.render(row), replayed
+
+
+def _template(scope: Scope) -> str:
+    """The route template that a path would have; its id, if any, is left in the scope."""
+    path: str = scope["path"]
+    found = _ID.search(path)
+    if found is None:
+        scope["path_params"] = {}
+        return path.replace("{", "")  # somebody may ask for "/maps/{id}", literally
+    scope["path_params"] = {"id": found[0]}
+    return f"{path[: found.start()]}{{id}}{path[found.end() :]}"
+
+
+def _is_plain_json(scope: Scope) -> bool:
+    """Whether a request is a short JSON body with nothing about it that asks for more than to be carried out."""
+    is_json = short = False
+    for name, value in scope["headers"]:
+        if name in (b"idempotency-key", b"if-match", b"expect", b"content-encoding"):
+            return False
+        if name == b"content-type":
+            is_json = value == b"application/json"
+        elif name == b"content-length":
+            short = value.isdigit() and len(value) < 6
+    return is_json and short and not scope["query_string"]
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    """A `receive` that begins with messages that were received already."""
+    waiting = iter(messages)
+
+    async def again() -> Message:
+        return next(waiting, None) or await receive()
+
+    return again
+
 
 def _message(scope: Scope, answer: HotAnswer) -> Message:
     """The start of the answer, with its body: the edge, which it goes to, takes both at once."""
@@ -108,9 +179,9 @@ def _message(scope: Scope, answer: HotAnswer) -> Message:
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
     if version is not None:
         headers.append((b"etag", etag(version).encode()))
-        for name, value in scope["headers"]:
-            if name == b"if-none-match" and matches(value.decode("latin-1"), version):
-                status, body, headers = 304, b"", headers[2:]
+        tags = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"])
+        if tags and matches(tags.decode("latin-1"), version):
+            status, body, headers = 304, b"", headers[2:]
     return {"type": "http.response.start", "status": status, "headers": headers, "body": body}
 
 

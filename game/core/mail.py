@@ -1,8 +1,11 @@
 """Sending mail: by SMTP where it is configured, else as an `.eml` file in the data directory. After the answer."""
 
 import asyncio
+import random
 import re
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from email.message import EmailMessage
 from email.policy import default
 from email.utils import formatdate, make_msgid
@@ -16,6 +19,7 @@ from game.core.settings import Settings
 
 log = structlog.get_logger()
 
+_DELAY_SECONDS = (0.5, 1.5)
 _TRIES = 3
 _TIMEOUT_SECONDS = 20
 _PAUSE_SECONDS = 2.0
@@ -29,9 +33,42 @@ class Mailer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = asyncio.Event()
 
-    async def post(self, to: str, subject: str, text: str) -> None:
-        """Send a mail soon; returns at once."""
+    async def post(self, write: Callable[[], tuple[str, str, str]]) -> None:
+        """Send a mail soon; returns at once. `write` gives address, subject and text when the time has come.
+
+        That is a random moment later: if the next request took longer because of it, the time would tell which
+        addresses have accounts.
+        """
+        task = asyncio.create_task(self._deliver(write))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Wait a while for what is under way."""
+        self._closing.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late)
+
+    async def _deliver(self, write: Callable[[], tuple[str, str, str]]) -> None:
+        url = self._settings.smtp_url
+        delay = random.uniform(*_DELAY_SECONDS)  # noqa: S311 - no secret
+        try:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), delay)
+            message = self._message(*write())
+            if url is None:
+                await asyncio.to_thread(self._write, message)
+            else:
+                await self._send(message, url.get_secret_value())
+        except (Exception, asyncio.CancelledError) as error:
+            log.error("mail_given_up", error=type(error).__name__)
+
+    def _message(self, to: str, subject: str, text: str) -> EmailMessage:
         message = EmailMessage(_READABLE)
         message["From"] = self._settings.mail_from
         address = validate_email(to, check_deliverability=False)
@@ -42,27 +79,7 @@ class Mailer:
         message["Message-ID"] = make_msgid(domain="worldkeep")
         # Unencoded: the tokens in it can be copied from the file as they stand.
         message.set_content(text, cte="7bit" if text.isascii() else "8bit")
-        task = asyncio.create_task(self._deliver(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def close(self) -> None:
-        """Wait a while for what is under way."""
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late)
-
-    async def _deliver(self, message: EmailMessage) -> None:
-        url = self._settings.smtp_url
-        try:
-            if url is None:
-                await asyncio.to_thread(self._write, message)
-            else:
-                await self._send(message, url.get_secret_value())
-        except (Exception, asyncio.CancelledError) as error:
-            log.error("mail_given_up", subject=message["Subject"], error=type(error).__name__)
+        return message
 
     async def _send(self, message: EmailMessage, url: str) -> None:
         parts = urlsplit(url)

@@ -70,8 +70,7 @@ def tagged(response: Response, row: Any) -> Any:
 
 def not_modified(request: Request, version: int) -> Response | None:
     """A 304 when the client has this version already, else None."""
-    header = request.headers.get("if-none-match")
-    if header is not None and matches(header, version):
+    if matches(",".join(request.headers.getlist("if-none-match")), version):
         return Response(status_code=304, headers={"ETag": etag(version)})
     return None
 

@@ -8,8 +8,10 @@ from pydantic import WithJsonSchema
 from sqlmodel import Field
 
 from game.core.models import Shape, Timestamp, example
+from game.grid.document import DEFAULT_LIMITS
 
 MAX_EDITS = 1000
+MAX_SIZE = DEFAULT_LIMITS.max_size
 MAX_REGION = 512
 """Cells a side of a region: a screen shows far fewer."""
 

@@ -25,10 +25,10 @@ from game.core.ids import uuid7
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.versions import IfMatch, etag, require_match
 from game.editing import policy, queries, undoing
-from game.editing.models import MAX_REGION, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
+from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
 from game.grid import changes, edits
 from game.grid.changes import Change
-from game.grid.document import DEFAULT_LIMITS, GridError
+from game.grid.document import GridError
 from game.maps import queries as maps
 from game.maps.history import TooLongAgo, as_it_was
 from game.maps.models import Map, MapRead
@@ -36,7 +36,6 @@ from game.maps.models import Map, MapRead
 router = APIRouter(prefix="/maps", tags=["Editing"], route_class=HotRoute, responses=documented(Unauthorized))
 
 _LARGE_EDITS = 65_536
-MAX_SIZE = DEFAULT_LIMITS.max_size
 
 
 class InvalidEdit(Unprocessable):
@@ -81,6 +80,7 @@ def _result(row: Map, seq: int | None, change: Change) -> Response:
     response_model=EditResult,
     responses=documented(Forbidden, NotFound, PreconditionFailed, InvalidEdit, IdempotencyKeyReused),
 )
+@hot(queries.SET_CELLS)
 async def edit_map(
     id: UUID, body: EditRequest, user: CurrentUser, session: Session, if_match: IfMatch, once: Once
 ) -> Response:

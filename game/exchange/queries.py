@@ -24,6 +24,7 @@ from game.events.models import Event
 from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, BundleError, Reader, Writer
 from game.exchange.models import AssetName, BundledEvent
 from game.grid.document import GridError, check, size
+from game.grid.drawing import PictureTooLarge, Region, draw_png
 from game.grid.formats import Exported, FormatWarning, Imported, ImportedMap, link_pictures, write
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate
@@ -31,6 +32,7 @@ from game.universes import queries as universes
 from game.universes.models import Universe, UniverseWrite
 
 _EVENTS_AT_ONCE = 500
+_UVTT_PIXELS = 64
 
 
 async def bundle(database: Database, user: User, universe: Universe) -> AsyncIterator[bytes]:
@@ -289,10 +291,21 @@ async def pictures_of(session: AsyncSession, row: Map, document: dict[str, Any])
     return {str(one.id): one.data for one in await session.execute(statement)} if named else {}
 
 
+def _drawing(document: dict[str, Any]) -> bytes | None:
+    """A map as a picture, as large as may be; None for a map that is too large for any."""
+    try:
+        return draw_png(Region.of(document), cell_size=_UVTT_PIXELS)
+    except PictureTooLarge as error:
+        return draw_png(Region.of(document), cell_size=error.cell_size) if error.cell_size else None
+
+
 def written(document: dict[str, Any], format: str, name: str, pictures: dict[str, bytes]) -> Exported:
     """A map as another program's file; Universal VTT, which shows a picture, gets a drawing if there is none.
 
     Raises:
         FormatError: kept data leaves no way to write it.
     """
-    return write(document, format, name=name, pictures=pictures)
+    drawing = None
+    if format == "uvtt" and document.get("background", {}).get("asset_id") not in pictures and any(size(document)):
+        drawing = _drawing(document)
+    return write(document, format, name=name, pictures=pictures, drawing=drawing)

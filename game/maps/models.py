@@ -40,7 +40,7 @@ GRID_EXAMPLE = {
 
 
 class Assigned(JSONB):
-    """JSONB that is written whenever it was assigned: to Python, 1 and true are equal, so comparing would lose one."""
+    """JSONB that is written whenever it was assigned: to Python 1 and true are equal, comparing would lose one."""
 
     cache_ok = True
 

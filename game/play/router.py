@@ -2,20 +2,25 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from game.accounts.current import CurrentUser
 from game.core.database import Session
 from game.core.errors import FieldError, NotFound, Unauthorized, Unprocessable, documented
 from game.core.strict_json import StrictRoute
+from game.core.versions import IfNoneMatch, etag, not_modified
 from game.grid import area, paths, sight
 from game.grid.distance import distance
+from game.grid.document import DEFAULT_LIMITS
+from game.grid.drawing import PictureError, Region, draw_png, draw_svg
 from game.grid.geometry import Cell, Grid
 from game.maps import queries as maps
 from game.maps.models import Map
+from game.play import queries
 from game.play.models import AreaRead, DistanceRead, PathRead, SightRead
 
 router = APIRouter(
@@ -26,6 +31,7 @@ router = APIRouter(
 )
 
 _LARGE_RANGE = 12
+MAX_SIZE = DEFAULT_LIMITS.max_size
 
 CellText = Annotated[str, Query(max_length=20, description="A cell as `x,y`.", examples=["3,4"])]
 Column = Annotated[int, Query(ge=0, le=4095)]
@@ -129,3 +135,93 @@ async def read_area(
     except ValueError as error:
         raise _refuse("size", "out_of_range", str(error)) from None
     return {"cells": _cells(covered)}
+
+
+class PictureRefused(Unprocessable):
+    """The map cannot be drawn so."""
+
+    code = "PICTURE_REFUSED"
+
+
+class _Picture:
+    """The parameters of a picture."""
+
+    def __init__(
+        self,
+        x: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
+        y: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
+        width: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
+        height: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
+        cell_size: Annotated[int, Query(ge=1, le=256, description="Pixels a cell.")] = 32,
+        layers: Annotated[
+            str | None, Query(max_length=5000, description="Names, separated by commas; none: all not hidden.")
+        ] = None,
+        grid: Annotated[bool, Query(description="With lines between the cells.")] = False,
+    ) -> None:
+        self.place = (x, y, width, height)
+        self.options: dict[str, Any] = {"cell_size": cell_size, "grid": grid}
+        self.options["layers"] = None if layers is None else layers.split(",")
+
+
+# Drawing takes memory, much of it for large pictures: so one at a time in a worker.
+_drawing = asyncio.Semaphore(1)
+
+
+async def _drawn(
+    request: Request,
+    session: Session,
+    user: CurrentUser,
+    id: UUID,
+    picture: _Picture,
+    draw: Callable[..., bytes | str],
+    media_type: str,
+) -> Response:
+    row = await maps.get(session, user, id)
+    if unchanged := not_modified(request, row.version):
+        return unchanged
+    document, background = await queries.to_draw(session, user, row)
+
+    def work() -> bytes | str:
+        region = Region.of(document(), *picture.place)
+        return draw(region, background=background, secrets=True, **picture.options)
+
+    try:
+        async with _drawing:
+            content = await asyncio.to_thread(work)
+    except PictureError as error:
+        raise PictureRefused(str(error)) from None
+    return Response(content, headers={"ETag": etag(row.version)}, media_type=media_type)
+
+
+@router.get(
+    "/{id}/image.png",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {"image/png": {}}}},
+)
+async def draw_map_as_png(
+    request: Request,
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    picture: Annotated[_Picture, Depends()],
+    _: IfNoneMatch = None,
+) -> Response:
+    """Draw a map, or a part of it, as a PNG. The ETag is the map's version."""
+    return await _drawn(request, session, user, id, picture, draw_png, "image/png")
+
+
+@router.get(
+    "/{id}/image.svg",
+    response_class=Response,
+    responses={200: {"description": "The picture.", "content": {"image/svg+xml": {}}}},
+)
+async def draw_map_as_svg(
+    request: Request,
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    picture: Annotated[_Picture, Depends()],
+    _: IfNoneMatch = None,
+) -> Response:
+    """Draw a map, or a part of it, as an SVG. The ETag is the map's version."""
+    return await _drawn(request, session, user, id, picture, draw_svg, "image/svg+xml")

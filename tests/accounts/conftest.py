@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from sqlalchemy import event
 
 from game.accounts import passwords
+from game.core import mail
 from game.core.settings import Settings
 from game.main import create_app, lifespan
 from tests.conftest import PASSWORD, Person
@@ -68,8 +69,15 @@ async def waits_for_a_lock(database: asyncpg.Connection) -> None:
         WHERE datname = current_database() AND pg_backend_pid() = ANY(pg_blocking_pids(pid))
     """
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await database.fetchval(query):  # noqa: ASYNC110 - another process holds it
+        while not await database.fetchval(query):
             await asyncio.sleep(0.01)
+            await database.execute("SELECT pg_stat_clear_snapshot()")
+
+
+@pytest.fixture(autouse=True)
+def _no_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mails leave at once."""
+    monkeypatch.setattr(mail, "_DELAY_SECONDS", (0, 0))
 
 
 Mails = Callable[..., Awaitable[list[str]]]

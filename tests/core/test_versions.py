@@ -21,12 +21,12 @@ class TestMatches:
         assert not matches(header, 3)
 
     @pytest.mark.parametrize(
-        "header", ['"1"' + " " * 200_000 + "x", '"' * 200_001, "W/" * 100_000, '"1",' * 50_000]
+        "header", ['"1"' + " " * 20_000 + "x", '"' * 20_001, "W/" * 10_000, '"1",' * 5_000]
     )
     def test_takes_no_longer_for_a_long_header(self, header: str) -> None:
         start = time.perf_counter()
         matches(header, 3)
-        assert time.perf_counter() - start < 0.5
+        assert time.perf_counter() - start < 0.2
 
 
 class TestRequireMatch:

@@ -1,0 +1,158 @@
+"""The fast way of painting cells: the same as the plain way in all that it leaves behind."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from fastapi import FastAPI
+
+from tests.conftest import Person
+from tests.editing.test_router import edit, grid, rows, set_cells
+
+
+class Spy:
+    """Counts what the coalescer of writes answered."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.carried_out, self.passed_on = inner, 0, 0
+
+    async def ask(self, *question: Any) -> Any:
+        row = await self.inner.ask(*question)
+        self.carried_out += row is not None
+        self.passed_on += row is None
+        return row
+
+
+@pytest.fixture
+async def spy(app: FastAPI) -> AsyncIterator[Spy]:
+    spy = app.state.hot_writes = Spy(app.state.hot_writes)
+    yield spy
+    app.state.hot_writes = spy.inner
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [(0, 0, "#")],
+        [(69, 66, "#"), (64, 64, "~"), (69, 64, "#"), (65, 64, "#")],
+        [(0, 0, "#"), (1, 0, "."), (63, 63, "~")],
+    ],
+)
+async def test_leaves_behind_what_the_plain_way_does(
+    owner: Person, app: FastAPI, spy: Spy, database: asyncpg.Connection, cells: list[tuple[int, int, str]]
+) -> None:
+    left = []
+    for hot in (True, False):
+        app.state.hot_writes = spy if hot else None
+        one = await owner.map(grid_data=grid(70, 67))
+        answer = await edit(owner, one["id"], set_cells(*cells))
+        assert answer.status_code == 200, answer.text
+        stored = (await owner.client.get(f"/maps/{one['id']}")).json()
+        event = await database.fetchrow(
+            "SELECT actor_id, kind, subject_id, payload, before FROM event WHERE universe_id = $1 AND seq = 3",
+            one["universe_id"],
+        )
+        before = orjson.loads(event["before"])
+        # One way joins neighbours to runs, the other does not: what they say is the same.
+        [part] = before["change"]
+        part["runs"] = [
+            (x + at, y, was if len(was) == 1 else was[at], now if len(now) == 1 else now[at])
+            for x, y, count, was, now in part["runs"]
+            for at in range(count)
+        ]
+        headers = {name: answer.headers[name] for name in answer.headers if name != "x-request-id"}
+        left.append(
+            (answer.content, headers, stored["grid_data"], stored["version"], event["kind"], before)
+            + (str(event["subject_id"]) == one["id"], str(event["actor_id"]) == owner.id, event["payload"])
+        )
+        assert stored["updated_at"] > one["updated_at"]
+    assert left[0] == left[1]
+    assert (spy.carried_out, spy.passed_on) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "layer"),
+    [
+        ([(0, 0, "#")], "roof"),
+        ([(70, 0, "#")], "ground"),
+        ([(0, 67, "#")], "ground"),
+        ([(0, 0, "?")], "ground"),
+        ([(0, 0, "#"), (1, 0, "?")], "ground"),
+    ],
+)
+async def test_what_breaks_a_rule_is_passed_on(
+    owner: Person, spy: Spy, cells: list[tuple[int, int, str]], layer: str
+) -> None:
+    one = await owner.map(grid_data=grid(70, 67))
+    answer = await edit(owner, one["id"], {**set_cells(*cells), "layer": layer})
+    assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_EDIT")
+    assert spy.passed_on == 1
+    assert (await owner.client.get(f"/maps/{one['id']}")).json() == one
+
+
+async def test_somebody_elses_map_and_a_session_that_was_ended(owner: Person, stranger: Person, spy: Spy) -> None:
+    one = await owner.map(grid_data=grid(4, 4))
+    assert (await edit(stranger, one["id"], set_cells((0, 0, "#")))).status_code == 404
+    await owner.client.post("/auth/jwt/logout")
+    assert (await edit(owner, one["id"], set_cells((0, 0, "#")))).status_code == 401
+    assert (spy.carried_out, spy.passed_on) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"edits":[{"op":"set","layer":"ground","cells":[{"x":0,"y":0,"symbol":"#","x":1}]}]}',
+        b'{"edits":[{"op":"set","layer":"ground","cells":[{"x":0,"y":0,"symbol":"#"}]}],"more":1}',
+        b'{"edits":[{"op":"set","layer":"ground","cells":[{"x":true,"y":0,"symbol":"#"}]}]}',
+        b'{"edits":[{"op":"set","layer":"ground","cells":[{"x":-1,"y":0,"symbol":"#"}]}]}',
+        b'{"edits":[{"op":"set","layer":"ground","cells":[{"x":0,"y":0,"symbol":"##"}]}]}',
+        b'{"edits":[{"op":"set","layer":"ground\\u0000","cells":[{"x":0,"y":0,"symbol":"#"}]}]}',
+        b'{"edits":[{"op":"set","layer":"ground","cells":[]},{"op":"set"}]}',
+        b'{"edits":5}',
+        b"[",
+    ],
+)
+async def test_an_odd_body_gets_the_plain_answer(owner: Person, spy: Spy, body: bytes) -> None:
+    one = await owner.map(grid_data=grid(4, 4))
+    answer = await owner.client.post(
+        f"/maps/{one['id']}/edits", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert spy.carried_out == 0
+
+
+async def test_many_at_once_with_the_plain_way_among_them(
+    owner: Person, spy: Spy, database: asyncpg.Connection
+) -> None:
+    """Fast and plain edits of one map, all at once: none is lost, the events have no gaps, the log replays."""
+    one = await owner.map(grid_data=grid(66, 40))
+    order = random.Random(5)
+    cells = [(x, y) for x in range(66) for y in range(40)]
+    order.shuffle(cells)
+    edits = []
+    for number, (x, y) in enumerate(cells[:120]):
+        change = [set_cells((x, y, "#"))]
+        if number % 4 == 0:
+            change.append({"op": "put_entity", "entity": {"id": f"goblin-{number}", "x": x, "y": y}})
+        edits.append(edit(owner, one["id"], *change))
+    answers = await asyncio.gather(*edits)
+    assert {answer.status_code for answer in answers} == {200}
+    assert sorted(answer.json()["seq"] for answer in answers) == list(range(3, 123))
+    painted = await rows(owner, one["id"])
+    assert {(x, y) for y in range(40) for x in range(66) if painted[y][x] == "#"} == set(cells[:120])
+    assert len((await owner.client.get(f"/maps/{one['id']}")).json()["grid_data"]["entities"]) == 30
+    assert spy.carried_out == 90
+    was = await owner.client.get(f"/maps/{one['id']}", params={"at_seq": 2})
+    assert was.json()["grid_data"] == one["grid_data"]
+
+
+async def test_it_can_be_undone(owner: Person, spy: Spy) -> None:
+    one = await owner.map(grid_data=grid(4, 1))
+    await edit(owner, one["id"], set_cells((0, 0, "#"), (2, 0, "~")))
+    assert spy.carried_out == 1
+    assert (await owner.client.post(f"/maps/{one['id']}/undo")).status_code == 200
+    assert await rows(owner, one["id"]) == ["...."]
