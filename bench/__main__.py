@@ -1,6 +1,7 @@
 """`python -m bench`: starts everything, measures in turns, prints a table and writes bench/RESULTS.md."""
 
 import asyncio
+import os
 import platform
 import socket
 import subprocess
@@ -12,21 +13,43 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 import psutil
 import typer
 
 from bench import data
-from bench.contenders import CACHE, CONTENDERS, HERE, SECRET, TWO_WORKERS, Running, Unavailable, running
+from bench.contenders import CACHE, CONTENDERS, HERE, SECRET, Command, Running, Unavailable, running, worldkeep
 from bench.data import Keys
 from bench.load import Figures, load, tool
+from game.accounts import queries as accounts
 from game.core import schema
+from game.core.database import Database
 from game.core.embedded import running as postgresql
+from game.core.settings import Settings
+from game.maps import queries as maps
+from game.universes import queries as universes
 
-CONNECTIONS = (32, 1)
-Results = dict[tuple[str, str, int], list[Figures]]
+MANY = 32
+STATEMENTS = {
+    "GET /users/me": accounts.ME,
+    "GET /universes/{id}": universes.BY_ID,
+    "GET /universes": universes.LIST,
+    "GET /maps/{id}": maps.BY_ID,
+    "GET /maps": maps.LIST,
+}
+_HEAD = [
+    "| | requests/s, 32 connections | the first is so many times as fast | p50 ms | p99 ms | p50 ms, 1 connection "
+    "| CPU seconds a million requests | memory MB |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|",
+]
+_NOTES = """\
+One server process each, the same rows, the same checks in each request: signature, session, active user,
+ownership, ETag. Worldkeep also logs a line, counts its metrics and sends security headers and a request id each
+time; the others do not log. Signatures that were verified once are remembered by Worldkeep, the bare limit and
+Fastify. CPU seconds and memory are the server's own, without the database and the load.
+"""
 
 
 def say(line: str = "") -> None:
@@ -93,83 +116,131 @@ def check_alike(port: int, keys: Keys) -> None:
         raise Unavailable(f"it does not answer {path} as it should")
 
 
-def measure(
-    contenders: dict[str, Running], workloads: list[Keys], rounds: int, seconds: float
-) -> tuple[Results, dict[tuple[str, str], float]]:
-    """Load everybody in turns. Returns the figures, and the processor seconds a million requests."""
-    results: Results = {}
+class Entry(NamedTuple):
+    """Somebody who is measured: how they are started, on which database, and what they are asked for."""
+
+    command: Command
+    url: str
+    workloads: list[Keys]
+
+
+def start(stack: ExitStack, entries: dict[str, Entry], folder: Path) -> tuple[dict[str, Running], list[str]]:
+    """Start everybody. Returns those who answer as they should, and a sentence about each that does not."""
+    contenders: dict[str, Running] = {}
+    skipped = []
+    for name, entry in entries.items():
+        try:
+            one = stack.enter_context(running(entry.command, free_port(), entry.url, folder))
+            for keys in entry.workloads:
+                check_alike(one.port, keys)
+            contenders[name] = one
+        except Unavailable as reason:
+            skipped.append(f"{name} is left out: {reason}.")
+            say(skipped[-1])
+    return contenders, skipped
+
+
+def measure(contenders: dict[str, Running], entries: dict[str, Entry], rounds: int, seconds: float) -> str:
+    """Load everybody in turns. Returns a table for each workload, with the medians of all rounds."""
+    measured: dict[tuple[str, str, int], list[Figures]] = {}
     costs: dict[tuple[str, str], list[float]] = {}
-    for keys in workloads:
-        for one in contenders.values():
-            load(one.port, keys, max(CONNECTIONS), 1)
+    turns = [
+        (name, one, keys)
+        for group in zip(*(entries[name].workloads for name in contenders), strict=True)
+        for (name, one), keys in zip(contenders.items(), group, strict=True)
+    ]
+    for _, one, keys in turns:
+        load(one.port, keys, MANY, 1)
     for number in range(rounds):
-        for keys in workloads:
-            for connections in CONNECTIONS:
-                for name, one in contenders.items():
-                    before = one.cpu_seconds()
-                    figures = load(one.port, keys, connections, seconds if connections > 1 else seconds / 2)
-                    if connections > 1:
-                        cost = (one.cpu_seconds() - before) / figures.requests * 1e6
-                        costs.setdefault((name, keys.name), []).append(cost)
-                    results.setdefault((name, keys.name, connections), []).append(figures)
-                    say(
-                        f"  round {number + 1}  {keys.name:<12} {connections:>2} connections  {name:<26}"
-                        f"{figures.rate:>9,.0f}/s  p50 {figures.p50:.2f} ms  p99 {figures.p99:.2f} ms"
-                    )
-    return results, {key: median(values) for key, values in costs.items()}
-
-
-def table(contenders: dict[str, Running], results: Results, costs: dict[tuple[str, str], float]) -> str:
-    """The medians of all rounds as a table in Markdown; ratios are to the first contender, Worldkeep."""
+        for connections in (MANY, 1):
+            for name, one, keys in turns:
+                before = one.cpu_seconds()
+                figures = load(one.port, keys, connections, seconds if connections == MANY else seconds / 2)
+                measured.setdefault((name, keys.name, connections), []).append(figures)
+                if connections == MANY:
+                    cost = (one.cpu_seconds() - before) / figures.requests * 1e6
+                    costs.setdefault((name, keys.name), []).append(cost)
+                say(
+                    f"  round {number + 1}  {keys.name:<12} {connections:>2} connections  {name:<30}"
+                    f"{figures.rate:>9,.0f}/s  p50 {figures.p50:.2f} ms  p99 {figures.p99:.2f} ms"
+                )
     lines = []
-    for workload in dict.fromkeys(key[1] for key in results):
-        lines += [
-            f"### {workload}",
-            "",
-            "| | requests/s, 32 connections | Worldkeep is | p50 ms | p99 ms | p50 ms, 1 connection "
-            "| CPU s a million requests | memory MB |",
-            "|---|--:|--:|--:|--:|--:|--:|--:|",
-        ]
-        first = None
+    for workload in dict.fromkeys(keys.name for _, _, keys in turns):
+        lines += [f"### {workload}", "", *_HEAD]
+        first = 0.0
         for name, one in contenders.items():
-            many, single = (results[name, workload, connections] for connections in CONNECTIONS)
+            many, alone = measured[name, workload, MANY], measured[name, workload, 1]
             rate = median(figures.rate for figures in many)
             first = first or rate
-            p50, p99 = median(figures.p50 for figures in many), median(figures.p99 for figures in many)
-            alone = median(figures.p50 for figures in single)
             lines.append(
-                f"| {name} | {rate:,.0f} | {first / rate:.2f} x | {p50:.2f} | {p99:.2f} | {alone:.2f} "
-                f"| {costs[name, workload]:.0f} | {one.memory():.0f} |"
+                f"| {name} | {rate:,.0f} | {first / rate:.2f} | {median(one.p50 for one in many):.2f} "
+                f"| {median(one.p99 for one in many):.2f} | {median(one.p50 for one in alone):.2f} "
+                f"| {median(costs[name, workload]):.0f} | {one.memory():.0f} |"
             )
         lines.append("")
     return "\n".join(lines)
 
 
-def run(accounts: int, maps: int, rounds: int, seconds: float, only: list[str]) -> tuple[str, list[str], Results]:
-    """Build a database, start everybody on it and measure. Returns the table, who was left out, the figures."""
-    skipped: list[str] = []
+def side_by_side(rounds: int, seconds: float, only: list[str]) -> str:
+    """Everybody on one database of 25,000 universes and 2,000 maps."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="worldkeep-bench-")))
-        folder.chmod(0o711)
-        url = stack.enter_context(postgresql(folder))
-        say(f"{accounts:,} accounts, {accounts * data.UNIVERSES_EACH:,} universes, {maps:,} maps ...")
-        schema.upgrade(url)
-        asyncio.run(data.fill(url, accounts, maps))
+        folder, url = database(stack, 1000, 2000)
         workloads = asyncio.run(data.choose_keys(url, SECRET, folder))
-        contenders: dict[str, Running] = {}
-        for name, command in CONTENDERS.items():
-            if only and not any(name.startswith(one) for one in only):
-                continue
-            try:
-                one = stack.enter_context(running(command, free_port(), url, folder))
-                for keys in workloads:
-                    check_alike(one.port, keys)
-                contenders[name] = one
-            except Unavailable as reason:
-                skipped.append(f"{name} is left out: {reason}.")
-                say(skipped[-1])
-        results, costs = measure(contenders, workloads, rounds, seconds)
-        return table(contenders, results, costs), skipped, results
+        entries = {
+            name: Entry(command, url, workloads)
+            for name, command in CONTENDERS.items()
+            if not only or any(name.startswith(one) for one in only)
+        }
+        contenders, skipped = start(stack, entries, folder)
+        tables = measure(contenders, entries, rounds, seconds)
+    return "\n".join(["## Side by side: 25,000 universes, 2,000 maps", "", *skipped, "", tables])
+
+
+def at_scale(rounds: int, seconds: float) -> str:
+    """Worldkeep alone: a small database against a large one, one worker against two, and the indexes in use."""
+    with ExitStack() as stack:
+        entries = {}
+        for name, users, places in (
+            ("1,000 universes, 200 maps", 40, 200),
+            ("1,000,000 universes, 200,000 maps", 40_000, 200_000),
+        ):
+            folder, url = database(stack, users, places)
+            entries[name] = Entry(worldkeep(), url, asyncio.run(data.choose_keys(url, SECRET, folder)))
+        entries["the same, 2 workers"] = entries[name]._replace(command=worldkeep(2))
+        contenders, _ = start(stack, entries, folder)
+        tables = measure(contenders, entries, rounds, seconds)
+        indexes = asyncio.run(explain(url))
+    return "\n".join(
+        ["## Scale", "", tables, "Each statement and the indexes that it reads by:", "", *indexes, ""]
+    )
+
+
+def database(stack: ExitStack, users: int, places: int) -> tuple[Path, str]:
+    """A filled database in a folder of its own, as long as the stack is open."""
+    say(f"{users:,} accounts, {users * data.UNIVERSES_EACH:,} universes, {places:,} maps ...")
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="worldkeep-bench-")))
+    folder.chmod(0o711)
+    url = stack.enter_context(postgresql(folder))
+    schema.upgrade(url)
+    asyncio.run(data.fill(url, users, places))
+    return folder, url
+
+
+async def explain(url: str) -> list[str]:
+    """For each hot read, the scans in its plan."""
+    os.environ["DATABASE_URL"] = url
+    connection = await Database(Settings()).hot_connection()
+    try:
+        lines = []
+        for name, read in STATEMENTS.items():
+            plan = await connection.fetch(f"EXPLAIN (GENERIC_PLAN) {read.statement.sql}")
+            scans = [line[0].partition("->")[2].partition("  (")[0].strip() for line in plan if " Scan" in line[0]]
+            lines.append(
+                f"- {name}: " + ", ".join(dict.fromkeys(scan for scan in scans if "Function" not in scan))
+            )
+        return lines
+    finally:
+        await connection.close()
 
 
 def main(
@@ -179,9 +250,22 @@ def main(
     scale: Annotated[bool, typer.Option(help="Also with 1,000,000 universes and 200,000 maps (minutes).")] = False,
 ) -> None:
     """Measure Worldkeep side by side with what people would pick instead."""
-    text, skipped, _ = run(1000, 2000, rounds, seconds, only or [])
-    say()
-    say(text)
+    report = [
+        "# Results of `make bench`",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}. {machine()}. Load average before: {os.getloadavg()[0]:.1f}.",
+        f"The load: {tool()}, on the same machine, as the database is. {rounds} interleaved rounds, medians.",
+        "",
+        versions(),
+        "",
+        _NOTES,
+        side_by_side(rounds, seconds, only or []),
+    ]
+    if scale:
+        report.append(at_scale(rounds, seconds))
+    text = "\n".join(report)
+    say(f"\n{text}")
+    (HERE / "RESULTS.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,16 @@ SECRET = "a secret for benchmarks only: 0123456789abcdef"
 _UVICORN = [sys.executable, "-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port"]
 
 
+Command = Callable[[str], list[str]]
+"""The command that serves at a port."""
+
+
 class Unavailable(Exception):
     """Why a contender cannot take part, in a sentence."""
 
 
-def _worldkeep(workers: int = 1) -> Callable[[str], list[str]]:
+def worldkeep(workers: int = 1) -> Command:
+    """Worldkeep as it is served, with so many workers."""
     return lambda port: [sys.executable, "-m", "game", "serve", "--port", port, "--workers", str(workers)]
 
 
@@ -67,14 +72,13 @@ def _django(port: str) -> list[str]:
     return [str(python), *gunicorn, f"--chdir={place}", f"--bind=127.0.0.1:{port}", "app:app"]
 
 
-CONTENDERS: dict[str, Callable[[str], list[str]]] = {
-    "Worldkeep": _worldkeep(),
+CONTENDERS: dict[str, Command] = {
+    "Worldkeep": worldkeep(),
     "bare ASGI limit": _bare,
     "Fastify + pg": _fastify,
     "plain FastAPI + SQLModel": _plain_fastapi,
     "Django REST framework": _django,
 }
-TWO_WORKERS = _worldkeep(2)
 
 
 @dataclass
@@ -97,7 +101,7 @@ class Running:
 
 
 @contextmanager
-def running(command: Callable[[str], list[str]], port: int, url: str, folder: Path) -> Iterator[Running]:
+def running(command: Command, port: int, url: str, folder: Path) -> Iterator[Running]:
     """Start a contender and wait until it answers.
 
     Raises:

@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
@@ -21,7 +22,8 @@ _FILL = f"""
     SELECT uuidv7(), 'player' || n || '@example.com', '', 'Player ' || n, true, false, true
     FROM generate_series(1, %(accounts)s) n;
 
-    INSERT INTO auth_session (id, user_id, refresh_hash, user_agent, ip_address, created_at, last_used_at, expires_at)
+    INSERT INTO auth_session
+        (id, user_id, refresh_hash, user_agent, ip_address, created_at, last_used_at, expires_at)
     SELECT uuidv7(), id, '', 'bench', '127.0.0.1', now(), now(), now() + interval '30 days' FROM account;
 
     -- Everybody's first world, then everybody's second: rows of one owner do not lie side by side.
@@ -36,11 +38,11 @@ _FILL = f"""
     INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
     SELECT m.universe_id, m.id, 0, 0, 0, s.rows
     FROM map m JOIN sample s ON s.n = abs(hashtext(m.id::text)) %% 8;
-
-    -- The same maps as whole documents, the way the others would store them.
+"""
+_DOCUMENTS = """
     CREATE TABLE bench_map AS
-    SELECT m.id, m.universe_id, m.name, m.description, jsonb_set(grid_data, '{{layers,0,rows}}', c.rows) AS grid_data,
-        m.version, m.created_at, m.updated_at
+    SELECT m.id, m.universe_id, m.name, m.description,
+        jsonb_set(grid_data, '{layers,0,rows}', c.rows) AS grid_data, m.version, m.created_at, m.updated_at
     FROM map m JOIN map_chunk c ON c.map_id = m.id ORDER BY m.id;
     ALTER TABLE bench_map ADD PRIMARY KEY (id);
     CREATE INDEX ON bench_map (universe_id, id);
@@ -83,14 +85,17 @@ def _maps() -> list[dict[str, Any]]:
 
 
 async def fill(url: str, accounts: int, maps: int) -> None:
-    """Fill a migrated, empty database."""
+    """Fill a migrated, empty database.
+
+    The maps are there twice: in chunks, and as whole documents (`bench_map`), the way the others would store them.
+    """
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("CREATE TEMPORARY TABLE sample (n int, frame jsonb, rows jsonb)")
         for number, (frame, chunks) in enumerate(map(split, _maps())):
             texts = (orjson.dumps(part).decode() for part in (frame, chunks[0, 0, 0]))
             await connection.execute("INSERT INTO sample VALUES ($1, $2, $3)", number, *texts)
-        await connection.execute(_FILL % {"accounts": accounts, "maps": maps}, timeout=3600)
+        await connection.execute(_FILL % {"accounts": accounts, "maps": maps} + _DOCUMENTS, timeout=3600)
         await connection.execute("VACUUM ANALYZE", timeout=3600)
         await connection.execute("CHECKPOINT", timeout=3600)
     finally:
@@ -99,7 +104,7 @@ async def fill(url: str, accounts: int, maps: int) -> None:
 
 async def choose_keys(url: str, secret: str, folder: Path) -> list[Keys]:
     """What each workload asks for, spread over the whole of the database; the same at each run."""
-    tokens, dice = AccessTokens(secret), random.Random(5)  # noqa: S311 - no secret
+    tokens, dice = AccessTokens(secret), random.Random(5)
     connection = await asyncpg.connect(url)
     try:
         sessions = await connection.fetch("SELECT id, user_id FROM auth_session ORDER BY id")
@@ -127,7 +132,7 @@ async def choose_keys(url: str, secret: str, folder: Path) -> list[Keys]:
     }
     workloads = []
     for name, chosen_pairs in pairs.items():
-        file = folder / f"{name.replace(' ', '-')}.keys"
+        file = folder / f"{urlsplit(url).path[1:]}-{name.replace(' ', '-')}.keys"
         file.write_text("".join(f"{path} {token}\n" for path, token in chosen_pairs))
         workloads.append(Keys(name, chosen_pairs, file))
     return workloads

@@ -46,10 +46,9 @@ def load(port: int, keys: Keys, connections: int, seconds: float) -> Figures:
 
 
 def _wrk(port: int, keys: Keys, connections: int, seconds: float) -> tuple[int, ...]:
-    call = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(_SCRIPT)]
-    done = subprocess.run(
-        [*call, f"http://127.0.0.1:{port}", "--", str(keys.file)], capture_output=True, text=True, check=True
-    )
+    options = f"-t1 -c{connections} -d{max(1, round(seconds))}s --latency --timeout 30s".split()
+    call = ["wrk", *options, "-s", str(_SCRIPT), f"http://127.0.0.1:{port}", "--", str(keys.file)]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("figures ")]
     return tuple(map(int, line.split()[1:]))
 

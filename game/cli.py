@@ -21,6 +21,7 @@ from typing import Annotated, NoReturn
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
+import structlog
 import typer
 import uvicorn
 from dotenv import dotenv_values
@@ -141,6 +142,7 @@ def _migrate(settings: Settings) -> None:
 
 def _bind(host: str, port: int) -> socket.socket:
     """A socket that listens: from here on, no other server can have the port."""
+    listener = None
     try:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -149,6 +151,8 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(_BACKLOG)
     except (OSError, UnicodeError) as error:
+        if listener is not None:
+            listener.close()
         reason = error.strerror if isinstance(error, OSError) else "this is no host name"
         hint = _BIND_HINTS.get(getattr(error, "errno", 0) or 0, "Check --host and --port")
         _fail(f"Cannot listen on {host}:{port}: {reason}. {hint}.")
@@ -156,8 +160,8 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(listener: socket.socket, lines: list[str]) -> None:
-    """Print where the server is, once it answers."""
+def _announce(settings: Settings, listener: socket.socket, lines: list[str]) -> None:
+    """Say where the server is, once it answers."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to find it, not to bind
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -175,6 +179,9 @@ def _announce(listener: socket.socket, lines: list[str]) -> None:
             finally:
                 connection.close()
         else:
+            return
+        if logs.is_json(settings):
+            structlog.get_logger().info("serving", url=url)
             return
         for line in [f"Worldkeep serves at {url}", f"  API docs  {url}/docs", *lines]:
             console.print(line, soft_wrap=True, markup=False)
@@ -194,8 +201,11 @@ def serve(
     settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
     if demo and (settings.is_production or settings.host not in _LOOPBACK):
         _fail("--demo is for development on this machine: not in production, and only on 127.0.0.1.")
-    listener = _bind(settings.host, settings.port)
-    with _database(settings) as settings, _metrics_directory(settings.workers):
+    with (
+        _bind(settings.host, settings.port) as listener,
+        _database(settings) as settings,
+        _metrics_directory(settings.workers),
+    ):
         if settings.is_production and asyncio.run(_revision(settings)) != schema.head_revision():
             _fail("The database is not at this version's schema: run `python -m game migrate` first.")
         _migrate(settings)
@@ -206,7 +216,7 @@ def serve(
             logins = asyncio.run(loader.load_demo(settings))
             lines = ["  Demo log-ins", *(f"    {one.role:<12} {one.email:<28} {one.password}" for one in logins)]
         logs.configure(settings)
-        _announce(listener, lines)
+        _announce(settings, listener, lines)
         _run_server(settings, listener)
 
 

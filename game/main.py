@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from admin import guard, site
 from game.accounts.router import auth, users
 from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.router import router as assets
@@ -55,7 +56,7 @@ class Worldkeep(FastAPI):
         stack = HotReads(self, stack, state.tokens.identify)
         if state.settings.cors_origins:
             stack = _cors(stack, state.settings.cors_origins)
-        return Edge(stack, state.settings, state.metrics, state.requests, docs.policy_of)
+        return Edge(stack, state.settings, state.metrics, state.requests, _policy_of)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
@@ -74,6 +75,11 @@ def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
         allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
         expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
     )
+
+
+def _policy_of(path: str) -> bytes | None:
+    """The Content-Security-Policy of a page; None for the API, which has its own."""
+    return docs.policy_of(path) or guard.policy_of(path)
 
 
 def operation_id(route: APIRoute) -> str:
@@ -155,4 +161,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(assets)
     app.include_router(health.router)
     docs.install(app)
+    site.install(app)
     return app

@@ -3,10 +3,10 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def call(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) ->
 
     def run(*arguments: str, text: str = "", **environment: str) -> Result:
         os.environ.clear()
-        os.environ.update(clean_environment(WORLDKEEP_DATA_DIR=str(tmp_path / "data"), **environment))
+        os.environ.update(clean_environment(**{"WORLDKEEP_DATA_DIR": str(tmp_path / "data"), **environment}))
         return CliRunner().invoke(app, arguments, input=text)
 
     monkeypatch.chdir(tmp_path)
@@ -219,21 +219,17 @@ class TestDatabase:
 
     if ROOT:
 
-        def test_data_directory_of_somebody_else(self, folder: Path) -> None:
+        def test_data_directory_of_somebody_else(
+            self, call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
+        ) -> None:
+            monkeypatch.chdir(folder)
             (folder / "data").mkdir(mode=0o700)
-            done = subprocess.run(
-                ["python", "-m", "game", "migrate", "--data-dir", folder / "data"],
-                executable=shutil.which("python"),
-                env=clean_environment(),
-                cwd=folder,
-                user=65534,
-                group=65534,
-                extra_groups=[],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert_fails(done, "Permission denied.*run as its owner, or choose another one with --data-dir")
+            os.seteuid(65534)
+            try:
+                result = call("migrate", "--data-dir", str(folder / "data"))
+            finally:
+                os.seteuid(0)
+            assert_fails(result, "Permission denied.*run as its owner, or choose another one with --data-dir")
 
         def test_full_disk(self, call: Call, folder: Path) -> None:
             """A file system without room: a sentence that says how much is needed."""
@@ -278,7 +274,8 @@ class TestServe:
             counts = [self._healthy(httpx2.get(f"{server.url}/metrics")) for _ in range(4)]
             assert min(counts) >= 31
             assert server.stop() == 0
-        lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+        assert [line["url"] for line in lines if line["event"] == "serving"] == [server.url]
         requests = [line for line in lines if line["event"] == "request"]
         assert {"method", "path", "status", "ms", "client", "request_id", "timestamp"} <= set(requests[0])
         assert [line["status"] for line in requests if line["request_id"] == "known-to-the-proxy"] == [401]
@@ -308,16 +305,16 @@ class TestServe:
         cookie = client.post("/auth/cookie/login", data={"username": email, "password": PASSWORD})
         client.cookies.clear()
         client.post("/auth/forgot-password", json={"email": email})
+        client.post("/auth/request-verify-token", json={"email": email})
         tokens: list[str] = []
-        for _ in range(100):
+        end = time.monotonic() + 5
+        while len(tokens) < 2:
+            assert time.monotonic() < end
             mails = "\n".join(path.read_text() for path in (data_dir / "mail").glob("*.eml"))
-            tokens = re.findall(r"^(eyJ[\w.-]+)$", mails, re.MULTILINE)
-            if "reset-password" in mails:
-                break
+            tokens = re.findall(r"^\s*(eyJ[\w.-]+)$", mails, re.MULTILINE)
         for token in tokens:
             client.post("/auth/verify", json={"token": token})
             client.post("/auth/reset-password", json={"token": token, "password": new})
-        assert len(tokens) >= 2
         pairs = [pair["access_token"], pair["refresh_token"], again["access_token"], again["refresh_token"]]
         return [PASSWORD, wrong, new, *tokens, *pairs, *cookie.cookies.values()]
 
@@ -340,10 +337,11 @@ class TestServe:
 
     @staticmethod
     def _announced(log: Path) -> str:
-        for _ in range(200):
-            if "player two" in (text := log.read_text()):
-                return text
-        raise AssertionError(text)
+        end = time.monotonic() + 5
+        while "player two" not in (text := log.read_text()):
+            assert time.monotonic() < end, text
+            time.sleep(0.02)
+        return text
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
     def test_demo_is_for_this_machine_only(self, host: str, call: Call) -> None:
@@ -402,14 +400,11 @@ class TestSuperuser:
         assert ask(url, self.FIND) == "keeper@example.com|t|t|t"
         assert ask(url, "SELECT hashed_password FROM account") != old
 
-    @pytest.mark.parametrize("email", ["nonsense", "", "a@b", "a b@example.com", "a@example.com\n"])
+    @pytest.mark.parametrize("email", ["nonsense", "", "a@b", "a b@example.com"])
     def test_bad_address(self, email: str, call: Call, url: str) -> None:
         result = call("superuser", email, "--password-stdin", text=PASSWORD, DATABASE_URL=url)
-        if email.strip() == "a@example.com":
-            assert result.exit_code == 0
-        else:
-            assert_fails(result, "is not an e-mail address")
-            assert ask(url, "SELECT count(*) FROM account") == "0"
+        assert_fails(result, "is not an e-mail address")
+        assert ask(url, "SELECT count(*) FROM account") == "0"
 
     @pytest.mark.parametrize("password", ["", "1234567", "x" * 129])
     def test_bad_password(self, password: str, call: Call, url: str) -> None:

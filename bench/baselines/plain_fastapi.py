@@ -1,4 +1,4 @@
-"""FastAPI with SQLModel, the way their documentation teaches: a session and a user by dependency, a response model."""
+"""FastAPI with SQLModel, as their documentation teaches: session and user by dependency, a response model."""
 
 import os
 from collections.abc import AsyncIterator

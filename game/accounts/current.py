@@ -33,8 +33,17 @@ class Caller(NamedTuple):
     identity: Identity
 
 
+def comes_from_our_page(request: Request) -> bool:
+    """Whether a request comes from a page of this server, or from no page at all, as far as its browser says."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+
+
 def refuse_cross_site(request: Request) -> None:
-    """Go on only when a request comes from a page of ours, or from no page at all: for what a cookie vouches for.
+    """Go on only when a request comes from a page of ours or of a game that may call us.
 
     Raises:
         CrossSite: a browser sent it for another site.
@@ -42,12 +51,7 @@ def refuse_cross_site(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin and origin in request.app.state.settings.cors_origins:
         return
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        ours = site in ("same-origin", "none")
-    else:
-        ours = origin is None or origin.partition("://")[2] == request.headers.get("host")
-    if not ours:
+    if not comes_from_our_page(request):
         raise CrossSite
 
 

@@ -21,6 +21,9 @@ from game.accounts.models import User
 from game.accounts.passwords import hash_password, verify_password
 from game.accounts.tokens import derive_key
 
+AddressTaken = exceptions.UserAlreadyExists
+"""Raised when an address has an account already."""
+
 
 class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
     """The library's adapter, flushing where it would commit: the commit is the request's."""
@@ -96,13 +99,14 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         return user
 
     async def change(self, user: User, fields: dict[str, Any], session_to_keep: UUID | None = None) -> User:
-        """Change a locked account; a new password or a deactivation ends its log-ins, but for one.
+        """Change a locked account; a new password, a deactivation or a demotion ends its log-ins, but for one.
 
         Raises:
             exceptions.UserAlreadyExists: the new address has an account.
         """
         fields = dict(fields)
-        ends_sessions = "password" in fields or fields.get("is_active") is False
+        demotes = user.is_superuser and fields.get("is_superuser") is False
+        ends_sessions = "password" in fields or fields.get("is_active") is False or demotes
         if "password" in fields:
             fields["hashed_password"] = await hash_password(fields.pop("password"))
         if fields.get("email", user.email).lower() != user.email.lower():

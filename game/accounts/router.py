@@ -1,7 +1,5 @@
 """Signing up, logging in and out, and accounts."""
 
-import hashlib
-import ipaddress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,8 +8,9 @@ from fastapi.security import OAuth2PasswordRequestForm
 from fastapi_users import exceptions
 from sqlalchemy.exc import IntegrityError
 
-from game.accounts import letters, policy, queries
+from game.accounts import entrance, letters, policy, queries
 from game.accounts.current import CurrentCaller, CurrentUser, refuse_cross_site
+from game.accounts.entrance import BadCredentials
 from game.accounts.letters import Letter
 from game.accounts.manager import UserManager
 from game.accounts.models import (
@@ -30,10 +29,9 @@ from game.accounts.models import (
     UserRegister,
     UserUpdate,
     UserUpdateMe,
-    as_stored,
 )
 from game.accounts.passwords import verify_password
-from game.accounts.tokens import COOKIE, RefreshTokens
+from game.accounts.tokens import RefreshTokens
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import (
@@ -61,12 +59,6 @@ class UserAlreadyExists(BadRequest):
     """There is an account with this e-mail address already."""
 
     code = "REGISTER_USER_ALREADY_EXISTS"
-
-
-class BadCredentials(BadRequest):
-    """The e-mail address or the password is wrong."""
-
-    code = "LOGIN_BAD_CREDENTIALS"
 
 
 class BadResetToken(BadRequest):
@@ -109,21 +101,6 @@ Manager = Annotated[UserManager, Depends(get_manager)]
 Credentials = Annotated[OAuth2PasswordRequestForm, Depends()]
 
 
-def client_address(request: Request) -> str:
-    """Where a request comes from, for limits: an IPv4 address, or the /64 network of an IPv6 one."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host[:45]
-    if address.version == 6 and address.ipv4_mapped:
-        # How a socket for both families writes an IPv4 address.
-        return str(address.ipv4_mapped)
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
-    return host
-
-
 def _post(request: Request, background: BackgroundTasks, letter: Letter) -> None:
     background.add_task(request.app.state.mailer.post, lambda: letter)
 
@@ -133,47 +110,11 @@ def _limiter(request: Request) -> Limiter:
     return limiter
 
 
-def _address_key(email: str) -> str:
-    return hashlib.sha256(email.lower().encode()).hexdigest()[:32]
-
-
-def _ten_times(rate: Rate) -> Rate:
-    return rate._replace(times=rate.times * 10)
-
-
-async def _log_in(request: Request, manager: UserManager, form: OAuth2PasswordRequestForm) -> User:
-    """The user of a log-in form, held, within the limits."""
-    rate: Rate = request.app.state.settings.limit_login
-    email = as_stored(form.username[:300])
-    every = f"login:{client_address(request)}"
-    one = f"{every}:{_address_key(email)}"
-    limiter = _limiter(request)
-    # First of all its addresses together: who is stopped there leaves no more counters behind.
-    await limiter.count({every: _ten_times(rate)})
-    await limiter.count({one: rate})
-    user = await manager.log_in(email, form.password) if len(form.password) <= 1024 else None
-    if user is None:
-        raise BadCredentials
-    await limiter.give_back([one, every])
-    return user
-
-
 async def _count_mail(request: Request, email: str) -> None:
     """Count a mail that anybody may ask for, of this client and to this address."""
     rate: Rate = request.app.state.settings.limit_mail
-    await _limiter(request).count({f"mail:{client_address(request)}": _ten_times(rate)})
-    await _limiter(request).count({f"mail:{_address_key(email)}": rate})
-
-
-async def _start_session(request: Request, session: Session, user: User) -> tuple[AuthSession, str]:
-    return await queries.start_session(
-        session,
-        request.app.state.refresh_tokens,
-        user.id,
-        request.app.state.settings.session_days,
-        user_agent=request.headers.get("user-agent", ""),
-        ip_address=request.client.host if request.client else "",
-    )
+    await _limiter(request).count({f"mail:{entrance.client_address(request)}": entrance.ten_times(rate)})
+    await _limiter(request).count({f"mail:{entrance.address_key(email)}": rate})
 
 
 def _pair(request: Request, row: AuthSession, refresh_token: str) -> TokenPair:
@@ -193,7 +134,7 @@ async def register_user(
 ) -> Any:
     """Sign up."""
     settings: Settings = request.app.state.settings
-    await _limiter(request).count({f"signup:{client_address(request)}": settings.limit_signup})
+    await _limiter(request).count({f"signup:{entrance.client_address(request)}": settings.limit_signup})
     try:
         user = await manager.sign_up(body.email, body.password, body.display_name)
     except exceptions.UserAlreadyExists:
@@ -225,8 +166,8 @@ async def log_in(request: Request, session: Session, manager: Manager, form: Cre
     Send the access token as `Authorization: Bearer ...`. It works for a quarter of an hour; the refresh token gets
     the next one.
     """
-    user = await _log_in(request, manager, form)
-    return _pair(request, *await _start_session(request, session, user))
+    user = await entrance.log_in(request, manager, form.username, form.password)
+    return _pair(request, *await entrance.start_session(request, session, user))
 
 
 @auth.post("/jwt/refresh", response_model=TokenPair, responses=documented(Unauthorized, Unprocessable))
@@ -262,19 +203,10 @@ async def log_out(caller: CurrentCaller, session: Session) -> None:
 async def log_in_with_cookie(request: Request, session: Session, manager: Manager, form: Credentials) -> Response:
     """Log in: for pages of this site. Sets a cookie that scripts cannot read and other sites cannot use."""
     refuse_cross_site(request)
-    user = await _log_in(request, manager, form)
-    row, _ = await _start_session(request, session, user)
-    settings: Settings = request.app.state.settings
-    lifetime = settings.session_days * 86_400
+    user = await entrance.log_in(request, manager, form.username, form.password)
+    row, _ = await entrance.start_session(request, session, user)
     response = Response(status_code=204)
-    response.set_cookie(
-        COOKIE,
-        request.app.state.tokens.sign(row.user_id, row.id, lifetime),
-        max_age=lifetime,
-        httponly=True,
-        samesite="strict",
-        secure=settings.is_production,
-    )
+    entrance.set_cookie(request, response, row)
     return response
 
 
@@ -283,8 +215,7 @@ async def log_out_with_cookie(request: Request, caller: CurrentCaller, session: 
     """Log out, and forget the cookie."""
     await queries.end_session(session, caller.user.id, caller.identity.session_id)
     response = Response(status_code=204)
-    secure = request.app.state.settings.is_production
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=secure)
+    entrance.delete_cookie(request, response)
     return response
 
 
@@ -440,7 +371,7 @@ async def _check_current_password(request: Request, user: User, current: str | N
 async def _count_notice(request: Request, user: User) -> None:
     """Count a change that a mail tells of: whoever makes them one after the other fills somebody's mailbox."""
     rate: Rate = request.app.state.settings.limit_mail
-    keys = (f"notice:{user.id}", f"notice:{_address_key(user.email)}")
+    keys = (f"notice:{user.id}", f"notice:{entrance.address_key(user.email)}")
     await _limiter(request).count(dict.fromkeys(keys, rate))
 
 
@@ -491,7 +422,7 @@ async def update_user(
 ) -> Any:
     """Change an account. For superusers.
 
-    A new password or a deactivation ends all log-ins of the account.
+    A new password, a deactivation or a demotion ends all log-ins of the account.
     """
     other = await _to_change(session, "updateUser", user, id, if_match)
     fields = body.model_dump(exclude_unset=True)

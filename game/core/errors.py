@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 log = structlog.get_logger()
 
@@ -234,7 +234,8 @@ def problem_of(error: Exception) -> Problem:
         log.error("unexpected_error", exc_info=error)
         return Problem("Something went wrong on the server. The request id finds it in the log.")
     if isinstance(problem, Unavailable) and not isinstance(error, Problem):
-        log.warning("database_unavailable", error=type(error).__name__)
+        cause = (isinstance(error, DBAPIError) and error.orig and error.orig.__cause__) or error
+        log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause)[:_MAX_TEXT])
     return problem
 
 
@@ -281,12 +282,13 @@ def _from_framework(request: Request, error: HTTPException) -> Response:
 
 def _allowed_methods(request: Request) -> list[str]:
     """The methods that a path takes: Starlette names only those of the first route that has the path."""
-    routes = request.app.router.routes
+    # What is mounted are files.
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
     allowed = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    ] or ["GET"]
     return ["GET", "HEAD", *allowed[1:]] if allowed[:1] == ["GET"] else allowed
 
 

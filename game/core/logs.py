@@ -1,11 +1,13 @@
 """Structured logs: JSON in production, readable in a terminal; uvicorn's lines look like ours."""
 
 import asyncio
+import io
 import logging
 import re
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -38,6 +40,22 @@ def _json(_: Any, __: Any, event: dict[str, Any]) -> str:
     return orjson.dumps(event, default=repr).decode()
 
 
+class _Stderr(io.TextIOBase):
+    """Standard error that never fails: a full disk or a closed pipe costs lines of the log, not answers."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
+
+
+_STDERR = cast(TextIO, _Stderr())
+
+
 def is_json(settings: Settings) -> bool:
     """Whether lines are JSON, or for a person's eyes."""
     return settings.log_format == "json" or (settings.log_format == "auto" and settings.is_production)
@@ -63,10 +81,10 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*_SHARED, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=_STDERR),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(_STDERR)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
@@ -110,5 +128,5 @@ class RequestLog:
         """Write what is still to be written: now and then, and when the server stops."""
         lines = b"".join(self._lines).decode()
         self._lines.clear()
-        sys.stderr.write(lines)
-        sys.stderr.flush()
+        _STDERR.write(lines)
+        _STDERR.flush()

@@ -69,7 +69,8 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
             responses["304"] = {"description": "You have this version already."}
         for status, response in responses.items():
             schema = _resolved(document, response.get("content", {}).get(_JSON, {}).get("schema", {}))
-            names = ["ETag"] if "version" in schema.get("properties", ()) or status == "304" else []
+            tagged = "version" in schema.get("properties", ()) or ("304" in responses and status < "400")
+            names = ["ETag"] if tagged else []
             names += ["Location"] if status == "201" and f"{path}/{{id}}" in document["paths"] else []
             if names:
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}

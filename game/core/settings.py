@@ -84,7 +84,9 @@ class Settings(BaseSettings):
         Rate(8, 60), description="Failed log-ins of one address from one client; 10 times as many a client."
     )
     limit_signup: RateText = Field(Rate(20, 3600), description="Sign-ups from one client.")
-    limit_mail: RateText = Field(Rate(5, 3600), description="Mails to one address on request.")
+    limit_mail: RateText = Field(
+        Rate(5, 3600), description="Mails to one address; on request 10 times as many a client."
+    )
     access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token works.")
     session_days: int = Field(30, ge=1, le=365, description="How long a log-in lasts without being used.")
 

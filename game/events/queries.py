@@ -5,11 +5,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select, text
+from sqlalchemy import Text, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.events.models import Event
+
+_MOST_BYTES = 4 * 2**20
+"""Of payloads in one page, but for its last event."""
 
 # The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
@@ -52,19 +55,17 @@ async def record(
 
 
 async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) -> Sequence[Any]:
-    """The events of a universe that follow number `seq`, oldest first."""
+    """The events of a universe that follow number `seq`, oldest first: up to `limit`, fewer if they are large."""
     # Without `before`: it may be megabytes, and is for undo.
-    statement = (
-        select(
-            col(Event.seq),
-            col(Event.kind),
-            col(Event.actor_id),
-            col(Event.subject_id),
-            col(Event.payload),
-            col(Event.created_at),
-        )
+    columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.payload, Event.created_at]
+    some = (
+        select(*map(col, columns), func.octet_length(cast(col(Event.payload), Text)).label("bytes"))
         .where(col(Event.universe_id) == universe_id, col(Event.seq) > seq)
         .order_by(col(Event.seq))
         .limit(limit)
+        .subquery()
     )
+    ahead = func.sum(some.c.bytes).over(order_by=some.c.seq) - some.c.bytes
+    fitting = select(some, ahead.label("ahead")).subquery()
+    statement = select(fitting).where(fitting.c.ahead < _MOST_BYTES).order_by(fitting.c.seq)
     return (await session.execute(statement)).all()

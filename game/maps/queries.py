@@ -34,12 +34,12 @@ _LARGE = 65_536
 """Cells from which work on a grid goes to a thread, so that other requests go on."""
 
 _HEAD = """
-    '{"id":"' || m.id || '","universe_id":"' || m.universe_id || '","name":' || to_json(m.name)
-    || ',"description":' || to_json(m.description)
+    concat('{"id":"', m.id, '","universe_id":"', m.universe_id, '","name":', to_json(m.name),
+        ',"description":', to_json(m.description))
 """
 _TAIL = f"""
-    ',"version":' || m.version
-    || ',"created_at":"' || {rfc3339("m.created_at")} || '","updated_at":"' || {rfc3339("m.updated_at")} || '"}}'
+    concat(',"version":', m.version,
+        ',"created_at":"', {rfc3339("m.created_at")}, '","updated_at":"', {rfc3339("m.updated_at")}, '"}}')
 """
 _DOCUMENT = f"""
     m.version, m.width, m.height, {_HEAD} || ',"grid_data":' AS head, m.grid_data::text AS frame, {_TAIL} AS tail,
@@ -71,17 +71,18 @@ _SUMMARY = f"{_HEAD} || {_TAIL}"
 
 LIST = HotRead(
     HotStatement(f"""
-        SELECT q.n, page.items, page.next_id
+        SELECT q.n, page.items, CASE WHEN EXISTS (
+            SELECT FROM universe u JOIN map m ON m.universe_id = u.id WHERE {universes.READABLE} AND m.id > page.last
+        ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (
-            SELECT string_agg({_SUMMARY}, ',' ORDER BY m.id) FILTER (WHERE m.place <= q.most) AS items,
-                CASE WHEN count(*) > q.most THEN (array_agg(m.id ORDER BY m.id))[q.most] END AS next_id
+            -- In the order of the rows below; the last is there when the page is full.
+            SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.most] AS last
             FROM (
-                SELECT m.id, m.universe_id, m.name, m.description, m.version, m.created_at, m.updated_at,
-                    row_number() OVER (ORDER BY m.id) AS place
+                SELECT m.id, m.universe_id, m.name, m.description, m.version, m.created_at, m.updated_at
                 FROM universe u JOIN map m ON m.universe_id = u.id
                 WHERE {universes.READABLE} AND (q.after IS NULL OR m.id > q.after)
-                ORDER BY m.id LIMIT q.most + 1
+                ORDER BY m.id LIMIT q.most
             ) m
         ) page
     """),

@@ -23,9 +23,9 @@ READABLE = "u.owner_id = a.id"
 """`readable_by` for the hot statements: universe `u`, account `a`."""
 
 _JSON = f"""
-    '{{"id":"' || u.id || '","name":' || to_json(u.name) || ',"description":' || to_json(u.description)
-    || ',"owner_id":"' || u.owner_id || '","version":' || u.version
-    || ',"created_at":"' || {rfc3339("u.created_at")} || '","updated_at":"' || {rfc3339("u.updated_at")} || '"}}'
+    concat('{{"id":"', u.id, '","name":', to_json(u.name), ',"description":', to_json(u.description),
+        ',"owner_id":"', u.owner_id, '","version":', u.version,
+        ',"created_at":"', {rfc3339("u.created_at")}, '","updated_at":"', {rfc3339("u.updated_at")}, '"}}')
 """
 
 BY_ID = HotRead(
@@ -41,15 +41,17 @@ BY_ID = HotRead(
 
 LIST = HotRead(
     HotStatement(f"""
-        SELECT q.n, page.items, page.next_id
+        SELECT q.n, page.items, CASE WHEN EXISTS (
+            SELECT FROM universe u WHERE {READABLE} AND u.id > page.last
+        ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (
-            SELECT string_agg({_JSON}, ',' ORDER BY u.id) FILTER (WHERE u.place <= q.most) AS items,
-                CASE WHEN count(*) > q.most THEN (array_agg(u.id ORDER BY u.id))[q.most] END AS next_id
+            -- In the order of the rows below; the last is there when the page is full.
+            SELECT string_agg({_JSON}, ',') AS items, (array_agg(u.id))[q.most] AS last
             FROM (
-                SELECT u.*, row_number() OVER (ORDER BY u.id) AS place FROM universe u
+                SELECT * FROM universe u
                 WHERE {READABLE} AND (q.after IS NULL OR u.id > q.after)
-                ORDER BY u.id LIMIT q.most + 1
+                ORDER BY u.id LIMIT q.most
             ) u
         ) page
     """),

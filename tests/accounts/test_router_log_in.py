@@ -78,14 +78,9 @@ class TestLogIn:
         assert known == unknown
         assert [len(part) for part in known] == [1, 1]
 
-    @pytest.mark.parametrize(
-        "write",
-        [str.upper, str.swapcase, lambda email: f"  {email} "],
-    )
-    async def test_an_address_in_another_spelling(
-        self, client: httpx2.AsyncClient, owner: Person, write: Callable[[str], str]
-    ) -> None:
-        assert (await log_in(client, owner, username=write(owner.email))).status_code == 200
+    async def test_an_address_in_another_spelling(self, client: httpx2.AsyncClient, owner: Person) -> None:
+        for spelling in (owner.email.upper(), owner.email.swapcase(), f"  {owner.email} "):
+            assert (await log_in(client, owner, username=spelling)).status_code == 200, spelling
 
     async def test_an_address_in_letters_of_the_world(
         self, client: httpx2.AsyncClient, new_person: NewPerson
@@ -528,9 +523,11 @@ class TestCookie:
         assert (await client.get("/users/me", headers=bearer)).json()["id"] == stranger.id
         assert (await client.get("/users/me", headers={"authorization": "Bearer x"})).status_code == 401
 
-    @pytest.mark.parametrize(
-        "headers",
-        [
+    async def test_cross_site_writes_are_refused(
+        self, app: FastAPI, client: httpx2.AsyncClient, owner: Person
+    ) -> None:
+        await cookie_of(client, owner)
+        foreign = [
             {"origin": "https://evil.example"},
             {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
             {"sec-fetch-site": "cross-site"},
@@ -542,41 +539,34 @@ class TestCookie:
             {"origin": "http://localhost:1"},
             {"origin": "localhost"},
             {"origin": "", "sec-fetch-site": "cross-site"},
-        ],
-    )
-    async def test_cross_site_writes_are_refused(
-        self, app: FastAPI, client: httpx2.AsyncClient, owner: Person, headers: dict[str, str]
-    ) -> None:
-        async with new_client(app) as clean:
-            refused = await clean.post(
-                "/auth/cookie/login", data={"username": owner.email, "password": PASSWORD}, headers=headers
-            )
-            assert refused.status_code == 403
-            assert "set-cookie" not in refused.headers
-        await cookie_of(client, owner)
-        for method, path, body in (
+        ]
+        writes = [
             ("POST", "/universes", {"name": "Planted"}),
             ("PATCH", "/users/me", {"display_name": "Planted"}),
             ("POST", "/auth/cookie/logout", None),
             ("POST", "/auth/jwt/logout", None),
             ("DELETE", f"/auth/sessions/{session_of(client.cookies[COOKIE])}", None),
-        ):
-            answer = await client.request(method, path, json=body, headers=headers)
-            assert answer.status_code == 403, (method, path)
-            assert answer.json()["code"] == "CROSS_SITE_REQUEST"
-        me = await client.get("/users/me", headers=headers)
-        assert me.json()["display_name"] == "Owner"
+        ]
+        for headers in foreign:
+            for method, path, body in writes:
+                answer = await client.request(method, path, json=body, headers=headers)
+                assert answer.status_code == 403, (method, path, headers)
+                assert answer.json()["code"] == "CROSS_SITE_REQUEST"
+            async with new_client(app) as clean:
+                form = {"username": owner.email, "password": PASSWORD}
+                refused = await clean.post("/auth/cookie/login", data=form, headers=headers)
+                assert refused.status_code == 403
+                assert "set-cookie" not in refused.headers
+            # Reading is harmless: the other site does not get to see the answer.
+            assert (await client.get("/users/me", headers=headers)).json()["display_name"] == "Owner"
         assert (await client.get("/universes")).json()["items"] == []
 
-    @pytest.mark.parametrize(
-        "headers",
-        [{}, {"origin": "http://localhost"}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}],
-    )
-    async def test_writes_from_here(
-        self, client: httpx2.AsyncClient, owner: Person, headers: dict[str, str]
-    ) -> None:
+    async def test_writes_from_here(self, client: httpx2.AsyncClient, owner: Person) -> None:
         await cookie_of(client, owner)
-        assert (await client.post("/universes", json={"name": "Mine"}, headers=headers)).status_code == 201
+        ours = [{}, {"origin": "http://localhost"}, {"sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}]
+        for headers in ours:
+            answer = await client.post("/universes", json={"name": "Mine"}, headers=headers)
+            assert answer.status_code == 201, headers
 
     async def test_an_origin_that_is_allowed(self, owner: Person, another_app: AnotherApp) -> None:
         app = await another_app(cors_origins=["https://game.example"])

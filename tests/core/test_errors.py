@@ -18,10 +18,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from game.core import errors
 from game.core.errors import Conflict, FieldError, Unavailable, Unprocessable, as_problem, documented
-from tests.conftest import Person, Server, serving
+from tests.conftest import Person, Server, new_client, serving, sign_up_and_log_in
 
 JSON = {"content-type": "application/json"}
 SECRET = "hunter2-hunter2"
+
+
+@pytest.fixture(scope="module")
+async def owner(app: FastAPI) -> Person:
+    """Somebody with an account; one for all tests here, for passwords take long to hash."""
+    return await sign_up_and_log_in(new_client(app))
 
 
 def check_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
@@ -58,6 +64,7 @@ class TestFrameworkErrors:
             ("POST", "/health", "GET, HEAD"),
             ("BREW", "/maps", "GET, HEAD, POST"),
             ("POST", "/docs", "GET, HEAD"),
+            ("POST", "/docs/assets/favicon.png", "GET, HEAD"),
         ],
     )
     async def test_405_says_which_methods_there_are(

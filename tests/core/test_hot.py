@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlsplit
 from uuid import UUID, uuid4
@@ -18,15 +20,8 @@ from game.core.coalescer import Coalescer, HotStatement
 from tests.conftest import Person, new_client, serving
 
 NOBODY = "01a1fbbf-0000-7000-8000-000000000000"
-ODD_TEXTS = [
-    'a "quoted" name',
-    "back\\slash \\n \\u0041",
-    "Ünïcödé Ω 龍 🐉 ‮",
-    "<b>&amp;</b> / %00 {} $1",
-    "  \u00a0\u2028\u2029\u200b",
-    "\ufeff\ufffd\U0010ffff",
-]
-CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f"
+ODD_TEXTS = ['a "quoted" name', "back\\slash \\n \\u0041", "Ünïcödé Ω 龍 🐉", "<b>&amp;</b> / %00 {} $1"]
+CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f\u00a0\u2028\u2029\u200b\u202e\ufeff\ufffd\U0010ffff"
 
 
 class CountingCoalescer(Coalescer):
@@ -145,23 +140,20 @@ class TestUniverse:
         assert upper.status_code == 200
         slash = await both(owner.client, f"/universes/{id}/", hot=True)
         assert slash.status_code == 200
+        bare = id.replace("-", "")
         for odd in (
             id[:-1],
-            id + "0",
-            id.replace("-", ""),
+            f"{id}0",
+            f"0{id}",
+            bare,
             f"{{{id}}}",
             f"urn:uuid:{id}",
-            "99999999999999999999",
+            "9" * 20,
             "{id}",
+            "%7Bid%7D",
         ):
-            await both(owner.client, f"/universes/{odd}")
-        for odd in (
-            f"/universes/{id}/{id}",
-            f"/{id}",
-            f"/universes{id}",
-            f"//universes/{id}",
-            "/universes/%7Bid%7D",
-        ):
+            await both(owner.client, f"/universes/{odd}", hot=False)
+        for odd in (f"/universes/{id}/{id}", f"/{id}", f"/universes{id}", f"//universes/{id}"):
             answer = await both(owner.client, odd, hot=False)
             assert answer.status_code == 404
 
@@ -204,10 +196,8 @@ class TestIfNoneMatch:
             ("1", 200),
             ('"', 200),
             ('"1', 200),
-            ('"1"x', 200),
             ("\u00e9\u00ff", 200),
             ('"x", ' * 199 + '"1"', 304),
-            ('"x", ' * 300 + '"1"', 422),
         ],
     )
     async def test_lists(self, both: Any, owner: Person, tags: str, status: int) -> None:
@@ -297,14 +287,11 @@ class TestWhoAsks:
         await self.check(both, owner.client, paths, 401)
 
     async def test_a_remembered_token_expires(
-        self, both: Any, app: FastAPI, owner: Person, paths: list[str]
+        self, both: Any, owner: Person, paths: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        identity = app.state.tokens.read(owner.tokens["access_token"].encode())
-        token = app.state.tokens.sign(identity.user_id, identity.session_id, 1)
-        headers = {"Authorization": f"Bearer {token}"}
-        await self.check(both, owner.client, paths[:1], 200, hot=True, headers=headers)
-        await asyncio.sleep(1.1)
-        await self.check(both, owner.client, paths, 401, hot=False, headers=headers)
+        await self.check(both, owner.client, paths, 200, hot=True)
+        monkeypatch.setattr("game.accounts.tokens.time", SimpleNamespace(time=lambda: time.time() + 3600))
+        await self.check(both, owner.client, paths, 401, hot=False)
 
     async def test_somebody_elses_session(
         self, both: Any, app: FastAPI, owner: Person, stranger: Person, paths: list[str]
@@ -325,7 +312,7 @@ class TestLists:
     async def crowd(self, owner: Person) -> Person:
         """Somebody with 23 universes and as many maps."""
         home = None
-        for number, text in zip(range(23), ODD_TEXTS * 4, strict=False):
+        for number, text in zip(range(23), ODD_TEXTS * 6, strict=False):
             universe = await owner.universe(name=f"{number:02} {text}", description=text + CONTROLS)
             home = universe["id"] if number % 3 == 0 else home
             await owner.map(home, name=f"{number:02} {text}", description=text, grid_data=grid(70, 2))
@@ -353,68 +340,33 @@ class TestLists:
     async def test_odd_query_strings(self, both: Any, crowd: Person, path: str) -> None:
         cursor = (await crowd.client.get(f"{path}?limit=3")).json()["next_cursor"]
         by_name = (await crowd.client.get(f"{path}?limit=3&sort=name")).json()["next_cursor"]
-        for query in (
-            *(
-                "",
-                "?",
-                "?&",
-                "?&&limit=3",
-                "?limit=3&",
-                "?limit=3&limit=5",
-                "?limit=5&limit=x",
-                "?limit",
-                "?limit=",
-            ),
-            *(
-                "?limit=0",
-                "?limit=-1",
-                "?limit=101",
-                "?limit=1e2",
-                "?limit=+5",
-                "?limit=%2B5",
-                "?limit=%35",
-                "?limit=05",
-            ),
-            *(
-                "?limit=5.0",
-                "?limit= 5",
-                "?limit=٣",
-                "?limit=\u00b2",
-                "?limit=1_0",
-                "?limit=0000000005",
-                "?LIMIT=5",
-            ),
-            *(
-                "?limit=99999999999999999999",
-                "?unknown=1",
-                "?limit=5&unknown=1",
-                "?limit=5;cursor=x",
-                "?q=",
-                "?q=name",
-            ),
-            *("?sort=name", "?sort=created_at", "?sort=-created_at", "?sort=nothing", "?q=%00", "?q=%"),
-            *(
-                "?cursor=",
-                "?cursor=x",
-                "?cursor=%00",
-                "?cursor=bnVsbA",
-                f"?cursor={by_name}",
-                f"?cursor={cursor}=",
-            ),
-            *(
-                f"?cursor={cursor}",
-                f"?cursor={cursor}&cursor=x",
-                f"?cursor=x&cursor={cursor}",
-                f"?cursor={cursor[:-1]}",
-            ),
-            *(f"?cursor={quote(cursor, safe='')}", f"?cursor={cursor}&sort=name", f"?cursor={by_name}&sort=name"),
-            *(
-                f"?cursor={cursor}&limit=2",
-                f"?cursor={cursor}&limit=0",
-                f"?universe_id={NOBODY}",
-                "?universe_id=x",
-            ),
-        ):
+        limits = [
+            "",
+            "?",
+            "0",
+            "-1",
+            "101",
+            "1e2",
+            "+5",
+            "%2B5",
+            "%35",
+            "05",
+            "5.0",
+            " 5",
+            "٣",
+            "²",
+            "1_0",
+            "9" * 20,
+        ]
+        others = (
+            "?&&limit=3 ?limit=3& ?limit=3&limit=5 ?limit=5&limit=x ?limit ?LIMIT=5 ?x ?x=1 ?limit=5&x=1 "
+            "?limit=5;x ?sort=name ?sort=created_at ?sort=-created_at ?sort=nothing ?q= ?q=1 ?q=%00 ?q=% "
+            f"?universe_id=x ?cursor= ?cursor=x ?cursor=%00 ?cursor=bnVsbA ?cursor={by_name} ?cursor={cursor} "
+            f"?cursor={cursor}&cursor=x ?cursor=x&cursor={cursor} ?cursor={quote(cursor, safe='')}%20 "
+            f"?cursor={cursor}&limit=2 ?cursor={cursor}&limit=0 ?cursor={cursor}&sort=name ?cursor={cursor}= "
+            f"?cursor={by_name}&sort=name ?universe_id={NOBODY}"
+        )
+        for query in ("", *(f"?limit={limit}" for limit in limits), *others.split()):
             await both(crowd.client, path + query)
 
     async def test_maps_of_one_universe(self, both: Any, crowd: Person, stranger: Person) -> None:
@@ -457,7 +409,7 @@ class TestMap:
 
 class TestMe:
     async def test_found(self, both: Any, new_person: Callable[..., Awaitable[Person]]) -> None:
-        for name in (*ODD_TEXTS[:4], "x" * 100):
+        for name in (*ODD_TEXTS, "x" * 100):
             person = await new_person(display_name=name)
             answer = await both(person.client, "/users/me", hot=True)
             assert answer.json()["id"] == person.id
@@ -482,28 +434,30 @@ class TestTheDatabaseAway:
         assert {answer.json()["code"] for answer in answers} == {"UNAVAILABLE"}
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("hot-server")
+    with serving(folder, DATABASE_URL=new_database(), WORLDKEEP_LOG_FORMAT="json") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def person(server: Any) -> AsyncIterator[dict[str, str]]:
+    async with httpx2.AsyncClient(base_url=server.url) as client:
+        body = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery"}
+        assert (await client.post("/auth/register", json=body)).status_code == 201
+        form = {"username": body["email"], "password": body["password"]}
+        token = (await client.post("/auth/jwt/login", data=form)).json()["access_token"]
+        client.headers["authorization"] = f"Bearer {token}"
+        universe = (await client.post("/universes", json={"name": ODD_TEXTS[0]})).json()
+        body = {"universe_id": universe["id"], "name": "M", "grid_data": grid(64, 64)}
+        place = (await client.post("/maps", json=body)).json()
+        yield {"token": token, "universe": universe["id"], "map": place["id"]}
+
+
 @pytest.mark.xdist_group("servers")
 class TestRealServer:
     """Over a socket, hot answers leave in one piece: with the very same lines as plain ones."""
-
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Any]:
-        folder = tmp_path_factory.mktemp("hot-server")
-        with serving(folder, DATABASE_URL=new_database(), WORLDKEEP_LOG_FORMAT="json") as server:
-            yield server
-
-    @pytest.fixture(scope="class")
-    async def person(self, server: Any) -> AsyncIterator[dict[str, str]]:
-        async with httpx2.AsyncClient(base_url=server.url) as client:
-            body = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery"}
-            assert (await client.post("/auth/register", json=body)).status_code == 201
-            form = {"username": body["email"], "password": body["password"]}
-            token = (await client.post("/auth/jwt/login", data=form)).json()["access_token"]
-            client.headers["authorization"] = f"Bearer {token}"
-            universe = (await client.post("/universes", json={"name": ODD_TEXTS[0]})).json()
-            body = {"universe_id": universe["id"], "name": "M", "grid_data": grid(64, 64)}
-            place = (await client.post("/maps", json=body)).json()
-            yield {"token": token, "universe": universe["id"], "map": place["id"]}
 
     def exchange(self, server: Any, *requests: str) -> list[Answer]:
         """Sends requests over one connection, all at once, and returns the answers in their order."""
@@ -550,17 +504,11 @@ class TestRealServer:
             assert hot == cold
 
     async def test_many_requests_at_once_over_one_connection(self, server: Any, person: dict[str, str]) -> None:
-        paths = [
-            f"/universes/{person['universe']}",
-            f"/maps/{person['map']}",
-            "/universes",
-            f"/universes/{NOBODY}",
-        ] * 10
-        answers = await asyncio.to_thread(self.exchange, server, *(self.request(person, path) for path in paths))
-        assert [status for status, _, _ in answers] == [200, 200, 200, 404] * 10
-        assert answers[:4] * 10 == [
-            (status, headers, body if status == 200 else answers[3][2]) for status, headers, body in answers
-        ]
+        universe, place = f"/universes/{person['universe']}", f"/maps/{person['map']}"
+        requests = [self.request(person, path) for path in (universe, place, "/universes", "/maps") * 10]
+        answers = await asyncio.to_thread(self.exchange, server, *requests)
+        assert answers == answers[:4] * 10
+        assert [len(body) > 100 for status, _, body in answers[:4] if status == 200] == [True] * 4
 
     async def test_connection_close(self, server: Any, person: dict[str, str]) -> None:
         path = f"/universes/{person['universe']}"

@@ -59,13 +59,17 @@ class TestOnce:
         assert len((await owner.client.get("/universes")).json()["items"]) == 1
 
     async def test_another_path_with_the_same_key(self, owner: Person) -> None:
-        universe = await owner.universe()
+        grid = {"legend": [{"symbol": "#"}], "layers": [{"name": "a", "rows": ["  "]}]}
+        first, second = await owner.map(grid_data=grid), await owner.map(grid_data=grid)
         headers = keyed()
-        body = {"name": "Same", "universe_id": universe["id"]}
-        await owner.client.post("/universes", json={"name": "Same"}, headers=headers)
-        answer = await owner.client.post("/maps", json=body, headers=headers)
+        body = {"edits": [{"op": "set", "layer": "a", "cells": [{"x": 0, "y": 0, "symbol": "#"}]}]}
+        assert (
+            await owner.client.post(f"/maps/{first['id']}/edits", json=body, headers=headers)
+        ).status_code == 200
+        answer = await owner.client.post(f"/maps/{second['id']}/edits", json=body, headers=headers)
         assert answer.status_code == 422
         assert answer.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+        assert (await owner.client.get(f"/maps/{second['id']}")).json()["grid_data"] == grid
 
     async def test_another_user_with_the_same_key(self, owner: Person, stranger: Person) -> None:
         headers = keyed()

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from datetime import datetime
 from functools import cache
+from pathlib import Path
+
+import pytest
 
 from game.core import schema
 
@@ -138,3 +141,15 @@ class TestLevel:
 
     def test_more(self) -> None:
         assert "[debug    ] detail" in lines_of(log_level="debug")[0]
+
+
+if Path("/dev/full").exists():
+
+    @pytest.mark.parametrize("log_format", ["json", "console"])
+    def test_a_full_disk_costs_lines_and_nothing_else(log_format: str) -> None:
+        script = SCRIPT.replace("{settings!r}", repr({"log_format": log_format})) + "\nprint('went on')"
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-c", script], cwd=schema.ROOT, stdout=subprocess.PIPE, stderr=full, check=False
+            )
+        assert (done.returncode, done.stdout) == (0, b"went on\n")

@@ -87,7 +87,9 @@ def server() -> SmtpServer:
 def log(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the mailer logs."""
     capture = LogCapture()
-    monkeypatch.setattr(mail, "log", structlog.wrap_logger(None, [capture], structlog.make_filtering_bound_logger("debug")))
+    monkeypatch.setattr(
+        mail, "log", structlog.wrap_logger(None, [capture], structlog.make_filtering_bound_logger("debug"))
+    )
     return capture.entries
 
 

@@ -136,23 +136,19 @@ class TestWalk:
 
 @pytest.mark.parametrize("path", LISTS)
 class TestBounds:
-    @pytest.mark.parametrize(
-        "limit", ["-1", "0", "101", "1000000000", "99999999999999999999", "1.5", "x", "", "NaN"]
-    )
-    async def test_limit(self, owner: Person, path: str, limit: str) -> None:
-        answer = await owner.client.get(f"{path}?limit={limit}")
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["field"] == "limit"
+    async def test_limit(self, owner: Person, path: str) -> None:
+        for limit in ("-1", "0", "101", "1000000000", "99999999999999999999", "1.5", "x", "", "NaN"):
+            answer = await owner.client.get(f"{path}?limit={limit}")
+            assert answer.status_code == 422, limit
+            assert answer.json()["errors"][0]["field"] == "limit"
 
-    @pytest.mark.parametrize(
-        "query", ["sort=hacked", "sort=owner_id", "sort=", "q=" + "x" * 101, "cursor=" + "x" * 1001]
-    )
-    async def test_others(self, owner: Person, path: str, query: str) -> None:
-        assert (await owner.client.get(f"{path}?{query}")).status_code == 422
+    async def test_others(self, owner: Person, path: str) -> None:
+        for query in ("sort=hacked", "sort=owner_id", "sort=", "q=" + "x" * 101, "cursor=" + "x" * 1001):
+            assert (await owner.client.get(f"{path}?{query}")).status_code == 422, query
 
-    @pytest.mark.parametrize("query", ["q=%00", "q=a%00b", "cursor=%00", "limit=%00", "sort=%00", "other=%00"])
-    async def test_a_null_character(self, owner: Person, path: str, query: str) -> None:
-        assert (await owner.client.get(f"{path}?{query}")).status_code == 422
+    async def test_a_null_character(self, owner: Person, path: str) -> None:
+        for query in ("q=%00", "q=a%00b", "cursor=%00", "limit=%00", "sort=%00", "other=%00"):
+            assert (await owner.client.get(f"{path}?{query}")).status_code == 422, query
 
     async def test_a_query_that_is_not_utf_8(self, owner: Person, path: str) -> None:
         assert (await owner.client.get(f"{path}?q=%ff%fe")).status_code in (200, 422)

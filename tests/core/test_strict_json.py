@@ -7,11 +7,12 @@ from typing import Any
 import httpx2
 import orjson
 import pytest
+from fastapi import FastAPI
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from game.core.strict_json import MAX_DEPTH, MAX_FIELDS, MAX_STRING, JsonRefused, parse
-from tests.conftest import Person
+from tests.conftest import Person, new_client, sign_up_and_log_in
 
 JSON = {"content-type": "application/json"}
 
@@ -24,6 +25,12 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
     max_leaves=20,
 )
+
+
+@pytest.fixture(scope="module")
+async def owner(app: FastAPI) -> Person:
+    """Somebody with an account; one for all tests here, for passwords take long to hash."""
+    return await sign_up_and_log_in(new_client(app))
 
 
 def refused(raw: bytes) -> JsonRefused:
@@ -181,7 +188,7 @@ class TestBodies:
             grid = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
             body = b'{"name": "Deep", "universe_id": "%s", "grid_data": %s}' % (universe["id"].encode(), grid)
             assert (await owner.client.post("/maps", content=body, headers=JSON)).status_code in (413, 422)
-        maps = await owner.client.get("/maps")
+        maps = await owner.client.get("/maps", params={"universe_id": universe["id"]})
         assert maps.status_code == 200
         assert maps.json()["items"] == []
 
@@ -190,6 +197,18 @@ class TestBodies:
         universe = await owner.universe()
         body = b'{"name": "N", "universe_id": "%s", "grid_data": {"n": %s}}' % (universe["id"].encode(), number)
         assert (await owner.client.post("/maps", content=body, headers=JSON)).status_code == 422
+
+    @pytest.mark.parametrize(
+        ("grid", "place"),
+        [({"a": ["\0"]}, "grid_data.a[0]"), ({"b": {"\0": 1}}, "grid_data.b"), ({"\0": 1}, "grid_data")],
+    )
+    async def test_a_null_character_in_a_grid(self, owner: Person, grid: dict[str, Any], place: str) -> None:
+        made = await owner.map()
+        answer = await owner.client.patch(f"/maps/{made['id']}", json={"grid_data": grid})
+        assert answer.status_code == 422
+        [error] = answer.json()["errors"]
+        assert (error["field"], error["code"]) == (place, "null_character")
+        assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
 
     async def test_thousands_of_unknown_fields_cost_nothing(self, client: httpx2.AsyncClient) -> None:
         body = orjson.dumps({f"field {number}": number for number in range(100_000)})

@@ -20,9 +20,7 @@ class TestMatches:
     def test_it_is_not(self, header: str) -> None:
         assert not matches(header, 3)
 
-    @pytest.mark.parametrize(
-        "header", ['"1"' + " " * 20_000 + "x", '"' * 20_001, "W/" * 10_000, '"1",' * 5_000]
-    )
+    @pytest.mark.parametrize("header", ['"1"' + " " * 20_000 + "x", '"' * 20_001, "W/" * 10_000, '"1",' * 5_000])
     def test_takes_no_longer_for_a_long_header(self, header: str) -> None:
         start = time.perf_counter()
         matches(header, 3)
@@ -70,14 +68,12 @@ class TestIfNoneMatch:
             assert "content-length" not in again.headers
 
     @pytest.mark.parametrize("query", ["", "?x=1"])
-    @pytest.mark.parametrize("header", ['"2"', "1", "junk", "", '"1', "\xff" * 10, '"a"' * 1000])
-    async def test_anything_else_gets_the_document(
-        self, owner: Person, place: str, query: str, header: str
-    ) -> None:
+    async def test_anything_else_gets_the_document(self, owner: Person, place: str, query: str) -> None:
         path = await a_document(owner, place) + query
-        answer = await owner.client.get(path, headers={"if-none-match": header.encode("latin-1")})
-        assert answer.status_code == 200
-        assert answer.json()["version"] == 1
+        for header in ('"2"', "1", "junk", "", '"1', "\xff" * 10, '"a"' * 1000):
+            answer = await owner.client.get(path, headers={"if-none-match": header.encode("latin-1")})
+            assert answer.status_code == 200
+            assert answer.json()["version"] == 1
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -100,12 +96,12 @@ class TestIfMatch:
         assert answer.headers["etag"] == '"2"'
         assert (await owner.client.get(path)).json() == before
 
-    @pytest.mark.parametrize("header", ["1", "", "junk", '"1', 'x"1"', '"1" "2"', '*, "1"', '"1"' + "," * 2000])
-    async def test_what_is_no_etag_is_not_guessed_at(self, owner: Person, place: str, header: str) -> None:
+    async def test_what_is_no_etag_is_not_guessed_at(self, owner: Person, place: str) -> None:
         path = await a_document(owner, place)
-        answer = await owner.client.patch(path, json=changes(place), headers={"if-match": header})
-        assert answer.status_code == 422
-        assert answer.json()["errors"][0]["field"] == "If-Match"
+        for header in ("1", "", "junk", '"1', 'x"1"', '"1" "2"', '*, "1"', '"1"' + "," * 2000):
+            answer = await owner.client.patch(path, json=changes(place), headers={"if-match": header})
+            assert answer.status_code == 422
+            assert answer.json()["errors"][0]["field"] == "If-Match"
         assert (await owner.client.get(path)).json()["version"] == 1
 
 

@@ -90,6 +90,28 @@ class TestRecord:
 
 
 class TestAfter:
+    async def test_a_page_of_large_events_is_shorter_and_nothing_is_missed(
+        self, app: FastAPI, owner: Person
+    ) -> None:
+        universe = await owner.universe()
+        async with app.state.database.session() as session:
+            for _ in range(6):
+                await queries.record(
+                    session,
+                    "test.happened",
+                    universe_id=universe["id"],
+                    actor_id=None,
+                    subject_id=universe["id"],
+                    payload={"large": "x" * 3_000_000},
+                )
+            await session.commit()
+        after, seen = 0, []
+        while items := (answer := await page(owner, universe["id"], after, 1000))["items"]:
+            assert len(items) <= 3
+            seen += [event["seq"] for event in items]
+            after = answer["next_after"]
+        assert seen == [1, 2, 3, 4, 5, 6, 7]
+
     async def test_says_who_did_what_to_what(self, owner: Person) -> None:
         made = await owner.map(name="A")
         await owner.client.patch(f"/maps/{made['id']}", json={"name": "B"})

@@ -89,13 +89,13 @@ class TestCreate:
         description = "línea\n\t" + "🐉" * 9_993
         assert (await owner.universe(description=description))["description"] == description
 
-    @pytest.mark.parametrize("field", FORBIDDEN)
-    async def test_fields_that_are_not_the_clients(self, owner: Person, field: str) -> None:
-        answer = await owner.client.post("/universes", json={"name": "A", field: FORBIDDEN[field]})
-        assert answer.status_code == 422
-        assert answer.json()["errors"] == [
-            {"field": field, "code": "extra_forbidden", "message": "Extra inputs are not permitted"}
-        ]
+    async def test_fields_that_are_not_the_clients(self, owner: Person) -> None:
+        for field, value in FORBIDDEN.items():
+            answer = await owner.client.post("/universes", json={"name": "A", field: value})
+            assert answer.status_code == 422
+            assert answer.json()["errors"] == [
+                {"field": field, "code": "extra_forbidden", "message": "Extra inputs are not permitted"}
+            ]
         assert (await owner.client.get("/universes")).json()["items"] == []
 
 
@@ -148,11 +148,11 @@ class TestReplace:
         assert answer.headers["etag"] == '"1"'
         assert len(await events(owner, universe["id"])) == 1
 
-    @pytest.mark.parametrize("field", FORBIDDEN)
-    async def test_fields_that_are_not_the_clients(self, owner: Person, field: str) -> None:
+    async def test_fields_that_are_not_the_clients(self, owner: Person) -> None:
         universe = await owner.universe()
-        body = {"name": "A", field: FORBIDDEN[field]}
-        assert (await owner.client.put(f"/universes/{universe['id']}", json=body)).status_code == 422
+        for field, value in FORBIDDEN.items():
+            body = {"name": "A", field: value}
+            assert (await owner.client.put(f"/universes/{universe['id']}", json=body)).status_code == 422, field
         assert (await owner.client.get(f"/universes/{universe['id']}")).json() == universe
 
 
@@ -192,11 +192,11 @@ class TestUpdate:
         assert (await owner.client.patch(f"/universes/{universe['id']}", json=body)).status_code == 422
         assert (await owner.client.get(f"/universes/{universe['id']}")).json() == universe
 
-    @pytest.mark.parametrize("field", FORBIDDEN)
-    async def test_fields_that_are_not_the_clients(self, owner: Person, field: str) -> None:
+    async def test_fields_that_are_not_the_clients(self, owner: Person) -> None:
         universe = await owner.universe()
-        answer = await owner.client.patch(f"/universes/{universe['id']}", json={field: FORBIDDEN[field]})
-        assert answer.status_code == 422
+        for field, value in FORBIDDEN.items():
+            answer = await owner.client.patch(f"/universes/{universe['id']}", json={field: value})
+            assert answer.status_code == 422, field
         assert (await owner.client.get(f"/universes/{universe['id']}")).json() == universe
 
     async def test_eight_at_once_with_one_etag(self, owner: Person) -> None:

@@ -1,0 +1,1 @@
+"""The back office: SQLAdmin, scoped to the person who is logged in."""

@@ -1,0 +1,131 @@
+"""The admin's own database session: it shows and changes only what is the logged-in person's. Closed by default.
+
+SQLAdmin asks the database in many places. So the rule does not stand in its views but in the session that they all
+share: every statement gets the criteria of RULES for every model, and nothing is flushed that is somebody else's.
+Nobody logged in, or a model without a rule: no rows.
+"""
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, event, false, inspect, select, true
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlmodel import SQLModel
+from starlette.applications import Starlette
+
+from game.accounts.models import AuthSession, User
+from game.assets.models import Asset
+from game.core.errors import NotFound
+from game.events.models import Event
+from game.maps.models import Map, MapChunk
+from game.universes.models import Universe
+
+PERSON: ContextVar[User | None] = ContextVar("person", default=None)
+"""Who is logged in to the admin; set anew for each request, by `admin.guard`."""
+
+Rule = Callable[[Any, UUID], ColumnElement[bool]]
+
+
+def person() -> User:
+    """Who is logged in.
+
+    Raises:
+        NotFound: nobody is.
+    """
+    user = PERSON.get()
+    if user is None:
+        raise NotFound
+    return user
+
+
+def is_superuser() -> bool:
+    """Whether the person who is logged in runs the server."""
+    user = PERSON.get()
+    return user is not None and user.is_superuser
+
+
+def _in_own_universe(model: Any, user_id: UUID) -> ColumnElement[bool]:
+    # The table, not the model: the model would get its criteria inside of these again.
+    universe = Universe.__table__  # type: ignore[attr-defined]
+    return model.universe_id.in_(select(universe.c.id).where(universe.c.owner_id == user_id))  # type: ignore[no-any-return]
+
+
+RULES: Mapping[type[SQLModel], Rule] = {
+    User: lambda model, user_id: model.id == user_id,
+    AuthSession: lambda model, user_id: false(),
+    Universe: lambda model, user_id: model.owner_id == user_id,
+    Map: _in_own_universe,
+    MapChunk: _in_own_universe,
+    Asset: _in_own_universe,
+    Event: _in_own_universe,
+}
+"""For each model the rows that a game master may see. A superuser sees all of the models that stand here."""
+
+
+def _criteria(model: type[Any], user: User | None) -> Any:
+    if user is None or model not in RULES:
+        return false()
+    return true() if user.is_superuser else RULES[model](model, user.id)
+
+
+class ScopedSession(Session):
+    """A session that is scoped to the person who is logged in."""
+
+
+@event.listens_for(ScopedSession, "do_orm_execute")
+def _scope(state: ORMExecuteState) -> None:
+    """Add everybody's criteria to a statement; refuse one that they would not reach."""
+    user = PERSON.get()
+    if state.is_select or state.is_update or state.is_delete or state.is_insert:
+        if not state.is_orm_statement:
+            raise RuntimeError("the admin reads and writes through models: tables alone are not scoped")
+        models = [mapper.class_ for mapper in SQLModel._sa_registry.mappers]
+        state.statement = state.statement.options(
+            *(with_loader_criteria(model, _criteria(model, user), include_aliases=True) for model in models)
+        )
+
+
+@event.listens_for(ScopedSession, "before_flush")
+def _refuse_foreign(session: Session, _: UOWTransaction, __: Any) -> None:
+    """Refuse to write a row that is somebody else's, or would become it.
+
+    Raises:
+        NotFound: there is such a row; to this person it does not exist.
+    """
+    user = PERSON.get()
+    for row in (*session.new, *session.dirty, *session.deleted):
+        if user is None or type(row) not in RULES:
+            raise NotFound
+        if not user.is_superuser and not _is_own(session, row, user):
+            raise NotFound
+
+
+def _is_own(session: Session, row: Any, user: User) -> bool:
+    if isinstance(row, Universe):
+        return _old_and_new(row, "owner_id") == {user.id}
+    if isinstance(row, Map | MapChunk | Asset):
+        homes = _old_and_new(row, "universe_id")
+        with session.no_autoflush:
+            found = session.scalars(select(Universe.id).where(Universe.id.in_(homes))).all()  # type: ignore[attr-defined, call-overload]
+        return set(found) == homes
+    return False
+
+
+def _old_and_new(row: Any, name: str) -> set[UUID]:
+    history = inspect(row).attrs[name].load_history()
+    return {value for values in history for value in values or () if value is not None}
+
+
+class ScopedSessions(async_sessionmaker[AsyncSession]):
+    """Makes scoped sessions on the engine that the app has while it runs."""
+
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(sync_session_class=ScopedSession, expire_on_commit=False, autoflush=False)
+        self._app = app
+
+    def __call__(self, **options: Any) -> AsyncSession:
+        """A new session."""
+        return super().__call__(bind=self._app.state.database.engine, **options)

@@ -1,0 +1,241 @@
+"""What the views of the admin share: a list with search, order and filters; one row; names for ids; writing."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import Request
+from sqladmin import ModelView
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+from wtforms import Form
+
+from admin.guard import BASE
+from admin.scope import is_superuser
+from game.accounts.models import User
+from game.core.errors import FieldError, NotFound, Unprocessable
+from game.core.pages import contains
+from game.maps.models import Map
+from game.universes.models import Universe
+
+_PAGE_SIZES = (25, 50, 100)
+_LONGEST_SEARCH = 100
+_LAST_PAGE = 1_000_000
+MAX_OPTIONS = 500
+"""Universes that a select offers."""
+EXPORT_ROWS = 100_000
+_EXPORT_BATCH = 500
+
+Names = Mapping[UUID, str]
+
+
+class Filter(NamedTuple):
+    """Narrows a list to the rows that have one value in a column: chosen from `options`, or only by a link."""
+
+    label: str
+    options: Sequence[tuple[str, str]] = ()
+    universes: bool = False
+
+
+YES_OR_NO = (("yes", "yes"), ("no", "no"))
+
+
+class Page(NamedTuple):
+    """Some rows of a list."""
+
+    rows: Sequence[Any]
+    number: int
+    pages: int
+    size: int
+    total: int
+
+
+class View(ModelView):
+    """A view of one model. What it shows and does is said by its attributes, as SQLAdmin reads them."""
+
+    superusers_only: ClassVar[bool] = False
+    summary: ClassVar[str] = ""
+    deferred: ClassVar[Sequence[Any]] = ()
+    """Columns that are never loaded here: too large, or nobody's business."""
+    filters: ClassVar[Mapping[str, Filter]] = {}
+    new_form: ClassVar[type[Form] | None] = None
+    edit_form: ClassVar[type[Form] | None] = None
+    delete_warning: ClassVar[str] = "This cannot be undone."
+
+    can_create = can_edit = can_delete = can_import = False
+    page_size = _PAGE_SIZES[0]
+    page_size_options: ClassVar[list[int]] = list(_PAGE_SIZES)
+    export_types: ClassVar[list[str]] = ["csv"]
+
+    def is_accessible(self, request: Request) -> bool:
+        """Whether this view is there for the person."""
+        return is_superuser() or not self.superusers_only
+
+    def is_visible(self, request: Request) -> bool:
+        """Whether the menu shows it."""
+        return self.is_accessible(request)
+
+    # Reading
+
+    def list_query(self, request: Request) -> Select[Any]:
+        """All rows that the person may see, without what is never shown."""
+        return select(self.model).options(*(defer(column, raiseload=True) for column in self.deferred))
+
+    def search_query(self, stmt: Select[Any], term: str) -> Select[Any]:
+        """Those rows of a list that have a text in one of the searched columns.
+
+        Raises:
+            Unprocessable: the text is too long.
+        """
+        if len(term) > _LONGEST_SEARCH:
+            raise Unprocessable(f"Search for at most {_LONGEST_SEARCH} characters.")
+        return stmt.where(contains(term, *(getattr(self.model, name) for name in self._search_fields)))
+
+    def statement(self, request: Request) -> Select[Any]:
+        """The rows that the address of a list asks for, in no order.
+
+        Raises:
+            Unprocessable: a filter or the search cannot be understood.
+        """
+        statement = self.list_query(request)
+        for name in self.filters:
+            if text := request.query_params.get(name):
+                statement = statement.where(getattr(self.model, name) == _value(name, text))
+        term = request.query_params.get("search", "").strip()
+        return self.search_query(statement, term) if term and self._search_fields else statement
+
+    async def page(self, request: Request) -> Page:
+        """One page of the list.
+
+        Raises:
+            Unprocessable: a number, a filter, the order or the search cannot be understood.
+        """
+        size = min(_number(request, "pageSize", self.page_size), _PAGE_SIZES[-1])
+        wanted = _number(request, "page", 1)
+        statement = self.statement(request)
+        count = await self.count(request, select(func.count()).select_from(statement.subquery()))
+        pages = max(1, -(-count // size))
+        number = min(wanted, pages)
+        order = self.sort_query(statement, request).order_by(*self.pk_columns)
+        rows = await self._run_query(order.limit(size).offset((number - 1) * size))
+        return Page(rows, number, pages, size, count)
+
+    async def row(self, pk: str) -> Any:
+        """One row that the person may see.
+
+        Raises:
+            NotFound: there is none such for this person.
+        """
+        try:
+            statement = self._stmt_by_identifier(pk)
+        except ValueError:
+            raise NotFound from None
+        never = [defer(column, raiseload=True) for column in self.deferred]
+        rows = await self._run_query(statement.options(*never))
+        if not rows:
+            raise NotFound
+        return rows[0]
+
+    async def export_batches(self, request: Request) -> AsyncIterator[Sequence[Any]]:
+        """The rows that the address asks for, oldest first, a batch at a time."""
+        statement = self.statement(request).order_by(*self.pk_columns).limit(_EXPORT_BATCH)
+        names = [column.name for column in self.pk_columns]
+        after = statement
+        for _ in range(EXPORT_ROWS // _EXPORT_BATCH):
+            rows = await self._run_query(after)
+            if rows:
+                yield rows
+            if len(rows) < _EXPORT_BATCH:
+                return
+            last = tuple(getattr(rows[-1], name) for name in names)
+            after = statement.where(tuple_(*self.pk_columns) > tuple_(*last))
+
+    async def names(self, rows: Iterable[Any]) -> Names:
+        """What the ids in some rows are called, of what the person may see."""
+        found: dict[UUID, str] = {}
+        rows = list(rows)
+        for model, label, columns in _NAMED:
+            ids = {getattr(row, name, None) for row in rows for name in columns} - {None}
+            if ids:
+                named = await self._run_arbitrary_query(select(model.id, label).where(model.id.in_(ids)))
+                found |= {one[0]: one[1] for one in named}
+        return found
+
+    async def more_for_list(self, request: Request, rows: Sequence[Any]) -> dict[str, Any]:
+        """What else the list shows."""
+        return {}
+
+    async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
+        """What else the page of a row shows."""
+        return {}
+
+    async def more_for_form(self, request: Request, row: Any | None) -> dict[str, Any]:
+        """What else the form needs."""
+        return {}
+
+    async def universe_options(self, owner_id: UUID | None = None) -> list[tuple[str, str]]:
+        """The universes of a select, by name: all that the person may see, or those of one owner."""
+        statement = select(col(Universe.id), col(Universe.name)).order_by(col(Universe.name)).limit(MAX_OPTIONS)
+        if owner_id is not None:
+            statement = statement.where(col(Universe.owner_id) == owner_id)
+        return [(str(one), name) for one, name in await self._run_arbitrary_query(statement)]
+
+    async def filter_options(self) -> dict[str, Sequence[tuple[str, str]]]:
+        """What the filters of the list may be set to."""
+        return {
+            name: await self.universe_options() if one.universes else one.options
+            for name, one in self.filters.items()
+            if one.universes or one.options
+        }
+
+    # Writing: what the views that can do it override
+
+    async def fill(self, request: Request, row: Any) -> dict[str, Any]:
+        """What the form of a row starts from."""
+        return {name: getattr(row, name, None) for name in self.edit_form()._fields} if self.edit_form else {}
+
+    async def make(self, session: AsyncSession, request: Request, form: Any) -> UUID:
+        """Make a row of a form; its id."""
+        raise NotFound
+
+    async def change(
+        self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
+    ) -> None:
+        """Change a row as a form says."""
+        raise NotFound
+
+    async def remove(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
+        """Delete a row."""
+        raise NotFound
+
+
+_NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
+    (Universe, Universe.name, ("universe_id", "subject_id")),
+    (Map, Map.name, ("subject_id",)),
+    (User, User.display_name, ("owner_id", "actor_id", "user_id")),
+)
+
+
+def _value(name: str, text: str) -> Any:
+    if text in ("yes", "no"):
+        return text == "yes"
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Unprocessable(errors=[FieldError(name, "invalid", "Not a value of this filter.")]) from None
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name) or str(default)
+    if not (text.isascii() and text.isdigit()) or int(text[:20]) < 1:
+        raise Unprocessable(f"`{name}` is a number from 1 on.")
+    return min(int(text[:20]), _LAST_PAGE)
+
+
+def link(identity: str, page: str, pk: Any = "", **query: Any) -> str:
+    """The address of a page of the admin."""
+    end = f"/{pk}" if pk else ""
+    return f"{BASE}/{identity}/{page}{end}" + (f"?{urlencode(query)}" if query else "")

@@ -1,0 +1,141 @@
+"""The words of the admin: what things, times and events are called on its pages."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from fastapi import Request
+
+from game.accounts.models import AuthSession, User
+from game.core.errors import FieldError
+from game.events.models import Event
+from game.maps.models import Map
+from game.universes.models import Universe
+
+DONE: Mapping[str, str] = {
+    "made": "It is made.",
+    "saved": "Saved.",
+    "deleted": "Deleted.",
+    "ended": "All sessions of this user are ended.",
+}
+
+_TITLES = {
+    401: "Log in first",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible",
+    422: "That does not work",
+    429: "Too many attempts",
+    503: "One moment, please",
+}
+
+_DEEDS = {
+    "created": "made",
+    "updated": "changed",
+    "deleted": "deleted",
+    "imported": "imported",
+    "edited": "edited",
+    "undone": "edit undone",
+    "redone": "edit redone",
+    "restored": "brought back to an earlier state",
+    "moved_in": "moved here",
+    "moved_out": "moved away",
+}
+
+_UNITS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
+# Those that name others too come last.
+_BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def title_of(status: int) -> str:
+    """The headline of an error page."""
+    return _TITLES.get(status, "Something went wrong")
+
+
+def deed(kind: str) -> str:
+    """The kind of an event in words: `map.moved_in` as "Map moved here"."""
+    subject, _, verb = kind.partition(".")
+    return f"{subject.capitalize()} {_DEEDS.get(verb, verb.replace('_', ' '))}"
+
+
+def label_of(row: Any, names: Mapping[UUID, str]) -> str:
+    """What a row is called."""
+    match row:
+        case Universe() | Map():
+            return row.name
+        case User():
+            return row.display_name
+        case AuthSession():
+            return f"Session of {names.get(row.user_id, 'somebody')}"
+        case Event():
+            return f"{deed(row.kind)}: event {row.seq}"
+    return str(row.id)
+
+
+def moment(time: datetime) -> str:
+    """A time in full."""
+    return time.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
+
+
+def ago(time: datetime) -> str:
+    """How long ago a time was, or how soon it will be."""
+    seconds = (datetime.now(UTC) - time).total_seconds()
+    for size, name in _UNITS:
+        number = int(abs(seconds) // size)
+        if number:
+            text = f"{number} {name}{'' if number == 1 else 's'}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "just now"
+
+
+def device(user_agent: str) -> str:
+    """A browser's or game's name, as far as its User-Agent tells."""
+    browser = next((name for sign, name in _BROWSERS if sign in user_agent), None)
+    system = next((name for sign, name in _SYSTEMS if sign in user_agent), None)
+    if browser is None:
+        return user_agent or "Unknown"
+    return f"{browser} on {system}" if system else browser
+
+
+def with_query(request: Request, **changes: Any) -> str:
+    """The query of this page with some parameters changed; None takes one away."""
+    query = {**request.query_params, **changes}
+    query.pop("done", None)
+    return "?" + urlencode({name: value for name, value in query.items() if value not in (None, "")})
+
+
+def ids_in(request: Request, names: Iterable[str]) -> dict[str, UUID]:
+    """The parameters of these names that are ids."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = UUID(request.query_params.get(name, ""))
+        except ValueError:
+            continue
+    return found
+
+
+def faults_as_json(faults: Iterable[FieldError]) -> str:
+    """Errors of a form for the page's script."""
+    return orjson.dumps([fault._asdict() for fault in faults]).decode()
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "ago": ago,
+    "moment": moment,
+    "deed": deed,
+    "device": device,
+    "tojson_text": faults_as_json,
+}
+GLOBALS: Mapping[str, Any] = {"with_query": with_query, "ids_in": ids_in, "label_of": label_of}

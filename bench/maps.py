@@ -1,0 +1,298 @@
+"""`python -m bench.maps`: what maps cost as they grow, and edits of many at once. Writes bench/MAPS.md."""
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+
+from bench.__main__ import free_port, machine, say
+from game.core.embedded import binary
+from game.core.embedded import running as postgresql
+from game.grid import paths, sight
+from game.grid.canvas import run
+from game.grid.chunks import ChunkKey, split
+from game.grid.document import size
+from game.grid.drawing import Region, draw_png
+
+HERE = Path(__file__).parent
+CLIENTS = 32
+LEGEND = [{"symbol": "#", "blocks_movement": True, "blocks_sight": True}, {"symbol": "."}, {"symbol": "~"}]
+
+Line = tuple[str, str, str]
+
+
+def grid(side: int, rows: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    rows = rows or ["." * side] * side
+    return {
+        "width": side,
+        "height": side,
+        "legend": LEGEND,
+        "layers": [{"name": "ground", "rows": rows}],
+        **more,
+    }
+
+
+async def timed(work: Callable[[], Awaitable[Any]]) -> float:
+    """Milliseconds."""
+    start = time.perf_counter()
+    await work()
+    return (time.perf_counter() - start) * 1000
+
+
+async def in_turns(times: int, *works: Callable[[], Awaitable[Any]]) -> list[float]:
+    """The median of each, A B A B ..., so that both see the same machine."""
+    taken: list[list[float]] = [[] for _ in works]
+    for _ in range(times):
+        for work, results in zip(works, taken, strict=True):
+            results.append(await timed(work))
+    return [median(results) for results in taken]
+
+
+class Game:
+    """A game master at a running server."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.client = client
+
+    async def log_in(self) -> None:
+        email, password = f"{uuid4().hex}@example.com", "long enough for this"
+        await self.post("/auth/register", email=email, password=password)
+        answer = await self.client.post("/auth/jwt/login", data={"username": email, "password": password})
+        self.client.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    async def post(self, path: str, **body: Any) -> Any:
+        answer = await self.client.post(path, json=body)
+        assert answer.status_code < 300, answer.text
+        return answer.json()
+
+    async def new_map(self, document: dict[str, Any]) -> str:
+        universe = await self.post("/universes", name="Bench")
+        made = await self.post("/maps", universe_id=universe["id"], name="Bench", grid_data=document)
+        return str(made["id"])
+
+    async def large_map(self, side: int) -> str:
+        """A map too large to be sent at once: made small, resized, and painted in some places."""
+        one = await self.new_map(grid(64))
+        await self.edit(one, {"op": "resize", "width": side, "height": side, "anchor": "top_left"})
+        for x, y in [(0, 0), (side // 2, side // 2), (side - 128, side - 128)]:
+            fill = {"op": "fill_rectangle", "layer": "ground", "x": x, "y": y, "width": 128, "height": 128}
+            await self.edit(one, {**fill, "symbol": "."})
+        return one
+
+    async def edit(self, map_id: str, *edits: dict[str, Any]) -> Any:
+        return await self.post(f"/maps/{map_id}/edits", edits=list(edits))
+
+    async def paint(self, map_id: str, x: int, y: int) -> None:
+        cell = {"x": x, "y": y, "symbol": random.choice("#~.")}
+        await self.edit(map_id, {"op": "set", "layer": "ground", "cells": [cell]})
+
+
+async def growth(game: Game) -> list[Line]:
+    """What an edit and a read cost on a large map, against a small one."""
+    small, large = await game.new_map(grid(64)), await game.large_map(4096)
+    near, far = [0], [2048]
+
+    async def one(map_id: str, start: int) -> None:
+        await game.paint(map_id, start + random.randrange(60), start + random.randrange(60))
+
+    a, b = await in_turns(200, lambda: one(large, far[0]), lambda: one(small, near[0]))
+    whole = f"/maps/{small}"
+    region = f"/maps/{large}/region?x=2060&y=2060&width=64&height=64"
+    c, d = await in_turns(200, lambda: game.client.get(region), lambda: game.client.get(whole))
+    return [
+        ("set one cell, 4096 x 4096 against 64 x 64", f"{a:.2f} ms / {b:.2f} ms = {a / b:.2f}", "1.2"),
+        ("a 64 x 64 region of 4096 x 4096 against a whole 64 x 64", f"{c:.2f} / {d:.2f} ms = {c / d:.2f}", "1.3"),
+    ]
+
+
+async def painting(game: Game, seconds: float, maps: int) -> tuple[float, int]:
+    """32 clients paint: edits a second, and how many were lost."""
+    ids = [await game.new_map(grid(64)) for _ in range(maps)]
+    end, sent = time.perf_counter() + seconds, 0
+    painted: dict[str, dict[tuple[int, int], str]] = {one: {} for one in ids}
+    cells = [(x, y) for x in range(64) for y in range(64)]
+
+    async def client(number: int) -> None:
+        nonlocal sent
+        one, mine, turn = ids[number % maps], cells[number::CLIENTS], 0
+        while time.perf_counter() < end:
+            x, y = mine[turn % len(mine)]
+            symbol = "#~"[turn // len(mine) % 2]
+            edit = {"op": "set", "layer": "ground", "cells": [{"x": x, "y": y, "symbol": symbol}]}
+            await game.edit(one, edit)
+            painted[one][x, y] = symbol
+            turn, sent = turn + 1, sent + 1
+
+    await asyncio.gather(*(client(number) for number in range(CLIENTS)))
+    lost = 0
+    for one, expected in painted.items():
+        rows = (await game.client.get(f"/maps/{one}")).json()["grid_data"]["layers"][0]["rows"]
+        lost += sum(rows[y][x] != symbol for (x, y), symbol in expected.items())
+    return sent / seconds, lost
+
+
+_STATEMENTS = """\\set x random(1, 64)
+\\set y random(0, 63)
+BEGIN;
+UPDATE bench_universe SET event_seq = event_seq + 1 WHERE id = {who} RETURNING event_seq AS seq \\gset
+UPDATE bench_map SET version = version + 1, updated_at = clock_timestamp() WHERE id = {who};
+UPDATE bench_chunk SET rows = jsonb_set(rows, ARRAY[:y::text],
+    to_jsonb(overlay(rows->>:y placing '#' from :x for 1))) WHERE id = {who};
+INSERT INTO bench_event VALUES ({who}, :seq, '{{"cells": 1}}', '{{"runs": [[1, 2, 1, "#", "."]]}}');
+COMMIT;
+"""
+
+
+def pgbench(url: str, folder: Path, seconds: float, maps: int) -> float:
+    """Transactions a second of the same statements, sent by PostgreSQL's own tool."""
+    setup = folder / "setup.sql"
+    setup.write_text(
+        "DROP TABLE IF EXISTS bench_universe, bench_map, bench_chunk, bench_event;"
+        "CREATE TABLE bench_universe (id int PRIMARY KEY, event_seq bigint);"
+        "CREATE TABLE bench_map (id int PRIMARY KEY, version int, updated_at timestamptz);"
+        "CREATE TABLE bench_chunk (id int PRIMARY KEY, rows jsonb);"
+        "CREATE TABLE bench_event (id int, seq bigint, payload jsonb, before jsonb, PRIMARY KEY (id, seq));"
+        f"INSERT INTO bench_universe SELECT n, 0 FROM generate_series(0, {CLIENTS - 1}) n;"
+        f"INSERT INTO bench_map SELECT n, 1, now() FROM generate_series(0, {CLIENTS - 1}) n;"
+        f"INSERT INTO bench_chunk SELECT n, (SELECT jsonb_agg(repeat('.', 64)) FROM generate_series(1, 64)) "
+        f"FROM generate_series(0, {CLIENTS - 1}) n;"
+    )
+    script = folder / "edit.sql"
+    script.write_text(_STATEMENTS.format(who=":client_id" if maps > 1 else "0"))
+    subprocess.run([binary("psql"), url, "-q", "-f", setup], check=True, capture_output=True)
+    command = [binary("pgbench"), "-n", "-c", str(CLIENTS), "-j", "2", "-T", str(int(seconds)), "-f", script, url]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(next(line for line in out.splitlines() if line.startswith("tps")).split()[2])
+
+
+async def many(game: Game, url: str, folder: Path, seconds: float) -> list[Line]:
+    lines: list[Line] = []
+    for maps, goal in ((1, "0.5"), (CLIENTS, "0.7")):
+        rounds = []
+        for _ in range(3):
+            rate, lost = await painting(game, seconds, maps)
+            rounds.append((rate, await asyncio.to_thread(pgbench, url, folder, seconds, maps), lost))
+            say(f"  {maps} maps: {rate:,.0f} edits/s, pgbench {rounds[-1][1]:,.0f}")
+        ours, theirs = median(one[0] for one in rounds), median(one[1] for one in rounds)
+        where = "one map" if maps == 1 else f"{maps} maps"
+        what = f"32 clients paint on {where}: edits a second against pgbench's"
+        lost = sum(one[2] for one in rounds)
+        lines.append((what, f"{ours:,.0f} / {theirs:,.0f} = {ours / theirs:.2f}, {lost} lost", goal))
+    return lines
+
+
+def maze(side: int) -> list[str]:
+    """A perfect maze, dug by a depth-first walk with a fixed seed."""
+    order, cells = random.Random(7), [["#"] * side for _ in range(side)]
+    stack = [(1, 1)]
+    cells[1][1] = "."
+    while stack:
+        x, y = stack[-1]
+        ways = [(dx, dy) for dx, dy in ((2, 0), (-2, 0), (0, 2), (0, -2))]
+        open_ways = [
+            (dx, dy)
+            for dx, dy in ways
+            if 0 < x + dx < side - 1 and 0 < y + dy < side - 1 and cells[y + dy][x + dx] == "#"
+        ]
+        if not open_ways:
+            stack.pop()
+            continue
+        dx, dy = order.choice(open_ways)
+        cells[y + dy // 2][x + dx // 2] = cells[y + dy][x + dx] = "."
+        stack.append((x + dx, y + dy))
+    return ["".join(line) for line in cells]
+
+
+def pure(document: dict[str, Any], steps: Callable[..., Any], *arguments: Any) -> Any:
+    """A rule of the grid on a document, without a server."""
+    frame, chunks = split(document)
+
+    def load(wanted: Any) -> dict[ChunkKey, list[str]]:
+        return {key: rows for key, rows in chunks.items() if key in wanted.chunks or key[0] in wanted.layers}
+
+    return run(steps(frame, *size(document), *arguments), load)
+
+
+async def rules() -> list[Line]:
+    walls = [
+        {"x1": x, "y1": y, "x2": x + 2, "y2": y + 1}
+        for x, y in (random.Random(3).choices(range(60, 190), k=2) for _ in range(500))
+    ]
+    random_walls = grid(256, walls=walls)
+    dug = grid(256, maze(256))
+    room = grid(64, ["".join(random.Random(y).choices(".#~", k=64)) for y in range(64)])
+
+    async def see() -> None:
+        pure(random_walls, sight.view, (128, 128), 24)
+
+    async def walk() -> None:
+        assert pure(dug, paths.find, (1, 1), (253, 253)).found
+
+    async def draw() -> None:
+        draw_png(Region.of(room), cell_size=32)
+
+    a, b, c = await in_turns(15, see, walk, draw)
+    return [
+        ("sight with range 24, 256 x 256, 500 walls", f"{a:.1f} ms", "10 ms"),
+        ("path across a 256 x 256 maze", f"{b:.1f} ms", "50 ms"),
+        ("PNG of 64 x 64 at 32 px a cell", f"{c:.0f} ms", "150 ms"),
+    ]
+
+
+async def measure(url: str, base: str, folder: Path) -> list[Line]:
+    async with httpx2.AsyncClient(base_url=base, timeout=60, limits=httpx2.Limits(max_connections=64)) as client:
+        game = Game(client)
+        await game.log_in()
+        lines = await growth(game)
+        lines += await many(game, url, folder, 5)
+    return lines + await rules()
+
+
+def main() -> None:
+    """Measure, print and write bench/MAPS.md."""
+    with tempfile.TemporaryDirectory(prefix="worldkeep-bench-") as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o711)
+        with postgresql(folder) as url:
+            command = [sys.executable, "-m", "game", "serve", "--port", str(port)]
+            environment = {"DATABASE_URL": url, "WORLDKEEP_DATA_DIR": name, "WORLDKEEP_LOG_FORMAT": "json"}
+            with (
+                (folder / "log").open("wb") as log,
+                subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log) as server,
+            ):
+                try:
+                    wait_for(f"http://127.0.0.1:{port}")
+                    lines = asyncio.run(measure(url, f"http://127.0.0.1:{port}", folder))
+                finally:
+                    server.terminate()
+    text = "\n".join(
+        ["| what | measured | reach |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
+    )
+    say(text)
+    (HERE / "MAPS.md").write_text(f"# Maps, measured by `python -m bench.maps`\n\n{machine()}\n\n{text}")
+
+
+def wait_for(url: str) -> None:
+    """Wait until a server answers."""
+    for _ in range(300):
+        try:
+            assert httpx2.get(f"{url}/health").status_code == 200
+        except httpx2.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit("the server did not start")
+
+
+if __name__ == "__main__":
+    main()

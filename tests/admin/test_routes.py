@@ -1,0 +1,429 @@
+"""Every route of the admin, for every view, as everybody. A route or a view without its row in CALLS fails."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.routing import Mount, Route
+
+from admin.views import VIEWS
+from game.core.ids import uuid7
+from game.core.settings import Settings
+from game.main import create_app
+from game.maps.models import GRID_EXAMPLE
+from tests.admin.conftest import Browse
+from tests.conftest import Person, new_client, sign_up_and_log_in
+
+IDENTITIES = [view.identity for view in VIEWS]
+NEW_PASSWORD = "a better horse battery"
+
+
+class Things(NamedTuple):
+    """What the routes are about: the owner's, each marked with one word that nobody else may ever read."""
+
+    marker: str
+    owner: Person
+    pks: dict[str, str]
+
+    def elsewhere(self) -> "Things":
+        """The same, with ids that were never used."""
+        never = {**{name: str(uuid7()) for name in self.pks}, "event": f"{uuid7()};1"}
+        return self._replace(pks=never)
+
+    def secrets(self) -> list[str]:
+        """What tells of the owner."""
+        return [self.marker, self.owner.id, self.owner.email, self.pks["universe"], self.pks["map"]]
+
+
+Fields = Callable[[Things], dict[str, Any]]
+
+
+class Call(NamedTuple):
+    """How a route is called, and who gets what they ask for.
+
+    `mine`: everybody with an account, but only of what is theirs. `named`: it is about one row of the owner's.
+    """
+
+    method: str
+    path: str
+    fields: Fields | None = None
+    mine: bool = True
+    named: bool = True
+
+
+def _universe(things: Things) -> dict[str, Any]:
+    return {"name": f"Other {things.marker}", "description": "", "version": "1"}
+
+
+def _map(things: Things) -> dict[str, Any]:
+    return {
+        "name": f"Other {things.marker}",
+        "description": "",
+        "universe_id": things.pks["universe"],
+        "grid_data": "{}",
+        "version": "1",
+    }
+
+
+def _user(things: Things) -> dict[str, Any]:
+    fields = {"email": f"{uuid4().hex}@example.com", "display_name": f"Other {things.marker}"}
+    return {**fields, "password": NEW_PASSWORD, "is_active": "y", "version": ""}
+
+
+def _user_edit(things: Things) -> dict[str, Any]:
+    return {**_user(things), "password": "", "version": "1"}
+
+
+def _of(identity: str, mine: bool) -> Iterator[tuple[tuple[str, str], list[Call]]]:
+    """The calls that every view has."""
+    queries = ["", "?search={marker}", "?page=999999&pageSize=100", "?search={marker}&sort=desc"]
+    columns = next(view for view in VIEWS if view.identity == identity).column_sortable_list
+    queries += [f"?sortBy={column}&sort=desc" for column in columns]
+    filters = next(view for view in VIEWS if view.identity == identity).filters
+    for name in filters:
+        of = {"universe_id": "universe", "subject_id": "map"}.get(name, "user")
+        queries.append(f"?{name}=yes" if filters[name].options else f"?{name}={{{of}}}")
+    yield (
+        ("list", identity),
+        [Call("GET", f"/{identity}/list{query}", mine=mine, named=False) for query in queries],
+    )
+    yield (
+        ("export", identity),
+        [Call("GET", f"/{identity}/export/csv{query}", mine=mine, named=False) for query in queries],
+    )
+    yield ("details", identity), [Call("GET", f"/{identity}/details/{{{identity}}}", mine=mine)]
+
+
+CALLS: dict[tuple[str, str], list[Call]] = {
+    ("statics", ""): [],
+    ("static", ""): [],
+    ("login", ""): [],
+    ("logout", ""): [],
+    ("index", ""): [Call("GET", "/", named=False)],
+    **dict(_of("universe", True)),
+    **dict(_of("map", True)),
+    **dict(_of("event", True)),
+    **dict(_of("user", False)),
+    **dict(_of("session", False)),
+    ("create", "universe"): [Call("GET", "/universe/create", named=False)],
+    ("create", "map"): [
+        Call("GET", "/map/create?universe_id={universe}", named=False),
+        Call("POST", "/map/create", _map),
+    ],
+    ("create", "event"): [],
+    ("create", "user"): [
+        Call("GET", "/user/create", mine=False, named=False),
+        Call("POST", "/user/create", _user, mine=False, named=False),
+    ],
+    ("create", "session"): [],
+    ("edit", "universe"): [
+        Call("GET", "/universe/edit/{universe}"),
+        Call("POST", "/universe/edit/{universe}", _universe),
+    ],
+    ("edit", "map"): [Call("GET", "/map/edit/{map}"), Call("POST", "/map/edit/{map}", _map)],
+    ("edit", "event"): [],
+    ("edit", "user"): [
+        Call("GET", "/user/edit/{user}", mine=False),
+        Call("POST", "/user/edit/{user}", _user_edit, mine=False),
+    ],
+    ("edit", "session"): [],
+    **{
+        ("delete", identity): [
+            Call("POST", f"/{identity}/delete", lambda things, name=identity: {"pks": things.pks[name]}, mine),
+            Call(
+                "POST",
+                f"/{identity}/delete",
+                lambda things, name=identity: {"pks": [str(uuid7()), things.pks[name]], "sure": "yes"},
+                mine,
+            ),
+            Call("DELETE", f"/{identity}/delete?pks={{{identity}}}", None, mine),
+        ]
+        for identity, mine in (("map", True), ("universe", True), ("session", False), ("user", False))
+    },
+    ("delete", "event"): [],
+    ("view-user-end_sessions", ""): [Call("POST", "/user/end-sessions/{user}", lambda _: {}, mine=False)],
+}
+"""By route and view. An empty list: nothing is to be had; see TestClosed and the tests of the door."""
+
+CLOSED = {
+    "create event": ("GET", "/event/create"),
+    "create session": ("POST", "/session/create"),
+    "edit event": ("GET", "/event/edit/{event}"),
+    "edit event by form": ("POST", "/event/edit/{event}"),
+    "edit session": ("POST", "/session/edit/{session}"),
+    "delete event": ("DELETE", "/event/delete?pks={event}"),
+    "import": ("POST", "/map/import"),
+    "ajax look-up": ("GET", "/map/ajax/lookup?name=universe&term=a"),
+    "download": ("GET", "/map/{map}/name/download/"),
+    "preview": ("GET", "/map/{map}/name/preview/"),
+    "JSON export": ("GET", "/map/export/json"),
+    "an unknown view": ("GET", "/account/list"),
+    "a table's name": ("GET", "/auth-session/list"),
+    "action": ("GET", "/user/action/end-sessions?pks={user}"),
+}
+"""What SQLAdmin has and we have not: for nobody, not even a superuser."""
+
+
+def registered() -> set[tuple[str, str]]:
+    """Every route of the admin with every view that it may be called for."""
+    app = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
+    found = set()
+    for route in app.state.admin.admin.routes:
+        assert isinstance(route, Route | Mount)
+        identities = IDENTITIES if "{identity}" in route.path else [""]
+        found |= {(str(route.name), identity) for identity in identities}
+    return found
+
+
+class TestTable:
+    def test_every_route_of_every_view_has_its_row(self) -> None:
+        assert registered() - CALLS.keys() == set(), "say in CALLS how it is called and who may"
+
+    def test_every_row_has_its_route(self) -> None:
+        assert CALLS.keys() - registered() == set()
+
+    def test_nothing_changes_by_get(self) -> None:
+        app = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
+        methods = {route.name: route.methods for route in app.state.admin.admin.routes if isinstance(route, Route)}
+        for name in ("logout", "delete", "view-user-end_sessions"):
+            assert not {"GET", "HEAD"} & (methods[name] or set())
+
+
+async def make_things(owner: Person, marker: str, database_url: str) -> Things:
+    """One of each thing, the owner's."""
+    universe = await owner.universe(name=f"Universe {marker}", description=f"About {marker}")
+    made = await owner.map(
+        universe["id"], name=f"Map {marker}", description=f"On {marker}", grid_data={**GRID_EXAMPLE, "x": marker}
+    )
+    connection = await asyncpg.connect(database_url)
+    session = await connection.fetchval(
+        "INSERT INTO auth_session SELECT $2, user_id, refresh_hash, $3, ip_address, created_at, last_used_at,"
+        " expires_at FROM auth_session WHERE user_id = $1 LIMIT 1 RETURNING id",
+        UUID(owner.id),
+        uuid7(),
+        marker,
+    )
+    await connection.close()
+    pks = {
+        "universe": universe["id"],
+        "map": made["id"],
+        "event": f"{universe['id']};1",
+        "user": owner.id,
+        "session": str(session),
+    }
+    return Things(marker, owner, pks)
+
+
+class Crowd(NamedTuple):
+    """Somebody of every kind, with their browsers."""
+
+    nobody: httpx2.AsyncClient
+    stranger: httpx2.AsyncClient
+    superuser: httpx2.AsyncClient
+    owner: httpx2.AsyncClient
+    owner_person: Person
+
+
+@pytest.fixture(scope="module")
+async def crowd(app: FastAPI, database_url: str) -> Crowd:
+    """One crowd for all routes: passwords take long to hash."""
+    people = {}
+    for role in ("stranger", "superuser", "owner"):
+        people[role] = await sign_up_and_log_in(new_client(app), display_name=f"{role} {uuid4().hex}")
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("UPDATE account SET is_superuser = true WHERE id = $1", UUID(people["superuser"].id))
+    await connection.close()
+    browsers = {}
+    for role, person in people.items():
+        browsers[role] = new_client(app)
+        form = {"username": person.email, "password": person.password}
+        assert (await browsers[role].post("/admin/login", data=form)).status_code == 303
+    await people["stranger"].map(name="Of the stranger")
+    return Crowd(new_client(app), **browsers, owner_person=people["owner"])
+
+
+async def send(browser: httpx2.AsyncClient, call: Call, things: Things) -> httpx2.Response:
+    """Send a call."""
+    path = f"/admin{call.path}".format(**things.pks, marker=things.marker)
+    body = {"data": call.fields(things)} if call.fields else {}
+    return await browser.request(call.method, path, **body)
+
+
+def comparable(answer: httpx2.Response) -> tuple[int, str]:
+    """An answer but for the request's id."""
+    return answer.status_code, answer.text
+
+
+async def state(things: Things, database: asyncpg.Connection) -> list[Any]:
+    """What the owner has, but for its sessions' times."""
+    queries = (
+        "SELECT * FROM account WHERE id = $1",
+        "SELECT * FROM universe WHERE owner_id = $1 ORDER BY id",
+        "SELECT m.* FROM map m JOIN universe u ON u.id = m.universe_id WHERE u.owner_id = $1 ORDER BY m.id",
+        "SELECT id FROM auth_session WHERE user_id = $1 ORDER BY id",
+        "SELECT universe_id, seq FROM event e WHERE actor_id = $1 ORDER BY 1, 2",
+    )
+    return [await database.fetch(query, UUID(things.owner.id)) for query in queries]
+
+
+EACH = [
+    pytest.param(call, id=f"{call.method} {call.path}{' sure' if call.fields and number else ''}")
+    for calls in CALLS.values()
+    for number, call in enumerate(calls)
+]
+
+
+@pytest.fixture(scope="module")
+async def shared(crowd: Crowd, database_url: str) -> Things:
+    """Things that are only looked at."""
+    return await make_things(crowd.owner_person, uuid4().hex, database_url)
+
+
+class TestEverybody:
+    """Whoever may not have it learns nothing and changes nothing."""
+
+    @pytest.mark.parametrize("call", EACH)
+    async def test_everybody(
+        self, call: Call, crowd: Crowd, shared: Things, database: asyncpg.Connection, database_url: str
+    ) -> None:
+        fresh = call.method != "GET"
+        things = await make_things(crowd.owner_person, uuid4().hex, database_url) if fresh else shared
+        before = await state(things, database)
+        await self.nobody(call, crowd, things)
+        await self.stranger(call, crowd, things)
+        if fresh or call.path == "/":
+            assert await state(things, database) == before
+        await self.allowed(call, crowd, things, "owner", call.mine, database_url)
+        if fresh:
+            things = await make_things(crowd.owner_person, uuid4().hex, database_url)
+        await self.allowed(call, crowd, things, "superuser", True, database_url)
+
+    async def nobody(self, call: Call, crowd: Crowd, things: Things) -> None:
+        answer = await send(crowd.nobody, call, things)
+        assert answer.status_code == (303 if call.method == "GET" else 401)
+        if call.method == "GET":
+            assert answer.headers["location"].startswith("/admin/login?next=")
+        assert not any(secret in answer.text for secret in things.secrets())
+
+    async def stranger(self, call: Call, crowd: Crowd, things: Things) -> None:
+        answer = await send(crowd.stranger, call, things)
+        expected = {200} if call.mine and not call.named else {404, 422}
+        assert answer.status_code in expected, answer.text
+        # What they typed or asked for themselves stands in their own form again.
+        typed = call.path.format(**things.pks, marker=things.marker) + str(
+            call.fields(things) if call.fields else ""
+        )
+        for secret in things.secrets():
+            assert secret not in answer.text or secret in typed
+        if call.named and answer.status_code == 404:
+            never = await send(crowd.stranger, call, things.elsewhere())
+            assert comparable(answer) == comparable(never)
+
+    async def allowed(
+        self, call: Call, crowd: Crowd, things: Things, role: str, allowed: bool, database_url: str
+    ) -> None:
+        if call.path.startswith(("/user/delete", "/user/end-sessions")):
+            things = await self.with_another_user(things, crowd, database_url)
+        answer = await send(getattr(crowd, role), call, things)
+        for secret in ("argon2", "hashed_password", "refresh_hash"):
+            assert secret not in answer.text
+        if allowed:
+            missing = call.fields and isinstance(call.fields(things).get("pks"), list)
+            assert answer.status_code == (404 if missing else 303 if self.writes(call) else 200), answer.text
+        else:
+            assert answer.status_code == 404
+            assert things.marker not in answer.text
+
+    @staticmethod
+    def writes(call: Call) -> bool:
+        return call.method == "DELETE" or (call.method == "POST" and not call.path.endswith("/delete"))
+
+    @staticmethod
+    async def with_another_user(things: Things, crowd: Crowd, database_url: str) -> Things:
+        """Things with an account that may be lost."""
+        connection = await asyncpg.connect(database_url)
+        spare = uuid7()
+        await connection.execute(
+            "INSERT INTO account (id, email, hashed_password, display_name, is_active, is_superuser, is_verified,"
+            " version) VALUES ($1, $2, '', 'Spare', true, false, false, 1)",
+            spare,
+            f"{spare.hex}@example.com",
+        )
+        await connection.close()
+        return things._replace(pks={**things.pks, "user": str(spare)})
+
+
+class TestLists:
+    """What a list shows: all of one's own, and nothing else."""
+
+    @pytest.mark.parametrize("identity", ["universe", "map", "event"])
+    async def test_shows_what_is_mine(self, identity: str, crowd: Crowd, database_url: str) -> None:
+        things = await make_things(crowd.owner_person, uuid4().hex, database_url)
+        for browser in (crowd.owner, crowd.superuser):
+            path = f"/admin/{identity}/list?pageSize=100"
+            assert things.marker in (await browser.get(path)).text
+        assert things.marker not in (await crowd.stranger.get(f"/admin/{identity}/list?pageSize=100")).text
+
+    async def test_counts_tell_nothing(self, crowd: Crowd, database_url: str, new_person: Any) -> None:
+        await make_things(crowd.owner_person, uuid4().hex, database_url)
+        page = (await crowd.stranger.get("/admin/map/list")).text
+        assert re.search(r"1–1 of 1\b", page)
+
+    async def test_the_dashboard(self, crowd: Crowd, database_url: str) -> None:
+        things = await make_things(crowd.owner_person, uuid4().hex, database_url)
+        assert things.marker in (await crowd.owner.get("/admin/")).text
+        assert things.marker in (await crowd.superuser.get("/admin/")).text
+        assert things.marker not in (await crowd.stranger.get("/admin/")).text
+
+
+class TestClosed:
+    @pytest.mark.parametrize("name", CLOSED)
+    async def test_for_everybody(
+        self, name: str, crowd: Crowd, database: asyncpg.Connection, database_url: str
+    ) -> None:
+        method, path = CLOSED[name]
+        things = await make_things(crowd.owner_person, uuid4().hex, database_url)
+        before = await state(things, database)
+        for browser in (crowd.stranger, crowd.owner, crowd.superuser):
+            answer = await send(browser, Call(method, path), things)
+            assert answer.status_code in (404, 405)
+            assert things.marker not in answer.text
+        assert await state(things, database) == before
+
+    @pytest.mark.parametrize("name", [".env", "pyproject.toml", "/etc/passwd", "game/main.py"])
+    async def test_a_name_is_no_path(self, name: str, browse: Browse, owner: Person) -> None:
+        made = await owner.map(name=name)
+        browser = await browse(owner)
+        for end in ("download/", "preview/"):
+            assert (await browser.get(f"/admin/map/{made['id']}/name/{end}")).status_code == 404
+
+
+class TestForeignUniverse:
+    """A posted universe of somebody else's."""
+
+    async def test_make_a_map_there(self, crowd: Crowd, database_url: str, database: asyncpg.Connection) -> None:
+        things = await make_things(crowd.owner_person, uuid4().hex, database_url)
+        fields = {"name": "Mine", "universe_id": things.pks["universe"], "grid_data": ""}
+        answer = await crowd.stranger.post("/admin/map/create", data=fields)
+        assert answer.status_code == 422
+        never = {**fields, "universe_id": str(uuid7())}
+        other = await crowd.stranger.post("/admin/map/create", data=never)
+        assert answer.text == other.text
+
+    async def test_move_a_map_there(
+        self, browse: Browse, new_person: Callable[..., Awaitable[Person]], crowd: Crowd, database_url: str
+    ) -> None:
+        things = await make_things(crowd.owner_person, uuid4().hex, database_url)
+        thief = await new_person()
+        mine = await thief.map(name="Mine")
+        browser = await browse(thief)
+        fields = {"name": "Mine", "description": "", "universe_id": things.pks["universe"], "version": "1"}
+        answer = await browser.post(f"/admin/map/edit/{mine['id']}", data=fields)
+        assert answer.status_code == 422
+        assert (await thief.client.get(f"/maps/{mine['id']}")).json()["universe_id"] == mine["universe_id"]
