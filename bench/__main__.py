@@ -233,7 +233,11 @@ async def explain(url: str) -> list[str]:
     try:
         lines = []
         for name, read in STATEMENTS.items():
-            plan = await connection.fetch(f"EXPLAIN (GENERIC_PLAN) {read.statement.sql}")
+            sql = read.statement.sql
+            await connection.execute(f"PREPARE hot AS {sql}")
+            values = ", ".join("NULL" for number in range(1, 10) if f"${number}" in sql)
+            plan = await connection.fetch(f"EXPLAIN EXECUTE hot({values})")
+            await connection.execute("DEALLOCATE hot")
             scans = [line[0].partition("->")[2].partition("  (")[0].strip() for line in plan if " Scan" in line[0]]
             lines.append(
                 f"- {name}: " + ", ".join(dict.fromkeys(scan for scan in scans if "Function" not in scan))

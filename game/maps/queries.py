@@ -72,7 +72,8 @@ _SUMMARY = f"{_HEAD} || {_TAIL}"
 LIST = HotRead(
     HotStatement(f"""
         SELECT q.n, page.items, CASE WHEN EXISTS (
-            SELECT FROM universe u JOIN map m ON m.universe_id = u.id WHERE {universes.READABLE} AND m.id > page.last
+            SELECT FROM universe u JOIN map m ON m.universe_id = u.id
+            WHERE {universes.READABLE} AND m.id > page.last
         ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (

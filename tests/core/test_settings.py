@@ -41,6 +41,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "max_body_size": ("2048", 2048),
     "database_pool_size": ("4", 4),
     "hot_pool_size": ("2", 2),
+    "hot_write_pool_size": ("3", 3),
     "request_timeout": ("2.5", 2.5),
     "shutdown_grace": ("4", 4),
 }

@@ -65,10 +65,9 @@ async def test_leaves_behind_what_the_plain_way_does(
             for at in range(count)
         ]
         headers = {name: answer.headers[name] for name in answer.headers if name != "x-request-id"}
-        left.append(
-            (answer.content, headers, stored["grid_data"], stored["version"], event["kind"], before)
-            + (str(event["subject_id"]) == one["id"], str(event["actor_id"]) == owner.id, event["payload"])
-        )
+        whose = (str(event["subject_id"]) == one["id"], str(event["actor_id"]) == owner.id)
+        told = (event["kind"], event["payload"], before)
+        left.append((answer.content, headers, stored["grid_data"], stored["version"], *whose, *told))
         assert stored["updated_at"] > one["updated_at"]
     assert left[0] == left[1]
     assert (spy.carried_out, spy.passed_on) == (1, 0)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from game.grid.chunks import CHUNK, ROWS_MARK, layer_keys, ChunkKey, join, region, split, touching
+from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, join, layer_keys, region, split, touching
 from game.grid.document import size
 
 MARK_TEXT = f'"rows": {ROWS_MARK}'
