@@ -49,7 +49,7 @@ class MapForm(Form):
     name = StringField("Name", render_kw=_NAME)
     universe_id = SelectField("Universe", validate_choice=False)
     description = TextAreaField("Description", render_kw=_DESCRIPTION)
-    grid_data = TextAreaField("Grid data", render_kw={"rows": 24, "spellcheck": "false", "class_": "wk-code"})
+    grid_data = TextAreaField("Grid data", render_kw={"rows": 24, "spellcheck": "false", "class_": "wa-code"})
 
 
 class UserForm(Form):

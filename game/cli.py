@@ -37,7 +37,7 @@ from uvicorn.supervisors import Multiprocess
 from game.accounts.manager import UserManager
 from game.accounts.models import MAX_PASSWORD, MIN_PASSWORD
 from game.core import logs, schema
-from game.core.database import Database
+from game.core.database import Database, connections_of_a_worker
 from game.core.embedded import EmbeddedError, binary, running
 from game.core.settings import Settings, documentation
 from game.main import create_app
@@ -108,8 +108,8 @@ def _database(settings: Settings) -> Iterator[Settings]:
         if settings.database_url is not None:
             yield settings
             return
-        connections = settings.workers * (settings.database_pool_size + settings.hot_pool_size) + 50
-        with running(settings.data_dir, settings={"max_connections": str(max(200, connections))}) as url:
+        connections = max(200, settings.workers * connections_of_a_worker(settings) + 50)
+        with running(settings.data_dir, settings={"max_connections": str(connections)}) as url:
             os.environ["WORLDKEEP_DATABASE_URL"] = url
             yield settings.model_copy(update={"database_url": SecretStr(url)})
     except EmbeddedError as error:

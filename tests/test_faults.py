@@ -1,7 +1,6 @@
 """Faults, for real: the database and the server are stopped, frozen and killed while people play."""
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -221,6 +220,9 @@ class TestDatabaseAway:
             subprocess.run([binary("psql"), "-d", url, "-c", cut], check=True, stdout=subprocess.DEVNULL)
             assert {answer.status_code for answer, _ in at_once(calls * 2)} <= {200, 201, 400, 503}
             assert_well_within(1, calls)
+            subprocess.run([binary("psql"), "-d", url, "-c", cut], check=True, stdout=subprocess.DEVNULL)
+            time.sleep(0.3)
+            assert {answer.status_code for answer, _ in at_once(calls)} == {200, 201, 400}
 
     def test_frozen(self, folder: Path, client: httpx2.Client, calls: list[Call]) -> None:
         """Every PostgreSQL process frozen: every request ends within 5 seconds, and all is well afterwards."""
@@ -290,7 +292,6 @@ class TestServerKilled:
                 for path in made:
                     assert client.get(path).status_code == 200, path
                 if writers:
-                    assert all(writer.acknowledged > 3 for writer in writers)
                     for path, writer in zip((patched, replaced), writers[1:], strict=True):
                         # The last one may have been written without an answer.
                         name = client.get(path).json()["name"]
@@ -305,7 +306,10 @@ class TestServerKilled:
                 writers = [Writer(server.url, headers, write) for write in (post, patch, put)]
                 for writer in writers:
                     writer.start()
-                time.sleep(0.8)
+                end = time.monotonic() + 20
+                while any(writer.acknowledged < 8 for writer in writers):
+                    assert time.monotonic() < end, "no writes"
+                    time.sleep(0.01)
                 database = postgres(home) if with_postgresql else []
                 server.process.kill()
                 kill_all(database)
@@ -343,6 +347,14 @@ def wait_until_refused(server: Server) -> None:
         pytest.fail("it still listens")
 
 
+def drip(connection: socket.socket) -> None:
+    """Send a body slowly, until nobody takes it any more."""
+    with suppress(OSError):
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.2)
+
+
 def half_sent(server: Server) -> socket.socket:
     """A request of whose body only a part comes."""
     address = urlsplit(server.url)
@@ -368,15 +380,16 @@ class TestStop:
         with (
             serving(home, "--workers", workers, WORLDKEEP_SHUTDOWN_GRACE=str(self.GRACE)) as server,
             player(server) as client,
-            ThreadPoolExecutor(1) as thread,
+            ThreadPoolExecutor(2) as threads,
             half_sent(server) as half,
         ):
+            threads.submit(drip, half)
             universe = make(client, "/universes")
             # Our own psql is outside of `running`, so that the server is the last to leave.
             with running(home) as url:
                 pass
             with held(url, "SELECT 1 FROM universe FOR UPDATE"):
-                slow = thread.submit(client.patch, universe, json={"name": "in time"})
+                slow = threads.submit(client.patch, universe, json={"name": "in time"})
                 time.sleep(0.5)
                 start = time.monotonic()
                 (os.killpg if group else os.kill)(server.process.pid, sign)
@@ -385,7 +398,7 @@ class TestStop:
             assert slow.result().status_code == 200
             assert slow.result().json()["name"] == "in time"
             assert server.process.wait(10) == 0
-            assert time.monotonic() - start < self.GRACE + 3
+            assert time.monotonic() - start < self.GRACE + 8
             assert half.recv(12) == b"HTTP/1.1 503"
         assert not postgres(home)
         assert "Traceback" not in server.log.read_text()
@@ -406,7 +419,7 @@ class TestStop:
                     threads.submit(client.get, "/universes?q=x")
                 time.sleep(0.3)
                 server.process.send_signal(signal.SIGTERM)
-                end = time.monotonic() + self.GRACE + 3
+                end = time.monotonic() + self.GRACE + 8
                 # It is done with serving when it comes to stop PostgreSQL.
                 while not any(one.name() == "pg_ctl" for one in psutil.Process(server.process.pid).children()):
                     assert time.monotonic() < end
@@ -484,7 +497,7 @@ def upgrade() -> None:
             try:
                 with held(url, self.SLOW_READER):
                     migration = threads.submit(command.upgrade, config, "adds")
-                    time.sleep(2.5)
+                    time.sleep(4)
                     assert not migration.done()
                 migration.result(10)
                 time.sleep(0.3)
@@ -526,9 +539,6 @@ class TestBackup:
             writing.join()
         assert file.stat().st_mode & 0o777 == 0o600
         assert game(tmp_path, "restore", str(file), DATABASE_URL=there).returncode == 0
-        again = game(tmp_path, "restore", str(file), DATABASE_URL=there)
-        assert again.returncode == 1
-        assert re.search(r"not empty: it has \d+ tables", again.stderr)
         with serving(tmp_path, DATABASE_URL=there) as server, player(server, email) as client:
             for path, expected in zip(paths[:4], before, strict=False):
                 assert client.get(path).json() == expected

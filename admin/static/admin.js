@@ -1,7 +1,7 @@
 // Small conveniences. Every page works without them.
 
 // A map without a picture shows its icon instead.
-for (const image of document.querySelectorAll('.wk-picture img')) {
+for (const image of document.querySelectorAll('.wa-picture img')) {
   const hide = () => image.remove();
   if (image.complete && !image.naturalWidth) hide();
   else image.addEventListener('error', hide);
@@ -50,6 +50,6 @@ if (place) {
       pageUrl: (map) => `/admin/map/edit/${map.id}`,
       onSaved: (saved) => { version.value = saved.version; },
     });
-    place.classList.add('wk-mounted');
+    place.classList.add('wa-mounted');
   }
 }

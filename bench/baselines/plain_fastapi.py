@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from game.core.database import engine as connect
 
-engine = connect(os.environ["DATABASE_URL"], pool_size=10)
+engine = connect(os.environ["DATABASE_URL"], pool_size=10, max_overflow=0)
 app = FastAPI()
 
 

@@ -44,6 +44,11 @@ _HOT_CONNECTION: dict[str, Any] = {
 }
 
 
+def connections_of_a_worker(settings: Settings) -> int:
+    """How many connections one worker has at most."""
+    return settings.database_pool_size + settings.hot_pool_size + settings.hot_write_pool_size + _SIDE_POOL
+
+
 def engine(url: str, **options: Any) -> AsyncEngine:
     """An engine for a libpq URL, which asyncpg reads by itself: SQLAlchemy knows only some of its options.
 

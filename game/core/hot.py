@@ -5,6 +5,7 @@ read. Everything else (no token, an unknown id, unusual parameters) goes on to t
 route, which finds out what is wrong and says so. So errors cannot differ between the two.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -92,7 +93,9 @@ class HotReads:
         if scope["type"] == "http" and scope["method"] == "GET":
             answer = await self._read(scope)
         elif scope["type"] == "http" and scope["method"] == "POST":
-            answer, receive = await self._write(scope, receive)
+            # A read waits for one statement; this waits for a client, too.
+            async with asyncio.timeout(self._state.settings.request_timeout):
+                answer, receive = await self._write(scope, receive)
         if answer is None:
             await self._inner(scope, receive, send)
         else:

@@ -143,7 +143,7 @@ class PictureRefused(Unprocessable):
     code = "PICTURE_REFUSED"
 
 
-class _Picture:
+class Picture:
     """The parameters of a picture."""
 
     def __init__(
@@ -172,7 +172,7 @@ async def _drawn(
     session: Session,
     user: CurrentUser,
     id: UUID,
-    picture: _Picture,
+    picture: Picture,
     draw: Callable[..., bytes | str],
     media_type: str,
 ) -> Response:
@@ -203,7 +203,7 @@ async def draw_map_as_png(
     id: UUID,
     user: CurrentUser,
     session: Session,
-    picture: Annotated[_Picture, Depends()],
+    picture: Annotated[Picture, Depends()],
     _: IfNoneMatch = None,
 ) -> Response:
     """Draw a map, or a part of it, as a PNG. The ETag is the map's version."""
@@ -220,7 +220,7 @@ async def draw_map_as_svg(
     id: UUID,
     user: CurrentUser,
     session: Session,
-    picture: Annotated[_Picture, Depends()],
+    picture: Annotated[Picture, Depends()],
     _: IfNoneMatch = None,
 ) -> Response:
     """Draw a map, or a part of it, as an SVG. The ETag is the map's version."""

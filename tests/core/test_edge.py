@@ -15,9 +15,8 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from game.core.edge import GZIP_MINIMUM
 from game.core.settings import Settings
 from game.main import create_app, lifespan
-from tests.conftest import new_client
 
-TIMEOUT = 0.3
+TIMEOUT = 0.6
 PRODUCTION = {
     "environment": "production",
     "secret_key": "0123456789abcdef0123456789abcdef",
@@ -117,7 +116,7 @@ async def _never_begins(_: Request) -> Response:
 async def _drips(_: Request) -> Response:
     async def drops() -> AsyncIterator[bytes]:
         for _ in range(4):
-            await asyncio.sleep(TIMEOUT * 0.6)
+            await asyncio.sleep(TIMEOUT * 0.4)
             yield b"drop "
 
     return StreamingResponse(drops())
@@ -254,7 +253,7 @@ class TestDeadline:
     async def test_waits_for_a_slow_line(self, ask: Client) -> None:
         """Time counts only while nothing comes."""
         pieces = [b"slow ", b"and ", b"steady ", b"wins"]
-        answer = await ask(method="POST", pieces=pieces, pause=TIMEOUT * 0.6)
+        answer = await ask(method="POST", pieces=pieces, pause=TIMEOUT * 0.4)
         assert (answer.status, answer.body) == (200, b"slow and steady wins")
 
     async def test_ends_a_half_sent_body(self, ask: Client) -> None:
@@ -428,10 +427,10 @@ class TestOtherScopes:
         assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-async def test_everything_passes_the_edge(app: FastAPI) -> None:
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs/assets/swagger-ui.css", "/health", "/docs"])
+async def test_everything_passes_the_edge(path: str, in_production: Client) -> None:
     """Routes of Starlette and FastAPI, and static files."""
-    async with new_client(app) as client:
-        for path in ("/openapi.json", "/docs/assets/swagger-ui.css", "/health", "/test/echo"):
-            answer = await client.get(path)
-            assert answer.status_code == 200
-            assert answer.headers["x-request-id"]
+    answer = await in_production(path)
+    assert answer.status == 200
+    assert answer.headers["x-request-id"]
+    assert answer.headers["x-content-type-options"] == "nosniff"

@@ -136,8 +136,8 @@ class TestFile:
         assert message["Date"].datetime.tzinfo is not None
         assert message.get_content() == TEXT
         assert "Bcc" not in message
-        [entry] = log
-        assert (entry["event"], entry["file"]) == ("mail_written", str(path))
+        # Other tests' mails may be written in the meantime.
+        assert [one["event"] for one in log if one.get("file") == str(path)] == ["mail_written"]
 
     async def test_is_for_the_servers_eyes_only(self, mailer_of: MakeMailer, tmp_path: Path) -> None:
         await send(mailer_of())

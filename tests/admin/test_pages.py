@@ -1,0 +1,227 @@
+"""The pages of the admin: lists, search, order, filters, export; hostile names and addresses."""
+
+import csv
+import io
+
+import httpx2
+import pytest
+
+from admin.export import cell
+from tests.admin.conftest import Browse
+from tests.conftest import Person
+
+HOSTILE = '<img src=x onerror="alert(1)">{{7*7}}'
+ODD = [
+    "search=%00",
+    "search=" + "x" * 200,
+    "page=x",
+    "page=-1",
+    "page=0",
+    "page=1e9",
+    "page=%D9%A3",
+    "pageSize=0",
+    "pageSize=abc",
+    "sortBy=hashed_password",
+    "sortBy=grid_data",
+    "sortBy=__class__",
+    "sortBy=name.x",
+    "{filter}=x",
+    "{filter}=%00",
+    "{filter}=%27%20OR%201=1",
+]
+FINE = [
+    "search=%25",
+    "search=%27%22%5C_%F0%9F%90%89",
+    "page=99999999999999999999",
+    "pageSize=1000000000",
+    "sort=sideways",
+    "unknown=1",
+    "done=unknown",
+]
+
+
+async def rows_of(browser: httpx2.AsyncClient, path: str) -> list[list[str]]:
+    """The rows of an export."""
+    answer = await browser.get(f"/admin/{path}")
+    assert answer.status_code == 200
+    return list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
+class TestLists:
+    async def test_search(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        for name in ("Red Cave", "Blue Cave", "100% Sure"):
+            await owner.map(universe["id"], name=name)
+        browser = await browse(owner)
+        page = (await browser.get("/admin/map/list?search=cave")).text
+        assert "Red Cave" in page
+        assert "100% Sure" not in page
+        # A percent sign is one, not a pattern.
+        page = (await browser.get("/admin/map/list?search=%25")).text
+        assert "100% Sure" in page
+        assert "Red Cave" not in page
+
+    async def test_order_and_pages(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        for number in range(28):
+            await owner.map(universe["id"], name=f"Map {number:02}")
+        browser = await browse(owner)
+        first = (await browser.get("/admin/map/list?sortBy=name&sort=desc")).text
+        assert first.index("Map 27") < first.index("Map 10")
+        assert "Map 02" not in first
+        assert "1–25 of 28" in first
+        second = (await browser.get("/admin/map/list?sortBy=name&sort=desc&page=2")).text
+        assert "Map 02" in second
+        assert "Map 27" not in second
+        beyond = (await browser.get("/admin/map/list?sortBy=name&sort=desc&page=99")).text
+        assert "Page 2 of 2" in beyond
+
+    async def test_filter(self, browse: Browse, owner: Person) -> None:
+        one, two = await owner.universe(name="One"), await owner.universe(name="Two")
+        await owner.map(one["id"], name="In one")
+        await owner.map(two["id"], name="In two")
+        browser = await browse(owner)
+        page = (await browser.get(f"/admin/map/list?universe_id={one['id']}")).text
+        assert "In one" in page
+        assert "In two" not in page
+
+    async def test_filter_options_are_mine(self, browse: Browse, owner: Person, stranger: Person) -> None:
+        await owner.universe(name="Secret place")
+        await stranger.map(name="Known")
+        page = (await (await browse(stranger)).get("/admin/map/list")).text
+        assert "Known" in page
+        assert "Secret place" not in page
+
+    @pytest.mark.parametrize("identity", ["universe", "map", "event"])
+    async def test_odd_addresses(self, browse: Browse, owner: Person, identity: str) -> None:
+        await owner.map()
+        browser = await browse(owner)
+        name = {"universe": "owner_id"}.get(identity, "universe_id")
+        for query in ODD:
+            answer = await browser.get(f"/admin/{identity}/list?{query.format(filter=name)}")
+            assert answer.status_code == 422, query
+            if query != "search=%00" and "%00" not in query:
+                assert "<h1>" in answer.text
+        for query in FINE:
+            assert (await browser.get(f"/admin/{identity}/list?{query}")).status_code == 200, query
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "map/details/x",
+            "map/details/%00",
+            "map/details/..%2F..%2Fetc",
+            "map/edit/99999999999999999999",
+            "event/details/x",
+            "event/details/x;y",
+            "event/details/01a00000-0000-7000-8000-000000000000;99999999999999999999",
+            "event/details/01a00000-0000-7000-8000-000000000000;" + "9" * 5000,
+            "event/details/01a00000-0000-7000-8000-000000000000;1;2",
+            "%00/list",
+            "../list",
+        ],
+    )
+    async def test_no_such_row(self, browse: Browse, owner: Person, path: str) -> None:
+        answer = await (await browse(owner)).get(f"/admin/{path}")
+        assert 400 <= answer.status_code < 500
+
+    async def test_few_queries(self, browse: Browse, owner: Person) -> None:
+        """The grid of a map is nowhere loaded for a list, however many maps there are."""
+        grid = {"private_to_the_grid": "x" * 1000}
+        await owner.map(grid_data=grid)
+        browser = await browse(owner)
+        for path in ("map/list", "", "map/export/csv"):
+            assert "private_to_the_grid" not in (await browser.get(f"/admin/{path}")).text
+
+
+class TestHostileNames:
+    async def test_are_shown_as_they_are(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        universe = await owner.universe(name=HOSTILE, description=HOSTILE)
+        made = await owner.map(universe["id"], name=HOSTILE, description=HOSTILE, grid_data={HOSTILE: HOSTILE})
+        await owner.client.patch("/users/me", json={"display_name": HOSTILE})
+        for person in (owner, superuser):
+            browser = await browse(person)
+            paths = [
+                "",
+                "map/list?search=img",
+                "universe/list?search=img",
+                "event/list",
+                f"map/details/{made['id']}",
+                f"map/edit/{made['id']}",
+                f"universe/details/{universe['id']}",
+                f"universe/edit/{universe['id']}",
+                f"event/details/{universe['id']};1",
+                f"map/create?universe_id={universe['id']}",
+                "map/create?universe_id=%3Cimg%20onerror%3D%22alert(1)%22%3E",
+            ]
+            if person is superuser:
+                paths += ["user/list?search=img", f"user/details/{owner.id}", "session/list"]
+            for path in paths:
+                page = (await browser.get(f"/admin/{path}")).text
+                assert "<img src=x" not in page, path
+                assert "<img onerror" not in page, path
+                assert "49" not in page.partition("&lt;img")[2][:60], path
+            answer = await browser.post("/admin/map/delete", data={"pks": made["id"]})
+            assert "&lt;img" in answer.text
+            assert "<img src=x" not in answer.text
+
+    async def test_in_a_refused_form(self, browse: Browse, owner: Person) -> None:
+        browser = await browse(owner)
+        form = {"name": HOSTILE * 20, "description": HOSTILE, "grid_data": "{" + HOSTILE}
+        answer = await browser.post("/admin/map/create", data=form)
+        assert answer.status_code == 422
+        assert "<img src=x" not in answer.text
+
+    async def test_at_the_log_in(self, client: httpx2.AsyncClient) -> None:
+        answer = await client.get(f"/admin/login?next={HOSTILE}")
+        assert "<img" not in answer.text
+        answer = await client.post("/admin/login", data={"username": HOSTILE, "password": "x", "next": HOSTILE})
+        assert "<img" not in answer.text
+
+
+class TestExport:
+    @pytest.mark.parametrize(
+        "text",
+        ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1", "\n=1"],
+    )
+    def test_formulas_are_neutralised(self, text: str) -> None:
+        assert cell(text) == f"'{text}"
+
+    @pytest.mark.parametrize("text", ["a=1", "", "The Crypt", "5 - 3"])
+    def test_other_texts_stay(self, text: str) -> None:
+        assert cell(text) == text
+
+    async def test_maps(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        await owner.map(universe["id"], name="=HYPERLINK(1)", description='a "quoted"\nline, and a comma')
+        await owner.map(universe["id"], name="Plain")
+        head, *rows = await rows_of(await browse(owner), "map/export/csv")
+        assert head[:4] == ["id", "universe_id", "name", "description"]
+        assert "grid_data" not in head
+        assert [row[2] for row in rows] == ["'=HYPERLINK(1)", "Plain"]
+        assert rows[0][3] == 'a "quoted"\nline, and a comma'
+
+    async def test_what_the_list_shows(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        for name in ("Red Cave", "Blue Cave", "Hall"):
+            await owner.map(universe["id"], name=name)
+        browser = await browse(owner)
+        _, *rows = await rows_of(browser, "map/export/csv?search=cave")
+        assert [row[2] for row in rows] == ["Red Cave", "Blue Cave"]
+        assert (await browser.get("/admin/map/export/csv?universe_id=x")).status_code == 422
+
+    async def test_more_than_a_batch(self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("admin.view._EXPORT_BATCH", 2)
+        universe = await owner.universe()
+        for number in range(5):
+            await owner.map(universe["id"], name=f"Map {number}")
+        browser = await browse(owner)
+        _, *rows = await rows_of(browser, "map/export/csv")
+        assert [row[2] for row in rows] == [f"Map {number}" for number in range(5)]
+        _, *rows = await rows_of(browser, f"event/export/csv?universe_id={universe['id']}")
+        assert [row[1] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+
+    async def test_as_a_file(self, browse: Browse, owner: Person) -> None:
+        answer = await (await browse(owner)).get("/admin/universe/export/csv")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert answer.headers["content-disposition"] == 'attachment; filename="universes.csv"'

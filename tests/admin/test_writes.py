@@ -1,0 +1,418 @@
+"""Writing in the admin: as through the API, one event and one version each; nobody's typing is lost."""
+
+import html
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import orjson
+import pytest
+
+from game.maps.models import GRID_EXAMPLE
+from tests.admin.conftest import Browse, events_of, version_in
+from tests.conftest import Person
+
+
+async def edit(browser: httpx2.AsyncClient, path: str, **fields: Any) -> httpx2.Response:
+    """Open a form, change fields of it, and send it."""
+    page = (await browser.get(f"/admin{path}")).text
+    return await browser.post(f"/admin{path}", data={"version": version_in(page), **fields})
+
+
+class TestUniverses:
+    async def test_make(self, browse: Browse, owner: Person) -> None:
+        browser = await browse(owner)
+        answer = await browser.post(
+            "/admin/universe/create", data={"name": " The Marches ", "description": "Salt.\r\nReeds."}
+        )
+        assert answer.status_code == 303
+        made = (await owner.client.get("/universes")).json()["items"][0]
+        assert made["name"] == "The Marches"
+        assert made["description"] == "Salt.\nReeds."
+        assert made["owner_id"] == owner.id
+        assert f"/details/{made['id']}" in answer.headers["location"]
+        events = await events_of(owner, made["id"])
+        assert [(one["kind"], one["actor_id"]) for one in events] == [("universe.created", owner.id)]
+
+    async def test_change(self, browse: Browse, owner: Person) -> None:
+        made = await owner.universe(description="As it was")
+        browser = await browse(owner)
+        answer = await edit(browser, f"/universe/edit/{made['id']}", name="Renamed", description="As it was")
+        assert answer.status_code == 303
+        read = (await owner.client.get(f"/universes/{made['id']}")).json()
+        assert (read["name"], read["version"]) == ("Renamed", 2)
+        last = (await events_of(owner, made["id"]))[-1]
+        assert last["payload"] == {"name": "Renamed", "version": 2}
+
+    async def test_the_same_is_no_change(self, browse: Browse, owner: Person) -> None:
+        made = await owner.universe(name="Same", description="Two\nlines")
+        browser = await browse(owner)
+        fields = {"name": "Same", "description": "Two\r\nlines"}
+        assert (await edit(browser, f"/universe/edit/{made['id']}", **fields)).status_code == 303
+        assert (await owner.client.get(f"/universes/{made['id']}")).json()["version"] == 1
+        assert len(await events_of(owner, made["id"])) == 1
+
+    async def test_a_superuser_acts_as_themselves(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        made = await owner.universe()
+        browser = await browse(superuser)
+        await edit(browser, f"/universe/edit/{made['id']}", name="Better so", description="")
+        read = (await owner.client.get(f"/universes/{made['id']}")).json()
+        assert (read["name"], read["owner_id"]) == ("Better so", owner.id)
+        assert (await events_of(owner, made["id"]))[-1]["actor_id"] == superuser.id
+        # To the owner they are nobody by name.
+        page = (await (await browse(owner)).get(f"/admin/universe/details/{made['id']}")).text
+        assert superuser.id not in page
+        assert "somebody else" in page
+
+    @pytest.mark.parametrize(
+        ("fields", "sentence"),
+        [
+            ({"name": "   "}, "Please fill this in."),
+            ({"name": "x" * 101}, "At most 100 characters, please."),
+            ({"name": "a\nb"}, "No control characters, please."),
+            ({"name": "Fine", "description": "x" * 10_001}, "At most 10,000 characters, please."),
+        ],
+    )
+    async def test_what_is_wrong_is_said(
+        self, browse: Browse, owner: Person, fields: dict[str, str], sentence: str
+    ) -> None:
+        browser = await browse(owner)
+        answer = await browser.post("/admin/universe/create", data=fields)
+        assert answer.status_code == 422
+        assert sentence in answer.text
+        assert fields.get("description", "")[:9000] in answer.text
+        assert (await owner.client.get("/universes")).json()["items"] == []
+
+    @pytest.mark.parametrize("name", ["name", "description", "version", "else\0"])
+    async def test_u0000(self, browse: Browse, owner: Person, name: str) -> None:
+        made = await owner.universe()
+        browser = await browse(owner)
+        for path in ("create", f"edit/{made['id']}"):
+            form = {"name": "Fine", "version": "1", name: "a\0b"}
+            assert (await browser.post(f"/admin/universe/{path}", data=form)).status_code == 422
+
+    @pytest.mark.parametrize("name", ["owner_id", "id", "event_seq", "created_at"])
+    async def test_more_fields_change_nothing(
+        self, browse: Browse, owner: Person, stranger: Person, name: str
+    ) -> None:
+        made = await owner.universe()
+        browser = await browse(owner)
+        fields = {"name": "New", "description": "", name: stranger.id}
+        await edit(browser, f"/universe/edit/{made['id']}", **fields)
+        read = (await owner.client.get(f"/universes/{made['id']}")).json()
+        assert {**read, "name": "", "version": 0, "updated_at": ""} == {
+            **made,
+            "name": "",
+            "version": 0,
+            "updated_at": "",
+        }
+
+
+class TestConflict:
+    """Two tabs save the same: the second is told, and loses nothing."""
+
+    @pytest.mark.parametrize("identity", ["universe", "map"])
+    async def test_two_tabs(self, browse: Browse, owner: Person, identity: str) -> None:
+        made = await owner.map(name="First")
+        path = f"/admin/{identity}/edit/{made['id'] if identity == 'map' else made['universe_id']}"
+        browser = await browse(owner)
+        version = version_in((await browser.get(path)).text)
+        base = {"description": "", "universe_id": made["universe_id"], "version": version}
+        assert (await browser.post(path, data={**base, "name": "By tab one"})).status_code == 303
+        typed = {**base, "name": "By tab two", "description": "A long story"}
+        second = await browser.post(path, data=typed)
+        assert second.status_code == 412
+        assert "Somebody else saved this while you were editing." in second.text
+        assert 'value="By tab two"' in second.text
+        assert "A long story" in second.text
+        # Sent again as it stands there, it is refused again.
+        assert version_in(second.text) == version
+        assert (await browser.post(path, data=typed)).status_code == 412
+        where = f"/{identity}s/{path.rpartition('/')[2]}"
+        assert (await owner.client.get(where)).json()["name"] == "By tab one"
+        # Only who says so writes over it.
+        assert (await browser.post(path, data={**typed, "overwrite": "2"})).status_code == 303
+        assert (await owner.client.get(where)).json()["name"] == "By tab two"
+
+    async def test_overwriting_too_is_of_one_version(self, browse: Browse, owner: Person) -> None:
+        made = await owner.universe()
+        browser = await browse(owner)
+        for name in ("Two", "Three"):
+            await owner.client.patch(f"/universes/{made['id']}", json={"name": name})
+        form = {"name": "Mine", "version": "1", "overwrite": "2"}
+        answer = await browser.post(f"/admin/universe/edit/{made['id']}", data=form)
+        assert answer.status_code == 412
+        assert (await owner.client.get(f"/universes/{made['id']}")).json()["name"] == "Three"
+
+    @pytest.mark.parametrize("version", ["", "x", "-1", "1.0", "9" * 30, "٣"])
+    async def test_a_form_without_its_version(self, browse: Browse, owner: Person, version: str) -> None:
+        made = await owner.universe()
+        browser = await browse(owner)
+        form = {"name": "Mine", "version": version}
+        answer = await browser.post(f"/admin/universe/edit/{made['id']}", data=form)
+        assert answer.status_code == 422
+        assert 'value="Mine"' in answer.text
+
+    async def test_a_user(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        browser = await browse(superuser)
+        path = f"/admin/user/edit/{owner.id}"
+        form = {"email": owner.email, "display_name": "Typed", "is_active": "y", "version": "1"}
+        await owner.client.patch("/users/me", json={"display_name": "By themselves"})
+        answer = await browser.post(path, data=form)
+        assert answer.status_code == 412
+        assert 'value="Typed"' in answer.text
+
+    async def test_delete(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map()
+        browser = await browse(owner)
+        await owner.client.patch(f"/maps/{made['id']}", json={"name": "Better"})
+        form = {"pks": made["id"], "version": "1", "sure": "yes"}
+        answer = await browser.post("/admin/map/delete", data=form)
+        assert answer.status_code == 412
+        assert (await owner.client.get(f"/maps/{made['id']}")).status_code == 200
+
+
+class TestMaps:
+    async def test_make_with_a_grid(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        browser = await browse(owner)
+        grid = orjson.dumps(GRID_EXAMPLE).decode()
+        form = {"name": "Crypt", "universe_id": universe["id"], "description": "", "grid_data": grid}
+        answer = await browser.post("/admin/map/create", data=form)
+        assert answer.status_code == 303
+        made = answer.headers["location"].partition("?")[0].rpartition("/")[2]
+        assert (await owner.client.get(f"/maps/{made}")).json()["grid_data"] == GRID_EXAMPLE
+        assert [one["kind"] for one in await events_of(owner, universe["id"])] == [
+            "universe.created",
+            "map.created",
+        ]
+
+    async def test_the_page_without_javascript(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        browser = await browse(owner)
+        page = (await browser.get(f"/admin/map/edit/{made['id']}")).text
+        text = html.unescape(page.partition('name="grid_data"')[2].partition(">")[2].partition("</textarea>")[0])
+        assert orjson.loads(text) == GRID_EXAMPLE
+        # Sent back as it is, it is no change.
+        path = f"/map/edit/{made['id']}"
+        fields = {"name": made["name"], "description": "", "universe_id": made["universe_id"]}
+        await edit(browser, path, **fields, grid_data=text.replace("\n", "\r\n"))
+        assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
+        changed = text.replace("#..~.#", "#....#")
+        await edit(browser, path, **fields, grid_data=changed)
+        read = (await owner.client.get(f"/maps/{made['id']}")).json()
+        assert read["grid_data"]["layers"][0]["rows"][1] == "#....#"
+        assert read["version"] == 2
+        assert (await events_of(owner, made["universe_id"]))[-1]["kind"] == "map.updated"
+
+    async def test_without_grid_data_the_grid_stays(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        browser = await browse(owner)
+        fields = {"name": "Renamed", "description": "", "universe_id": made["universe_id"]}
+        assert (await edit(browser, f"/map/edit/{made['id']}", **fields)).status_code == 303
+        read = (await owner.client.get(f"/maps/{made['id']}")).json()
+        assert (read["name"], read["grid_data"]) == ("Renamed", GRID_EXAMPLE)
+
+    @pytest.mark.parametrize(
+        ("grid", "sentence"),
+        [
+            ("{", "Not valid JSON"),
+            ("[]", "Grid data is an object"),
+            ("", "Not valid JSON"),
+            ('{"a": NaN}', "Not valid JSON"),
+            ('{"a": "\\u0000"}', "A string may not contain U+0000."),
+            ('{"a": 1, "a": 2}', "An object has this key twice."),
+            ('{"width": 5000}', "grid_data.width"),
+            ('{"width": 2, "height": 1, "layers": [{"name": "g", "rows": ["#"]}]}', "grid_data.layers[0].rows[0]"),
+        ],
+    )
+    async def test_what_is_wrong_with_a_grid_is_said(
+        self, browse: Browse, owner: Person, grid: str, sentence: str
+    ) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        browser = await browse(owner)
+        fields = {"name": "X", "description": "", "universe_id": made["universe_id"], "grid_data": grid}
+        answer = await edit(browser, f"/map/edit/{made['id']}", **fields)
+        assert answer.status_code == 422
+        assert sentence in html.unescape(answer.text)
+        text = answer.text.partition('name="grid_data"')[2].partition(">")[2].partition("</textarea>")[0]
+        assert html.unescape(text).removeprefix("\r\n") == grid
+        # With what was typed on the page, the editor must not load the map over it.
+        assert 'data-map-url=""' in answer.text
+        assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
+
+    async def test_a_grid_of_more_than_a_mebibyte(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        browser = await browse(owner)
+        rows = ["#" * 1200] * 1000
+        grid = {
+            "width": 1200,
+            "height": 1000,
+            "legend": [{"symbol": "#", "name": "wall"}],
+            "layers": [{"name": "ground", "rows": rows}],
+        }
+        files = {
+            "name": (None, "Large"),
+            "universe_id": (None, universe["id"]),
+            "grid_data": (None, orjson.dumps(grid).decode()),
+        }
+        answer = await browser.post("/admin/map/create", files=files)
+        assert answer.status_code == 303, answer.text[:2000]
+
+    async def test_move(self, browse: Browse, owner: Person) -> None:
+        made, target = await owner.map(grid_data=GRID_EXAMPLE), await owner.universe()
+        browser = await browse(owner)
+        fields = {"name": made["name"], "description": "", "universe_id": target["id"]}
+        assert (await edit(browser, f"/map/edit/{made['id']}", **fields)).status_code == 303
+        read = (await owner.client.get(f"/maps/{made['id']}")).json()
+        assert (read["universe_id"], read["grid_data"]) == (target["id"], GRID_EXAMPLE)
+        assert (await events_of(owner, target["id"]))[-1]["kind"] == "map.moved_in"
+
+    async def test_who_may_save_through_the_api(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        made = await owner.map()
+        path = f"/admin/map/edit/{made['id']}"
+        assert f'data-map-url="/maps/{made["id"]}"' in (await (await browse(owner)).get(path)).text
+        assert 'data-map-url=""' in (await (await browse(superuser)).get(path)).text
+
+
+class TestDelete:
+    async def test_asks_first(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map(name="The Cellar")
+        browser = await browse(owner)
+        answer = await browser.post("/admin/map/delete", data={"pks": made["id"]})
+        assert answer.status_code == 200
+        assert "The Cellar" in answer.text
+        assert (await owner.client.get(f"/maps/{made['id']}")).status_code == 200
+        assert (
+            await browser.post("/admin/map/delete", data={"pks": made["id"], "sure": "yes"})
+        ).status_code == 303
+        assert (await owner.client.get(f"/maps/{made['id']}")).status_code == 404
+        last = (await events_of(owner, made["universe_id"]))[-1]
+        assert (last["kind"], last["actor_id"]) == ("map.deleted", owner.id)
+
+    async def test_all_or_none(self, browse: Browse, owner: Person, stranger: Person) -> None:
+        mine, other = await owner.map(), await stranger.map()
+        browser = await browse(owner)
+        form = {"pks": [mine["id"], other["id"]], "sure": "yes"}
+        assert (await browser.post("/admin/map/delete", data=form)).status_code == 404
+        assert (await owner.client.get(f"/maps/{mine['id']}")).status_code == 200
+        assert (await stranger.client.get(f"/maps/{other['id']}")).status_code == 200
+
+    async def test_several(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        made = [await owner.map(universe["id"]) for _ in range(3)]
+        browser = await browse(owner)
+        form = {"pks": [one["id"] for one in made], "sure": "yes"}
+        assert (await browser.post("/admin/map/delete", data=form)).status_code == 303
+        assert (await owner.client.get("/maps")).json()["items"] == []
+        assert [one["seq"] for one in await events_of(owner, universe["id"])] == list(range(1, 8))
+
+    async def test_a_universe(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map()
+        browser = await browse(owner)
+        form = {"pks": made["universe_id"], "sure": "yes"}
+        assert (await browser.post("/admin/universe/delete", data=form)).status_code == 303
+        assert (await owner.client.get(f"/maps/{made['id']}")).status_code == 404
+
+    @pytest.mark.parametrize("pks", ["", ",", ",".join(map(str, range(101)))], ids=["none", "comma", "many"])
+    @pytest.mark.parametrize("method", ["POST", "DELETE"])
+    async def test_none_or_too_many(self, browse: Browse, owner: Person, pks: str, method: str) -> None:
+        browser = await browse(owner)
+        answer = await browser.request(method, f"/admin/map/delete?pks={pks}")
+        assert answer.status_code == 422
+
+    @pytest.mark.parametrize("pk", ["x", "%00", "00000000-0000-0000-0000-00000000000", "'; DROP TABLE map"])
+    async def test_no_id(self, browse: Browse, owner: Person, pk: str) -> None:
+        browser = await browse(owner)
+        answer = await browser.delete(f"/admin/map/delete?pks={pk}")
+        assert answer.status_code in (404, 422)
+
+    async def test_an_account_that_owns_universes(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        await owner.universe()
+        browser = await browse(superuser)
+        answer = await browser.post("/admin/user/delete", data={"pks": owner.id, "sure": "yes"})
+        assert answer.status_code == 409
+        assert "This account owns universes." in answer.text
+        for word in ("IntegrityError", "asyncpg", "fk_universe", "violates", "DELETE FROM", owner.id + "'"):
+            assert word not in answer.text
+        assert (await owner.client.get("/users/me")).status_code == 200
+
+
+class TestUsers:
+    async def test_make(self, browse: Browse, superuser: Person, client: httpx2.AsyncClient) -> None:
+        browser = await browse(superuser)
+        email = f"{uuid4().hex}@example.com"
+        form = {"email": email, "display_name": "Mira", "password": "a new horse battery", "is_active": "y"}
+        assert (await browser.post("/admin/user/create", data=form)).status_code == 303
+        login = await client.post("/auth/jwt/login", data={"username": email, "password": "a new horse battery"})
+        assert login.status_code == 200
+
+    async def test_an_address_that_is_taken(self, browse: Browse, superuser: Person, owner: Person) -> None:
+        browser = await browse(superuser)
+        form = {"email": owner.email.upper(), "display_name": "Mira", "password": "a new horse battery"}
+        answer = await browser.post("/admin/user/create", data=form)
+        assert answer.status_code == 422
+        assert "There is an account with this address already." in answer.text
+        assert "a new horse battery" not in answer.text
+        path = f"/user/edit/{superuser.id}"
+        fields = {"email": owner.email, "display_name": "Me", "is_active": "y", "is_superuser": "y"}
+        answer = await edit(browser, path, **fields)
+        assert answer.status_code == 422
+
+    @pytest.mark.parametrize("fields", [{"password": "short"}, {"email": "none"}, {"display_name": ""}])
+    async def test_what_is_wrong_is_said(self, browse: Browse, superuser: Person, fields: dict[str, str]) -> None:
+        browser = await browse(superuser)
+        form = {"email": "a@example.com", "display_name": "A", "password": "long enough", **fields}
+        answer = await browser.post("/admin/user/create", data=form)
+        assert answer.status_code == 422
+        assert "is-invalid" in answer.text
+
+    async def test_set_a_password(
+        self, browse: Browse, superuser: Person, owner: Person, client: httpx2.AsyncClient
+    ) -> None:
+        browser = await browse(superuser)
+        fields = {"email": owner.email, "display_name": "Owner", "is_active": "y", "password": "new horse, new"}
+        assert (await edit(browser, f"/user/edit/{owner.id}", **fields)).status_code == 303
+        assert (await owner.client.get("/users/me")).status_code == 401
+        login = await client.post("/auth/jwt/login", data={"username": owner.email, "password": "new horse, new"})
+        assert login.status_code == 200
+
+    async def test_an_empty_password_is_none(self, browse: Browse, superuser: Person, owner: Person) -> None:
+        browser = await browse(superuser)
+        fields = {"email": owner.email, "display_name": "Verified", "is_active": "y", "is_verified": "y"}
+        assert (await edit(browser, f"/user/edit/{owner.id}", **fields, password="")).status_code == 303
+        me = (await owner.client.get("/users/me")).json()
+        assert (me["display_name"], me["is_verified"]) == ("Verified", True)
+
+    async def test_deactivate(self, browse: Browse, superuser: Person, owner: Person) -> None:
+        browser = await browse(superuser)
+        fields = {"email": owner.email, "display_name": "Owner"}
+        assert (await edit(browser, f"/user/edit/{owner.id}", **fields)).status_code == 303
+        assert (await owner.client.get("/users/me")).status_code == 401
+
+    async def test_not_oneself(self, browse: Browse, superuser: Person) -> None:
+        browser = await browse(superuser)
+        fields = {"email": superuser.email, "display_name": "Me", "is_active": "y"}
+        answer = await edit(browser, f"/user/edit/{superuser.id}", **fields)
+        assert answer.status_code == 409
+        assert "Another superuser must do this" in answer.text
+        form = {"pks": superuser.id, "sure": "yes"}
+        assert (await browser.post("/admin/user/delete", data=form)).status_code == 409
+        assert (await browser.get("/admin/user/list")).status_code == 200
+
+    async def test_no_hash_anywhere(self, browse: Browse, superuser: Person, owner: Person) -> None:
+        browser = await browse(superuser)
+        session = (await owner.client.get("/auth/sessions")).json()["items"][0]["id"]
+        for path in (
+            "user/list",
+            f"user/details/{owner.id}",
+            f"user/edit/{owner.id}",
+            "user/export/csv",
+            "session/list",
+            f"session/details/{session}",
+            "session/export/csv",
+        ):
+            answer = await browser.get(f"/admin/{path}")
+            assert answer.status_code == 200
+            for word in ("argon2", "hashed", "refresh_hash", "\\x"):
+                assert word not in answer.text
