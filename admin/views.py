@@ -28,10 +28,14 @@ from game.core.errors import FieldError, NotFound
 from game.events.models import Event
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate, MapPatch
+from game.play.router import Picture, draw_map_as_png
 from game.universes.models import Universe, UniverseWrite
 
 _RECENT = 8
 _MOST_CARDS = 24
+_SMALL_PIXELS, _LARGE_PIXELS, _CELL_PIXELS = 400, 1600, 32
+_DRAWN_CELLS = 1024
+"""Of a larger map, a picture shows its first so many columns and rows."""
 _OFFERED_BYTES = 2_000_000
 """Grid data above this is not put into a page as text: the editor loads what it shows."""
 
@@ -155,6 +159,18 @@ class MapView(View, model=Map):
         """What happened to it last."""
         ours = col(Event.universe_id) == row.universe_id, col(Event.subject_id) == row.id
         return {"events": await self._run_query(recent(*ours))}
+
+    @expose("/picture/{pk}", methods=["GET"])
+    async def picture(self, request: Request) -> Response:
+        """Draw it, small: what the API draws for its game master, for everybody who may see it here."""
+        row = await self.row(request.path_params["pk"])
+        cells = min(max(row.width, row.height), _DRAWN_CELLS)
+        side = _LARGE_PIXELS if "large" in request.query_params else _SMALL_PIXELS
+        size = min(max(side // max(cells, 1), 1), _CELL_PIXELS)
+        part = Picture(width=_DRAWN_CELLS, height=_DRAWN_CELLS, cell_size=size)
+        async with self.session_maker() as session:
+            owner = await writes.game_master_of_map(session, row.id)
+            return await draw_map_as_png(request, row.id, owner, session, part)
 
     async def more_for_form(self, request: Request, row: Any | None) -> dict[str, Any]:
         """The universes it may be in; and whether the editor may save by itself, through the API."""

@@ -28,6 +28,9 @@ import pytest
 from fastapi import FastAPI
 from fasteners import InterProcessLock
 
+from game.accounts import queries as accounts
+from game.accounts.models import User, UserRegister
+from game.accounts.passwords import hash_password
 from game.core import schema
 from game.core.embedded import running
 from game.core.limits import Rate
@@ -146,9 +149,9 @@ class Person:
         return dict(answer.json())
 
 
-def new_client(app: FastAPI, **options: Any) -> httpx2.AsyncClient:
-    """An HTTP client that talks to the app in this process."""
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+def new_client(app: FastAPI, address: str = "127.0.0.1", **options: Any) -> httpx2.AsyncClient:
+    """An HTTP client at an address that talks to the app in this process."""
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1234))
     return httpx2.AsyncClient(transport=transport, base_url="http://localhost", **options)
 
 
@@ -171,19 +174,40 @@ async def sign_up_and_log_in(client: httpx2.AsyncClient, **fields: Any) -> Perso
     return Person(client, registered.json()["id"], body["email"], body["password"], login.json())
 
 
+_hashes: dict[str, str] = {}
+
+
+async def somebody(app: FastAPI, **fields: Any) -> Person:
+    """Somebody with an account and a log-in, as the endpoints make them; but each password is hashed only once."""
+    state, body = app.state, {"email": f"{uuid4().hex[:16]}@example.com", "password": PASSWORD, **fields}
+    shape = UserRegister(**body)
+    if shape.password not in _hashes:
+        _hashes[shape.password] = await hash_password(shape.password)
+    async with state.database.session() as session, session.begin():
+        user = User(email=shape.email, hashed_password=_hashes[shape.password], display_name=shape.display_name)
+        session.add(user)
+        await session.flush()
+        row, refresh = await accounts.start_session(
+            session, state.refresh_tokens, user.id, 30, user_agent="a test", ip_address="127.0.0.1"
+        )
+    access = state.tokens.sign(user.id, row.id, 900)
+    client = new_client(app, headers={"authorization": f"Bearer {access}"})
+    tokens = {"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": 900}
+    return Person(client, str(user.id), body["email"], body["password"], tokens)
+
+
 @pytest.fixture
 async def new_person(app: FastAPI) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
     """Makes people."""
-    clients = []
+    people = []
 
     async def make(**fields: Any) -> Person:
-        client = new_client(app)
-        clients.append(client)
-        return await sign_up_and_log_in(client, **fields)
+        people.append(await somebody(app, **fields))
+        return people[-1]
 
     yield make
-    for client in clients:
-        await client.aclose()
+    for person in people:
+        await person.client.aclose()
 
 
 @pytest.fixture

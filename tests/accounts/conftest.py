@@ -21,7 +21,7 @@ from game.accounts import passwords
 from game.core import mail
 from game.core.settings import Settings
 from game.main import create_app, lifespan
-from tests.conftest import PASSWORD, Person
+from tests.conftest import PASSWORD, Person, new_client, sign_up_and_log_in
 
 PATIENCE_SECONDS = 5.0
 
@@ -171,3 +171,17 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", note)
     yield seen
     event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+async def new_person(app: FastAPI) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
+    """Makes people the way they make themselves, with the mails that come of it."""
+    clients = []
+
+    async def make(**fields: Any) -> Person:
+        clients.append(new_client(app))
+        return await sign_up_and_log_in(clients[-1], **fields)
+
+    yield make
+    for client in clients:
+        await client.aclose()

@@ -5,8 +5,10 @@ import io
 
 import httpx2
 import pytest
+from PIL import Image
 
 from admin.export import cell
+from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse
 from tests.conftest import Person
 
@@ -132,6 +134,30 @@ class TestLists:
         browser = await browse(owner)
         for path in ("map/list", "", "map/export/csv"):
             assert "private_to_the_grid" not in (await browser.get(f"/admin/{path}")).text
+
+
+class TestPicture:
+    async def test_small_and_large(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        sizes = {}
+        for person in (owner, superuser):
+            browser = await browse(person)
+            for query in ("", "?large"):
+                answer = await browser.get(f"/admin/map/picture/{made['id']}{query}")
+                assert answer.headers["content-type"] == "image/png"
+                sizes[query] = Image.open(io.BytesIO(answer.content)).size
+        assert sizes == {"": (192, 96), "?large": (192, 96)}
+
+    async def test_unchanged(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        browser = await browse(owner)
+        answer = await browser.get(f"/admin/map/picture/{made['id']}", headers={"if-none-match": '"1"'})
+        assert answer.status_code == 304
+
+    async def test_a_map_without_cells(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map()
+        answer = await (await browse(owner)).get(f"/admin/map/picture/{made['id']}")
+        assert answer.status_code in (200, 422)
 
 
 class TestHostileNames:

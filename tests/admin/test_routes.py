@@ -147,6 +147,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         for identity, mine in (("map", True), ("universe", True), ("session", False), ("user", False))
     },
     ("delete", "event"): [],
+    ("view-map-picture", ""): [Call("GET", "/map/picture/{map}"), Call("GET", "/map/picture/{map}?large")],
     ("view-user-end_sessions", ""): [Call("POST", "/user/end-sessions/{user}", lambda _: {}, mine=False)],
 }
 """By route and view. An empty list: nothing is to be had; see TestClosed and the tests of the door."""

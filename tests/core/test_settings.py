@@ -1,6 +1,7 @@
 """Settings: where they come from, what production refuses, and the page that lists them."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from game.cli import app
 from game.core import schema
 from game.core.limits import Rate
 from game.core.settings import MIN_SECRET, Settings, documentation
@@ -219,6 +221,21 @@ class TestDocumentation:
         for name, field in Settings.model_fields.items():
             assert field.description, name
             assert f"| `WORLDKEEP_{name.upper()}` |" in documentation()
+
+    @pytest.mark.parametrize(
+        "name", ["README.md", "compose.yaml", "Dockerfile", "docs/operating.md", "docs/settings.md"]
+    )
+    def test_what_pages_name_exists(self, name: str) -> None:
+        """Every setting and every command that a page speaks of."""
+        text = (schema.ROOT / name).read_text(encoding="utf-8")
+        known = {f"WORLDKEEP_{setting.upper()}" for setting in Settings.model_fields}
+        # compose.yaml makes the database's URL of it.
+        known.add("WORLDKEEP_DATABASE_PASSWORD")
+        assert set(re.findall(r"WORLDKEEP_[A-Z_]*[A-Z]", text)) <= known
+        commands = {
+            command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+        }
+        assert set(re.findall(r"python -m game ([a-z]+)", text)) <= commands
 
     def test_defaults_are_valid(self) -> None:
         assert Settings(**Settings().model_dump(exclude={"database_url"})) == Settings()

@@ -1,0 +1,181 @@
+/** The editor's dialogs: a question with answers, the conflict of two savers, and the overlay of keys. */
+
+import { h, newId } from './dom.js';
+import { icon } from './icons.js';
+import { TOOLS } from './tools.js';
+
+/** Ask; resolves to the value of the answer taken, or null. `answers`: [{value, label, hint, primary, danger}]. */
+export function ask(root, title, text, answers) {
+  return new Promise((resolve) => {
+    const heading = h('h2', { id: newId('title') }, title);
+    const dialog = h(
+      'dialog',
+      { class: 'wk-dialog', 'aria-labelledby': heading.id },
+      heading,
+      [text].flat().map((line) => h('p', {}, line)),
+    );
+    let answer = null;
+    const take = (value) => {
+      answer = value;
+      dialog.close();
+    };
+    dialog.append(
+      h(
+        'div',
+        { class: answers.some(({ hint }) => hint) ? 'wk-choices' : 'wk-answers' },
+        answers.map(({ value, label, hint, primary, danger }) =>
+          h(
+            'button',
+            {
+              type: 'button',
+              class: `wk-button ${primary ? 'wk-primary' : ''} ${danger ? 'wk-danger' : ''}`,
+              'data-answer': value,
+              onclick: () => take(value),
+            },
+            h('span', { class: 'wk-choice-label' }, label),
+            hint && h('span', { class: 'wk-choice-hint' }, hint),
+          ),
+        ),
+      ),
+    );
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(answer);
+    });
+    root.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/**
+ * Somebody else saved the map in the meantime: 'reload', 'overwrite', 'copy' or null (decide later).
+ * `isWhole`: what changed can only be saved as the whole document.
+ */
+export const askConflict = (root, mine, theirs, { canCopy, isWhole }) =>
+  ask(
+    root,
+    'This map was changed by somebody else',
+    [
+      `You opened version ${mine}; the map is at version ${theirs} now. None of your work is lost, whatever you choose.`,
+    ],
+    [
+      {
+        value: 'overwrite',
+        label: 'Overwrite: save mine over theirs',
+        hint: isWhole
+          ? 'Your whole map takes the place of theirs, which stays in the history of the map.'
+          : 'What you changed wins; what only they changed stays as they made it.',
+        primary: true,
+      },
+      {
+        value: 'reload',
+        label: 'Reload: show theirs',
+        hint: 'Your changes are set aside. You can put them back on top at any time.',
+      },
+      canCopy && {
+        value: 'copy',
+        label: 'Keep mine as a copy',
+        hint: 'A new map with all you see now; this one stays as they made it.',
+      },
+      { value: null, label: 'Decide later', hint: 'Go on editing. Nothing is saved yet.' },
+    ].filter(Boolean),
+  );
+
+const KEYS = [
+  ['Tools', TOOLS.filter(Boolean).map(({ key, label }) => [[key.toUpperCase()], label])],
+  [
+    'Painting',
+    [
+      [['['], [']'], 'Smaller or larger brush'],
+      [['Shift', 'click'], 'Line from the last cell'],
+      [['Right click'], 'Pick the tile under the pointer'],
+      [['Esc'], 'Cancel, or drop the selection'],
+    ],
+  ],
+  [
+    'Cell cursor',
+    [
+      [['←↑↓→'], 'Move the cursor; with Shift, five cells'],
+      [['Space'], ['Enter'], 'Use the tool there'],
+      [['Esc'], 'Hide the cursor'],
+    ],
+  ],
+  [
+    'Selection',
+    [
+      [['Ctrl', 'A'], 'Select all'],
+      [['Ctrl', 'C'], ['Ctrl', 'X'], 'Copy, cut'],
+      [['Ctrl', 'V'], 'Paste; Enter puts it down'],
+      [['Del'], 'Empty the cells, or delete the thing'],
+    ],
+  ],
+  [
+    'View',
+    [
+      [['Space', 'drag'], 'Move the view'],
+      [['Wheel'], 'Zoom'],
+      [['+'], ['−'], 'Zoom in, out'],
+      [['0'], 'Fit the map'],
+      [['G'], 'Gridlines'],
+    ],
+  ],
+  [
+    'Touch',
+    [
+      [['One finger'], 'Uses the tool'],
+      [['Two fingers'], 'Move the view and zoom'],
+    ],
+  ],
+  [
+    'Work',
+    [
+      [['Ctrl', 'S'], 'Save'],
+      [['Ctrl', 'Z'], 'Undo'],
+      [['Ctrl', 'Y'], 'Redo'],
+      [['?'], 'This page'],
+    ],
+  ],
+];
+
+export function showHelp(root) {
+  const heading = h('h2', { id: newId('title') }, 'Keys');
+  const close = h(
+    'button',
+    { type: 'button', class: 'wk-tool', 'aria-label': 'Close', onclick: () => dialog.close() },
+    icon('close'),
+  );
+  const dialog = h(
+    'dialog',
+    { class: 'wk-dialog wk-help', 'aria-labelledby': heading.id },
+    h('div', { class: 'wk-help-head' }, heading, close),
+    h(
+      'div',
+      { class: 'wk-help-body' },
+      KEYS.map(([title, rows]) =>
+        h(
+          'section',
+          {},
+          h('h3', {}, title),
+          h(
+            'dl',
+            {},
+            rows.map((row) => [
+              h(
+                'dt',
+                {},
+                row
+                  .slice(0, -1)
+                  .map((keys, i) => [i ? ' ' : '', keys.map((key, j) => [j ? '+' : '', h('kbd', {}, key)])]),
+              ),
+              h('dd', {}, row.at(-1)),
+            ]),
+          ),
+        ),
+      ),
+    ),
+  );
+  dialog.addEventListener('close', () => dialog.remove());
+  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+  root.append(dialog);
+  dialog.showModal();
+}

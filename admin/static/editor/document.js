@@ -1,0 +1,223 @@
+/**
+ * The map being edited. Its frame is never changed in place, only replaced; the cells of its layers are, one by one.
+ *
+ * A frame: {keys, width, height, shift: [dx, dy], layers: [{key, meta, cells}], legend, entities, walls, doors,
+ * lights, other}. `cells` is a Uint16Array of character codes, row by row (a symbol is one UTF-16 unit), or null for
+ * a layer without rows. `key` tells layers apart while they are renamed, `shift` says how far cells moved since the
+ * map was opened, `other` holds all keys the editor does not edit, and `keys` the order in which the keys came.
+ */
+
+import { Geometry } from './geometry.js';
+
+export const EMPTY = 32;
+export const LISTS = ['entities', 'walls', 'doors', 'lights'];
+/** The nine anchors of the server's `resize`: where the old map lies in the new one. */
+export const ANCHORS = {
+  top_left: [0, 0],
+  top: [1, 0],
+  top_right: [2, 0],
+  left: [0, 1],
+  center: [1, 1],
+  right: [2, 1],
+  bottom_left: [0, 2],
+  bottom: [1, 2],
+  bottom_right: [2, 2],
+};
+export const MAX_SIDE = 4096;
+
+let lastKey = 0;
+export const newLayerKey = () => ++lastKey;
+
+/** A frame from a grid data document. Throws an Error whose message is a sentence when it cannot be drawn. */
+export function readFrame(grid) {
+  if (grid === null || typeof grid !== 'object' || Array.isArray(grid))
+    throw new Error('The grid data must be an object.');
+  for (const name of ['layers', 'legend', ...LISTS]) {
+    if (
+      grid[name] !== undefined &&
+      !(Array.isArray(grid[name]) && grid[name].every((item) => item && typeof item === 'object'))
+    ) {
+      throw new Error(`“${name}” must be a list of objects.`);
+    }
+  }
+  const { layers = [], legend = [], width: stated, height: high, ...rest } = grid;
+  const first = layers.find((layer) => Array.isArray(layer.rows))?.rows;
+  const width = stated ?? first?.[0]?.length ?? 0;
+  const height = high ?? first?.length ?? 0;
+  for (const [name, side] of [
+    ['width', width],
+    ['height', height],
+  ]) {
+    if (!Number.isInteger(side) || side < 0 || side > MAX_SIDE)
+      throw new Error(`“${name}” must be a whole number from 0 to ${MAX_SIDE}.`);
+  }
+  const frame = { keys: Object.keys(grid), width, height, shift: [0, 0], legend, other: rest };
+  for (const name of LISTS) {
+    frame[name] = grid[name] ?? [];
+    delete rest[name];
+  }
+  frame.layers = layers.map(({ rows, ...meta }, index) => ({
+    key: newLayerKey(),
+    meta,
+    cells: rows === undefined ? null : readRows(rows, width, height, `layers[${index}]`),
+  }));
+  return frame;
+}
+
+function readRows(rows, width, height, place) {
+  if (!Array.isArray(rows) || rows.length !== height) {
+    throw new Error(`“${place}.rows” must be a list of ${height} rows, the height of the map.`);
+  }
+  const cells = new Uint16Array(width * height);
+  rows.forEach((row, y) => {
+    if (typeof row !== 'string' || row.length !== width)
+      throw new Error(`“${place}.rows[${y}]” must have ${width} cells, the width of the map.`);
+    for (let x = 0; x < width; x++) cells[y * width + x] = row.charCodeAt(x);
+  });
+  return cells;
+}
+
+function rowsOf(cells, width, height) {
+  return Array.from({ length: height }, (_, y) => textOf(cells, y * width, (y + 1) * width));
+}
+
+export function textOf(cells, from, to) {
+  let text = '';
+  // Argument lists have a limit.
+  for (let at = from; at < to; at += 4096) text += String.fromCharCode(...cells.subarray(at, Math.min(at + 4096, to)));
+  return text;
+}
+
+/** The grid data document of a frame, with its keys in the order in which they came. */
+export function writeFrame(frame) {
+  const { keys, width, height, legend, layers } = frame;
+  const all = { ...frame.other };
+  if (keys.includes('width') || width) all.width = width;
+  if (keys.includes('height') || height) all.height = height;
+  for (const [name, list] of [['legend', legend], ...LISTS.map((name) => [name, frame[name]])]) {
+    if (list.length || keys.includes(name)) all[name] = list;
+  }
+  if (layers.length || keys.includes('layers')) {
+    all.layers = layers.map(({ meta, cells }) =>
+      cells ? { ...meta, rows: rowsOf(cells, width, height) } : { ...meta },
+    );
+  }
+  const order = [...keys, ...['width', 'height', 'legend', 'layers', ...LISTS].filter((key) => !keys.includes(key))];
+  const document = {};
+  for (const key of [...order, ...Object.keys(all)]) if (key in all) document[key] = all[key];
+  return document;
+}
+
+/** The move (dx, dy) of the cells in a resize by anchor, as the server computes it. */
+export function anchorShift(frame, width, height, anchor) {
+  const [across, down] = ANCHORS[anchor];
+  let dx = Math.floor((across * (width - frame.width)) / 2);
+  let dy = Math.floor((down * (height - frame.height)) / 2);
+  const type = frame.other.grid_type;
+  // Odd and even lines of hexes are staggered differently: an odd move would tear every figure apart.
+  if (type === 'hex_column') dx -= Math.abs(dx % 2);
+  if (type === 'hex_row') dy -= Math.abs(dy % 2);
+  return [dx, dy];
+}
+
+/** The frame at another size with its cells moved by (dx, dy); what would lie outside is gone, as on the server. */
+export function resized(frame, width, height, dx, dy) {
+  const type = frame.other.grid_type ?? 'square';
+  const geometry = new Geometry(type, width, height);
+  const [[ax, ay], [bx, by]] = [geometry.centre(0, 0), geometry.centre(dx, dy)];
+  const [px, py] = geometry.isHex ? [bx - ax, by - ay] : [dx, dy];
+  const [right, bottom] = geometry.extent;
+  const layers = frame.layers.map((layer) => {
+    if (!layer.cells) return layer;
+    const cells = new Uint16Array(width * height).fill(EMPTY);
+    const [from, to] = [Math.max(0, -dx), Math.min(frame.width, width - dx)];
+    for (let y = Math.max(0, -dy); y < Math.min(frame.height, height - dy) && from < to; y++) {
+      cells.set(layer.cells.subarray(y * frame.width + from, y * frame.width + to), (y + dy) * width + from + dx);
+    }
+    return { ...layer, cells };
+  });
+  const next = { ...frame, width, height, layers, shift: [frame.shift[0] + dx, frame.shift[1] + dy] };
+  next.entities = frame.entities.map((item) => moved(item, dx, dy)).filter(({ x, y }) => geometry.holds(x, y));
+  for (const name of ['walls', 'doors', 'lights']) {
+    next[name] = frame[name]
+      .map((item) => moved(item, px, py))
+      .filter((item) => {
+        const xs = [item.x, item.x1, item.x2].filter((x) => x !== undefined);
+        const ys = [item.y, item.y1, item.y2].filter((y) => y !== undefined);
+        return Math.max(...xs) >= 0 && Math.max(...ys) >= 0 && Math.min(...xs) <= right && Math.min(...ys) <= bottom;
+      });
+  }
+  if (frame.other.background) next.other = { ...frame.other, background: moved(frame.other.background, px, py) };
+  return next;
+}
+
+/** A thing moved by (dx, dy), whichever coordinates it has. */
+export function moved(item, dx, dy) {
+  const next = { ...item };
+  for (const key of ['x', 'x1', 'x2']) if (key in next) next[key] += dx;
+  for (const key of ['y', 'y1', 'y2']) if (key in next) next[key] += dy;
+  return next;
+}
+
+/** The map that is open: a frame that can be changed step by step, with listeners. */
+export class GridDocument {
+  constructor(frame) {
+    this.listeners = new Set();
+    this.open(frame);
+  }
+
+  /** Show another frame; as if the map was opened anew. */
+  open(frame) {
+    this.frame = frame;
+    this.#measure();
+    this.#notify({ frame: true, opened: true });
+  }
+
+  /** Call back with {frame: true} when all may have changed, or with {layer, indexes} when cells did. */
+  listen(callback) {
+    this.listeners.add(callback);
+  }
+
+  #notify(change) {
+    for (const callback of this.listeners) callback(change);
+  }
+
+  #measure() {
+    const { frame } = this;
+    this.geometry = new Geometry(frame.other.grid_type ?? 'square', frame.width, frame.height);
+    this.legend = new Map(frame.legend.map((entry) => [String(entry.symbol).charCodeAt(0), entry]));
+  }
+
+  layer(key) {
+    return this.frame.layers.find((layer) => layer.key === key);
+  }
+
+  replaceFrame(frame) {
+    this.frame = frame;
+    this.#measure();
+    this.#notify({ frame: true });
+  }
+
+  /** Set cells to one code, or each to its own. */
+  setCells(layer, indexes, codes) {
+    const { cells } = this.layer(layer);
+    const one = typeof codes === 'number';
+    for (let i = 0; i < indexes.length; i++) cells[indexes[i]] = one ? codes : codes[i];
+    this.#notify({ layer, indexes });
+  }
+
+  /** How often each symbol code is used, over all layers. */
+  usage() {
+    const counts = new Uint32Array(65536);
+    for (const { cells } of this.frame.layers) if (cells) for (let i = 0; i < cells.length; i++) counts[cells[i]]++;
+    return counts;
+  }
+
+  /** A frame that later changes leave alone. */
+  snapshot() {
+    return {
+      ...this.frame,
+      layers: this.frame.layers.map((layer) => ({ ...layer, cells: layer.cells?.slice() ?? null })),
+    };
+  }
+}

@@ -1,0 +1,34 @@
+/** Building elements: names and texts of a map only ever become text or properties, never markup. */
+
+/** An element. In `props`: on… are listeners, `class`, `aria…`, `data…` and `role` attributes, all else properties. */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null) continue;
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name === 'class') element.className = value;
+    else if (/^(aria-|data-|role$|for$|list$|form$)/.test(name)) element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(
+    ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+  );
+  return element;
+}
+
+let lastId = 0;
+export const newId = (prefix) => `wk-${prefix}-${++lastId}`;
+
+/** A label with its field. */
+export function field(label, input, className = '') {
+  input.id ||= newId('field');
+  return h('div', { class: `wk-field ${className}` }, h('label', { for: input.id }, label), input);
+}
+
+export function checkbox(label, checked, onchange, hint) {
+  const input = h('input', { type: 'checkbox', checked, id: newId('check'), onchange: () => onchange(input.checked) });
+  return h('label', { class: 'wk-check', for: input.id, title: hint }, input, h('span', {}, label));
+}
+
+/** “1 cell”, “5 cells”. */
+export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString('en')} ${count === 1 ? one : many}`;

@@ -1,0 +1,316 @@
+/**
+ * The edits that turn one state of a map into another, in the format of `POST /maps/{id}/edits`: `difference`
+ * makes them from two frames, `applied` puts them on a frame (a kept draft on the map as it is now).
+ */
+
+import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, newLayerKey, resized, textOf } from './document.js';
+
+const CHUNK = 64; // cells a side, as the server stores them
+const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
+const SMALLEST_PASTE = 40;
+const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
+
+/**
+ * What changed from `base` to `frame`: {edits, complete}. The layers of both are told apart by their keys.
+ * `complete` is false where no edit can say it (keys that the editor does not know, removed legend entries,
+ * things without an id): then the whole document has to be sent.
+ */
+export function difference(base, frame) {
+  const edits = [];
+  let from = base;
+  for (const edit of resizeEdits(base, frame)) {
+    from = resized(from, edit.width, edit.height, ...anchorShift(from, edit.width, edit.height, edit.anchor));
+    edits.push(edit);
+  }
+  const legend = legendEdits(from.legend, frame.legend);
+  edits.push(...legend.edits);
+  const layers = layerEdits(from.layers, frame.layers);
+  edits.push(...layers.edits);
+  for (const layer of frame.layers) {
+    const before = from.layers.find(({ key }) => key === layer.key)?.cells;
+    if (layer.cells) edits.push(...cellEdits(layer.meta.name, before ?? null, layer.cells, frame.width));
+  }
+  let complete = legend.complete && layers.complete && same(from.other, frame.other);
+  for (const [list, one] of Object.entries(ONE)) {
+    const things = thingEdits(from[list], frame[list], one);
+    edits.push(...things.edits);
+    complete &&= things.complete;
+  }
+  return { edits, complete };
+}
+
+/** A way of at most two crops from one size to another, with all cells moved as they were. */
+function resizeEdits(base, frame) {
+  const { width, height } = frame;
+  const [dx, dy] = [frame.shift[0] - base.shift[0], frame.shift[1] - base.shift[1]];
+  if (width === base.width && height === base.height && !dx && !dy) return [];
+  if (width !== base.width || height !== base.height) {
+    const anchor = Object.keys(ANCHORS).find((name) => same(anchorShift(base, width, height, name), [dx, dy]));
+    if (anchor) return [{ op: 'resize', width, height, anchor }];
+  }
+  const side = (value) => Math.min(Math.max(value, 0), MAX_SIDE);
+  const [across, down] = [side(base.width + dx), side(base.height + dy)];
+  return [
+    { op: 'resize', width: across, height: down, anchor: 'bottom_right' },
+    { op: 'resize', width, height, anchor: 'top_left' },
+  ];
+}
+
+function legendEdits(before, after) {
+  const old = new Map(before.map((entry) => [entry.symbol, entry]));
+  const changed = [];
+  // A value that is null itself would be read as a removal.
+  let complete = true;
+  for (const entry of after) {
+    const changes = changesOf(old.get(entry.symbol) ?? {}, entry);
+    if (changes || !old.has(entry.symbol)) changed.push({ symbol: entry.symbol, ...changes });
+    complete &&= !Object.entries(changes ?? {}).some(([field, value]) => value === null && field in entry);
+  }
+  const expected = [
+    ...before.map(({ symbol }) => symbol),
+    ...after.map(({ symbol }) => symbol).filter((symbol) => !old.has(symbol)),
+  ];
+  return {
+    edits: changed.length ? [{ op: 'update_legend', legend: changed }] : [],
+    complete:
+      complete &&
+      same(
+        expected,
+        after.map(({ symbol }) => symbol),
+      ),
+  };
+}
+
+/** The keys that differ, with null for those that are gone; null when none does (RFC 7396). */
+function changesOf(before, after) {
+  const changes = {};
+  for (const [key, value] of Object.entries(after)) if (!same(before[key], value)) changes[key] = value;
+  for (const key of Object.keys(before)) if (!(key in after)) changes[key] = null;
+  return Object.keys(changes).length ? changes : null;
+}
+
+function layerEdits(before, after) {
+  const edits = [];
+  const kept = new Set(after.map(({ key }) => key));
+  const order = [];
+  const names = new Map();
+  for (const layer of before) {
+    if (kept.has(layer.key)) {
+      order.push(layer.key);
+      names.set(layer.key, layer.meta.name);
+    } else edits.push({ op: 'remove_layer', name: layer.meta.name });
+  }
+  const old = new Map(before.map((layer) => [layer.key, layer]));
+  const rename = (key, name) => {
+    edits.push({ op: 'update_layer', name: names.get(key), changes: { name } });
+    names.set(key, name);
+  };
+  for (const { key, meta } of after) {
+    if (!old.has(key) || names.get(key) === meta.name) continue;
+    const holder = [...names].find(([other, name]) => name === meta.name && other !== key)?.[0];
+    // Two layers that swap names: one of them steps aside.
+    if (holder !== undefined)
+      rename(holder, freeName(meta.name, [...names.values(), ...after.map((layer) => layer.meta.name)]));
+    rename(key, meta.name);
+  }
+  let complete = true;
+  after.forEach(({ key, meta, cells }, index) => {
+    if (!old.has(key)) {
+      edits.push({ op: 'add_layer', layer: { ...meta }, index });
+      order.splice(index, 0, key);
+      complete &&= cells !== null;
+      return;
+    }
+    const changes = changesOf({ ...old.get(key).meta, name: meta.name }, meta) ?? {};
+    if (Object.keys(changes).length) edits.push({ op: 'update_layer', name: meta.name, changes });
+    complete &&= !Object.entries(changes).some(([field, value]) => value === null && field in meta);
+    complete &&= (cells === null) === (old.get(key).cells === null);
+    if (order.indexOf(key) !== index) {
+      edits.push({ op: 'move_layer', name: meta.name, index });
+      order.splice(order.indexOf(key), 1);
+      order.splice(index, 0, key);
+    }
+  });
+  return { edits, complete };
+}
+
+export function freeName(name, taken) {
+  for (let number = 2; ; number++) if (!taken.includes(`${name} ${number}`)) return `${name} ${number}`;
+}
+
+/** Only the cells that differ: as rectangles of one symbol, as pasted rows where many differ close together, or singly. */
+function cellEdits(layer, before, after, width) {
+  const rectangles = [];
+  const height = width ? after.length / width : 0;
+  let open = new Map();
+  for (let y = 0; y < height; y++) {
+    const runs = changedRuns(before, after, y * width, width);
+    const still = new Map();
+    for (const { x, length, code } of runs) {
+      let box = open.get(x);
+      if (box?.width === length && box.code === code) box.height++;
+      else rectangles.push((box = { x, y, width: length, height: 1, code }));
+      still.set(x, box);
+    }
+    open = still;
+  }
+  const edits = [];
+  const cells = [];
+  const chunks = new Map();
+  for (const { x, y, width: across, height: down, code } of rectangles) {
+    if (across * down >= SMALLEST_RECTANGLE) {
+      edits.push({ op: 'fill_rectangle', layer, x, y, width: across, height: down, symbol: String.fromCharCode(code) });
+      continue;
+    }
+    for (let cy = y; cy < y + down; cy++) {
+      for (let cx = x; cx < x + across; cx++) {
+        if (code === EMPTY) {
+          cells.push({ x: cx, y: cy, symbol: ' ' });
+          continue;
+        }
+        const key = `${Math.floor(cx / CHUNK)} ${Math.floor(cy / CHUNK)}`;
+        if (!chunks.has(key)) chunks.set(key, []);
+        chunks.get(key).push({ x: cx, y: cy, symbol: String.fromCharCode(code) });
+      }
+    }
+  }
+  for (const loose of chunks.values()) {
+    if (loose.length < SMALLEST_PASTE) cells.push(...loose);
+    else edits.push(pasteEdit(layer, loose));
+  }
+  if (cells.length) edits.push({ op: 'set', layer, cells });
+  return edits;
+}
+
+/** Stretches of a row that changed to one code; `before` null stands for empty cells. */
+function* changedRuns(before, after, start, width) {
+  for (let x = 0; x < width; x++) {
+    const code = after[start + x];
+    if (code === (before ? before[start + x] : EMPTY)) continue;
+    const first = x;
+    while (x + 1 < width && after[start + x + 1] === code && code !== (before ? before[start + x + 1] : EMPTY)) x++;
+    yield { x: first, length: x + 1 - first, code };
+  }
+}
+
+/** Cells that are not empty as rows; the spaces between leave what is there. */
+function pasteEdit(layer, cells) {
+  const [left, right] = [Math.min(...cells.map(({ x }) => x)), Math.max(...cells.map(({ x }) => x))];
+  const [top, bottom] = [Math.min(...cells.map(({ y }) => y)), Math.max(...cells.map(({ y }) => y))];
+  const across = right - left + 1;
+  const codes = new Uint16Array(across * (bottom - top + 1)).fill(EMPTY);
+  for (const { x, y, symbol } of cells) codes[(y - top) * across + x - left] = symbol.charCodeAt(0);
+  const rows = Array.from({ length: bottom - top + 1 }, (_, y) => textOf(codes, y * across, (y + 1) * across));
+  return { op: 'paste', layer, x: left, y: top, rows, transparent: true };
+}
+
+function thingEdits(before, after, one) {
+  const edits = [];
+  const named = (list) => new Map(list.filter(({ id }) => id !== undefined).map((item) => [item.id, item]));
+  const [old, now] = [named(before), named(after)];
+  for (const id of old.keys()) if (!now.has(id)) edits.push({ op: `remove_${one}`, id });
+  for (const [id, item] of now) if (!same(old.get(id), item)) edits.push({ op: `put_${one}`, [one]: item });
+  const nameless = (list) => list.filter(({ id }) => id === undefined);
+  return { edits, complete: same(nameless(before), nameless(after)) };
+}
+
+/** Whether two JSON values are equal; the order of keys does not count. */
+export function same(a, b) {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || !a || !b || Array.isArray(a) !== Array.isArray(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && same(a[key], b[key]));
+}
+
+/**
+ * The frame that edits of `difference` make of a frame, which stays as it is. Throws an Error with a sentence
+ * where one does not fit, such as a layer that is gone.
+ */
+export function applied(frame, edits) {
+  let next = { ...frame };
+  const fresh = new Set();
+  const find = (name) => {
+    const layer = next.layers.find(({ meta }) => meta.name === name);
+    if (!layer) throw new Error(`The map has no layer “${name}” any more.`);
+    return layer;
+  };
+  const update = (old, layer) => {
+    next.layers = next.layers.map((other) => (other === old ? layer : other));
+  };
+  const cellsOf = (name) => {
+    let layer = find(name);
+    if (!layer.cells) throw new Error(`The layer “${name}” has no cells.`);
+    if (!fresh.has(layer.key)) {
+      const copy = { ...layer, cells: layer.cells.slice() };
+      update(layer, copy);
+      fresh.add(layer.key);
+      layer = copy;
+    }
+    return layer.cells;
+  };
+  const paint = (cells, x, y, symbol) => {
+    if (x >= next.width || y >= next.height) throw new Error(`Cell (${x}, ${y}) is not on the map any more.`);
+    cells[y * next.width + x] = symbol.charCodeAt(0);
+  };
+  const operations = {
+    resize({ width, height, anchor }) {
+      next = resized(next, width, height, ...anchorShift(next, width, height, anchor));
+    },
+    update_legend({ legend }) {
+      for (const changes of legend) {
+        const index = next.legend.findIndex(({ symbol }) => symbol === changes.symbol);
+        const entry = merged(next.legend[index] ?? {}, changes);
+        next.legend = index < 0 ? [...next.legend, entry] : next.legend.with(index, entry);
+      }
+    },
+    remove_layer({ name }) {
+      const gone = find(name);
+      next.layers = next.layers.filter((layer) => layer !== gone);
+    },
+    update_layer({ name, changes }) {
+      const layer = find(name);
+      update(layer, { ...layer, meta: merged(layer.meta, changes) });
+    },
+    add_layer({ layer: meta, index }) {
+      if (next.layers.some((layer) => layer.meta.name === meta.name))
+        throw new Error(`The map has a layer “${meta.name}” already.`);
+      const layer = { key: newLayerKey(), meta, cells: new Uint16Array(next.width * next.height).fill(EMPTY) };
+      next.layers = next.layers.toSpliced(index ?? next.layers.length, 0, layer);
+    },
+    move_layer({ name, index }) {
+      const layer = find(name);
+      next.layers = next.layers.filter((other) => other !== layer).toSpliced(index, 0, layer);
+    },
+    fill_rectangle({ layer, x, y, width, height, symbol }) {
+      const cells = cellsOf(layer);
+      for (let cy = y; cy < y + height; cy++) for (let cx = x; cx < x + width; cx++) paint(cells, cx, cy, symbol);
+    },
+    set({ layer, cells: list }) {
+      const cells = cellsOf(layer);
+      for (const { x, y, symbol } of list) paint(cells, x, y, symbol);
+    },
+    paste({ layer, x, y, rows, transparent }) {
+      const cells = cellsOf(layer);
+      rows.forEach((row, down) => {
+        for (let i = 0; i < row.length; i++) if (!transparent || row[i] !== ' ') paint(cells, x + i, y + down, row[i]);
+      });
+    },
+  };
+  for (const [list, one] of Object.entries(ONE)) {
+    operations[`remove_${one}`] = ({ id }) => {
+      next[list] = next[list].filter((item) => item.id !== id);
+    };
+    operations[`put_${one}`] = ({ [one]: item }) => {
+      const index = next[list].findIndex(({ id }) => id === item.id);
+      next[list] = index < 0 ? [...next[list], item] : next[list].with(index, item);
+    };
+  }
+  for (const edit of edits) {
+    if (!operations[edit.op]) throw new Error(`The edit “${edit.op}” is not known.`);
+    operations[edit.op](edit);
+  }
+  return next;
+}
+
+const merged = (before, changes) =>
+  Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== null));

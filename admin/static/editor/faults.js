@@ -1,0 +1,58 @@
+/** Where a fault that the server found in the edits lies on the map, in words and as a place in the document. */
+
+const LISTS = { entity: 'entities', wall: 'walls', door: 'doors', light: 'lights' };
+
+/**
+ * Takes an error {field, message} of an answer to edits, such as `edits[3].cells[0].x`, the edits that were sent, and
+ * the frame. Gives {text, cell, layer, thing, place}: a sentence, and what of the map it is about, as far as known;
+ * `place` is the path in the grid data document.
+ */
+export function faultOf({ field = '', message = '' }, edits, frame) {
+  const [, number, rest] = /^edits\[(\d+)\]\.?(.*)$/.exec(field) ?? [];
+  const edit = edits?.[Number(number)];
+  if (!edit)
+    return { text: sentence(field.replace(/^grid_data\.?/, ''), message), place: field.replace(/^grid_data\.?/, '') };
+  const name = edit.layer?.name ?? edit.layer ?? (edit.op.endsWith('_layer') ? edit.name : undefined);
+  const index = frame.layers.findIndex(({ meta }) => meta.name === name);
+  const fault = { place: '', layer: frame.layers[index]?.key };
+  const cell = cellOf(edit, rest);
+  if (cell && index >= 0) {
+    const [x, y] = (fault.cell = cell);
+    fault.place = `layers[${index}].rows[${y}]`;
+    fault.text = sentence(`Cell (${x}, ${y}) of the layer “${name}”`, message);
+    return fault;
+  }
+  const one = Object.keys(LISTS).find((kind) => edit.op.endsWith(`_${kind}`));
+  if (one) {
+    const list = LISTS[one];
+    const id = edit[one]?.id ?? edit.id;
+    const at = frame[list].findIndex((item) => item.id === id);
+    fault.thing = at < 0 ? undefined : { list, id };
+    const key = /^\w+\.(\w+)/.exec(rest)?.[1];
+    fault.place = at < 0 ? list : `${list}[${at}]${key ? `.${key}` : ''}`;
+    fault.text = sentence(`The ${one} “${edit[one]?.name || id}”${key ? `, ${key}` : ''}`, message);
+    return fault;
+  }
+  if (edit.op === 'update_legend') {
+    const [, entry, key] = /^legend\[(\d+)\](?:\.(\w+))?/.exec(rest) ?? [];
+    const symbol = edit.legend[Number(entry)]?.symbol;
+    const at = frame.legend.findIndex((item) => item.symbol === symbol);
+    fault.place = `legend[${Math.max(at, 0)}]${key ? `.${key}` : ''}`;
+    fault.symbol = symbol;
+    fault.text = sentence(`The tile “${frame.legend[at]?.name ?? symbol}”${key ? `, ${key}` : ''}`, message);
+    return fault;
+  }
+  fault.place = index < 0 ? '' : `layers[${index}]`;
+  fault.text = sentence(name ? `The layer “${name}”` : edit.op === 'resize' ? 'The new size' : field, message);
+  return fault;
+}
+
+/** The cell that a field of an edit is about. */
+function cellOf(edit, rest = '') {
+  const [, cells] = /^cells\[(\d+)\]/.exec(rest) ?? [];
+  if (cells !== undefined && edit.cells?.[cells]) return [edit.cells[cells].x, edit.cells[cells].y];
+  const [, rows] = /^rows\[(\d+)\]/.exec(rest) ?? [];
+  return edit.op === 'fill_rectangle' || edit.op === 'paste' ? [edit.x, edit.y + Number(rows ?? 0)] : null;
+}
+
+const sentence = (what, message) => `${what ? `${what} ` : ''}${message}${/[.!?]$/.test(message) ? '' : '.'}`;

@@ -1,0 +1,161 @@
+/** Undo and redo: steps that remember what was before and after. */
+
+const MOST_STEPS = 500;
+// About 400 MB of remembered cells; the newest step always stays.
+const MOST_CELLS = 50_000_000;
+
+/** One step being made. Changes show at once; `commit` makes them one step to undo, `cancel` takes them back. */
+class Step {
+  constructor(history, label) {
+    this.history = history;
+    this.label = label;
+    this.frameBefore = this.frameAfter = history.document.frame;
+    this.patches = [];
+    this.count = 0;
+  }
+
+  /** Paint cells of a layer (indexes) with one code, or each with its own; those that have it already are left out. */
+  paint(layer, indexes, codes) {
+    const { cells } = this.history.document.layer(layer);
+    const one = typeof codes === 'number';
+    let index = new Uint32Array(indexes.length);
+    let before = new Uint16Array(indexes.length);
+    let after = new Uint16Array(indexes.length);
+    let count = 0;
+    for (let i = 0; i < indexes.length; i++) {
+      const code = one ? codes : codes[i];
+      if (cells[indexes[i]] === code) continue;
+      index[count] = indexes[i];
+      before[count] = cells[indexes[i]];
+      after[count++] = code;
+    }
+    if (!count) return;
+    [index, before, after] = [index.slice(0, count), before.slice(0, count), after.slice(0, count)];
+    this.patches.push({ layer, index, before, after });
+    this.count += index.length;
+    this.history.document.setCells(layer, index, after);
+  }
+
+  /** Change the frame: all but cells. Painting comes before it or after it, in a step of its own. */
+  change(changes) {
+    this.frameAfter = { ...this.history.document.frame, ...changes };
+    this.history.document.replaceFrame(this.frameAfter);
+  }
+
+  get isEmpty() {
+    return !this.patches.length && this.frameBefore === this.frameAfter;
+  }
+
+  undo() {
+    const { document } = this.history;
+    // Cells go with the layers they were painted on: a frame comes after the paint, so it goes first.
+    if (this.frameAfter !== this.frameBefore) document.replaceFrame(this.frameBefore);
+    for (const { layer, index, before } of this.patches.toReversed()) {
+      // The same cell may stand in a patch once only, so the order within does not matter.
+      document.setCells(layer, index, before);
+    }
+  }
+
+  redo() {
+    const { document } = this.history;
+    for (const { layer, index, after } of this.patches) document.setCells(layer, index, after);
+    if (this.frameAfter !== this.frameBefore) document.replaceFrame(this.frameAfter);
+  }
+
+  commit() {
+    this.history.add(this);
+  }
+
+  cancel() {
+    this.undo();
+  }
+}
+
+export class History {
+  constructor(document) {
+    this.document = document;
+    this.listeners = new Set();
+    this.clear();
+  }
+
+  /** Forget all steps; what is open now counts as saved. */
+  clear() {
+    this.done = [];
+    this.undone = [];
+    this.saved = undefined;
+    this.#notify(null);
+  }
+
+  /** Call back after each step, undo, redo or save, with {kind, label} or null. */
+  listen(callback) {
+    this.listeners.add(callback);
+  }
+
+  #notify(event) {
+    for (const callback of this.listeners ?? []) callback(event);
+  }
+
+  begin(label) {
+    return new Step(this, label);
+  }
+
+  /** One step from a function that gets it. */
+  run(label, make) {
+    const step = this.begin(label);
+    make(step);
+    step.commit();
+    return step;
+  }
+
+  add(step) {
+    if (step.isEmpty) return;
+    this.done.push(step);
+    this.undone = [];
+    let cells = 0;
+    let keep = 0;
+    for (const { count } of this.done.toReversed()) {
+      cells += count;
+      if (keep && (keep >= MOST_STEPS || cells > MOST_CELLS)) break;
+      keep++;
+    }
+    if (keep < this.done.length) {
+      // The step before the oldest one kept is gone: an unedited map is not reached by undo any more.
+      if (this.saved === undefined) this.saved = null;
+      this.done.splice(0, this.done.length - keep);
+    }
+    this.#notify({ kind: 'did', label: step.label, count: step.count });
+  }
+
+  undo() {
+    const step = this.done.pop();
+    if (!step) return false;
+    step.undo();
+    this.undone.push(step);
+    this.#notify({ kind: 'undid', label: step.label });
+    return true;
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    if (!step) return false;
+    step.redo();
+    this.done.push(step);
+    this.#notify({ kind: 'redid', label: step.label });
+    return true;
+  }
+
+  /** The step after which the map stands now; undefined at the start. */
+  get position() {
+    return this.done.at(-1);
+  }
+
+  /** The map as it stood after a step is what the server has. */
+  markSaved(position) {
+    this.saved = position;
+    this.#notify(null);
+  }
+
+  get isDirty() {
+    return this.position !== this.saved;
+  }
+}

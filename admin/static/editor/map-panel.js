@@ -1,0 +1,168 @@
+/** The map as a whole: its size, its kind of grid, and what it holds. */
+
+import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, resized } from './document.js';
+import { ask } from './dialogs.js';
+import { field, h, plural } from './dom.js';
+import { Panel } from './panel.js';
+import { THINGS } from './things-panel.js';
+
+const GRID_TYPES = [
+  ['square', 'Squares'],
+  ['hex_row', 'Hexes in rows'],
+  ['hex_column', 'Hexes in columns'],
+  ['isometric', 'Isometric'],
+  ['none', 'No grid'],
+];
+const DIAGONALS = ['5-5-5', '5-10-5', 'none'];
+
+export class MapPanel extends Panel {
+  constructor(editor) {
+    super(editor, 'wk-map');
+    this.anchor = 'top_left';
+  }
+
+  inputs() {
+    const { width, height, other, entities, doors, walls, lights } = this.frame;
+    return [width, height, other, entities.length, doors.length, walls.length, lights.length, this.anchor];
+  }
+
+  draw() {
+    const { width, height, other } = this.frame;
+    const size = { width: this.#side('Width', width), height: this.#side('Height', height) };
+    const set = (key, value) =>
+      this.editor.run('Changed the grid', (step) => step.change({ other: { ...this.frame.other, [key]: value } }));
+    const select = (key, options, now) =>
+      h(
+        'select',
+        { 'data-focus': `map-${key}`, onchange: (event) => set(key, event.target.value) },
+        options.map(([value, label]) => h('option', { value, selected: value === now }, label)),
+      );
+    const anchors = h(
+      'div',
+      { class: 'wk-anchors', role: 'radiogroup', 'aria-label': 'Where the old map lies in the new one' },
+      Object.keys(ANCHORS).map((name) => {
+        const input = h('input', {
+          type: 'radio',
+          name: 'wk-anchor',
+          checked: name === this.anchor,
+          'aria-label': name.replace('_', ' '),
+          onchange: () => {
+            this.anchor = name;
+          },
+        });
+        return h('label', { title: name.replace('_', ' ') }, input, h('span', {}));
+      }),
+    );
+    return [
+      h(
+        'form',
+        {
+          class: 'wk-form',
+          onsubmit: (event) => {
+            event.preventDefault();
+            this.#resize(Number(size.width.value), Number(size.height.value));
+          },
+        },
+        h('h2', {}, 'Size'),
+        h('div', { class: 'wk-form-line wk-end' }, field('Width', size.width), field('Height', size.height), anchors),
+        h(
+          'p',
+          { class: 'wk-quiet' },
+          'The square marks where the old map lies in the new one. What does not fit is cut off.',
+        ),
+        h('button', { type: 'submit', class: 'wk-button' }, 'Resize'),
+      ),
+      h(
+        'div',
+        { class: 'wk-form' },
+        h('h2', {}, 'Grid'),
+        h(
+          'div',
+          { class: 'wk-form-line' },
+          field('Cells', select('grid_type', GRID_TYPES, other.grid_type ?? 'square'), 'wk-grow'),
+          field(
+            'Diagonals',
+            select(
+              'diagonal_rule',
+              DIAGONALS.map((rule) => [rule, rule]),
+              other.diagonal_rule ?? '5-5-5',
+            ),
+          ),
+        ),
+        h(
+          'div',
+          { class: 'wk-form-line' },
+          field(
+            'A cell is',
+            h('input', {
+              type: 'number',
+              min: 0,
+              step: 'any',
+              value: other.cell_distance ?? 5,
+              class: 'wk-short',
+              'data-focus': 'map-distance',
+              onchange: (event) => Number(event.target.value) > 0 && set('cell_distance', Number(event.target.value)),
+            }),
+          ),
+          field(
+            'Unit',
+            h('input', {
+              value: other.distance_unit ?? 'ft',
+              maxLength: 32,
+              class: 'wk-short',
+              'data-focus': 'map-unit',
+              onchange: (event) => set('distance_unit', event.target.value),
+            }),
+          ),
+        ),
+      ),
+      h(
+        'dl',
+        { class: 'wk-facts' },
+        [
+          ['Cells', (width * height).toLocaleString('en')],
+          ['Layers', this.frame.layers.length],
+          ['Tiles', this.frame.legend.length],
+          ...THINGS.map(([list, label]) => [label, this.frame[list].length]),
+        ].map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, String(value)))),
+      ),
+    ];
+  }
+
+  #side(label, value) {
+    return h('input', {
+      type: 'number',
+      min: 0,
+      max: MAX_SIDE,
+      step: 1,
+      required: true,
+      value,
+      class: 'wk-short',
+      'data-focus': `map-${label}`,
+    });
+  }
+
+  async #resize(width, height) {
+    this.editor.settle();
+    const { frame } = this;
+    if (width === frame.width && height === frame.height) return;
+    const next = resized(frame, width, height, ...anchorShift(frame, width, height, this.anchor));
+    const lost = frame.layers.reduce(
+      (count, layer, i) => count + filled(layer.cells) - filled(next.layers[i].cells),
+      0,
+    );
+    const things = THINGS.reduce((count, [list]) => count + frame[list].length - next[list].length, 0);
+    if (lost || things) {
+      const what = [lost && plural(lost, 'cell'), things && plural(things, 'thing')].filter(Boolean).join(' and ');
+      const sure = await ask(this.editor.element, 'Cut the map?', `${what} would be cut off. Undo brings them back.`, [
+        { value: 'cut', label: 'Resize', danger: true },
+        { value: null, label: 'Cancel' },
+      ]);
+      if (!sure) return;
+    }
+    this.editor.run(`Resized the map to ${width} by ${height}`, (step) => step.change(next));
+    this.editor.fit();
+  }
+}
+
+const filled = (cells) => cells?.reduce((count, code) => count + (code !== EMPTY), 0) ?? 0;

@@ -1,0 +1,457 @@
+/**
+ * Draws the map: only what is on screen, from pictures of chunks of cells that are kept until a cell in them changes.
+ *
+ * Far out, and until a chunk is drawn, an overview of one pixel a cell stands in. Chunks are drawn within a budget of
+ * time a frame, those that were painted on first, so neither panning nor zooming ever waits.
+ */
+
+import { EMPTY } from './document.js';
+import { Tiles, colorOf } from './tiles.js';
+import { drawThings } from './things.js';
+
+const DETAIL = 6; // device pixels a cell; below it only the overview is drawn
+const BUDGET = 8; // milliseconds a frame for chunks that are new on screen
+const OVERVIEW = 128; // cells a side of an overview tile
+const MOST_PIXELS = 48e6; // of kept chunks
+const MANY_CELLS = 20_000; // changed at once: then all is drawn anew, as time allows
+const MANY_CHUNKS = 10;
+
+const GHOST = 0.55; // opacity of a hidden layer while it is the active one
+const DIMMED = 0.3; // of all other layers while only the active one counts
+
+export class Renderer {
+  /**
+   * @param canvas the canvas element  @param doc the GridDocument  @param view the View (where, how large)
+   * @param state what is shown besides the map: active layer, selection, cursor, preview, options
+   */
+  constructor(canvas, doc, view, state) {
+    Object.assign(this, { canvas, document: doc, view, state });
+    this.context = canvas.getContext('2d', { alpha: false });
+    this.chunks = new Map();
+    this.overviews = new Map();
+    this.pixels = 0;
+    this.frameTimes = [];
+    doc.listen((change) => this.#changed(change));
+  }
+
+  #changed({ frame, layer, indexes }) {
+    if (frame) {
+      // Things are drawn anew in each frame; only these parts are in the kept pictures.
+      const { width, height, legend, layers, other } = this.document.frame;
+      const drawn = [width, height, legend, layers, other.grid_type];
+      if (drawn.slice(0, 2).some((side, i) => side !== this.drawn?.[i]) || drawn[4] !== this.drawn?.[4])
+        this.#dropAll();
+      if (drawn.some((part, i) => part !== this.drawn?.[i])) this.invalidate();
+      this.drawn = drawn;
+    }
+    if (layer !== undefined) this.#touch(indexes);
+    this.request();
+  }
+
+  /** Forget all pictures: the legend, the layers, or how they are shown changed. */
+  invalidate() {
+    for (const chunk of this.chunks.values()) chunk.stale = true;
+    for (const tile of this.overviews.values()) tile.stale = true;
+    this.tiles = null;
+    this.request();
+  }
+
+  #touch(indexes) {
+    if (indexes.length > MANY_CELLS) {
+      for (const kept of [...this.chunks.values(), ...this.overviews.values()]) kept.stale = true;
+      return;
+    }
+    const { width } = this.document.frame;
+    const size = this.chunkSize;
+    for (const index of indexes) {
+      const [x, y] = [index % width, Math.floor(index / width)];
+      const chunk = this.chunks.get(keyOf(Math.floor(x / size), Math.floor(y / size)));
+      if (chunk) chunk.painted = true;
+      const tile = this.overviews.get(keyOf(Math.floor(x / OVERVIEW), Math.floor(y / OVERVIEW)));
+      if (tile) tile.painted.push(x % OVERVIEW, y % OVERVIEW);
+    }
+  }
+
+  /** Draw at the next frame. */
+  request() {
+    if (this.requested) return;
+    this.requested = requestAnimationFrame(() => {
+      this.requested = 0;
+      this.draw();
+    });
+  }
+
+  /** Draw now; true when all of the screen is drawn in full detail. */
+  draw() {
+    const begin = performance.now();
+    const { context, view, canvas } = this;
+    const { geometry } = this.document;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = this.state.theme.desk;
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    let whole = true;
+    if (geometry.width && geometry.height) {
+      const range = geometry.visible(...view.pictureRect());
+      this.#drawGround();
+      whole = view.scale >= DETAIL ? this.#drawChunks(range, begin) : this.#drawOverview(range, begin);
+      drawThings(context, this.document, view, this.state, range);
+    }
+    this.frameTimes.push(performance.now() - begin);
+    if (this.frameTimes.length > 240) this.frameTimes.shift();
+    if (!whole) this.request();
+    return whole;
+  }
+
+  /** The paper of the map, and its background picture on it. */
+  #drawGround() {
+    const { context, view } = this;
+    const { geometry, frame } = this.document;
+    if (!geometry.isHex) {
+      context.beginPath();
+      for (const [x, y] of [
+        [0, 0],
+        [frame.width, 0],
+        [frame.width, frame.height],
+        [0, frame.height],
+      ]) {
+        context.lineTo(...view.toScreen(x, y));
+      }
+      context.fillStyle = this.state.theme.paper;
+      context.fill();
+    }
+    const picture = this.#picture;
+    if (!picture) return;
+    const { x = 0, y = 0, width = frame.width, height = frame.height } = frame.other.background;
+    this.#setCellTransform();
+    context.drawImage(picture, x, y, width, height);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+  }
+
+  /** From points to device pixels. */
+  #setCellTransform() {
+    const { context, view } = this;
+    const { scale, x, y } = view;
+    const { geometry } = this.document;
+    if (geometry.isIsometric)
+      context.setTransform(scale / 2, scale / 4, -scale / 2, scale / 4, x + (geometry.height / 2) * scale, y);
+    else context.setTransform(scale, 0, 0, scale, x, y);
+  }
+
+  /** The background picture, once it is loaded; null without one. */
+  get #picture() {
+    const id = this.document.frame.other.background?.asset_id;
+    if (!id || !this.state.assetsUrl) return null;
+    if (this.pictureId !== id) {
+      this.pictureId = id;
+      this.image = new Image();
+      this.image.onload = () => this.invalidate();
+      this.image.src = `${this.state.assetsUrl}/${encodeURIComponent(id)}`;
+    }
+    return this.image.complete && this.image.naturalWidth ? this.image : null;
+  }
+
+  get chunkSize() {
+    if (this.view.scale <= 48) return 16;
+    return this.view.scale <= 96 ? 8 : 4;
+  }
+
+  /** The layers to draw with their opacity, from the lowest. A hidden layer shows while it is the active one. */
+  get shown() {
+    return this.document.frame.layers
+      .map(({ key, meta, cells }) => {
+        const opacity = Math.min(Math.max(Number(meta.opacity ?? 1) || 0, 0), 1);
+        const active = key === this.state.layer;
+        if (meta.visible === false) return { cells, opacity: active ? GHOST * opacity : 0 };
+        return { cells, opacity: this.state.options.focus && !active ? DIMMED * opacity : opacity };
+      })
+      .filter(({ cells, opacity }) => cells && opacity > 0);
+  }
+
+  #drawChunks([x0, y0, x1, y1], begin) {
+    const { context, view, document: doc } = this;
+    if (!this.tiles || this.tiles.scale !== view.scale) {
+      this.tiles = new Tiles(doc.geometry, doc.legend, view.scale, {
+        symbols: this.state.options.symbols,
+        paper: this.state.theme.paper,
+        line: this.state.theme.line,
+      });
+      if (this.chunkScale !== view.scale) this.#dropChunks();
+      this.chunkScale = view.scale;
+    }
+    const size = this.chunkSize;
+    const layers = this.shown;
+    const missing = [];
+    const painted = [];
+    const ready = [];
+    for (let cy = Math.floor(y0 / size); cy * size < y1; cy++) {
+      for (let cx = Math.floor(x0 / size); cx * size < x1; cx++) {
+        const key = keyOf(cx, cy);
+        const chunk = this.chunks.get(key);
+        if (!chunk || chunk.stale) missing.push({ cx, cy, key, chunk });
+        else if (chunk.painted) painted.push({ cx, cy, key, chunk });
+        else ready.push(chunk);
+      }
+    }
+    // What a brush touched is drawn in the same frame; what a flood touched as time allows.
+    if (painted.length > MANY_CHUNKS) missing.push(...painted.splice(MANY_CHUNKS));
+    for (const { chunk } of painted) {
+      this.#drawChunk(chunk, layers);
+      ready.push(chunk);
+    }
+    // The middle of the screen first.
+    const [mx, my] = [(x0 + x1) / 2 / size, (y0 + y1) / 2 / size];
+    missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
+    // A chunk that waits to be drawn anew still shows how it was; below one that never was lies the overview.
+    if (missing.some(({ chunk }) => !chunk)) this.#drawOverview([x0, y0, x1, y1], begin, BUDGET);
+    const place = (chunk) => {
+      chunk.used = begin;
+      context.drawImage(chunk.canvas, Math.round(chunk.left + view.x), Math.round(chunk.top + view.y));
+    };
+    ready.forEach(place);
+    let drawn = 0;
+    for (const { cx, cy, key, chunk: old } of missing) {
+      const inTime = !drawn || performance.now() - begin < BUDGET;
+      if (!inTime && !old) continue;
+      const chunk = old ?? this.#newChunk(cx, cy, key);
+      if (inTime) {
+        this.#drawChunk(chunk, layers);
+        drawn++;
+      }
+      place(chunk);
+    }
+    if (this.pixels > MOST_PIXELS) this.#forgetOldest(begin);
+    return drawn === missing.length;
+  }
+
+  #dropAll() {
+    this.#dropChunks();
+    this.overviews.clear();
+  }
+
+  #dropChunks() {
+    this.chunks.clear();
+    this.pixels = 0;
+  }
+
+  #forgetOldest(now) {
+    const old = [...this.chunks].filter(([, chunk]) => chunk.used !== now).sort((a, b) => a[1].used - b[1].used);
+    for (const [key, { canvas }] of old) {
+      if (this.pixels < MOST_PIXELS / 2) return;
+      this.chunks.delete(key);
+      this.pixels -= canvas.width * canvas.height;
+    }
+  }
+
+  #newChunk(cx, cy, key) {
+    const { geometry } = this.document;
+    const { scale } = this.view;
+    const size = this.chunkSize;
+    const [x0, y0] = [cx * size, cy * size];
+    const [x1, y1] = [Math.min(x0 + size, geometry.width), Math.min(y0 + size, geometry.height)];
+    const [halfWidth, halfHeight] = geometry.cellBox.map((side) => side / 2);
+    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+    for (const [x, y] of [
+      [x0, y0],
+      [x1 - 1, y0],
+      [x0, y1 - 1],
+      [x1 - 1, y1 - 1],
+      [x0, Math.min(y0 + 1, y1 - 1)],
+      [x1 - 1, Math.min(y0 + 1, y1 - 1)],
+      [Math.min(x0 + 1, x1 - 1), y0],
+      [Math.min(x0 + 1, x1 - 1), y1 - 1],
+    ]) {
+      const [X, Y] = geometry.project(...geometry.centre(x, y));
+      left = Math.min(left, X - halfWidth);
+      top = Math.min(top, Y - halfHeight);
+      right = Math.max(right, X + halfWidth);
+      bottom = Math.max(bottom, Y + halfHeight);
+    }
+    const square = !geometry.isHex && !geometry.isIsometric;
+    const margin = square ? 0 : 2;
+    const canvas = document.createElement('canvas');
+    const chunk = {
+      canvas,
+      x0,
+      y0,
+      x1,
+      y1,
+      left: Math.floor(left * scale) - margin,
+      top: Math.floor(top * scale) - margin,
+    };
+    canvas.width = Math.ceil(right * scale) + margin - chunk.left;
+    canvas.height = Math.ceil(bottom * scale) + margin - chunk.top;
+    this.pixels += canvas.width * canvas.height;
+    this.chunks.set(key, chunk);
+    return chunk;
+  }
+
+  #drawChunk(chunk, layers) {
+    const { tiles } = this;
+    const { geometry, frame } = this.document;
+    const { scale } = this.view;
+    const { canvas, x0, y0, x1, y1, left, top } = chunk;
+    const context = canvas.getContext('2d');
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    const square = tiles.isSquare;
+    const [dx, dy] = square ? [-left, -top] : [-left - tiles.halfWidth, -top - tiles.halfHeight];
+    const places = [];
+    for (let y = y0; y < y1; y++) {
+      for (let x = x0; x < x1; x++) {
+        if (square) places.push(x * scale + dx, y * scale + dy);
+        else {
+          const [X, Y] = geometry.project(...geometry.centre(x, y));
+          places.push(Math.round(X * scale + dx), Math.round(Y * scale + dy));
+        }
+      }
+    }
+    this.#drawPaper(context, chunk, places, layers);
+    for (const { cells, opacity } of layers) {
+      context.globalAlpha = opacity;
+      let i = 0;
+      for (let y = y0; y < y1; y++) {
+        for (let index = y * frame.width + x0; index < y * frame.width + x1; index++, i += 2) {
+          const code = cells[index];
+          if (code !== EMPTY) context.drawImage(tiles.get(code), places[i], places[i + 1]);
+        }
+      }
+    }
+    context.globalAlpha = 1;
+    if (this.state.options.grid && scale >= 8 && geometry.type !== 'none')
+      this.#drawLines(context, places, x1 - x0, y1 - y0);
+    chunk.stale = chunk.painted = false;
+  }
+
+  /** Empty cells show paper; below a full ground there is none to be seen. */
+  #drawPaper(context, { x0, y0, x1, y1 }, places, [ground]) {
+    if (this.#picture) return;
+    const { tiles } = this;
+    const { width } = this.document.frame;
+    let i = 0;
+    for (let y = y0; y < y1; y++) {
+      for (let index = y * width + x0; index < y * width + x1; index++, i += 2) {
+        const covered = ground?.opacity === 1 && ground.cells[index] !== EMPTY && tiles.isOpaque(ground.cells[index]);
+        if (!covered) context.drawImage(tiles.paper, places[i], places[i + 1]);
+      }
+    }
+  }
+
+  #drawLines(context, places, across, down) {
+    const { scale } = this.view;
+    if (!this.tiles.isSquare) {
+      for (let i = 0; i < places.length; i += 2) context.drawImage(this.tiles.line, places[i], places[i + 1]);
+      return;
+    }
+    context.fillStyle = this.state.theme.line;
+    for (let x = 1; x <= across; x++) context.fillRect(places[0] + x * scale - 1, places[1], 1, down * scale);
+    for (let y = 1; y <= down; y++) context.fillRect(places[0], places[1] + y * scale - 1, across * scale, 1);
+  }
+
+  #drawOverview([x0, y0, x1, y1], begin, budget = 12) {
+    const { context, view } = this;
+    const { geometry } = this.document;
+    const { scale } = view;
+    let whole = true;
+    context.imageSmoothingEnabled = scale < 1;
+    for (let cy = Math.floor(y0 / OVERVIEW); cy * OVERVIEW < y1; cy++) {
+      for (let cx = Math.floor(x0 / OVERVIEW); cx * OVERVIEW < x1; cx++) {
+        const key = keyOf(cx, cy);
+        let tile = this.overviews.get(key);
+        if (!tile || tile.stale) {
+          if (performance.now() - begin < budget) this.overviews.set(key, (tile = this.#makeOverview(cx, cy)));
+          else whole = false;
+        } else if (tile.painted.length) this.#paintOverview(tile);
+        if (tile) this.#placeOverview(tile.canvas, cx * OVERVIEW, cy * OVERVIEW, geometry, scale);
+      }
+    }
+    context.imageSmoothingEnabled = true;
+    return whole;
+  }
+
+  #placeOverview(image, x, y, geometry, scale) {
+    const { context, view } = this;
+    if (geometry.isIsometric) {
+      this.#setCellTransform();
+      context.drawImage(image, x, y);
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      return;
+    }
+    if (!geometry.isHex) {
+      const [left, top] = [Math.round(x * scale + view.x), Math.round(y * scale + view.y)];
+      const right = Math.round((x + image.width) * scale + view.x);
+      const bottom = Math.round((y + image.height) * scale + view.y);
+      context.drawImage(image, left, top, right - left, bottom - top);
+      return;
+    }
+    // Hexes: line by line, each where its stagger puts it.
+    const isRow = geometry.type === 'hex_row';
+    const count = isRow ? image.height : image.width;
+    for (let i = 0; i < count; i++) {
+      const [px, py] = geometry.centre(isRow ? x : x + i, isRow ? y + i : y);
+      const left = Math.floor((px - 0.5) * scale + view.x);
+      const top = Math.floor((py - 0.5) * scale + view.y);
+      const thick = Math.ceil(scale * 1.08);
+      if (isRow) context.drawImage(image, 0, i, image.width, 1, left, top, Math.ceil(image.width * scale), thick);
+      else context.drawImage(image, i, 0, 1, image.height, left, top, thick, Math.ceil(image.height * scale));
+    }
+  }
+
+  #makeOverview(cx, cy) {
+    const { frame } = this.document;
+    const [x0, y0] = [cx * OVERVIEW, cy * OVERVIEW];
+    const canvas = document.createElement('canvas');
+    canvas.width = Math.min(OVERVIEW, frame.width - x0);
+    canvas.height = Math.min(OVERVIEW, frame.height - y0);
+    const tile = { canvas, x0, y0, image: new ImageData(canvas.width, canvas.height), painted: [] };
+    const color = this.#colors();
+    for (let y = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++) color(tile, x, y);
+    canvas.getContext('2d').putImageData(tile.image, 0, 0);
+    return tile;
+  }
+
+  /** Only the pixels of cells that were painted. */
+  #paintOverview(tile) {
+    const color = this.#colors();
+    let [left, top, right, bottom] = [OVERVIEW, OVERVIEW, 0, 0];
+    for (let i = 0; i < tile.painted.length; i += 2) {
+      const [x, y] = [tile.painted[i], tile.painted[i + 1]];
+      color(tile, x, y);
+      [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
+    }
+    tile.painted = [];
+    tile.canvas.getContext('2d').putImageData(tile.image, 0, 0, left, top, right - left + 1, bottom - top + 1);
+  }
+
+  /** A function that sets one pixel of an overview to the colour of its cell, all layers blended. */
+  #colors() {
+    const { frame, legend } = this.document;
+    const layers = this.shown;
+    const paper = this.state.theme.paperRgb;
+    const colors = new Map();
+    const bare = this.#picture ? 0 : 255;
+    return ({ image: { data, width }, x0, y0 }, x, y) => {
+      let red = paper[0];
+      let green = paper[1];
+      let blue = paper[2];
+      let opacity = bare;
+      const index = (y0 + y) * frame.width + x0 + x;
+      for (let i = 0; i < layers.length; i++) {
+        const code = layers[i].cells[index];
+        if (code === EMPTY) continue;
+        let color = colors.get(code);
+        if (!color) colors.set(code, (color = colorOf(legend.get(code), code)));
+        const alpha = (color[3] / 255) * layers[i].opacity;
+        red += (color[0] - red) * alpha;
+        green += (color[1] - green) * alpha;
+        blue += (color[2] - blue) * alpha;
+        opacity = 255;
+      }
+      const at = (y * width + x) * 4;
+      data[at] = red;
+      data[at + 1] = green;
+      data[at + 2] = blue;
+      data[at + 3] = opacity;
+    };
+  }
+}
+
+const keyOf = (x, y) => x * 65536 + y;

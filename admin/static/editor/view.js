@@ -1,0 +1,103 @@
+/** Which part of the map is on screen and how large: pan, zoom, fit, and from screen to cell. */
+
+const LARGEST = 128; // CSS pixels a cell
+
+export class View {
+  /** `scale` is device pixels a cell's width; the map's picture begins at device pixel (x, y) of the canvas. */
+  constructor(doc) {
+    this.document = doc;
+    Object.assign(this, { left: 0, top: 0, scale: 32, exact: 32, width: 1, height: 1, ratio: 1 });
+  }
+
+  /** Whole pixels: the kept pictures of chunks then meet without seams. */
+  get x() {
+    return Math.round(this.left);
+  }
+
+  get y() {
+    return Math.round(this.top);
+  }
+
+  get geometry() {
+    return this.document.geometry;
+  }
+
+  resize(width, height, ratio) {
+    Object.assign(this, { width, height, ratio });
+  }
+
+  /** Whole pixels where cells are drawn singly: sharp edges, no seams. */
+  #settle(exact) {
+    this.exact = exact;
+    const step = this.geometry.isIsometric ? 2 : 1;
+    this.scale = exact >= 6 ? Math.max(6, Math.round(exact / step) * step) : exact;
+  }
+
+  /** All of the map, with room for the rulers. */
+  fit() {
+    const [width, height] = this.geometry.pictureSize;
+    const room = 26 * this.ratio;
+    const side = Math.min((this.width - 2 * room) / (width || 1), (this.height - 2 * room) / (height || 1));
+    const exact = Math.max(Math.min(side, 56 * this.ratio), 0.05);
+    this.#settle(exact >= 6 ? Math.floor(exact) : exact);
+    this.left = (this.width - width * this.scale) / 2;
+    this.top = (this.height - height * this.scale) / 2;
+  }
+
+  pan(dx, dy) {
+    this.left += dx;
+    this.top += dy;
+    this.#keepInSight();
+  }
+
+  /** Zoom by a factor; the point under device pixel (cx, cy) stays where it is. */
+  zoom(factor, cx = this.width / 2, cy = this.height / 2) {
+    const [width, height] = this.geometry.pictureSize;
+    const smallest = Math.min(4, (Math.min(this.width, this.height) / Math.max(width, height, 1)) * 0.5);
+    const before = this.scale;
+    let exact = Math.min(Math.max(this.exact * factor, smallest), LARGEST * this.ratio);
+    this.#settle(exact);
+    // Where a step is too small to show in whole pixels, take a whole one.
+    if (this.scale === before && exact >= 6 && Math.abs(factor - 1) > 0.05) {
+      exact = before + (factor > 1 ? 2 : -2) * 0.5 * (this.geometry.isIsometric ? 2 : 1);
+      this.#settle(Math.min(Math.max(exact, smallest), LARGEST * this.ratio));
+    }
+    const by = this.scale / before;
+    this.left = cx - (cx - this.left) * by;
+    this.top = cy - (cy - this.top) * by;
+    this.#keepInSight();
+  }
+
+  /** A corner of the map always stays on screen. */
+  #keepInSight() {
+    const [width, height] = this.geometry.pictureSize.map((side) => side * this.scale);
+    const room = 48 * this.ratio;
+    this.left = Math.min(Math.max(this.left, room - width), this.width - room);
+    this.top = Math.min(Math.max(this.top, room - height), this.height - room);
+  }
+
+  /** Move just as far as needed to show a cell. */
+  reveal(x, y) {
+    const [cx, cy] = this.toScreen(...this.geometry.centre(x, y));
+    const room = Math.min(1.5 * this.scale + 24 * this.ratio, this.width / 3, this.height / 3);
+    const over = (at, size) => Math.min(0, at - room) + Math.max(0, at - (size - room));
+    this.pan(-over(cx, this.width), -over(cy, this.height));
+  }
+
+  /** The rectangle of the picture that is on screen. */
+  pictureRect() {
+    const { x, y, width, height, scale } = this;
+    return [-x / scale, -y / scale, (width - x) / scale, (height - y) / scale];
+  }
+
+  /** The device pixel of a point. */
+  toScreen(px, py) {
+    const [X, Y] = this.geometry.project(px, py);
+    return [X * this.scale + this.x, Y * this.scale + this.y];
+  }
+
+  /** The point under a device pixel. */
+  toPoint(sx, sy) {
+    return this.geometry.unproject((sx - this.x) / this.scale, (sy - this.y) / this.scale);
+  }
+}
