@@ -1,6 +1,7 @@
 """The database as requests use it: one transaction each, committed before the answer; and its connections."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 
 import asyncpg
@@ -10,9 +11,9 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from game.core.database import Database, Session, connections_of_a_worker
+from game.core.database import _CONNECTION, _HOT_CONNECTION, Database, Session, connections_of_a_worker
 from game.core.errors import Conflict
-from game.core.schema import head_revision
+from game.core.schema import ROOT, head_revision
 from game.core.settings import Settings
 from game.main import create_app, lifespan
 from tests.conftest import new_client, sign_up_and_log_in
@@ -146,7 +147,13 @@ class TestConnections:
             database: Database = app.state.database
             async with database.engine.connect() as connection:
                 count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-                assert 5 <= await connection.scalar(text(count)) <= connections_of_a_worker(changed) == 7
+                assert 5 <= await connection.scalar(text(count)) <= connections_of_a_worker(changed)
+
+    async def test_what_a_pooler_must_know_is_documented(self) -> None:
+        page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+        (known,) = re.findall("ignore_startup_parameters = (.*)", page)
+        names = {*_CONNECTION["server_settings"], *_HOT_CONNECTION["server_settings"]}
+        assert set(known.split(", ")) == names - {"application_name"}
 
 
 class TestReady:
