@@ -156,11 +156,12 @@ class _Cluster:
         self.inside -= 1
         if not self.inside:
             self.users.release_read_lock()
-            if self.users.acquire_write_lock(blocking=False):
-                try:
+            try:
+                if self.users.acquire_write_lock(blocking=False):
                     self._stop()
-                finally:
-                    self.users.release_write_lock()
+            finally:
+                # Also where others are still inside: it is this that closes the file.
+                self.users.release_write_lock()
 
     def _error(self, what: str, why: str) -> EmbeddedError:
         return EmbeddedError(f"PostgreSQL in {self.folder} {what}: {why}. Its log is {self.log}.")
