@@ -318,7 +318,8 @@ class TestServerKilled:
 
     def test_leaves_no_orphans(self, home: Path) -> None:
         """The main process of several workers killed: the workers end too, and the next start has the port."""
-        with serving(home, "--workers", "2") as server:
+        # Its temporary files, too, end with the test.
+        with serving(home, "--workers", "2", TMPDIR=str(home)) as server:
             port = urlsplit(server.url).port
             workers = [
                 one
