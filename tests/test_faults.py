@@ -368,6 +368,7 @@ def half_sent(server: Server) -> socket.socket:
 
 
 class TestStop:
+    # Seconds. What the tests allow beyond it is for processes to end in on a busy machine, not for requests.
     GRACE = 2
 
     @pytest.mark.parametrize(
