@@ -19,10 +19,21 @@ import orjson
 import psutil
 import typer
 
-from bench import data
-from bench.contenders import CACHE, CONTENDERS, HERE, SECRET, Command, Running, Unavailable, running, worldkeep
+from bench import data, edits
+from bench.contenders import (
+    CACHE,
+    CONTENDERS,
+    HERE,
+    PAINTERS,
+    SECRET,
+    Command,
+    Running,
+    Unavailable,
+    running,
+    worldkeep,
+)
 from bench.data import Keys
-from bench.load import Figures, load, tool
+from bench.load import Figures, has_wrk, load, tool
 from game.accounts import queries as accounts
 from game.core import schema
 from game.core.database import Database
@@ -193,6 +204,11 @@ def side_by_side(rounds: int, seconds: float, only: list[str]) -> str:
         }
         contenders, skipped = start(stack, entries, folder)
         tables = measure(contenders, entries, rounds, seconds)
+        painters = {name: one for name, one in contenders.items() if name in PAINTERS}
+        if painters and has_wrk():
+            tables += "\n" + edits.side_by_side(painters, url, folder, rounds, seconds, say)
+        else:
+            skipped.append("Edits are left out: they need wrk.")
     return "\n".join(["## Side by side: 25,000 universes, 2,000 maps", "", *skipped, "", tables])
 
 

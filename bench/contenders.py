@@ -80,6 +80,9 @@ CONTENDERS: dict[str, Command] = {
     "Django REST framework": _django,
 }
 
+PAINTERS = ("Worldkeep", "Fastify + pg")
+"""Who can edit, too."""
+
 
 @dataclass
 class Running:

@@ -51,11 +51,12 @@ _DOCUMENTS = """
 
 @dataclass
 class Keys:
-    """What a workload asks for: (path, token) pairs, of many users."""
+    """What a workload asks for: (path, token) pairs, of many users; `script` says how wrk asks."""
 
     name: str
     pairs: list[tuple[str, str]]
     file: Path
+    script: str = "load.lua"
 
 
 def _maps() -> list[dict[str, Any]]:
@@ -130,9 +131,32 @@ async def choose_keys(url: str, secret: str, folder: Path) -> list[Keys]:
             (f"/maps/{row['id']}", users[row["owner_id"]]) for row in dice.sample(maps, min(_KEYS, len(maps)))
         ],
     }
-    workloads = []
-    for name, chosen_pairs in pairs.items():
-        file = folder / f"{urlsplit(url).path[1:]}-{name.replace(' ', '-')}.keys"
-        file.write_text("".join(f"{path} {token}\n" for path, token in chosen_pairs))
-        workloads.append(Keys(name, chosen_pairs, file))
-    return workloads
+    return [_keys(name, chosen_pairs, url, folder) for name, chosen_pairs in pairs.items()]
+
+
+def _keys(name: str, pairs: list[tuple[str, str]], url: str, folder: Path, *script: str) -> Keys:
+    file = folder / f"{urlsplit(url).path[1:]}-{name.replace(' ', '-')}.keys"
+    file.write_text("".join(f"{path} {token}\n" for path, token in pairs))
+    return Keys(name, pairs, file, *script)
+
+
+async def choose_edits(url: str, secret: str, folder: Path) -> list[Keys]:
+    """Maps to paint on, all floor: one map, and 32 of different universes."""
+    tokens = AccessTokens(secret)
+    connection = await asyncpg.connect(url)
+    try:
+        maps = await connection.fetch(
+            "SELECT DISTINCT ON (u.id) m.id, s.user_id, s.id AS session_id FROM map m"
+            " JOIN universe u ON u.id = m.universe_id JOIN auth_session s ON s.user_id = u.owner_id"
+            " ORDER BY u.id LIMIT 33"
+        )
+        floor = orjson.dumps(["." * 64] * 64).decode()
+        ids = [row["id"] for row in maps]
+        await connection.execute("UPDATE map_chunk SET rows = $1 WHERE map_id = ANY($2)", floor, ids)
+    finally:
+        await connection.close()
+    pairs = [(f"/maps/{row['id']}/edits", tokens.sign(row["user_id"], row["session_id"], 86400)) for row in maps]
+    return [
+        _keys("one-cell edits of 32 maps", pairs[1:], url, folder, "edits.lua"),
+        _keys("one-cell edits of one map", pairs[:1], url, folder, "edits.lua"),
+    ]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench.data import Keys
 
-_SCRIPT = Path(__file__).with_name("load.lua")
+_HERE = Path(__file__).parent
 
 
 class Figures(NamedTuple):
@@ -19,6 +19,11 @@ class Figures(NamedTuple):
     p50: float
     p99: float
     requests: int
+
+
+def has_wrk() -> bool:
+    """Whether the load is wrk's; edits need it."""
+    return shutil.which("wrk") is not None
 
 
 def tool() -> str:
@@ -35,7 +40,7 @@ def load(port: int, keys: Keys, connections: int, seconds: float) -> Figures:
     Raises:
         RuntimeError: an answer was not 200.
     """
-    if shutil.which("wrk"):
+    if has_wrk():
         figures = _wrk(port, keys, connections, seconds)
     else:
         figures = asyncio.run(_python(port, keys, connections, seconds))
@@ -47,7 +52,7 @@ def load(port: int, keys: Keys, connections: int, seconds: float) -> Figures:
 
 def _wrk(port: int, keys: Keys, connections: int, seconds: float) -> tuple[int, ...]:
     options = f"-t1 -c{connections} -d{max(1, round(seconds))}s --latency --timeout 30s".split()
-    call = ["wrk", *options, "-s", str(_SCRIPT), f"http://127.0.0.1:{port}", "--", str(keys.file)]
+    call = ["wrk", *options, "-s", str(_HERE / keys.script), f"http://127.0.0.1:{port}", "--", str(keys.file)]
     done = subprocess.run(call, capture_output=True, text=True, check=True)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("figures ")]
     return tuple(map(int, line.split()[1:]))

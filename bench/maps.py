@@ -1,4 +1,4 @@
-"""`python -m bench.maps`: what maps cost as they grow, and edits of many at once. Writes bench/MAPS.md."""
+"""`python -m bench.maps`: what maps cost as they grow, and what their rules take. Writes bench/MAPS.md."""
 
 import asyncio
 import os
@@ -16,7 +16,6 @@ from uuid import uuid4
 import httpx2
 
 from bench.__main__ import free_port, machine, say
-from game.core.embedded import binary
 from game.core.embedded import running as postgresql
 from game.grid import paths, sight
 from game.grid.canvas import run
@@ -25,7 +24,6 @@ from game.grid.document import size
 from game.grid.drawing import Region, draw_png
 
 HERE = Path(__file__).parent
-CLIENTS = 32
 LEGEND = [{"symbol": "#", "blocks_movement": True, "blocks_sight": True}, {"symbol": "."}, {"symbol": "~"}]
 
 Line = tuple[str, str, str]
@@ -115,76 +113,6 @@ async def growth(game: Game) -> list[Line]:
     ]
 
 
-async def painting(game: Game, base: str, folder: Path, seconds: float, maps: int) -> tuple[float, int]:
-    """32 connections of wrk paint: edits a second, and how many were lost, by the versions of the maps."""
-    ids = [await game.new_map(grid(64)) for _ in range(maps)]
-    token = game.client.headers["authorization"].removeprefix("Bearer ")
-    keys = folder / "keys"
-    keys.write_text("".join(f"/maps/{one}/edits {token}\n" for one in ids))
-    command = ["wrk", "-t1", f"-c{CLIENTS}", f"-d{int(seconds)}s", "-s", str(HERE / "edits.lua"), base]
-    environment = {**os.environ, "KEYS": str(keys)}
-    finished = await asyncio.to_thread(
-        subprocess.run, command, env=environment, capture_output=True, text=True, check=True
-    )
-    result = next(line for line in finished.stdout.splitlines() if line.startswith("RESULT"))
-    requests, microseconds, errors = map(int, result.split()[1:])
-    assert not errors, finished.stdout
-    # What wrk had sent when its time was up may have been carried out, too.
-    await asyncio.sleep(1)
-    versions = [(await game.client.get(f"/maps/{one}")).json()["version"] for one in ids]
-    return requests / microseconds * 1e6, max(0, requests - sum(version - 1 for version in versions))
-
-
-_STATEMENTS = """\\set x random(1, 64)
-\\set y random(0, 63)
-BEGIN;
-UPDATE bench_universe SET event_seq = event_seq + 1 WHERE id = {who} RETURNING event_seq AS seq \\gset
-UPDATE bench_map SET version = version + 1, updated_at = clock_timestamp() WHERE id = {who};
-UPDATE bench_chunk SET rows = jsonb_set(rows, ARRAY[:y::text],
-    to_jsonb(overlay(rows->>:y placing '#' from :x for 1))) WHERE id = {who};
-INSERT INTO bench_event VALUES ({who}, :seq, '{{"cells": 1}}', '{{"runs": [[1, 2, 1, "#", "."]]}}');
-COMMIT;
-"""
-
-
-def pgbench(url: str, folder: Path, seconds: float, maps: int) -> float:
-    """Transactions a second of the same statements, sent by PostgreSQL's own tool."""
-    setup = folder / "setup.sql"
-    setup.write_text(
-        "DROP TABLE IF EXISTS bench_universe, bench_map, bench_chunk, bench_event;"
-        "CREATE TABLE bench_universe (id int PRIMARY KEY, event_seq bigint);"
-        "CREATE TABLE bench_map (id int PRIMARY KEY, version int, updated_at timestamptz);"
-        "CREATE TABLE bench_chunk (id int PRIMARY KEY, rows jsonb);"
-        "CREATE TABLE bench_event (id int, seq bigint, payload jsonb, before jsonb, PRIMARY KEY (id, seq));"
-        f"INSERT INTO bench_universe SELECT n, 0 FROM generate_series(0, {CLIENTS - 1}) n;"
-        f"INSERT INTO bench_map SELECT n, 1, now() FROM generate_series(0, {CLIENTS - 1}) n;"
-        f"INSERT INTO bench_chunk SELECT n, (SELECT jsonb_agg(repeat('.', 64)) FROM generate_series(1, 64)) "
-        f"FROM generate_series(0, {CLIENTS - 1}) n;"
-    )
-    script = folder / "edit.sql"
-    script.write_text(_STATEMENTS.format(who=":client_id" if maps > 1 else "0"))
-    subprocess.run([binary("psql"), url, "-q", "-f", setup], check=True, capture_output=True)
-    command = [binary("pgbench"), "-n", "-c", str(CLIENTS), "-j", "2", "-T", str(int(seconds)), "-f", script, url]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(next(line for line in out.splitlines() if line.startswith("tps")).split()[2])
-
-
-async def many(game: Game, url: str, base: str, folder: Path, seconds: float) -> list[Line]:
-    lines: list[Line] = []
-    for maps, goal in ((1, "0.5"), (CLIENTS, "0.7")):
-        rounds = []
-        for _ in range(3):
-            rate, lost = await painting(game, base, folder, seconds, maps)
-            rounds.append((rate, await asyncio.to_thread(pgbench, url, folder, seconds, maps), lost))
-            say(f"  {maps} maps: {rate:,.0f} edits/s, pgbench {rounds[-1][1]:,.0f}")
-        ours, theirs = median(one[0] for one in rounds), median(one[1] for one in rounds)
-        where = "one map" if maps == 1 else f"{maps} maps"
-        what = f"32 clients paint on {where}: edits a second against pgbench's"
-        lost = sum(one[2] for one in rounds)
-        lines.append((what, f"{ours:,.0f} / {theirs:,.0f} = {ours / theirs:.2f}, {lost} lost", goal))
-    return lines
-
-
 def maze(side: int) -> list[str]:
     """A perfect maze, dug by a depth-first walk with a fixed seed."""
     order, cells = random.Random(7), [["#"] * side for _ in range(side)]
@@ -243,12 +171,11 @@ async def rules() -> list[Line]:
     ]
 
 
-async def measure(url: str, base: str, folder: Path) -> list[Line]:
+async def measure(base: str) -> list[Line]:
     async with httpx2.AsyncClient(base_url=base, timeout=60, limits=httpx2.Limits(max_connections=64)) as client:
         game = Game(client)
         await game.log_in()
         lines = await growth(game)
-        lines += await many(game, url, base, folder, 5)
     return lines + await rules()
 
 
@@ -266,7 +193,7 @@ def main() -> None:
             ):
                 try:
                     wait_for(f"http://127.0.0.1:{port}")
-                    lines = asyncio.run(measure(url, f"http://127.0.0.1:{port}", folder))
+                    lines = asyncio.run(measure(f"http://127.0.0.1:{port}"))
                 finally:
                     server.terminate()
     text = "\n".join(

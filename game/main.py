@@ -115,7 +115,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.limiter = Limiter(state.database.side_pool)
     state.mailer = Mailer(state.settings)
     state.hot = Coalescer(state.database.hot_connection, state.settings.hot_pool_size)
-    state.hot_writes = Coalescer(state.database.hot_connection, state.settings.hot_write_pool_size, batch=1)
+    state.hot_writes = Coalescer(state.database.hot_connection, state.settings.hot_write_pool_size)
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()

@@ -25,14 +25,40 @@ class HotStatement(NamedTuple):
     """A statement over arrays, `$1` to `$n` one column of the questions each.
 
     It gives at most one row a question, with the question's number (from 1) as column `n`.
+
+    One that changes something says in `subject` which part of a question names what it changes: two changes of one
+    thing are never under way at once. Among others it leaves out what is locked by somebody else. A question that
+    a batch left without an answer is asked again by itself, as `patient`, which waits for the lock.
     """
 
     sql: str
+    subject: int | None = None
+    patient: str | None = None
 
 
 class _Asked(NamedTuple):
     question: Question
     future: "asyncio.Future[asyncpg.Record | None]"
+
+
+class _Batch(NamedTuple):
+    statement: HotStatement
+    asked: list[_Asked]
+
+    def subjects(self) -> set[Any]:
+        """What its questions would change."""
+        place = self.statement.subject
+        return set() if place is None else {asked.question[place] for asked in self.asked}
+
+    def halves(self) -> "tuple[_Batch, _Batch]":
+        half = len(self.asked) // 2
+        return self._replace(asked=self.asked[:half]), self._replace(asked=self.asked[half:])
+
+    def refuse(self, error: Exception) -> None:
+        """Tell this error to whoever has no answer yet."""
+        for asked in self.asked:
+            if not asked.future.done():
+                asked.future.set_exception(error)
 
 
 class Coalescer:
@@ -48,6 +74,7 @@ class Coalescer:
         self._batch = batch
         self._idle: list[asyncpg.Connection | None] = [None] * lanes
         self._waiting: dict[HotStatement, list[_Asked]] = {}
+        self._changing: set[Any] = set()
         self._running: set[asyncio.Task[None]] = set()
 
     async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
@@ -72,16 +99,20 @@ class Coalescer:
 
     async def _lane(self, connection: asyncpg.Connection | None) -> None:
         # Between the last look at `waiting` and the release of the lane nothing is awaited: a request that arrives
-        # later finds the lane idle.
+        # later finds the lane idle. What has to wait for a change under way is taken by the lane of that change.
+        batch = None
         try:
-            while self._waiting:
+            while batch := self._take():
                 if connection is None or connection.is_closed():
                     connection = await self._replace(connection)
-                await self._answer(connection, *self._take())
+                await self._answer(connection, batch)
+                self._changing -= batch.subjects()
         except Exception as error:
             # No connection to be had: whoever waits would wait in vain.
-            while self._waiting:
-                _refuse(self._take()[1], error)
+            while batch:
+                batch.refuse(error)
+                self._changing -= batch.subjects()
+                batch = self._take()
         finally:
             self._idle.append(connection)
 
@@ -91,41 +122,50 @@ class Coalescer:
             connection.terminate()
         return await self._connect()
 
-    def _take(self) -> tuple[HotStatement, list[_Asked]]:
-        """The next batch: of the statement that has waited longest, its first questions."""
-        statement = next(iter(self._waiting))
-        asked = self._waiting.pop(statement)
-        if len(asked) > self._batch:
-            self._waiting[statement] = asked[self._batch :]
-        # Whoever has gone in the meantime (a client that hung up, a deadline) needs no answer.
-        return statement, [one for one in asked[: self._batch] if not one.future.done()]
+    def _take(self) -> _Batch | None:
+        """The next batch: of the statement that has waited longest, the first questions that may be asked now."""
+        for statement, waiting in list(self._waiting.items()):
+            batch, later = _Batch(statement, []), []
+            for asked in waiting:
+                subject = None if statement.subject is None else asked.question[statement.subject]
+                if len(batch.asked) == self._batch or subject in self._changing:
+                    later.append(asked)
+                # Whoever has gone in the meantime (a client that hung up, a deadline) needs no answer.
+                elif not asked.future.done():
+                    batch.asked.append(asked)
+                    if subject is not None:
+                        self._changing.add(subject)
+            del self._waiting[statement]
+            if later:
+                self._waiting[statement] = later
+            if batch.asked:
+                return batch
+        return None
 
-    async def _answer(self, connection: asyncpg.Connection, statement: HotStatement, batch: list[_Asked]) -> None:
+    async def _answer(self, connection: asyncpg.Connection, batch: _Batch) -> None:
         """Answer a batch: every one of its futures is done when this returns."""
-        if not batch:
-            return
-        columns = zip(*(asked.question for asked in batch), strict=True)
+        statement, alone = batch.statement, len(batch.asked) == 1
+        columns = zip(*(asked.question for asked in batch.asked), strict=True)
         try:
-            rows = await connection.fetch(statement.sql, *map(list, columns))
+            sql = statement.patient if alone and statement.patient else statement.sql
+            rows = await connection.fetch(sql, *map(list, columns))
         except Exception as error:
             if is_database_away(error):
                 # Whatever state this connection is in, the next batch is not to find out.
                 connection.terminate()
-            elif len(batch) > 1:
+            elif not alone:
                 # One question that the database refuses must not take the others with it: look for it by halves.
-                half = len(batch) // 2
-                await self._answer(connection, statement, batch[:half])
-                await self._answer(connection, statement, batch[half:])
+                for half in batch.halves():
+                    await self._answer(connection, half)
                 return
-            _refuse(batch, error)
+            batch.refuse(error)
             return
         answers = {row["n"]: row for row in rows}
-        for number, asked in enumerate(batch, 1):
-            if not asked.future.done():
+        again = []
+        for number, asked in enumerate(batch.asked, 1):
+            if number not in answers and statement.patient and not alone:
+                again.append(asked)
+            elif not asked.future.done():
                 asked.future.set_result(answers.get(number))
-
-
-def _refuse(batch: list[_Asked], error: Exception) -> None:
-    for asked in batch:
-        if not asked.future.done():
-            asked.future.set_exception(error)
+        for asked in again:
+            await self._answer(connection, batch._replace(asked=[asked]))

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     max_body_size: int = Field(4 * 2**20, ge=1024, description="Bytes of a request body.")
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
-    hot_write_pool_size: int = Field(8, ge=1, le=100, description="Connections of one worker for the fast edits.")
+    hot_write_pool_size: int = Field(4, ge=1, le=100, description="Connections of one worker for the fast edits.")
     request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds until a request is given up.")
     shutdown_grace: int = Field(10, ge=1, le=300, description="Seconds that requests under way get at a stop.")
 

@@ -17,7 +17,7 @@ from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.errors import FieldError, Unprocessable
 from game.core.hot import HotAnswer, HotRead, HotWrite
-from game.editing.models import MAX_REGION, MAX_SIZE, HistoryEntry
+from game.editing.models import MAX_REGION, MAX_SIZE, EditResult, HistoryEntry
 from game.events import queries as events
 from game.events.models import Event
 from game.grid.canvas import Steps
@@ -275,7 +275,7 @@ def _hot_cells(scope: Scope, body: bytes) -> tuple[Any, ...] | None:
         return None
     if not plain:
         return None
-    return scope["path_params"]["id"], edit["layer"], orjson.dumps(cells).decode(), orjson.dumps([edit]).decode()
+    return scope["path_params"]["id"], orjson.dumps([edit]).decode()
 
 
 def _is_plain(cell: dict[str, Any]) -> bool:
@@ -285,109 +285,119 @@ def _is_plain(cell: dict[str, Any]) -> bool:
     return whole and len(cell) == 3 and type(symbol) is str and len(symbol) == 1 and symbol not in " \0"
 
 
-# One statement is the whole of the commonest edit, painting a few cells of one chunk: who asks, may they, the
-# locks (the universe, then the map, then the chunk, as everywhere), the rules, the cells, the versions and the
-# event. Where anything is not as it should be it finds no row and changes nothing; the endpoint says what is.
+# One statement is the whole of the commonest edit, painting a few cells of one chunk, for many maps at once: who
+# asks, may they, the locks (the universes in the order of their ids, then the maps, then the chunks, as everywhere
+# else), the rules, the cells, the versions and the events. For a question where anything is not as it should be it
+# finds no row and changes nothing; the endpoint says what is.
 #
-# `FOR UPDATE` gives each row as it is when the lock is had, not as it was when the statement began; what the
-# updates write is made of these.
-SET_CELLS = HotWrite(
-    HotStatement(f"""
-        WITH asked AS MATERIALIZED (
-            SELECT q.n, a.id AS actor_id, m.universe_id, q.id AS map_id, q.layer, q.cells, q.edits
-            {
-        AUTHENTICATED.format(
-            more_types=", $3::uuid[], $4::text[], $5::jsonb[], $6::jsonb[]",
-            more_names=", id, layer, cells, edits",
-        )
-    }
-            JOIN map m ON m.id = q.id
-            JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
-        ), home AS MATERIALIZED (
-            SELECT u.id FROM asked JOIN universe u ON u.id = asked.universe_id FOR NO KEY UPDATE OF u
-        ), target AS MATERIALIZED (
-            SELECT asked.*, m.width, m.height, m.grid_data FROM asked, home
-            JOIN map m ON m.universe_id = home.id
-            WHERE m.id = asked.map_id
-            FOR NO KEY UPDATE OF m
-        ), layered AS MATERIALIZED (
-            SELECT target.*, (found.item->>'rows')::bigint - {ROWS_MARK} AS layer_key,
-                (target.cells->0->>'x')::int / {CHUNK} AS chunk_x, (target.cells->0->>'y')::int / {
-        CHUNK
-    } AS chunk_y
-            FROM target, jsonb_array_elements(target.grid_data->'layers') AS found (item)
-            WHERE found.item->>'name' = target.layer AND found.item ? 'rows'
-        ), held AS MATERIALIZED (
-            SELECT layered.*, c.rows FROM layered
-            JOIN map_chunk c ON c.universe_id = layered.universe_id AND c.map_id = layered.map_id
-                AND c.layer = layered.layer_key AND c.x = layered.chunk_x AND c.y = layered.chunk_y
-            WHERE NOT EXISTS (
-                SELECT FROM jsonb_to_recordset(layered.cells) AS cell (x int, y int, symbol text)
-                WHERE cell.x >= layered.width OR cell.y >= layered.height OR cell.symbol NOT IN (
-                    SELECT entry.item->>'symbol'
-                    FROM jsonb_array_elements(layered.grid_data->'legend') AS entry (item)
-                )
+# The locks give each row as it is when the lock is had, not as it was when the statement began; what the updates
+# write is made of these. A map stands in a batch once; of a universe there may be several maps, hence the `turn`.
+_SET_CELLS = f"""
+    WITH asked AS MATERIALIZED (
+        SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, q.edits,
+            q.edits->0->>'layer' AS layer, q.edits->0->'cells' AS cells
+        {AUTHENTICATED.format(more_types=", $3::uuid[], $4::jsonb[]", more_names=", id, edits")}
+        JOIN map m ON m.id = q.id
+        JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
+    ), home AS MATERIALIZED (
+        SELECT u.id FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+        ORDER BY u.id FOR NO KEY UPDATE WAIT
+    ), target AS MATERIALIZED (
+        SELECT asked.*, m.width, m.height, m.grid_data, m.version
+        FROM home JOIN asked ON asked.universe_id = home.id
+        JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id
+        FOR NO KEY UPDATE OF m WAIT
+    ), layered AS MATERIALIZED (
+        SELECT target.*, (found.item->>'rows')::bigint - {ROWS_MARK} AS layer_key,
+            (target.cells->0->>'x')::int / {CHUNK} AS chunk_x, (target.cells->0->>'y')::int / {CHUNK} AS chunk_y
+        FROM target, jsonb_array_elements(target.grid_data->'layers') AS found (item)
+        WHERE found.item->>'name' = target.layer AND found.item ? 'rows' AND NOT EXISTS (
+            SELECT FROM jsonb_to_recordset(target.cells) AS cell (x int, y int, symbol text)
+            WHERE cell.x >= target.width OR cell.y >= target.height OR cell.symbol NOT IN (
+                SELECT entry.item->>'symbol' FROM jsonb_array_elements(target.grid_data->'legend') AS entry (item)
             )
-            FOR UPDATE OF c
-        ), painted AS MATERIALIZED (
-            SELECT held.*, cell.runs, cell.count, lines.rows AS new_rows FROM held,
-            LATERAL (
-                SELECT count(*) AS count, jsonb_agg(
-                    jsonb_build_array(cell.x, cell.y, 1, was.symbol, cell.symbol) ORDER BY cell.y, cell.x
-                ) AS runs
-                FROM jsonb_to_recordset(held.cells) AS cell (x int, y int, symbol text),
-                LATERAL (
-                    SELECT substr(held.rows->>(cell.y % {CHUNK}), cell.x % {CHUNK} + 1, 1) AS symbol
-                ) was
-                WHERE was.symbol <> cell.symbol
-            ) cell,
-            LATERAL (
-                SELECT jsonb_agg(coalesce(to_jsonb(new.line), old.line) ORDER BY old.y) AS rows
-                FROM jsonb_array_elements(held.rows) WITH ORDINALITY AS old (line, y)
-                LEFT JOIN (
-                    SELECT touched.y, string_agg(
-                        coalesce(cell.symbol, substr(held.rows->>touched.y, place.at, 1)), '' ORDER BY place.at
-                    ) AS line
-                    FROM (
-                        SELECT DISTINCT y % {CHUNK} AS y
-                        FROM jsonb_to_recordset(held.cells) AS cell (y int)
-                    ) touched
-                    CROSS JOIN generate_series(1, {CHUNK}) AS place (at)
-                    LEFT JOIN jsonb_to_recordset(held.cells) AS cell (x int, y int, symbol text)
-                        ON cell.x % {CHUNK} + 1 = place.at AND cell.y % {CHUNK} = touched.y
-                    GROUP BY touched.y
-                ) new ON new.y = old.y - 1
-            ) lines
-            WHERE cell.count > 0
-        ), chunked AS (
-            UPDATE map_chunk c SET rows = painted.new_rows FROM painted
-            WHERE c.universe_id = painted.universe_id AND c.map_id = painted.map_id
-                AND c.layer = painted.layer_key AND c.x = painted.chunk_x AND c.y = painted.chunk_y
-        ), bumped AS (
-            UPDATE map m SET version = m.version + 1, updated_at = clock_timestamp() FROM painted
-            WHERE m.id = painted.map_id
-            RETURNING m.version
-        ), counted AS (
-            UPDATE universe u SET event_seq = u.event_seq + 1 FROM painted WHERE u.id = painted.universe_id
-            RETURNING u.event_seq
-        ), logged AS (
-            INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, created_at)
-            SELECT painted.universe_id, counted.event_seq, painted.actor_id, 'map.edited', painted.map_id,
-                jsonb_build_object(
-                    'edits', painted.edits, 'version', bumped.version,
-                    'touched', jsonb_build_object('cells', painted.count)
-                ),
-                jsonb_build_object('change', jsonb_build_array(
-                    jsonb_build_object('cells', painted.layer_key, 'runs', painted.runs)
-                )),
-                clock_timestamp()
-            FROM painted, bumped, counted
         )
-        SELECT painted.n, bumped.version, counted.event_seq AS seq, painted.count AS changed
-        FROM painted, bumped, counted
-    """),
-    _hot_cells,
-    lambda row: HotAnswer(
-        b'{"version":%d,"seq":%d,"changed":%d}' % (row["version"], row["seq"], row["changed"]), row["version"]
+    ), held AS MATERIALIZED (
+        SELECT layered.*, c.rows FROM layered
+        JOIN map_chunk c ON c.universe_id = layered.universe_id AND c.map_id = layered.map_id
+            AND c.layer = layered.layer_key AND c.x = layered.chunk_x AND c.y = layered.chunk_y
+        FOR UPDATE OF c WAIT
+    ), painted AS MATERIALIZED (
+        SELECT held.*, cell.runs, cell.count, lines.rows AS new_rows,
+            row_number() OVER (PARTITION BY held.universe_id ORDER BY held.n) AS turn
+        FROM held,
+        LATERAL (
+            SELECT count(*) AS count, jsonb_agg(
+                jsonb_build_array(cell.x, cell.y, 1, was.symbol, cell.symbol) ORDER BY cell.y, cell.x
+            ) AS runs
+            FROM jsonb_to_recordset(held.cells) AS cell (x int, y int, symbol text),
+            LATERAL (
+                SELECT substr(held.rows->>(cell.y % {CHUNK}), cell.x % {CHUNK} + 1, 1) AS symbol
+            ) was
+            WHERE was.symbol <> cell.symbol
+        ) cell,
+        LATERAL (
+            SELECT jsonb_agg(coalesce(to_jsonb(new.line), old.line) ORDER BY old.y) AS rows
+            FROM jsonb_array_elements(held.rows) WITH ORDINALITY AS old (line, y)
+            LEFT JOIN (
+                -- Each symbol with what stands before it, back to the one before; then the end of the line.
+                SELECT y, string_agg(substr(line, last + 1, at - last - 1) || symbol, '' ORDER BY at)
+                    || substr(line, max(at) + 1) AS line
+                FROM (
+                    SELECT *, lag(at, 1, 0) OVER (PARTITION BY y ORDER BY at) AS last
+                    FROM (
+                        SELECT cell.y % {CHUNK} AS y, cell.x % {CHUNK} + 1 AS at, cell.symbol,
+                            held.rows->>(cell.y % {CHUNK}) AS line
+                        FROM jsonb_to_recordset(held.cells) AS cell (x int, y int, symbol text)
+                    ) placed
+                ) following
+                GROUP BY y, line
+            ) new ON new.y = old.y - 1
+        ) lines
+        WHERE cell.count > 0
+    ), chunked AS (
+        UPDATE map_chunk c SET rows = painted.new_rows FROM painted
+        WHERE c.universe_id = painted.universe_id AND c.map_id = painted.map_id
+            AND c.layer = painted.layer_key AND c.x = painted.chunk_x AND c.y = painted.chunk_y
+    ), bumped AS (
+        UPDATE map m SET version = m.version + 1, updated_at = clock_timestamp() FROM painted
+        WHERE m.id = painted.map_id
+        RETURNING m.id, m.version
+    ), counted AS (
+        UPDATE universe u SET event_seq = u.event_seq + more.count
+        FROM (SELECT universe_id, count(*) FROM painted GROUP BY universe_id) more
+        WHERE u.id = more.universe_id
+        RETURNING u.id, u.event_seq - more.count AS last_seq
+    ), done AS MATERIALIZED (
+        SELECT painted.*, bumped.version AS new_version, counted.last_seq + painted.turn AS seq
+        FROM painted
+        JOIN bumped ON bumped.id = painted.map_id
+        JOIN counted ON counted.id = painted.universe_id
+    ), logged AS (
+        INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, created_at)
+        SELECT universe_id, seq, actor_id, 'map.edited', map_id,
+            jsonb_build_object(
+                'edits', edits, 'version', new_version, 'touched', jsonb_build_object('cells', count)
+            ),
+            jsonb_build_object('change', jsonb_build_array(
+                jsonb_build_object('cells', layer_key, 'runs', runs)
+            )),
+            clock_timestamp()
+        FROM done
+    )
+    -- Cells that were so already: nothing is written.
+    SELECT n, coalesce(new_version, held.version) AS version, seq, coalesce(count, 0) AS changed
+    FROM held LEFT JOIN done USING (n)
+"""
+
+_RESULT = tuple(EditResult.model_fields)
+SET_CELLS = HotWrite(
+    HotStatement(
+        _SET_CELLS.replace("WAIT", "SKIP LOCKED"),
+        # The third of the parameters: the map.
+        subject=2,
+        patient=_SET_CELLS.replace("WAIT", ""),
     ),
+    _hot_cells,
+    lambda row: HotAnswer(orjson.dumps({name: row[name] for name in _RESULT}), row["version"]),
 )

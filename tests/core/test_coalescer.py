@@ -286,3 +286,62 @@ class TestConnections:
         await asyncio.sleep(0)
         coalescer.close()
         assert all(connection.is_closed() for connection in connector.made)
+
+
+@pytest.fixture
+async def counters(database: asyncpg.Connection) -> AsyncIterator[HotStatement]:
+    """A change: adds 1 to a counter (0 to 4), and refuses to go beyond 1000."""
+    await database.execute(
+        "CREATE TABLE counter (id int PRIMARY KEY, n int CHECK (n <= 1000));"
+        "INSERT INTO counter SELECT id, 0 FROM generate_series(0, 4) id"
+    )
+    change = """
+        WITH held AS MATERIALIZED (
+            SELECT q.n, c.id FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n) JOIN counter c ON c.id = q.x
+            ORDER BY c.id FOR UPDATE OF c WAIT
+        )
+        UPDATE counter c SET n = c.n + 1 FROM held WHERE c.id = held.id RETURNING held.n, c.n AS value
+    """
+    yield HotStatement(change.replace("WAIT", "SKIP LOCKED"), subject=0, patient=change.replace("WAIT", ""))
+    await database.execute("DROP TABLE counter")
+
+
+class TestChanges:
+    async def test_each_is_made_once(self, coalescer: Coalescer, counters: HotStatement) -> None:
+        answers = await ask_all(coalescer, counters, [number % 5 for number in range(100)])
+        for counter in range(5):
+            assert [row["value"] for row in answers[counter::5]] == list(range(1, 21))
+
+    async def test_what_is_locked_holds_up_no_other(
+        self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
+    ) -> None:
+        async with database.transaction():
+            await database.execute("UPDATE counter SET n = 100 WHERE id = 0")
+            locked, *others = (asyncio.create_task(coalescer.ask(counters, number)) for number in range(5))
+            async with asyncio.timeout(PATIENCE):
+                rows = await asyncio.gather(*others)
+            assert [row and row["value"] for row in rows] == [1] * 4
+            assert not locked.done()
+        row = await locked
+        assert row is not None
+        assert row["value"] == 101
+
+    async def test_one_that_is_refused_fails_no_other(
+        self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
+    ) -> None:
+        await database.execute("UPDATE counter SET n = 1000 WHERE id = 2")
+        answers = await ask_all(coalescer, counters, range(5))
+        assert isinstance(answers.pop(2), asyncpg.CheckViolationError)
+        assert [row["value"] for row in answers] == [1] * 4
+
+    async def test_after_a_lost_connection_the_same_can_be_changed_again(
+        self, coalescer: Coalescer, counters: HotStatement, connector: Connector
+    ) -> None:
+        await ask_all(coalescer, counters, range(5))
+        connector.refuses = True
+        for connection in connector.made:
+            connection.terminate()
+        answers = await ask_all(coalescer, counters, range(5))
+        assert {type(answer) for answer in answers} == {ConnectionRefusedError}
+        connector.refuses = False
+        assert [row["value"] for row in await ask_all(coalescer, counters, range(5))] == [2] * 5

@@ -149,6 +149,62 @@ async def test_many_at_once_with_the_plain_way_among_them(
     assert was.json()["grid_data"] == one["grid_data"]
 
 
+async def test_cells_that_are_so_already_are_no_change(
+    owner: Person, app: FastAPI, spy: Spy, database: asyncpg.Connection
+) -> None:
+    one = await owner.map(grid_data=grid(4, 1))
+    answers = []
+    for hot in (True, False):
+        app.state.hot_writes = spy if hot else None
+        answers.append(await edit(owner, one["id"], set_cells((0, 0, "."), (2, 0, "."))))
+    assert answers[0].content == answers[1].content == b'{"version":1,"seq":null,"changed":0}'
+    assert answers[0].headers["etag"] == answers[1].headers["etag"]
+    assert spy.carried_out == 1
+    assert (await owner.client.get(f"/maps/{one['id']}")).json() == one
+
+
+async def test_many_maps_of_two_universes_at_once(owner: Person, spy: Spy, database: asyncpg.Connection) -> None:
+    """Batches with several maps of a universe: each edit its own event, no number twice and none left out."""
+    first, second = await owner.universe(), await owner.universe()
+    homes = [first, second] * 6
+    maps = [await owner.map(universe_id=home["id"], grid_data=grid(8, 8)) for home in homes]
+    answers = await asyncio.gather(
+        *(edit(owner, one["id"], set_cells((x, y, "#"))) for one in maps for x, y in [(1, 1), (2, 5), (7, 0)])
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert spy.carried_out == 36
+    for universe in (first, second):
+        events = await database.fetch(
+            "SELECT seq, subject_id, (payload->>'version')::int AS version FROM event"
+            " WHERE universe_id = $1 AND kind = 'map.edited' ORDER BY seq",
+            universe["id"],
+        )
+        assert [event["seq"] for event in events] == list(range(8, 26))
+        for one in maps:
+            assert [e["version"] for e in events if str(e["subject_id"]) == one["id"]] in ([], [2, 3, 4])
+    for one in maps:
+        painted = await rows(owner, one["id"])
+        assert {(x, y) for y in range(8) for x in range(8) if painted[y][x] == "#"} == {(1, 1), (2, 5), (7, 0)}
+
+
+async def test_a_map_that_somebody_holds_keeps_no_other_waiting(
+    owner: Person, spy: Spy, database_url: str
+) -> None:
+    """A batch leaves out what is locked; that edit waits by itself and is carried out when the lock is gone."""
+    held, free = await owner.map(grid_data=grid(4, 4)), [await owner.map(grid_data=grid(4, 4)) for _ in range(5)]
+    other = await asyncpg.connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", held["universe_id"])
+            edits = [asyncio.create_task(edit(owner, one["id"], set_cells((0, 0, "#")))) for one in [held, *free]]
+            done, waiting = await asyncio.wait(edits, timeout=2)
+            assert (len(done), waiting) == (5, {edits[0]})
+        assert (await edits[0]).status_code == 200
+    finally:
+        await other.close()
+    assert spy.carried_out == 6
+
+
 async def test_it_can_be_undone(owner: Person, spy: Spy) -> None:
     one = await owner.map(grid_data=grid(4, 1))
     await edit(owner, one["id"], set_cells((0, 0, "#"), (2, 0, "~")))

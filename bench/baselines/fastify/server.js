@@ -84,4 +84,69 @@ app.get('/universes', { schema: { querystring, response: { 200: page } } }, asyn
   return { items: rows.slice(0, limit), next_cursor: rows.length > limit ? rows[limit - 1].id : null }
 })
 
+// One cell of a map's ground: the counter of the universe, the version, the chunk and the event, in a transaction.
+const cell = {
+  type: 'object', required: ['x', 'y', 'symbol'],
+  properties: { x: { type: 'integer', minimum: 0 }, y: { type: 'integer', minimum: 0 }, symbol: string }
+}
+const set = {
+  type: 'object', required: ['op', 'layer', 'cells'],
+  properties: {
+    op: { const: 'set' }, layer: { const: 'ground' }, cells: { type: 'array', minItems: 1, maxItems: 1, items: cell }
+  }
+}
+const body = {
+  type: 'object', required: ['edits'],
+  properties: { edits: { type: 'array', minItems: 1, maxItems: 1, items: set } }
+}
+const edited = {
+  type: 'object', properties: { version: times.version, seq: { type: 'integer' }, changed: { type: 'integer' } }
+}
+
+app.post('/maps/:id/edits', { schema: { params, body, response: { 200: edited } } }, async (request, reply) => {
+  const { edits } = request.body
+  const [{ x, y, symbol }] = edits[0].cells
+  const client = await pool.connect()
+  const run = async (name, text, ...values) => (await client.query({ name, text, values })).rows[0]
+  const giveUp = async (code, status) => {
+    await client.query('ROLLBACK')
+    return reply.code(status).send({ code })
+  }
+  try {
+    await client.query('BEGIN')
+    const universe = await run('count', `
+      UPDATE universe u SET event_seq = u.event_seq + 1
+      FROM auth_session s JOIN account a ON a.id = s.user_id AND a.is_active, map m
+      WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > now()
+      AND m.id = $3 AND u.id = m.universe_id AND u.owner_id = a.id
+      RETURNING u.id, u.event_seq`, request.user.sid, request.user.sub, request.params.id)
+    if (!universe) return await giveUp('NOT_FOUND', 404)
+    const map = await run('touch', `
+      UPDATE map SET version = version + 1, updated_at = clock_timestamp() WHERE id = $1
+      RETURNING version, width, height, grid_data->'legend' AS legend`, request.params.id)
+    if (x >= map.width || y >= map.height || !map.legend.some(entry => entry.symbol === symbol)) {
+      return await giveUp('INVALID_EDIT', 422)
+    }
+    const chunk = await run('paint', `
+      UPDATE map_chunk SET rows = jsonb_set(rows, ARRAY[$3::text],
+        to_jsonb(overlay(rows->>$3::int placing $5 from $4::int + 1 for 1)))
+      WHERE universe_id = $1 AND map_id = $2 AND layer = 0 AND x = $6 AND y = $7
+      RETURNING substr(old.rows->>$3::int, $4::int + 1, 1) AS before`,
+    universe.id, request.params.id, y % 64, x % 64, symbol, x >> 6, y >> 6)
+    await run('log', `
+      INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before)
+      VALUES ($1, $2, $3, 'map.edited', $4, $5, $6)`, universe.id, universe.event_seq, request.user.sub,
+    request.params.id, { edits, version: map.version, touched: { cells: 1 } },
+    { change: [{ cells: 0, runs: [[x, y, 1, chunk.before, symbol]] }] })
+    await client.query('COMMIT')
+    reply.header('etag', `"${map.version}"`)
+    return { version: map.version, seq: Number(universe.event_seq), changed: 1 }
+  } catch (error) {
+    await client.query('ROLLBACK')
+    throw error
+  } finally {
+    client.release()
+  }
+})
+
 await app.listen({ port: Number(process.env.PORT), host: '127.0.0.1' })
