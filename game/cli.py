@@ -234,13 +234,13 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
     config = uvicorn.Config(
         "game.main:create_app",
         factory=True,
-        http="game.core.server:WholeAnswers" if find_spec("httptools") else "auto",
+        http="game.core.server:HotProtocol" if find_spec("httptools") else "auto",
         workers=settings.workers,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        # The app's: what it answers before there is a task must know its client, too.
+        proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_grace,
         timeout_keep_alive=30,
         backlog=_BACKLOG,

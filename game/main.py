@@ -5,7 +5,7 @@ import multiprocessing
 import re
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from admin import guard, site
 from game.accounts.router import auth, users
@@ -22,7 +22,7 @@ from game.assets.router import router as assets
 from game.core import docs, errors, health, logs
 from game.core.coalescer import Coalescer
 from game.core.database import Database
-from game.core.edge import Deadline, Edge
+from game.core.edge import Deadline, Edge, Whole
 from game.core.hot import HotReads
 from game.core.housekeeping import housekeeping
 from game.core.limits import Limiter
@@ -54,10 +54,15 @@ class Worldkeep(FastAPI):
         """FastAPI's stack inside of ours."""
         state = self.state
         stack: ASGIApp = Deadline(super().build_middleware_stack(), state.settings.request_timeout)
-        stack = HotReads(self, stack, state.tokens.identify)
+        stack = hot = HotReads(self, stack, state.tokens.identify)
         if state.settings.cors_origins:
             stack = _cors(stack, state.settings.cors_origins)
-        return Edge(stack, state.settings, state.metrics, state.requests, _policy_of)
+        self._edge = Edge(stack, state.settings, state.metrics, state.requests, _policy_of, hot)
+        return self._edge
+
+    def answer_soon(self, scope: Scope, whole: Whole, otherwise: Callable[[], None]) -> bool:
+        """`Edge.answer_soon`, for our server's protocol."""
+        return self._edge.answer_soon(scope, whole, otherwise)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""

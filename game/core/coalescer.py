@@ -10,7 +10,7 @@ answer is as fresh as that of a query of its own.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
@@ -19,6 +19,7 @@ from game.core.errors import is_database_away
 _BATCH = 64
 
 Question = tuple[Any, ...]
+Answer: TypeAlias = "asyncio.Future[asyncpg.Record | None]"
 
 
 class HotStatement(NamedTuple):
@@ -38,7 +39,7 @@ class HotStatement(NamedTuple):
 
 class _Asked(NamedTuple):
     question: Question
-    future: "asyncio.Future[asyncpg.Record | None]"
+    future: Answer
 
 
 class _Batch(NamedTuple):
@@ -65,31 +66,35 @@ class Coalescer:
     """Answers questions in batches, a few of them under way at a time: one a lane, each lane with a connection.
 
     A batch is of one statement. The statements take turns, so that none waits for another to fall silent.
+
+    A coalescer is made in the event loop that it works in.
     """
 
     def __init__(
         self, connect: Callable[[], Awaitable[asyncpg.Connection]], lanes: int, batch: int = _BATCH
     ) -> None:
         self._connect = connect
+        # Kept: asyncio finds it by a system call.
+        self._loop = asyncio.get_running_loop()
         self._batch = batch
         self._idle: list[asyncpg.Connection | None] = [None] * lanes
         self._waiting: dict[HotStatement, list[_Asked]] = {}
         self._changing: set[Any] = set()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
-        """The row that answers a question; None when there is none.
+    def ask(self, statement: HotStatement, *question: Any) -> Answer:
+        """The row that will answer a question; None when there is none.
 
-        Raises:
+        Awaiting it raises:
             OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the database cannot answer.
         """
-        asked = _Asked(question, asyncio.get_running_loop().create_future())
+        asked = _Asked(question, self._loop.create_future())
         self._waiting.setdefault(statement, []).append(asked)
         if self._idle:
-            lane = asyncio.create_task(self._lane(self._idle.pop()))
+            lane = self._loop.create_task(self._lane(self._idle.pop()))
             self._running.add(lane)
             lane.add_done_callback(self._running.discard)
-        return await asked.future
+        return asked.future
 
     def close(self) -> None:
         """Close the connections of the lanes."""

@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -17,7 +18,9 @@ from urllib.parse import quote
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from game.core.coalescer import Answer
 from game.core.errors import (
     BadRequest,
     BodyTooLarge,
@@ -28,6 +31,7 @@ from game.core.errors import (
     problem_of,
     problem_response,
 )
+from game.core.hot import HotReads
 from game.core.logs import RequestLog
 from game.core.metrics import Metrics
 from game.core.settings import Settings
@@ -42,6 +46,7 @@ _WORKER = secrets.token_hex(4).encode()
 _NUMBERS = count(secrets.randbits(32))
 """A request's id is its worker's and its number: as unlikely to come twice as a random one, and made at once."""
 
+Whole = Callable[[int, bytes, bytes], bool]
 WHOLE = "worldkeep.whole"
 """An extension of our server (`game.core.server`): called with the status, the lines of the head and the body of
 an answer, it sends them in one piece and returns True; or it returns False, and did nothing."""
@@ -78,14 +83,18 @@ class Edge:
         metrics: Metrics,
         requests: RequestLog,
         policies: Callable[[str], bytes | None],
+        hot: HotReads,
     ) -> None:
         self._app = app
+        self._hot = hot
         self._metrics = metrics
         self._policies = policies
         self._log = requests
         self._any_host = "*" in settings.allowed_hosts
         # A page of another site cannot have these names; a health check on this machine has no other.
         self._hosts = {*_LOOPBACK, *(host.lower().encode() for host in settings.allowed_hosts)}
+        proxies = settings.trusted_proxies
+        self._proxies: Any = ProxyHeadersMiddleware(_nothing, proxies) if proxies else None
         self._suffixes = tuple(host[1:] for host in self._hosts if host.startswith(b"*."))
         self._headers = [*_HEADERS, *([_HSTS] if settings.is_production else [])]
         policy = (b"content-security-policy", API_POLICY)
@@ -100,7 +109,44 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        await _Exchange(self, scope, receive, send).run()
+        # Taken out: it knows the scope, and a circle would be left for the garbage collector at each request.
+        whole = extensions.pop(WHOLE, None) if (extensions := scope.get("extensions")) else None
+        await _Exchange(self, scope, receive, send, whole).run()
+
+    def answer_soon(self, scope: Scope, whole: Whole, otherwise: Callable[[], None]) -> bool:
+        """Begin to answer a hot read right where it was received: it needs no task to wait in.
+
+        `otherwise` starts the task, for an answer that is not plainly right. False: nothing was begun.
+        """
+        if scope["method"] != "GET":
+            return False
+        exchange = _Exchange(self, scope, _nothing, _nothing, whole)
+        asked = None if exchange.has_origin or exchange.problem() else self._hot.ask(scope)
+        if asked is None:
+            return False
+
+        def answer(_: Answer) -> None:
+            try:
+                message = self._hot.answer(scope, asked)
+                sent = message is not None and exchange.send_whole(message)
+            except Exception:
+                # The task meets the same error, and knows what to say.
+                sent = False
+            if sent:
+                exchange.finish()
+            else:
+                scope["asked"] = asked
+                otherwise()
+
+        asked.row.add_done_callback(answer)
+        return True
+
+    def note_client(self, scope: Scope) -> None:
+        """Have the scope name the client that a trusted proxy speaks for."""
+        if self._proxies is not None:
+            # It writes into the scope and comes to its end without having waited for anything.
+            with suppress(StopIteration):
+                self._proxies(scope, _nothing, _nothing).send(None)
 
     @lru_cache(64)  # noqa: B019 - there is one edge
     def knows_host(self, host: bytes) -> bool:
@@ -111,19 +157,23 @@ class Edge:
         return match[1] in self._hosts or match[1].endswith(self._suffixes or (b"\0",))
 
 
+async def _nothing(*_: Any) -> Any:
+    """An app that does nothing, and a receiver or sender of nothing."""
+
+
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
-        self.edge, self._receive, self._send = edge, receive, send
-        self.started = time.perf_counter()
+    def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send, whole: Whole | None) -> None:
+        self.edge, self._receive, self._send, self._whole = edge, receive, send, whole
+        self.started = scope.setdefault("started", time.perf_counter())
+        edge.note_client(scope)
         self.status = 0
         self._held: Message | None = None
         self._replaced = False
         self._accepts_gzip = False
         self.scope = scope
-        # Taken out: it knows the scope, and a circle would be left for the garbage collector at each request.
-        self._whole = extensions.pop(WHOLE, None) if (extensions := scope.get("extensions")) else None
+        self.has_origin = False
         host = request_id = b""
         for name, value in scope["headers"]:
             if name == b"host":
@@ -131,6 +181,8 @@ class _Exchange:
                 host = value if not host else b"two hosts"
             elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
                 request_id = value
+            elif name == b"origin":
+                self.has_origin = True
             elif name == b"accept-encoding":
                 self._accepts_gzip = _GZIP.search(value) is not None
         self.request_id = request_id or b"%s%08x" % (_WORKER, next(_NUMBERS) & 0xFFFFFFFF)
@@ -146,11 +198,8 @@ class _Exchange:
     async def run(self) -> None:
         scope = self.scope
         try:
-            if not self.knows_host:
-                await self._refuse(InvalidHost())
-            elif b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
-                error = FieldError("query", "null_character", "A parameter may not contain U+0000.")
-                await self._refuse(Unprocessable(errors=[error]))
+            if problem := self.problem():
+                await self._refuse(problem)
             else:
                 await self.edge._app(scope, self._receive, self.send)
         except TimeoutError:
@@ -164,7 +213,17 @@ class _Exchange:
                 with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
                     await self._refuse(problem_of(error))
         finally:
-            self._finish()
+            self.finish()
+
+    def problem(self) -> Problem | None:
+        """What is wrong with a request, whatever it is for."""
+        if not self.knows_host:
+            return InvalidHost()
+        query = self.scope["query_string"]
+        if query and (b"%00" in query or b"\0" in query):
+            error = FieldError("query", "null_character", "A parameter may not contain U+0000.")
+            return Unprocessable(errors=[error])
+        return None
 
     def _has_begun(self) -> bool:
         """Whether a part of an answer is with the client."""
@@ -185,9 +244,12 @@ class _Exchange:
                 await self._refuse(BodyTooLarge())
                 self._replaced = True
                 return
+            if "lines" in message:
+                if self.send_whole(message):
+                    return
+                lines = message.pop("lines").splitlines()
+                message["headers"] = [tuple(line.split(b": ", 1)) for line in lines]
             self.status = message["status"]
-            if "body" in message and self._send_whole(message):
-                return
             self._dress(message)
             self._held = message
             if "body" not in message:
@@ -201,13 +263,16 @@ class _Exchange:
             await self._send(start)
         await self._send(message)
 
-    def _send_whole(self, message: Message) -> bool:
-        """Send a hot answer, its start and body in one, if that can be done; it is dressed the same."""
+    def send_whole(self, message: Message) -> bool:
+        """Send a hot answer, its start and body in one, where that can be done; it is dressed the same."""
         if self._whole is None or len(message["body"]) >= GZIP_MINIMUM:
             return False
-        lines = [b"%s: %s\r\n" % header for header in (*message["headers"], (b"x-request-id", self.request_id))]
-        head = b"".join((*lines, self.edge.lines[_is_secret(self.scope["path"])]))
-        return bool(self._whole(message["status"], head, message["body"]))
+        same = self.edge.lines[_is_secret(self.scope["path"])]
+        head = b"%sx-request-id: %s\r\n%s" % (message["lines"], self.request_id, same)
+        sent = self._whole(message["status"], head, message["body"])
+        if sent:
+            self.status = message["status"]
+        return sent
 
     def _dress(self, message: Message) -> None:
         headers = list(message.get("headers", ()))
@@ -235,7 +300,8 @@ class _Exchange:
         start["headers"] = [*kept, length, (b"content-encoding", b"gzip")]
         return {**message, "body": body}
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Count and log the request."""
         seconds = time.perf_counter() - self.started
         scope = self.scope
         route = _template(scope)

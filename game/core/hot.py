@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from game.core.coalescer import Coalescer, HotStatement, Question
+from game.core.coalescer import Answer, Coalescer, HotStatement, Question
 from game.core.strict_json import StrictRoute
 from game.core.versions import etag, matches
 
@@ -68,6 +68,14 @@ class HotRoute(StrictRoute):
     """A route whose endpoint may be marked as hot."""
 
 
+class Asked(NamedTuple):
+    """What a request asks for, on its way."""
+
+    template: str
+    read: HotRead
+    row: Answer
+
+
 class HotReads:
     """Stands in front of an app, and answers its hot routes before the app has spent anything on them.
 
@@ -91,7 +99,10 @@ class HotReads:
         """Answer a request here where that can be done, else in the app."""
         answer = None
         if scope["type"] == "http" and scope["method"] == "GET":
-            answer = await self._read(scope)
+            asked = scope.pop("asked", None) or self.ask(scope)
+            if asked is not None:
+                await asked.row
+                answer = self.answer(scope, asked)
         elif scope["type"] == "http" and scope["method"] == "POST":
             # A read waits for one statement; this waits for a client, too.
             async with asyncio.timeout(self._state.settings.request_timeout):
@@ -99,10 +110,10 @@ class HotReads:
         if answer is None:
             await self._inner(scope, receive, send)
         else:
-            await send(_message(scope, answer))
+            await send(answer)
 
-    async def _read(self, scope: Scope) -> HotAnswer | None:
-        """The answer to a request; None when the plain endpoint should look at it."""
+    def ask(self, scope: Scope) -> Asked | None:
+        """Ask for what a GET wants; None when the plain endpoint should look at it."""
         template = _template(scope)
         read = self._reads.get(template)
         coalescer: Coalescer | None = self._state.hot
@@ -112,13 +123,19 @@ class HotReads:
         identity = self._identify(scope)
         if question is None or identity is None:
             return None
-        row = await coalescer.ask(read.statement, identity.session_id, identity.user_id, *question)
+        return Asked(
+            template, read, coalescer.ask(read.statement, identity.session_id, identity.user_id, *question)
+        )
+
+    def answer(self, scope: Scope, asked: Asked) -> Message | None:
+        """The answer to what was asked for and has come; None when the plain endpoint should look at it."""
+        row = asked.row.result()
         if row is None:
             return None
-        scope["template"] = template
-        return read.render(row)
+        scope["template"] = asked.template
+        return _message(scope, asked.read.render(row))
 
-    async def _write(self, scope: Scope, receive: Receive) -> tuple[HotAnswer | None, Receive]:
+    async def _write(self, scope: Scope, receive: Receive) -> tuple[Message | None, Receive]:
         """The answer to a request, or None; and its body as it is to be read from then on."""
         template = _template(scope)
         write = self._writes.get(template)
@@ -139,7 +156,7 @@ class HotReads:
         if row is None:
             return None, replayed
         scope["template"] = template
-        return write.render(row), replayed
+        return _message(scope, write.render(row)), replayed
 
 
 def _template(scope: Scope) -> str:
@@ -177,15 +194,17 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
 
 
 def _message(scope: Scope, answer: HotAnswer) -> Message:
-    """The start of the answer, with its body: the edge, which it goes to, takes both at once."""
+    """The start of an answer, with its body, and with its headers as lines: the edge takes all of it at once."""
     status, body, version = 200, *answer
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+    lines = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
     if version is not None:
-        headers.append((b"etag", etag(version).encode()))
+        tag = b"etag: %s\r\n" % etag(version).encode()
         tags = b",".join([value for name, value in scope["headers"] if name == b"if-none-match"])
         if tags and matches(tags.decode("latin-1"), version):
-            status, body, headers = 304, b"", headers[2:]
-    return {"type": "http.response.start", "status": status, "headers": headers, "body": body}
+            status, body, lines = 304, b"", tag
+        else:
+            lines += tag
+    return {"type": "http.response.start", "status": status, "lines": lines, "body": body}
 
 
 def path_id(scope: Scope, name: str) -> str | None:

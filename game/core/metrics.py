@@ -2,7 +2,7 @@
 
 import os
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -13,28 +13,21 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "worldkeep_requests_total", "Requests.", ["method", "route", "status"], registry=self._registry
-        )
         self._seconds = Histogram(
             "worldkeep_request_seconds",
-            "Time until an answer was complete.",
-            ["method", "route"],
+            "Requests, and the time until an answer was complete.",
+            ["method", "route", "status"],
             buckets=_BUCKETS,
             registry=self._registry,
         )
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._children: dict[tuple[str, str, int], Histogram] = {}
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is a template such as `/maps/{id}`."""
-        children = self._children.get((method, route, status))
-        if children is None:
-            children = self._children[method, route, status] = (
-                self._requests.labels(method, route, str(status)),
-                self._seconds.labels(method, route),
-            )
-        children[0].inc()
-        children[1].observe(seconds)
+        child = self._children.get((method, route, status))
+        if child is None:
+            child = self._children[method, route, status] = self._seconds.labels(method, route, str(status))
+        child.observe(seconds)
 
     def text(self) -> tuple[bytes, str]:
         """The metrics of all workers in Prometheus' text format, and its media type."""

@@ -1,9 +1,12 @@
-"""uvicorn's HTTP protocol, with one thing more: an answer that is complete goes out in one piece.
+"""uvicorn's HTTP protocol, with two things more, for hot answers.
 
-uvicorn writes the head of an answer and then its body: two system calls, and two packets for the client to wake
-up for. It also looks through every header of every answer for characters that may not be there. For hot answers,
-whose headers the edge has made itself, that is a third of all work. The edge finds the way past both in the
-request's `extensions`, where the ASGI specification has room for such; on another server it sends as usual.
+An answer that is complete goes out in one piece. uvicorn writes the head of an answer and then its body: two
+system calls, and two packets for the client to wake up for. It also looks through every header of every answer
+for characters that may not be there. The edge, which has made these headers itself, finds the way past both in
+the request's `extensions`, where the ASGI specification has room for such; on another server it sends as usual.
+
+And a request is shown to the app before a task is started for it. A hot read waits for a row, and the row's future
+can do that: the task, and the layers of coroutines in it, are a quarter of the work.
 """
 
 from functools import partial
@@ -14,10 +17,18 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from game.core.edge import WHOLE
 
 
-class WholeAnswers(HttpToolsProtocol):
-    """uvicorn's protocol, offering the extension to the app."""
+class HotProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, offering both to the app."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # With too many connections uvicorn has another app answer, which knows nothing of this.
+        answer_soon = getattr(app, "answer_soon", None)
+        if not answer_soon or not answer_soon(
+            cycle.scope, partial(_send, cycle), partial(self._start, cycle, app)
+        ):
+            self._start(cycle, app)
+
+    def _start(self, cycle: RequestResponseCycle, app: Any) -> None:
         extensions: dict[str, Any] = {WHOLE: partial(_send, cycle)}
         cycle.scope["extensions"] = extensions
         super()._start_asgi_task(cycle, app)

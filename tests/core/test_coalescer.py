@@ -55,7 +55,7 @@ async def connector(database_url: str) -> AsyncIterator[Connector]:
 
 
 @pytest.fixture
-def coalescer(connector: Connector) -> Coalescer:
+async def coalescer(connector: Connector) -> Coalescer:
     return Coalescer(connector, 2)
 
 
@@ -182,10 +182,10 @@ class TestLanes:
 class TestCancelling:
     async def test_whoever_goes_is_not_asked_for(self, connector: Connector) -> None:
         coalescer = Coalescer(connector, 1)
-        first = asyncio.create_task(coalescer.ask(SLEEP, 200))
+        first = coalescer.ask(SLEEP, 200)
         await asyncio.sleep(0.05)
-        gone = [asyncio.create_task(coalescer.ask(SQUARE, x)) for x in range(10)]
-        stays = asyncio.create_task(coalescer.ask(SQUARE, 11))
+        gone = [coalescer.ask(SQUARE, x) for x in range(10)]
+        stays = coalescer.ask(SQUARE, 11)
         await asyncio.sleep(0)
         for task in gone:
             task.cancel()
@@ -196,7 +196,7 @@ class TestCancelling:
         assert connector.batches == [1, 1]
 
     async def test_whoever_goes_while_a_batch_is_under_way_harms_no_other(self, coalescer: Coalescer) -> None:
-        tasks = [asyncio.create_task(coalescer.ask(SLEEP, 5)) for _ in range(10)]
+        tasks = [coalescer.ask(SLEEP, 5) for _ in range(10)]
         await asyncio.sleep(0.02)
         for task in tasks[::2]:
             task.cancel()
@@ -206,7 +206,7 @@ class TestCancelling:
         assert all(answer["x"] == 5 for answer in answers[1::2])
 
     async def test_all_gone(self, coalescer: Coalescer) -> None:
-        tasks = [asyncio.create_task(coalescer.ask(SQUARE, x)) for x in range(10)]
+        tasks = [coalescer.ask(SQUARE, x) for x in range(10)]
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
@@ -317,7 +317,7 @@ class TestChanges:
     ) -> None:
         async with database.transaction():
             await database.execute("UPDATE counter SET n = 100 WHERE id = 0")
-            locked, *others = (asyncio.create_task(coalescer.ask(counters, number)) for number in range(5))
+            locked, *others = (coalescer.ask(counters, number) for number in range(5))
             async with asyncio.timeout(PATIENCE):
                 rows = await asyncio.gather(*others)
             assert [row and row["value"] for row in rows] == [1] * 4

@@ -13,10 +13,14 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx2
+import orjson
 import pytest
+import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import ServerState
 
-from game.core.coalescer import Coalescer, HotStatement
+from game.core.coalescer import Answer, Coalescer, HotStatement
+from game.core.server import HotProtocol
 from tests.conftest import Person, new_client, serving
 
 NOBODY = "01a1fbbf-0000-7000-8000-000000000000"
@@ -29,13 +33,13 @@ class CountingCoalescer(Coalescer):
 
     asked = 0
 
-    async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
+    def ask(self, statement: HotStatement, *question: Any) -> Answer:
         self.asked += 1
-        return await super().ask(statement, *question)
+        return super().ask(statement, *question)
 
 
 @pytest.fixture(autouse=True)
-def coalescer(app: FastAPI) -> Iterator[CountingCoalescer]:
+async def coalescer(app: FastAPI) -> AsyncIterator[CountingCoalescer]:
     before = app.state.hot
     app.state.hot = CountingCoalescer(app.state.database.hot_connection, 2)
     yield app.state.hot
@@ -46,11 +50,41 @@ def coalescer(app: FastAPI) -> Iterator[CountingCoalescer]:
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
-@pytest.fixture
-def both(app: FastAPI, coalescer: CountingCoalescer) -> Callable[..., Awaitable[httpx2.Response]]:
-    """Sends a request both ways, and holds the answers against each other; returns the hot one.
+Served = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
 
-    With `hot` it says whether the coalescer must, or must not, have been asked.
+
+@pytest.fixture
+async def served(app: FastAPI) -> AsyncIterator[Served]:
+    """Sends a request to the app by a socket and the protocol of our server; headers go as they are."""
+    app.middleware_stack = app.middleware_stack or app.build_middleware_stack()
+    quiet: Any = {"log_config": None, "access_log": False, "server_header": False}
+    config = uvicorn.Config(app, http=HotProtocol, proxy_headers=False, **quiet)
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: HotProtocol(config, ServerState(), {}), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+
+    async def send(request: httpx2.Request) -> httpx2.Response:
+        lines = [b"%s: %s" % header for header in request.headers.raw]
+        writer.write(
+            b"\r\n".join([f"{request.method} ".encode() + request.url.raw_path + b" HTTP/1.1", *lines, b"", b""])
+        )
+        head, *pairs = (await reader.readuntil(b"\r\n\r\n"))[:-4].split(b"\r\n")
+        headers = httpx2.Headers([tuple(pair.split(b": ", 1)) for pair in pairs])
+        status = int(head.split()[1])
+        length = 0 if request.method == "HEAD" or status == 304 else int(headers["content-length"])
+        return httpx2.Response(status, headers=headers, content=await reader.readexactly(length))
+
+    yield send
+    writer.close()
+    server.close()
+
+
+@pytest.fixture
+def both(app: FastAPI, coalescer: CountingCoalescer, served: Served) -> Callable[..., Awaitable[httpx2.Response]]:
+    """Sends a request the plain way, and the hot way with a server and without; the answers are to be the same.
+
+    Returns the hot one. With `hot` it says whether the coalescer must, or must not, have been asked.
     """
 
     async def get(
@@ -60,6 +94,10 @@ def both(app: FastAPI, coalescer: CountingCoalescer) -> Callable[..., Awaitable[
         fast = await client.request(method, path, **options)
         if hot is not None:
             assert (coalescer.asked > asked) is hot, path
+        soon = await served(client.build_request(method, path, **options))
+        if hot is not None:
+            assert coalescer.asked - asked == 2 * hot, path
+        assert comparable(soon) == comparable(fast), path
         app.state.hot = None
         try:
             plain = await client.request(method, path, **options)
@@ -73,7 +111,9 @@ def both(app: FastAPI, coalescer: CountingCoalescer) -> Callable[..., Awaitable[
 
 def comparable(answer: httpx2.Response) -> Answer:
     request_id = answer.headers["x-request-id"]
-    headers = sorted((name, value) for name, value in answer.headers.multi_items() if name != "x-request-id")
+    headers = sorted(
+        (name, value) for name, value in answer.headers.multi_items() if name not in ("x-request-id", "date")
+    )
     return answer.status_code, headers, answer.content.replace(request_id.encode(), b"")
 
 
@@ -433,6 +473,41 @@ class TestTheDatabaseAway:
         assert {answer.headers["retry-after"] for answer in answers} == {"1"}
         assert {answer.json()["code"] for answer in answers} == {"UNAVAILABLE"}
 
+    async def test_without_a_task(self, app: FastAPI, owner: Person, served: Served) -> None:
+        path = f"/universes/{(await owner.universe())['id']}"
+
+        async def refuse() -> Any:
+            raise ConnectionRefusedError
+
+        app.state.hot = Coalescer(refuse, 2)
+        answer = await served(owner.client.build_request("GET", path))
+        assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+
+
+class TestWithoutATask:
+    async def test_the_app_is_not_called(self, app: FastAPI, owner: Person, served: Served) -> None:
+        path = f"/universes/{(await owner.universe())['id']}"
+
+        async def fail(*_: Any) -> None:
+            raise AssertionError("called")
+
+        stack, app.middleware_stack = app.middleware_stack, fail
+        try:
+            assert (await served(owner.client.build_request("GET", path))).status_code == 200
+        finally:
+            app.middleware_stack = stack
+
+    async def test_an_error_of_ours_is_a_500(
+        self, app: FastAPI, owner: Person, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: Any) -> Any:
+            raise RuntimeError("broken")
+
+        path = f"/universes/{(await owner.universe())['id']}"
+        monkeypatch.setattr("game.core.hot._message", fail)
+        answer = await served(owner.client.build_request("GET", path))
+        assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL_ERROR")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Any]:
@@ -530,3 +605,22 @@ class TestRealServer:
 
         text, _ = await asyncio.to_thread(ask)
         assert text.count('"path":"/users/me"') == 50
+
+    async def test_a_trusted_proxy_says_who_asks(self, tmp_path: Path, new_database: Callable[[], str]) -> None:
+        def ask() -> str:
+            environment = {"WORLDKEEP_LOG_FORMAT": "json", "WORLDKEEP_TRUSTED_PROXIES": "127.0.0.1"}
+            with serving(tmp_path, DATABASE_URL=new_database(), **environment) as server:
+                body = {"email": "a@example.com", "password": "correct horse battery"}
+                httpx2.post(f"{server.url}/auth/register", json=body)
+                form = {"username": body["email"], "password": body["password"]}
+                token = httpx2.post(f"{server.url}/auth/jwt/login", data=form).json()["access_token"]
+                for path in ("/users/me", "/users/me?plain"):
+                    request = self.request({"token": token}, path, "x-forwarded-for: 203.0.113.7")
+                    self.exchange(server, request)
+                server.stop()
+                return server.log.read_text()
+
+        lines = [
+            orjson.loads(line) for line in (await asyncio.to_thread(ask)).splitlines() if '"/users/me"' in line
+        ]
+        assert [line["client"] for line in lines] == ["203.0.113.7"] * 2

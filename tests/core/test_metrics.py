@@ -12,7 +12,7 @@ from game.core.settings import Settings
 from game.main import create_app, lifespan
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
-LINE = re.compile(r'worldkeep_requests_total\{method="(.*?)",route="(.*?)",status="(.*?)"\} (\d+)\.0')
+LINE = re.compile(r'worldkeep_request_seconds_count\{method="(.*?)",route="(.*?)",status="(.*?)"\} (\d+)\.0')
 
 
 @pytest.fixture
@@ -74,6 +74,6 @@ class TestRequests:
     async def test_time_is_measured(self, client: httpx2.AsyncClient) -> None:
         await client.get("/health")
         text = (await client.get("/metrics")).text
-        labels = 'method="GET",route="/health"'
+        labels = 'method="GET",route="/health",status="200"'
         assert f'worldkeep_request_seconds_bucket{{le="+Inf",{labels}}} 1.0' in text
         assert f"worldkeep_request_seconds_count{{{labels}}} 1.0" in text
