@@ -87,6 +87,8 @@ def checked(shape: type[SQLModel], fields: Mapping[str, Any]) -> dict[str, Any]:
 def _sentence(error: Any) -> str:
     limits = error.get("ctx", {})
     match error["type"]:
+        case "uuid_parsing":
+            return "Please choose one."
         case "string_too_short" if limits["min_length"] == 1:
             return "Please fill this in."
         case "string_too_short":

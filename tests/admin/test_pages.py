@@ -1,17 +1,27 @@
 """The pages of the admin: lists, search, order, filters, export; hostile names and addresses."""
 
+import asyncio
 import csv
 import io
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx2
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 
 from admin.export import cell
+from admin.views import VIEWS
+from game.accounts.tokens import COOKIE
 from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse
-from tests.conftest import Person
+from tests.conftest import Person, new_client
 
+VIEW = {view.identity: view for view in VIEWS}
+IDENTITIES = list(VIEW)
 HOSTILE = '<img src=x onerror="alert(1)">{{7*7}}'
 ODD = [
     "search=%00",
@@ -28,8 +38,20 @@ ODD = [
     "sortBy=__class__",
     "sortBy=name.x",
     "{filter}=x",
+    "{filter}=yes",
     "{filter}=%00",
     "{filter}=%27%20OR%201=1",
+]
+ODD_FOR_SUPERUSERS = [
+    "search=%00",
+    "search=" + "x" * 200,
+    "sortBy=hashed_password",
+    "sortBy=refresh_hash",
+    "sortBy=is_superuser",
+    "is_active=01a00000-0000-7000-8000-000000000000",
+    "is_superuser=true",
+    "user_id=no",
+    "user_id=%00",
 ]
 FINE = [
     "search=%25",
@@ -47,6 +69,49 @@ async def rows_of(browser: httpx2.AsyncClient, path: str) -> list[list[str]]:
     answer = await browser.get(f"/admin/{path}")
     assert answer.status_code == 200
     return list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
+MANY_EVENTS = """
+    INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+    SELECT $1, 1 + number, 'map.edited', $1, '{}' FROM generate_series(1, $2::int) AS number
+"""
+
+
+async def download(
+    app: FastAPI, browser: httpx2.AsyncClient, path: str, after_first: Callable[[], Awaitable[None]] | None
+) -> list[bytes]:
+    """The parts of an answer as the server sends them; `after_first` happens when the first rows have come."""
+    parts: list[bytes] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(3600)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200
+        elif message["body"]:
+            parts.append(message["body"])
+            if len(parts) == 2 and after_first:
+                await after_first()
+
+    path, _, query = path.partition("?")
+    cookie = f"{COOKIE}={browser.cookies[COOKIE]}".encode()
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", b"localhost"), (b"cookie", cookie)],
+        "client": ("127.0.0.1", 1234),
+        "server": ("localhost", 80),
+    }
+    await app(scope, receive, send)
+    return parts
 
 
 class TestLists:
@@ -102,10 +167,47 @@ class TestLists:
         for query in ODD:
             answer = await browser.get(f"/admin/{identity}/list?{query.format(filter=name)}")
             assert answer.status_code == 422, query
-            if query != "search=%00" and "%00" not in query:
+            if "%00" not in query:
                 assert "<h1>" in answer.text
         for query in FINE:
             assert (await browser.get(f"/admin/{identity}/list?{query}")).status_code == 200, query
+
+    async def test_odd_addresses_by_superusers(self, browse: Browse, superuser: Person) -> None:
+        browser = await browse(superuser)
+        for query in ODD_FOR_SUPERUSERS:
+            identity = "session" if query.startswith(("user_id", "sortBy=refresh")) else "user"
+            answer = await browser.get(f"/admin/{identity}/list?{query}")
+            assert answer.status_code == 422, query
+            assert "argon2" not in answer.text
+
+    @pytest.mark.parametrize("identity", IDENTITIES)
+    async def test_u0000(self, browse: Browse, superuser: Person, identity: str) -> None:
+        """In the search, and wherever else in an address."""
+        browser = await browse(superuser)
+        names = ["search", "page", "pageSize", "sortBy", "sort", "done", "else", *VIEW[identity].filters]
+        for name in names:
+            for page in ("list", "export/csv"):
+                answer = await browser.get(f"/admin/{identity}/{page}?{name}=a%00b")
+                assert answer.status_code == 422, (page, name)
+        assert (await browser.get(f"/admin/{identity}/list?a%00b=c")).status_code == 422
+        assert (await browser.get(f"/admin/{identity}/details/%00")).status_code == 404
+
+    async def test_a_filter_stays_chosen_among_many(
+        self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else the next search would forget it, and a saved form would move its map."""
+        monkeypatch.setattr("admin.view.MAX_OPTIONS", 1)
+        await owner.universe(name="A first one")
+        last = await owner.universe(name="Zuletzt")
+        made = await owner.map(last["id"])
+        browser = await browse(owner)
+        for path in (
+            f"list?universe_id={last['id']}",
+            f"edit/{made['id']}",
+            f"create?universe_id={last['id']}",
+        ):
+            page = (await browser.get(f"/admin/map/{path}")).text
+            assert f'<option value="{last["id"]}" selected>' in page, path
 
     @pytest.mark.parametrize(
         "path",
@@ -126,6 +228,46 @@ class TestLists:
     async def test_no_such_row(self, browse: Browse, owner: Person, path: str) -> None:
         answer = await (await browse(owner)).get(f"/admin/{path}")
         assert 400 <= answer.status_code < 500
+
+    async def test_of_very_many_the_first(
+        self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To count a log of millions for each page takes seconds."""
+        monkeypatch.setattr("admin.view.MOST_COUNTED", 25)
+        universe = await owner.universe()
+        for number in range(27):
+            await owner.map(universe["id"], name=f"Map {number:02}")
+        browser = await browse(owner)
+        page = (await browser.get("/admin/map/list?sortBy=name&page=99")).text
+        assert "1–25 of 25+" in page
+        assert "Map 24" in page
+        assert "Map 25" not in page
+        assert "<strong>25+</strong><span>Maps</span>" in (await browser.get("/admin/")).text
+
+    async def test_the_log_without_what_it_says(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        """What an event says may be megabytes: lists show many events, the page of one shows its start."""
+        universe = await owner.universe(name="Named in the log")
+        made = await owner.map(universe["id"], grid_data={"width": 1, "height": 1})
+        thing = {"id": "a", "kind": "book", "x": 0, "y": 0, "properties": {"text": ["told " * 1000] * 100}}
+        edits = {"edits": [{"op": "put_entity", "entity": thing}]}
+        assert (await owner.client.post(f"/maps/{made['id']}/edits", json=edits)).status_code == 200
+        browser = await browse(owner)
+        for path in (
+            "",
+            f"event/list?universe_id={universe['id']}",
+            f"event/export/csv?universe_id={universe['id']}",
+            f"universe/details/{universe['id']}",
+            f"map/details/{made['id']}",
+        ):
+            page = (await browser.get(f"/admin/{path}")).text
+            assert "told" not in page, path
+        page = (await browser.get(f"/admin/event/details/{universe['id']};3")).text
+        assert "told" in page
+        assert len(page) < 150_000
+        # Of what is gone, the log keeps the name.
+        await browser.post("/admin/map/delete", data={"pks": made["id"], "sure": "yes"})
+        page = (await browser.get(f"/admin/event/list?universe_id={universe['id']}")).text
+        assert page.count('<span class="text-secondary">Cellar</span>') == 2
 
     async def test_few_queries(self, browse: Browse, owner: Person) -> None:
         """The grid of a map is nowhere loaded for a list, however many maps there are."""
@@ -246,6 +388,40 @@ class TestExport:
         assert [row[2] for row in rows] == [f"Map {number}" for number in range(5)]
         _, *rows = await rows_of(browser, f"event/export/csv?universe_id={universe['id']}")
         assert [row[1] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+
+    async def test_a_batch_at_a_time(
+        self, browse: Browse, owner: Person, app: FastAPI, database: asyncpg.Connection
+    ) -> None:
+        """However long a list is, there is never more of it in memory than a batch."""
+        universe = await owner.universe()
+        await database.execute(MANY_EVENTS, UUID(universe["id"]), 5000)
+        browser = await browse(owner)
+        parts = await download(app, browser, f"/admin/event/export/csv?universe_id={universe['id']}", None)
+        assert sum(part.count(b"\r\n") for part in parts) == 1 + 1 + 5000
+        assert max(part.count(b"\r\n") for part in parts) == 500
+
+    @pytest.mark.parametrize("end", ["log out", "deactivate", "take the universe away"])
+    async def test_the_rest_is_for_who_is_logged_in_then(
+        self, browse: Browse, owner: Person, stranger: Person, app: FastAPI, database: asyncpg.Connection, end: str
+    ) -> None:
+        universe = await owner.universe()
+        await database.execute(MANY_EVENTS, UUID(universe["id"]), 2000)
+        browser = await browse(owner)
+
+        async def stop() -> None:
+            if end == "log out":
+                headers = {"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+                async with new_client(app, headers=headers) as other:
+                    assert (await other.post("/admin/logout")).status_code == 303
+            elif end == "deactivate":
+                await database.execute("UPDATE account SET is_active = false WHERE id = $1", UUID(owner.id))
+            else:
+                sql = "UPDATE universe SET owner_id = $1 WHERE id = $2"
+                await database.execute(sql, UUID(stranger.id), UUID(universe["id"]))
+
+        path = f"/admin/event/export/csv?universe_id={universe['id']}"
+        parts = await download(app, browser, path, stop)
+        assert sum(part.count(b"\r\n") for part in parts) == 1 + 500
 
     async def test_as_a_file(self, browse: Browse, owner: Person) -> None:
         answer = await (await browse(owner)).get("/admin/universe/export/csv")
