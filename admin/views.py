@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from admin import writes
 from admin.forms import InvalidForm, MapForm, UniverseForm, UserForm, checked, grid, lines
-from admin.scope import person
+from admin.scope import is_superuser, person
 from admin.view import YES_OR_NO, Filter, View, link
 from game.accounts import policy
 from game.accounts import queries as accounts
@@ -55,9 +55,18 @@ _FLAGS = {"is_active": "Active", "is_verified": "Verified", "is_superuser": "Sup
 
 def recent(*conditions: Any) -> Select[Any]:
     """The last events that the person may see: of everything, or of one universe as the conditions say."""
-    # In one universe their numbers are in the order of time.
-    order = col(Event.seq) if conditions else col(Event.created_at)
-    return select(Event).where(*conditions).order_by(order.desc()).limit(_RECENT)
+    return select(Event).where(*conditions).order_by(_by_time(bool(conditions)).desc()).limit(_RECENT)
+
+
+def _by_time(in_one_universe: bool) -> Any:
+    """What puts events into the order of time, and is found by an index."""
+    if in_one_universe:
+        return col(Event.seq)
+    if is_superuser():
+        return col(Event.created_at)
+    # By something that the index by time does not have. A game master's events may be few and long ago: along that
+    # index they would be met behind everybody's. So they are found by their universes, then sorted.
+    return func.timezone("UTC", col(Event.created_at))
 
 
 class UniverseView(View, model=Universe):
@@ -263,6 +272,14 @@ class EventView(View, model=Event):
         "subject_id": Filter("Only"),
         "actor_id": Filter("By"),
     }
+
+    def sort_query(self, stmt: Select[Any], request: Request) -> Select[Any]:
+        """The list in its order."""
+        if request.query_params.get("sortBy", "created_at") != "created_at":
+            return super().sort_query(stmt, request)
+        is_up = "sortBy" in request.query_params and request.query_params.get("sort") != "desc"
+        order = _by_time(bool(request.query_params.get("universe_id")))
+        return stmt.order_by(order if is_up else order.desc())
 
     async def rows(self, statement: Select[Any]) -> Sequence[Any]:
         """The events of a list."""

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from PIL import Image
+from sqlalchemy.event import listen as listen_to
+from sqlalchemy.event import remove
 
 from admin.export import cell
 from admin.views import VIEWS
@@ -276,6 +279,74 @@ class TestLists:
         browser = await browse(owner)
         for path in ("map/list", "", "map/export/csv"):
             assert "private_to_the_grid" not in (await browser.get(f"/admin/{path}")).text
+
+
+class TestTheLog:
+    """The log is the one list that grows for ever: of it, a page reads no more than it shows."""
+
+    @pytest.mark.parametrize(
+        ("who", "path", "found_by"),
+        [
+            ("superuser", "", "ix_event_created_at"),
+            ("superuser", "event/list", "ix_event_created_at"),
+            ("superuser", "event/list?sortBy=created_at&sort=asc", "ix_event_created_at"),
+            ("superuser", "event/list?universe_id={id}", "pk_event"),
+            # Not by time: a game master's events may be few and long ago, behind everybody's.
+            ("owner", "", "(universe_id = universe.id)"),
+            ("owner", "event/list", "(universe_id = universe.id)"),
+            ("owner", "event/list?universe_id={id}", "pk_event"),
+            ("owner", "universe/details/{id}", "pk_event"),
+        ],
+    )
+    async def test_is_read_by_an_index(
+        self,
+        browse: Browse,
+        owner: Person,
+        superuser: Person,
+        app: FastAPI,
+        database: asyncpg.Connection,
+        who: str,
+        path: str,
+        found_by: str,
+    ) -> None:
+        universe = await owner.universe()
+        browser = await browse(superuser if who == "superuser" else owner)
+        asked: list[tuple[str, Any]] = []
+
+        def listen(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+            if "FROM event" in statement and "ORDER BY" in statement:
+                asked.append((statement, parameters))
+
+        engine = app.state.database.engine.sync_engine
+        listen_to(engine, "before_cursor_execute", listen)
+        try:
+            assert (await browser.get(f"/admin/{path.format(id=universe['id'])}")).status_code == 200
+        finally:
+            remove(engine, "before_cursor_execute", listen)
+        ((statement, parameters),) = asked
+        async with database.transaction():
+            # The tables of a test are too small for the planner to look for an index by itself.
+            for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+                await database.execute(f"SET LOCAL enable_{way} = off")
+            lines = await database.fetch(f"EXPLAIN {statement}", *parameters)
+        plan = "\n".join(line[0] for line in lines)
+        assert found_by in plan, plan
+        assert found_by == "ix_event_created_at" or "ix_event_created_at" not in plan, plan
+
+    async def test_is_in_the_order_of_time(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        first, second = await owner.universe(name="Alpha"), await owner.universe(name="Beta")
+        for number, universe in enumerate((first, second, first)):
+            await owner.map(universe["id"], name=f"Made {number}")
+        for person, query, shown in (
+            (owner, "", [2, 1, 0]),
+            (owner, "?sortBy=created_at&sort=asc", [0, 1, 2]),
+            (owner, "?sortBy=created_at&sort=desc", [2, 1, 0]),
+            (superuser, "", [2, 1, 0]),
+            (superuser, f"?universe_id={first['id']}", [2, 0]),
+            (owner, f"?universe_id={first['id']}&sortBy=created_at", [0, 2]),
+        ):
+            page = (await (await browse(person)).get(f"/admin/event/list{query}")).text
+            assert [int(number) for number in re.findall(r">Made (\d)<", page)] == shown, query
 
 
 class TestPicture:
