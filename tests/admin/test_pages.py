@@ -2,6 +2,7 @@
 
 import asyncio
 import csv
+import html
 import io
 import re
 from collections.abc import Awaitable, Callable
@@ -371,6 +372,168 @@ class TestPicture:
         made = await owner.map()
         answer = await (await browse(owner)).get(f"/admin/map/picture/{made['id']}")
         assert answer.status_code in (200, 422)
+
+
+def texts_of(page: str) -> str:
+    """What a page says to who reads it."""
+    page = re.sub(r"<(script|style|textarea|pre|code)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    labels = re.findall(r'(?:aria-label|placeholder|title)="([^"]*)"', page)
+    return html.unescape(" ".join([re.sub(r"<[^>]+>", " ", page), *labels]))
+
+
+class TestWords:
+    """Pages speak the words of the design: not those of tables, columns and classes."""
+
+    async def test_on_every_page(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        session = (await owner.client.get("/auth/sessions")).json()["items"][0]["id"]
+        pks = {
+            "universe": made["universe_id"],
+            "map": made["id"],
+            "event": f"{made['universe_id']};1",
+            "user": owner.id,
+            "session": session,
+        }
+        columns = {column.name for view in VIEWS for column in view.model.__table__.columns}
+        never = {name for name in columns if "_" in name}
+        never |= {"authsession", "auth", "mapchunk", "chunk", "model", "row", "pk", "pks", "none", "null", "true"}
+        browser = await browse(superuser)
+        for identity, pk in pks.items():
+            view = VIEW[identity]
+            pages = ["list", f"details/{pk}"]
+            pages += ["create"] * view.can_create + [f"edit/{pk}"] * view.can_edit
+            for path in pages:
+                page = (await browser.get(f"/admin/{identity}/{path}")).text
+                said = set(re.findall(r"[\w.]+", texts_of(page).lower()))
+                assert {identity, f"{identity}s"} & said, path
+                assert not said & never - {"account"} if identity in ("user", "session") else not said & never, (
+                    path
+                )
+
+    async def test_of_every_event(self, browse: Browse, owner: Person) -> None:
+        universe, other = await owner.universe(), await owner.universe()
+        made = await owner.map(universe["id"], grid_data=GRID_EXAMPLE)
+        client, path = owner.client, f"/maps/{made['id']}"
+        cell = {"op": "set", "layer": "ground", "cells": [{"x": 1, "y": 1, "symbol": "#"}]}
+        for method, end, body in (
+            ("POST", "/edits", {"edits": [cell]}),
+            ("POST", "/undo", None),
+            ("POST", "/redo", None),
+            ("POST", "/restore", {"seq": 2}),
+            ("PATCH", "", {"name": "Renamed"}),
+            ("PATCH", "", {"universe_id": other["id"]}),
+            ("PATCH", "", {"universe_id": universe["id"]}),
+            ("DELETE", "", None),
+        ):
+            answer = await client.request(method, f"{path}{end}", json=body)
+            assert answer.status_code < 300, answer.text
+        await client.patch(f"/universes/{universe['id']}", json={"name": "Renamed too"})
+        page = (await (await browse(owner)).get(f"/admin/event/list?universe_id={universe['id']}")).text
+        said = re.findall(r'<td class="wa-col-kind"[^>]*>\s*<a [^>]*>([^<]*)</a>', page)
+        assert said == [
+            "Universe changed",
+            "Map deleted",
+            "Map moved here",
+            "Map moved away",
+            "Map changed",
+            "Map brought back to an earlier state",
+            "Map edit redone",
+            "Map edit undone",
+            "Map edited",
+            "Map made",
+            "Universe made",
+        ]
+
+
+class TestErrors:
+    """Errors are sentences, that say what to do and nothing of the inside."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "form"),
+        [
+            ("GET", "map/list?page=x", {}),
+            ("GET", "map/list?sortBy=x", {}),
+            ("GET", "map/list?universe_id=x", {}),
+            ("GET", "map/list?search=" + "x" * 200, {}),
+            ("GET", "map/details/x", {}),
+            ("GET", "map/picture/x", {}),
+            ("GET", "nothing/list", {}),
+            ("GET", "logout", {}),
+            ("GET", "map/delete", {}),
+            ("GET", "map/export/json", {}),
+            ("GET", "user/list", {}),
+            ("POST", "map/create", {"name": "", "universe_id": ""}),
+            ("POST", "map/create", {"name": "x", "universe_id": "x"}),
+            ("POST", "map/create", {"name": "x", "universe_id": "01a00000-0000-7000-8000-000000000000"}),
+            ("POST", "map/create", {"name": "x\u2028y", "universe_id": "{universe}"}),
+            ("POST", "map/create", {"name": "x", "universe_id": "{universe}", "grid_data": "["}),
+            ("POST", "map/create", {"name": "x", "universe_id": "{universe}", "grid_data": '{"width": -1}'}),
+            ("POST", "map/edit/{map}", {"name": "x"}),
+            ("POST", "map/edit/{map}", {"name": "x\0", "version": "1"}),
+            ("POST", "map/edit/{map}", {"name": "x", "universe_id": "{universe}", "version": "7"}),
+            ("POST", "map/delete", {}),
+            ("POST", "map/delete", {"pks": "x", "sure": "yes"}),
+            ("POST", "map/delete", {"pks": "{map}", "sure": "yes", "version": "7"}),
+            ("POST", "map/delete", {"pks": "{map}", "sure": "yes", "version": "x"}),
+            ("POST", "event/delete", {"pks": "{universe};1", "sure": "yes"}),
+            ("POST", "login", {"username": "x", "password": "x"}),
+            ("PUT", "map/list", {}),
+        ],
+    )
+    async def test_to_a_game_master(
+        self, browse: Browse, owner: Person, method: str, path: str, form: dict[str, str]
+    ) -> None:
+        universe = await owner.universe()
+        made = await owner.map(universe["id"])
+        ids = {"{universe}": universe["id"], "{map}": made["id"]}
+        for name, pk in ids.items():
+            path = path.replace(name, pk)
+            form = {key: text.replace(name, pk) for key, text in form.items()}
+        answer = await (await browse(owner)).request(method, f"/admin/{path}", data=form or None)
+        assert 400 <= answer.status_code < 500
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        self.speaks(answer.text)
+
+    @pytest.mark.parametrize(
+        ("path", "form"),
+        [
+            ("user/list?is_active=x", None),
+            ("session/list?user_id=yes", None),
+            ("user/create", {"email": "x", "display_name": "", "password": "x"}),
+            ("user/create", {"email": "a@b", "display_name": " ", "password": "x" * 200}),
+            ("user/create", {"email": "a" * 300 + "@example.com", "display_name": "x" * 101, "password": ""}),
+            ("user/create", {"email": "{email}", "display_name": "x", "password": "a new horse battery"}),
+            ("user/edit/{me}", {"email": "{email}", "display_name": "x", "version": "1"}),
+            ("user/delete", {"pks": "{me}", "sure": "yes"}),
+            ("user/delete", {"pks": "{owner}", "sure": "yes"}),
+        ],
+    )
+    async def test_to_a_superuser(
+        self, browse: Browse, superuser: Person, owner: Person, path: str, form: dict[str, str] | None
+    ) -> None:
+        await owner.universe()
+        for name, text in {"{me}": superuser.id, "{owner}": owner.id, "{email}": superuser.email}.items():
+            path = path.replace(name, text)
+            form = form and {key: value.replace(name, text) for key, value in form.items()}
+        answer = await (await browse(superuser)).request("POST" if form else "GET", f"/admin/{path}", data=form)
+        assert answer.status_code in (409, 422)
+        self.speaks(answer.text)
+
+    @staticmethod
+    def speaks(page: str) -> None:
+        """Every error on a page is one or more sentences."""
+        alerts = re.findall(r'role="alert">(.*?)</div>', page, re.DOTALL)
+        said = [alert for alert in alerts if "<" not in alert]
+        said += re.findall(r'<h2 class="alert-title">(.*?)</h2>', page)
+        said += re.findall(r"<li><code>.*?</code>: (.*?)</li>", page)
+        said += re.findall(r'invalid-feedback d-block">(.*?)</div>', page)
+        said += re.findall(r'(?:wa-empty|text-center)">.*?<p>(.*?)</p>', page, re.DOTALL)
+        assert said, page
+        for text in map(html.unescape, said):
+            assert re.match(r"[A-Z“`]", text), text
+            assert text.endswith((".", "?", ":")), text
+            assert " " in text
+            assert not re.search(r"\b(found|Traceback|\w*Error|SQL|asyncpg|None|uuid|UUID)\b", text), text
 
 
 class TestHostileNames:

@@ -506,11 +506,21 @@ class TestClosed:
         assert await state(things, database) == before
 
     @pytest.mark.parametrize("name", [".env", "pyproject.toml", "/etc/passwd", "game/main.py"])
-    async def test_a_name_is_no_path(self, name: str, browse: Browse, owner: Person) -> None:
+    async def test_a_name_is_no_path(self, name: str, browse: Browse, owner: Person, superuser: Person) -> None:
         made = await owner.map(name=name)
-        browser = await browse(owner)
-        for end in ("download/", "preview/"):
-            assert (await browser.get(f"/admin/map/{made['id']}/name/{end}")).status_code == 404
+        for person in (owner, superuser):
+            browser = await browse(person)
+            for end in (
+                "name/download/",
+                "name/preview/",
+                "name/download",
+                "name/preview",
+                "description/download/",
+            ):
+                answer = await browser.get(f"/admin/map/{made['id']}/{end}")
+                assert answer.status_code == 404
+                assert "[project]" not in answer.text
+                assert "create_app" not in answer.text
 
 
 class TestForeignUniverse:
