@@ -66,7 +66,6 @@ class Site(Admin):
         )
         self.admin.state = app.state
         self.admin.exception_handlers = {HTTPException: self._answer_problem}
-        self.admin.router.redirect_slashes = False
         self.admin.router.routes = [
             route for route in self.admin.router.routes if getattr(route, "name", "") in _KEPT
         ]

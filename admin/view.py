@@ -164,8 +164,11 @@ class View(ModelView):
 
     async def events(self, statement: Select[Any]) -> Sequence[Event]:
         """The events that a statement finds; of what they say, which may be megabytes, only a name."""
-        rows = await self._run_arbitrary_query(statement.with_only_columns(*_BRIEF))
-        return [Event(**row._mapping) for row in rows]
+        # The name is taken of the rows that were found: not of all before they are sorted.
+        found = statement.with_only_columns(*(getattr(Event, key) for key in (*_BRIEF, "payload"))).subquery()
+        name = func.jsonb_build_object("name", found.c.payload["name"]).label("payload")
+        brief = select(*(found.c[key] for key in _BRIEF), name)
+        return [Event(**row._mapping) for row in await self._run_arbitrary_query(brief)]
 
     async def export_batches(self, request: Request) -> AsyncIterator[Sequence[Any]]:
         """The exported columns of the rows that the address asks for, in the order of their keys, batch by batch.
@@ -250,10 +253,7 @@ class View(ModelView):
         raise NotFound
 
 
-_BRIEF: Sequence[Any] = (
-    *map(col, (Event.universe_id, Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at)),
-    func.jsonb_build_object("name", col(Event.payload)["name"]).label("payload"),
-)
+_BRIEF = ("universe_id", "seq", "kind", "actor_id", "subject_id", "created_at")
 _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Universe, Universe.name, ("universe_id", "subject_id")),
     (Map, Map.name, ("subject_id",)),

@@ -362,6 +362,26 @@ class TestPicture:
                 sizes[query] = Image.open(io.BytesIO(answer.content)).size
         assert sizes == {"": (192, 96), "?large": (192, 96)}
 
+    async def test_is_drawn_from_the_grid_data(self, browse: Browse, owner: Person) -> None:
+        """And where a picture stands, its address changes with the map: nobody sees the one before."""
+        legend = [
+            {"symbol": "r", "name": "red", "color": "#ff0000"},
+            {"symbol": "b", "name": "blue", "color": "#0000ff"},
+        ]
+        grid = {"width": 1, "height": 1, "legend": legend, "layers": [{"name": "ground", "rows": ["r"]}]}
+        made = await owner.map(grid_data=grid)
+        browser = await browse(owner)
+        cell = {"op": "set", "layer": "ground", "cells": [{"x": 0, "y": 0, "symbol": "b"}]}
+        for version, color in ((1, (255, 0, 0)), (2, (0, 0, 255))):
+            src = f'src="/admin/map/picture/{made["id"]}?v={version}'
+            for path in ("", "map/list", f"map/details/{made['id']}", f"universe/details/{made['universe_id']}"):
+                assert src in (await browser.get(f"/admin/{path}")).text, path
+            answer = await browser.get(f"/admin/map/picture/{made['id']}?v={version}")
+            picture = Image.open(io.BytesIO(answer.content)).convert("RGB")
+            assert picture.getpixel((16, 16)) == color
+            assert "no-cache" in answer.headers["cache-control"]
+            await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": [cell]})
+
     async def test_unchanged(self, browse: Browse, owner: Person) -> None:
         made = await owner.map(grid_data=GRID_EXAMPLE)
         browser = await browse(owner)
