@@ -87,6 +87,8 @@ def checked(shape: type[SQLModel], fields: Mapping[str, Any]) -> dict[str, Any]:
 def _sentence(error: Any) -> str:
     limits = error.get("ctx", {})
     match error["type"]:
+        case "uuid_parsing":
+            return "Please choose one."
         case "string_too_short" if limits["min_length"] == 1:
             return "Please fill this in."
         case "string_too_short":
@@ -94,8 +96,12 @@ def _sentence(error: Any) -> str:
         case "string_too_long":
             return f"At most {limits['max_length']:,} characters, please."
         case _:
-            text = str(limits.get("error") or error["msg"]).removeprefix("value is not a valid email address: ")
-            return text[:1].upper() + text[1:].rstrip(".") + "."
+            text = str(limits.get("error") or error["msg"])
+            return _as_sentence(text.removeprefix("value is not a valid email address: "))
+
+
+def _as_sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
 def lines(text: str | None) -> str:
@@ -123,6 +129,6 @@ def _grid(text: str) -> dict[str, Any]:
         raise InvalidForm(errors=[FieldError(place, refused.code, refused.message)]) from None
     except GridError as error:
         raise InvalidForm(
-            errors=[FieldError(one.place, one.code, one.message) for one in error.breaches]
+            errors=[FieldError(one.place, one.code, _as_sentence(one.message)) for one in error.breaches]
         ) from None
     return document

@@ -101,7 +101,7 @@ class Guard:
         """Who may not go on is told here; of who may, the context knows from now on."""
         if request.method not in _SAFE and not comes_from_our_page(request):
             raise CrossSite("Another site's page may not do this in your name.")
-        user = await self._user(request)
+        user = await user_of(request)
         PERSON.set(user)
         if user is not None or request.url.path == LOGIN:
             return None
@@ -110,13 +110,14 @@ class Guard:
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"{LOGIN}?next={quote(request.url.path + query, safe='')}", 303)
 
-    @staticmethod
-    async def _user(request: Request) -> User | None:
-        identity: Identity | None = request.app.state.tokens.identify(request.scope)
-        if identity is None or not identity.by_cookie:
-            return None
-        async with _sessions(request) as session:
-            return await queries.user_of_session(session, identity)
+
+async def user_of(request: Request) -> User | None:
+    """Who is logged in with the cookie of a request; None when nobody is, or not any more."""
+    identity: Identity | None = request.app.state.tokens.identify(request.scope)
+    if identity is None or not identity.by_cookie:
+        return None
+    async with _sessions(request) as session:
+        return await queries.user_of_session(session, identity)
 
 
 def _sessions(request: Request) -> AsyncSession:

@@ -10,9 +10,10 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, event, false, inspect, select, true
+from sqlalchemy import Column, ColumnElement, Table, event, false, inspect, select, true
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy.sql import visitors
 from sqlmodel import SQLModel
 from starlette.applications import Starlette
 
@@ -77,15 +78,36 @@ class ScopedSession(Session):
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def _scope(state: ORMExecuteState) -> None:
-    """Add everybody's criteria to a statement; refuse one that they would not reach."""
+    """Add everybody's criteria to a statement; refuse one that they would not reach.
+
+    Raises:
+        RuntimeError: it is about tables without their models, or it may write rows that become somebody else's.
+    """
     user = PERSON.get()
-    if state.is_select or state.is_update or state.is_delete or state.is_insert:
-        if not state.is_orm_statement:
+    if state.is_insert or state.is_update:
+        # The criteria say which rows are found, not what is written into them.
+        raise RuntimeError("the admin makes and changes rows as objects: then the flush sees whose they are")
+    if state.is_select or state.is_delete:
+        if not state.is_orm_statement or _bare_tables(state.statement):
             raise RuntimeError("the admin reads and writes through models: tables alone are not scoped")
         models = [mapper.class_ for mapper in SQLModel._sa_registry.mappers]
         state.statement = state.statement.options(
             *(with_loader_criteria(model, _criteria(model, user), include_aliases=True) for model in models)
         )
+
+
+def _bare_tables(statement: Any) -> set[Any]:
+    """The tables in a statement that stand there without their models: the criteria would not reach them."""
+    bare, scoped = set(), set()
+    for element in visitors.iterate(statement):
+        if isinstance(element, Column | Table):
+            model = element._annotations.get("parententity")
+            if model is not None:
+                scoped.add(model.mapper.local_table)
+            else:
+                bare.add(element.table if isinstance(element, Column) else element)
+    # The columns of a subquery are no table's.
+    return {one for one in bare - scoped if isinstance(one, Table)}
 
 
 @event.listens_for(ScopedSession, "before_flush")

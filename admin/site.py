@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from sqladmin import Admin
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import col
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -25,7 +26,7 @@ from admin.export import rows_as_csv
 from admin.forms import InvalidForm
 from admin.guard import BASE, Door, Guard, problem_for
 from admin.scope import PERSON, ScopedSessions, is_superuser
-from admin.view import View, link
+from admin.view import Count, View, counted, link
 from admin.views import VIEWS, EventView, recent
 from game.accounts.models import AuthSession, User
 from game.core.errors import NotFound, PreconditionFailed, Problem, Unprocessable, problem_of
@@ -124,6 +125,8 @@ class Site(Admin):
 
     async def error_page(self, request: Request, problem: Problem) -> Response:
         """The page of a problem that has no better place."""
+        if problem.errors:
+            problem.detail = problem.errors[0].message
         return await self.show(request, "error", {"title": words.title_of(problem.status_code)}, problem)
 
     async def _answer_problem(self, request: Request, error: Exception) -> Response:
@@ -131,22 +134,23 @@ class Site(Admin):
 
     async def index(self, request: Request) -> Response:
         """The dashboard: how much there is, and what happened last."""
-        counted: list[tuple[str, str, Any]] = [
+        shown: list[tuple[str, str, Any]] = [
             ("universe", "Universes", Universe.id),
             ("map", "Maps", Map.id),
             ("event", "Events", Event.seq),
         ]
         if is_superuser():
-            counted += [("user", "Users", User.id), ("session", "Sessions", AuthSession.id)]
+            shown += [("user", "Users", User.id), ("session", "Sessions", AuthSession.id)]
         async with self.session_maker() as session:
             counts = [
-                (identity, label, (await session.execute(select(func.count(column)))).scalar_one())
-                for identity, label, column in counted
+                (identity, label, Count((await session.execute(counted(select(column)))).scalar_one()))
+                for identity, label, column in shown
             ]
-            events = (await session.execute(recent())).scalars().all()
             cards = select(col(Map.id), col(Map.name), col(Map.universe_id), col(Map.version), col(Map.updated_at))
             maps = (await session.execute(cards.order_by(col(Map.updated_at).desc()).limit(6))).all()
-        names = await self._find_model_view(EventView.identity).names([*events, *maps])
+        log = self._find_model_view(EventView.identity)
+        events = await log.events(recent())
+        names = await log.names([*events, *maps])
         context = {"counts": counts, "events": events, "maps": maps, "names": names, "title": "Dashboard"}
         return await self.show(request, "index", context)
 
@@ -154,11 +158,13 @@ class Site(Admin):
         """Some rows of a view."""
         view = self._view(request)
         page = await view.page(request)
+        chosen = words.ids_in(request, view.filters)
         context = {
             "view": view,
             "page": page,
-            "names": await view.names([*page.rows, *_asked_for(view, request)]),
-            "options": await view.filter_options(),
+            # What the list is filtered by is shown by its name too.
+            "names": await view.names([*page.rows, SimpleNamespace(**chosen)]),
+            "options": await view.filter_options(chosen),
             "title": view.name_plural,
             **await view.more_for_list(request, page.rows),
         }
@@ -226,7 +232,7 @@ class Site(Admin):
             "faults": faults,
             "conflict": isinstance(problem, PreconditionFailed) and problem.extra["current_version"],
             "title": f"Edit {words.label_of(row, {})}" if row else f"New {view.name.lower()}",
-            **await view.more_for_form(request, row),
+            **await view.more_for_form(request, row, form),
         }
         if request.method == "POST" and "grid_data" in await request.form():
             # What was typed is in the text area now: the editor must not load the saved map over it.
@@ -290,11 +296,6 @@ class Site(Admin):
     async def logout(self, request: Request) -> Response:
         """End the session."""
         return await Door().logout(request)
-
-
-def _asked_for(view: View, request: Request) -> list[Any]:
-    """The ids that the address filters by, as a row: their names are shown too."""
-    return [type("Asked", (), words.ids_in(request, view.filters))]
 
 
 def _new(view: View, universe_id: str | None) -> dict[str, Any]:

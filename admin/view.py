@@ -13,11 +13,12 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 from wtforms import Form
 
-from admin.guard import BASE
-from admin.scope import is_superuser
+from admin.guard import BASE, user_of
+from admin.scope import PERSON, is_superuser
 from game.accounts.models import User
 from game.core.errors import FieldError, NotFound, Unprocessable
 from game.core.pages import contains
+from game.events.models import Event
 from game.maps.models import Map
 from game.universes.models import Universe
 
@@ -26,10 +27,23 @@ _LONGEST_SEARCH = 100
 _LAST_PAGE = 1_000_000
 MAX_OPTIONS = 500
 """Universes that a select offers."""
-EXPORT_ROWS = 100_000
+MOST_COUNTED = 10_000
+"""A list ends there: to count a log of millions, or to skip them for a page, takes seconds."""
 _EXPORT_BATCH = 500
 
 Names = Mapping[UUID, str]
+
+
+class Count(int):
+    """How many rows there are; at MOST_COUNTED: so many, or more."""
+
+    def __format__(self, spec: str) -> str:
+        return super().__format__(spec) + ("+" if self >= MOST_COUNTED else "")
+
+
+def counted(statement: Select[Any]) -> Select[Any]:
+    """How many rows a statement finds, as far as they are counted."""
+    return select(func.count()).select_from(statement.limit(MOST_COUNTED).subquery())
 
 
 class Filter(NamedTuple):
@@ -50,7 +64,7 @@ class Page(NamedTuple):
     number: int
     pages: int
     size: int
-    total: int
+    total: Count
 
 
 class View(ModelView):
@@ -80,6 +94,11 @@ class View(ModelView):
 
     # Reading
 
+    @property
+    def _key(self) -> list[Any]:
+        """The columns of the primary key, as the model has them."""
+        return [getattr(self.model, column.name) for column in self.pk_columns]
+
     def list_query(self, request: Request) -> Select[Any]:
         """All rows that the person may see, without what is never shown."""
         return select(self.model).options(*(defer(column, raiseload=True) for column in self.deferred))
@@ -103,7 +122,7 @@ class View(ModelView):
         statement = self.list_query(request)
         for name in self.filters:
             if text := request.query_params.get(name):
-                statement = statement.where(getattr(self.model, name) == _value(name, text))
+                statement = statement.where(getattr(self.model, name) == _value(name, self.filters[name], text))
         term = request.query_params.get("search", "").strip()
         return self.search_query(statement, term) if term and self._search_fields else statement
 
@@ -116,12 +135,16 @@ class View(ModelView):
         size = min(_number(request, "pageSize", self.page_size), _PAGE_SIZES[-1])
         wanted = _number(request, "page", 1)
         statement = self.statement(request)
-        count = await self.count(request, select(func.count()).select_from(statement.subquery()))
-        pages = max(1, -(-count // size))
+        total = Count(await self.count(request, counted(statement.with_only_columns(*self._key))))
+        pages = max(1, -(-total // size))
         number = min(wanted, pages)
-        order = self.sort_query(statement, request).order_by(*self.pk_columns)
-        rows = await self._run_query(order.limit(size).offset((number - 1) * size))
-        return Page(rows, number, pages, size, count)
+        order = self.sort_query(statement, request).order_by(*self._key)
+        rows = await self.rows(order.limit(size).offset((number - 1) * size))
+        return Page(rows, number, pages, size, total)
+
+    async def rows(self, statement: Select[Any]) -> Sequence[Any]:
+        """The rows of a list that a statement finds."""
+        return await self._run_query(statement)  # type: ignore[no-any-return]
 
     async def row(self, pk: str) -> Any:
         """One row that the person may see.
@@ -139,19 +162,29 @@ class View(ModelView):
             raise NotFound
         return rows[0]
 
+    async def events(self, statement: Select[Any]) -> Sequence[Event]:
+        """The events that a statement finds; of what they say, which may be megabytes, only a name."""
+        # The name is taken of the rows that were found: not of all before they are sorted.
+        found = statement.with_only_columns(*(getattr(Event, key) for key in (*_BRIEF, "payload"))).subquery()
+        name = func.jsonb_build_object("name", found.c.payload["name"]).label("payload")
+        brief = select(*(found.c[key] for key in _BRIEF), name)
+        return [Event(**row._mapping) for row in await self._run_arbitrary_query(brief)]
+
     async def export_batches(self, request: Request) -> AsyncIterator[Sequence[Any]]:
-        """The rows that the address asks for, oldest first, a batch at a time."""
-        statement = self.statement(request).order_by(*self.pk_columns).limit(_EXPORT_BATCH)
-        names = [column.name for column in self.pk_columns]
+        """The exported columns of the rows that the address asks for, in the order of their keys, batch by batch.
+
+        Each batch is a statement of its own, for who is logged in by then: a slow client holds no connection, and
+        gets nothing more once its log-in has ended.
+        """
+        columns = [getattr(self.model, name) for name in self._export_prop_names]
+        statement = self.statement(request).with_only_columns(*columns)
+        statement = statement.order_by(*self._key).limit(_EXPORT_BATCH)
         after = statement
-        for _ in range(EXPORT_ROWS // _EXPORT_BATCH):
-            rows = await self._run_query(after)
-            if rows:
-                yield rows
-            if len(rows) < _EXPORT_BATCH:
-                return
-            last = tuple(getattr(rows[-1], name) for name in names)
-            after = statement.where(tuple_(*self.pk_columns) > tuple_(*last))
+        while rows := await self._run_arbitrary_query(after):
+            yield rows
+            PERSON.set(await user_of(request))
+            last = tuple(getattr(rows[-1], column.key) for column in self._key)
+            after = statement.where(tuple_(*self._key) > tuple_(*last))
 
     async def names(self, rows: Iterable[Any]) -> Names:
         """What the ids in some rows are called, of what the person may see."""
@@ -172,21 +205,29 @@ class View(ModelView):
         """What else the page of a row shows."""
         return {}
 
-    async def more_for_form(self, request: Request, row: Any | None) -> dict[str, Any]:
+    async def more_for_form(self, request: Request, row: Any | None, form: Any) -> dict[str, Any]:
         """What else the form needs."""
         return {}
 
-    async def universe_options(self, owner_id: UUID | None = None) -> list[tuple[str, str]]:
-        """The universes of a select, by name: all that the person may see, or those of one owner."""
-        statement = select(col(Universe.id), col(Universe.name)).order_by(col(Universe.name)).limit(MAX_OPTIONS)
-        if owner_id is not None:
-            statement = statement.where(col(Universe.owner_id) == owner_id)
-        return [(str(one), name) for one, name in await self._run_arbitrary_query(statement)]
+    async def universe_options(
+        self, chosen: UUID | None = None, owner_id: UUID | None = None
+    ) -> list[tuple[str, str]]:
+        """The universes of a select, by name: all that the person may see, or those of one owner.
 
-    async def filter_options(self) -> dict[str, Sequence[tuple[str, str]]]:
-        """What the filters of the list may be set to."""
+        Of too many, the first; but always the one that is `chosen`: else the form would choose another.
+        """
+        every = select(col(Universe.id), col(Universe.name))
+        if owner_id is not None:
+            every = every.where(col(Universe.owner_id) == owner_id)
+        found = await self._run_arbitrary_query(every.order_by(col(Universe.name)).limit(MAX_OPTIONS))
+        if chosen is not None and chosen not in {one.id for one in found}:
+            found += await self._run_arbitrary_query(every.where(col(Universe.id) == chosen))
+        return [(str(one), name) for one, name in found]
+
+    async def filter_options(self, chosen: Mapping[str, UUID]) -> dict[str, Sequence[tuple[str, str]]]:
+        """What the filters of the list may be set to; `chosen` are the ids that they are set to."""
         return {
-            name: await self.universe_options() if one.universes else one.options
+            name: await self.universe_options(chosen.get(name)) if one.universes else one.options
             for name, one in self.filters.items()
             if one.universes or one.options
         }
@@ -212,6 +253,7 @@ class View(ModelView):
         raise NotFound
 
 
+_BRIEF = ("universe_id", "seq", "kind", "actor_id", "subject_id", "created_at")
 _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Universe, Universe.name, ("universe_id", "subject_id")),
     (Map, Map.name, ("subject_id",)),
@@ -219,13 +261,12 @@ _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
 )
 
 
-def _value(name: str, text: str) -> Any:
-    if text in ("yes", "no"):
-        return text == "yes"
+def _value(name: str, one: Filter, text: str) -> Any:
     try:
-        return UUID(text)
-    except ValueError:
-        raise Unprocessable(errors=[FieldError(name, "invalid", "Not a value of this filter.")]) from None
+        return {"yes": True, "no": False}[text] if one.options else UUID(text)
+    except (KeyError, ValueError):
+        message = f"There is nothing to choose by this name in the filter “{one.label}”."
+        raise Unprocessable(errors=[FieldError(name, "invalid", message)]) from None
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from admin import writes
 from admin.forms import InvalidForm, MapForm, UniverseForm, UserForm, checked, grid, lines
-from admin.scope import person
+from admin.scope import is_superuser, person
 from admin.view import YES_OR_NO, Filter, View, link
 from game.accounts import policy
 from game.accounts import queries as accounts
@@ -38,12 +38,35 @@ _DRAWN_CELLS = 1024
 """Of a larger map, a picture shows its first so many columns and rows."""
 _OFFERED_BYTES = 2_000_000
 """Grid data above this is not put into a page as text: the editor loads what it shows."""
+_SHOWN_CHARACTERS = 100_000
+"""Of what an event says."""
+
+_LABELS = {
+    "id": "Id",
+    "name": "Name",
+    "description": "Description",
+    "version": "Version",
+    "created_at": "Made",
+    "updated_at": "Changed",
+}
+_DATES = ("version", "created_at", "updated_at")
+_FLAGS = {"is_active": "Active", "is_verified": "Verified", "is_superuser": "Superuser"}
 
 
 def recent(*conditions: Any) -> Select[Any]:
-    """The last events that the person may see, of those that meet the conditions."""
-    never = defer(Event.before, raiseload=True)  # type: ignore[arg-type]
-    return select(Event).options(never).where(*conditions).order_by(col(Event.created_at).desc()).limit(_RECENT)
+    """The last events that the person may see: of everything, or of one universe as the conditions say."""
+    return select(Event).where(*conditions).order_by(_by_time(bool(conditions)).desc()).limit(_RECENT)
+
+
+def _by_time(in_one_universe: bool) -> Any:
+    """What puts events into the order of time, and is found by an index."""
+    if in_one_universe:
+        return col(Event.seq)
+    if is_superuser():
+        return col(Event.created_at)
+    # By something that the index by time does not have. A game master's events may be few and long ago: along that
+    # index they would be met behind everybody's. So they are found by their universes, then sorted.
+    return func.timezone("UTC", col(Event.created_at))
 
 
 class UniverseView(View, model=Universe):
@@ -53,25 +76,12 @@ class UniverseView(View, model=Universe):
     summary = "Game worlds. Each has one game master, and holds maps."
     column_list = ("name", "owner_id", "maps", "version", "updated_at")
     column_labels: ClassVar[dict[Any, str]] = {
-        "name": "Name",
+        **_LABELS,
         "owner_id": "Game master",
         "maps": "Maps",
-        "version": "Version",
-        "created_at": "Made",
-        "updated_at": "Changed",
-        "id": "Id",
-        "description": "Description",
     }
-    column_details_list = ("owner_id", "version", "created_at", "updated_at", "id")
-    column_export_list: ClassVar[Any] = (
-        "id",
-        "name",
-        "description",
-        "owner_id",
-        "version",
-        "created_at",
-        "updated_at",
-    )
+    column_details_list = ("owner_id", *_DATES, "id")
+    column_export_list: ClassVar[Any] = ("id", "name", "description", "owner_id", *_DATES)
     column_searchable_list = ("name", "description")
     column_sortable_list = ("name", "version", "updated_at")
     column_default_sort = ("updated_at", True)
@@ -96,7 +106,7 @@ class UniverseView(View, model=Universe):
         return {
             "maps": await self._run_query(cards.limit(_MOST_CARDS)),
             "map_count": count[0],
-            "events": await self._run_query(recent(col(Event.universe_id) == row.id)),
+            "events": await self.events(recent(col(Event.universe_id) == row.id)),
         }
 
     async def make(self, session: AsyncSession, request: Request, form: Any) -> UUID:
@@ -125,17 +135,12 @@ class MapView(View, model=Map):
     summary = "Grids of cells in layers, with entities on them."
     column_list = ("picture", "name", "universe_id", "size", "version", "updated_at")
     column_labels: ClassVar[dict[Any, str]] = {
+        **_LABELS,
         "picture": "",
-        "name": "Name",
         "universe_id": "Universe",
         "size": "Cells",
-        "version": "Version",
-        "created_at": "Made",
-        "updated_at": "Changed",
-        "id": "Id",
-        "description": "Description",
     }
-    column_details_list = ("universe_id", "size", "version", "created_at", "updated_at", "id")
+    column_details_list = ("universe_id", "size", *_DATES, "id")
     column_export_list: ClassVar[Any] = (
         "id",
         "universe_id",
@@ -143,9 +148,7 @@ class MapView(View, model=Map):
         "description",
         "width",
         "height",
-        "version",
-        "created_at",
-        "updated_at",
+        *_DATES,
     )
     column_searchable_list = ("name", "description")
     column_sortable_list = ("name", "version", "updated_at")
@@ -158,7 +161,7 @@ class MapView(View, model=Map):
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
         """What happened to it last."""
         ours = col(Event.universe_id) == row.universe_id, col(Event.subject_id) == row.id
-        return {"events": await self._run_query(recent(*ours))}
+        return {"events": await self.events(recent(*ours))}
 
     @expose("/picture/{pk}", methods=["GET"])
     async def picture(self, request: Request) -> Response:
@@ -172,13 +175,14 @@ class MapView(View, model=Map):
             owner = await writes.game_master_of_map(session, row.id)
             return await draw_map_as_png(request, row.id, owner, session, part)
 
-    async def more_for_form(self, request: Request, row: Any | None) -> dict[str, Any]:
+    async def more_for_form(self, request: Request, row: Any | None, form: Any) -> dict[str, Any]:
         """The universes it may be in; and whether the editor may save by itself, through the API."""
+        chosen = _uuid(form.universe_id.data)
         if row is None:
-            return {"universes": await self.universe_options(), "map_url": ""}
+            return {"universes": await self.universe_options(chosen), "map_url": ""}
         async with self.session_maker() as session:
             owner = await writes.game_master_of_map(session, row.id)
-        options = await self.universe_options(owner.id)
+        options = await self.universe_options(chosen, owner.id)
         mine = owner.id == person().id
         return {"universes": options, "map_url": f"/maps/{row.id}" if mine else ""}
 
@@ -187,14 +191,12 @@ class MapView(View, model=Map):
         async with self.session_maker() as session:
             owner = await writes.game_master_of_map(session, row.id)
             text, version = await maps.document(session, owner, row.id)
+        if len(text) > _OFFERED_BYTES:
+            return {name: getattr(row, name) for name in ("name", "description", "universe_id", "version")}
         document = orjson.loads(text)
-        shown = orjson.dumps(document["grid_data"], option=orjson.OPT_INDENT_2)
+        shown = orjson.dumps(document["grid_data"], option=orjson.OPT_INDENT_2).decode()
         fields = {name: document[name] for name in ("name", "description", "universe_id")}
-        return {
-            **fields,
-            "version": version,
-            "grid_data": shown.decode() if len(shown) <= _OFFERED_BYTES else None,
-        }
+        return {**fields, "version": version, "grid_data": shown if len(shown) <= _OFFERED_BYTES else None}
 
     async def make(self, session: AsyncSession, request: Request, form: Any) -> UUID:
         """Make a map in one of the universes that the person sees."""
@@ -233,6 +235,13 @@ class MapView(View, model=Map):
         }
 
 
+def _uuid(value: Any) -> UUID | None:
+    try:
+        return UUID(str(value))
+    except ValueError:
+        return None
+
+
 def _no_such_universe() -> InvalidForm:
     message = "A map goes into a universe that you see here, and moves only between those of one game master."
     return InvalidForm(errors=[FieldError("universe_id", "not_found", message)])
@@ -264,9 +273,22 @@ class EventView(View, model=Event):
         "actor_id": Filter("By"),
     }
 
+    def sort_query(self, stmt: Select[Any], request: Request) -> Select[Any]:
+        """The list in its order."""
+        if request.query_params.get("sortBy", "created_at") != "created_at":
+            return super().sort_query(stmt, request)
+        is_up = "sortBy" in request.query_params and request.query_params.get("sort") != "desc"
+        order = _by_time(bool(request.query_params.get("universe_id")))
+        return stmt.order_by(order if is_up else order.desc())
+
+    async def rows(self, statement: Select[Any]) -> Sequence[Any]:
+        """The events of a list."""
+        return await self.events(statement)
+
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
-        """What the event says, readable."""
-        return {"payload": orjson.dumps(row.payload, option=orjson.OPT_INDENT_2).decode()}
+        """What the event says, readable; of very much, the start."""
+        text = orjson.dumps(row.payload, option=orjson.OPT_INDENT_2).decode()
+        return {"payload": text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}\n…"}
 
 
 class UserView(View, model=User):
@@ -275,48 +297,21 @@ class UserView(View, model=User):
     superusers_only = True
     name, name_plural, icon = "User", "Users", "user"
     summary = "People with an account."
-    column_list = ("display_name", "email", "is_active", "is_verified", "is_superuser", "created_at")
+    column_list = ("display_name", "email", *_FLAGS, "created_at")
     column_labels: ClassVar[dict[Any, str]] = {
+        **_LABELS,
+        **_FLAGS,
         "display_name": "Name",
         "email": "E-mail address",
-        "is_active": "Active",
-        "is_verified": "Verified",
-        "is_superuser": "Superuser",
-        "version": "Version",
         "created_at": "Signed up",
-        "updated_at": "Changed",
-        "id": "Id",
     }
-    column_details_list = (
-        "email",
-        "is_active",
-        "is_verified",
-        "is_superuser",
-        "version",
-        "created_at",
-        "updated_at",
-        "id",
-    )
-    column_export_list: ClassVar[Any] = (
-        "id",
-        "email",
-        "display_name",
-        "is_active",
-        "is_verified",
-        "is_superuser",
-        "version",
-        "created_at",
-        "updated_at",
-    )
+    column_details_list = ("email", *_FLAGS, *_DATES, "id")
+    column_export_list: ClassVar[Any] = ("id", "email", "display_name", *_FLAGS, *_DATES)
     column_searchable_list = ("email", "display_name")
     column_sortable_list = ("display_name", "email", "created_at")
     column_default_sort = ("created_at", True)
     deferred = (User.hashed_password,)
-    filters: ClassVar[dict[str, Filter]] = {
-        "is_active": Filter("Active", YES_OR_NO),
-        "is_verified": Filter("Verified", YES_OR_NO),
-        "is_superuser": Filter("Superuser", YES_OR_NO),
-    }
+    filters: ClassVar[dict[str, Filter]] = {name: Filter(label, YES_OR_NO) for name, label in _FLAGS.items()}
     can_create = can_edit = can_delete = True
     new_form = edit_form = UserForm
     delete_warning = "An account that owns universes stays: delete them first, or take away its log-in instead."
@@ -331,9 +326,8 @@ class UserView(View, model=User):
     async def make(self, session: AsyncSession, request: Request, form: Any) -> UUID:
         """Sign somebody up."""
         fields = checked(UserRegister, self._fields(form))
-        flags = {name: form[name].data for name in ("is_active", "is_verified", "is_superuser")}
         try:
-            user = await _manager(session, request).sign_up(**fields, **flags)
+            user = await _manager(session, request).sign_up(**fields, **_flags(form))
         except AddressTaken:
             raise _address_taken() from None
         return user.id
@@ -342,8 +336,7 @@ class UserView(View, model=User):
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
     ) -> None:
         """Change an account; a new password, a deactivation or a demotion ends its sessions."""
-        flags = {name: form[name].data for name in ("is_active", "is_verified", "is_superuser")}
-        fields = checked(UserUpdate, {**self._fields(form), **flags})
+        fields = checked(UserUpdate, {**self._fields(form), **_flags(form)})
         user = await self._held(session, row.id, version)
         policy.spare_yourself(person(), user, deactivates=not fields["is_active"] or not fields["is_superuser"])
         try:
@@ -384,6 +377,10 @@ class UserView(View, model=User):
         return {**fields, "password": form.password.data or ""} if form.password.data or is_new else fields
 
 
+def _flags(form: Any) -> dict[str, Any]:
+    return {name: form[name].data for name in _FLAGS}
+
+
 def _manager(session: AsyncSession, request: Request) -> UserManager:
     return UserManager(session, request.app.state.secret)
 
@@ -410,15 +407,7 @@ class SessionView(View, model=AuthSession):
         "id": "Id",
     }
     column_details_list = (*column_list, "id")
-    column_export_list: ClassVar[Any] = (
-        "id",
-        "user_id",
-        "user_agent",
-        "ip_address",
-        "created_at",
-        "last_used_at",
-        "expires_at",
-    )
+    column_export_list: ClassVar[Any] = ("id", *column_list)
     column_searchable_list = ("user_agent", "ip_address")
     column_sortable_list = ("created_at", "last_used_at", "expires_at")
     column_default_sort = ("last_used_at", True)

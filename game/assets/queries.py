@@ -61,11 +61,5 @@ async def remove(session: AsyncSession, user: User, asset: Asset) -> None:
 
 
 async def _record(session: AsyncSession, kind: str, user: User, asset: Asset) -> None:
-    await events.record(
-        session,
-        kind,
-        universe_id=asset.universe_id,
-        actor_id=user.id,
-        subject_id=asset.id,
-        payload={"name": asset.name, "media_type": asset.media_type},
-    )
+    payload = {"name": asset.name, "media_type": asset.media_type}
+    await events.record(session, kind, user.id, asset, payload)

@@ -48,15 +48,8 @@ async def record(
 ) -> int:
     """Count a change of a locked map as its next version, and write its event; returns the event's number."""
     row.touch()
-    return await events.record(
-        session,
-        kind,
-        universe_id=row.universe_id,
-        actor_id=user.id,
-        subject_id=row.id,
-        payload={**payload, "version": row.version, "touched": counts(change)},
-        before={"change": change},
-    )
+    payload = {**payload, "version": row.version, "touched": counts(change)}
+    return await events.record(session, kind, user.id, row, payload, {"change": change})
 
 
 _UNDO_DEPTH = 1000

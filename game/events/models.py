@@ -21,6 +21,8 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         # A map's history, newest first.
         Index("ix_event_subject", "universe_id", "subject_id", "seq"),
+        # What happened last on the whole server, for those who run it: the one index that is about no universe.
+        Index("ix_event_created_at", "created_at"),
         CheckConstraint("seq > 0", name="seq_positive"),
     )
 

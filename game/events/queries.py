@@ -1,7 +1,7 @@
 """Writing and reading the event log."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -28,13 +28,21 @@ _RECORD = text("""
 """)
 
 
+class Subject(Protocol):
+    """What an event is about: a universe, or something in one."""
+
+    id: UUID
+
+    @property
+    def universe_id(self) -> UUID:
+        """Whose log it is."""
+
+
 async def record(
     session: AsyncSession,
     kind: str,
-    *,
-    universe_id: UUID,
     actor_id: UUID | None,
-    subject_id: UUID,
+    subject: Subject,
     payload: dict[str, Any],
     before: dict[str, Any] | None = None,
 ) -> int:
@@ -43,10 +51,10 @@ async def record(
     result = await session.execute(
         _RECORD,
         {
-            "universe_id": universe_id,
+            "universe_id": subject.universe_id,
             "actor_id": actor_id,
             "kind": kind,
-            "subject_id": subject_id,
+            "subject_id": subject.id,
             "payload": orjson.dumps(payload).decode(),
             "before": None if before is None else orjson.dumps(before).decode(),
         },

@@ -240,7 +240,7 @@ _DROP_CHUNKS = text("""
 async def create(session: AsyncSession, user: User, universe: Universe, fields: Mapping[str, Any]) -> Map:
     """A new map in a locked universe; `fields` with a checked document as `grid_data`."""
     row = await put(session, universe, fields)
-    await _record(session, "map.created", user, row, {"name": row.name, "version": row.version})
+    await events.record(session, "map.created", user.id, row, {"name": row.name, "version": row.version})
     return row
 
 
@@ -280,19 +280,21 @@ async def change(
     row.touch()
     payload["version"] = row.version
     if moves and target is not None:
-        await _record(session, "map.moved_out", user, row, {"name": row.name, "to": str(target.id)})
+        await events.record(session, "map.moved_out", user.id, row, {"name": row.name, "to": str(target.id)})
         origin, row.universe_id = row.universe_id, target.id
         await session.flush()
-        await _record(session, "map.moved_in", user, row, {**payload, "from": str(origin)}, before or None)
+        await events.record(
+            session, "map.moved_in", user.id, row, {**payload, "from": str(origin)}, before or None
+        )
     else:
-        await _record(session, "map.updated", user, row, payload, before)
+        await events.record(session, "map.updated", user.id, row, payload, before)
 
 
 async def restore(session: AsyncSession, user: User, row: Map, document: dict[str, Any], seq: int) -> None:
     """Give a locked map the grid that it had after event `seq`; the same is no change."""
     if before := await replace_grid(session, row, document):
         row.touch()
-        await _record(session, "map.restored", user, row, {"seq": seq, "version": row.version}, before)
+        await events.record(session, "map.restored", user.id, row, {"seq": seq, "version": row.version}, before)
 
 
 async def remove(session: AsyncSession, user: User, row: Map) -> None:
@@ -305,7 +307,7 @@ async def remove(session: AsyncSession, user: User, row: Map) -> None:
         "size": [row.width, row.height],
         "chunks": chunks,
     }
-    await _record(session, "map.deleted", user, row, {"name": row.name}, before)
+    await events.record(session, "map.deleted", user.id, row, {"name": row.name}, before)
     await session.delete(row)
 
 
@@ -395,22 +397,3 @@ def _place(row: Map) -> dict[str, UUID]:
 def _columns(keys: list[ChunkKey]) -> dict[str, list[int]]:
     """Keys as three arrays."""
     return {name: [key[at] for key in keys] for at, name in enumerate(("layers", "xs", "ys"))}
-
-
-async def _record(
-    session: AsyncSession,
-    kind: str,
-    user: User,
-    row: Map,
-    payload: dict[str, Any],
-    before: dict[str, Any] | None = None,
-) -> None:
-    await events.record(
-        session,
-        kind,
-        universe_id=row.universe_id,
-        actor_id=user.id,
-        subject_id=row.id,
-        payload=payload,
-        before=before,
-    )

@@ -41,6 +41,11 @@ class Universe(Document, table=True):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def universe_id(self) -> UUID:
+        """Its own: as of everything that is in a universe."""
+        return self.id
+
 
 class UniverseRead(Shape):
     """A game world."""

@@ -89,13 +89,13 @@ async def create(session: AsyncSession, user: User, fields: Mapping[str, Any]) -
     """A new universe of the user's."""
     universe = Universe(owner_id=user.id, **fields)
     session.add(universe)
-    await _record(session, "universe.created", user, universe, {**fields})
+    await events.record(session, "universe.created", user.id, universe, {**fields})
     return universe
 
 
 async def record_import(session: AsyncSession, user: User, universe: Universe) -> None:
     """Write the event of a universe that came as a file."""
-    await _record(session, "universe.imported", user, universe, {"name": universe.name})
+    await events.record(session, "universe.imported", user.id, universe, {"name": universe.name})
 
 
 async def change(session: AsyncSession, user: User, universe: Universe, fields: Mapping[str, Any]) -> None:
@@ -107,31 +107,12 @@ async def change(session: AsyncSession, user: User, universe: Universe, fields: 
     for name, value in new.items():
         setattr(universe, name, value)
     universe.touch()
-    await _record(session, "universe.updated", user, universe, {**new, "version": universe.version}, old)
+    await events.record(session, "universe.updated", user.id, universe, {**new, "version": universe.version}, old)
 
 
 async def remove(session: AsyncSession, user: User, universe: Universe) -> None:
     """Delete a locked universe with its maps and its log; one last event says who did it."""
-    await _record(session, "universe.deleted", user, universe, {"name": universe.name})
+    await events.record(session, "universe.deleted", user.id, universe, {"name": universe.name})
     last = select(func.max(col(Event.seq))).where(col(Event.universe_id) == universe.id).scalar_subquery()
     await session.execute(delete(Event).where(col(Event.universe_id) == universe.id, col(Event.seq) < last))
     await session.execute(delete(Universe).where(col(Universe.id) == universe.id))
-
-
-async def _record(
-    session: AsyncSession,
-    kind: str,
-    user: User,
-    universe: Universe,
-    payload: dict[str, Any],
-    before: dict[str, Any] | None = None,
-) -> None:
-    await events.record(
-        session,
-        kind,
-        universe_id=universe.id,
-        actor_id=user.id,
-        subject_id=universe.id,
-        payload=payload,
-        before=before,
-    )

@@ -1,17 +1,31 @@
 """The pages of the admin: lists, search, order, filters, export; hostile names and addresses."""
 
+import asyncio
 import csv
+import html
 import io
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx2
 import pytest
+from fastapi import FastAPI
 from PIL import Image
+from sqlalchemy.event import listen as listen_to
+from sqlalchemy.event import remove
 
 from admin.export import cell
+from admin.views import VIEWS
+from game.accounts.tokens import COOKIE
 from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse
-from tests.conftest import Person
+from tests.conftest import Person, new_client
 
+VIEW = {view.identity: view for view in VIEWS}
+IDENTITIES = list(VIEW)
 HOSTILE = '<img src=x onerror="alert(1)">{{7*7}}'
 ODD = [
     "search=%00",
@@ -28,8 +42,20 @@ ODD = [
     "sortBy=__class__",
     "sortBy=name.x",
     "{filter}=x",
+    "{filter}=yes",
     "{filter}=%00",
     "{filter}=%27%20OR%201=1",
+]
+ODD_FOR_SUPERUSERS = [
+    "search=%00",
+    "search=" + "x" * 200,
+    "sortBy=hashed_password",
+    "sortBy=refresh_hash",
+    "sortBy=is_superuser",
+    "is_active=01a00000-0000-7000-8000-000000000000",
+    "is_superuser=true",
+    "user_id=no",
+    "user_id=%00",
 ]
 FINE = [
     "search=%25",
@@ -47,6 +73,49 @@ async def rows_of(browser: httpx2.AsyncClient, path: str) -> list[list[str]]:
     answer = await browser.get(f"/admin/{path}")
     assert answer.status_code == 200
     return list(csv.reader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
+MANY_EVENTS = """
+    INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+    SELECT $1, 1 + number, 'map.edited', $1, '{}' FROM generate_series(1, $2::int) AS number
+"""
+
+
+async def download(
+    app: FastAPI, browser: httpx2.AsyncClient, path: str, after_first: Callable[[], Awaitable[None]] | None
+) -> list[bytes]:
+    """The parts of an answer as the server sends them; `after_first` happens when the first rows have come."""
+    parts: list[bytes] = []
+
+    async def receive() -> Any:
+        await asyncio.sleep(3600)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 200
+        elif message["body"]:
+            parts.append(message["body"])
+            if len(parts) == 2 and after_first:
+                await after_first()
+
+    path, _, query = path.partition("?")
+    cookie = f"{COOKIE}={browser.cookies[COOKIE]}".encode()
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(b"host", b"localhost"), (b"cookie", cookie)],
+        "client": ("127.0.0.1", 1234),
+        "server": ("localhost", 80),
+    }
+    await app(scope, receive, send)
+    return parts
 
 
 class TestLists:
@@ -102,10 +171,47 @@ class TestLists:
         for query in ODD:
             answer = await browser.get(f"/admin/{identity}/list?{query.format(filter=name)}")
             assert answer.status_code == 422, query
-            if query != "search=%00" and "%00" not in query:
+            if "%00" not in query:
                 assert "<h1>" in answer.text
         for query in FINE:
             assert (await browser.get(f"/admin/{identity}/list?{query}")).status_code == 200, query
+
+    async def test_odd_addresses_by_superusers(self, browse: Browse, superuser: Person) -> None:
+        browser = await browse(superuser)
+        for query in ODD_FOR_SUPERUSERS:
+            identity = "session" if query.startswith(("user_id", "sortBy=refresh")) else "user"
+            answer = await browser.get(f"/admin/{identity}/list?{query}")
+            assert answer.status_code == 422, query
+            assert "argon2" not in answer.text
+
+    @pytest.mark.parametrize("identity", IDENTITIES)
+    async def test_u0000(self, browse: Browse, superuser: Person, identity: str) -> None:
+        """In the search, and wherever else in an address."""
+        browser = await browse(superuser)
+        names = ["search", "page", "pageSize", "sortBy", "sort", "done", "else", *VIEW[identity].filters]
+        for name in names:
+            for page in ("list", "export/csv"):
+                answer = await browser.get(f"/admin/{identity}/{page}?{name}=a%00b")
+                assert answer.status_code == 422, (page, name)
+        assert (await browser.get(f"/admin/{identity}/list?a%00b=c")).status_code == 422
+        assert (await browser.get(f"/admin/{identity}/details/%00")).status_code == 404
+
+    async def test_a_filter_stays_chosen_among_many(
+        self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Else the next search would forget it, and a saved form would move its map."""
+        monkeypatch.setattr("admin.view.MAX_OPTIONS", 1)
+        await owner.universe(name="A first one")
+        last = await owner.universe(name="Zuletzt")
+        made = await owner.map(last["id"])
+        browser = await browse(owner)
+        for path in (
+            f"list?universe_id={last['id']}",
+            f"edit/{made['id']}",
+            f"create?universe_id={last['id']}",
+        ):
+            page = (await browser.get(f"/admin/map/{path}")).text
+            assert f'<option value="{last["id"]}" selected>' in page, path
 
     @pytest.mark.parametrize(
         "path",
@@ -127,6 +233,46 @@ class TestLists:
         answer = await (await browse(owner)).get(f"/admin/{path}")
         assert 400 <= answer.status_code < 500
 
+    async def test_of_very_many_the_first(
+        self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """To count a log of millions for each page takes seconds."""
+        monkeypatch.setattr("admin.view.MOST_COUNTED", 25)
+        universe = await owner.universe()
+        for number in range(27):
+            await owner.map(universe["id"], name=f"Map {number:02}")
+        browser = await browse(owner)
+        page = (await browser.get("/admin/map/list?sortBy=name&page=99")).text
+        assert "1–25 of 25+" in page
+        assert "Map 24" in page
+        assert "Map 25" not in page
+        assert "<strong>25+</strong><span>Maps</span>" in (await browser.get("/admin/")).text
+
+    async def test_the_log_without_what_it_says(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        """What an event says may be megabytes: lists show many events, the page of one shows its start."""
+        universe = await owner.universe(name="Named in the log")
+        made = await owner.map(universe["id"], grid_data={"width": 1, "height": 1})
+        thing = {"id": "a", "kind": "book", "x": 0, "y": 0, "properties": {"text": ["told " * 1000] * 100}}
+        edits = {"edits": [{"op": "put_entity", "entity": thing}]}
+        assert (await owner.client.post(f"/maps/{made['id']}/edits", json=edits)).status_code == 200
+        browser = await browse(owner)
+        for path in (
+            "",
+            f"event/list?universe_id={universe['id']}",
+            f"event/export/csv?universe_id={universe['id']}",
+            f"universe/details/{universe['id']}",
+            f"map/details/{made['id']}",
+        ):
+            page = (await browser.get(f"/admin/{path}")).text
+            assert "told" not in page, path
+        page = (await browser.get(f"/admin/event/details/{universe['id']};3")).text
+        assert "told" in page
+        assert len(page) < 150_000
+        # Of what is gone, the log keeps the name.
+        await browser.post("/admin/map/delete", data={"pks": made["id"], "sure": "yes"})
+        page = (await browser.get(f"/admin/event/list?universe_id={universe['id']}")).text
+        assert page.count('<span class="text-secondary">Cellar</span>') == 2
+
     async def test_few_queries(self, browse: Browse, owner: Person) -> None:
         """The grid of a map is nowhere loaded for a list, however many maps there are."""
         grid = {"private_to_the_grid": "x" * 1000}
@@ -134,6 +280,74 @@ class TestLists:
         browser = await browse(owner)
         for path in ("map/list", "", "map/export/csv"):
             assert "private_to_the_grid" not in (await browser.get(f"/admin/{path}")).text
+
+
+class TestTheLog:
+    """The log is the one list that grows for ever: of it, a page reads no more than it shows."""
+
+    @pytest.mark.parametrize(
+        ("who", "path", "found_by"),
+        [
+            ("superuser", "", "ix_event_created_at"),
+            ("superuser", "event/list", "ix_event_created_at"),
+            ("superuser", "event/list?sortBy=created_at&sort=asc", "ix_event_created_at"),
+            ("superuser", "event/list?universe_id={id}", "pk_event"),
+            # Not by time: a game master's events may be few and long ago, behind everybody's.
+            ("owner", "", "(universe_id = universe.id)"),
+            ("owner", "event/list", "(universe_id = universe.id)"),
+            ("owner", "event/list?universe_id={id}", "pk_event"),
+            ("owner", "universe/details/{id}", "pk_event"),
+        ],
+    )
+    async def test_is_read_by_an_index(
+        self,
+        browse: Browse,
+        owner: Person,
+        superuser: Person,
+        app: FastAPI,
+        database: asyncpg.Connection,
+        who: str,
+        path: str,
+        found_by: str,
+    ) -> None:
+        universe = await owner.universe()
+        browser = await browse(superuser if who == "superuser" else owner)
+        asked: list[tuple[str, Any]] = []
+
+        def listen(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+            if "FROM event" in statement and "ORDER BY" in statement:
+                asked.append((statement, parameters))
+
+        engine = app.state.database.engine.sync_engine
+        listen_to(engine, "before_cursor_execute", listen)
+        try:
+            assert (await browser.get(f"/admin/{path.format(id=universe['id'])}")).status_code == 200
+        finally:
+            remove(engine, "before_cursor_execute", listen)
+        ((statement, parameters),) = asked
+        async with database.transaction():
+            # The tables of a test are too small for the planner to look for an index by itself.
+            for way in ("seqscan", "bitmapscan", "hashjoin", "mergejoin"):
+                await database.execute(f"SET LOCAL enable_{way} = off")
+            lines = await database.fetch(f"EXPLAIN {statement}", *parameters)
+        plan = "\n".join(line[0] for line in lines)
+        assert found_by in plan, plan
+        assert found_by == "ix_event_created_at" or "ix_event_created_at" not in plan, plan
+
+    async def test_is_in_the_order_of_time(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        first, second = await owner.universe(name="Alpha"), await owner.universe(name="Beta")
+        for number, universe in enumerate((first, second, first)):
+            await owner.map(universe["id"], name=f"Made {number}")
+        for person, query, shown in (
+            (owner, "", [2, 1, 0]),
+            (owner, "?sortBy=created_at&sort=asc", [0, 1, 2]),
+            (owner, "?sortBy=created_at&sort=desc", [2, 1, 0]),
+            (superuser, "", [2, 1, 0]),
+            (superuser, f"?universe_id={first['id']}", [2, 0]),
+            (owner, f"?universe_id={first['id']}&sortBy=created_at", [0, 2]),
+        ):
+            page = (await (await browse(person)).get(f"/admin/event/list{query}")).text
+            assert [int(number) for number in re.findall(r">Made (\d)<", page)] == shown, query
 
 
 class TestPicture:
@@ -148,6 +362,26 @@ class TestPicture:
                 sizes[query] = Image.open(io.BytesIO(answer.content)).size
         assert sizes == {"": (192, 96), "?large": (192, 96)}
 
+    async def test_is_drawn_from_the_grid_data(self, browse: Browse, owner: Person) -> None:
+        """And where a picture stands, its address changes with the map: nobody sees the one before."""
+        legend = [
+            {"symbol": "r", "name": "red", "color": "#ff0000"},
+            {"symbol": "b", "name": "blue", "color": "#0000ff"},
+        ]
+        grid = {"width": 1, "height": 1, "legend": legend, "layers": [{"name": "ground", "rows": ["r"]}]}
+        made = await owner.map(grid_data=grid)
+        browser = await browse(owner)
+        cell = {"op": "set", "layer": "ground", "cells": [{"x": 0, "y": 0, "symbol": "b"}]}
+        for version, color in ((1, (255, 0, 0)), (2, (0, 0, 255))):
+            src = f'src="/admin/map/picture/{made["id"]}?v={version}'
+            for path in ("", "map/list", f"map/details/{made['id']}", f"universe/details/{made['universe_id']}"):
+                assert src in (await browser.get(f"/admin/{path}")).text, path
+            answer = await browser.get(f"/admin/map/picture/{made['id']}?v={version}")
+            picture = Image.open(io.BytesIO(answer.content)).convert("RGB")
+            assert picture.getpixel((16, 16)) == color
+            assert "no-cache" in answer.headers["cache-control"]
+            await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": [cell]})
+
     async def test_unchanged(self, browse: Browse, owner: Person) -> None:
         made = await owner.map(grid_data=GRID_EXAMPLE)
         browser = await browse(owner)
@@ -158,6 +392,168 @@ class TestPicture:
         made = await owner.map()
         answer = await (await browse(owner)).get(f"/admin/map/picture/{made['id']}")
         assert answer.status_code in (200, 422)
+
+
+def texts_of(page: str) -> str:
+    """What a page says to who reads it."""
+    page = re.sub(r"<(script|style|textarea|pre|code)\b.*?</\1>", " ", page, flags=re.DOTALL)
+    labels = re.findall(r'(?:aria-label|placeholder|title)="([^"]*)"', page)
+    return html.unescape(" ".join([re.sub(r"<[^>]+>", " ", page), *labels]))
+
+
+class TestWords:
+    """Pages speak the words of the design: not those of tables, columns and classes."""
+
+    async def test_on_every_page(self, browse: Browse, owner: Person, superuser: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        session = (await owner.client.get("/auth/sessions")).json()["items"][0]["id"]
+        pks = {
+            "universe": made["universe_id"],
+            "map": made["id"],
+            "event": f"{made['universe_id']};1",
+            "user": owner.id,
+            "session": session,
+        }
+        columns = {column.name for view in VIEWS for column in view.model.__table__.columns}
+        never = {name for name in columns if "_" in name}
+        never |= {"authsession", "auth", "mapchunk", "chunk", "model", "row", "pk", "pks", "none", "null", "true"}
+        browser = await browse(superuser)
+        for identity, pk in pks.items():
+            view = VIEW[identity]
+            pages = ["list", f"details/{pk}"]
+            pages += ["create"] * view.can_create + [f"edit/{pk}"] * view.can_edit
+            for path in pages:
+                page = (await browser.get(f"/admin/{identity}/{path}")).text
+                said = set(re.findall(r"[\w.]+", texts_of(page).lower()))
+                assert {identity, f"{identity}s"} & said, path
+                assert not said & never - {"account"} if identity in ("user", "session") else not said & never, (
+                    path
+                )
+
+    async def test_of_every_event(self, browse: Browse, owner: Person) -> None:
+        universe, other = await owner.universe(), await owner.universe()
+        made = await owner.map(universe["id"], grid_data=GRID_EXAMPLE)
+        client, path = owner.client, f"/maps/{made['id']}"
+        cell = {"op": "set", "layer": "ground", "cells": [{"x": 1, "y": 1, "symbol": "#"}]}
+        for method, end, body in (
+            ("POST", "/edits", {"edits": [cell]}),
+            ("POST", "/undo", None),
+            ("POST", "/redo", None),
+            ("POST", "/restore", {"seq": 2}),
+            ("PATCH", "", {"name": "Renamed"}),
+            ("PATCH", "", {"universe_id": other["id"]}),
+            ("PATCH", "", {"universe_id": universe["id"]}),
+            ("DELETE", "", None),
+        ):
+            answer = await client.request(method, f"{path}{end}", json=body)
+            assert answer.status_code < 300, answer.text
+        await client.patch(f"/universes/{universe['id']}", json={"name": "Renamed too"})
+        page = (await (await browse(owner)).get(f"/admin/event/list?universe_id={universe['id']}")).text
+        said = re.findall(r'<td class="wa-col-kind"[^>]*>\s*<a [^>]*>([^<]*)</a>', page)
+        assert said == [
+            "Universe changed",
+            "Map deleted",
+            "Map moved here",
+            "Map moved away",
+            "Map changed",
+            "Map brought back to an earlier state",
+            "Map edit redone",
+            "Map edit undone",
+            "Map edited",
+            "Map made",
+            "Universe made",
+        ]
+
+
+class TestErrors:
+    """Errors are sentences, that say what to do and nothing of the inside."""
+
+    @pytest.mark.parametrize(
+        ("method", "path", "form"),
+        [
+            ("GET", "map/list?page=x", {}),
+            ("GET", "map/list?sortBy=x", {}),
+            ("GET", "map/list?universe_id=x", {}),
+            ("GET", "map/list?search=" + "x" * 200, {}),
+            ("GET", "map/details/x", {}),
+            ("GET", "map/picture/x", {}),
+            ("GET", "nothing/list", {}),
+            ("GET", "logout", {}),
+            ("GET", "map/delete", {}),
+            ("GET", "map/export/json", {}),
+            ("GET", "user/list", {}),
+            ("POST", "map/create", {"name": "", "universe_id": ""}),
+            ("POST", "map/create", {"name": "x", "universe_id": "x"}),
+            ("POST", "map/create", {"name": "x", "universe_id": "01a00000-0000-7000-8000-000000000000"}),
+            ("POST", "map/create", {"name": "x\u2028y", "universe_id": "{universe}"}),
+            ("POST", "map/create", {"name": "x", "universe_id": "{universe}", "grid_data": "["}),
+            ("POST", "map/create", {"name": "x", "universe_id": "{universe}", "grid_data": '{"width": -1}'}),
+            ("POST", "map/edit/{map}", {"name": "x"}),
+            ("POST", "map/edit/{map}", {"name": "x\0", "version": "1"}),
+            ("POST", "map/edit/{map}", {"name": "x", "universe_id": "{universe}", "version": "7"}),
+            ("POST", "map/delete", {}),
+            ("POST", "map/delete", {"pks": "x", "sure": "yes"}),
+            ("POST", "map/delete", {"pks": "{map}", "sure": "yes", "version": "7"}),
+            ("POST", "map/delete", {"pks": "{map}", "sure": "yes", "version": "x"}),
+            ("POST", "event/delete", {"pks": "{universe};1", "sure": "yes"}),
+            ("POST", "login", {"username": "x", "password": "x"}),
+            ("PUT", "map/list", {}),
+        ],
+    )
+    async def test_to_a_game_master(
+        self, browse: Browse, owner: Person, method: str, path: str, form: dict[str, str]
+    ) -> None:
+        universe = await owner.universe()
+        made = await owner.map(universe["id"])
+        ids = {"{universe}": universe["id"], "{map}": made["id"]}
+        for name, pk in ids.items():
+            path = path.replace(name, pk)
+            form = {key: text.replace(name, pk) for key, text in form.items()}
+        answer = await (await browse(owner)).request(method, f"/admin/{path}", data=form or None)
+        assert 400 <= answer.status_code < 500
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        self.speaks(answer.text)
+
+    @pytest.mark.parametrize(
+        ("path", "form"),
+        [
+            ("user/list?is_active=x", None),
+            ("session/list?user_id=yes", None),
+            ("user/create", {"email": "x", "display_name": "", "password": "x"}),
+            ("user/create", {"email": "a@b", "display_name": " ", "password": "x" * 200}),
+            ("user/create", {"email": "a" * 300 + "@example.com", "display_name": "x" * 101, "password": ""}),
+            ("user/create", {"email": "{email}", "display_name": "x", "password": "a new horse battery"}),
+            ("user/edit/{me}", {"email": "{email}", "display_name": "x", "version": "1"}),
+            ("user/delete", {"pks": "{me}", "sure": "yes"}),
+            ("user/delete", {"pks": "{owner}", "sure": "yes"}),
+        ],
+    )
+    async def test_to_a_superuser(
+        self, browse: Browse, superuser: Person, owner: Person, path: str, form: dict[str, str] | None
+    ) -> None:
+        await owner.universe()
+        for name, text in {"{me}": superuser.id, "{owner}": owner.id, "{email}": superuser.email}.items():
+            path = path.replace(name, text)
+            form = form and {key: value.replace(name, text) for key, value in form.items()}
+        answer = await (await browse(superuser)).request("POST" if form else "GET", f"/admin/{path}", data=form)
+        assert answer.status_code in (409, 422)
+        self.speaks(answer.text)
+
+    @staticmethod
+    def speaks(page: str) -> None:
+        """Every error on a page is one or more sentences."""
+        alerts = re.findall(r'role="alert">(.*?)</div>', page, re.DOTALL)
+        said = [alert for alert in alerts if "<" not in alert]
+        said += re.findall(r'<h2 class="alert-title">(.*?)</h2>', page)
+        said += re.findall(r"<li><code>.*?</code>: (.*?)</li>", page)
+        said += re.findall(r'invalid-feedback d-block">(.*?)</div>', page)
+        said += re.findall(r'(?:wa-empty|text-center)">.*?<p>(.*?)</p>', page, re.DOTALL)
+        assert said, page
+        for text in map(html.unescape, said):
+            assert re.match(r"[A-Z“`]", text), text
+            assert text.endswith((".", "?", ":")), text
+            assert " " in text
+            assert not re.search(r"\b(found|Traceback|\w*Error|SQL|asyncpg|None|uuid|UUID)\b", text), text
 
 
 class TestHostileNames:
@@ -246,6 +642,40 @@ class TestExport:
         assert [row[2] for row in rows] == [f"Map {number}" for number in range(5)]
         _, *rows = await rows_of(browser, f"event/export/csv?universe_id={universe['id']}")
         assert [row[1] for row in rows] == ["1", "2", "3", "4", "5", "6"]
+
+    async def test_a_batch_at_a_time(
+        self, browse: Browse, owner: Person, app: FastAPI, database: asyncpg.Connection
+    ) -> None:
+        """However long a list is, there is never more of it in memory than a batch."""
+        universe = await owner.universe()
+        await database.execute(MANY_EVENTS, UUID(universe["id"]), 5000)
+        browser = await browse(owner)
+        parts = await download(app, browser, f"/admin/event/export/csv?universe_id={universe['id']}", None)
+        assert sum(part.count(b"\r\n") for part in parts) == 1 + 1 + 5000
+        assert max(part.count(b"\r\n") for part in parts) == 500
+
+    @pytest.mark.parametrize("end", ["log out", "deactivate", "take the universe away"])
+    async def test_the_rest_is_for_who_is_logged_in_then(
+        self, browse: Browse, owner: Person, stranger: Person, app: FastAPI, database: asyncpg.Connection, end: str
+    ) -> None:
+        universe = await owner.universe()
+        await database.execute(MANY_EVENTS, UUID(universe["id"]), 2000)
+        browser = await browse(owner)
+
+        async def stop() -> None:
+            if end == "log out":
+                headers = {"cookie": f"{COOKIE}={browser.cookies[COOKIE]}"}
+                async with new_client(app, headers=headers) as other:
+                    assert (await other.post("/admin/logout")).status_code == 303
+            elif end == "deactivate":
+                await database.execute("UPDATE account SET is_active = false WHERE id = $1", UUID(owner.id))
+            else:
+                sql = "UPDATE universe SET owner_id = $1 WHERE id = $2"
+                await database.execute(sql, UUID(stranger.id), UUID(universe["id"]))
+
+        path = f"/admin/event/export/csv?universe_id={universe['id']}"
+        parts = await download(app, browser, path, stop)
+        assert sum(part.count(b"\r\n") for part in parts) == 1 + 500
 
     async def test_as_a_file(self, browse: Browse, owner: Person) -> None:
         answer = await (await browse(owner)).get("/admin/universe/export/csv")

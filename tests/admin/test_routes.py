@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 
 from admin.views import VIEWS
 from game.core.ids import uuid7
@@ -20,7 +20,9 @@ from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
-IDENTITIES = [view.identity for view in VIEWS]
+APP = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
+SITE = APP.state.admin
+IDENTITIES = [view.identity for view in SITE.views]
 NEW_PASSWORD = "a better horse battery"
 
 
@@ -48,6 +50,7 @@ class Call(NamedTuple):
     """How a route is called, and who gets what they ask for.
 
     `mine`: everybody with an account, but only of what is theirs. `named`: it is about one row of the owner's.
+    `makes`: who calls it makes something of their own.
     """
 
     method: str
@@ -55,6 +58,7 @@ class Call(NamedTuple):
     fields: Fields | None = None
     mine: bool = True
     named: bool = True
+    makes: bool = False
 
 
 def _universe(things: Things) -> dict[str, Any]:
@@ -100,39 +104,43 @@ def _of(identity: str, mine: bool) -> Iterator[tuple[tuple[str, str], list[Call]
     yield ("details", identity), [Call("GET", f"/{identity}/details/{{{identity}}}", mine=mine)]
 
 
+DOOR = {
+    ("statics", "", "GET"),
+    ("static", "", "GET"),
+    ("login", "", "GET"),
+    ("login", "", "POST"),
+    ("logout", "", "POST"),
+}
+"""What is there for everybody: see `test_guard.py`."""
+
 CALLS: dict[tuple[str, str], list[Call]] = {
-    ("statics", ""): [],
-    ("static", ""): [],
-    ("login", ""): [],
-    ("logout", ""): [],
     ("index", ""): [Call("GET", "/", named=False)],
     **dict(_of("universe", True)),
     **dict(_of("map", True)),
     **dict(_of("event", True)),
     **dict(_of("user", False)),
     **dict(_of("session", False)),
-    ("create", "universe"): [Call("GET", "/universe/create", named=False)],
+    ("create", "universe"): [
+        Call("GET", "/universe/create", named=False),
+        Call("POST", "/universe/create", _universe, named=False, makes=True),
+    ],
     ("create", "map"): [
         Call("GET", "/map/create?universe_id={universe}", named=False),
         Call("POST", "/map/create", _map),
     ],
-    ("create", "event"): [],
     ("create", "user"): [
         Call("GET", "/user/create", mine=False, named=False),
         Call("POST", "/user/create", _user, mine=False, named=False),
     ],
-    ("create", "session"): [],
     ("edit", "universe"): [
         Call("GET", "/universe/edit/{universe}"),
         Call("POST", "/universe/edit/{universe}", _universe),
     ],
     ("edit", "map"): [Call("GET", "/map/edit/{map}"), Call("POST", "/map/edit/{map}", _map)],
-    ("edit", "event"): [],
     ("edit", "user"): [
         Call("GET", "/user/edit/{user}", mine=False),
         Call("POST", "/user/edit/{user}", _user_edit, mine=False),
     ],
-    ("edit", "session"): [],
     **{
         ("delete", identity): [
             Call("POST", f"/{identity}/delete", lambda things, name=identity: {"pks": things.pks[name]}, mine),
@@ -146,24 +154,29 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         ]
         for identity, mine in (("map", True), ("universe", True), ("session", False), ("user", False))
     },
-    ("delete", "event"): [],
     ("view-map-picture", ""): [Call("GET", "/map/picture/{map}"), Call("GET", "/map/picture/{map}?large")],
     ("view-user-end_sessions", ""): [Call("POST", "/user/end-sessions/{user}", lambda _: {}, mine=False)],
 }
-"""By route and view. An empty list: nothing is to be had; see TestClosed and the tests of the door."""
+"""By route and view."""
 
 CLOSED = {
-    "create event": ("GET", "/event/create"),
-    "create session": ("POST", "/session/create"),
+    "new event": ("GET", "/event/create"),
+    "make event": ("POST", "/event/create"),
+    "new session": ("GET", "/session/create"),
+    "make session": ("POST", "/session/create"),
     "edit event": ("GET", "/event/edit/{event}"),
-    "edit event by form": ("POST", "/event/edit/{event}"),
-    "edit session": ("POST", "/session/edit/{session}"),
+    "save event": ("POST", "/event/edit/{event}"),
+    "edit session": ("GET", "/session/edit/{session}"),
+    "save session": ("POST", "/session/edit/{session}"),
     "delete event": ("DELETE", "/event/delete?pks={event}"),
+    "delete event by form": ("POST", "/event/delete?pks={event}&sure=yes"),
     "import": ("POST", "/map/import"),
     "ajax look-up": ("GET", "/map/ajax/lookup?name=universe&term=a"),
     "download": ("GET", "/map/{map}/name/download/"),
     "preview": ("GET", "/map/{map}/name/preview/"),
     "JSON export": ("GET", "/map/export/json"),
+    "delete by GET": ("GET", "/map/delete?pks={map}&sure=yes"),
+    "end sessions by GET": ("GET", "/user/end-sessions/{user}"),
     "an unknown view": ("GET", "/account/list"),
     "a table's name": ("GET", "/auth-session/list"),
     "action": ("GET", "/user/action/end-sessions?pks={user}"),
@@ -171,29 +184,59 @@ CLOSED = {
 """What SQLAdmin has and we have not: for nobody, not even a superuser."""
 
 
-def registered() -> set[tuple[str, str]]:
-    """Every route of the admin with every view that it may be called for."""
-    app = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
+def registered() -> set[tuple[str, str, str]]:
+    """Every route of the admin, with every view that it may be called for and every method that it takes."""
     found = set()
-    for route in app.state.admin.admin.routes:
+    for route in SITE.admin.routes:
         assert isinstance(route, Route | Mount)
+        methods = (route.methods or set()) - {"HEAD"} if isinstance(route, Route) else {"GET"}
         identities = IDENTITIES if "{identity}" in route.path else [""]
-        found |= {(str(route.name), identity) for identity in identities}
+        found |= {(str(route.name), identity, method) for identity in identities for method in methods}
     return found
+
+
+def reached(method: str, path: str) -> tuple[str, str, str] | None:
+    """The route that a call comes to; None when there is none."""
+    scope = {"type": "http", "method": method, "path": path.partition("?")[0], "root_path": ""}
+    for route in SITE.admin.routes:
+        match, more = route.matches(scope)
+        if match is Match.FULL:
+            return str(route.name), more["path_params"].get("identity", ""), method
+    return None
+
+
+def told() -> set[tuple[str, str, str] | None]:
+    """The routes that the tables call."""
+    calls = {(call.method, call.path) for calls in CALLS.values() for call in calls}
+    return DOOR | {reached(*call) for call in (*calls, *CLOSED.values())}
 
 
 class TestTable:
     def test_every_route_of_every_view_has_its_row(self) -> None:
-        assert registered() - CALLS.keys() == set(), "say in CALLS how it is called and who may"
+        assert registered() - told() == set(), "say in CALLS how it is called and who may"
+        assert DOOR - registered() == set()
 
-    def test_every_row_has_its_route(self) -> None:
-        assert CALLS.keys() - registered() == set()
+    def test_every_row_is_of_its_route(self) -> None:
+        """Not of another that takes the path first."""
+        for (name, identity), calls in CALLS.items():
+            for call in calls:
+                assert reached(call.method, call.path) == (name, identity, call.method), call
 
-    def test_nothing_changes_by_get(self) -> None:
-        app = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
-        methods = {route.name: route.methods for route in app.state.admin.admin.routes if isinstance(route, Route)}
-        for name in ("logout", "delete", "view-user-end_sessions"):
-            assert not {"GET", "HEAD"} & (methods[name] or set())
+    def test_every_view_is_told(self) -> None:
+        assert [type(view) for view in SITE.views] == list(VIEWS)
+
+    def test_a_new_route_or_view_is_missed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The table sees what nobody has told it."""
+        more = [
+            Route("/{identity}/details/{pk}/copy", lambda _: None, name="details", methods=["POST"]),
+            Route("/backup", lambda _: None, name="backup"),
+        ]
+        monkeypatch.setattr(SITE.admin.router, "routes", [*SITE.admin.routes, *more])
+        copies = {("details", identity, "POST") for identity in IDENTITIES}
+        assert registered() - told() == {("backup", "", "GET"), *copies}
+        monkeypatch.undo()
+        monkeypatch.setitem(globals(), "IDENTITIES", [*IDENTITIES, "asset"])
+        assert {identity for _, identity, _ in registered() - told()} == {"asset"}
 
 
 async def make_things(owner: Person, marker: str, database_url: str) -> Things:
@@ -314,7 +357,7 @@ class TestEverybody:
 
     async def stranger(self, call: Call, crowd: Crowd, things: Things) -> None:
         answer = await send(crowd.stranger, call, things)
-        expected = {200} if call.mine and not call.named else {404, 422}
+        expected = {303} if call.makes else {200} if call.mine and not call.named else {404, 422}
         assert answer.status_code in expected, answer.text
         # What they typed or asked for themselves stands in their own form again.
         typed = call.path.format(**things.pks, marker=things.marker) + str(
@@ -360,6 +403,50 @@ class TestEverybody:
         return things._replace(pks={**things.pks, "user": str(spare)})
 
 
+async def everything(database: asyncpg.Connection) -> dict[str, str]:
+    """A fingerprint of each table."""
+    tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    sql = "SELECT coalesce(md5(string_agg(one::text, ',' ORDER BY one::text)), '') FROM {} one"
+    return {row[0]: await database.fetchval(sql.format(row[0])) for row in tables}
+
+
+class TestNothingBy:
+    """What must change nothing, whoever sends it."""
+
+    async def test_get(self, crowd: Crowd, shared: Things, database: asyncpg.Connection) -> None:
+        """Not with the fields of a form either, nor by a header that some servers take for the method."""
+        fields = "pks={map}&sure=yes&version=1&overwrite=1&name=Theirs&_method=DELETE"
+        calls = [(call.method, call.path) for calls in CALLS.values() for call in calls]
+        paths = {path for _, path in [*calls, *CLOSED.values(), ("POST", "/logout"), ("POST", "/login")]}
+        before = await everything(database)
+        for browser in (crowd.owner, crowd.superuser):
+            for path in sorted(paths):
+                path = f"/admin{path}{'&' if '?' in path else '?'}{fields}"
+                path = path.format(**shared.pks, marker=shared.marker)
+                for method in ("GET", "HEAD", "OPTIONS"):
+                    headers = {"x-http-method-override": "DELETE", "x-http-method": "POST"}
+                    answer = await browser.request(method, path, headers=headers)
+                    assert answer.status_code < 500, path
+        assert await everything(database) == before
+
+    @pytest.mark.parametrize("headers", [{"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}])
+    async def test_another_site(
+        self, crowd: Crowd, shared: Things, database: asyncpg.Connection, headers: dict[str, str]
+    ) -> None:
+        """Every write, with the cookie of who may do it."""
+        calls = [call for calls in CALLS.values() for call in calls if call.method != "GET"]
+        calls += [Call(method, path) for method, path in CLOSED.values() if method != "GET"]
+        calls += [Call("POST", "/logout"), Call("POST", "/login"), Call("POST", "/map/action/x")]
+        before = await everything(database)
+        for browser in (crowd.owner, crowd.superuser):
+            for call in calls:
+                path = f"/admin{call.path}".format(**shared.pks, marker=shared.marker)
+                data = {**(call.fields(shared) if call.fields else {}), "sure": "yes"}
+                answer = await browser.request(call.method, path, data=data, headers=headers)
+                assert answer.status_code == 403, path
+        assert await everything(database) == before
+
+
 class TestLists:
     """What a list shows: all of one's own, and nothing else."""
 
@@ -375,6 +462,27 @@ class TestLists:
         await make_things(crowd.owner_person, uuid4().hex, database_url)
         page = (await crowd.stranger.get("/admin/map/list")).text
         assert re.search(r"1–1 of 1\b", page)
+
+    async def test_the_dashboard_counts_what_is_mine(
+        self,
+        browse: Browse,
+        new_person: Callable[..., Awaitable[Person]],
+        crowd: Crowd,
+        database: asyncpg.Connection,
+    ) -> None:
+        person = await new_person()
+        universe = await person.universe()
+        for _ in range(3):
+            await person.map(universe["id"])
+        page = (await (await browse(person)).get("/admin/")).text
+        found = re.findall(r"<strong>([\d,]+)</strong><span>(\w+)</span>", page)
+        assert found == [("1", "Universe"), ("3", "Maps"), ("4", "Events")]
+        page = (await crowd.superuser.get("/admin/")).text
+        found = re.findall(r"<strong>([\d,]+\+?)</strong><span>(\w+)<", page)
+        counts = {label: number for number, label in found}
+        everybody = await database.fetchval("SELECT count(*) FROM account")
+        assert counts["Users"] == f"{everybody:,}"
+        assert counts.keys() == {"Universes", "Maps", "Events", "Users", "Sessions"}
 
     async def test_the_dashboard(self, crowd: Crowd, database_url: str) -> None:
         things = await make_things(crowd.owner_person, uuid4().hex, database_url)
@@ -398,11 +506,21 @@ class TestClosed:
         assert await state(things, database) == before
 
     @pytest.mark.parametrize("name", [".env", "pyproject.toml", "/etc/passwd", "game/main.py"])
-    async def test_a_name_is_no_path(self, name: str, browse: Browse, owner: Person) -> None:
+    async def test_a_name_is_no_path(self, name: str, browse: Browse, owner: Person, superuser: Person) -> None:
         made = await owner.map(name=name)
-        browser = await browse(owner)
-        for end in ("download/", "preview/"):
-            assert (await browser.get(f"/admin/map/{made['id']}/name/{end}")).status_code == 404
+        for person in (owner, superuser):
+            browser = await browse(person)
+            for end in (
+                "name/download/",
+                "name/preview/",
+                "name/download",
+                "name/preview",
+                "description/download/",
+            ):
+                answer = await browser.get(f"/admin/map/{made['id']}/{end}")
+                assert answer.status_code == 404
+                assert "[project]" not in answer.text
+                assert "create_app" not in answer.text
 
 
 class TestForeignUniverse:

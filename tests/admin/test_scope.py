@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col
@@ -79,7 +79,17 @@ class TestReading:
     async def test_a_table_without_a_model_is_refused(self, session: AsyncSession, owner: Person) -> None:
         become(owner)
         table: Any = Map.__table__  # type: ignore[attr-defined]
-        for statement in (select(table), delete(table), update(table).values(name="x"), select(table.c.id)):
+        for statement in (
+            select(table),
+            delete(table),
+            select(table.c.id),
+            # Of these, SQLAlchemy takes the model for the statement's, and gives it no criteria.
+            select(Map).with_only_columns(table.c.id),
+            select(func.count()).select_from(select(Map).with_only_columns(table.c.id).subquery()),
+            select(col(Universe.id)).where(table.c.name == "x"),
+            select(col(Universe.id)).where(select(table).where(table.c.name == "x").exists()),
+            delete(Universe).where(col(Universe.id) == table.c.universe_id),
+        ):
             with pytest.raises(RuntimeError, match="through models"):
                 await session.execute(statement)
 
@@ -140,19 +150,39 @@ class TestWriting:
         with pytest.raises(NotFound):
             await session.flush()
 
-    async def test_statements_change_only_what_is_mine(
+    async def test_statements_delete_only_what_is_mine(
         self, session: AsyncSession, owner: Person, stranger: Person
     ) -> None:
         made = await owner.map()
         become(stranger)
         for statement in (
             delete(Map).where(col(Map.id) == UUID(made["id"])),
-            update(Map).where(col(Map.id) == UUID(made["id"])).values(name="Theirs"),
             delete(Universe).where(col(Universe.id) == UUID(made["universe_id"])),
         ):
             await session.execute(statement)
         await session.commit()
         assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
+
+    async def test_statements_that_would_write_are_refused(
+        self, session: AsyncSession, owner: Person, superuser: Person, stranger: Person
+    ) -> None:
+        """Criteria say which rows a statement finds, not whose they become."""
+        mine, other = await owner.map(), await stranger.universe()
+        become(owner)
+        row = {"universe_id": UUID(other["id"]), "name": "Planted", "grid_data": {}}
+        table: Any = Map.__table__  # type: ignore[attr-defined]
+        for statement in (
+            insert(Map).values(**row),
+            update(Map).where(col(Map.id) == UUID(mine["id"])).values(universe_id=UUID(other["id"])),
+            update(Map).values(name="Everybody's"),
+            insert(table).values(**row),
+            update(table).values(name="Everybody's"),
+        ):
+            for person in (owner, superuser):
+                become(person, is_superuser=person is superuser)
+                with pytest.raises(RuntimeError, match="as objects"):
+                    await session.execute(statement)
+        assert (await stranger.client.get("/maps")).json()["items"] == []
 
 
 class TestSource:
@@ -163,6 +193,23 @@ class TestSource:
         imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
         names = {name.name for node in imports if (node.module or "").startswith("sql") for name in node.names}
         assert not names & {"text", "insert", "update", "delete", "table", "literal_column"}
+
+    @pytest.mark.parametrize("path", sorted(Path(admin.__path__[0]).glob("*.py")), ids=lambda path: path.name)
+    def test_no_way_around_the_session(self, path: Path) -> None:
+        """A connection of one's own, text taken for a model's rows, objects written without a flush."""
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)]
+        names = {node.attr for node in calls}
+        assert not names & {
+            "connection",
+            "connect",
+            "run_sync",
+            "sync_session",
+            "exec_driver_sql",
+            "from_statement",
+        }
+        assert not {name for name in names if name.startswith("bulk_")}
+        # The other session, which sees everything, is the door's alone.
+        assert "database" not in names or path.name in ("guard.py", "scope.py")
 
     def test_every_model_is_told(self) -> None:
         """A new table is closed until it has a rule; which are meant to stay closed stands here."""

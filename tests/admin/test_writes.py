@@ -1,5 +1,6 @@
 """Writing in the admin: as through the API, one event and one version each; nobody's typing is lost."""
 
+import asyncio
 import html
 from typing import Any
 from uuid import uuid4
@@ -7,7 +8,9 @@ from uuid import uuid4
 import httpx2
 import orjson
 import pytest
+from wtforms import Form
 
+from admin.views import VIEWS
 from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse, events_of, version_in
 from tests.conftest import Person
@@ -17,6 +20,75 @@ async def edit(browser: httpx2.AsyncClient, path: str, **fields: Any) -> httpx2.
     """Open a form, change fields of it, and send it."""
     page = (await browser.get(f"/admin{path}")).text
     return await browser.post(f"/admin{path}", data={"version": version_in(page), **fields})
+
+
+FORMS: dict[str, type[Form]] = {view.identity: view.edit_form for view in VIEWS if view.edit_form}
+
+
+class TestEveryForm:
+    """What holds for each of them, and for each of their fields."""
+
+    @pytest.mark.parametrize("identity", FORMS)
+    @pytest.mark.parametrize("in_parts", [False, True])
+    async def test_u0000(
+        self, browse: Browse, superuser: Person, owner: Person, identity: str, in_parts: bool
+    ) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        pk = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}[identity]
+        browser = await browse(superuser)
+        fine = {
+            "version": "1",
+            "name": "Fine",
+            "description": "",
+            "universe_id": made["universe_id"],
+            "email": f"{uuid4().hex}@example.com",
+            "display_name": "Fine",
+            "password": "a new horse battery",
+            "is_active": "y",
+        }
+        for name in (*FORMS[identity]()._fields, "overwrite", "else\0"):
+            form = {**fine, name: "a\0b"}
+            sent: Any = (
+                {"files": {key: (None, text) for key, text in form.items()}} if in_parts else {"data": form}
+            )
+            for path in ("create", f"edit/{pk}"):
+                answer = await browser.post(f"/admin/{identity}/{path}", **sent)
+                assert answer.status_code == 422, (path, name)
+                assert "U+0000" in answer.text
+        assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
+        assert (await owner.client.get("/users/me")).json()["version"] == 1
+
+    @pytest.mark.parametrize("name", ["pks", "version", "sure", "else\0"])
+    async def test_u0000_in_a_deletion(self, browse: Browse, owner: Person, name: str) -> None:
+        made = await owner.map()
+        browser = await browse(owner)
+        form = {"pks": made["id"], "sure": "yes", name: "a\0b"}
+        assert (await browser.post("/admin/map/delete", data=form)).status_code == 422
+        assert (await owner.client.get(f"/maps/{made['id']}")).status_code == 200
+
+    @pytest.mark.parametrize("identity", FORMS)
+    async def test_bodies_that_are_no_forms(
+        self, browse: Browse, superuser: Person, owner: Person, identity: str
+    ) -> None:
+        made = await owner.map()
+        pk = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}[identity]
+        browser = await browse(superuser)
+        urlencoded = {"content-type": "application/x-www-form-urlencoded"}
+        parts = {"content-type": "multipart/form-data; boundary=b"}
+        for headers, body in (
+            ({}, b""),
+            ({"content-type": "application/json"}, b'{"name": "x", "version": 1}'),
+            (urlencoded, b"description=%ff%fe&version=1"),
+            (urlencoded, b"description=\xff&version=1"),
+            (urlencoded, b"&".join(b"f%d=1" % number for number in range(2000))),
+            ({"content-type": "multipart/form-data"}, b"x"),
+            (parts, b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nab'),
+            (parts, b'--b\r\nContent-Disposition: form-data; name="name"; filename="x"\r\n\r\nab\r\n--b--\r\n'),
+        ):
+            for path in ("create", f"edit/{pk}"):
+                answer = await browser.post(f"/admin/{identity}/{path}", content=body, headers=headers)
+                assert answer.status_code == 422, (path, body[:60])
+        assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
 
 
 class TestUniverses:
@@ -83,14 +155,6 @@ class TestUniverses:
         assert fields.get("description", "")[:9000] in answer.text
         assert (await owner.client.get("/universes")).json()["items"] == []
 
-    @pytest.mark.parametrize("name", ["name", "description", "version", "else\0"])
-    async def test_u0000(self, browse: Browse, owner: Person, name: str) -> None:
-        made = await owner.universe()
-        browser = await browse(owner)
-        for path in ("create", f"edit/{made['id']}"):
-            form = {"name": "Fine", "version": "1", name: "a\0b"}
-            assert (await browser.post(f"/admin/universe/{path}", data=form)).status_code == 422
-
     @pytest.mark.parametrize("name", ["owner_id", "id", "event_seq", "created_at"])
     async def test_more_fields_change_nothing(
         self, browse: Browse, owner: Person, stranger: Person, name: str
@@ -133,6 +197,45 @@ class TestConflict:
         # Only who says so writes over it.
         assert (await browser.post(path, data={**typed, "overwrite": "2"})).status_code == 303
         assert (await owner.client.get(where)).json()["name"] == "By tab two"
+
+    @pytest.mark.parametrize("identity", ["universe", "map", "user"])
+    async def test_at_the_same_moment(
+        self, browse: Browse, owner: Person, superuser: Person, identity: str
+    ) -> None:
+        """Of forms made from one version, one is saved; each of the others gets back what it sent."""
+        made = await owner.map()
+        pk = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}[identity]
+        browser = await browse(superuser)
+        base = {"version": "1", "universe_id": made["universe_id"], "email": owner.email, "is_active": "y"}
+        names = [f"By tab {number}" for number in range(4)]
+        answers = await asyncio.gather(
+            *(
+                browser.post(f"/admin/{identity}/edit/{pk}", data={**base, "name": name, "display_name": name})
+                for name in names
+            )
+        )
+        assert sorted(answer.status_code for answer in answers) == [303, 412, 412, 412]
+        for name, answer in zip(names, answers, strict=True):
+            assert answer.status_code == 303 or f'value="{name}"' in answer.text
+        saved = names[[answer.status_code for answer in answers].index(303)]
+        page = (await browser.get(f"/admin/{identity}/details/{pk}")).text
+        assert f"<h1>{saved}</h1>" in page
+
+    async def test_a_grid_that_was_typed_is_kept(self, browse: Browse, owner: Person) -> None:
+        made = await owner.map(grid_data=GRID_EXAMPLE)
+        path = f"/admin/map/edit/{made['id']}"
+        browser = await browse(owner)
+        version = version_in((await browser.get(path)).text)
+        await owner.client.patch(f"/maps/{made['id']}", json={"grid_data": {"width": 2, "height": 2}})
+        typed = '{"width": 3, "height": 1,\n "properties": {"of": "mine"}}'
+        form = {"name": "Mine", "universe_id": made["universe_id"], "version": version, "grid_data": typed}
+        answer = await browser.post(path, data=form)
+        assert answer.status_code == 412
+        text = answer.text.partition('name="grid_data"')[2].partition(">")[2].partition("</textarea>")[0]
+        assert html.unescape(text).removeprefix("\r\n") == typed
+        # The editor must not load the saved map over it.
+        assert 'data-map-url=""' in answer.text
+        assert (await owner.client.get(f"/maps/{made['id']}")).json()["grid_data"] == {"width": 2, "height": 2}
 
     async def test_overwriting_too_is_of_one_version(self, browse: Browse, owner: Person) -> None:
         made = await owner.universe()
@@ -389,6 +492,40 @@ class TestUsers:
         fields = {"email": owner.email, "display_name": "Owner"}
         assert (await edit(browser, f"/user/edit/{owner.id}", **fields)).status_code == 303
         assert (await owner.client.get("/users/me")).status_code == 401
+
+    async def test_make_superuser_and_back(self, browse: Browse, superuser: Person, owner: Person) -> None:
+        browser, theirs = await browse(superuser), await browse(owner)
+        fields = {"email": owner.email, "display_name": "Owner", "is_active": "y"}
+        assert (await theirs.get("/admin/user/list")).status_code == 404
+        assert (await edit(browser, f"/user/edit/{owner.id}", **fields, is_superuser="y")).status_code == 303
+        assert (await theirs.get("/admin/user/list")).status_code == 200
+        assert (await edit(browser, f"/user/edit/{owner.id}", **fields)).status_code == 303
+        assert (await theirs.get("/admin/user/list")).status_code == 303
+        assert (await theirs.get("/admin/")).status_code == 303
+
+    @pytest.mark.parametrize("how", ["password", "deactivated", "ended", "session", "deleted"])
+    async def test_what_ends_their_log_in_at_once(
+        self, browse: Browse, superuser: Person, owner: Person, how: str
+    ) -> None:
+        browser, theirs = await browse(superuser), await browse(owner)
+        fields = {"email": owner.email, "display_name": "Owner"}
+        path = f"/user/edit/{owner.id}"
+        if how == "password":
+            answer = await edit(browser, path, **fields, is_active="y", password="a new horse battery")
+        elif how == "deactivated":
+            answer = await edit(browser, path, **fields)
+        elif how == "ended":
+            answer = await browser.post(f"/admin/user/end-sessions/{owner.id}")
+        elif how == "session":
+            sessions = (await owner.client.get("/auth/sessions")).json()["items"]
+            form = {"pks": [one["id"] for one in sessions], "sure": "yes"}
+            answer = await browser.post("/admin/session/delete", data=form)
+        else:
+            answer = await browser.post("/admin/user/delete", data={"pks": owner.id, "sure": "yes"})
+        assert answer.status_code == 303
+        for page in ("/admin/", "/admin/map/list", "/admin/map/export/csv"):
+            assert (await theirs.get(page)).headers["location"].startswith("/admin/login?next=")
+        assert (await theirs.post("/admin/universe/create", data={"name": "Too late"})).status_code == 401
 
     async def test_not_oneself(self, browse: Browse, superuser: Person) -> None:
         browser = await browse(superuser)

@@ -2,11 +2,13 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from fastapi import FastAPI
 
 from game.events import queries
+from game.universes.models import Universe
 from tests.conftest import Person
 
 
@@ -61,15 +63,8 @@ class TestRecord:
     ) -> None:
         universe = await owner.universe()
         async with app.state.database.session() as session:
-            seq = await queries.record(
-                session,
-                "test.happened",
-                universe_id=universe["id"],
-                actor_id=None,
-                subject_id=universe["id"],
-                payload={"a": 1},
-                before={"a": 0},
-            )
+            row = await session.get(Universe, UUID(universe["id"]))
+            seq = await queries.record(session, "test.happened", None, row, {"a": 1}, {"a": 0})
             assert seq == 2
             await session.rollback()
         assert await database.fetchval("SELECT event_seq FROM universe WHERE id = $1", universe["id"]) == 1
@@ -95,15 +90,9 @@ class TestAfter:
     ) -> None:
         universe = await owner.universe()
         async with app.state.database.session() as session:
+            row = await session.get(Universe, UUID(universe["id"]))
             for _ in range(6):
-                await queries.record(
-                    session,
-                    "test.happened",
-                    universe_id=universe["id"],
-                    actor_id=None,
-                    subject_id=universe["id"],
-                    payload={"large": "x" * 3_000_000},
-                )
+                await queries.record(session, "test.happened", None, row, {"large": "x" * 3_000_000})
             await session.commit()
         after, seen = 0, []
         while items := (answer := await page(owner, universe["id"], after, 1000))["items"]:
