@@ -42,7 +42,7 @@ if (place) {
     place.querySelector('label')?.remove();
     place.append(element);
     const version = document.querySelector('input[name=version]');
-    await mount(element, {
+    place.editor = await mount(element, {
       mapUrl,
       mapsUrl: '/maps',
       textarea,

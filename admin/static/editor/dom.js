@@ -1,8 +1,12 @@
 /** Building elements: names and texts of a map only ever become text or properties, never markup. */
 
+const FIELDS = ['input', 'select', 'textarea', 'button'];
+
 /** An element. In `props`: on… are listeners, `class`, `aria…`, `data…` and `role` attributes, all else properties. */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
+  // The editor may stand in a form of the page: its fields are none of that, and Enter in them must not send it.
+  if (FIELDS.includes(tag)) element.setAttribute('form', '');
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null) continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);

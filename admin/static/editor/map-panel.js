@@ -13,6 +13,7 @@ const GRID_TYPES = [
   ['isometric', 'Isometric'],
   ['none', 'No grid'],
 ];
+const SIZE_FORM = 'wk-size';
 const DIAGONALS = ['5-5-5', '5-10-5', 'none'];
 
 export class MapPanel extends Panel {
@@ -57,6 +58,7 @@ export class MapPanel extends Panel {
       h(
         'form',
         {
+          id: SIZE_FORM,
           class: 'wk-form',
           onsubmit: (event) => {
             event.preventDefault();
@@ -70,7 +72,7 @@ export class MapPanel extends Panel {
           { class: 'wk-quiet' },
           'The square marks where the old map lies in the new one. What does not fit is cut off.',
         ),
-        h('button', { type: 'submit', class: 'wk-button' }, 'Resize'),
+        h('button', { type: 'submit', form: SIZE_FORM, class: 'wk-button' }, 'Resize'),
       ),
       h(
         'div',
@@ -131,6 +133,7 @@ export class MapPanel extends Panel {
 
   #side(label, value) {
     return h('input', {
+      form: SIZE_FORM,
       type: 'number',
       min: 0,
       max: MAX_SIDE,
