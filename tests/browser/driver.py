@@ -5,7 +5,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -193,6 +193,10 @@ class MapEditor:
     def heard(self) -> str:
         """What a screen reader said last."""
         return self.page.locator("[aria-live=polite]").text_content() or ""
+
+    def hear(self, text: str) -> None:
+        """Wait until a screen reader says this."""
+        expect(self.page.locator("[aria-live=polite]")).to_have_text(text)
 
     def shown(self, x: int, y: int, layer: int = 0) -> str:
         """The symbol that a cell has in the editor, saved or not."""

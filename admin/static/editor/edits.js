@@ -6,6 +6,10 @@
 import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, newLayerKey, resized, textOf } from './document.js';
 
 const CHUNK = 64; // cells a side, as the server stores them
+// What one request may have: as many edits as the server takes, and well below its default for a body.
+const MOST_EDITS = 1000;
+const MOST_BYTES = 1_000_000;
+const MOST_CELLS = 20_000; // of one `set`
 const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
 const SMALLEST_PASTE = 40;
 const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
@@ -178,7 +182,8 @@ function cellEdits(layer, before, after, width) {
     if (loose.length < SMALLEST_PASTE) cells.push(...loose);
     else edits.push(pasteEdit(layer, loose));
   }
-  if (cells.length) edits.push({ op: 'set', layer, cells });
+  for (let at = 0; at < cells.length; at += MOST_CELLS)
+    edits.push({ op: 'set', layer, cells: cells.slice(at, at + MOST_CELLS) });
   return edits;
 }
 
@@ -309,6 +314,31 @@ export function applied(frame, edits) {
     if (!operations[edit.op]) throw new Error(`The edit “${edit.op}” is not known.`);
     operations[edit.op](edit);
   }
+  return next;
+}
+
+/** Edits as the lists of as few requests as can carry them, in their order. */
+export function requestsOf(edits) {
+  const requests = [];
+  let bytes = Infinity;
+  for (const edit of edits) {
+    const size = new TextEncoder().encode(JSON.stringify(edit)).length + 1;
+    if (bytes + size > MOST_BYTES || requests.at(-1).length === MOST_EDITS) {
+      requests.push([]);
+      bytes = 0;
+    }
+    requests.at(-1).push(edit);
+    bytes += size;
+  }
+  return requests;
+}
+
+/** What the first of the edits from `base` to `frame` made of `base`: new layers have the keys of those in `frame`. */
+export function advanced(base, edits, frame) {
+  const next = applied(base, edits);
+  const kept = new Set(base.layers.map(({ key }) => key));
+  const keys = new Map(frame.layers.map(({ key, meta }) => [meta.name, key]));
+  next.layers = next.layers.map((layer) => (kept.has(layer.key) ? layer : { ...layer, key: keys.get(layer.meta.name) }));
   return next;
 }
 

@@ -5,7 +5,7 @@ import { checkbox, field, h, plural } from './dom.js';
 import { icon } from './icons.js';
 import { swatch } from './marks.js';
 import { Panel, small } from './panel.js';
-import { colorOf, parseColor } from './tiles.js';
+import { colorOf, glyphOf, parseColor } from './tiles.js';
 
 const NARROW = 760; // pixels; as in the style sheet
 
@@ -220,7 +220,7 @@ export class LegendPanel extends Panel {
               this.frame.legend
                 .filter((_, i) => i !== index)
                 .map(({ symbol, name }) =>
-                  h('option', { value: String(symbol).charCodeAt(0) }, `${symbol}  ${name ?? ''}`),
+                  h('option', { value: String(symbol).charCodeAt(0) }, `${glyphOf(symbol)}  ${name ?? ''}`),
                 ),
             ),
             'wk-grow',

@@ -1,7 +1,7 @@
 /** The editor's own marks above the map: selection, what a tool is about to do, cursors, faults and rulers. */
 
 import { EMPTY } from './document.js';
-import { Tiles, colorOf, css, inkOn } from './tiles.js';
+import { Tiles, colorOf, css, glyphOf, inkOn } from './tiles.js';
 
 export function drawMarks(drawing, range) {
   const { state } = drawing;
@@ -276,6 +276,6 @@ export function swatch(entry, code, size, ratio) {
   context.font = `600 ${Math.round(size * ratio * 0.58)}px ui-sans-serif, system-ui, "DejaVu Sans", sans-serif`;
   context.textAlign = 'center';
   context.textBaseline = 'middle';
-  context.fillText(String.fromCharCode(code), canvas.width / 2, canvas.height / 2 + ratio);
+  context.fillText(glyphOf(String.fromCharCode(code)), canvas.width / 2, canvas.height / 2 + ratio);
   return canvas;
 }

@@ -4,7 +4,7 @@ import { askConflict } from './dialogs.js';
 import { readFrame, writeFrame } from './document.js';
 import { plural } from './dom.js';
 import { Drafts } from './drafts.js';
-import { applied, difference } from './edits.js';
+import { advanced, applied, difference, requestsOf } from './edits.js';
 import { faultOf } from './faults.js';
 import { formatJson, parseJson } from './json-text.js';
 import { ApiError, createMap, readMap, saveDocument, saveEdits } from './server.js';
@@ -128,31 +128,44 @@ export class MapSaving {
       editor.announce('There is nothing to save.');
       return true;
     }
-    return this.#send(now, position, edits, complete, this.version);
+    return this.#send(now, position, edits, complete);
   }
 
-  async #send(now, position, edits, complete, version) {
+  /** The version that a request made is the map's now. */
+  async #sent(request) {
+    const { version } = await request;
+    this.version = version;
+    this.options.onSaved?.({ version, map: this.map });
+  }
+
+  async #send(now, position, edits, complete) {
     const { editor, options } = this;
+    const requests = complete ? requestsOf(edits) : [];
+    let sent = null;
     this.busy = true;
     editor.showStatus('saving');
     editor.showFaults([]);
     try {
-      const answer = complete
-        ? await saveEdits(options.mapUrl, edits, version)
-        : await saveDocument(options.mapUrl, writeFrame(now), version);
-      this.version = answer.version;
+      for (sent of requests.slice(0, -1)) {
+        await this.#sent(saveEdits(options.mapUrl, sent, this.version));
+        this.base = advanced(this.base, sent, now);
+        // No step of the history stands for what the server has now.
+        editor.history.markSaved(null);
+      }
+      sent = requests.at(-1) ?? null;
+      await this.#sent(
+        sent
+          ? saveEdits(options.mapUrl, sent, this.version)
+          : saveDocument(options.mapUrl, writeFrame(now), this.version),
+      );
       this.base = now;
       this.busy = false;
       editor.history.markSaved(position);
       this.keepDraft();
       editor.announce(
-        `Saved ${complete ? plural(edits.length, 'edit') : 'the whole map'} as version ${answer.version}.`,
+        `Saved ${complete ? plural(edits.length, 'edit') : 'the whole map'} as version ${this.version}.`,
       );
       editor.saved();
-      options.onSaved?.({ version: answer.version, map: this.map });
-      editor.element.dispatchEvent(
-        new CustomEvent('worldkeep:saved', { bubbles: true, detail: { version: answer.version } }),
-      );
       return true;
     } catch (error) {
       this.busy = false;
@@ -162,7 +175,7 @@ export class MapSaving {
       if (error.status === 412 || error.status === 409) return await this.#conflict();
       if (error.status === 422)
         editor.showFaults(
-          error.errors.map((one) => faultOf(one, complete ? edits : null, now)),
+          error.errors.map((one) => faultOf(one, sent, now)),
           error.message,
         );
       else editor.notify(`Not saved: ${error.message}`, { kind: 'error', actions: [['Try again', () => this.save()]] });

@@ -33,6 +33,9 @@ const luminance = ([red, green, blue]) => (0.299 * red + 0.587 * green + 0.114 *
 
 export const inkOn = (color) => (luminance(color) > 0.52 ? 'rgba(30, 22, 14, 0.5)' : 'rgba(255, 250, 240, 0.58)');
 
+/** What to draw of a symbol: nothing where a font has at best a box, in private use and where nothing is assigned. */
+export const glyphOf = (symbol) => (/[\p{Co}\p{Cn}]/u.test(symbol) ? '' : symbol);
+
 const shade = ([red, green, blue, alpha], by) =>
   css([...[red, green, blue].map((c) => Math.round(Math.min(255, Math.max(0, c + by)))), alpha]);
 
@@ -119,7 +122,7 @@ export class Tiles {
       context.fillStyle = inkOn(color);
       // Blocks and shades of character art are loud enough at half their strength.
       context.globalAlpha = code >= 0x2580 && code <= 0x259f ? 0.4 : 1;
-      this.#symbol(context, String.fromCharCode(code));
+      this.#symbol(context, glyphOf(String.fromCharCode(code)));
     });
   }
 
