@@ -46,6 +46,7 @@ if (place) {
       mapUrl,
       mapsUrl: '/maps',
       textarea,
+      title: place.dataset.title,
       errors: JSON.parse(place.dataset.errors),
       pageUrl: (map) => `/admin/map/edit/${map.id}`,
       onSaved: (saved) => { version.value = saved.version; },

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visiting
-from tests.browser.driver import MapEditor, Player
+from tests.browser.conftest import SMALL, Visiting
+from tests.browser.driver import MapEditor, Player, Visit
 
 
 class TestLayers:
@@ -149,6 +149,21 @@ class TestThings:
         editor.write("thing-x", "11")
         editor.save()
         assert editor.grid()["entities"][0]["x"] == 11
+
+    def test_names_are_text_whatever_they_hold(
+        self, desk: Visit, editor: MapEditor, new_map: Callable[..., str]
+    ) -> None:
+        evil = "<img src=x onerror=alert(1)>"
+        grid = json.loads(json.dumps(SMALL))
+        grid["layers"][0]["name"] = grid["legend"][0]["name"] = grid["entities"][0]["name"] = evil
+        second = desk.edit(new_map(grid, evil))
+        second.press("o")
+        second.click(2, 1)
+        expect(second.field("thing-name")).to_have_value(evil)
+        expect(second.page.locator(".wk-layer-name")).to_have_text(evil)
+        assert second.page.locator(".wk-editor img").count() == 0
+        page = desk.page("/admin/map/list")
+        expect(page.get_by_role("link", name=evil)).to_be_visible()
 
 
 class TestSize:

@@ -4,7 +4,7 @@
  * options: {mapUrl, mapsUrl, pageUrl, onSaved} to edit a map of the API (`/maps/{id}`, `/maps`, the page of a map as a
  * function of the map, a callback after each save), or {textarea} to edit the grid data of a form, or both: then the
  * textarea is hidden and disabled, as its content is saved by the editor. `errors`: faults of the server to show;
- * `assetsUrl`: where background pictures are (`/assets`).
+ * `assetsUrl`: where background pictures are (`/assets`); `title`: the name of a map that comes from a textarea.
  */
 
 import { EMPTY, GridDocument, newLayerKey, readFrame } from './document.js';

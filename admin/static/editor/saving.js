@@ -23,6 +23,13 @@ export class MapSaving {
       this.keepDraft();
       event.preventDefault();
     });
+    const form = editor.element.closest('form');
+    form?.addEventListener('submit', async (event) => {
+      // The form's own button saves its other fields and leaves the page: the map goes first.
+      if (event.target !== form || !this.isDirty) return;
+      event.preventDefault();
+      if (await this.save()) form.requestSubmit(event.submitter);
+    });
     document.addEventListener('visibilitychange', () => document.hidden && this.isDirty && this.keepDraft());
   }
 
@@ -268,8 +275,8 @@ export class MapSaving {
 
 /** Saves into a form's textarea: for a map that does not exist yet, the form's own button does the rest. */
 export class FormSaving {
-  constructor(editor, { textarea }) {
-    Object.assign(this, { editor, textarea });
+  constructor(editor, { textarea, title }) {
+    Object.assign(this, { editor, textarea, title });
     editor.history.listen((event) => event && this.#later());
     textarea.form?.addEventListener('submit', (event) => {
       if (!editor.settle()) event.preventDefault();
@@ -282,11 +289,11 @@ export class FormSaving {
   }
 
   async load() {
-    const { textarea, editor } = this;
+    const { textarea, editor, title } = this;
     try {
-      editor.open(readFrame(parseJson(textarea.value.trim() || '{}')), '');
+      editor.open(readFrame(parseJson(textarea.value.trim() || '{}')), title);
     } catch (error) {
-      editor.open(readFrame({}), '');
+      editor.open(readFrame({}), title);
       editor.raw.show(textarea.value, error);
     }
   }
