@@ -97,8 +97,9 @@ def visit(browser: Browser, server: Server) -> Iterator[Visiting]:
 
 @pytest.fixture(scope="module")
 def desk(browser: Browser, server: Server, game_master: Player) -> Iterator[Visit]:
-    """The game master's browser, with what it has loaded before."""
+    """The game master's browser. Its first tab stays open: it has loaded everything before."""
     visit = Visit(browser, server.url, game_master)
+    visit.context.new_page()
     yield visit
     visit.context.close()
 
@@ -113,12 +114,23 @@ def new_map(game_master: Player, universe_id: str) -> Callable[..., str]:
     return make
 
 
+Opening = Callable[..., MapEditor]
+
+
 @pytest.fixture
-def editor(desk: Visit, new_map: Callable[..., str]) -> Iterator[MapEditor]:
-    """The game master's editor with a small new map in it; as in `visit`, no fault goes unnamed."""
-    editor = desk.edit(new_map())
-    yield editor
-    for page in desk.context.pages:
+def open_map(desk: Visit, new_map: Callable[..., str]) -> Iterator[Opening]:
+    """Opens a new map in the first tab of the game master's browser; as in `visit`, no fault goes unnamed."""
+    tab, *_ = desk.context.pages
+    yield lambda *fields: desk.edit(new_map(*fields), tab)
+    for page in desk.context.pages[1:]:
         page.close()
-    faults, desk.faults = desk.faults, []
+    tab.unroute_all()
+    tab.evaluate("localStorage.clear()")
+    faults, desk.faults, desk.asked = desk.faults, [], []
     assert faults == []
+
+
+@pytest.fixture
+def editor(open_map: Opening) -> MapEditor:
+    """The game master's editor with a small new map in it."""
+    return open_map()

@@ -5,7 +5,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request, Response, expect
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -64,7 +64,11 @@ class Player:
 
 
 class Visit:
-    """A browser of one person's. `faults` has what no page may have: errors in the console, requests that fail."""
+    """A browser of one person's.
+
+    `faults` has what no page may have: errors in the console, requests that fail. `asked` has the kinds of dialogs
+    that the browser itself showed (`beforeunload`); the answer is always yes.
+    """
 
     def __init__(self, browser: Browser, url: str, player: Player | None = None, **options: Any) -> None:
         options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
@@ -74,10 +78,16 @@ class Visit:
         if player:
             self.context.add_cookies([player.cookie])  # type: ignore[list-item]
         self.faults: list[str] = []
+        self.asked: list[str] = []
+        self.context.on("dialog", self._agree)
         self.context.on("console", self._hear)
         self.context.on("weberror", lambda error: self.faults.append(f"error: {error.error}"))
         self.context.on("response", self._look)
         self.context.on("requestfailed", self._miss)
+
+    def _agree(self, dialog: Dialog) -> None:
+        self.asked.append(dialog.type)
+        dialog.accept()
 
     def _hear(self, message: ConsoleMessage) -> None:
         # Chromium says there too what `_look` hears of first hand.

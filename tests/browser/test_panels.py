@@ -1,12 +1,11 @@
 """The panels of the editor: layers, the legend, things on the map, its size, its JSON; seen through the API."""
 
 import json
-from collections.abc import Callable
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import SMALL, Visiting
-from tests.browser.driver import MapEditor, Player, Visit
+from tests.browser.conftest import SMALL, Opening
+from tests.browser.driver import MapEditor, Visit
 
 
 class TestLayers:
@@ -150,13 +149,11 @@ class TestThings:
         editor.save()
         assert editor.grid()["entities"][0]["x"] == 11
 
-    def test_names_are_text_whatever_they_hold(
-        self, desk: Visit, editor: MapEditor, new_map: Callable[..., str]
-    ) -> None:
+    def test_names_are_text_whatever_they_hold(self, desk: Visit, open_map: Opening) -> None:
         evil = "<img src=x onerror=alert(1)>"
         grid = json.loads(json.dumps(SMALL))
         grid["layers"][0]["name"] = grid["legend"][0]["name"] = grid["entities"][0]["name"] = evil
-        second = desk.edit(new_map(grid, evil))
+        second = open_map(grid, evil)
         second.press("o")
         second.click(2, 1)
         expect(second.field("thing-name")).to_have_value(evil)
@@ -183,10 +180,8 @@ class TestSize:
         editor.save()
         assert editor.rows()[0] == "############"
 
-    def test_an_empty_map_is_begun(
-        self, visit: Visiting, game_master: Player, new_map: Callable[..., str]
-    ) -> None:
-        editor = visit(game_master).edit(new_map({}))
+    def test_an_empty_map_is_begun(self, open_map: Opening) -> None:
+        editor = open_map({})
         editor.button("Start drawing").click()
         editor.click(5, 5)
         editor.save()

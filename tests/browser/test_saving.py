@@ -1,13 +1,12 @@
 """Saving in the editor: only what changed, conflicts between two tabs, drafts, and what the server refuses."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Dialog, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import SMALL
+from tests.browser.conftest import SMALL, Opening
 from tests.browser.driver import MapEditor, Visit, paint
 
 
@@ -57,10 +56,10 @@ class TestLargeChanges:
     """What one request may not carry goes in several, one after the other, each against the version before."""
 
     @pytest.fixture
-    def wide(self, desk: Visit, editor: MapEditor, new_map: Callable[..., str]) -> MapEditor:
+    def wide(self, open_map: Opening) -> MapEditor:
         """A map of 320 x 320 cells in the editor."""
         grid = {**SMALL, "width": 320, "height": 320, "entities": []}
-        return desk.edit(new_map({**grid, "layers": [{"name": "ground", "rows": ["." * 320] * 320}]}))
+        return open_map({**grid, "layers": [{"name": "ground", "rows": ["." * 320] * 320}]})
 
     def test_more_things_than_a_request_may_have_edits(self, editor: MapEditor) -> None:
         editor.run(
@@ -172,23 +171,11 @@ class TestConflict:
 
 
 class TestLeaving:
-    @pytest.fixture
-    def warnings(self, editor: MapEditor) -> list[str]:
-        """What the browser asked before leaving; it left all the same."""
-        asked: list[str] = []
-
-        def leave(dialog: Dialog) -> None:
-            asked.append(dialog.type)
-            dialog.accept()
-
-        editor.page.on("dialog", leave)
-        return asked
-
-    def test_with_unsaved_work_warns_and_keeps_a_draft(self, editor: MapEditor, warnings: list[str]) -> None:
+    def test_with_unsaved_work_warns_and_keeps_a_draft(self, editor: MapEditor) -> None:
         editor.take_tile("water")
         editor.click(3, 3)
         editor.page.reload()
-        assert warnings == ["beforeunload"]
+        assert editor.visit.asked == ["beforeunload"]
         editor.wait()
         expect(editor.notices).to_contain_text(re.compile("Your unsaved changes from .* are back"))
         assert editor.shown(3, 3) == "~"
@@ -197,10 +184,10 @@ class TestLeaving:
         assert editor.rows()[3][3] == "~"
         editor.page.reload()
         editor.wait()
-        assert warnings == ["beforeunload"]
+        assert editor.visit.asked == ["beforeunload"]
         expect(editor.notices).to_have_count(0)
 
-    def test_a_draft_can_be_discarded(self, editor: MapEditor, warnings: list[str]) -> None:
+    def test_a_draft_can_be_discarded(self, editor: MapEditor) -> None:
         editor.take_tile("water")
         editor.click(3, 3)
         editor.page.reload()
@@ -209,7 +196,7 @@ class TestLeaving:
         assert editor.shown(3, 3) == "."
         assert drafts(editor) == 0
         editor.page.goto("/admin/")
-        assert len(warnings) == 1
+        assert editor.visit.asked == ["beforeunload"]
 
     def test_the_draft_of_another_tab_is_offered(self, desk: Visit, editor: MapEditor) -> None:
         editor.take_tile("water")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import CDPSession, expect
 
-from tests.browser.conftest import SMALL, Visiting
-from tests.browser.driver import Cell, MapEditor, Player, Visit
+from tests.browser.conftest import SMALL, Opening, Visiting
+from tests.browser.driver import MapEditor, Player
 
 Pixel = tuple[int, int, int]
 
@@ -79,15 +79,10 @@ class TestView:
         assert ink() > 2
         editor.button("Symbols").click()
         assert ink() == 0
-        for name in ("Gridlines (G)", "Coordinates", "Symbols"):
-            if editor.button(name).evaluate(script) == "false":
-                editor.button(name).click()
 
-    def test_symbols_for_private_use_are_not_drawn(
-        self, desk: Visit, editor: MapEditor, new_map: Callable[..., str]
-    ) -> None:
+    def test_symbols_for_private_use_are_not_drawn(self, open_map: Opening) -> None:
         grid = json.loads(json.dumps(SMALL).replace(".", "\\ue012"))
-        imported = desk.edit(new_map(grid))
+        imported = open_map(grid)
         size = place(imported)["scale"]
         points = [(dx / size, dy / size) for dx in range(-8, 9, 2) for dy in range(-8, 9, 2)]
         assert {color_at(imported, 4, 4, *point) for point in points} == {FLOOR}
@@ -101,40 +96,40 @@ class TestGrids:
         corners = [(dx, dy) for dx in (-0.4, 0.4) for dy in (-0.4, 0.4)]
         assert {color_at(editor, 0, 3, *corner) for corner in corners} == {WALL}
         assert {color_at(editor, 1, 3, *corner) for corner in corners} == {FLOOR}
-        editor.press("g")
 
-    @pytest.mark.parametrize("cell", [(4, 2), (5, 3)])
     @pytest.mark.parametrize("kind", ["hex_row", "hex_column", "isometric"])
-    def test_a_click_paints_the_cell_it_is_on(
-        self, desk: Visit, editor: MapEditor, new_map: Callable[..., str], kind: str, cell: Cell
-    ) -> None:
-        other = desk.edit(new_map({**SMALL, "grid_type": kind, "entities": []}))
-        other.take_tile("water")
-        other.click(*cell)
-        other.save()
-        rows = other.rows()
-        assert [(x, y) for y, row in enumerate(rows) for x, symbol in enumerate(row) if symbol == "~"] == [cell]
-        # Off to the side and a little up, where only a square would still be this cell.
-        corner = {"hex_row": (0.42, 0.42), "hex_column": (0.42, 0.42), "isometric": (0.49, 0.49)}[kind]
-        assert color_at(other, *cell, 0.2, 0.1) == WATER
+    def test_a_click_paints_the_cell_it_is_on(self, open_map: Opening, kind: str) -> None:
+        editor = open_map({**SMALL, "grid_type": kind, "entities": []})
+        editor.take_tile("water")
+        cells = [(4, 2), (5, 2), (8, 5)]
+        for cell in cells:
+            editor.click(*cell, 0.2, 0.2)
+        editor.save()
+        rows = editor.rows()
+        assert [(x, y) for y, row in enumerate(rows) for x, symbol in enumerate(row) if symbol == "~"] == cells
+        assert color_at(editor, 8, 5, 0.2, 0.1) == WATER
+        # A square would have its corners here.
         if kind != "isometric":
-            assert color_at(other, *cell, *corner) == FLOOR
-
-    def test_hexes_are_staggered(self, desk: Visit, editor: MapEditor, new_map: Callable[..., str]) -> None:
-        other = desk.edit(new_map({**SMALL, "grid_type": "hex_row"}))
-        (even, _), (odd, _) = other.at(4, 2), other.at(4, 3)
-        scale = place(other)["scale"]
-        assert odd - even == pytest.approx(scale / 2, abs=1)
+            assert color_at(editor, 8, 5, 0.44, 0.44) == FLOOR
+        # To the next cell, and to the next row.
+        steps = {
+            "hex_row": (1, 0, 0.5, 0.75**0.5),
+            "hex_column": (0.75**0.5, 0.5, 0, 1),
+            "isometric": (0.5, 0.25, -0.5, 0.25),
+        }
+        (x, y), right, below = editor.at(4, 2), editor.at(5, 2), editor.at(4, 3)
+        moves = (right[0] - x, right[1] - y, below[0] - x, below[1] - y)
+        assert moves == pytest.approx([step * place(editor)["scale"] for step in steps[kind]], abs=1)
 
 
 class TestLargeMap:
     """512 x 512 cells in two layers."""
 
     @pytest.fixture
-    def large(self, desk: Visit, editor: MapEditor, new_map: Callable[..., str]) -> MapEditor:
+    def large(self, open_map: Opening) -> MapEditor:
         rows = [("#" + "." * 30 + "~") * 16] * 512
         layers = [{"name": "ground", "rows": rows}, {"name": "roof", "rows": [" " * 512] * 512}]
-        large = desk.edit(new_map({**SMALL, "width": 512, "height": 512, "layers": layers}))
+        large = open_map({**SMALL, "width": 512, "height": 512, "layers": layers})
         large.page.evaluate(
             """() => {
                 const draw = CanvasRenderingContext2D.prototype.drawImage;
