@@ -4,10 +4,10 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint bench openapi settings lock clean
+.PHONY: help install run test lint screenshots bench openapi settings lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Make .venv with the locked dependencies
 
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/back-office.md anew; needs Chromium
+	$(PY) -m tests.browser.screenshots
 
 bench: $(VENV)/.installed-dev ## Measure, side by side with what people would pick instead
 	$(PY) -m bench

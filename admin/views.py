@@ -26,6 +26,7 @@ from game.accounts.models import AuthSession, User, UserRegister, UserUpdate
 from game.accounts.router import OwnsUniverses
 from game.core.errors import FieldError, NotFound
 from game.events.models import Event
+from game.grid.drawing.scene import NAMES_FROM
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate, MapPatch
 from game.play.router import Picture, draw_map_as_png
@@ -33,7 +34,7 @@ from game.universes.models import Universe, UniverseWrite
 
 _RECENT = 8
 _MOST_CARDS = 24
-_SMALL_PIXELS, _LARGE_PIXELS, _CELL_PIXELS = 400, 1600, 32
+_SMALL_PIXELS, _LARGE_PIXELS = 400, 1600
 _DRAWN_CELLS = 1024
 """Of a larger map, a picture shows its first so many columns and rows."""
 _OFFERED_BYTES = 2_000_000
@@ -168,8 +169,9 @@ class MapView(View, model=Map):
         """Draw it, small: what the API draws for its game master, for everybody who may see it here."""
         row = await self.row(request.path_params["pk"])
         cells = min(max(row.width, row.height), _DRAWN_CELLS)
-        side = _LARGE_PIXELS if "large" in request.query_params else _SMALL_PIXELS
-        size = min(max(side // max(cells, 1), 1), _CELL_PIXELS)
+        # On a small picture names would hide the map, and be cut off themselves.
+        side, most = (_LARGE_PIXELS, 32) if "large" in request.query_params else (_SMALL_PIXELS, NAMES_FROM - 1)
+        size = min(max(side // max(cells, 1), 1), most)
         part = Picture(width=_DRAWN_CELLS, height=_DRAWN_CELLS, cell_size=size)
         async with self.session_maker() as session:
             owner = await writes.game_master_of_map(session, row.id)

@@ -360,7 +360,7 @@ class TestPicture:
                 answer = await browser.get(f"/admin/map/picture/{made['id']}{query}")
                 assert answer.headers["content-type"] == "image/png"
                 sizes[query] = Image.open(io.BytesIO(answer.content)).size
-        assert sizes == {"": (192, 96), "?large": (192, 96)}
+        assert sizes == {"": (54, 27), "?large": (192, 96)}
 
     async def test_is_drawn_from_the_grid_data(self, browse: Browse, owner: Person) -> None:
         """And where a picture stands, its address changes with the map: nobody sees the one before."""

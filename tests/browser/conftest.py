@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.browser.driver import CHROMIUM_ARGUMENTS, MapEditor, Player, Visit
+from tests.browser.driver import MapEditor, NoChromium, Player, Visit, chromium
 from tests.conftest import PASSWORD, Server, serving
 
 SMALL: dict[str, Any] = {
@@ -66,15 +65,11 @@ def universe_id(game_master: Player) -> str:
 @pytest.fixture(scope="module")
 def browser(server: Server) -> Iterator[Browser]:
     """Chromium. One for each module: while it runs, no test of this worker can have an event loop."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        sentence = "The back office is tried in Chromium, and none is installed."
-        pytest.fail(sentence) if os.environ.get("CI") else pytest.skip(sentence)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
+    try:
+        with chromium() as browser:
+            yield browser
+    except NoChromium as error:
+        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
 
 
 Visiting = Callable[..., Visit]

@@ -1,13 +1,27 @@
 """What people do in the back office: log in, open maps, point at cells, save."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Request, Response, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    Locator,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
-CHROMIUM_ARGUMENTS = [
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -15,7 +29,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-]
+)
 
 Cell = tuple[int, int]
 
@@ -26,6 +40,26 @@ _PLACE_OF_CELL = """([x, y, dx, dy]) => {
     const box = canvas.getBoundingClientRect();
     return [box.left + X / view.ratio, box.top + Y / view.ratio];
 }"""
+
+
+class NoChromium(Exception):
+    """The back office is shown in Chromium, and none is installed."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The Chromium of this machine, without a window.
+
+    Raises:
+        NoChromium: there is none.
+    """
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        raise NoChromium(NoChromium.__doc__)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @dataclass

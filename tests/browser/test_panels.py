@@ -54,8 +54,8 @@ class TestLegend:
         tile = editor.page.locator(".wk-legend .wk-tile", has_text="floor")
         expect(tile.locator(".wk-count")).to_have_text("60")
         editor.take_tile("water")
-        editor.click(3, 3)
-        expect(tile.locator(".wk-count")).to_have_text("59")
+        editor.drag((3, 3), (6, 3))
+        expect(tile.locator(".wk-count")).to_have_text("56")
 
     def test_change_and_replace(self, editor: MapEditor) -> None:
         editor.take_tile("floor")

@@ -1,0 +1,91 @@
+"""Takes the pictures of docs/back-office.md, of the demo on a server of its own: `make screenshots`."""
+
+import json
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from game.core.schema import ROOT
+from tests.browser.driver import MapEditor, Player, Visit, chromium
+from tests.conftest import serving
+
+IMAGES = ROOT / "docs" / "images"
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def keep(page: Page, name: str) -> None:
+    """Save what a page shows in 256 colours."""
+    page.wait_for_load_state("networkidle")
+    picture = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(IMAGES / f"{name}.png", optimize=True)
+
+
+def zoom(editor: MapEditor, x: int, y: int, steps: int) -> None:
+    """Turn the wheel over a cell."""
+    editor.point(x, y)
+    for _ in range(steps):
+        editor.page.mouse.wheel(0, -100)
+
+
+def take(browser: Browser, url: str, player: Player) -> None:
+    """Take all of them."""
+    player.client.patch("/users/me", json={"display_name": "Mira"}).raise_for_status()
+    player.post(
+        "/universes", name="The Sunken Marches", description="Reeds, causeways, and what sleeps under them."
+    )
+    ids = {one["name"]: one["id"] for one in player.get("/maps")["items"]}
+
+    visit = Visit(browser, url, player)
+    editor = visit.edit(ids["Undermere Priory"])
+    zoom(editor, 21, 17, 7)
+    editor.take_tile("flagstones")
+    editor.drag((21, 13), (21, 14))
+    editor.point(23, 14)
+    keep(editor.page, "editor-dungeon")
+    editor.save()
+    editor = visit.edit(ids["Map of the Tolling Coast"])
+    zoom(editor, 38, 28, 9)
+    editor.take_tile("broadleaf forest")
+    editor.button("3").click()
+    editor.click(36, 25)
+    editor.point(37, 26)
+    keep(editor.page, "editor-hexes")
+    editor.save()
+    page = visit.page("/admin/")
+    keep(page, "dashboard")
+    for name in ("universes", "maps"):
+        page.goto(f"/admin/{name.removesuffix('s')}/list")
+        keep(page, name)
+    visit.context.close()
+
+    inn = ids["The Lantern and Eel"]
+    visit = Visit(browser, url, player, color_scheme="dark")
+    editor = visit.edit(inn)
+    editor.button("Choose and move things (O)").click()
+    innkeeper = editor.grid()["entities"][0]
+    editor.click(innkeeper["x"], innkeeper["y"])
+    keep(editor.page, "editor-dark")
+    visit.context.close()
+
+    visit = Visit(browser, url, player, **PHONE)
+    keep(visit.edit(inn).page, "editor-phone")
+    visit.context.close()
+
+
+def main() -> None:
+    """Start a server with the demo, log in as its game master, and take the pictures."""
+    with tempfile.TemporaryDirectory(prefix="worldkeep-screenshots-", ignore_cleanup_errors=True) as path:
+        folder = Path(path).resolve()
+        # Open to the system user that PostgreSQL runs as for root.
+        folder.chmod(0o755)
+        with serving(folder, "--demo") as server, chromium() as browser:
+            login = json.loads((folder / "demo-logins.json").read_text())["game master"]
+            take(browser, server.url, Player.log_in(server.url, **login))
+
+
+if __name__ == "__main__":
+    main()
