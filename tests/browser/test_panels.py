@@ -109,6 +109,9 @@ class TestThings:
         editor.write("property-new", "hit_points")
         editor.field("property-0").fill("7")
         editor.field("property-0").blur()
+        box = editor.field("property-0").bounding_box()
+        assert box is not None
+        assert box["height"] < 50  # as high as its one line
         editor.press("o")
         editor.drag((6, 4), (8, 3))
         assert editor.heard() == "Moved Goblin"
