@@ -166,7 +166,11 @@ class MapEditor:
         self.canvas = page.locator("canvas.wk-canvas")
         self.notices = page.locator(".wk-notice")
         self.sent: list[Request] = []
-        page.on("request", lambda request: request.method in ("GET", "HEAD") or self.sent.append(request))
+        page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        if request.method != "GET":
+            self.sent.append(request)
 
     def wait(self) -> None:
         """Wait until the map is shown."""
