@@ -203,7 +203,7 @@ class TestPhone:
         touch("touchStart", phone.at(3, 3))
         touch("touchMove", phone.at(5, 3))
         touch("touchEnd")
-        assert phone.heard() == "Painted 3 cells of water on ground"
+        phone.hear("Painted 3 cells of water on ground")
         # A tap right after a quick stroke would only end the fling that Chromium sees in it.
         phone.page.get_by_title("Save (Ctrl+S)").click()
         phone.saved()
