@@ -378,7 +378,7 @@ class TestPicture:
                 assert src in (await browser.get(f"/admin/{path}")).text, path
             answer = await browser.get(f"/admin/map/picture/{made['id']}?v={version}")
             picture = Image.open(io.BytesIO(answer.content)).convert("RGB")
-            assert picture.getpixel((16, 16)) == color
+            assert picture.getpixel((4, 4)) == color
             assert "no-cache" in answer.headers["cache-control"]
             await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": [cell]})
 
