@@ -16,7 +16,8 @@ import asyncpg
 
 from game.core.errors import is_database_away
 
-_BATCH = 64
+# Few enough that the server can hand out the answers to one batch while the database works at the next.
+_BATCH = 16
 
 Question = tuple[Any, ...]
 Answer: TypeAlias = "asyncio.Future[asyncpg.Record | None]"
@@ -81,6 +82,7 @@ class Coalescer:
         self._waiting: dict[HotStatement, list[_Asked]] = {}
         self._changing: set[Any] = set()
         self._running: set[asyncio.Task[None]] = set()
+        self._starting = False
 
     def ask(self, statement: HotStatement, *question: Any) -> Answer:
         """The row that will answer a question; None when there is none.
@@ -90,10 +92,10 @@ class Coalescer:
         """
         asked = _Asked(question, self._loop.create_future())
         self._waiting.setdefault(statement, []).append(asked)
-        if self._idle:
-            lane = self._loop.create_task(self._lane(self._idle.pop()))
-            self._running.add(lane)
-            lane.add_done_callback(self._running.discard)
+        if self._idle and not self._starting:
+            # A turn of the event loop later, with all that came by then.
+            self._starting = True
+            self._loop.call_soon(self._start)
         return asked.future
 
     def close(self) -> None:
@@ -101,6 +103,13 @@ class Coalescer:
         for connection in self._idle:
             if connection is not None:
                 connection.terminate()
+
+    def _start(self) -> None:
+        """Send a lane out."""
+        self._starting = False
+        lane = self._loop.create_task(self._lane(self._idle.pop()))
+        self._running.add(lane)
+        lane.add_done_callback(self._running.discard)
 
     async def _lane(self, connection: asyncpg.Connection | None) -> None:
         # Between the last look at `waiting` and the release of the lane nothing is awaited: a request that arrives

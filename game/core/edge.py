@@ -171,20 +171,17 @@ class _Exchange:
         self.status = 0
         self._held: Message | None = None
         self._replaced = False
-        self._accepts_gzip = False
         self.scope = scope
-        self.has_origin = False
-        host = request_id = b""
-        for name, value in scope["headers"]:
-            if name == b"host":
-                # Two of them could name this server to us and another to the app.
-                host = value if not host else b"two hosts"
-            elif name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                request_id = value
-            elif name == b"origin":
-                self.has_origin = True
-            elif name == b"accept-encoding":
-                self._accepts_gzip = _GZIP.search(value) is not None
+        fields = dict(scope["headers"])
+        host = fields.get(b"host", b"")
+        # Two of them could name this server to us and another to the app.
+        if len(fields) < len(scope["headers"]) and sum(name == b"host" for name, _ in scope["headers"]) > 1:
+            host = b"two hosts"
+        request_id = fields.get(b"x-request-id")
+        if request_id and not _REQUEST_ID.fullmatch(request_id):
+            request_id = None
+        self.has_origin = b"origin" in fields
+        self._accepted = fields.get(b"accept-encoding", b"")
         self.request_id = request_id or b"%s%08x" % (_WORKER, next(_NUMBERS) & 0xFFFFFFFF)
         scope["request_id"] = self.request_id.decode()
         self.knows_host = edge.knows_host(host)
@@ -291,7 +288,7 @@ class _Exchange:
         if not kind.startswith(_GZIP_TYPES) or b"content-encoding" in headers:
             return message
         start["headers"].append((b"vary", b"Accept-Encoding"))
-        if not self._accepts_gzip:
+        if not _GZIP.search(self._accepted):
             return message
         # zlib lets go of the interpreter: in a thread, megabytes do not hold others up.
         body = await asyncio.to_thread(gzip.compress, message["body"], _GZIP_LEVEL, mtime=0)

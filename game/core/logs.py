@@ -121,7 +121,7 @@ class RequestLog:
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
-        fields |= {"event": "request", "level": "info", "timestamp": datetime.now(UTC)}
+        fields["event"], fields["level"], fields["timestamp"] = "request", "info", datetime.now(UTC)
         self._lines.append(orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:

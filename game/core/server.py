@@ -34,12 +34,23 @@ class HotProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
 
+_date: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
+
+
+def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The headers of the server as lines. It makes a new list of them each second."""
+    global _date
+    if _date[0] is not headers:
+        _date = headers, b"".join([b"%s: %s\r\n" % header for header in headers])
+    return _date[1]
+
+
 def _send(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
     """What `RequestResponseCycle.send` does for the start of an answer and its only body; False where it waits."""
     if cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
     if not cycle.disconnected:
-        date = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
+        date = _lines(cycle.default_headers)
         end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
         cycle.response_started = cycle.response_complete = True
         cycle.transport.write(b"".join((STATUS_LINE[status], date, head, end, body)))
