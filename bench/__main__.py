@@ -43,6 +43,9 @@ from game.maps import queries as maps
 from game.universes import queries as universes
 
 MANY = 32
+FEW = 40
+SHARED_BUFFERS = min(psutil.virtual_memory().total // 4 // 2**20, 4096)
+"""In MB: a quarter of the memory, as PostgreSQL's manual advises, and no more than any of this needs."""
 STATEMENTS = {
     "GET /users/me": accounts.ME,
     "GET /universes/{id}": universes.BY_ID,
@@ -215,14 +218,15 @@ def side_by_side(rounds: int, seconds: float, only: list[str]) -> str:
 def at_scale(rounds: int, seconds: float) -> str:
     """Worldkeep alone: a small database against a large one, one worker against two, and the indexes in use."""
     with ExitStack() as stack:
-        entries = {}
-        for name, users, places in (
-            ("1,000 universes, 200 maps", 40, 200),
-            ("1,000,000 universes, 200,000 maps", 40_000, 200_000),
-        ):
-            folder, url = database(stack, users, places)
-            entries[name] = Entry(worldkeep(), url, asyncio.run(data.choose_keys(url, SECRET, folder)))
-        entries["the same, 2 workers"] = entries[name]._replace(command=worldkeep(2))
+        folder, small = database(stack, FEW, 5 * FEW)
+        few = asyncio.run(data.choose_keys(small, SECRET, folder))
+        entries = {f"1,000 universes, 200 maps, asked by {FEW} people": Entry(worldkeep(), small, few)}
+        folder, url = database(stack, 1000 * FEW, 5000 * FEW)
+        few = asyncio.run(data.choose_keys(url, SECRET, folder, FEW))
+        many = asyncio.run(data.choose_keys(url, SECRET, folder))
+        entries[f"1,000,000 and 200,000, asked by {FEW} people"] = Entry(worldkeep(), url, few)
+        entries["the same, asked by 2,000 people"] = Entry(worldkeep(), url, many)
+        entries["the same, 2 workers"] = Entry(worldkeep(2), url, many)
         contenders, _ = start(stack, entries, folder)
         tables = measure(contenders, entries, rounds, seconds)
         indexes = asyncio.run(explain(url))
@@ -236,7 +240,7 @@ def database(stack: ExitStack, users: int, places: int) -> tuple[Path, str]:
     say(f"{users:,} accounts, {users * data.UNIVERSES_EACH:,} universes, {places:,} maps ...")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="worldkeep-bench-")))
     folder.chmod(0o711)
-    url = stack.enter_context(postgresql(folder))
+    url = stack.enter_context(postgresql(folder, settings={"shared_buffers": f"{SHARED_BUFFERS}MB"}))
     schema.upgrade(url)
     asyncio.run(data.fill(url, users, places))
     return folder, url
@@ -275,6 +279,7 @@ def main(
         "",
         f"{datetime.now(UTC):%Y-%m-%d}. {machine()}. Load average before: {os.getloadavg()[0]:.1f}.",
         f"The load: {tool()}, on the same machine, as the database is. {rounds} interleaved rounds, medians.",
+        f"PostgreSQL as it comes, with {SHARED_BUFFERS} MB of shared buffers.",
         "",
         versions(),
         "",

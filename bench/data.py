@@ -5,7 +5,6 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import orjson
@@ -103,13 +102,13 @@ async def fill(url: str, accounts: int, maps: int) -> None:
         await connection.close()
 
 
-async def choose_keys(url: str, secret: str, folder: Path) -> list[Keys]:
-    """What each workload asks for, spread over the whole of the database; the same at each run."""
+async def choose_keys(url: str, secret: str, folder: Path, people: int = _KEYS) -> list[Keys]:
+    """What each workload asks for, by so many people all over the database; the same at each run."""
     tokens, dice = AccessTokens(secret), random.Random(5)
     connection = await asyncpg.connect(url)
     try:
         sessions = await connection.fetch("SELECT id, user_id FROM auth_session ORDER BY id")
-        chosen = dice.sample(sessions, min(_KEYS, len(sessions)))
+        chosen = dice.sample(sessions, min(people, len(sessions)))
         users = {row["user_id"]: tokens.sign(row["user_id"], row["id"], 86400) for row in chosen}
         universes = await connection.fetch(
             "SELECT owner_id, id FROM universe WHERE owner_id = ANY($1) ORDER BY id", list(users)
@@ -131,11 +130,11 @@ async def choose_keys(url: str, secret: str, folder: Path) -> list[Keys]:
             (f"/maps/{row['id']}", users[row["owner_id"]]) for row in dice.sample(maps, min(_KEYS, len(maps)))
         ],
     }
-    return [_keys(name, chosen_pairs, url, folder) for name, chosen_pairs in pairs.items()]
+    return [_keys(name, chosen_pairs, folder) for name, chosen_pairs in pairs.items()]
 
 
-def _keys(name: str, pairs: list[tuple[str, str]], url: str, folder: Path, *script: str) -> Keys:
-    file = folder / f"{urlsplit(url).path[1:]}-{name.replace(' ', '-')}.keys"
+def _keys(name: str, pairs: list[tuple[str, str]], folder: Path, *script: str) -> Keys:
+    file = folder / f"{len(pairs)}-{name.replace(' ', '-')}.keys"
     file.write_text("".join(f"{path} {token}\n" for path, token in pairs))
     return Keys(name, pairs, file, *script)
 
@@ -157,6 +156,6 @@ async def choose_edits(url: str, secret: str, folder: Path) -> list[Keys]:
         await connection.close()
     pairs = [(f"/maps/{row['id']}/edits", tokens.sign(row["user_id"], row["session_id"], 86400)) for row in maps]
     return [
-        _keys("one-cell edits of 32 maps", pairs[1:], url, folder, "edits.lua"),
-        _keys("one-cell edits of one map", pairs[:1], url, folder, "edits.lua"),
+        _keys("one-cell edits of 32 maps", pairs[1:], folder, "edits.lua"),
+        _keys("one-cell edits of one map", pairs[:1], folder, "edits.lua"),
     ]

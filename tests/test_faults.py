@@ -400,7 +400,7 @@ class TestStop:
             assert slow.result().status_code == 200
             assert slow.result().json()["name"] == "in time"
             assert server.process.wait(10) == 0
-            assert time.monotonic() - start < self.GRACE + 8
+            assert time.monotonic() - start < self.GRACE + 4
             assert half.recv(12) == b"HTTP/1.1 503"
         assert not postgres(home)
         assert "Traceback" not in server.log.read_text()
@@ -421,7 +421,7 @@ class TestStop:
                     threads.submit(client.get, "/universes?q=x")
                 time.sleep(0.3)
                 server.process.send_signal(signal.SIGTERM)
-                end = time.monotonic() + self.GRACE + 8
+                end = time.monotonic() + self.GRACE + 4
                 # It is done with serving when it comes to stop PostgreSQL.
                 while not any(one.name() == "pg_ctl" for one in psutil.Process(server.process.pid).children()):
                     assert time.monotonic() < end
