@@ -122,6 +122,20 @@ class TestEdit:
         assert len(document["lights"]) == 1
         assert document["lights"][0].pop("id")
 
+    @pytest.mark.parametrize(
+        "faulty",
+        [
+            {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": "a", "height": [], "symbol": "#"},
+            {"op": "set", "layer": "ground", "cells": 3},
+            {"op": "paste", "layer": "ground", "x": 0, "y": 0, "rows": [1]},
+        ],
+        ids=lambda edit: edit["op"],
+    )
+    async def test_what_is_faulty_is_refused(self, owner: Person, faulty: dict[str, Any]) -> None:
+        one = await owner.map(grid_data=grid(4, 3))
+        answer = await edit(owner, one["id"], faulty)
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_EDIT")
+
     async def test_layers_legend_and_size(self, owner: Person) -> None:
         one = await owner.map(grid_data=grid(4, 3))
         answer = await edit(
