@@ -432,7 +432,7 @@ class _Editor:
                     inside = 0 <= moved["x"] < size[0] and 0 <= moved["y"] < size[1]
                 self.draft.put(name, item, moved if inside else None)
         if "background" in self.draft.frame:
-            self.draft.set_value("background", _moved(self.draft.frame["background"], *shift))
+            self.draft.set_value("background", [_moved(self.draft.frame["background"], *shift)])
 
     # Rules
 

@@ -156,6 +156,22 @@ class TestReplay:
         with pytest.raises(Conflict, match=r"the legend no longer has a symbol that belongs in cell \(1, 1\)"):
             store.replay(inverse(over))
 
+    @pytest.mark.parametrize(
+        "together",
+        [
+            [{"op": "update_legend", "legend": [{"symbol": "%"}]}, cell(2, 1, "%")],
+        ],
+    )
+    def test_entries_come_and_go_with_what_is_painted_in_them(self, together: list[Document]) -> None:
+        """Back and forth, each time by what the step before has recorded."""
+        store = Store(tavern())
+        before = store.document()
+        change = store.edit(*together)
+        after = store.document()
+        for state in (before, after, before, after):
+            change = store.replay(inverse(change))
+            assert store.document() == state
+
     def test_a_removed_layer_comes_back_with_its_cells(self) -> None:
         store = Store(tavern())
         before = store.document()
@@ -223,5 +239,5 @@ class TestSummary:
         assert counts(change) == {"cells": 1, "entities": ["e"], "walls": ["new-0", "new-1"]}
         change = store.edit({"op": "resize", "width": 5, "height": 3, "anchor": "right"})
         assert summary(change) == "size 5 x 3, entity Old chest, 2 walls, background"
-        assert counts(change)["width"] == 5
+        assert (counts(change)["width"], counts(change)["map"]) == (5, ["background"])
         assert summary(store.edit()) == "nothing"
