@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import randbelow
 from typing import Any, Final, TypeAlias
 
+import orjson
+
 from game.grid.canvas import Canvas, Steps
 from game.grid.changes import Draft, Edited, Item, cut_off
 from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, Frame
@@ -111,7 +113,8 @@ def apply(
     """Apply edits to a map; a generator that yields the chunks it wants and returns what to store (`Edited`).
 
     Takes the map's valid frame and size in cells, the edits as parsed JSON, and a function that makes an id.
-    The frame is left as it is. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`.
+    The frame is left as it is. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`; or
+    just `edits`, when together they make the frame larger than `limits.max_frame`.
     """
     if not isinstance(edits, list):
         raise _fault("edits", "wrong_type", "must be a list")
@@ -120,7 +123,15 @@ def apply(
     yield from editor.draft.canvas.want({key for edit in parsed for key in editor.reached(edit)})
     for index, edit in enumerate(parsed):
         yield from editor.apply(edit, f"edits[{index}]")
-    return editor.draft.finished()
+    edited = editor.draft.finished()
+    if edited.frame is not None and (much := _bytes(edited.frame)) > limits.max_frame and much > _bytes(frame):
+        message = f"make the map too large: all but its rows is at most {limits.max_frame:,} bytes of JSON"
+        raise _fault("edits", "too_large", message)
+    return edited
+
+
+def _bytes(frame: Frame) -> int:
+    return len(orjson.dumps(frame))
 
 
 def _fault(place: str, code: str, message: str) -> GridError:

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from game.grid.canvas import run
 from game.grid.chunks import CHUNK
-from game.grid.document import Breach, GridError, check
+from game.grid.document import Breach, GridError, Limits, check
+from game.grid.edits import apply
 from tests.grid.maps import Document, Store, edits, maps, naive, paints
 
 
@@ -264,6 +266,33 @@ class TestMap:
             {"op": "resize", "width": 5, "height": 7, "anchor": "bottom"},
         )
         assert store.document()["layers"][0]["rows"].index("#####") == 2
+
+    def test_edits_make_a_map_only_so_large(self) -> None:
+        limits = Limits(max_frame=1000)
+
+        def edit(document: Document, *edits: Document) -> Document:
+            store = Store(document)
+            steps = apply(store.frame, store.width, store.height, list(edits), str, limits)
+            store.keep(run(steps, store.load))
+            return store.document()
+
+        def grow(length: int) -> Document:
+            return {"op": "update_map", "changes": {"mine": "x" * length}}
+
+        assert edit(tavern(), grow(900), grow(10))["mine"] == "x" * 10
+        for more in (
+            grow(1000),
+            {"op": "put_entity", "entity": {"id": "e", "x": 0, "y": 0, "name": "x" * 1000}},
+            {"op": "update_layer", "name": "ground", "changes": {"mine": "x" * 1000}},
+        ):
+            with pytest.raises(GridError) as caught:
+                edit(tavern(), more)
+            assert [(breach.place, breach.code) for breach in caught.value.breaches] == [("edits", "too_large")]
+        # One that came in larger can still be edited, but for growing.
+        large = tavern(mine="x" * 2000)
+        assert edit(large, grow(1999))["mine"] == "x" * 1999
+        with pytest.raises(GridError, match="too large"):
+            edit(large, grow(2001))
 
 
 class TestResize:
