@@ -28,7 +28,9 @@ _EDITS: list[dict[str, Any]] = [
     {"op": "update_layer", "name": "roof", "changes": {"opacity": 0.5}},
     {"op": "move_layer", "name": "roof", "index": 0},
     {"op": "remove_layer", "name": "roof"},
-    {"op": "update_legend", "legend": [{"symbol": "~", "name": "water", "color": "#4f7cac"}]},
+    {"op": "update_legend", "legend": [{"symbol": "~", "name": "water", "color": "#4f7cac"}], "index": 2},
+    {"op": "remove_legend_entry", "symbol": ","},
+    {"op": "update_map", "changes": {"grid_type": "hex_row", "background": None, "properties": {"mood": "dark"}}},
     {"op": "resize", "width": 80, "height": 60, "anchor": "top_left"},
 ]
 

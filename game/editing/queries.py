@@ -134,7 +134,7 @@ def _touched(touched: Mapping[str, Any]) -> str:
             few = ", ".join(what[:3])
             parts.append(f"{name} {few}{f' and {len(what) - 3} more' if len(what) > 3 else ''}")
         else:
-            parts.append(f"{name} {what}" if what is not True else name)
+            parts.append(f"{name} {what}")
     return ", ".join(parts)[:300]
 
 

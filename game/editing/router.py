@@ -119,14 +119,17 @@ def _name_things(edits: list[Any]) -> None:
 
 
 def _cells(edits: list[Any]) -> int:
-    """About how many cells edits paint: enough to know whether the work is long."""
-    return sum(
-        int(edit.get("width", 1)) * int(edit.get("height", 1))
-        + len(edit.get("cells", ()))
-        + sum(map(len, edit.get("rows", ())))
-        for edit in edits
-        if isinstance(edit, dict)
-    )
+    """About how many cells edits paint: enough to know whether the work is long. What is faulty paints none."""
+    count = 0
+    for edit in edits:
+        match edit:
+            case {"width": int(width), "height": int(height)}:
+                count += width * height
+            case {"cells": list(cells)}:
+                count += len(cells)
+            case {"rows": list(rows)}:
+                count += sum(len(row) for row in rows if isinstance(row, str))
+    return count
 
 
 async def _turn(

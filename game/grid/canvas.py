@@ -120,9 +120,16 @@ class Canvas:
         """The chunks of a whole layer that may hold more than empty cells."""
         return [key for key in self._now if key[0] == layer]
 
-    def has(self, layer: int, symbol: str) -> bool:
-        """Whether a whole layer has a symbol other than the space anywhere."""
-        return any(symbol in row for key in self.used(layer) for row in self._now[key])
+    def find(self, layer: int, symbol: str) -> tuple[int, int] | None:
+        """The first cell (x, y), row by row, in which a whole layer has a symbol other than the space."""
+        cells = (
+            (band * CHUNK + line, column * CHUNK + row.index(symbol))
+            for _, column, band in self.used(layer)
+            for line, row in enumerate(self._now[layer, column, band])
+            if symbol in row
+        )
+        first = min(cells, default=None)
+        return first and (first[1], first[0])
 
     def is_empty(self, layer: int) -> bool:
         """Whether a whole layer has nothing but empty cells."""

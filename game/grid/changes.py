@@ -4,14 +4,15 @@ A **change** is a JSON list of parts. Each part says what was before and what is
 turned round (`inverse`) and needs nothing else for undo, redo, or the map as it was:
 
     {"cells": layer key, "runs": [[x, y, count, before, after], ...]}
-    {"list": "walls", "before": item or null, "after": item or null, "from": index or null, "to": index or
-    null} {"value": "background", "before": ..., "after": ...}
+    {"list": "walls", "before": item or null, "after": item or null, "from": index or null, "to": index or null}
+    {"value": "background", "before": [value] or [], "after": [value] or []}
     {"size": [width, height], "before": [width, height], "shift": [dx, dy]}
 
 A part of a list adds (no `before`), removes (no `after`), replaces, or moves (both and two indexes) one item
 of the frame: legend entries by symbol, layers by name (as they are in the frame, with their mark in place of
-rows), all others by id. `"new": true` marks the item for which the list itself was made. A part of the size
-moves all cells; it loses none, because a change empties the cells that get cut off before.
+rows), all others by id. `"new": true` marks the item for which the list itself was made. A part of a value sets
+any other key of the frame; `[]` says that the key was not there, which is not the same as `[null]`. A part of the
+size moves all cells; it loses none, because a change empties the cells that get cut off before.
 
 Undo is the inverse of a change, replayed. It must be refused where a later change `overlaps`; besides,
 `replay` itself refuses where the map does not hold what the change left there, so a map never gets broken by
@@ -21,6 +22,8 @@ it.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
+
+import orjson
 
 from game.grid.canvas import Canvas, Steps, unpack
 from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
@@ -49,6 +52,9 @@ _ONE: Final = {
     "lights": "light",
 }
 
+_OFF_THE_MAP: Final = {"legend", "layers"}
+"""The lists whose items have no place on the map."""
+
 
 class Conflict(Exception):
     """A change cannot be replayed on the map as it is now; the message says why, for people."""
@@ -74,6 +80,7 @@ class Draft:
         self.canvas = Canvas(width, height)
         self._change: Change = []
         self._lists: dict[str, dict[Any, Item]] = {}
+        self._values: dict[str, list[Any]] = {}  # that were set, as they were before
 
     def items(self, name: str) -> dict[Any, Item]:
         """A list of the frame by the names of its items, in order; one without a name stands under its
@@ -115,16 +122,22 @@ class Draft:
                 part["new"] = True
         elif after is None or to is not None:
             part["from"], part["to"] = list(items).index(self.find(name, before)), to
-        elif before == after:
+        elif same(before, after):
             return
         self._put(part)
         self._change.append(part)
 
-    def set_value(self, key: str, after: Any) -> None:
-        """Set a key of the frame that is there and is no list of items."""
-        if self.frame[key] != after:
-            self._change.append({"value": key, "before": self.frame[key], "after": after})
-            self.frame[key] = after
+    def value(self, key: str) -> list[Any]:
+        """What a key of the frame holds: [value], or nothing."""
+        return [self.frame[key]] if key in self.frame else []
+
+    def set_value(self, key: str, after: list[Any]) -> None:
+        """Let a key of the frame that is no list of items hold [value], or nothing."""
+        self._values.setdefault(key, self.value(key))
+        if after:
+            self.frame[key] = after[0]
+        else:
+            self.frame.pop(key, None)
 
     def resize(self, width: int, height: int, dx: int, dy: int) -> None:
         """Change the map's size and move its cells, with all layers whole and nothing where it gets cut
@@ -142,6 +155,10 @@ class Draft:
     def finished(self) -> Edited:
         """The result."""
         self.flush()
+        # Once for each, however often it was set: a value may be large.
+        for key, before in self._values.items():
+            if not same(before, after := self.value(key)):
+                self._change.append({"value": key, "before": before, "after": after})
         framed = any("cells" not in part for part in self._change)
         for name, items in self._lists.items():
             if name in self.frame:
@@ -158,7 +175,7 @@ class Draft:
             elif "list" in part:
                 yield from self._replay_item(part)
             elif "value" in part:
-                if self.frame.get(part["value"]) != part["before"]:
+                if self.value(part["value"]) != part["before"]:
                     raise Conflict(f"the {part['value']} has changed since")
                 self.set_value(part["value"], part["after"])
             else:
@@ -204,8 +221,10 @@ class Draft:
             raise Conflict(f"there is another {_ONE[name]} {after[by]}")
         if name == "legend" and after is None:
             yield from self.canvas.want(layers=self.layer_keys())
-            if any(self.canvas.has(layer, before["symbol"]) for layer in self.layer_keys()):
+            if any(self.canvas.find(layer, before["symbol"]) for layer in self.layer_keys()):
                 raise Conflict(f"the {what} is in use")
+            # As with edits: turned round, the cells must come after the entry.
+            self.flush()
         if name == "layers" and (before is None or after is None):
             yield from self._replay_layer(what, before, after)
         self._put(part)
@@ -292,18 +311,23 @@ def _turned(part: Part) -> Part:
     return turned
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are the same: to Python, 1 and true are equal."""
+    sort = orjson.OPT_SORT_KEYS
+    return bool(one == other) and orjson.dumps(one, option=sort) == orjson.dumps(other, option=sort)
+
+
 def overlaps(one: Change, other: Change) -> bool:
     """Whether two changes touched the same cell, item or value; then the earlier cannot be undone by itself.
 
-    A change of size touches all cells and all things on the map. Adding or removing a layer touches all of
-    it; adding or removing a legend entry touches the cells in which its symbol comes or goes.
+    A change of size touches all cells, all things on the map and the background. Adding or removing a layer
+    touches all of it; adding or removing a legend entry touches the cells in which its symbol comes or goes.
     """
     return _meet(one, other) or _meet(other, one)
 
 
 def _meet(one: Change, other: Change) -> bool:
-    sized = any("size" in part for part in one)
-    if sized and any("list" not in part or part["list"] not in ("legend", "layers") for part in other):
+    if any("size" in part for part in one) and any(map(_lies_on_map, other)):
         return True
     things = {thing for part in one for thing in _things(part)}
     if any(thing in things for part in other for thing in _things(part)):
@@ -325,6 +349,11 @@ def _meet(one: Change, other: Change) -> bool:
             if any(x < end and begin < x + count for begin, end in runs.get((part["cells"], y), ())):
                 return True
     return False
+
+
+def _lies_on_map(part: Part) -> bool:
+    """Whether a part touches what a change of size moves."""
+    return part.get("list") not in _OFF_THE_MAP and part.get("value", "background") == "background"
 
 
 def _things(part: Part) -> set[tuple[str, Any]]:
@@ -361,8 +390,8 @@ def summary(change: Change) -> str:
 
 
 def counts(change: Change) -> dict[str, Any]:
-    """What a change touched, for programs: `{"cells": 12, "entities": ["id", ...], ...}`, only what there
-    is."""
+    """What a change touched, for programs: `{"cells": 12, "entities": ["id", ...], "map": ["background"]}`,
+    only what there is."""
     cells = sum(count for part in change for _, _, count, *_ in part.get("runs", ()))
     touched: dict[str, Any] = {"cells": cells} if cells else {}
     for part in change:
@@ -374,7 +403,7 @@ def counts(change: Change) -> dict[str, Any]:
         elif "size" in part:
             touched["width"], touched["height"] = part["size"]
         elif "value" in part:
-            touched[part["value"]] = True
+            touched.setdefault("map", []).append(part["value"])
     return touched
 
 

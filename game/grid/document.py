@@ -29,6 +29,7 @@ class Limits:
     max_lights: int = 10_000
     max_string: int = 65_536  # characters
     max_depth: int = 32
+    max_frame: int = 16 * 2**20  # bytes of JSON without the rows, as far as edits may make it grow
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -3,11 +3,14 @@
 Each edit is an object with an `op`; the table `_FIELDS` lists the ops and their fields. All edits of a
 request are applied in order, or none. They ask only for the chunks that they touch: those of `set`,
 `fill_rectangle` and `paste` in one go for the whole request, those of `flood_fill` as the flood spreads,
-whole layers for `replace`, `remove_layer` and `resize`.
+whole layers for `replace`, `remove_layer`, `remove_legend_entry` and `resize`.
 
 Cells, rectangles and pasted rows must lie on the map, and every symbol must be the space or in the legend.
 `put_...` replaces the item of that id as a whole, or adds it; without an id it gets a new one.
-`update_layer` and `update_legend` change only the keys that they name, and null removes a key (RFC 7396).
+`update_layer`, `update_legend` and `update_map` take JSON merge patches (RFC 7396): at any depth, only the keys
+that they name change, and null removes a key. `update_map` changes the document's own keys, those of a game among
+them, but for its size and its lists, which have edits of their own. `update_legend` adds entries that are new at
+`index`, or at the end. `remove_legend_entry` is refused while a cell has the symbol.
 `resize` is a crop as in Tiled: what is cut off is lost, cells as well as the entities, lights, walls and
 doors that would lie outside.
 """
@@ -16,6 +19,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from secrets import randbelow
 from typing import Any, Final, TypeAlias
+
+import orjson
 
 from game.grid.canvas import Canvas, Steps
 from game.grid.changes import Draft, Edited, Item, cut_off
@@ -70,9 +75,19 @@ _FIELDS: Final[Mapping[str, Mapping[str, _Field]]] = {
     "update_layer": {"name": ("text", _NEEDED), "changes": ("object", _NEEDED)},
     "remove_layer": {"name": ("text", _NEEDED)},
     "move_layer": {"name": ("text", _NEEDED), "index": ("whole", _NEEDED)},
-    "update_legend": {"legend": ("list", _NEEDED)},
+    "update_legend": {"legend": ("list", _NEEDED), "index": ("whole", None)},
+    "remove_legend_entry": {"symbol": ("text", _NEEDED)},
+    "update_map": {"changes": ("object", _NEEDED)},
     "resize": {"width": ("whole", _NEEDED), "height": ("whole", _NEEDED), "anchor": ("text", "top_left")},
 }
+_OTHER_EDITS: Final = {
+    "width": "resize",
+    "height": "resize",
+    "legend": "update_legend or remove_legend_entry",
+    "layers": "add_layer, update_layer, move_layer or remove_layer",
+    **{name: f"put_{kind} or remove_{kind}" for kind, name in _KINDS.items()},
+}
+"""The keys of a document that `update_map` leaves alone, and the edits that change them."""
 _CELL: Final[Mapping[str, _Field]] = {
     "x": ("whole", _NEEDED),
     "y": ("whole", _NEEDED),
@@ -98,7 +113,8 @@ def apply(
     """Apply edits to a map; a generator that yields the chunks it wants and returns what to store (`Edited`).
 
     Takes the map's valid frame and size in cells, the edits as parsed JSON, and a function that makes an id.
-    The frame is left as it is. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`.
+    The frame is left as it is. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`; or
+    just `edits`, when together they make the frame larger than `limits.max_frame`.
     """
     if not isinstance(edits, list):
         raise _fault("edits", "wrong_type", "must be a list")
@@ -107,7 +123,15 @@ def apply(
     yield from editor.draft.canvas.want({key for edit in parsed for key in editor.reached(edit)})
     for index, edit in enumerate(parsed):
         yield from editor.apply(edit, f"edits[{index}]")
-    return editor.draft.finished()
+    edited = editor.draft.finished()
+    if edited.frame is not None and (much := _bytes(edited.frame)) > limits.max_frame and much > _bytes(frame):
+        message = f"make the map too large: all but its rows is at most {limits.max_frame:,} bytes of JSON"
+        raise _fault("edits", "too_large", message)
+    return edited
+
+
+def _bytes(frame: Frame) -> int:
+    return len(orjson.dumps(frame))
 
 
 def _fault(place: str, code: str, message: str) -> GridError:
@@ -200,7 +224,7 @@ class _Editor:
 
     def whole(self, edit: Edit) -> Iterable[int]:
         """The layers that an edit needs whole."""
-        if edit["op"] == "resize":
+        if edit["op"] in ("resize", "remove_legend_entry"):
             return self.draft.layer_keys()
         if edit["op"] not in ("replace", "remove_layer"):
             return ()
@@ -338,9 +362,7 @@ class _Editor:
         rows = layer.pop("rows", None)
         self.check_layer(layer, rows, f"{place}.layer")
         self.check_room("layers", f"{place}.layer")
-        if index is not None and index > len(self.draft.items("layers")):
-            message = f"must be at most {len(self.draft.items('layers'))}, the number of layers"
-            raise _fault(f"{place}.index", "out_of_range", message)
+        self.check_index("layers", index, "layers", place)
         taken = set(self.draft.layer_keys())
         # By chance, so that hardly ever is it the key of a layer whose removal somebody may still undo.
         while (key := randbelow(_LAYER_KEYS)) in taken:
@@ -356,7 +378,7 @@ class _Editor:
         if "rows" in edit["changes"]:
             message = "cannot be changed here: paste or set cells"
             raise _fault(f"{place}.changes.rows", "unknown_field", message)
-        after = _merged(before, edit["changes"])
+        after = _patched(before, edit["changes"])
         layer = {name: value for name, value in after.items() if name != "rows"}
         self.check_layer(layer, None, f"{place}.changes", renamed_from=edit["name"])
         self.draft.put("layers", before, after)
@@ -381,17 +403,51 @@ class _Editor:
             self.draft.put("layers", before, before, edit["index"])
 
     def update_legend(self, edit: Edit, place: str) -> None:
-        for index, changes in enumerate(edit["legend"]):
-            here = f"{place}.legend[{index}]"
+        index = edit["index"]
+        self.check_index("legend", index, "legend entries", place)
+        for number, changes in enumerate(edit["legend"]):
+            here = f"{place}.legend[{number}]"
             symbol = changes.get("symbol") if isinstance(changes, dict) else None
             before = self.draft.items("legend").get(symbol) if isinstance(symbol, str) else None
-            after = _merged(before or {}, changes) if isinstance(changes, dict) else changes
+            after = _patched(before, changes)
             self.check({"legend": [after]}, "legend[0]", here)
-            if before is None:
-                self.check_room("legend", here)
-            self.draft.put("legend", before, after)
+            if before is not None:
+                self.draft.put("legend", before, after)
+                continue
+            self.check_room("legend", here)
+            self.draft.put("legend", None, after, index)
+            if index is not None:
+                index += 1
 
-    # The map's size
+    def remove_legend_entry(self, edit: Edit, place: str) -> None:
+        symbol = edit["symbol"]
+        before = self.draft.items("legend").get(symbol)
+        if before is None:
+            raise _fault(f"{place}.symbol", "not_found", "is the symbol of no legend entry on this map")
+        for name, layer in self.draft.items("layers").items():
+            key = self.draft.cells_of(layer)
+            cell = None if key is None else self.canvas.find(key, symbol)
+            if cell:
+                message = f"is still in cell ({cell[0]}, {cell[1]}) of the layer {name}"
+                raise _fault(f"{place}.symbol", "in_use", message)
+        # What was painted over it until now: undo brings the entry back first, and then the cells.
+        self.draft.flush()
+        self.draft.put("legend", before, None)
+
+    # The map itself
+
+    def update_map(self, edit: Edit, place: str) -> None:
+        changes, here = edit["changes"], f"{place}.changes"
+        for key in changes:
+            if key in _OTHER_EDITS:
+                message = f"cannot be changed here: use {_OTHER_EDITS[key]}"
+                raise _fault(f"{here}.{key}", "unknown_field", message)
+        # The rules for these keys look at one value each, so those that stay need no second look.
+        check(_patched(None, changes), self.limits, here)
+        for key, change in changes.items():
+            held = self.draft.value(key)
+            after = [] if change is None else [_patched(held[0] if held else None, change)]
+            self.draft.set_value(key, after)
 
     def resize(self, edit: Edit, place: str) -> None:
         for side in ("width", "height"):
@@ -432,7 +488,7 @@ class _Editor:
                     inside = 0 <= moved["x"] < size[0] and 0 <= moved["y"] < size[1]
                 self.draft.put(name, item, moved if inside else None)
         if "background" in self.draft.frame:
-            self.draft.set_value("background", _moved(self.draft.frame["background"], *shift))
+            self.draft.set_value("background", [_moved(self.draft.frame["background"], *shift)])
 
     # Rules
 
@@ -476,6 +532,12 @@ class _Editor:
         if layer["name"] != renamed_from and layer["name"] in self.draft.items("layers"):
             raise _fault(f"{place}.name", "duplicate_name", "is the name of another layer")
 
+    def check_index(self, name: str, index: int | None, words: str, place: str) -> None:
+        """Whether a new item of a list can go to an index; None is the end."""
+        count = len(self.draft.items(name))
+        if index is not None and index > count:
+            raise _fault(f"{place}.index", "out_of_range", f"must be at most {count}, the number of {words}")
+
     def check_room(self, name: str, place: str) -> None:
         most = getattr(self.limits, f"max_{name}")
         if len(self.draft.items(name)) >= most:
@@ -514,9 +576,17 @@ def _fill(rows: list[str], line: int, first: int, last: int, old: str, new: str)
         at = row.find(old, end, last + 1)
 
 
-def _merged(before: Item, changes: Item) -> dict[str, Any]:
-    """An object with changes applied; null removes a key."""
-    return {key: value for key, value in {**before, **changes}.items() if value is not None}
+def _patched(value: Any, patch: Any) -> Any:
+    """A JSON value after a merge patch (RFC 7396); both stay as they are."""
+    if not isinstance(patch, dict):
+        return patch
+    patched = dict(value) if isinstance(value, dict) else {}
+    for key, change in patch.items():
+        if change is None:
+            patched.pop(key, None)
+        else:
+            patched[key] = _patched(patched.get(key), change)
+    return patched
 
 
 def _shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:

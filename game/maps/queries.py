@@ -21,13 +21,13 @@ from game.core.hot import HotAnswer, HotRead, path_id
 from game.core.models import rfc3339
 from game.events import queries as events
 from game.grid.canvas import Loaded, Result, Steps, Wanted
+from game.grid.changes import same
 from game.grid.chunks import ChunkKey, join, layer_keys, split
 from game.grid.document import size
 from game.maps.models import Map
 from game.universes import queries as universes
 from game.universes.models import Universe
 
-_SORTED = orjson.OPT_SORT_KEYS
 _MOST_CHASES = 10
 _LARGE_CHUNKS = 16
 _LARGE = 65_536
@@ -329,7 +329,7 @@ async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]
     frame, chunks = await _split(document, layer_keys(row.grid_data))
     stored = (await session.execute(_CHUNKS, _place(row))).all()
     old = {(one.layer, one.x, one.y): one.rows for one in stored}
-    if chunks == old and _same(frame, row.grid_data):
+    if chunks == old and same(frame, row.grid_data):
         return {}
     changed = sorted(key for key in {*old, *chunks} if old.get(key) != chunks.get(key))
     before = {
@@ -341,11 +341,6 @@ async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]
     row.grid_data = frame
     row.width, row.height = size(document)
     return before
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same: to Python, 1 and true are equal."""
-    return bool(one == other) and orjson.dumps(one, None, _SORTED) == orjson.dumps(other, None, _SORTED)
 
 
 async def load_chunks(

@@ -223,4 +223,4 @@ class TestJson:
         text.fill(text.input_value().replace('"width": 12,', '"width": 12,\n  "cell_distance": -1,'))
         editor.press("Control+s")
         expect(editor.page.locator(".wk-faults")).to_contain_text("Line 3 cell_distance must be more than 0")
-        editor.visit.expect(f"422 PATCH {editor.url}")
+        editor.visit.expect(f"422 POST {editor.url}/edits")

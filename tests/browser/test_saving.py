@@ -38,6 +38,35 @@ class TestWhatIsSent:
         assert (put["op"], put["entity"]["x"], put["entity"]["y"]) == ("put_entity", 5, 5)
         assert editor.map()["version"] == 3
 
+    def test_a_tile_that_goes_and_another_kind_of_grid_are_edits(self, editor: MapEditor) -> None:
+        editor.take_tile("wall")
+        editor.field("tile-replace").select_option(label="~  water")
+        editor.button("Delete this tile", exact=False).click()
+        editor.take_tile("floor")
+        editor.write("tile-symbol", "o")
+        editor.show_panel("Map")
+        editor.field("map-grid_type").select_option("hex_row")
+        (request,) = editor.save()
+        assert (request.method, request.url.rpartition("/")[2]) == ("POST", "edits")
+        legend = [{**SMALL["legend"][1], "symbol": "o"}, SMALL["legend"][2]]
+        rows = ["~" * 12, *["~oooooooooo~"] * 6, "~" * 12]
+        layers = [{"name": "ground", "rows": rows}]
+        assert editor.grid() == {**SMALL, "grid_type": "hex_row", "legend": legend, "layers": layers}
+        editor.canvas.focus()
+        editor.press(*["Control+z"] * 4)
+        (request,) = editor.save()
+        assert request.url.rpartition("/")[2] == "edits"
+        assert editor.grid() == SMALL
+
+    def test_what_no_edit_can_say_sends_the_whole_map(self, editor: MapEditor) -> None:
+        editor.run(
+            """(editor) => editor.run('turn', (step) =>
+                step.change({ legend: editor.document.frame.legend.toReversed() }))"""
+        )
+        (request,) = editor.save()
+        assert (request.method, request.url.rpartition("/")[2]) == ("PATCH", editor.map_id)
+        assert editor.grid() == {**SMALL, "legend": SMALL["legend"][::-1]}
+
     def test_the_form_around_it_saves_the_map_first(self, editor: MapEditor) -> None:
         editor.take_tile("water")
         editor.click(3, 3)

@@ -122,6 +122,22 @@ class TestEdit:
         assert len(document["lights"]) == 1
         assert document["lights"][0].pop("id")
 
+    @pytest.mark.parametrize(
+        "faulty",
+        [
+            {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": "a", "height": [], "symbol": "#"},
+            {"op": "set", "layer": "ground", "cells": 3},
+            {"op": "paste", "layer": "ground", "x": 0, "y": 0, "rows": [1]},
+            {"op": "remove_legend_entry", "symbol": "."},
+            {"op": "update_map", "changes": {"width": 9}},
+        ],
+        ids=lambda edit: edit["op"],
+    )
+    async def test_what_is_faulty_is_refused(self, owner: Person, faulty: dict[str, Any]) -> None:
+        one = await owner.map(grid_data=grid(4, 3))
+        answer = await edit(owner, one["id"], faulty)
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_EDIT")
+
     async def test_layers_legend_and_size(self, owner: Person) -> None:
         one = await owner.map(grid_data=grid(4, 3))
         answer = await edit(
@@ -190,6 +206,35 @@ class TestUndoAndRedo:
         answer = await owner.client.post(f"/maps/{one['id']}/undo")
         assert (answer.status_code, answer.json()["code"]) == (409, "EDIT_OVERLAPPED")
 
+    async def test_entries_of_the_legend_and_keys_of_the_map(self, owner: Person) -> None:
+        one = await owner.map(grid_data=grid(4, 1, grid_type="square", mood=None))
+        path = f"/maps/{one['id']}"
+        replace = {"op": "replace", "layer": "ground", "symbol": ".", "with": "o"}
+        stone = {"op": "update_legend", "legend": [{"symbol": "o", "name": "stone"}], "index": 1}
+        for request in (
+            [stone, replace, {"op": "remove_legend_entry", "symbol": "."}],
+            [{"op": "update_map", "changes": {"grid_type": None, "mood": {"now": "dark"}}}],
+            [{"op": "update_map", "changes": {"mood": None}}],
+        ):
+            assert (await edit(owner, one["id"], *request)).status_code == 200
+        states = [
+            (await owner.client.get(path, params={"at_seq": seq})).json()["grid_data"] for seq in range(2, 6)
+        ]
+        legend = [LEGEND[0], {"symbol": "o", "name": "stone"}, LEGEND[2]]
+        named = {**states[0], "legend": legend, "layers": [{"name": "ground", "rows": ["oooo"]}]}
+        rest = {key: value for key, value in named.items() if key not in ("grid_type", "mood")}
+        assert states == [one["grid_data"], named, {**rest, "mood": {"now": "dark"}}, rest]
+        for verb, state in [*zip(["undo"] * 3, states[2::-1], strict=True), ("redo", states[1])]:
+            assert (await owner.client.post(f"{path}/{verb}")).status_code == 200
+            assert (await owner.client.get(path)).json()["grid_data"] == state
+        # What undo and redo have recorded leads back as well.
+        again = [
+            (await owner.client.get(path, params={"at_seq": seq})).json()["grid_data"] for seq in range(5, 10)
+        ]
+        assert again == [states[3], states[2], states[1], states[0], states[1]]
+        restored = await owner.client.post(f"{path}/restore", json={"seq": 4})
+        assert restored.json()["grid_data"] == states[2]
+
 
 class TestHistory:
     async def test_newest_first_in_pages(self, owner: Person) -> None:
@@ -197,8 +242,11 @@ class TestHistory:
         await edit(owner, one["id"], set_cells((0, 0, "#"), (1, 0, "#")))
         await edit(owner, one["id"], {"op": "put_entity", "entity": {"id": "goblin", "x": 1, "y": 0}})
         await owner.client.post(f"/maps/{one['id']}/undo")
-        first = (await owner.client.get(f"/maps/{one['id']}/history?limit=3")).json()
+        keys = {"grid_type": "hex_row", "mood": "dark"}
+        await edit(owner, one["id"], {"op": "update_map", "changes": keys})
+        first = (await owner.client.get(f"/maps/{one['id']}/history?limit=4")).json()
         assert [(item["seq"], item["kind"], item["summary"]) for item in first["items"]] == [
+            (6, "map.edited", "edited: map grid_type, mood"),
             (5, "map.undone", "took back event 4: entities goblin"),
             (4, "map.edited", "edited: entities goblin"),
             (3, "map.edited", "edited: 2 cells"),

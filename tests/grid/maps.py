@@ -39,13 +39,13 @@ class Store:
     def edit(self, *edits: Mapping[str, Any]) -> Change:
         count = iter(range(1000))
         steps = apply(self.frame, self.width, self.height, list(edits), lambda: f"new-{next(count)}")
-        return self._keep(run(steps, self.load))
+        return self.keep(run(steps, self.load))
 
     def replay(self, change: Change) -> Change:
         change = orjson.loads(orjson.dumps(change))
-        return self._keep(run(replay(self.frame, self.width, self.height, change), self.load))
+        return self.keep(run(replay(self.frame, self.width, self.height, change), self.load))
 
-    def _keep(self, edited: Edited) -> Change:
+    def keep(self, edited: Edited) -> Change:
         frame, self.width, self.height, chunks, change = edited
         if frame is not None:
             self.frame = frame
@@ -145,13 +145,22 @@ class Naive:
         self.document["layers"].remove(layer)
         self.document["layers"].insert(index, layer)
 
-    def update_legend(self, legend: Sequence[Document]) -> None:
+    def update_legend(self, legend: Sequence[Document], index: int | None = None) -> None:
+        entries = self.document["legend"]
+        at = len(entries) if index is None else index
         for entry in legend:
-            held = next((old for old in self.document["legend"] if old["symbol"] == entry["symbol"]), None)
+            held = next((old for old in entries if old["symbol"] == entry["symbol"]), None)
             if held is None:
-                self.document["legend"].append(dict(entry))
+                entries.insert(at, dict(entry))
+                at += 1
             else:
                 held.update(entry)
+
+    def remove_legend_entry(self, symbol: str) -> None:
+        self.document["legend"] = [entry for entry in self.document["legend"] if entry["symbol"] != symbol]
+
+    def update_map(self, changes: Document) -> None:
+        patch(self.document, changes)
 
     def resize(self, width: int, height: int, anchor: str = "top_left") -> None:
         old_width, old_height = size(self.document)
@@ -170,6 +179,8 @@ class Naive:
         zero, moved = centre(self.grid.type, (0, 0)), centre(self.grid.type, (dx, dy))
         px, py = (dx, dy) if self.grid.type not in HEXES else (moved[0] - zero[0], moved[1] - zero[1])
         right, bottom = extent(self.grid.type, width, height)
+        if "background" in self.document:
+            self.document["background"]["x"] += px
         for name in ("entities", "walls"):
             by = (dx, dy) if name == "entities" else (px, py)
             kept = []
@@ -188,6 +199,24 @@ class Naive:
                     kept.append(item)
             if name in self.document:
                 self.document[name] = kept
+
+
+def patch(target: Document, changes: Document) -> None:
+    """RFC 7396, in place."""
+    for key, value in changes.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            if not isinstance(target.get(key), dict):
+                target[key] = {}
+            patch(target[key], value)
+        else:
+            target[key] = value
+
+
+def legend_of(document: Mapping[str, Any]) -> list[str]:
+    """The symbols of the legend."""
+    return [entry["symbol"] for entry in document["legend"]]
 
 
 @st.composite
@@ -215,6 +244,9 @@ def maps(draw: st.DrawFn) -> Document:
         "legend": [{"symbol": symbol} for symbol in SYMBOLS],
         "layers": layers,
         "entities": entities,
+        **draw(
+            st.sampled_from([{}, {"mood": None}, {"mood": {"a": None, "b": {"c": 1}}, "background": {"x": 1}}])
+        ),
     }
     return document if draw(st.booleans()) else {**document, "walls": walls}
 
@@ -222,7 +254,8 @@ def maps(draw: st.DrawFn) -> Document:
 def paints(document: Mapping[str, Any]) -> st.SearchStrategy[Document]:
     """Valid edits of cells."""
     width, height = size(document)
-    xs, ys, symbols = st.integers(0, width - 1), st.integers(0, height - 1), st.sampled_from(SYMBOLS + " ")
+    xs, ys, known = st.integers(0, width - 1), st.integers(0, height - 1), [*legend_of(document), " "]
+    symbols = st.sampled_from(known)
     layers = st.sampled_from([layer["name"] for layer in document["layers"]])
     cell = st.fixed_dictionaries({"x": xs, "y": ys, "symbol": symbols})
 
@@ -234,7 +267,7 @@ def paints(document: Mapping[str, Any]) -> st.SearchStrategy[Document]:
         if draw(st.booleans()):
             symbol = draw(symbols)
             return {"op": "fill_rectangle", **place, "width": across, "height": down, "symbol": symbol}
-        row = st.text(SYMBOLS + " ", min_size=across, max_size=across)
+        row = st.text(known, min_size=across, max_size=across)
         rows = draw(st.lists(row, min_size=1, max_size=min(3, height - y)))
         return {"op": "paste", **place, "rows": rows, "transparent": draw(st.booleans())}
 
@@ -264,7 +297,19 @@ def edits(document: Mapping[str, Any]) -> st.SearchStrategy[Document]:
 
     entity = {"id": st.sampled_from(["e0", "e1", "e9"]), **places, "name": st.sampled_from(["Orc", "Elf"])}
     wall = {"id": st.sampled_from(["w", "v"]), **{key: st.integers(0, 9) for key in ("x1", "y1", "x2", "y2")}}
-    entry = {"symbol": st.sampled_from("#%"), "name": st.sampled_from(["rock", "ice"])}
+    entry = {"symbol": st.sampled_from("#%&"), "name": st.sampled_from(["rock", "ice"])}
+    legend = st.lists(st.fixed_dictionaries(entry), max_size=2)
+    mood = st.recursive(
+        st.sampled_from([None, 0, False, "dark"]),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
+        max_leaves=4,
+    )
+    keys: dict[str, st.SearchStrategy[Any]] = {
+        "grid_type": st.sampled_from([None, "square", "hex_row", "hex_column"]),
+        "background": st.sampled_from([None, {"x": 2}, {"x": 2.5, "y": None}]),
+        "mood": mood,
+        "weather": mood,
+    }
     sides = st.sampled_from([1, 2, 3, 63, 64, 65, 71, 128])
     choices: list[st.SearchStrategy[Document]] = [
         paints(document),
@@ -274,9 +319,14 @@ def edits(document: Mapping[str, Any]) -> st.SearchStrategy[Document]:
         op("move_layer", name=st.sampled_from(names), index=st.integers(0, len(names) - 1)),
         op("update_layer", name=st.sampled_from(names), changes=st.just({"opacity": 0.5})),
         op("update_layer", name=st.just(names[0]), changes=st.just({"name": names[0] + "'"})),
-        op("update_legend", legend=st.lists(st.fixed_dictionaries(entry), max_size=2)),
+        op("update_legend", legend=legend),
+        op("update_legend", legend=legend, index=st.integers(0, len(document["legend"]))),
+        op("update_map", changes=st.fixed_dictionaries({}, optional=keys)),
         op("resize", width=sides, height=sides, anchor=st.sampled_from(list(ANCHORS))),
     ]
+    painted = {symbol for layer in document["layers"] for row in layer["rows"] for symbol in row}
+    if free := [symbol for symbol in legend_of(document) if symbol not in painted]:
+        choices.append(op("remove_legend_entry", symbol=st.sampled_from(free)))
     if ids:
         choices.append(op("remove_entity", id=st.sampled_from(ids)))
     if len(names) > 1:

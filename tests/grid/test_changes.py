@@ -135,10 +135,25 @@ class TestReplay:
                 {"op": "set", "layer": "roof", "cells": [{"x": 0, "y": 0, "symbol": "%"}]},
                 "the legend entry % is in use",
             ),
+            (
+                {"op": "remove_legend_entry", "symbol": "~"},
+                {"op": "update_legend", "legend": [{"symbol": "~", "name": "ice"}]},
+                "there is another legend entry ~",
+            ),
+            (
+                {"op": "update_map", "changes": {"grid_type": "hex_row"}},
+                {"op": "update_map", "changes": {"grid_type": None}},
+                "the grid_type has changed since",
+            ),
+            (
+                {"op": "update_map", "changes": {"mine": None}},
+                {"op": "update_map", "changes": {"mine": 1}},
+                "the mine has changed since",
+            ),
         ],
     )
     def test_refuses_what_would_break_the_map(self, first: Document, later: Document, reason: str) -> None:
-        store = Store(tavern())
+        store = Store(tavern(mine=None))
         change = store.edit(first)
         later_change = store.edit(later)
         before = store.document()
@@ -155,6 +170,61 @@ class TestReplay:
         store.replay(inverse(added))
         with pytest.raises(Conflict, match=r"the legend no longer has a symbol that belongs in cell \(1, 1\)"):
             store.replay(inverse(over))
+
+    @pytest.mark.parametrize(
+        ("mine", "patch"),
+        [
+            ({}, None),
+            ({}, 1),
+            ({"mine": None}, None),
+            ({"mine": None}, 1),
+            ({"mine": 1}, None),
+            ({"mine": 1}, True),
+        ],
+    )
+    def test_absent_null_and_present_are_three(self, mine: Document, patch: Any) -> None:
+        store = Store(tavern(**mine))
+        change = store.edit({"op": "update_map", "changes": {"mine": patch}})
+        after = tavern() if patch is None else tavern(mine=patch)
+        for _ in range(2):
+            assert str(store.document().get("mine", "absent")) == str(after.get("mine", "absent"))
+            change = store.replay(inverse(change))
+            assert store.document() == tavern(**mine)
+            assert str(store.document().get("mine", "absent")) == str(mine.get("mine", "absent"))
+            change = store.replay(inverse(change))
+
+    def test_a_value_that_was_set_often_is_recorded_once(self) -> None:
+        store = Store(tavern())
+        there = [{"op": "update_map", "changes": {"mine": number}} for number in range(3)]
+        back = {"op": "update_map", "changes": {"mine": None}}
+        assert store.edit(*there, back) == []
+        assert store.edit(*there) == [{"value": "mine", "before": [], "after": [2]}]
+
+    @pytest.mark.parametrize(
+        "together",
+        [
+            [
+                {"op": "replace", "layer": "ground", "symbol": ".", "with": "~"},
+                {"op": "remove_legend_entry", "symbol": "."},
+            ],
+            [
+                {"op": "update_legend", "legend": [{"symbol": "o", "name": "stone"}], "index": 1},
+                {"op": "replace", "layer": "ground", "symbol": "#", "with": "o"},
+                {"op": "remove_legend_entry", "symbol": "#"},
+                {"op": "add_layer", "layer": {"name": "new", "rows": ["o   ", "    ", "    "]}},
+            ],
+            [{"op": "update_legend", "legend": [{"symbol": "%"}]}, cell(2, 1, "%")],
+        ],
+    )
+    def test_entries_come_and_go_with_what_is_painted_in_them(self, together: list[Document]) -> None:
+        """Back and forth, each time by what the step before has recorded."""
+        store = Store(tavern())
+        before = store.document()
+        change = store.edit(*together)
+        after = store.document()
+        for state in (before, after, before, after):
+            change = store.replay(inverse(change))
+            assert store.document() == state
 
     def test_a_removed_layer_comes_back_with_its_cells(self) -> None:
         store = Store(tavern())
@@ -202,11 +272,26 @@ class TestOverlaps:
             (ENTITY, {"op": "put_entity", "entity": {"id": "f", "x": 0, "y": 0}}),
             (ENTITY, {"op": "put_wall", "wall": {"id": "e", "x1": 0, "y1": 0, "x2": 1, "y2": 1}}),
             (cell(1, 1, "~"), {"op": "update_legend", "legend": [{"symbol": "%"}]}),
+            (cell(1, 1, "#"), {"op": "remove_legend_entry", "symbol": "~"}),
+            (cell(1, 1, "~"), {"op": "update_map", "changes": {"mine": 1}}),
+            ({"op": "update_map", "changes": {"mine": 1}}, {"op": "update_map", "changes": {"grid_type": "none"}}),
+            (resize(9, 3), {"op": "update_map", "changes": {"mine": 1}}),
         ],
     )
     def test_different_things_do_not_overlap(self, one: Document, other: Document) -> None:
         store = Store(tavern())
         assert not overlaps(store.edit(one), store.edit(other))
+
+    def test_an_entry_that_goes_is_needed_by_what_was_painted_over(self) -> None:
+        store = Store(tavern())
+        store.edit(cell(1, 1, "~"))
+        painted = store.edit(cell(1, 1, "."))
+        assert overlaps(painted, store.edit({"op": "remove_legend_entry", "symbol": "~"}))
+
+    def test_a_new_size_moves_the_background(self) -> None:
+        store = Store(tavern())
+        sized = store.edit(resize(9, 3))
+        assert overlaps(sized, store.edit({"op": "update_map", "changes": {"background": {"x": 1}}}))
 
     def test_a_layer_that_goes_takes_its_cells(self) -> None:
         store = Store(tavern())
@@ -223,5 +308,5 @@ class TestSummary:
         assert counts(change) == {"cells": 1, "entities": ["e"], "walls": ["new-0", "new-1"]}
         change = store.edit({"op": "resize", "width": 5, "height": 3, "anchor": "right"})
         assert summary(change) == "size 5 x 3, entity Old chest, 2 walls, background"
-        assert counts(change)["width"] == 5
+        assert (counts(change)["width"], counts(change)["map"]) == (5, ["background"])
         assert summary(store.edit()) == "nothing"

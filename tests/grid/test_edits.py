@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from game.grid.canvas import run
 from game.grid.chunks import CHUNK
-from game.grid.document import Breach, GridError, check
+from game.grid.document import Breach, GridError, Limits, check
+from game.grid.edits import apply
 from tests.grid.maps import Document, Store, edits, maps, naive, paints
 
 
@@ -177,6 +179,121 @@ class TestMerging:
         assert after["legend"][0] == {"symbol": "#", "name": "wall", "blocks_sight": True}
         assert {**after["layers"][0], "rows": 0} == {"name": "ground", "visible": False, "mine": 1, "rows": 0}
 
+    def test_at_any_depth(self) -> None:
+        store = Store(tavern())
+        entry = {"symbol": "#", "properties": {"hp": 9, "made": {"of": "oak", "in": 1203}}}
+        store.edit(
+            {"op": "update_legend", "legend": [entry]},
+            {
+                "op": "update_legend",
+                "legend": [{"symbol": "#", "properties": {"hp": None, "made": {"of": "ash"}}}],
+            },
+        )
+        assert store.document()["legend"][0]["properties"] == {"made": {"of": "ash", "in": 1203}}
+
+    @pytest.mark.parametrize(
+        ("value", "patch", "after"),
+        [
+            ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+            ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+            ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+            ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+            ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+            ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+            ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+            ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+            ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+            ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+            ({"a": "foo"}, "bar", "bar"),
+            (["a", "b"], ["c", None], ["c", None]),
+        ],
+    )
+    def test_the_examples_of_rfc_7396(self, value: Any, patch: Any, after: Any) -> None:
+        store = Store(tavern(mine=value))
+        store.edit({"op": "update_map", "changes": {"mine": patch}})
+        assert store.document() == tavern(mine=after)
+
+
+class TestLegend:
+    def test_new_entries_go_to_an_index_and_the_others_stay_where_they_are(self) -> None:
+        store = Store(tavern())
+        legend = [{"symbol": "a"}, {"symbol": "~", "name": "water"}, {"symbol": "b"}]
+        store.edit({"op": "update_legend", "legend": legend, "index": 1})
+        assert "".join(entry["symbol"] for entry in store.document()["legend"]) == "#ab.~"
+        store.edit({"op": "update_legend", "legend": [{"symbol": "c"}], "index": 5})
+        assert "".join(entry["symbol"] for entry in store.document()["legend"]) == "#ab.~c"
+
+    def test_an_entry_goes_once_nothing_is_painted_with_it(self) -> None:
+        store = Store(tavern())
+        remove = {"op": "remove_legend_entry", "symbol": "~"}
+        with pytest.raises(GridError, match=r"edits\[0\].symbol: is still in cell \(2, 2\) of the layer ground"):
+            store.edit(remove)
+        store.edit({"op": "replace", "layer": "ground", "symbol": "~", "with": "."}, remove)
+        assert "".join(entry["symbol"] for entry in store.document()["legend"]) == "#."
+
+    def test_the_first_cell_in_the_way_is_named(self) -> None:
+        document = plain(200)
+        document["layers"] = [{"name": "note"}, {"name": "far", "rows": [" " * 200] * 200}]
+        document["layers"][1]["rows"][70:72] = [" " * 150 + "~" + " " * 49, "~" * 200]
+        with pytest.raises(GridError, match=r"cell \(150, 70\) of the layer far"):
+            Store(document).edit({"op": "remove_legend_entry", "symbol": "~"})
+
+
+class TestMap:
+    def test_keys_of_the_document_and_of_a_game(self) -> None:
+        store = Store(tavern(grid_type="square", background={"x": 1, "y": 2}, properties={"a": 1}, mine=[1]))
+        store.edit(
+            {"op": "update_map", "changes": {"grid_type": "hex_row", "cell_distance": 1.5, "diagonal_rule": None}},
+            {"op": "update_map", "changes": {"background": {"x": None}, "properties": None, "mine": {"a": True}}},
+        )
+        more = {"grid_type": "hex_row", "cell_distance": 1.5, "background": {"y": 2}, "mine": {"a": True}}
+        assert store.document() == tavern(**more)
+
+    @pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), (1, 1.0), ([{"a": 1}], [{"a": True}])])
+    def test_what_python_takes_for_equal_is_a_change(self, old: Any, new: Any) -> None:
+        store = Store(tavern(mine=old))
+        change = store.edit({"op": "update_map", "changes": {"mine": new}})
+        assert change == [{"value": "mine", "before": [old], "after": [new]}]
+        assert str(store.document()["mine"]) == str(new)
+        store.edit({"op": "update_legend", "legend": [{"symbol": "#", "mine": {"a": old}}]})
+        store.edit({"op": "update_legend", "legend": [{"symbol": "#", "mine": {"a": new}}]})
+        assert str(store.document()["legend"][0]["mine"]) == str({"a": new})
+
+    def test_a_type_of_grid_holds_for_what_follows(self) -> None:
+        store = Store(tavern())
+        store.edit(
+            {"op": "update_map", "changes": {"grid_type": "hex_row"}},
+            {"op": "resize", "width": 5, "height": 7, "anchor": "bottom"},
+        )
+        assert store.document()["layers"][0]["rows"].index("#####") == 2
+
+    def test_edits_make_a_map_only_so_large(self) -> None:
+        limits = Limits(max_frame=1000)
+
+        def edit(document: Document, *edits: Document) -> Document:
+            store = Store(document)
+            steps = apply(store.frame, store.width, store.height, list(edits), str, limits)
+            store.keep(run(steps, store.load))
+            return store.document()
+
+        def grow(length: int) -> Document:
+            return {"op": "update_map", "changes": {"mine": "x" * length}}
+
+        assert edit(tavern(), grow(900), grow(10))["mine"] == "x" * 10
+        for more in (
+            grow(1000),
+            {"op": "put_entity", "entity": {"id": "e", "x": 0, "y": 0, "name": "x" * 1000}},
+            {"op": "update_layer", "name": "ground", "changes": {"mine": "x" * 1000}},
+        ):
+            with pytest.raises(GridError) as caught:
+                edit(tavern(), more)
+            assert [(breach.place, breach.code) for breach in caught.value.breaches] == [("edits", "too_large")]
+        # One that came in larger can still be edited, but for growing.
+        large = tavern(mine="x" * 2000)
+        assert edit(large, grow(1999))["mine"] == "x" * 1999
+        with pytest.raises(GridError, match="too large"):
+            edit(large, grow(2001))
+
 
 class TestResize:
     def test_a_crop_takes_what_is_outside_with_it(self) -> None:
@@ -251,6 +368,19 @@ BAD: list[tuple[Any, str, str]] = [
     ({"op": "move_layer", "name": "ground", "index": 1}, ".index", "out_of_range"),
     ({"op": "update_legend", "legend": [{"symbol": "#"}, 4]}, ".legend[1]", "wrong_type"),
     ({"op": "update_legend", "legend": [{"symbol": "ab"}]}, ".legend[0].symbol", "not_a_symbol"),
+    ({"op": "update_legend", "legend": [], "index": 4}, ".index", "out_of_range"),
+    ({"op": "remove_legend_entry", "symbol": "?"}, ".symbol", "not_found"),
+    ({"op": "remove_legend_entry", "symbol": "#"}, ".symbol", "in_use"),
+    ({"op": "update_map", "changes": []}, ".changes", "wrong_type"),
+    ({"op": "update_map", "changes": {"grid_type": "round"}}, ".changes.grid_type", "not_an_option"),
+    ({"op": "update_map", "changes": {"cell_distance": 0}}, ".changes.cell_distance", "out_of_range"),
+    ({"op": "update_map", "changes": {"background": {"x": "1"}}}, ".changes.background.x", "wrong_type"),
+    ({"op": "update_map", "changes": {"background": 1}}, ".changes.background", "wrong_type"),
+    ({"op": "update_map", "changes": {"properties": []}}, ".changes.properties", "wrong_type"),
+    *(
+        ({"op": "update_map", "changes": {key: None}}, f".changes.{key}", "unknown_field")
+        for key in ("width", "height", "legend", "layers", "entities", "walls", "doors", "lights")
+    ),
     ({"op": "resize", "width": 5000, "height": 1}, ".width", "out_of_range"),
     ({"op": "resize", "width": 5, "height": 1, "anchor": "middle"}, ".anchor", "not_an_option"),
 ]
@@ -277,7 +407,11 @@ class TestBadEdits:
         edit = dict(data.draw(edits(document)))
         key = data.draw(st.sampled_from(sorted(edit)))
         values = st.recursive(
-            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=2),
+            st.none()
+            | st.booleans()
+            | st.integers(1 - 2**53, 2**53 - 1)
+            | st.floats(allow_nan=False)
+            | st.text(max_size=2),
             lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
             max_leaves=4,
         )

@@ -10,14 +10,16 @@ const CHUNK = 64; // cells a side, as the server stores them
 const MOST_EDITS = 1000;
 const MOST_BYTES = 1_000_000;
 const MOST_CELLS = 20_000; // of one `set`
+const MOST_TILES = 4096; // in the legend, as the server takes them
 const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
 const SMALLEST_PASTE = 40;
 const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
 
 /**
  * What changed from `base` to `frame`: {edits, complete}. The layers of both are told apart by their keys.
- * `complete` is false where no edit can say it (keys that the editor does not know, removed legend entries,
- * things without an id): then the whole document has to be sent.
+ * `complete` is false where no edit can say it, and the whole document has to be sent: things without an id; layers
+ * that gain or lose their rows, or come without; a null where there was none, because in a patch it removes; tiles that
+ * stay, in another order; and new tiles for which a full legend has no room before the old ones go.
  */
 export function difference(base, frame) {
   const edits = [];
@@ -26,6 +28,8 @@ export function difference(base, frame) {
     from = resized(from, edit.width, edit.height, ...anchorShift(from, edit.width, edit.height, edit.anchor));
     edits.push(edit);
   }
+  const map = patchOf(from.other, frame.other);
+  if (map) edits.push({ op: 'update_map', changes: map });
   const legend = legendEdits(from.legend, frame.legend);
   edits.push(...legend.edits);
   const layers = layerEdits(from.layers, frame.layers);
@@ -34,12 +38,14 @@ export function difference(base, frame) {
     const before = from.layers.find(({ key }) => key === layer.key)?.cells;
     if (layer.cells) edits.push(...cellEdits(layer.meta.name, before ?? null, layer.cells, frame.width));
   }
-  let complete = legend.complete && layers.complete && same(from.other, frame.other);
+  let complete = legend.complete && layers.complete && same(merged(from.other, map ?? {}), frame.other);
   for (const [list, one] of Object.entries(ONE)) {
     const things = thingEdits(from[list], frame[list], one);
     edits.push(...things.edits);
     complete &&= things.complete;
   }
+  // Last, when no cell has them any more.
+  edits.push(...legend.removals);
   return { edits, complete };
 }
 
@@ -60,37 +66,63 @@ function resizeEdits(base, frame) {
   ];
 }
 
+/** {edits, removals, complete}: what changes entries and adds new ones after their neighbours, what removes them. */
 function legendEdits(before, after) {
   const old = new Map(before.map((entry) => [entry.symbol, entry]));
+  const kept = new Set(after.map(({ symbol }) => symbol));
+  const order = [...old.keys()];
   const changed = [];
-  // A value that is null itself would be read as a removal.
+  const added = [];
   let complete = true;
-  for (const entry of after) {
-    const changes = changesOf(old.get(entry.symbol) ?? {}, entry);
-    if (changes || !old.has(entry.symbol)) changed.push({ symbol: entry.symbol, ...changes });
-    complete &&= !Object.entries(changes ?? {}).some(([field, value]) => value === null && field in entry);
-  }
-  const expected = [
-    ...before.map(({ symbol }) => symbol),
-    ...after.map(({ symbol }) => symbol).filter((symbol) => !old.has(symbol)),
-  ];
+  after.forEach((entry, at) => {
+    const { symbol } = entry;
+    const changes = patchOf(old.get(symbol) ?? {}, entry) ?? {};
+    complete &&= same(merged(old.get(symbol) ?? {}, changes), entry);
+    if (old.has(symbol)) {
+      if (Object.keys(changes).length) changed.push({ ...changes, symbol });
+    } else if (!order.includes(symbol)) {
+      const left = after[at - 1]?.symbol;
+      const index = order.indexOf(left) + 1;
+      if (!added.length || added.at(-1).legend.at(-1).symbol !== left) {
+        added.push({ op: 'update_legend', legend: [], ...(index < order.length && { index }) });
+      }
+      added.at(-1).legend.push({ ...changes, symbol });
+      order.splice(index, 0, symbol);
+    }
+  });
+  const gone = [...old.keys()].filter((symbol) => !kept.has(symbol));
+  complete &&= order.length <= MOST_TILES || !gone.length;
+  const reached = order.filter((symbol) => kept.has(symbol));
+  const wanted = after.map(({ symbol }) => symbol);
   return {
-    edits: changed.length ? [{ op: 'update_legend', legend: changed }] : [],
-    complete:
-      complete &&
-      same(
-        expected,
-        after.map(({ symbol }) => symbol),
-      ),
+    edits: [...(changed.length ? [{ op: 'update_legend', legend: changed }] : []), ...added],
+    removals: gone.map((symbol) => ({ op: 'remove_legend_entry', symbol })),
+    complete: complete && same(reached, wanted),
   };
 }
 
-/** The keys that differ, with null for those that are gone; null when none does (RFC 7396). */
-function changesOf(before, after) {
-  const changes = {};
-  for (const [key, value] of Object.entries(after)) if (!same(before[key], value)) changes[key] = value;
-  for (const key of Object.keys(before)) if (!(key in after)) changes[key] = null;
-  return Object.keys(changes).length ? changes : null;
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** The merge patch (RFC 7396) from one object to another, null for keys that are gone; null when they are equal. */
+function patchOf(before, after) {
+  const patch = {};
+  for (const [key, value] of Object.entries(after)) {
+    const old = Object.hasOwn(before, key) ? before[key] : undefined;
+    if (!same(old, value)) patch[key] = isObject(old) && isObject(value) ? patchOf(old, value) : value;
+  }
+  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) patch[key] = null;
+  return Object.keys(patch).length ? patch : null;
+}
+
+/** A JSON value after a merge patch (RFC 7396). */
+function merged(value, patch) {
+  if (!isObject(patch)) return patch;
+  const next = isObject(value) ? { ...value } : {};
+  for (const [key, change] of Object.entries(patch)) {
+    if (change === null) delete next[key];
+    else next[key] = merged(next[key], change);
+  }
+  return next;
 }
 
 function layerEdits(before, after) {
@@ -125,9 +157,10 @@ function layerEdits(before, after) {
       complete &&= cells !== null;
       return;
     }
-    const changes = changesOf({ ...old.get(key).meta, name: meta.name }, meta) ?? {};
-    if (Object.keys(changes).length) edits.push({ op: 'update_layer', name: meta.name, changes });
-    complete &&= !Object.entries(changes).some(([field, value]) => value === null && field in meta);
+    const renamed = { ...old.get(key).meta, name: meta.name };
+    const changes = patchOf(renamed, meta);
+    if (changes) edits.push({ op: 'update_layer', name: meta.name, changes });
+    complete &&= same(merged(renamed, changes ?? {}), meta);
     complete &&= (cells === null) === (old.get(key).cells === null);
     if (order.indexOf(key) !== index) {
       edits.push({ op: 'move_layer', name: meta.name, index });
@@ -261,12 +294,20 @@ export function applied(frame, edits) {
     resize({ width, height, anchor }) {
       next = resized(next, width, height, ...anchorShift(next, width, height, anchor));
     },
-    update_legend({ legend }) {
+    update_map({ changes }) {
+      next.other = merged(next.other, changes);
+    },
+    update_legend({ legend, index = next.legend.length }) {
       for (const changes of legend) {
-        const index = next.legend.findIndex(({ symbol }) => symbol === changes.symbol);
-        const entry = merged(next.legend[index] ?? {}, changes);
-        next.legend = index < 0 ? [...next.legend, entry] : next.legend.with(index, entry);
+        const at = next.legend.findIndex(({ symbol }) => symbol === changes.symbol);
+        const entry = merged(next.legend[at] ?? {}, changes);
+        next.legend = at < 0 ? next.legend.toSpliced(index++, 0, entry) : next.legend.with(at, entry);
       }
+    },
+    remove_legend_entry({ symbol }) {
+      // Where somebody else has painted with it, it stays.
+      if (next.layers.some(({ cells }) => cells?.includes(symbol.charCodeAt(0)))) return;
+      next.legend = next.legend.filter((entry) => entry.symbol !== symbol);
     },
     remove_layer({ name }) {
       const gone = find(name);
@@ -341,6 +382,3 @@ export function advanced(base, edits, frame) {
   next.layers = next.layers.map((layer) => (kept.has(layer.key) ? layer : { ...layer, key: keys.get(layer.meta.name) }));
   return next;
 }
-
-const merged = (before, changes) =>
-  Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== null));

@@ -42,6 +42,16 @@ export function faultOf({ field = '', message = '' }, edits, frame) {
     fault.text = sentence(`The tile “${frame.legend[at]?.name ?? symbol}”${key ? `, ${key}` : ''}`, message);
     return fault;
   }
+  if (edit.op === 'remove_legend_entry') {
+    fault.place = 'legend';
+    fault.text = sentence(`The tile “${edit.symbol}”`, message);
+    return fault;
+  }
+  if (edit.op === 'update_map') {
+    fault.place = rest.replace(/^changes\.?/, '');
+    fault.text = sentence(fault.place, message);
+    return fault;
+  }
   fault.place = index < 0 ? '' : `layers[${index}]`;
   fault.text = sentence(name ? `The layer “${name}”` : edit.op === 'resize' ? 'The new size' : field, message);
   return fault;
