@@ -285,7 +285,7 @@ class TestServe:
 
     @staticmethod
     def _healthy(metrics: httpx2.Response) -> int:
-        found = re.search(r'requests_total\{method="GET",route="/health",status="200"\} (\d+)', metrics.text)
+        found = re.search(r'request_seconds_count\{method="GET",route="/health",status="200"\} (\d+)', metrics.text)
         return int(found[1]) if found else 0
 
     @staticmethod
