@@ -285,7 +285,8 @@ class TestServe:
 
     @staticmethod
     def _healthy(metrics: httpx2.Response) -> int:
-        found = re.search(r'request_seconds_count\{method="GET",route="/health",status="200"\} (\d+)', metrics.text)
+        labels = r'\{method="GET",route="/health",status="200"\}'
+        found = re.search(rf"request_seconds_count{labels} (\d+)", metrics.text)
         return int(found[1]) if found else 0
 
     @staticmethod
