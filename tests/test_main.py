@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from game.core.settings import Settings
 from game.main import create_app, lifespan
-from tests.conftest import Person, new_client
+from tests.conftest import Person, new_client, sign_up_and_log_in
 
 FOREIGN = "https://evil.example"
 OURS = "https://play.example"
@@ -66,6 +66,29 @@ class TestCors:
         assert answer.status_code == 405
         assert cors_headers(answer) == {}
         assert cors_headers(await owner.client.get("/maps", headers={"origin": FOREIGN})) == {}
+
+    async def test_fast_answers_have_them_too(self, settings: Settings) -> None:
+        async with other_app(settings, cors_origins=[OURS]) as app, new_client(app) as client:
+            person = await sign_up_and_log_in(client)
+            rows = ["." * 200] * 200
+            grid = {
+                "width": 200,
+                "height": 200,
+                "legend": [{"symbol": "."}],
+                "layers": [{"name": "a", "rows": rows}],
+            }
+            for size, path in ((1, "/universes/{universe_id}"), (1, "/maps/{id}"), (200, "/maps/{id}")):
+                place = await person.map(grid_data=grid if size > 1 else {})
+                answer = await person.client.get(path.format(**place), headers={"origin": OURS})
+                assert answer.status_code == 200
+                assert answer.headers["access-control-allow-origin"] == OURS
+                assert "Origin" in answer.headers["vary"]
+            edit = {"op": "set", "layer": "a", "cells": [{"x": 1, "y": 1, "symbol": "."}]}
+            answer = await person.client.post(
+                f"/maps/{place['id']}/edits", json={"edits": [edit]}, headers={"origin": OURS}
+            )
+            assert answer.status_code == 200
+            assert answer.headers["access-control-allow-origin"] == OURS
 
     async def test_only_the_origins_of_the_setting(self, settings: Settings) -> None:
         async with other_app(settings, cors_origins=[OURS]) as app, new_client(app) as client:

@@ -120,22 +120,26 @@ class Edge:
         """
         if scope["method"] != "GET":
             return False
-        exchange = _Exchange(self, scope, _nothing, _nothing, whole)
-        asked = None if exchange.has_origin or exchange.problem() else self._hot.ask(scope)
+        try:
+            exchange = _Exchange(self, scope, _nothing, _nothing, whole)
+            asked = None if exchange.has_origin or exchange.problem() else self._hot.ask(scope)
+        except Exception:
+            # The task meets the same error, and knows what to say.
+            return False
         if asked is None:
             return False
 
         def answer(_: Answer) -> None:
-            try:
-                message = self._hot.answer(scope, asked)
+            sent = False
+            scope["asked"] = asked
+            # Again, an error is the task's.
+            with suppress(Exception):
+                message = scope["answer"] = self._hot.answer(scope, asked)
                 sent = message is not None and exchange.send_whole(message)
-            except Exception:
-                # The task meets the same error, and knows what to say.
-                sent = False
             if sent:
+                del scope["asked"], scope["answer"]
                 exchange.finish()
             else:
-                scope["asked"] = asked
                 otherwise()
 
         asked.row.add_done_callback(answer)
@@ -184,7 +188,8 @@ class _Exchange:
         self._accepted = fields.get(b"accept-encoding", b"")
         self.request_id = request_id or b"%s%08x" % (_WORKER, next(_NUMBERS) & 0xFFFFFFFF)
         scope["request_id"] = self.request_id.decode()
-        self.knows_host = edge.knows_host(host)
+        # Remembered are only names that could be one.
+        self.knows_host = len(host) < 300 and edge.knows_host(host)
         if scope["method"] == "HEAD":
             # The server drops the body; what is left is the answer of a GET.
             self.scope = scope = {**scope, "method": "GET"}
@@ -242,10 +247,12 @@ class _Exchange:
                 self._replaced = True
                 return
             if "lines" in message:
-                if self.send_whole(message):
+                # Headers besides the lines are those of a middleware between: CORS.
+                more = message.get("headers", ())
+                if not more and self.send_whole(message):
                     return
                 lines = message.pop("lines").splitlines()
-                message["headers"] = [tuple(line.split(b": ", 1)) for line in lines]
+                message["headers"] = [*(tuple(line.split(b": ", 1)) for line in lines), *more]
             self.status = message["status"]
             self._dress(message)
             self._held = message

@@ -99,7 +99,8 @@ class HotReads:
         """Answer a request here where that can be done, else in the app."""
         answer = None
         if scope["type"] == "http" and scope["method"] == "GET":
-            asked = scope.pop("asked", None) or self.ask(scope)
+            answer = scope.pop("answer", None)
+            asked = None if answer else scope.pop("asked", None) or self.ask(scope)
             if asked is not None:
                 await asked.row
                 answer = self.answer(scope, asked)
@@ -140,7 +141,7 @@ class HotReads:
         template = _template(scope)
         write = self._writes.get(template)
         writer: Coalescer | None = self._state.hot_writes
-        if write is None or writer is None or not _is_plain_json(scope):
+        if write is None or writer is None or not _is_plain_json(scope, self._state.settings.max_body_size):
             return None, receive
         identity = self._identify(scope)
         messages = [await receive()]
@@ -170,16 +171,16 @@ def _template(scope: Scope) -> str:
     return f"{path[: found.start()]}{{id}}{path[found.end() :]}"
 
 
-def _is_plain_json(scope: Scope) -> bool:
+def _is_plain_json(scope: Scope, most: int) -> bool:
     """Whether a request is a short JSON body with nothing about it that asks for more than to be carried out."""
     is_json = short = False
     for name, value in scope["headers"]:
-        if name in (b"idempotency-key", b"if-match", b"expect", b"content-encoding"):
+        if name in (b"idempotency-key", b"if-match", b"if-none-match", b"expect", b"content-encoding"):
             return False
         if name == b"content-type":
             is_json = value == b"application/json"
         elif name == b"content-length":
-            short = value.isdigit() and len(value) < 6
+            short = value.isdigit() and len(value) < 6 and int(value) <= most
     return is_json and short and not scope["query_string"]
 
 

@@ -34,6 +34,10 @@ class HotProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
 
+def _nothing() -> None:
+    pass
+
+
 _date: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
 
 
@@ -57,5 +61,7 @@ def _send(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) ->
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
-        cycle.on_response()
+        # As uvicorn's own way does it: without, protocol and cycle hold each other.
+        on_response, cycle.on_response = cycle.on_response, _nothing
+        on_response()
     return True

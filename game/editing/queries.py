@@ -207,6 +207,7 @@ def render_region(row: Any) -> HotAnswer:
     return HotAnswer(orjson.dumps(body), row["version"])
 
 
+_LONGEST_QUERY = 1000
 _PARAMETERS = {b"x": "x", b"y": "y", b"width": "width", b"height": "height"}
 
 
@@ -217,6 +218,8 @@ def _region_question(scope: Scope) -> tuple[Any, ...] | None:
         numbers = {name: int(pairs.pop(raw)) for raw, name in _PARAMETERS.items()}
         map_id = UUID(scope["path_params"]["id"])
     except (KeyError, ValueError):
+        return None
+    if len(scope["query_string"]) > _LONGEST_QUERY:
         return None
     names = unquote_plus(pairs.pop(b"layers").decode("latin-1")) if b"layers" in pairs else None
     sides = 1 <= numbers["width"] <= MAX_REGION and 1 <= numbers["height"] <= MAX_REGION
@@ -293,11 +296,12 @@ _SET_CELLS = f"""
         JOIN map m ON m.id = q.id
         JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
     ), home AS MATERIALIZED (
-        SELECT u.id FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+        SELECT u.id, u.owner_id FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
         ORDER BY u.id FOR NO KEY UPDATE WAIT
     ), target AS MATERIALIZED (
         SELECT asked.*, m.width, m.height, m.grid_data, m.version
-        FROM home JOIN asked ON asked.universe_id = home.id
+        -- The owner again: what `asked` read may be from before the wait.
+        FROM home JOIN asked ON asked.universe_id = home.id AND asked.actor_id = home.owner_id
         JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id
         FOR NO KEY UPDATE OF m WAIT
     ), layered AS MATERIALIZED (
@@ -378,9 +382,14 @@ _SET_CELLS = f"""
             clock_timestamp()
         FROM done
     )
-    -- Cells that were so already: nothing is written.
-    SELECT n, coalesce(new_version, held.version) AS version, seq, coalesce(count, 0) AS changed
-    FROM held LEFT JOIN done USING (n)
+    -- Cells that were so already: nothing is written. Without `target` somebody has the universe, or the map.
+    SELECT asked.n, coalesce(new_version, held.version) AS version, seq, coalesce(count, 0) AS changed,
+        CASE WHEN target.n IS NULL THEN asked.universe_id END AS locked
+    FROM asked
+    LEFT JOIN target ON target.n = asked.n
+    LEFT JOIN held ON held.n = asked.n
+    LEFT JOIN done ON done.n = asked.n
+    WHERE target.n IS NULL OR held.n IS NOT NULL
 """
 
 _RESULT = tuple(EditResult.model_fields)

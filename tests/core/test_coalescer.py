@@ -214,6 +214,29 @@ class TestCancelling:
         await assert_works(coalescer)
 
 
+class TestStopping:
+    async def test_whoever_waits_is_told(self, connector: Connector) -> None:
+        coalescer = Coalescer(connector, 1)
+        asked = [coalescer.ask(SLEEP, 1000)]
+        await asyncio.sleep(0.1)
+        asked.append(coalescer.ask(SQUARE, 2))
+        coalescer.close()
+        async with asyncio.timeout(0.5):
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(answer) for answer in answers} == {ConnectionAbortedError}
+
+    async def test_nobody_waits_for_a_lane_for_too_long(self, connector: Connector) -> None:
+        coalescer = Coalescer(connector, 1)
+        first = coalescer.ask(SLEEP, 1800)
+        await asyncio.sleep(0.1)
+        late = coalescer.ask(SQUARE, 2)
+        await asyncio.sleep(0.5)
+        in_time = coalescer.ask(SQUARE, 3)
+        answers = await asyncio.gather(first, late, in_time, return_exceptions=True)
+        assert isinstance(answers[1], TimeoutError)
+        assert not any(isinstance(answer, Exception) for answer in (answers[0], answers[2]))
+
+
 class TestConnections:
     async def test_killed_under_load_no_answer_is_mixed_up_and_nobody_left_waiting(
         self, coalescer: Coalescer, connector: Connector, database: asyncpg.Connection
@@ -296,11 +319,13 @@ async def counters(database: asyncpg.Connection) -> AsyncIterator[HotStatement]:
         "INSERT INTO counter SELECT id, 0 FROM generate_series(0, 4) id"
     )
     change = """
-        WITH held AS MATERIALIZED (
-            SELECT q.n, c.id FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n) JOIN counter c ON c.id = q.x
-            ORDER BY c.id FOR UPDATE OF c WAIT
+        WITH asked AS (SELECT n, x AS id FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n)),
+        held AS MATERIALIZED (
+            SELECT c.id FROM counter c WHERE c.id IN (SELECT id FROM asked) ORDER BY c.id FOR UPDATE WAIT
+        ), changed AS (
+            UPDATE counter c SET n = c.n + 1 FROM held WHERE c.id = held.id RETURNING c.id, c.n AS value
         )
-        UPDATE counter c SET n = c.n + 1 FROM held WHERE c.id = held.id RETURNING held.n, c.n AS value
+        SELECT n, value, CASE WHEN value IS NULL THEN id END AS locked FROM asked LEFT JOIN changed USING (id)
     """
     yield HotStatement(change.replace("WAIT", "SKIP LOCKED"), subject=0, patient=change.replace("WAIT", ""))
     await database.execute("DROP TABLE counter")
@@ -325,6 +350,37 @@ class TestChanges:
         row = await locked
         assert row is not None
         assert row["value"] == 101
+
+    async def test_all_that_is_locked_leaves_a_lane_for_the_rest(
+        self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
+    ) -> None:
+        async with database.transaction():
+            await database.execute("SELECT FROM counter WHERE id < 4 FOR UPDATE")
+            locked = []
+            for number in range(4):
+                locked.append(coalescer.ask(counters, number))
+                await asyncio.sleep(0.05)
+            async with asyncio.timeout(PATIENCE):
+                row = await coalescer.ask(counters, 4)
+            assert row is not None
+            assert row["value"] == 1
+            assert not any(one.done() for one in locked)
+        assert [row and row["value"] for row in await asyncio.gather(*locked)] == [1] * 4
+
+    async def test_whoever_gave_up_is_not_changed_for(
+        self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
+    ) -> None:
+        async with database.transaction():
+            await database.execute("SELECT FROM counter WHERE id < 3 FOR UPDATE")
+            locked = [coalescer.ask(counters, number) for number in range(3)]
+            await asyncio.sleep(0.2)
+            # The first waits in the database, the others for their turn to do so.
+            locked[1].cancel()
+            locked[2].cancel()
+        row = await locked[0]
+        assert row is not None
+        rows = await ask_all(coalescer, counters, range(3))
+        assert [row["value"] for row in rows] == [2, 1, 1]
 
     async def test_one_that_is_refused_fails_no_other(
         self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection

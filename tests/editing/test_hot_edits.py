@@ -163,6 +163,29 @@ async def test_cells_that_are_so_already_are_no_change(
     assert (await owner.client.get(f"/maps/{one['id']}")).json() == one
 
 
+async def test_if_none_match_is_for_reads(owner: Person) -> None:
+    one = await owner.map(grid_data=grid(4, 1))
+    body = {"edits": [set_cells((0, 0, "#"))]}
+    answer = await owner.client.post(f"/maps/{one['id']}/edits", json=body, headers={"if-none-match": "*"})
+    assert (answer.status_code, answer.json()["changed"]) == (200, 1)
+
+
+async def test_an_owner_who_gave_it_away_meanwhile(
+    owner: Person, stranger: Person, spy: Spy, database_url: str
+) -> None:
+    one = await owner.map(grid_data=grid(4, 4))
+    other = await asyncpg.connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("UPDATE universe SET owner_id = $1 WHERE id = $2", stranger.id, one["universe_id"])
+            late = asyncio.create_task(edit(owner, one["id"], set_cells((0, 0, "#"))))
+            await asyncio.sleep(0.3)
+        assert (await late).status_code == 404
+    finally:
+        await other.close()
+    assert (await stranger.client.get(f"/maps/{one['id']}")).json()["version"] == 1
+
+
 async def test_many_maps_of_two_universes_at_once(owner: Person, spy: Spy, database: asyncpg.Connection) -> None:
     """Batches with several maps of a universe: each edit its own event, no number twice and none left out."""
     first, second = await owner.universe(), await owner.universe()
