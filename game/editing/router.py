@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
@@ -23,7 +23,7 @@ from game.core.hot import HotRoute, hot
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.ids import uuid7
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
-from game.core.versions import IfMatch, etag, require_match
+from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.editing import policy, queries, undoing
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
 from game.grid import changes, edits
@@ -228,6 +228,7 @@ async def restore_map(
 @router.get("/{id}/region", response_model=Region, responses=documented(NotFound, Unprocessable))
 @hot(queries.REGION)
 async def read_region(
+    request: Request,
     id: UUID,
     user: CurrentUser,
     session: Session,
@@ -238,8 +239,11 @@ async def read_region(
     layers: Annotated[
         str | None, Query(max_length=5000, description="Names, separated by commas; none: all.")
     ] = None,
+    _: IfNoneMatch = None,
 ) -> Response:
     """Read a rectangle of a map's cells: a viewport. It costs what it shows, however large the map is."""
     wanted = queries.RegionQuestion(id, x, y, width, height, layers)
     answer = queries.render_region(await queries.region(session, user, wanted))
+    if unchanged := not_modified(request, answer.version or 0):
+        return unchanged
     return Response(answer.body, headers={"ETag": etag(answer.version or 0)}, media_type="application/json")

@@ -270,7 +270,9 @@ class TestWhoAsks:
     @pytest.fixture
     async def paths(self, owner: Person) -> list[str]:
         place = await owner.map(grid_data=grid(3, 3))
-        return [f"/universes/{place['universe_id']}", "/universes", f"/maps/{place['id']}", "/maps", "/users/me"]
+        one = f"/maps/{place['id']}"
+        region = f"{one}/region?x=0&y=0&width=2&height=2"
+        return [f"/universes/{place['universe_id']}", "/universes", one, "/maps", region, "/users/me"]
 
     async def check(
         self, both: Any, client: httpx2.AsyncClient, paths: list[str], status: int, **options: Any
@@ -445,6 +447,65 @@ class TestMap:
         nothing = await both(stranger.client, f"/maps/{NOBODY}", hot=True)
         assert theirs.status_code == 404
         assert comparable(theirs) == comparable(nothing)
+
+
+class TestRegion:
+    PLACE = "x=60&y=5&width=9&height=70"
+
+    @pytest.mark.parametrize("document", GRIDS)
+    async def test_found(self, both: Any, owner: Person, document: dict[str, Any]) -> None:
+        place = await owner.map(grid_data=document)
+        for query in ("x=0&y=0&width=1&height=1", "x=63&y=63&width=2&height=1", self.PLACE):
+            await both(owner.client, f"/maps/{place['id']}/region?{query}")
+
+    @pytest.mark.parametrize(
+        ("more", "status"),
+        [
+            ("", 200),
+            ("&layers=layer 0", 200),
+            ("&layers=layer%201,layer+0", 200),
+            ("&layers=", 200),
+            ("&layers=nowhere", 200),
+            ("&layers=layer 0,", 200),
+            ("&layers=%00", 422),
+            ("&layers=%ff", 200),
+            ("&layers=" + "x" * 6000, 422),
+            ("&layers=layer 0&layers=layer 1", None),
+            ("&x=1", None),
+            ("&z=1", None),
+            ("&", None),
+            ("&=", None),
+            ("&x", None),
+        ],
+    )
+    async def test_layers_and_oddities(self, both: Any, owner: Person, more: str, status: int | None) -> None:
+        place = await owner.map(grid_data=grid(130, 70, layers=3))
+        answer = await both(owner.client, f"/maps/{place['id']}/region?{self.PLACE}{more}")
+        assert status is None or answer.status_code == status, answer.text
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "",
+            "x=0&y=0&width=1",
+            *(
+                f"x={x}&y=0&width=1&height=1"
+                for x in ("-1", "%2B5", "+5", "5.0", "1_0", "", "٣", "1e1", "130", "9" * 30)
+            ),
+            *(f"x=0&y=0&width={width}&height=1" for width in ("0", "256", "257", "513", "4096", "4097")),
+        ],
+    )
+    async def test_odd_numbers(self, both: Any, owner: Person, query: str) -> None:
+        place = await owner.map(grid_data=grid(130, 70))
+        await both(owner.client, f"/maps/{place['id']}/region?{query}")
+
+    async def test_versions_and_who_asks(self, both: Any, owner: Person, stranger: Person) -> None:
+        place = await owner.map(grid_data=grid(130, 70))
+        path = f"/maps/{place['id']}/region?{self.PLACE}"
+        assert (await both(owner.client, path, hot=True)).headers["etag"] == '"1"'
+        assert (await both(owner.client, path, headers={"if-none-match": '"1"'})).status_code == 304
+        assert (await both(owner.client, path, method="HEAD")).status_code == 200
+        assert (await both(stranger.client, path)).status_code == 404
 
 
 class TestMe:
