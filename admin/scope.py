@@ -14,7 +14,7 @@ from sqlalchemy import Column, ColumnElement, Table, event, false, inspect, sele
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql import visitors
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 from starlette.applications import Starlette
 
 from game.accounts.models import AuthSession, User
@@ -50,8 +50,9 @@ def is_superuser() -> bool:
 
 def _in_own_universe(model: Any, user_id: UUID) -> ColumnElement[bool]:
     # The table, not the model: the model would get its criteria inside of these again.
-    universe = Universe.__table__  # type: ignore[attr-defined]
-    return model.universe_id.in_(select(universe.c.id).where(universe.c.owner_id == user_id))  # type: ignore[no-any-return]
+    universe = inspect(Universe).local_table
+    own: ColumnElement[bool] = model.universe_id.in_(select(universe.c.id).where(universe.c.owner_id == user_id))
+    return own
 
 
 RULES: Mapping[type[SQLModel], Rule] = {
@@ -131,7 +132,7 @@ def _is_own(session: Session, row: Any, user: User) -> bool:
     if isinstance(row, Map | MapChunk | Asset):
         homes = _old_and_new(row, "universe_id")
         with session.no_autoflush:
-            found = session.scalars(select(Universe.id).where(Universe.id.in_(homes))).all()  # type: ignore[attr-defined, call-overload]
+            found = session.scalars(select(col(Universe.id)).where(col(Universe.id).in_(homes))).all()
         return set(found) == homes
     return False
 

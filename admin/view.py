@@ -144,7 +144,8 @@ class View(ModelView):
 
     async def rows(self, statement: Select[Any]) -> Sequence[Any]:
         """The rows of a list that a statement finds."""
-        return await self._run_query(statement)  # type: ignore[no-any-return]
+        rows: Sequence[Any] = await self._run_query(statement)
+        return rows
 
     async def row(self, pk: str) -> Any:
         """One row that the person may see.

@@ -101,6 +101,7 @@ class UniverseView(View, model=Universe):
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
         """Its maps, and what happened last."""
         ours = col(Map.universe_id) == row.id
+        # SQLModel types a column as its value, here and wherever a loader takes it.
         without_grid = defer(Map.grid_data, raiseload=True)  # type: ignore[arg-type]
         cards = select(Map).options(without_grid).where(ours).order_by(col(Map.updated_at).desc())
         count = await self._run_query(select(func.count(col(Map.id))).where(ours))

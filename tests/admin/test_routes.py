@@ -20,6 +20,7 @@ from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
+# pydantic-settings takes `_env_file`, and does not say so in its types.
 APP = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
 SITE = APP.state.admin
 IDENTITIES = [view.identity for view in SITE.views]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, col
@@ -78,7 +78,7 @@ class TestReading:
 
     async def test_a_table_without_a_model_is_refused(self, session: AsyncSession, owner: Person) -> None:
         become(owner)
-        table: Any = Map.__table__  # type: ignore[attr-defined]
+        table: Any = inspect(Map).local_table
         for statement in (
             select(table),
             delete(table),
@@ -170,7 +170,7 @@ class TestWriting:
         mine, other = await owner.map(), await stranger.universe()
         become(owner)
         row = {"universe_id": UUID(other["id"]), "name": "Planted", "grid_data": {}}
-        table: Any = Map.__table__  # type: ignore[attr-defined]
+        table: Any = inspect(Map).local_table
         for statement in (
             insert(Map).values(**row),
             update(Map).where(col(Map.id) == UUID(mine["id"])).values(universe_id=UUID(other["id"])),

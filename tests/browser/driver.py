@@ -69,7 +69,8 @@ class Player:
     client: httpx2.Client
     email: str
     password: str
-    cookie: dict[str, Any]
+    # For the browser; Playwright has a type for it, and does not export it.
+    cookie: Any
 
     @classmethod
     def log_in(cls, url: str, email: str, password: str) -> Self:
@@ -110,7 +111,7 @@ class Visit:
         self.context.set_default_timeout(10_000)
         self.player = player
         if player:
-            self.context.add_cookies([player.cookie])  # type: ignore[list-item]
+            self.context.add_cookies([player.cookie])
         self.faults: list[str] = []
         self.asked: list[str] = []
         self.context.on("dialog", self._agree)
@@ -183,21 +184,21 @@ class MapEditor:
 
     # What the hands do
 
-    def at(self, x: int, y: int, dx: float = 0, dy: float = 0) -> tuple[float, float]:
+    def at(self, x: float, y: float, dx: float = 0, dy: float = 0) -> tuple[float, float]:
         """Where the middle of a cell is on the page; or a point so many cells beside it."""
         left, top = self.page.evaluate(_PLACE_OF_CELL, [x, y, dx, dy])
         return left, top
 
-    def point(self, x: int, y: int, dx: float = 0, dy: float = 0) -> None:
+    def point(self, x: float, y: float, dx: float = 0, dy: float = 0) -> None:
         self.page.mouse.move(*self.at(x, y, dx, dy))
 
     def click(self, x: int, y: int, dx: float = 0, dy: float = 0, **options: Any) -> None:
         self.page.mouse.click(*self.at(x, y, dx, dy), **options)
 
     def drag(self, start: tuple[float, ...], end: tuple[float, ...], **options: Any) -> None:
-        self.point(*start)  # type: ignore[arg-type]
+        self.point(*start)
         self.page.mouse.down(**options)
-        self.page.mouse.move(*self.at(*end), steps=4)  # type: ignore[arg-type]
+        self.page.mouse.move(*self.at(*end), steps=4)
         self.page.mouse.up(**options)
 
     def press(self, *keys: str) -> None:

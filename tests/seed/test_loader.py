@@ -70,6 +70,7 @@ def everything(url: str) -> list[Any]:
 def settings_of(tmp_path: Path, new_database: Callable[[], str]) -> Settings:
     """Settings of a server with an empty database."""
     return Settings(
+        # pydantic-settings takes it, and does not say so in its types.
         _env_file=None,  # type: ignore[call-arg]
         database_url=SecretStr(new_database()),
         data_dir=tmp_path,
