@@ -11,6 +11,7 @@ from fastapi import Request
 
 from game.accounts.models import AuthSession, User
 from game.core.errors import FieldError
+from game.events import phrases
 from game.events.models import Event
 from game.maps.models import Map
 from game.universes.models import Universe
@@ -32,19 +33,6 @@ _TITLES = {
     503: "One moment, please",
 }
 
-_DEEDS = {
-    "created": "made",
-    "updated": "changed",
-    "deleted": "deleted",
-    "imported": "imported",
-    "edited": "edited",
-    "undone": "edit undone",
-    "redone": "edit redone",
-    "restored": "brought back to an earlier state",
-    "moved_in": "moved here",
-    "moved_out": "moved away",
-}
-
 _UNITS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 # Those that name others too come last.
 _BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -63,12 +51,6 @@ def title_of(status: int) -> str:
     return _TITLES.get(status, "Something went wrong")
 
 
-def deed(kind: str) -> str:
-    """The kind of an event in words: `map.moved_in` as "Map moved here"."""
-    subject, _, verb = kind.partition(".")
-    return f"{subject.capitalize()} {_DEEDS.get(verb, verb.replace('_', ' '))}"
-
-
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:
     """What a row is called."""
     match row:
@@ -79,7 +61,7 @@ def label_of(row: Any, names: Mapping[UUID, str]) -> str:
         case AuthSession():
             return f"Session of {names.get(row.user_id, 'somebody')}"
         case Event():
-            return f"{deed(row.kind)}: event {row.seq}"
+            return f"{phrases.title(row.kind)}: event {row.seq}"
     return str(row.id)
 
 
@@ -134,7 +116,7 @@ def faults_as_json(faults: Iterable[FieldError]) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
     "moment": moment,
-    "deed": deed,
+    "deed": phrases.title,
     "device": device,
     "tojson_text": faults_as_json,
 }

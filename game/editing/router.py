@@ -24,8 +24,9 @@ from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.ids import uuid7
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
-from game.editing import policy, queries, undoing
+from game.editing import history, hot_edits, policy, queries, region, undoing
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
+from game.events import phrases
 from game.grid import changes, edits
 from game.grid.changes import Change
 from game.grid.document import GridError
@@ -80,7 +81,7 @@ def _result(row: Map, seq: int | None, change: Change) -> Response:
     response_model=EditResult,
     responses=documented(Forbidden, NotFound, PreconditionFailed, InvalidEdit, IdempotencyKeyReused),
 )
-@hot(queries.SET_CELLS)
+@hot(hot_edits.SET_CELLS)
 async def edit_map(
     id: UUID, body: EditRequest, user: CurrentUser, session: Session, if_match: IfMatch, once: Once
 ) -> Response:
@@ -96,7 +97,7 @@ async def edit_map(
         row = await _to_change(session, "editMap", user, id, if_match)
         steps = edits.apply(row.grid_data, row.width, row.height, body.edits, lambda: str(uuid7()))
         try:
-            edited = await queries.carry_out(session, row, steps, large=_cells(body.edits) > _LARGE_EDITS)
+            edited = await queries.apply_steps(session, row, steps, large=_cells(body.edits) > _LARGE_EDITS)
         except GridError as error:
             fields = [FieldError(one.place, one.code, one.message) for one in error.breaches]
             raise InvalidEdit(errors=fields) from None
@@ -135,15 +136,16 @@ def _cells(edits: list[Any]) -> int:
 async def _turn(
     session: Session, user: User, row: Map, kind: str, of: int, turned: Callable[[Change], Change]
 ) -> Response:
-    """Take back or repeat the edit `of` by a new event, unless later ones stand in its way."""
+    """Take back or repeat the edit `of` by a new event, unless later ones conflict with it."""
     edit, *later = await queries.events_since(session, row, of)
     if edit.seq != of:
         raise EditOverlapped("Too much has happened to this map since then.")
-    if other := undoing.in_the_way(edit, later):
-        raise EditOverlapped(f"Event {other.seq} changed the same: {queries.describe(other)}.", seq=other.seq)
+    if other := undoing.first_conflict(edit, later):
+        done = phrases.summary(other.kind, other.payload)
+        raise EditOverlapped(f"Event {other.seq} changed the same: {done}.", seq=other.seq)
     steps = changes.replay(row.grid_data, row.width, row.height, turned((edit.before or {})["change"]))
     try:
-        edited = await queries.carry_out(session, row, steps)
+        edited = await queries.apply_steps(session, row, steps)
     except changes.Conflict as conflict:
         raise EditOverlapped(f"{str(conflict)[:1].upper()}{str(conflict)[1:]}.") from None
     return _result(row, await queries.record(session, kind, user, row, edited.change, {"of": of}), edited.change)
@@ -200,8 +202,8 @@ async def list_history(
 ) -> Any:
     """List who changed a map and when, newest first."""
     row = await maps.get(session, user, id)
-    events = await queries.history(session, row, cursor or 2**53, limit + 1)
-    items = [queries.entry(event) for event in events[:limit]]
+    events = await history.entries(session, row, cursor or 2**53, limit + 1)
+    items = [history.entry(event) for event in events[:limit]]
     return {"items": items, "next_cursor": str(items[-1].seq) if len(events) > limit else None}
 
 
@@ -226,7 +228,7 @@ async def restore_map(
 
 
 @router.get("/{id}/region", response_model=Region, responses=documented(NotFound, Unprocessable))
-@hot(queries.REGION)
+@hot(region.REGION)
 async def read_region(
     request: Request,
     id: UUID,
@@ -242,8 +244,8 @@ async def read_region(
     _: IfNoneMatch = None,
 ) -> Response:
     """Read a rectangle of a map's cells: a viewport. It costs what it shows, however large the map is."""
-    wanted = queries.RegionQuestion(id, x, y, width, height, layers)
-    answer = queries.render_region(await queries.region(session, user, wanted))
+    wanted = region.Question(id, x, y, width, height, layers)
+    answer = region.render(await region.read(session, user, wanted))
     if unchanged := not_modified(request, answer.version or 0):
         return unchanged
     return Response(answer.body, headers={"ETag": etag(answer.version or 0)}, media_type="application/json")

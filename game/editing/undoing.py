@@ -1,4 +1,4 @@
-"""Undo and redo: which edit of a person is next, and whether later edits stand in its way. Pure."""
+"""Undo and redo: which edit of a person is next, and whether later edits conflict with it. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
@@ -42,11 +42,11 @@ def stacks(steps: Iterable[Step]) -> tuple[list[int], list[int]]:
     return done, undone
 
 
-def in_the_way(edit: LoggedEvent, later: Sequence[LoggedEvent]) -> LoggedEvent | None:
+def first_conflict(edit: LoggedEvent, later: Sequence[LoggedEvent]) -> LoggedEvent | None:
     """The first event after an edit that changed the same, and was not taken back itself; None if there is none.
 
-    `later` are the events of the map after the edit, oldest first. An event that replaced the whole grid is always
-    in the way.
+    `later` are the events of the map after the edit, oldest first. An event that replaced the whole grid always
+    conflicts.
     """
     change: Change = (edit.before or {})["change"]
     standing: dict[int, tuple[LoggedEvent, Change]] = {}

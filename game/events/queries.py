@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Text, cast, func, select, text
+from sqlalchemy import Select, Text, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -60,6 +60,15 @@ async def record(
         },
     )
     return int(result.scalar_one())
+
+
+def log_of(subject: Subject) -> Select[tuple[Event]]:
+    """The events of one subject of a universe, newest first."""
+    return (
+        select(Event)
+        .where(col(Event.universe_id) == subject.universe_id, col(Event.subject_id) == subject.id)
+        .order_by(col(Event.seq).desc())
+    )
 
 
 async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) -> Sequence[Any]:

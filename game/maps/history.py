@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.accounts.models import User
 from game.core.errors import NotFound, Unprocessable
 from game.events.models import Event
+from game.events.queries import log_of
 from game.grid.canvas import Loaded, Wanted, run
 from game.grid.changes import inverse, replay
 from game.grid.chunks import ChunkKey, Frame, join, layer_keys
@@ -85,11 +85,7 @@ async def as_it_was(session: AsyncSession, row: Map, seq: int) -> tuple[Past, Ev
         NotFound: the map was not there then, or there is no such event yet.
         TooLongAgo: so many events lie between that the way back would take too long.
     """
-    log = (
-        select(Event)
-        .where(col(Event.universe_id) == row.universe_id, col(Event.subject_id) == row.id)
-        .order_by(col(Event.seq).desc())
-    )
+    log = log_of(row)
     then = (await session.execute(log.where(col(Event.seq) <= seq).limit(1))).scalar_one_or_none()
     if then is None or then.kind in ("map.moved_out", "map.deleted"):
         raise NotFound

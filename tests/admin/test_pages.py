@@ -456,12 +456,12 @@ class TestWords:
             "Map moved here",
             "Map moved away",
             "Map changed",
-            "Map brought back to an earlier state",
+            "Map restored to an earlier state",
             "Map edit redone",
             "Map edit undone",
             "Map edited",
-            "Map made",
-            "Universe made",
+            "Map created",
+            "Universe created",
         ]
 
 

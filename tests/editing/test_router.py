@@ -247,7 +247,7 @@ class TestHistory:
         first = (await owner.client.get(f"/maps/{one['id']}/history?limit=4")).json()
         assert [(item["seq"], item["kind"], item["summary"]) for item in first["items"]] == [
             (6, "map.edited", "edited: map grid_type, mood"),
-            (5, "map.undone", "took back event 4: entities goblin"),
+            (5, "map.undone", "undid event 4: entities goblin"),
             (4, "map.edited", "edited: entities goblin"),
             (3, "map.edited", "edited: 2 cells"),
         ]
