@@ -26,7 +26,9 @@ from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.editing import history, hot_edits, policy, queries, region, undoing
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
+from game.editing.undoing import Turn
 from game.events import phrases
+from game.events.models import Event
 from game.grid import changes, edits
 from game.grid.changes import Change
 from game.grid.document import GridError
@@ -37,6 +39,8 @@ from game.maps.models import Map, MapRead
 router = APIRouter(prefix="/maps", tags=["Editing"], route_class=HotRoute, responses=documented(Unauthorized))
 
 _LARGE_EDITS = 65_536
+_MAX_COMPARED = 1000
+_COMPARED_AT_ONCE = 50
 
 
 class InvalidEdit(Unprocessable):
@@ -46,13 +50,13 @@ class InvalidEdit(Unprocessable):
 
 
 class NothingToUndo(Conflict):
-    """You have no edit of this map that could be taken back."""
+    """You have no edit of this map to undo."""
 
     code = "NOTHING_TO_UNDO"
 
 
 class NothingToRedo(Conflict):
-    """You have taken back no edit of this map that could be repeated."""
+    """You have undone no edit of this map that could be redone."""
 
     code = "NOTHING_TO_REDO"
 
@@ -134,21 +138,47 @@ def _cells(edits: list[Any]) -> int:
 
 
 async def _turn(
-    session: Session, user: User, row: Map, kind: str, of: int, turned: Callable[[Change], Change]
+    session: Session, user: User, row: Map, kind: str, turn: Turn, turned: Callable[[Change], Change]
 ) -> Response:
-    """Take back or repeat the edit `of` by a new event, unless later ones conflict with it."""
-    edit, *later = await queries.events_since(session, row, of)
-    if edit.seq != of:
-        raise EditOverlapped("Too much has happened to this map since then.")
-    if other := undoing.first_conflict(edit, later):
-        done = phrases.summary(other.kind, other.payload)
-        raise EditOverlapped(f"Event {other.seq} changed the same: {done}.", seq=other.seq)
-    steps = changes.replay(row.grid_data, row.width, row.height, turned((edit.before or {})["change"]))
+    """Undo or redo an edit by a new event.
+
+    Raises:
+        EditOverlapped: the map does not hold what the edit's last undo, redo, or the edit itself left there.
+    """
+    [edit] = await queries.events_at(session, row, [turn.edit])
+    change = _stored_change(edit)
+    await _require_no_overlap(session, row, change, turn.last)
+    steps = changes.replay(row.grid_data, row.width, row.height, turned(change))
     try:
         edited = await queries.apply_steps(session, row, steps)
     except changes.Conflict as conflict:
         raise EditOverlapped(f"{str(conflict)[:1].upper()}{str(conflict)[1:]}.") from None
-    return _result(row, await queries.record(session, kind, user, row, edited.change, {"of": of}), edited.change)
+    seq = await queries.record(session, kind, user, row, edited.change, {"of": turn.edit})
+    return _result(row, seq, edited.change)
+
+
+async def _require_no_overlap(session: Session, row: Map, change: Change, since: int) -> None:
+    """Refuse where others have changed the same since an event, and it still differs."""
+    if replaced := await queries.replaced_since(session, row, since):
+        raise _overlapped(replaced)
+    steps = await queries.steps_since(session, row, since)
+    others = undoing.net(steps)
+    if len(steps) == queries.MAX_STEPS or len(others) > _MAX_COMPARED:
+        raise EditOverlapped("Too much has happened to this map since then.")
+    for first in range(0, len(others), _COMPARED_AT_ONCE):
+        for event in await queries.events_at(session, row, others[first : first + _COMPARED_AT_ONCE]):
+            if changes.overlaps(change, _stored_change(event)):
+                raise _overlapped(event)
+
+
+def _stored_change(event: Event) -> Change:
+    change: Change = (event.before or {})["change"]
+    return change
+
+
+def _overlapped(event: Event) -> EditOverlapped:
+    done = phrases.summary(event.kind, event.payload)
+    return EditOverlapped(f"Event {event.seq} changed the same: {done}.", seq=event.seq)
 
 
 _TURNS = documented(Forbidden, NotFound, PreconditionFailed)
@@ -160,11 +190,11 @@ _TURNS = documented(Forbidden, NotFound, PreconditionFailed)
     responses={**_TURNS, **documented(EditOverlapped, IdempotencyKeyReused)},
 )
 async def undo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch, once: Once) -> Response:
-    """Take back your last edit of a map, as a new event; 409 where later edits overlap it."""
+    """Undo your last edit of a map, as a new event; 409 where somebody else's later edits overlap it."""
 
     async def undo() -> Response:
         row = await _to_change(session, "undoEdit", user, id, if_match)
-        done, _ = undoing.stacks(await queries.steps_of(session, row, user))
+        done, _ = undoing.stacks(await queries.steps_by(session, row, user))
         if not done:
             raise NothingToUndo
         return await _turn(session, user, row, "map.undone", done[-1], changes.inverse)
@@ -178,11 +208,11 @@ async def undo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfM
     responses={**_TURNS, **documented(EditOverlapped, IdempotencyKeyReused)},
 )
 async def redo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch, once: Once) -> Response:
-    """Repeat the edit that you took back last, as a new event; 409 where later edits overlap it."""
+    """Redo the edit that you undid last, as a new event; 409 where somebody else's later edits overlap it."""
 
     async def redo() -> Response:
         row = await _to_change(session, "redoEdit", user, id, if_match)
-        _, undone = undoing.stacks(await queries.steps_of(session, row, user))
+        _, undone = undoing.stacks(await queries.steps_by(session, row, user))
         if not undone:
             raise NothingToRedo
         return await _turn(session, user, row, "map.redone", undone[-1], lambda change: change)
@@ -215,7 +245,7 @@ async def list_history(
 async def restore_map(
     id: UUID, body: RestoreRequest, user: CurrentUser, session: Session, if_match: IfMatch, once: Once
 ) -> Response:
-    """Take a map's grid back to how it was after an event, as a new event."""
+    """Restore a map's grid to how it was after an event, as a new event."""
 
     async def restore() -> Response:
         row = await _to_change(session, "restoreMap", user, id, if_match)

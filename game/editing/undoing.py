@@ -1,75 +1,53 @@
-"""Undo and redo: which edit of a person is next, and whether later edits conflict with it. Pure."""
+"""Undo and redo: which edit of a person is next, and what has changed on the map since. Pure."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
-
-from game.grid.changes import Change, overlaps
+from collections.abc import Iterable
+from typing import NamedTuple
 
 
-class Step(Protocol):
-    """An edit, or the taking back or repeating of the edit `of`."""
+class Step(NamedTuple):
+    """An event of a map: an edit, or the undo or redo of the edit `of`."""
 
     seq: int
     kind: str
     of: int | None
 
 
-class LoggedEvent(Protocol):
-    """An event of a map."""
+class Turn(NamedTuple):
+    """An edit, and the event that last did or undid it: the edit itself, or an undo or redo of it."""
 
-    seq: int
-    kind: str
-    payload: dict[str, Any]
-    before: dict[str, Any] | None
+    edit: int
+    last: int
 
 
-def stacks(steps: Iterable[Step]) -> tuple[list[int], list[int]]:
-    """A person's edits that stand and those they took back, each with the next one last.
+def stacks(steps: Iterable[Step]) -> tuple[list[Turn], list[Turn]]:
+    """A person's edits that stand and those that they undid, each with the next one last.
 
-    Takes their steps on a map, oldest first. As in any editor, a new edit ends what could be repeated.
+    Takes their steps on a map, oldest first. As in any editor, a new edit ends what could be redone.
     """
-    done: list[int] = []
-    undone: list[int] = []
+    done: list[Turn] = []
+    undone: list[Turn] = []
     for step in steps:
         if step.kind == "map.edited":
-            done.append(step.seq)
+            done.append(Turn(step.seq, step.seq))
             undone.clear()
-        elif step.of is not None:
+        else:
             source, target = (done, undone) if step.kind == "map.undone" else (undone, done)
-            if step.of in source:
-                source.remove(step.of)
-                target.append(step.of)
+            turn = next((turn for turn in source if turn.edit == step.of), None)
+            if turn is not None:
+                source.remove(turn)
+                target.append(Turn(turn.edit, step.seq))
     return done, undone
 
 
-def first_conflict(edit: LoggedEvent, later: Sequence[LoggedEvent]) -> LoggedEvent | None:
-    """The first event after an edit that changed the same, and was not taken back itself; None if there is none.
+def net(steps: Iterable[Step]) -> list[int]:
+    """The events that made a map differ, out of those of some time, oldest first.
 
-    `later` are the events of the map after the edit, oldest first. An event that replaced the whole grid always
-    conflicts.
+    An edit and its undo leave nothing, nor do an undo and the redo of it. So whoever goes back and forth through
+    edits of the same cells finds everything as they left it, and only what others did between counts.
     """
-    change: Change = (edit.before or {})["change"]
-    standing: dict[int, tuple[LoggedEvent, Change]] = {}
-    known: dict[int, tuple[LoggedEvent, Change]] = {}
-    for event in later:
-        before = event.before or {}
-        if "grid_data" in before:
-            return event
-        if "change" not in before:
-            continue
-        known[event.seq] = event, before["change"]
-        of = event.payload.get("of")
-        if of == edit.seq:
-            continue
-        if of in known:
-            # An edit and the undo of it leave nothing.
-            if event.kind == "map.undone":
-                standing.pop(of, None)
-            else:
-                standing[of] = known[of]
-        else:
-            standing[event.seq] = known[event.seq]
-    for event, other in standing.values():
-        if overlaps(change, other):
-            return event
-    return None
+    changed: dict[int, int] = {}
+    for step in steps:
+        edit = step.seq if step.of is None else step.of
+        if changed.pop(edit, None) is None:
+            changed[edit] = step.seq
+    return sorted(changed.values())

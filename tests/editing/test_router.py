@@ -168,6 +168,42 @@ class TestUndoAndRedo:
             states.append(answer.json().get("code") or (await rows(owner, one["id"]))[0])
         assert states == ["##..", "#...", "....", "NOTHING_TO_UNDO", "#...", "##..", "NOTHING_TO_REDO", "#..."]
 
+    async def test_edits_that_overlap_each_other_go_back_and_forth(self, owner: Person) -> None:
+        one = await owner.map(grid_data=grid(12, 9, legend=[{"symbol": symbol} for symbol in ".1234"]))
+        path, states = f"/maps/{one['id']}", [await rows(owner, one["id"])]
+        for at, symbol in enumerate("1234"):
+            place = {"x": at, "y": 0, "width": 8, "height": 8}
+            await edit(owner, one["id"], {"op": "fill_rectangle", "layer": "ground", "symbol": symbol, **place})
+            states.append(await rows(owner, one["id"]))
+        at = 4
+        for verb in [*["undo"] * 4, *["redo"] * 4, "undo", "undo", "redo", *["undo"] * 3, *["redo"] * 4]:
+            answer = await owner.client.post(f"{path}/{verb}")
+            assert answer.status_code == 200, answer.text
+            at += 1 if verb == "redo" else -1
+            assert await rows(owner, one["id"]) == states[at]
+
+    async def test_a_redo_over_what_somebody_else_undid_is_refused(self, owner: Person, database: Any) -> None:
+        one = await owner.map(grid_data=grid(4, 1))
+        path = f"/maps/{one['id']}"
+
+        async def by_somebody_else(seq: int) -> None:
+            await database.execute(
+                "UPDATE event SET actor_id = $3 WHERE universe_id = $1 AND seq = $2",
+                one["universe_id"],
+                seq,
+                uuid4(),
+            )
+
+        await edit(owner, one["id"], set_cells((0, 0, "~")))
+        await edit(owner, one["id"], set_cells((0, 0, "#")))
+        assert (await owner.client.post(f"{path}/undo")).json()["seq"] == 5
+        assert (await owner.client.post(f"{path}/undo")).json()["seq"] == 6
+        for seq in (3, 6):
+            await by_somebody_else(seq)
+        refused = await owner.client.post(f"{path}/redo")
+        assert (refused.status_code, refused.json()["code"]) == (409, "EDIT_OVERLAPPED")
+        assert refused.json()["seq"] == 6
+
     async def test_a_new_edit_ends_what_could_be_repeated(self, owner: Person) -> None:
         one = await owner.map(grid_data=grid(4, 1))
         await edit(owner, one["id"], set_cells((0, 0, "#")))
