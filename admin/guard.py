@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from admin.scope import PERSON
-from game.accounts import entrance, queries
+from game.accounts import login, queries
 from game.accounts.current import CrossSite, comes_from_our_page
 from game.accounts.manager import UserManager
 from game.accounts.models import User
@@ -152,11 +152,11 @@ class Door(AuthenticationBackend):
         email, password = (str(form.get(name, "")) for name in ("username", "password"))
         async with _sessions(request) as session:
             manager = UserManager(session, request.app.state.secret)
-            user = await entrance.log_in(request, manager, email, password)
-            row, _ = await entrance.start_session(request, session, user)
+            user = await login.log_in(request, manager, email, password)
+            row, _ = await login.start_session(request, session, user)
             await session.commit()
         response = RedirectResponse(_local(str(form.get("next", ""))), 303)
-        entrance.set_cookie(request, response, row)
+        login.set_cookie(request, response, row)
         return response
 
     async def logout(self, request: Request) -> Response:
@@ -167,7 +167,7 @@ class Door(AuthenticationBackend):
                 await queries.end_session(session, identity.user_id, identity.session_id)
                 await session.commit()
         response = RedirectResponse(LOGIN, 303)
-        entrance.delete_cookie(request, response)
+        login.delete_cookie(request, response)
         return response
 
 

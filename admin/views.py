@@ -9,7 +9,6 @@ from fastapi import Request
 from fastapi.responses import RedirectResponse
 from sqladmin import expose
 from sqlalchemy import Select, func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -21,9 +20,9 @@ from admin.scope import is_superuser, person
 from admin.view import YES_OR_NO, Filter, View, link
 from game.accounts import policy
 from game.accounts import queries as accounts
-from game.accounts.manager import AddressTaken, UserManager
+from game.accounts.errors import UserAlreadyExists
+from game.accounts.manager import UserManager
 from game.accounts.models import AuthSession, User, UserRegister, UserUpdate
-from game.accounts.router import OwnsUniverses
 from game.core.errors import FieldError, NotFound
 from game.events.models import Event
 from game.grid.drawing.scene import NAMES_FROM
@@ -331,7 +330,7 @@ class UserView(View, model=User):
         fields = checked(UserRegister, self._fields(form))
         try:
             user = await _manager(session, request).sign_up(**fields, **_flags(form))
-        except AddressTaken:
+        except UserAlreadyExists:
             raise _address_taken() from None
         return user.id
 
@@ -341,20 +340,19 @@ class UserView(View, model=User):
         """Change an account; a new password, a deactivation or a demotion ends its sessions."""
         fields = checked(UserUpdate, {**self._fields(form), **_flags(form)})
         user = await self._held(session, row.id, version)
-        policy.spare_yourself(person(), user, deactivates=not fields["is_active"] or not fields["is_superuser"])
+        policy.forbid_self_lockout(
+            person(), user, takes_rights=not fields["is_active"] or not fields["is_superuser"]
+        )
         try:
             await _manager(session, request).change(user, fields)
-        except AddressTaken:
+        except UserAlreadyExists:
             raise _address_taken() from None
 
     async def remove(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
         """Delete an account that owns no universes."""
         user = await self._held(session, row.id, version)
-        policy.spare_yourself(person(), user, deactivates=True)
-        try:
-            await _manager(session, request).user_db.delete(user)
-        except IntegrityError:
-            raise OwnsUniverses from None
+        policy.forbid_self_lockout(person(), user, takes_rights=True)
+        await _manager(session, request).user_db.delete(user)
 
     @expose("/end-sessions/{pk}", methods=["POST"])
     async def end_sessions(self, request: Request) -> Response:
@@ -366,7 +364,7 @@ class UserView(View, model=User):
 
     @staticmethod
     async def _held(session: AsyncSession, user_id: UUID, version: int | None) -> User:
-        user = await accounts.held(session, user_id)
+        user = await accounts.lock(session, user_id)
         if user is None:
             raise NotFound
         writes.require_version(version, user)

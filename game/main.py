@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
 
 from admin import guard, site
-from game.accounts.router import auth, users
+from game.accounts.router import router as accounts
 from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.router import router as assets
 from game.core import docs, errors, health, logs
@@ -159,8 +159,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     errors.install(app)
 
-    app.include_router(auth)
-    app.include_router(users)
+    app.include_router(accounts)
     app.include_router(universe_files)
     app.include_router(universes)
     app.include_router(map_files)

@@ -1,4 +1,4 @@
-"""Who is asking: the user of a request's access token or cookie, checked against their session each time."""
+"""The current user: from a request's access token or cookie, checked against their session each time."""
 
 from typing import Annotated, NamedTuple
 
@@ -13,7 +13,7 @@ from game.core.errors import Forbidden, Unauthorized
 
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
-# For the OpenAPI document; the token itself is read by `AccessTokens.identify`.
+# For the OpenAPI document; the token is read by `AccessTokens.identify`.
 _bearer = OAuth2PasswordBearer(
     tokenUrl="/auth/jwt/login", refreshUrl="/auth/jwt/refresh", scheme_name="Bearer", auto_error=False
 )
@@ -21,20 +21,20 @@ _cookie = APIKeyCookie(name=COOKIE, scheme_name="Cookie", auto_error=False)
 
 
 class CrossSite(Forbidden):
-    """Another site's page may not do this with your cookie."""
+    """A page of another site may not do this with your cookie."""
 
     code = "CROSS_SITE_REQUEST"
 
 
 class Caller(NamedTuple):
-    """A user and the log-in they came with."""
+    """A user and the session they are using."""
 
     user: User
     identity: Identity
 
 
 def comes_from_our_page(request: Request) -> bool:
-    """Whether a request comes from a page of this server, or from no page at all, as far as its browser says."""
+    """Whether a request comes from a page of this server, or from no page, by what its browser sends."""
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")
@@ -43,10 +43,10 @@ def comes_from_our_page(request: Request) -> bool:
 
 
 def refuse_cross_site(request: Request) -> None:
-    """Go on only when a request comes from a page of ours or of a game that may call us.
+    """Check that a request comes from a page of this server or of an allowed origin.
 
     Raises:
-        CrossSite: a browser sent it for another site.
+        CrossSite: a browser sent it from another site.
     """
     origin = request.headers.get("origin")
     if origin and origin in request.app.state.settings.cors_origins:
@@ -61,7 +61,7 @@ async def current_caller(
     bearer: Annotated[str | None, Depends(_bearer)],
     cookie: Annotated[str | None, Depends(_cookie)],
 ) -> Caller:
-    """The user who asks, and their log-in.
+    """The current user and their session.
 
     Raises:
         Unauthorized: no valid token, or its session was ended, or the account deactivated.
@@ -79,7 +79,7 @@ async def current_caller(
 
 
 async def current_user(caller: Annotated[Caller, Depends(current_caller)]) -> User:
-    """The user who asks."""
+    """The current user."""
     return caller.user
 
 

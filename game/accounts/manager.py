@@ -1,8 +1,7 @@
-"""FastAPI Users, the way this project uses it: in the request's transaction, hashing off the event loop.
+"""FastAPI Users as this project uses it: in the request's transaction, and hashing off the event loop.
 
-What it does for us: finding an account by its address, the tokens in mails, the names of what can go wrong. Its
-own way of changing an account neither holds the row nor ends a log-in. Nothing outside of `game/accounts` knows of
-it.
+The library finds accounts by address, and signs the tokens in mails. Its own update methods are not used: they
+neither lock the row nor end sessions. Nothing outside of `game/accounts` imports it.
 """
 
 import hmac
@@ -10,23 +9,27 @@ from typing import Any
 from uuid import UUID
 
 import jwt
-from fastapi_users import BaseUserManager, UUIDIDMixin, exceptions
+from fastapi_users import BaseUserManager, UUIDIDMixin
 from fastapi_users.db import SQLAlchemyUserDatabase
 from fastapi_users.jwt import decode_jwt, generate_jwt
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts import queries
+from game.accounts.errors import (
+    AlreadyVerified,
+    BadResetToken,
+    BadVerifyToken,
+    OwnsUniverses,
+    UserAlreadyExists,
+)
 from game.accounts.models import User
 from game.accounts.passwords import hash_password, verify_password
 from game.accounts.tokens import derive_key
 
-AddressTaken = exceptions.UserAlreadyExists
-"""Raised when an address has an account already."""
-
 
 class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
-    """The library's adapter, flushing where it would commit: the commit is the request's."""
+    """The library's adapter; it flushes where the original commits, because the request commits."""
 
     async def create(self, create_dict: dict[str, Any]) -> User:
         user = User(**create_dict)
@@ -45,18 +48,21 @@ class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
 
     async def delete(self, user: User) -> None:
         await self.session.delete(user)
-        await self.session.flush()
+        try:
+            await self.session.flush()
+        except IntegrityError:
+            raise OwnsUniverses from None
 
     async def _flush(self) -> None:
         try:
             await self.session.flush()
         except IntegrityError:
-            # Somebody else took the address between the look and the write.
-            raise exceptions.UserAlreadyExists from None
+            # Another request took the address between our check and this write.
+            raise UserAlreadyExists from None
 
 
 class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
-    """Accounts in one transaction."""
+    """Creates, checks and changes accounts in one transaction."""
 
     def __init__(self, session: AsyncSession, secret: str) -> None:
         super().__init__(_UserDatabase(session, User))
@@ -65,44 +71,44 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         self.verification_token_secret = derive_key(secret, "verify")
 
     async def sign_up(self, email: str, password: str, display_name: str, **flags: bool) -> User:
-        """A new account.
+        """Create an account.
 
         Raises:
-            exceptions.UserAlreadyExists: the address has one.
+            UserAlreadyExists: the address has one already.
         """
-        # Before the first look at the database: no connection is held while this waits for its turn.
+        # Before the first query: a request that waits for a hashing thread must not hold a database connection.
         hashed = await hash_password(password)
         if await self.user_db.get_by_email(email) is not None:
-            raise exceptions.UserAlreadyExists
+            raise UserAlreadyExists
         fields = {"email": email, "hashed_password": hashed, "display_name": display_name, **flags}
         return await self.user_db.create(fields)
 
     async def log_in(self, email: str, password: str) -> User | None:
-        """The active user with this address and password, held; takes as long when there is none.
+        """The active user with this address and password, locked; None when there is none, after the same time.
 
-        Gives the connection back while it hashes, and with it what was not committed.
+        Rolls the transaction back while it hashes, to release the connection.
         """
         user = await self.user_db.get_by_email(email)
         user_id, hashed = (user.id, user.hashed_password) if user else (None, None)
-        # A wave of log-ins waits for the processor, and must not keep everybody else from the database meanwhile.
+        # Many log-ins at once wait for the processor, and must not occupy the connection pool meanwhile.
         await self._session.rollback()
         right, stronger = await verify_password(password, hashed)
         if user_id is None or not right:
             return None
-        # As the account is now: who changed the password meanwhile has just ended all log-ins with the old one.
-        user = await queries.held(self._session, user_id)
+        # Read it again: if the password was changed meanwhile, all sessions of the old one were ended.
+        user = await queries.lock(self._session, user_id)
         if user is None or not user.is_active or user.hashed_password != hashed:
             return None
         if stronger is not None:
-            # No new version: nothing that anybody sees has changed.
+            # The version stays the same: nothing that clients see has changed.
             user.hashed_password = stronger
         return user
 
     async def change(self, user: User, fields: dict[str, Any], session_to_keep: UUID | None = None) -> User:
-        """Change a locked account; a new password, a deactivation or a demotion ends its log-ins, but for one.
+        """Change a locked account; a new password, a deactivation or a demotion ends all sessions but one.
 
         Raises:
-            exceptions.UserAlreadyExists: the new address has an account.
+            UserAlreadyExists: the new address has an account already.
         """
         fields = dict(fields)
         demotes = user.is_superuser and fields.get("is_superuser") is False
@@ -113,11 +119,11 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
             fields.setdefault("is_verified", False)
         user = await self.user_db.update(user, fields)
         if ends_sessions:
-            await queries.end_sessions(self._session, user.id, but=session_to_keep)
+            await queries.end_sessions(self._session, user.id, keep=session_to_keep)
         return user
 
     def reset_token(self, user: User) -> str:
-        """A token that sets a new password, once: it names the password it replaces, and the address."""
+        """A token that sets a new password once: it is bound to the current password and address."""
         claims = {
             "sub": str(user.id),
             "for": self._fingerprint(user),
@@ -126,22 +132,22 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         return generate_jwt(claims, self.reset_password_token_secret, self.reset_password_token_lifetime_seconds)
 
     async def reset(self, token: str, password: str) -> User:
-        """Set a new password with a token, and end all log-ins.
+        """Set a new password with a token, and end all sessions.
 
         Raises:
-            exceptions.InvalidResetPasswordToken: it is not such a token, has expired, or was used.
+            BadResetToken: it is not such a token, has expired, or was used.
         """
         try:
             claims = decode_jwt(token, self.reset_password_token_secret, [self.reset_password_token_audience])
         except jwt.PyJWTError:
-            raise exceptions.InvalidResetPasswordToken from None
-        user = await queries.held(self._session, UUID(claims["sub"]))
+            raise BadResetToken from None
+        user = await queries.lock(self._session, UUID(claims["sub"]))
         if user is None or not user.is_active or not hmac.compare_digest(claims["for"], self._fingerprint(user)):
-            raise exceptions.InvalidResetPasswordToken
+            raise BadResetToken
         return await self.change(user, {"password": password})
 
     def verify_token(self, user: User) -> str:
-        """A token that proves that its bearer reads the mail of the user's address."""
+        """A token that proves that its bearer receives mail at the user's address."""
         claims = {"sub": str(user.id), "email": user.email, "aud": self.verification_token_audience}
         return generate_jwt(claims, self.verification_token_secret, self.verification_token_lifetime_seconds)
 
@@ -149,18 +155,18 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         """Mark the address of an account as verified, with a token.
 
         Raises:
-            exceptions.InvalidVerifyToken: it is not such a token, has expired, or was for another address.
-            exceptions.UserAlreadyVerified: the address is verified already.
+            BadVerifyToken: it is not such a token, has expired, or was for another address.
+            AlreadyVerified: the address is verified already.
         """
         try:
             claims = decode_jwt(token, self.verification_token_secret, [self.verification_token_audience])
         except jwt.PyJWTError:
-            raise exceptions.InvalidVerifyToken from None
-        user = await queries.held(self._session, UUID(claims["sub"]))
+            raise BadVerifyToken from None
+        user = await queries.lock(self._session, UUID(claims["sub"]))
         if user is None or not user.is_active or user.email != claims["email"]:
-            raise exceptions.InvalidVerifyToken
+            raise BadVerifyToken
         if user.is_verified:
-            raise exceptions.UserAlreadyVerified
+            raise AlreadyVerified
         return await self.user_db.update(user, {"is_verified": True})
 
     def _fingerprint(self, user: User) -> str:

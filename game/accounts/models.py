@@ -1,4 +1,4 @@
-"""Users and their log-in sessions."""
+"""Users and their sessions."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,11 +15,11 @@ from game.core.models import Document, Name, Shape, Timestamp, example, instant,
 MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 MAX_SESSIONS = 100
-"""Log-ins of one user at a time: one more ends the one that was used longest ago."""
+"""Sessions of one user; one more evicts the least recently used."""
 
 
 def _short_enough(value: Any) -> Any:
-    # Before the address is parsed: parsing megabytes takes long.
+    # Checked before the address is parsed, because parsing megabytes is slow.
     if isinstance(value, str) and len(value) > MAX_EMAIL:
         raise ValueError(f"an e-mail address has at most {MAX_EMAIL} characters")
     return value
@@ -30,7 +30,7 @@ _EMAIL = TypeAdapter[str](Email)
 
 
 def as_stored(email: str) -> str:
-    """An address the way sign-up stores it, so that a log-in finds it; what is no address stays as it is."""
+    """Normalize an address as sign-up does, so that a log-in finds it; an invalid one is returned unchanged."""
     try:
         return _EMAIL.validate_python(email)
     except ValidationError:
@@ -65,7 +65,7 @@ Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)
 
 
 class AuthSession(SQLModel, table=True):
-    """A log-in on one device: access tokens work as long as it stands; its refresh token is stored hashed."""
+    """A log-in on one device. Access tokens work as long as it exists; of its refresh token the hash is stored."""
 
     __tablename__ = "auth_session"
 
@@ -97,7 +97,7 @@ class UserRead(Shape):
 
 
 class UserRegister(Shape):
-    """Signs up."""
+    """Creates an account."""
 
     model_config = example(_EXAMPLE)
 
@@ -110,7 +110,7 @@ class UserRegister(Shape):
 
 
 class UserUpdateMe(Shape):
-    """Changes one's own account; a new password needs the one before."""
+    """Changes one's own account; a new password needs the current one."""
 
     model_config = example({"display_name": "Mira of the Marsh"})
 
@@ -134,14 +134,14 @@ class UserUpdate(Shape):
 
 
 class UserPage(Shape):
-    """Some of the users."""
+    """A page of users."""
 
     items: list[UserRead]
     next_cursor: str | None
 
 
 class TokenPair(Shape):
-    """What a log-in gives: send the access token as `Authorization: Bearer ...`, keep the refresh token."""
+    """The tokens of a session: send the access token as `Authorization: Bearer ...`, keep the refresh token."""
 
     access_token: str
     refresh_token: str
@@ -158,26 +158,26 @@ class RefreshToken(Shape):
 
 
 class AuthSessionRead(Shape):
-    """A log-in of the caller's."""
+    """A session of the caller."""
 
     id: UUID
     user_agent: str
     ip_address: str
-    current: bool = Field(description="Whether this request came with it.")
+    current: bool = Field(description="Whether this request uses it.")
     created_at: Timestamp
     last_used_at: Timestamp
     expires_at: Timestamp
 
 
 class AuthSessionPage(Shape):
-    """The caller's log-ins, newest first."""
+    """The caller's sessions, newest first."""
 
     items: list[AuthSessionRead]
     next_cursor: str | None = None
 
 
 class EmailOnly(Shape):
-    """Names an address."""
+    """An e-mail address."""
 
     model_config = example({"email": "mira@example.com"})
 
@@ -201,6 +201,6 @@ class ResetPassword(Token):
 
 
 class Accepted(Shape):
-    """The request was taken; whether anything came of it is not told."""
+    """The request was accepted; the answer does not tell whether the account exists."""
 
     detail: str = "If there is such an account, a mail is on its way."

@@ -14,28 +14,30 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-# OWASP's password storage cheat sheet: Argon2id with 19 MiB, 2 passes, 1 lane.
-_MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
+# OWASP's password storage cheat sheet: Argon2id with 19 MiB, 2 iterations, parallelism 1.
+_MEMORY_KIB, _ITERATIONS, _PARALLELISM = 19_456, 2, 1
 _BCRYPT_BYTES = 72
 _M_MMAP_THRESHOLD, _MMAP_FROM_BYTES = -3, 2**20
 
 if sys.platform == "linux":
-    # glibc learns from the first hash to keep such a block instead of giving it back: 19 MiB for each thread.
+    # After the first hash, glibc would keep its block of 19 MiB for each thread instead of freeing it.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM_BYTES)
 
 
 class _Bcrypt(BcryptHasher):
-    """Hashes that were made elsewhere. Bcrypt never looked behind 72 bytes; the library refuses more."""
+    """Imported hashes. Bcrypt uses the first 72 bytes of a password; the library refuses longer ones."""
 
     def verify(self, password: str | bytes, hash: str | bytes) -> bool:
-        whole = password.encode() if isinstance(password, str) else password
-        return super().verify(whole[:_BCRYPT_BYTES], hash)
+        encoded = password.encode() if isinstance(password, str) else password
+        return super().verify(encoded[:_BCRYPT_BYTES], hash)
 
 
-_HASH = PasswordHash((Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES), _Bcrypt()))
+_HASH = PasswordHash(
+    (Argon2Hasher(time_cost=_ITERATIONS, memory_cost=_MEMORY_KIB, parallelism=_PARALLELISM), _Bcrypt())
+)
 
-# One core stays free for the event loop; the threads are the semaphore.
+# One core stays free for the event loop; the size of the pool limits how many hashes run at once.
 _THREADS = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="password")
 
 
@@ -43,12 +45,14 @@ def _random_base64(size: int) -> str:
     return base64.b64encode(os.urandom(size)).decode().rstrip("=")
 
 
-_NOBODY = f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${_random_base64(16)}${_random_base64(32)}"
-"""A hash of no password: checking against it takes as long as against a real one."""
+_DUMMY_HASH = (
+    f"$argon2id$v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_PARALLELISM}${_random_base64(16)}${_random_base64(32)}"
+)
+"""Matches no password; a check against it takes as long as one against a real hash."""
 
 
 def _canonical(password: str) -> str:
-    """One spelling for what looks the same: keyboards differ in how they write an é (NIST SP 800-63B, 3.1.1.2)."""
+    """The normal form of a password: keyboards differ in how they encode an é (NIST SP 800-63B, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
@@ -60,16 +64,16 @@ def _verify(password: str, hashed: str) -> tuple[bool, str | None]:
 
 
 async def hash_password(password: str) -> str:
-    """The hash to store for a password."""
+    """Hash a password for storage."""
     return await asyncio.get_running_loop().run_in_executor(_THREADS, _HASH.hash, _canonical(password))
 
 
 async def verify_password(password: str, hashed: str | None) -> tuple[bool, str | None]:
-    """Whether the password is right, and a stronger hash to store instead when there is one.
+    """Whether a password matches its hash; and a stronger hash to store instead, if the hash is outdated.
 
-    Without a hash (an unknown address) it takes the same time and is wrong.
+    Without a hash (an unknown address) the answer is False, after the same time.
     """
-    right, stronger = await asyncio.get_running_loop().run_in_executor(
-        _THREADS, _verify, _canonical(password), hashed or _NOBODY
+    matches, stronger = await asyncio.get_running_loop().run_in_executor(
+        _THREADS, _verify, _canonical(password), hashed or _DUMMY_HASH
     )
-    return right and hashed is not None, stronger if hashed is not None else None
+    return matches and hashed is not None, stronger if hashed is not None else None

@@ -1,15 +1,16 @@
-"""Who may do what with accounts: for each operation, who."""
+"""Who may do what with accounts: a rule for each operation."""
 
 from collections.abc import Callable, Mapping
 
+from game.accounts.errors import CannotChangeSelf
 from game.accounts.models import User
-from game.core.errors import Conflict, Forbidden
+from game.core.errors import Forbidden
 
 Rule = Callable[[User], bool]
 
 
 def anyone(user: User | None) -> bool:
-    """Also without an account."""
+    """Everybody, with or without an account."""
     return True
 
 
@@ -46,7 +47,7 @@ RULES: Mapping[str, Callable[[User | None], bool]] = {
 
 
 def require(operation: str, user: User) -> None:
-    """Go on only when the user may do this.
+    """Check that the user may do this.
 
     Raises:
         Forbidden: they may not.
@@ -55,17 +56,11 @@ def require(operation: str, user: User) -> None:
         raise Forbidden("Only superusers may do this.")
 
 
-class CannotChangeSelf(Conflict):
-    """Another superuser must do this to your account: nobody locks themselves out."""
-
-    code = "CANNOT_CHANGE_SELF"
-
-
-def spare_yourself(user: User, target: User, *, deactivates: bool) -> None:
-    """Go on only when a superuser does not take their own account's rights.
+def forbid_self_lockout(user: User, target: User, *, takes_rights: bool) -> None:
+    """Check that superusers do not delete, deactivate or demote themselves.
 
     Raises:
-        CannotChangeSelf: they do.
+        CannotChangeSelf: they would.
     """
-    if user.id == target.id and deactivates:
+    if user.id == target.id and takes_rights:
         raise CannotChangeSelf

@@ -1,4 +1,4 @@
-"""The SQL of accounts: users and their log-in sessions."""
+"""The SQL of accounts: users and their sessions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ AUTHENTICATED = """
     JOIN auth_session s ON s.id = q.session_id AND s.user_id = q.user_id AND s.expires_at > now()
     JOIN account a ON a.id = s.user_id AND a.is_active
 """
-"""The start of every hot statement: the questions of a batch whose session stands and whose user is active."""
+"""The start of every hot statement: the requests of a batch whose session is valid and whose user is active."""
 
 USER_JSON = f"""
     '{{"id":"' || a.id || '","email":' || to_json(a.email) || ',"display_name":' || to_json(a.display_name)
@@ -57,17 +57,20 @@ async def get(session: AsyncSession, user: User, user_id: UUID) -> User | None:
     return (await session.execute(readable_by(user).where(col(User.id) == user_id))).scalar_one_or_none()
 
 
-async def held(session: AsyncSession, user_id: UUID) -> User | None:
-    """A user by id, held for a change until the transaction ends."""
+async def lock(session: AsyncSession, user_id: UUID) -> User | None:
+    """A user by id, locked for a change until the transaction ends."""
     statement = select(User).where(col(User.id) == user_id).with_for_update(key_share=True)
-    # As the row is now, not as this transaction may have read it before it had the lock.
+    # The row as it is now, not as this transaction may have read it before it had the lock.
     return (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
 
 
 async def start_session(
     session: AsyncSession, tokens: RefreshTokens, user_id: UUID, days: int, *, user_agent: str, ip_address: str
 ) -> tuple[AuthSession, str]:
-    """A new log-in of a held user, for so many days, and its refresh token; the oldest makes room for it."""
+    """Create a session for a locked user; returns it and its refresh token.
+
+    It expires after `days` without use. Beyond MAX_SESSIONS, it evicts the least recently used one.
+    """
     now = datetime.now(UTC)
     row = AuthSession(
         user_id=user_id,
@@ -79,18 +82,18 @@ async def start_session(
         expires_at=now + timedelta(days=days),
     )
     token, row.refresh_hash = tokens.new(row.id)
-    kept = select(col(AuthSession.id)).where(col(AuthSession.user_id) == user_id)
-    kept = kept.order_by(col(AuthSession.last_used_at).desc()).limit(MAX_SESSIONS - 1)
+    recent = select(col(AuthSession.id)).where(col(AuthSession.user_id) == user_id)
+    recent = recent.order_by(col(AuthSession.last_used_at).desc()).limit(MAX_SESSIONS - 1)
     await session.execute(
-        delete(AuthSession).where(col(AuthSession.user_id) == user_id, col(AuthSession.id).not_in(kept))
+        delete(AuthSession).where(col(AuthSession.user_id) == user_id, col(AuthSession.id).not_in(recent))
     )
     session.add(row)
     await session.flush()
     return row, token
 
 
-async def refreshable(session: AsyncSession, session_id: UUID) -> AuthSession | None:
-    """A log-in that stands and whose user is active, held until the transaction ends."""
+async def lock_session(session: AsyncSession, session_id: UUID) -> AuthSession | None:
+    """A session that is valid and whose user is active, locked until the transaction ends."""
     statement = (
         select(AuthSession)
         .join(User, col(User.id) == col(AuthSession.user_id))
@@ -104,8 +107,8 @@ async def refreshable(session: AsyncSession, session_id: UUID) -> AuthSession | 
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-def spend_refresh_token(row: AuthSession, tokens: RefreshTokens, days: int) -> str:
-    """Give a held log-in its next refresh token, and so many days more."""
+def rotate_refresh_token(row: AuthSession, tokens: RefreshTokens, days: int) -> str:
+    """Replace the refresh token of a locked session; it now expires `days` from now."""
     token, row.refresh_hash = tokens.new(row.id)
     row.last_used_at = datetime.now(UTC)
     row.expires_at = row.last_used_at + timedelta(days=days)
@@ -120,7 +123,7 @@ async def page(session: AsyncSession, user: User, query: pages.PageQuery) -> Map
 
 
 async def sessions_of(session: AsyncSession, user_id: UUID) -> Sequence[AuthSession]:
-    """The log-ins of a user that stand, newest first."""
+    """The valid sessions of a user, newest first."""
     statement = (
         select(AuthSession)
         .where(col(AuthSession.user_id) == user_id, col(AuthSession.expires_at) > func.now())
@@ -130,16 +133,16 @@ async def sessions_of(session: AsyncSession, user_id: UUID) -> Sequence[AuthSess
 
 
 async def end_session(session: AsyncSession, user_id: UUID, session_id: UUID) -> bool:
-    """End one log-in of a user; whether there was one."""
+    """End one session of a user; returns whether it existed."""
     statement = delete(AuthSession).where(col(AuthSession.id) == session_id, col(AuthSession.user_id) == user_id)
     return (await session.execute(statement.returning(col(AuthSession.id)))).first() is not None
 
 
-async def end_sessions(session: AsyncSession, user_id: UUID, but: UUID | None = None) -> None:
-    """End all log-ins of a user, but for one that is to stay."""
+async def end_sessions(session: AsyncSession, user_id: UUID, keep: UUID | None = None) -> None:
+    """End all sessions of a user, except `keep`."""
     statement = delete(AuthSession).where(col(AuthSession.user_id) == user_id)
-    if but is not None:
-        statement = statement.where(col(AuthSession.id) != but)
+    if keep is not None:
+        statement = statement.where(col(AuthSession.id) != keep)
     await session.execute(statement)
 
 

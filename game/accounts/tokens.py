@@ -1,4 +1,4 @@
-"""Tokens: signed access tokens of one log-in session, and refresh tokens that are spent by use."""
+"""Tokens: signed access tokens of one session, and refresh tokens that work once."""
 
 import hashlib
 import hmac
@@ -14,13 +14,13 @@ from starlette.types import Scope
 ACCESS_AUDIENCE = "worldkeep:access"
 COOKIE = "worldkeep_session"
 _ALGORITHM = "HS256"
-_CACHE = 4096
+_MAX_CACHED = 4096
 _SESSION_BYTES = 16
 _RANDOM_BYTES = 32
 
 
 class Identity(NamedTuple):
-    """Whom a request says it comes from. The database has the last word: the session may have been ended."""
+    """The user and session that a token names. Whether the session still exists, only the database knows."""
 
     user_id: UUID
     session_id: UUID
@@ -29,23 +29,23 @@ class Identity(NamedTuple):
 
 
 def derive_key(secret: str, purpose: str) -> str:
-    """A key of its own for each kind of token, so that one kind can never pass for another."""
+    """A separate key for each kind of token, so that one kind is never accepted as another."""
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
 
 class AccessTokens:
     """Signs and reads access tokens.
 
-    Tokens that were read once are remembered with the time they expire at, so that a repeated request does not pay
-    for the signature again. What can change, the session and the account, is never remembered.
+    Tokens that were read once are cached until they expire, so that a repeated request does not check the
+    signature again. What can change, the session and the account, is never cached.
     """
 
     def __init__(self, secret: str) -> None:
         self._key = derive_key(secret, "access")
-        self._read: dict[bytes, Identity] = {}
+        self._cache: dict[bytes, Identity] = {}
 
     def sign(self, user_id: UUID, session_id: UUID, lifetime_seconds: int) -> str:
-        """A token for a session, valid for so many seconds."""
+        """A token for a session, valid for `lifetime_seconds`."""
         now = int(time.time())
         claims = {
             "sub": str(user_id),
@@ -57,8 +57,8 @@ class AccessTokens:
         return jwt.encode(claims, self._key, _ALGORITHM)
 
     def read(self, token: bytes) -> Identity | None:
-        """Whom a token was signed for; None when it is not ours or has expired."""
-        identity = self._read.get(token)
+        """The identity in a token; None when this server did not sign it, or it has expired."""
+        identity = self._cache.get(token)
         if identity is None:
             try:
                 claims = jwt.decode(
@@ -71,16 +71,16 @@ class AccessTokens:
                 identity = Identity(UUID(claims["sub"]), UUID(claims["sid"]), float(claims["exp"]))
             except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
                 return None
-            if len(self._read) >= _CACHE:
-                self._read.clear()
-            self._read[token] = identity
+            if len(self._cache) >= _MAX_CACHED:
+                self._cache.clear()
+            self._cache[token] = identity
         if identity.expires_at <= time.time():
-            self._read.pop(token, None)
+            self._cache.pop(token, None)
             return None
         return identity
 
     def identify(self, scope: Scope) -> Identity | None:
-        """Whom a request says it comes from: by its Authorization header, else by its cookie."""
+        """The identity in a request's Authorization header, or else in its cookie."""
         cookie = None
         for name, value in scope["headers"]:
             if name == b"authorization":
@@ -100,21 +100,21 @@ class AccessTokens:
 class RefreshTokens:
     """Makes and reads refresh tokens: the session, 256 random bits, and a signature over both.
 
-    The signature tells a token that was spent, whose second use ends the session, from one that never was: nobody
-    can end a session by its id alone.
+    The signature tells a spent token, whose second use ends the session, from an invented one: knowing a session's
+    id is not enough to end it.
     """
 
     def __init__(self, secret: str) -> None:
         self._key = derive_key(secret, "refresh").encode()
 
     def new(self, session_id: UUID) -> tuple[str, bytes]:
-        """A token for a session, and the hash of it to store."""
+        """A new token for a session, and its hash to store."""
         signed = session_id.bytes + secrets.token_bytes(_RANDOM_BYTES)
         raw = signed + self._signature(signed)
-        return urlsafe_b64encode(raw).decode(), _stored(raw)
+        return urlsafe_b64encode(raw).decode(), _hash(raw)
 
     def read(self, token: str) -> tuple[UUID, bytes] | None:
-        """The session that a token was made for, and what is stored of it; None when it is not ours."""
+        """The session that a token belongs to, and the token's hash; None when this server did not sign it."""
         try:
             raw = urlsafe_b64decode(token.encode("ascii"))
         except ValueError:
@@ -122,12 +122,12 @@ class RefreshTokens:
         signed, signature = raw[: _SESSION_BYTES + _RANDOM_BYTES], raw[_SESSION_BYTES + _RANDOM_BYTES :]
         if not hmac.compare_digest(signature, self._signature(signed)):
             return None
-        return UUID(bytes=signed[:_SESSION_BYTES]), _stored(raw)
+        return UUID(bytes=signed[:_SESSION_BYTES]), _hash(raw)
 
     def _signature(self, signed: bytes) -> bytes:
         return hmac.new(self._key, signed, hashlib.sha256).digest()
 
 
-def _stored(raw: bytes) -> bytes:
-    # Random bits need no slow hash.
+def _hash(raw: bytes) -> bytes:
+    # A fast hash is enough for 256 random bits.
     return hashlib.sha256(raw).digest()

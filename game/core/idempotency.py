@@ -1,7 +1,7 @@
-"""Idempotency-Key: a POST that is sent again gets the first answer again, and makes nothing twice.
+"""Idempotency-Key: a POST that is sent again gets the first answer again, and is not carried out twice.
 
-The key is taken, the row is made and the answer is kept in one transaction. A second request with the key waits at
-the unique index until the first has committed, then finds its answer.
+The key, the write and the answer are stored in one transaction. A second request with the same key waits at the
+unique index until the first has committed, then finds its answer.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from game.core.database import Session
 from game.core.errors import Unprocessable
 from game.core.models import instant
 
-_KEPT_HEADERS = ("location", "etag", "content-type")
+_STORED_HEADERS = ("location", "etag", "content-type")
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """A key that a user has used, and the answer it got."""
+    """A key that a user has sent, and the answer to its request."""
 
     __tablename__ = "idempotency_key"
 
@@ -102,8 +102,8 @@ class _Once:
                 raise IdempotencyKeyReused
             return Response(first.body, first.status, first.headers)
         response = await make()
-        kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        answer = {"status": response.status_code, "headers": orjson.dumps(kept).decode(), "body": response.body}
+        headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
+        answer = {"status": response.status_code, "headers": orjson.dumps(headers).decode(), "body": response.body}
         await self._session.execute(_KEEP, {**place, **answer})
         return response
 

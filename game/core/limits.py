@@ -1,4 +1,4 @@
-"""Rate limits that hold across workers: counters in PostgreSQL, one row for each key and window of time."""
+"""Rate limits that hold across workers: counters in PostgreSQL, one row per key and time window."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -15,17 +15,17 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class Rate(NamedTuple):
-    """So many times in so many seconds."""
+    """At most `times` per `seconds`."""
 
     times: int
     seconds: int
 
     @classmethod
     def parse(cls, value: str) -> "Rate":
-        """`10/minute` as a rate.
+        """Parse a rate such as `10/minute`.
 
         Raises:
-            ValueError: it is not written so.
+            ValueError: it is not a rate.
         """
         match = re.fullmatch(r"([0-9]{1,6})/([0-9]{0,6})(second|minute|hour|day)s?", value.replace(" ", ""))
         times, units = (int(match[1]), int(match[2] or 1)) if match else (0, 0)
@@ -33,15 +33,19 @@ class Rate(NamedTuple):
             raise ValueError("a limit is written as a number, a slash and a time: 10/minute, 5/hour")
         return cls(times, units * _SECONDS[match[3]])
 
+    def scaled(self, factor: int) -> "Rate":
+        """`factor` times as many in the same time."""
+        return self._replace(times=self.times * factor)
+
     def __str__(self) -> str:
-        """The rate as `parse` reads it."""
+        """The rate in the form that `parse` reads."""
         word, seconds = next(pair for pair in reversed(_SECONDS.items()) if self.seconds % pair[1] == 0)
         units = self.seconds // seconds
         return f"{self.times}/{units if units > 1 else ''}{word}"
 
 
 class RateLimit(SQLModel, table=True):
-    """How often something happened in a window of time."""
+    """A counter of one key in its current time window."""
 
     __tablename__ = "rate_limit"
 
@@ -58,18 +62,18 @@ _COUNT = """
         expires_at = CASE WHEN r.expires_at <= now() THEN excluded.expires_at ELSE r.expires_at END
     RETURNING key, count, ceil(extract(epoch FROM expires_at - now()))::int AS seconds
 """
-_GIVE_BACK = """
-    WITH held AS (
+_REFUND = """
+    WITH locked AS (
         SELECT key FROM rate_limit WHERE key = ANY($1::text[]) ORDER BY key COLLATE "C" FOR UPDATE
     )
-    UPDATE rate_limit r SET count = greatest(count - 1, 0) FROM held WHERE r.key = held.key
+    UPDATE rate_limit r SET count = greatest(count - 1, 0) FROM locked WHERE r.key = locked.key
 """
 
 
 class Limiter:
-    """Counts in a statement of its own, so that a refused or failed request counts too.
+    """Counts outside of the request's transaction, so that refused and failed requests count too.
 
-    It has connections other than the request's: a request never holds one while it waits for another of the
+    It uses a separate connection pool: no request holds a connection of a pool while it waits for another of the
     same pool.
     """
 
@@ -80,9 +84,9 @@ class Limiter:
         """Count one attempt under each key.
 
         Raises:
-            TooManyRequests: one of the keys has had its number; says after how many seconds to come back.
+            TooManyRequests: one of the keys has reached its limit; tells after how many seconds to try again.
         """
-        # In one order everywhere, so that two requests cannot wait for each other's rows.
+        # Always in the same order, so that two requests cannot deadlock.
         keys = sorted(limits)
         pool = await self._pool()
         rows = await pool.fetch(_COUNT, keys, [limits[key].seconds for key in keys])
@@ -90,6 +94,6 @@ class Limiter:
         if waits:
             raise TooManyRequests(max(waits))
 
-    async def give_back(self, keys: list[str]) -> None:
-        """Take one attempt back: it was a good one."""
-        await (await self._pool()).execute(_GIVE_BACK, keys)
+    async def refund(self, keys: list[str]) -> None:
+        """Undo the count of one attempt, because it succeeded."""
+        await (await self._pool()).execute(_REFUND, keys)

@@ -1,4 +1,4 @@
-"""Sending mail: by SMTP where it is configured, else as an `.eml` file in the data directory. After the answer."""
+"""Sending mail in the background: by SMTP where it is configured, else as `.eml` files in the data directory."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ from game.core.settings import Settings
 log = structlog.get_logger()
 
 _DELAY_SECONDS = (0.5, 1.5)
-_TRIES = 3
+_MAX_ATTEMPTS = 3
 _TIMEOUT_SECONDS = 20
 _PAUSE_SECONDS = 2.0
 _CLOSE_SECONDS = 5.0
@@ -28,43 +28,43 @@ _READABLE = default.clone(utf8=True)
 
 
 class Mailer:
-    """Sends in tasks of its own, so that no answer waits for a mail server."""
+    """Sends mails in background tasks, so that no request waits for a mail server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
-    async def post(self, write: Callable[[], tuple[str, str, str]]) -> None:
-        """Send a mail soon; returns at once. `write` gives address, subject and text when the time has come.
+    async def send(self, compose: Callable[[], tuple[str, str, str]]) -> None:
+        """Send a mail soon; returns at once. `compose` returns its address, subject and text when it is sent.
 
-        That is a random moment later: if the next request took longer because of it, the time would tell which
+        It is sent after a random delay: if it slowed the next request down, response times would reveal which
         addresses have accounts.
         """
-        task = asyncio.create_task(self._deliver(write))
+        task = asyncio.create_task(self._deliver(compose))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Wait a while for what is under way."""
+        """Send what is waiting, and give it a few seconds."""
         self._closing.set()
         if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
-            for task in late:
+            _, unfinished = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*late)
+            await asyncio.gather(*unfinished)
 
-    async def _deliver(self, write: Callable[[], tuple[str, str, str]]) -> None:
+    async def _deliver(self, compose: Callable[[], tuple[str, str, str]]) -> None:
         url = self._settings.smtp_url
         delay = random.uniform(*_DELAY_SECONDS)  # noqa: S311 - no secret
         try:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), delay)
-            message = self._message(*write())
+            message = self._message(*compose())
             if url is None:
-                await asyncio.to_thread(self._write, message)
+                await asyncio.to_thread(self._write_file, message)
             else:
-                await self._send(message, url.get_secret_value())
+                await self._send_by_smtp(message, url.get_secret_value())
         except (Exception, asyncio.CancelledError) as error:
             log.error("mail_given_up", error=type(error).__name__)
 
@@ -72,19 +72,19 @@ class Mailer:
         message = EmailMessage(_READABLE)
         message["From"] = self._settings.mail_from
         address = validate_email(to, check_deliverability=False)
-        # Few mail servers take other characters than ASCII; in the domain there is always a way.
+        # Few mail servers accept non-ASCII addresses; a domain can always be written in ASCII.
         message["To"] = address.ascii_email or address.normalized
         message["Subject"] = subject
         message["Date"] = formatdate(usegmt=True)
         message["Message-ID"] = make_msgid(domain="worldkeep")
-        # Unencoded: the tokens in it can be copied from the file as they stand.
+        # Unencoded, so that links and tokens can be copied from the file.
         message.set_content(text, cte="7bit" if text.isascii() else "8bit")
         return message
 
-    async def _send(self, message: EmailMessage, url: str) -> None:
+    async def _send_by_smtp(self, message: EmailMessage, url: str) -> None:
         parts = urlsplit(url)
         secure = parts.scheme == "smtps"
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
             try:
                 await aiosmtplib.send(
                     message,
@@ -93,12 +93,12 @@ class Mailer:
                     username=unquote(parts.username) if parts.username else None,
                     password=unquote(parts.password) if parts.password else None,
                     use_tls=secure,
-                    # Where the server can; a password goes over no open line.
+                    # STARTTLS where the server offers it; required before a password is sent.
                     start_tls=True if parts.username and not secure else None,
                     timeout=_TIMEOUT_SECONDS,
                 )
             except (aiosmtplib.SMTPException, OSError) as error:
-                if attempt == _TRIES:
+                if attempt == _MAX_ATTEMPTS:
                     raise
                 log.warning("mail_failed", attempt=attempt, error=type(error).__name__)
             else:
@@ -106,7 +106,7 @@ class Mailer:
                 return
             await asyncio.sleep(_PAUSE_SECONDS**attempt)
 
-    def _write(self, message: EmailMessage) -> None:
+    def _write_file(self, message: EmailMessage) -> None:
         folder = self._settings.data_dir / "mail"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         slug = re.sub(r"[^a-z0-9]+", "-", str(message["Subject"]).lower()).strip("-")

@@ -54,8 +54,10 @@ class TestVerify:
 
     async def test_nobody_is_always_wrong_and_costs_the_same(self, threads: Threads) -> None:
         hashed = await hash_password(PASSWORD)
-        assert passwords._NOBODY.split("$")[:4] == hashed.split("$")[:4]
-        assert [len(part) for part in passwords._NOBODY.split("$")] == [len(part) for part in hashed.split("$")]
+        assert passwords._DUMMY_HASH.split("$")[:4] == hashed.split("$")[:4]
+        assert [len(part) for part in passwords._DUMMY_HASH.split("$")] == [
+            len(part) for part in hashed.split("$")
+        ]
         threads.jobs.clear()
         assert await verify_password("wrong password", hashed) == (False, None)
         known = threads.jobs.copy()

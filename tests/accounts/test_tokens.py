@@ -92,12 +92,12 @@ class TestAccessTokens:
         assert tokens.read(token) is None
 
     def test_memory_is_bounded_and_holds_only_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "_CACHE", 8)
+        monkeypatch.setattr(module, "_MAX_CACHED", 8)
         tokens = AccessTokens(SECRET)
         for number in range(40):
             assert tokens.read(tokens.sign(USER, UUID(int=number), 60).encode()) is not None
             assert tokens.read(b"not.a.token%d" % number) is None
-        assert len(tokens._read) <= 8
+        assert len(tokens._cache) <= 8
 
     @given(st.binary(max_size=200) | st.text(alphabet='eyJ.-_[{"', max_size=200).map(str.encode))
     def test_any_bytes_are_no_error(self, token: bytes) -> None:

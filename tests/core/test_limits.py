@@ -143,7 +143,7 @@ class TestCount:
         async with database.transaction():
             await database.execute("SELECT FROM rate_limit WHERE key = $1 FOR UPDATE", names[1])
             one = asyncio.create_task(limiter.count(forth))
-            two = asyncio.create_task(limiter.count(back) if second == "count" else limiter.give_back(list(back)))
+            two = asyncio.create_task(limiter.count(back) if second == "count" else limiter.refund(list(back)))
             async with asyncio.timeout(5):
                 while await database.fetchval(waiting) < 2:
                     await asyncio.sleep(0.01)
@@ -156,13 +156,13 @@ class TestGiveBack:
         limiter = await new_limiter()
         for _ in range(10):
             assert await allows(limiter, {key: Rate(2, 60)})
-            await limiter.give_back([key])
+            await limiter.refund([key])
         assert [await allows(limiter, {key: Rate(2, 60)}) for _ in range(3)] == [True, True, False]
 
     async def test_never_more_than_there_were(self, new_limiter: NewLimiter, key: str) -> None:
         limiter = await new_limiter()
-        await limiter.give_back([key])
+        await limiter.refund([key])
         await limiter.count({key: Rate(2, 60)})
         for _ in range(5):
-            await limiter.give_back([key])
+            await limiter.refund([key])
         assert [await allows(limiter, {key: Rate(2, 60)}) for _ in range(3)] == [True, True, False]

@@ -115,7 +115,7 @@ def mailer_of(settings: Settings, tmp_path: Path) -> MakeMailer:
 
 
 async def send(mailer: Mailer, to: str = "mira@example.com", subject: str = "A subject", text: str = TEXT) -> None:
-    await mailer.post(lambda: (to, subject, text))
+    await mailer.send(lambda: (to, subject, text))
     await asyncio.gather(*mailer._tasks)
 
 
@@ -264,7 +264,7 @@ class TestClose:
         monkeypatch.setattr(mail, "_DELAY_SECONDS", (3600, 3600))
         async with server.listening() as port:
             mailer = mailer_of(port)
-            await mailer.post(lambda: ("mira@example.com", "A subject", TEXT))
+            await mailer.send(lambda: ("mira@example.com", "A subject", TEXT))
             await asyncio.sleep(0.05)
             assert server.connections == 0
             await mailer.close()
@@ -277,7 +277,7 @@ class TestClose:
         server.is_silent = True
         async with server.listening() as port:
             mailer = mailer_of(port)
-            await mailer.post(lambda: ("mira@example.com", "A subject", TEXT))
+            await mailer.send(lambda: ("mira@example.com", "A subject", TEXT))
             async with asyncio.timeout(5):
                 await mailer.close()
         assert mailer._tasks == set()

@@ -1,0 +1,44 @@
+"""What the endpoints of accounts share: the user manager, limits by client and address, and sending mails."""
+
+from typing import Annotated
+
+from fastapi import BackgroundTasks, Depends, Request
+from fastapi.security import OAuth2PasswordRequestForm
+
+from game.accounts import login
+from game.accounts.emails import Email
+from game.accounts.manager import UserManager
+from game.core.database import Session
+from game.core.limits import Limiter, Rate
+
+
+def get_manager(request: Request, session: Session) -> UserManager:
+    """FastAPI Users in this request's transaction."""
+    return UserManager(session, request.app.state.secret)
+
+
+Manager = Annotated[UserManager, Depends(get_manager)]
+Credentials = Annotated[OAuth2PasswordRequestForm, Depends()]
+
+
+def get_limiter(request: Request) -> Limiter:
+    """The limiter of this worker."""
+    limiter: Limiter = request.app.state.limiter
+    return limiter
+
+
+def send_after_answer(request: Request, background: BackgroundTasks, email: Email) -> None:
+    """Send a mail once the request's answer is out."""
+    background.add_task(request.app.state.mailer.send, lambda: email)
+
+
+async def count_requested_mail(request: Request, address: str) -> None:
+    """Count a mail that anybody may ask for, for this client and for this address.
+
+    Raises:
+        TooManyRequests: the client or the address has reached its limit.
+    """
+    rate: Rate = request.app.state.settings.limit_mail
+    limiter = get_limiter(request)
+    await limiter.count({f"mail:{login.client_address(request)}": rate.scaled(10)})
+    await limiter.count({f"mail:{login.address_key(address)}": rate})
