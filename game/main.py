@@ -21,6 +21,7 @@ from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.router import router as assets
 from game.core import docs, errors, health, logs
 from game.core.coalescer import Coalescer
+from game.core.compute import Compute
 from game.core.database import Database
 from game.core.edge import Deadline, Edge, Whole
 from game.core.hot import HotReads
@@ -121,11 +122,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.mailer = Mailer(state.settings)
     state.hot = Coalescer(state.database.hot_connection, state.settings.hot_pool_size)
     state.hot_writes = Coalescer(state.database.hot_connection, state.settings.hot_write_pool_size)
+    settings = state.settings
+    state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()
     async with housekeeping(state.database):
         yield
+    state.compute.close()
     await state.mailer.close()
     state.hot.close()
     state.hot_writes.close()

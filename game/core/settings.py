@@ -99,6 +99,13 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
     hot_write_pool_size: int = Field(4, ge=1, le=100, description="Connections of one worker for the fast edits.")
+    compute_processes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Processes of one worker for heavy computing: pictures, paths, sight, edits.",
+    )
+    compute_memory: int = Field(1024, ge=128, description="MiB of memory that one such process gets.")
     request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds until a request is given up.")
     shutdown_grace: int = Field(10, ge=1, le=300, description="Seconds that requests under way get at a stop.")
 

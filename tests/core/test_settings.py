@@ -44,6 +44,8 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "database_pool_size": ("4", 4),
     "hot_pool_size": ("2", 2),
     "hot_write_pool_size": ("3", 3),
+    "compute_processes": ("3", 3),
+    "compute_memory": ("256", 256),
     "request_timeout": ("2.5", 2.5),
     "shutdown_grace": ("4", 4),
 }

@@ -1,0 +1,368 @@
+"""Heavy computing: pure functions run in processes of their own, with limits per user, on time and on memory.
+
+A thread would share the interpreter with the event loop and could not be stopped. A process can be killed, so work
+whose answer nobody waits for any more (a deadline, a client that hung up) ends at once, whatever it is doing.
+
+    endpoint  --run()-->  its user's turn  -->  a process: function(*arguments)  -->  result
+                                                   | generator: what to load |
+                                                   +------- load(...) <------+
+"""
+
+import asyncio
+import os
+import pickle
+import subprocess
+import sys
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Any, TypeVar, overload
+from uuid import UUID
+
+from fastapi import Depends, Request
+from starlette.types import Receive
+
+from game.core.errors import TooManyRequests, Unavailable, Unprocessable
+
+Result = TypeVar("Result")
+Wanted = TypeVar("Wanted")
+Loaded = TypeVar("Loaded")
+
+_WAIT_SECONDS = 2.0
+_WAITING_PER_USER = 16
+_WAITING = 128
+_RETRY_SECONDS = 2
+_CHILD = "game.core.compute_process"
+
+
+class TooMuchAtOnce(TooManyRequests):
+    """You have many requests under way that take much computing. Wait for them, then try again."""
+
+    code = "TOO_MUCH_AT_ONCE"
+
+
+class TooLarge(Unprocessable):
+    """This takes more memory than the server gives to one request."""
+
+    code = "TOO_LARGE"
+
+
+class ClientGone(Unavailable):
+    """The client hung up."""
+
+
+class Turns:
+    """At most `total` holders at once, and `per_user` of one user; who waits is served user by user in turn.
+
+    A user with many requests waits behind their own requests only.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        per_user: int,
+        *,
+        waiting: int = _WAITING,
+        waiting_per_user: int = _WAITING_PER_USER,
+        wait_seconds: float = _WAIT_SECONDS,
+    ) -> None:
+        self._free, self._per_user = total, per_user
+        self._max_waiting, self._max_waiting_per_user = waiting, waiting_per_user
+        self._wait_seconds = wait_seconds
+        self._running: Counter[UUID] = Counter()
+        # Of users with equally many running requests, the one who was served longest ago comes first.
+        self._waiting: dict[UUID, deque[asyncio.Future[None]]] = {}
+
+    @asynccontextmanager
+    async def turn(self, user_id: UUID) -> AsyncIterator[None]:
+        """Wait for a turn of this user, and hold it.
+
+        Raises:
+            TooMuchAtOnce: too many requests of this user wait already.
+            Unavailable: too many requests wait already, or no turn came in time.
+        """
+        await self._acquire(user_id)
+        try:
+            yield
+        finally:
+            self._release(user_id)
+
+    async def _acquire(self, user_id: UUID) -> None:
+        if self._free and self._running[user_id] < self._per_user:
+            # Whoever waits then waits for requests of their own.
+            self._start(user_id)
+            return
+        if len(self._waiting.get(user_id, ())) >= self._max_waiting_per_user:
+            raise TooMuchAtOnce(_RETRY_SECONDS)
+        if sum(map(len, self._waiting.values())) >= self._max_waiting:
+            raise Unavailable
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(user_id, deque()).append(future)
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await future
+        except BaseException as error:
+            if future.done() and not future.cancelled():
+                self._release(user_id)
+            else:
+                self._forget(user_id, future)
+            if isinstance(error, TimeoutError):
+                raise Unavailable("The server computes for others. Try again in a moment.") from None
+            raise
+
+    def _start(self, user_id: UUID) -> None:
+        self._free -= 1
+        self._running[user_id] += 1
+
+    def _forget(self, user_id: UUID, future: asyncio.Future[None]) -> None:
+        mine = self._waiting.get(user_id, deque())
+        with suppress(ValueError):
+            mine.remove(future)
+        if not mine:
+            self._waiting.pop(user_id, None)
+
+    def _release(self, user_id: UUID) -> None:
+        self._free += 1
+        self._running[user_id] -= 1
+        if not self._running[user_id]:
+            del self._running[user_id]
+        for waiting_id in list(self._waiting):
+            if not self._free:
+                return
+            if self._running[waiting_id] < self._per_user:
+                mine = self._waiting.pop(waiting_id)
+                # One that is done was given up a moment ago.
+                while mine and mine[0].done():
+                    mine.popleft()
+                if mine:
+                    self._start(waiting_id)
+                    mine.popleft().set_result(None)
+                if mine:
+                    self._waiting[waiting_id] = mine
+
+
+class Compute:
+    """The computing processes of one worker, started when they are first needed.
+
+    `processes` run at once, and all but one of them for one user; each gets at most `memory` bytes, and at most
+    `seconds` for a function unless told otherwise.
+    """
+
+    def __init__(self, processes: int, memory: int, seconds: float) -> None:
+        self.turns = Turns(processes, max(1, processes - 1))
+        self._memory, self._seconds = memory, seconds
+        self._threads = ThreadPoolExecutor(2 * processes, thread_name_prefix="compute")
+        self._idle: list[_Process] = []
+        self._busy: set[_Process] = set()
+
+    async def run(
+        self,
+        function: Callable[..., Any],
+        *arguments: Any,
+        load: Callable[[Any], Awaitable[Any]] | None = None,
+        seconds: float | None = None,
+    ) -> Any:
+        """What a function returns that runs in a process; the caller holds a turn.
+
+        The function must be importable, its arguments and result picklable. Pass large documents as JSON text,
+        not as parsed values: pickling those holds up the event loop. With `load`, the function returns a generator
+        that yields what it wants and is sent what `load` returns for that; its result is the result.
+
+        Raises:
+            TimeoutError: it took too long; the process is gone.
+            TooLarge: it took too much memory.
+            Exception: what the function raised.
+        """
+        seconds = self._seconds if seconds is None else seconds
+        loop = asyncio.get_running_loop()
+        process = self._take()
+        self._busy.add(process)
+        sent: Any = (function, arguments, seconds)
+        answered = False
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    kind, value = await loop.run_in_executor(self._threads, process.exchange, sent)
+                    if kind != "wanted" or load is None:
+                        break
+                    sent = await load(value)
+            answered = True
+        except EOFError:
+            # Killed by the system, mostly for want of memory.
+            raise TooLarge from None
+        finally:
+            self._busy.discard(process)
+            if answered and not process.is_done:
+                self._idle.append(process)
+            else:
+                self._end(process)
+        if kind == "error":
+            raise TooLarge if isinstance(value, MemoryError) else value
+        return value
+
+    def _take(self) -> "_Process":
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive():
+                return process
+            self._end(process)
+        return _Process(self._memory)
+
+    def close(self) -> None:
+        """Kill all processes."""
+        for process in (*self._idle, *self._busy):
+            self._end(process)
+        self._threads.shutdown(wait=True)
+
+    def _end(self, process: "_Process") -> None:
+        process.kill()
+        # Giving up a lot of memory takes the system a moment.
+        self._threads.submit(process.reap)
+
+
+class _Process:
+    """A computing process, `game.core.compute_process`. Its methods block, except `kill`."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_killed = False
+        self.is_done = False
+        """Whether the process ends by itself after its answer."""
+
+    def exchange(self, message: Any) -> tuple[str, Any]:
+        """Send a message; the answer to it: its kind ("result", "error", "wanted") and value.
+
+        Raises:
+            EOFError: the process is gone.
+        """
+        if self._process is None:
+            self._process = subprocess.Popen(  # noqa: S603 - Python itself
+                [sys.executable, "-m", _CHILD, str(self._memory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))},
+            )
+        process = self._process
+        if self._is_killed:
+            process.kill()
+        assert process.stdin
+        assert process.stdout
+        try:
+            pickle.dump(message, process.stdin, pickle.HIGHEST_PROTOCOL)
+            process.stdin.flush()
+            kind, value, self.is_done = pickle.load(process.stdout)  # noqa: S301 - from a process of ours
+        except (OSError, EOFError, pickle.UnpicklingError):
+            process.kill()
+            raise EOFError from None
+        return kind, value
+
+    def is_alive(self) -> bool:
+        """Whether the process has started and not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does; a thread in `exchange` is told."""
+        self._is_killed = True
+        if self._process:
+            self._process.kill()
+
+    def reap(self) -> None:
+        """Wait for the end of a killed process."""
+        if self._process:
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                with suppress(OSError):
+                    pipe and pipe.close()
+
+
+async def until_gone(receive: Receive, work: Awaitable[Result]) -> Result:
+    """What `work` gives; it is cancelled when the client hangs up. The request's body has been read.
+
+    Raises:
+        ClientGone: the client hung up.
+    """
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientGone
+    finally:
+        for task in (working, gone):
+            task.cancel()
+        await asyncio.gather(working, gone, return_exceptions=True)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Computing:
+    """Heavy computing for one request.
+
+    A read loads what it needs, ends its transaction and computes:
+
+        row = await maps.get(session, user, id)
+        await session.close()
+        return await computing.run(user.id, pure_function, row.width, row.height)
+
+    A write that computes under a lock waits for its turn before it locks:
+
+        await session.close()
+        async with computing.turn(user.id):
+            row = await maps.get_to_change(session, user, id)
+            changed = await computing.run(user.id, pure_steps, load=load_chunks)
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._compute: Compute = request.app.state.compute
+        self._has_turn = False
+
+    @asynccontextmanager
+    async def turn(self, user_id: UUID) -> AsyncIterator[None]:
+        """Wait for the user's turn before something is locked, and keep it for what is computed inside.
+
+        Raises: see `Turns.turn`.
+        """
+        async with self._compute.turns.turn(user_id):
+            self._has_turn = True
+            self._request.scope["go_on"]()
+            try:
+                yield
+            finally:
+                self._has_turn = False
+
+    @overload
+    async def run(self, user_id: UUID, function: Callable[..., Result], *arguments: Any) -> Result: ...
+
+    @overload
+    async def run(
+        self,
+        user_id: UUID,
+        function: Callable[..., Generator[Wanted, Loaded, Result]],
+        *arguments: Any,
+        load: Callable[[Wanted], Awaitable[Loaded]],
+    ) -> Result: ...
+
+    async def run(self, user_id: UUID, function: Any, *arguments: Any, load: Any = None) -> Any:
+        """`Compute.run` in the user's turn, until the client hangs up or the request's time is over.
+
+        Hold no database connection while waiting for this: end a read's transaction first
+        (`await session.close()`), or wait for `turn` before the transaction begins.
+
+        Raises: see `Compute.run`, `Turns.turn` and `until_gone`.
+        """
+        return await until_gone(self._request.receive, self._run(user_id, function, *arguments, load=load))
+
+    async def _run(self, user_id: UUID, function: Any, *arguments: Any, load: Any) -> Any:
+        if self._has_turn:
+            return await self._compute.run(function, *arguments, load=load)
+        async with self.turn(user_id):
+            return await self._compute.run(function, *arguments, load=load)
+
+
+Computing = Annotated[_Computing, Depends()]

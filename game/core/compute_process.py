@@ -1,0 +1,102 @@
+"""A computing process (`python -m game.core.compute_process MEMORY`): calls functions that come on standard input.
+
+`game.core.compute` starts it, and kills it when an answer is no longer wanted.
+"""
+
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+_RETIRE_BYTES = 256 * 2**20
+"""A process that has grown beyond this ends after its answer: Python gives little memory back."""
+_NICENESS = 5
+"""The server and its database come first."""
+
+
+def main() -> None:
+    """Answer calls until the server closes the pipe."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    # What prints must not get in between.
+    os.dup2(2, 1)
+    with suppress(AttributeError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.nice(_NICENESS)
+    _limit_memory(int(sys.argv[1]))
+    is_done = False
+    while not is_done:
+        try:
+            function, arguments, seconds = pickle.load(requests)  # noqa: S301 - from our own server
+        except EOFError:
+            return
+        # Should the server be gone, nobody kills this process.
+        _end_after(int(seconds) + 2)
+        try:
+            result = function(*arguments)
+            if isinstance(result, Generator):
+                result = _follow(result, requests, answers)
+            kind = "result"
+        except Exception as error:
+            kind, result = "error", _portable(error)
+        _end_after(0)
+        is_done = isinstance(result, MemoryError) or _peak() > _RETIRE_BYTES
+        _send(answers, kind, result, is_done)
+        del arguments, result
+
+
+def _end_after(seconds: int) -> None:
+    """Have the system end this process after a time; 0 for never."""
+    with suppress(AttributeError):
+        signal.alarm(seconds)
+
+
+def _follow(steps: Generator[Any, Any, Any], requests: BinaryIO, answers: BinaryIO) -> Any:
+    try:
+        wanted = next(steps)
+        while True:
+            _send(answers, "wanted", wanted, False)
+            wanted = steps.send(pickle.load(requests))  # noqa: S301 - from our own server
+    except StopIteration as stop:
+        return stop.value
+
+
+def _send(answers: BinaryIO, kind: str, value: Any, is_done: bool) -> None:
+    pickle.dump((kind, value, is_done), answers, pickle.HIGHEST_PROTOCOL)
+    answers.flush()
+
+
+def _portable(error: Exception) -> Exception:
+    """An error as it can be sent: itself, unless it cannot be pickled."""
+    if isinstance(error, MemoryError):
+        return MemoryError()
+    error = error.with_traceback(None)
+    error.__context__ = error.__cause__ = None
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _limit_memory(limit: int) -> None:
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def _peak() -> int:
+    """The most memory this process has had, in bytes; 0 where that is not known."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main()
