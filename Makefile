@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+JAVASCRIPT := eslint.config.js 'admin/static/**/*.js' 'web/**/*.js' 'tests/**/*.mjs'
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test lint screenshots bench openapi settings lock clean
@@ -17,11 +18,13 @@ run: install ## Serve with the demo on http://127.0.0.1:8000
 test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
 	$(PY) -m pytest -n 2 --dist loadgroup
 
-lint: $(VENV)/.installed-dev ## Check style, types and the direction of imports
+lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	node_modules/.bin/eslint .
+	node_modules/.bin/prettier --check --log-level warn $(JAVASCRIPT)
 
 screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/back-office.md anew; needs Chromium
 	$(PY) -m tests.browser.screenshots
@@ -40,9 +43,10 @@ lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addres
 		--python-version 3.11 -q pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 		--python-version 3.11 -q pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## Remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/.installed: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -53,4 +57,9 @@ $(VENV)/.installed: requirements.lock
 
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+node_modules/.installed: package-lock.json
+	@command -v npm >/dev/null || { echo "JavaScript is checked with Node.js 18.18 or newer: install node and npm."; exit 1; }
+	npm ci --no-audit --no-fund --silent
 	@touch $@

@@ -40,7 +40,7 @@ POLICY = (
 """The Content-Security-Policy of every page below BASE: nothing inline, nothing of another site."""
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_PUBLIC = (f"{BASE}/statics/", f"{BASE}/static/")
+_PUBLIC = (f"{BASE}/statics/",)
 
 
 def policy_of(path: str) -> bytes | None:

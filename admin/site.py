@@ -3,9 +3,7 @@
 Not there at all: files named by columns, import, and anything that changes something by GET.
 """
 
-import hashlib
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,8 +16,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from admin import words
 from admin.export import rows_as_csv
@@ -29,6 +26,7 @@ from admin.scope import PERSON, ScopedSessions, is_superuser
 from admin.view import Count, View, counted, link
 from admin.views import VIEWS, EventView, recent
 from game.accounts.models import AuthSession, User
+from game.core import static
 from game.core.errors import NotFound, PreconditionFailed, Problem, Unprocessable, problem_of
 from game.core.strict_json import StrictRequest
 from game.events.models import Event
@@ -70,7 +68,6 @@ class Site(Admin):
             route for route in self.admin.router.routes if getattr(route, "name", "") in _KEPT
         ]
         self.admin.router.routes += [
-            Mount("/static", StaticFiles(directory=_HERE / "static"), name="static"),
             Route("/logout", self.logout, name="logout", methods=["POST"]),
             Route("/{identity}/delete", self.delete, name="delete", methods=["POST", "DELETE"]),
         ]
@@ -78,7 +75,7 @@ class Site(Admin):
             "person": PERSON.get,
             "is_superuser": is_superuser,
             "link": link,
-            "static": _static,
+            "static": lambda path: static.address(f"admin/static/{path}"),
             "BASE": BASE,
             **words.GLOBALS,
         }
@@ -321,10 +318,3 @@ def _version(text: Any, *, needed: bool = False) -> int | None:
     if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10):
         raise Unprocessable("The form does not say which version it was made from. Open it again.")
     return int(text)
-
-
-@cache
-def _static(path: str) -> str:
-    """The address of a file of ours; another content is another address."""
-    digest = hashlib.sha256((_HERE / "static" / path).read_bytes()).hexdigest()[:8]
-    return f"{BASE}/static/{path}?{digest}"

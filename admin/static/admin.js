@@ -49,7 +49,9 @@ if (place) {
       title: place.dataset.title,
       errors: JSON.parse(place.dataset.errors),
       pageUrl: (map) => `/admin/map/edit/${map.id}`,
-      onSaved: (saved) => { version.value = saved.version; },
+      onSaved: (saved) => {
+        version.value = saved.version;
+      },
     });
     place.classList.add('wa-mounted');
   }

@@ -1,7 +1,7 @@
 /** What the selection tool copies, cuts and pastes: cells of the active layer, or rows of symbols from elsewhere. */
 
-import { EMPTY } from './document.js';
-import { plural } from './dom.js';
+import { EMPTY } from '../../../web/shared/document.js';
+import { plural } from '../../../web/shared/dom.js';
 
 const MOST_PASTED = 600_000; // characters
 

@@ -1,7 +1,7 @@
 /** The editor's dialogs: a question with answers, the conflict of two savers, and the overlay of keys. */
 
-import { h, newId } from './dom.js';
-import { icon } from './icons.js';
+import { h, newId } from '../../../web/shared/dom.js';
+import { icon } from '../../../web/shared/icons.js';
 import { TOOLS } from './tools.js';
 
 /** Ask; resolves to the value of the answer taken, or null. `answers`: [{value, label, hint, primary, danger}]. */

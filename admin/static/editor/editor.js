@@ -7,29 +7,30 @@
  * `assetsUrl`: where background pictures are (`/assets`); `title`: the name of a map that comes from a textarea.
  */
 
-import { EMPTY, GridDocument, newLayerKey, readFrame } from './document.js';
-import { h, plural } from './dom.js';
+import { EMPTY, GridDocument, newLayerKey, readFrame } from '../../../web/shared/document.js';
+import { h, plural } from '../../../web/shared/dom.js';
 import { showHelp } from './dialogs.js';
 import { History } from './history.js';
-import { icon } from './icons.js';
+import { icon } from '../../../web/shared/icons.js';
 import { Clipboard } from './clipboard.js';
 import { CellCursor } from './cursor.js';
 import { KeyInput } from './keys.js';
 import { LayersPanel } from './layers-panel.js';
 import { LegendPanel } from './legend-panel.js';
 import { MapPanel } from './map-panel.js';
+import { drawMarks } from './marks.js';
 import { OptionBar } from './option-bar.js';
-import { PointerInput } from './pointer.js';
+import { PointerInput } from '../../../web/shared/pointer.js';
 import { RawTab } from './raw.js';
-import { Renderer } from './renderer.js';
+import { Renderer } from '../../../web/shared/renderer.js';
 import { FormSaving, MapSaving } from './saving.js';
-import { tidy } from './geometry.js';
-import { parseColor } from './tiles.js';
+import { tidy } from '../../../web/shared/geometry.js';
+import { parseColor } from '../../../web/shared/tiles.js';
 import { TOOLS } from './tools.js';
-import { indexOfThing, refOf, thingAt } from './things.js';
+import { indexOfThing, refOf, thingAt } from '../../../web/shared/things.js';
 import { StartCard } from './start-card.js';
 import { ThingsPanel } from './things-panel.js';
-import { View } from './view.js';
+import { View } from '../../../web/shared/view.js';
 
 const OPTIONS = [
   ['focus', 'Dim the other layers', 'layers'],
@@ -100,7 +101,7 @@ export class Editor {
     this.cursor = new CellCursor(this);
     this.#build();
     this.#readTheme();
-    this.renderer = new Renderer(this.canvas, this.document, this.view, this.state);
+    this.renderer = new Renderer(this.canvas, this.document, this.view, this.state, drawMarks);
     this.history.listen((event) => this.#stepped(event));
     this.pointer = new PointerInput(this.canvas, this.view, this.#pointerActions());
     this.keys = new KeyInput(this);

@@ -3,7 +3,7 @@
  * makes them from two frames, `applied` puts them on a frame (a kept draft on the map as it is now).
  */
 
-import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, newLayerKey, resized, textOf } from './document.js';
+import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, newLayerKey, resized, textOf } from '../../../web/shared/document.js';
 
 const CHUNK = 64; // cells a side, as the server stores them
 // What one request may have: as many edits as the server takes, and well below its default for a body.
@@ -379,6 +379,8 @@ export function advanced(base, edits, frame) {
   const next = applied(base, edits);
   const kept = new Set(base.layers.map(({ key }) => key));
   const keys = new Map(frame.layers.map(({ key, meta }) => [meta.name, key]));
-  next.layers = next.layers.map((layer) => (kept.has(layer.key) ? layer : { ...layer, key: keys.get(layer.meta.name) }));
+  next.layers = next.layers.map((layer) =>
+    kept.has(layer.key) ? layer : { ...layer, key: keys.get(layer.meta.name) },
+  );
   return next;
 }

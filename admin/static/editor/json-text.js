@@ -98,6 +98,7 @@ export function parseJson(text) {
 
 /** The offset of the first fault of JSON text: the longest beginning that could still go on. */
 function firstFault(text) {
+  // eslint-disable-next-line no-control-regex -- JSON's strings may not hold control characters
   const token = /\s*(?:[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
   const stack = [];
   let wants = 'value';

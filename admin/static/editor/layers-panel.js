@@ -1,8 +1,8 @@
 /** The list of layers: show, lock, opacity, add, rename, reorder, delete. */
 
-import { EMPTY } from './document.js';
+import { EMPTY } from '../../../web/shared/document.js';
 import { ask } from './dialogs.js';
-import { h, newId } from './dom.js';
+import { h, newId } from '../../../web/shared/dom.js';
 import { freeName } from './edits.js';
 import { Panel, small } from './panel.js';
 

@@ -1,11 +1,11 @@
 /** The legend: the tiles to paint with, how often each is used, and what each means. */
 
-import { EMPTY } from './document.js';
-import { checkbox, field, h, plural } from './dom.js';
-import { icon } from './icons.js';
-import { swatch } from './marks.js';
+import { EMPTY } from '../../../web/shared/document.js';
+import { checkbox, field, h, plural } from '../../../web/shared/dom.js';
+import { icon } from '../../../web/shared/icons.js';
+import { swatch } from '../../../web/shared/swatch.js';
 import { Panel, small } from './panel.js';
-import { colorOf, glyphOf, parseColor } from './tiles.js';
+import { colorOf, glyphOf, parseColor } from '../../../web/shared/tiles.js';
 
 const NARROW = 760; // pixels; as in the style sheet
 

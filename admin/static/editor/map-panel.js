@@ -1,8 +1,8 @@
 /** The map as a whole: its size, its kind of grid, and what it holds. */
 
-import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, resized } from './document.js';
+import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, resized } from '../../../web/shared/document.js';
 import { ask } from './dialogs.js';
-import { field, h, plural } from './dom.js';
+import { field, h, plural } from '../../../web/shared/dom.js';
 import { Panel } from './panel.js';
 import { THINGS } from './things-panel.js';
 

@@ -1,8 +1,8 @@
 /** The bar above the map: what the tool in hand does, and how. */
 
-import { checkbox, h } from './dom.js';
-import { icon } from './icons.js';
-import { swatch } from './marks.js';
+import { checkbox, h } from '../../../web/shared/dom.js';
+import { icon } from '../../../web/shared/icons.js';
+import { swatch } from '../../../web/shared/swatch.js';
 import { TOOLS } from './tools.js';
 
 const SIZES = [1, 3, 5];

@@ -1,7 +1,7 @@
 /** What the panels beside the map have in common. */
 
-import { h } from './dom.js';
-import { icon } from './icons.js';
+import { h } from '../../../web/shared/dom.js';
+import { icon } from '../../../web/shared/icons.js';
 
 /** A panel draws itself anew when one of the values of `inputs()` is another one; the focus stays where it was. */
 export class Panel {

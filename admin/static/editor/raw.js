@@ -1,7 +1,7 @@
 /** The JSON tab: the whole document as text, with line numbers, and faults at the lines where they are. */
 
-import { h } from './dom.js';
-import { writeFrame } from './document.js';
+import { h } from '../../../web/shared/dom.js';
+import { writeFrame } from '../../../web/shared/document.js';
 import { formatJson, lineOf, locate, parseJson } from './json-text.js';
 
 export class RawTab {

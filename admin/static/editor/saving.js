@@ -1,13 +1,13 @@
 /** From the editor to where maps are kept: loading, saving what changed, conflicts, drafts, or a form's textarea. */
 
 import { askConflict } from './dialogs.js';
-import { readFrame, writeFrame } from './document.js';
-import { plural } from './dom.js';
+import { readFrame, writeFrame } from '../../../web/shared/document.js';
+import { plural } from '../../../web/shared/dom.js';
 import { Drafts } from './drafts.js';
 import { advanced, applied, difference, requestsOf } from './edits.js';
 import { faultOf } from './faults.js';
 import { formatJson, parseJson } from './json-text.js';
-import { ApiError, createMap, readMap, saveDocument, saveEdits } from './server.js';
+import { ApiError, createMap, readMap, saveDocument, saveEdits } from '../../../web/shared/api.js';
 
 const DRAFT_AFTER = 700; // milliseconds without a change
 
@@ -169,9 +169,7 @@ export class MapSaving {
       this.busy = false;
       editor.history.markSaved(position);
       this.keepDraft();
-      editor.announce(
-        `Saved ${complete ? plural(edits.length, 'edit') : 'the whole map'} as version ${this.version}.`,
-      );
+      editor.announce(`Saved ${complete ? plural(edits.length, 'edit') : 'the whole map'} as version ${this.version}.`);
       editor.saved();
       return true;
     } catch (error) {

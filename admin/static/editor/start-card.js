@@ -1,6 +1,6 @@
 /** What a map without cells offers: a size to begin with. */
 
-import { h } from './dom.js';
+import { h } from '../../../web/shared/dom.js';
 
 export class StartCard {
   constructor(editor) {

@@ -1,10 +1,11 @@
 /** The lists of entities, doors, walls and lights, and the form of the chosen one. */
 
-import { checkbox, field, h } from './dom.js';
-import { KINDS, icon, kindColor, kindIcon } from './icons.js';
+import { checkbox, field, h } from '../../../web/shared/dom.js';
+import { icon, kindIcon } from '../../../web/shared/icons.js';
+import { KINDS, kindColor } from '../../../web/shared/kinds.js';
 import { Panel, small } from './panel.js';
-import { parseColor } from './tiles.js';
-import { indexOfThing, refOf } from './things.js';
+import { parseColor } from '../../../web/shared/tiles.js';
+import { indexOfThing, refOf } from '../../../web/shared/things.js';
 
 const MOST_LISTED = 300;
 

@@ -3,10 +3,10 @@
  * order down, move…, up; `cancel` takes back what was begun. Tools change the map through steps of the history.
  */
 
-import { EMPTY, moved } from './document.js';
-import { tidy } from './geometry.js';
-import { plural } from './dom.js';
-import { indexOfThing, refOf, thingAt } from './things.js';
+import { EMPTY, moved } from '../../../web/shared/document.js';
+import { tidy } from '../../../web/shared/geometry.js';
+import { plural } from '../../../web/shared/dom.js';
+import { indexOfThing, refOf, thingAt } from '../../../web/shared/things.js';
 
 const MOST_SELECTED = 500_000; // cells that can be held in the air
 

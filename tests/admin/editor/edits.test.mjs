@@ -3,14 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import {
-  ANCHORS,
-  GridDocument,
-  anchorShift,
-  readFrame,
-  resized,
-  writeFrame,
-} from '../../../admin/static/editor/document.js';
+import { ANCHORS, GridDocument, anchorShift, readFrame, resized, writeFrame } from '../../../web/shared/document.js';
 import { advanced, applied, difference, requestsOf, same } from '../../../admin/static/editor/edits.js';
 import { History } from '../../../admin/static/editor/history.js';
 import { random, randomMap } from './maps.mjs';
@@ -47,7 +40,8 @@ function mangle(document, history, next) {
     } else if (roll === 7)
       step.change({ entities: [...frame.entities.slice(1), { id: String(next()), x: 0, y: 0 }].filter(() => size) });
     else if (roll === 8) {
-      const { weather, ...other } = frame.other;
+      const other = { ...frame.other };
+      delete other.weather;
       const wind = next() < 0.5 ? { from: 'east', force: next() } : {};
       const type = next() < 0.3 ? { grid_type: next() < 0.5 ? 'hex_row' : 'none' } : {};
       step.change({ other: { ...other, ...type, ...(next() < 0.8 && { weather: { sky: [null, next()], wind } }) } });
@@ -137,7 +131,7 @@ test('tiles that go, come, change their symbol, and keys of the map', () => {
     legend: [{ symbol: '#', name: 'wall' }, { symbol: '.' }, { symbol: '~', name: 'water' }],
     layers: [{ name: 'g', rows: ['#.~'] }],
   };
-  const edits = (changes) => {
+  const editsTo = (changes) => {
     const base = readFrame(map);
     const frame = readFrame({ ...map, ...changes });
     frame.layers = frame.layers.map((layer, i) => ({ ...layer, key: base.layers[i].key }));
@@ -149,32 +143,32 @@ test('tiles that go, come, change their symbol, and keys of the map', () => {
   const remove = (symbol) => ({ op: 'remove_legend_entry', symbol });
   const [wall, floor, water] = map.legend;
 
-  assert.deepEqual(edits({ legend: [wall, floor], layers: [{ name: 'g', rows: ['#. '] }] }), [
+  assert.deepEqual(editsTo({ legend: [wall, floor], layers: [{ name: 'g', rows: ['#. '] }] }), [
     set([2, ' ']),
     remove('~'),
   ]);
   const stone = { symbol: 'o', name: 'stone' };
   const moss = { symbol: ',', name: 'moss' };
-  assert.deepEqual(edits({ legend: [stone, moss, floor, water], layers: [{ name: 'g', rows: ['o.~'] }] }), [
+  assert.deepEqual(editsTo({ legend: [stone, moss, floor, water], layers: [{ name: 'g', rows: ['o.~'] }] }), [
     { op: 'update_legend', legend: [stone, moss], index: 0 },
     set([0, 'o']),
     remove('#'),
   ]);
-  assert.deepEqual(edits({ legend: [wall, stone, { symbol: '.', name: 'floor' }, water, moss] }), [
+  assert.deepEqual(editsTo({ legend: [wall, stone, { symbol: '.', name: 'floor' }, water, moss] }), [
     { op: 'update_legend', legend: [{ symbol: '.', name: 'floor' }] },
     { op: 'update_legend', legend: [stone], index: 1 },
     { op: 'update_legend', legend: [moss] },
   ]);
-  assert.equal(edits({ legend: [floor, wall, water] }), null);
-  assert.equal(edits({ legend: [wall, floor, water, water] }), null);
-  assert.equal(edits({ legend: [wall, floor, { ...water, depth: null }] }), null);
+  assert.equal(editsTo({ legend: [floor, wall, water] }), null);
+  assert.equal(editsTo({ legend: [wall, floor, water, water] }), null);
+  assert.equal(editsTo({ legend: [wall, floor, { ...water, depth: null }] }), null);
 
-  assert.deepEqual(edits({ grid_type: 'hex_row', mood: { now: 'light', since: null }, weather: [null] }), [
+  assert.deepEqual(editsTo({ grid_type: 'hex_row', mood: { now: 'light', since: null }, weather: [null] }), [
     { op: 'update_map', changes: { grid_type: 'hex_row', mood: { now: 'light', list: null }, weather: [null] } },
   ]);
-  assert.deepEqual(edits({ mood: 1 }), [{ op: 'update_map', changes: { mood: 1 } }]);
-  assert.equal(edits({ weather: null }), null);
-  assert.equal(edits({ mood: { ...map.mood, then: { what: null } } }), null);
+  assert.deepEqual(editsTo({ mood: 1 }), [{ op: 'update_map', changes: { mood: 1 } }]);
+  assert.equal(editsTo({ weather: null }), null);
+  assert.equal(editsTo({ mood: { ...map.mood, then: { what: null } } }), null);
 });
 
 test('new tiles need room before the old ones go', () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Geometry } from '../../../admin/static/editor/geometry.js';
+import { Geometry } from '../../../web/shared/geometry.js';
 
 test('hexes: neighbours are one apart, floods and lines go by them, cellAt finds the centre', () => {
   for (const type of ['hex_row', 'hex_column', 'square', 'isometric']) {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { GridDocument, readFrame } from '../../../admin/static/editor/document.js';
+import { GridDocument, readFrame } from '../../../web/shared/document.js';
 import { History } from '../../../admin/static/editor/history.js';
 
 test('at least 200 steps can be undone; dirty follows the saved step', () => {

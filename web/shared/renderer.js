@@ -22,10 +22,10 @@ const DIMMED = 0.3; // of all other layers while only the active one counts
 export class Renderer {
   /**
    * @param canvas the canvas element  @param doc the GridDocument  @param view the View (where, how large)
-   * @param state what is shown besides the map: active layer, selection, cursor, preview, options
+   * @param state how the map is shown: active layer, options, theme  @param drawAbove draws on top of everything
    */
-  constructor(canvas, doc, view, state) {
-    Object.assign(this, { canvas, document: doc, view, state });
+  constructor(canvas, doc, view, state, drawAbove = () => {}) {
+    Object.assign(this, { canvas, document: doc, view, state, drawAbove });
     this.context = canvas.getContext('2d', { alpha: false });
     this.chunks = new Map();
     this.overviews = new Map();
@@ -94,7 +94,7 @@ export class Renderer {
       const range = geometry.visible(...view.pictureRect());
       this.#drawGround();
       whole = view.scale >= DETAIL ? this.#drawChunks(range, begin) : this.#drawOverview(range, begin);
-      drawThings(context, this.document, view, this.state, range);
+      drawThings(context, this.document, view, this.state, range, this.drawAbove);
     }
     this.frameTimes.push(performance.now() - begin);
     if (this.frameTimes.length > 240) this.frameTimes.shift();

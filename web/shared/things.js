@@ -1,14 +1,13 @@
 /** Everything on top of the cells: lights, walls, doors and entities, and finding the one under a point. */
 
 import { distanceToSegment } from './geometry.js';
-import { kindColor, kindPath } from './icons.js';
-import { drawMarks } from './marks.js';
+import { kindColor, kindPath } from './kinds.js';
 import { css, parseColor } from './tiles.js';
 
 const LISTS = ['lights', 'walls', 'doors', 'entities'];
 
-/** Draw all things that a range of cells may show, and the marks of the editor above them. */
-export function drawThings(context, doc, view, state, range) {
+/** Draw all things that a range of cells may show, then what `drawAbove(drawing, range)` has to add. */
+export function drawThings(context, doc, view, state, range, drawAbove) {
   const { frame } = doc;
   const drawing = { context, doc, view, state, unit: view.scale, pixel: view.ratio };
   const shows = shownTest(doc.geometry, range);
@@ -34,7 +33,7 @@ export function drawThings(context, doc, view, state, range) {
   const entities = frame.entities.filter(({ x, y }) => x >= x0 && x < x1 && y >= y0 && y < y1);
   for (const entity of entities) drawEntity(drawing, entity, isChosen(state, 'entities', entity, frame));
   if (state.options.labels && view.scale >= 30 * view.ratio) drawLabels(drawing, entities);
-  drawMarks(drawing, range);
+  drawAbove(drawing, range);
   context.restore();
 }
 

@@ -94,7 +94,7 @@ export function writeFrame(frame) {
   const all = { ...frame.other };
   if (keys.includes('width') || width) all.width = width;
   if (keys.includes('height') || height) all.height = height;
-  for (const [name, list] of [['legend', legend], ...LISTS.map((name) => [name, frame[name]])]) {
+  for (const [name, list] of [['legend', legend], ...LISTS.map((key) => [key, frame[key]])]) {
     if (list.length || keys.includes(name)) all[name] = list;
   }
   if (layers.length || keys.includes('layers')) {

@@ -1,0 +1,81 @@
+"""Files for browsers: the scripts and styles of `web/` and `admin/static/`, at addresses that name their content.
+
+Both folders are served as they lie beside each other on disk, so a module's relative imports mean the same file
+in a browser, in Node.js and for the type checker. A change of any file gives all of them another address: browsers
+may keep them for ever, and never mix the files of two versions.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
+
+from game.core.schema import ROOT
+
+BASE: Final = "/static"
+_FOLDERS: Final = ("admin/static", "web")
+_KINDS: Final = {".css", ".js", ".svg"}
+_KEEP: Final = "public, max-age=31536000, immutable"
+_ASK: Final = "no-cache"
+
+
+def address(path: str) -> str:
+    """The address of a file, such as `web/shared/api.js`.
+
+    Raises:
+        FileNotFoundError: there is no such file for browsers.
+    """
+    if path not in _files():
+        raise FileNotFoundError(path)
+    return f"{BASE}/{_digest()}/{path}"
+
+
+def install(app: FastAPI, *, immutable: bool) -> None:
+    """Serve the files; while they are worked on (not `immutable`), browsers ask each time whether one changed."""
+    prefix = f"{BASE}/{_digest()}"
+    for folder in _FOLDERS:
+        files = _Files(ROOT / folder, _KEEP if immutable else _ASK)
+        app.mount(f"{prefix}/{folder}", files, name=f"static-{folder.replace('/', '-')}")
+
+
+class _Files(StaticFiles):
+    """Files of a folder, of the kinds that browsers are to have."""
+
+    def __init__(self, folder: Path, cache_control: str) -> None:
+        super().__init__(directory=folder)
+        self._cache_control = cache_control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dressed(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in (200, 304):
+                MutableHeaders(scope=message)["cache-control"] = self._cache_control
+            await send(message)
+
+        await super().__call__(scope, receive, dressed)
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        if Path(path).suffix not in _KINDS:
+            path = ""
+        return await super().get_response(path, scope)
+
+
+@cache
+def _files() -> tuple[str, ...]:
+    """The paths of all files for browsers, in order."""
+    paths = (path for folder in _FOLDERS for path in (ROOT / folder).rglob("*"))
+    return tuple(sorted(path.relative_to(ROOT).as_posix() for path in paths if path.suffix in _KINDS))
+
+
+@cache
+def _digest() -> str:
+    digest = hashlib.sha256()
+    for path in _files():
+        content = (ROOT / path).read_bytes()
+        digest.update(f"{path} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
