@@ -1,4 +1,4 @@
-"""Lists as CSV: a batch of rows at a time, and no cell that a spreadsheet would take for a formula."""
+"""Lists as CSV: read in batches, with cells that a spreadsheet would run as formulas neutralised."""
 
 import csv
 import io
@@ -8,15 +8,15 @@ from typing import Any
 
 from fastapi import Request
 
-from admin.view import View
+from admin.views.base import View
 
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-"""How a formula starts, also in the wide characters of East Asian keyboards (OWASP, CSV Injection)."""
+"""The characters that start a formula, also in full width (OWASP, CSV Injection)."""
 _BYTE_ORDER_MARK = "\ufeff"
 
 
 def cell(value: Any) -> str:
-    """A value as the text of a cell."""
+    """The text of a cell for a value."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -27,9 +27,9 @@ def cell(value: Any) -> str:
 
 
 async def rows_as_csv(view: View, request: Request) -> AsyncIterator[str]:
-    """The rows that the address of a list asks for, with a line of column names."""
+    """The rows of a list, filtered as its query string says, after a line of column names."""
     names = view._export_prop_names
-    # Spreadsheets take a file for UTF-8 when it starts so.
+    # Spreadsheets read a file as UTF-8 only when it starts with this mark.
     yield _BYTE_ORDER_MARK + _line(names)
     async for rows in view.export_batches(request):
         yield "".join(_line([cell(getattr(row, name)) for name in names]) for row in rows)

@@ -1,11 +1,11 @@
-"""The forms of the admin: their fields, and what is checked before anything is written.
+"""The forms of the back office: their fields, and the checks before anything is written.
 
-What a field may hold is said once, in the shapes of the API; here it becomes a sentence beside the field.
+The rules of the fields are those of the API's models; here their errors become sentences beside the fields.
 """
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 from sqlmodel import SQLModel
@@ -31,11 +31,16 @@ _DESCRIPTION = {"maxlength": MAX_DESCRIPTION, "rows": 4}
 
 
 class InvalidForm(Unprocessable):
-    """Something in the form is not right yet: see the fields in red. Nothing was saved."""
+    """The form has errors: see the fields in red. Nothing was saved."""
+
+    @classmethod
+    def at(cls, field: str, code: str, message: str) -> Self:
+        """An error at one field."""
+        return cls(errors=[FieldError(field, code, message)])
 
 
 class UniverseForm(Form):
-    """Makes or changes a universe."""
+    """Creates or changes a universe."""
 
     version = HiddenField()
     name = StringField("Name", render_kw=_NAME)
@@ -43,7 +48,7 @@ class UniverseForm(Form):
 
 
 class MapForm(Form):
-    """Makes or changes a map. Without `grid_data` its grid stays: the editor saves that by itself."""
+    """Creates or changes a map. Without `grid_data` its grid stays: the editor saves the grid itself."""
 
     version = HiddenField()
     name = StringField("Name", render_kw=_NAME)
@@ -53,7 +58,7 @@ class MapForm(Form):
 
 
 class UserForm(Form):
-    """Makes or changes an account."""
+    """Creates or changes an account."""
 
     version = HiddenField()
     email = EmailField(
@@ -65,16 +70,16 @@ class UserForm(Form):
         description=f"{MIN_PASSWORD} to {MAX_PASSWORD} characters.",
         render_kw={"maxlength": MAX_PASSWORD, "autocomplete": "new-password"},
     )
-    is_active = BooleanField("Active", description="May log in. Taking this away ends all sessions at once.")
-    is_verified = BooleanField("Verified", description="Has shown that the address is theirs.")
-    is_superuser = BooleanField("Superuser", description="Runs the server, and sees everything here.")
+    is_active = BooleanField("Active", description="May log in. Deactivating an account ends all its sessions.")
+    is_verified = BooleanField("Verified", description="Has confirmed the e-mail address.")
+    is_superuser = BooleanField("Superuser", description="Administers the server and sees all universes.")
 
 
 def checked(shape: type[SQLModel], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields as a shape of the API takes them.
+    """The fields of a form, validated by a model of the API.
 
     Raises:
-        InvalidForm: it does not; says for each field why.
+        InvalidForm: with an error for each invalid field.
     """
     try:
         return shape.model_validate(fields).model_dump(exclude_unset=True)
@@ -88,13 +93,13 @@ def _sentence(error: Any) -> str:
     limits = error.get("ctx", {})
     match error["type"]:
         case "uuid_parsing":
-            return "Please choose one."
+            return "Choose one."
         case "string_too_short" if limits["min_length"] == 1:
-            return "Please fill this in."
+            return "This field is required."
         case "string_too_short":
-            return f"At least {limits['min_length']} characters, please."
+            return f"At least {limits['min_length']} characters."
         case "string_too_long":
-            return f"At most {limits['max_length']:,} characters, please."
+            return f"At most {limits['max_length']:,} characters."
         case _:
             text = str(limits.get("error") or error["msg"])
             return _as_sentence(text.removeprefix("value is not a valid email address: "))
@@ -105,15 +110,15 @@ def _as_sentence(text: str) -> str:
 
 
 def lines(text: str | None) -> str:
-    """A text as it was before the browser wrote its line ends in its own way."""
+    """A text with the line ends that it had before the browser sent it as CRLF."""
     return (text or "").replace("\r\n", "\n")
 
 
 async def grid(text: str | None) -> dict[str, Any]:
-    """The document that a text area holds.
+    """The grid data in a text area.
 
     Raises:
-        InvalidForm: it is not JSON, or breaks the rules of grid data; says where.
+        InvalidForm: it is not JSON, or breaks the rules of grid data; names the place.
     """
     return await asyncio.to_thread(_grid, lines(text))
 
@@ -122,11 +127,11 @@ def _grid(text: str) -> dict[str, Any]:
     try:
         document = parse(text.encode())
         if not isinstance(document, dict):
-            raise JsonRefused("", "wrong_type", 'Grid data is an object: {"width": ...}.')
+            raise JsonRefused("", "wrong_type", 'Grid data must be an object: {"width": ...}.')
         check(document)
     except JsonRefused as refused:
         place = f"grid_data.{refused.place}" if refused.place else "grid_data"
-        raise InvalidForm(errors=[FieldError(place, refused.code, refused.message)]) from None
+        raise InvalidForm.at(place, refused.code, refused.message) from None
     except GridError as error:
         raise InvalidForm(
             errors=[FieldError(one.place, one.code, _as_sentence(one.message)) for one in error.breaches]

@@ -11,15 +11,15 @@ for (const select of document.querySelectorAll('[data-submits]')) {
   select.addEventListener('change', () => select.form.requestSubmit());
 }
 
-const all = document.querySelector('[data-chooses-all]');
+const all = document.querySelector('[data-selects-all]');
 if (all) {
   const boxes = [...all.form.querySelectorAll('input[name=pks]')];
-  const button = document.querySelector('[data-needs-choice]');
+  const button = document.querySelector('[data-needs-selection]');
   const refresh = () => {
-    const chosen = boxes.filter((box) => box.checked).length;
-    button.disabled = !chosen;
-    all.checked = chosen === boxes.length;
-    all.indeterminate = chosen > 0 && !all.checked;
+    const selected = boxes.filter((box) => box.checked).length;
+    button.disabled = !selected;
+    all.checked = selected === boxes.length;
+    all.indeterminate = selected > 0 && !all.checked;
   };
   all.hidden = false;
   all.addEventListener('change', () => {

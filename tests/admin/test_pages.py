@@ -200,7 +200,7 @@ class TestLists:
         self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Else the next search would forget it, and a saved form would move its map."""
-        monkeypatch.setattr("admin.view.MAX_OPTIONS", 1)
+        monkeypatch.setattr("admin.views.base.MAX_OPTIONS", 1)
         await owner.universe(name="A first one")
         last = await owner.universe(name="Zuletzt")
         made = await owner.map(last["id"])
@@ -237,7 +237,7 @@ class TestLists:
         self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """To count a log of millions for each page takes seconds."""
-        monkeypatch.setattr("admin.view.MOST_COUNTED", 25)
+        monkeypatch.setattr("admin.views.base.MAX_COUNTED", 25)
         universe = await owner.universe()
         for number in range(27):
             await owner.map(universe["id"], name=f"Map {number:02}")
@@ -401,8 +401,8 @@ def texts_of(page: str) -> str:
     return html.unescape(" ".join([re.sub(r"<[^>]+>", " ", page), *labels]))
 
 
-class TestWords:
-    """Pages speak the words of the design: not those of tables, columns and classes."""
+class TestLabels:
+    """Pages show labels, not the names of tables, columns and classes."""
 
     async def test_on_every_page(self, browse: Browse, owner: Person, superuser: Person) -> None:
         made = await owner.map(grid_data=GRID_EXAMPLE)
@@ -633,7 +633,7 @@ class TestExport:
         assert (await browser.get("/admin/map/export/csv?universe_id=x")).status_code == 422
 
     async def test_more_than_a_batch(self, browse: Browse, owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("admin.view._EXPORT_BATCH", 2)
+        monkeypatch.setattr("admin.views.base._EXPORT_BATCH", 2)
         universe = await owner.universe()
         for number in range(5):
             await owner.map(universe["id"], name=f"Map {number}")

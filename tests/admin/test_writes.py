@@ -134,15 +134,15 @@ class TestUniverses:
         # To the owner they are nobody by name.
         page = (await (await browse(owner)).get(f"/admin/universe/details/{made['id']}")).text
         assert superuser.id not in page
-        assert "somebody else" in page
+        assert "another user" in page
 
     @pytest.mark.parametrize(
         ("fields", "sentence"),
         [
-            ({"name": "   "}, "Please fill this in."),
-            ({"name": "x" * 101}, "At most 100 characters, please."),
+            ({"name": "   "}, "This field is required."),
+            ({"name": "x" * 101}, "At most 100 characters."),
             ({"name": "a\nb"}, "No control characters, please."),
-            ({"name": "Fine", "description": "x" * 10_001}, "At most 10,000 characters, please."),
+            ({"name": "Fine", "description": "x" * 10_001}, "At most 10,000 characters."),
         ],
     )
     async def test_what_is_wrong_is_said(
@@ -320,7 +320,7 @@ class TestMaps:
         ("grid", "sentence"),
         [
             ("{", "Not valid JSON"),
-            ("[]", "Grid data is an object"),
+            ("[]", "Grid data must be an object"),
             ("", "Not valid JSON"),
             ('{"a": NaN}', "Not valid JSON"),
             ('{"a": "\\u0000"}', "A string may not contain U+0000."),
@@ -455,7 +455,7 @@ class TestUsers:
         form = {"email": owner.email.upper(), "display_name": "Mira", "password": "a new horse battery"}
         answer = await browser.post("/admin/user/create", data=form)
         assert answer.status_code == 422
-        assert "There is an account with this address already." in answer.text
+        assert "There is already an account with this e-mail address." in answer.text
         assert "a new horse battery" not in answer.text
         path = f"/user/edit/{superuser.id}"
         fields = {"email": owner.email, "display_name": "Me", "is_active": "y", "is_superuser": "y"}

@@ -36,9 +36,9 @@ class TestEveryPage:
                 expect(page.locator("form.card")).to_be_visible()
             if view.can_create:
                 page.goto(f"/admin/{view.identity}/create")
-                expect(page.get_by_role("button", name="Make")).to_be_visible()
+                expect(page.get_by_role("button", name="Create")).to_be_visible()
             page.goto(f"/admin/{view.identity}/list?search=no+such+thing")
-            expect(page.locator("main")).to_contain_text("Nothing here fits the search.")
+            expect(page.locator("main")).to_contain_text("Nothing matches the search.")
 
     def test_errors_and_the_door(self, visit: Visiting, game_master: Player) -> None:
         visiting = visit()
@@ -62,7 +62,7 @@ class TestEveryPage:
     def test_a_universe_is_made_and_deleted(self, visit: Visiting, game_master: Player) -> None:
         page = visit(game_master).page("/admin/universe/create")
         page.get_by_label("Name").fill("The Sunken Marches")
-        page.get_by_role("button", name="Make universe").click()
+        page.get_by_role("button", name="Create universe").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("The Sunken Marches")
         page.get_by_role("link", name="Delete").or_(page.get_by_role("button", name="Delete")).first.click()
         page.get_by_role("button", name="Delete").click()
@@ -115,7 +115,7 @@ class TestSuperuser:
         visiting.expect(f"412 POST /admin/map/edit/{map_id}")
         editor.wait()
         assert editor.shown(3, 3) == "~"
-        editor.page.get_by_role("button", name="Save mine over it").click()
+        editor.page.get_by_role("button", name="Overwrite with mine").click()
         expect(editor.page.get_by_role("heading", level=1)).to_have_text("Cellar")
         rows = game_master.get(f"/maps/{map_id}")["grid_data"]["layers"][0]["rows"]
         assert [rows[3][3], rows[5][8]] == ["~", "."]
@@ -129,7 +129,7 @@ class TestNewMap:
         name = f"Attic {uuid4().hex[:6]}"
         page.get_by_label("Name", exact=True).first.fill(name)
         page.get_by_role("button", name="Start drawing").click()
-        page.get_by_role("button", name="Make map").click()
+        page.get_by_role("button", name="Create map").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(name)
         grid = game_master.get(f"/maps/{page.url.rpartition('/')[2].partition('?')[0]}")["grid_data"]
         assert (grid["width"], grid["height"], len(grid["layers"])) == (40, 30, 1)
@@ -166,6 +166,6 @@ class TestWithoutJavaScript:
         visiting = visit(game_master, java_script_enabled=False)
         page = visiting.page(f"/admin/map/create?universe_id={universe_id}")
         page.get_by_label("Name", exact=True).fill("  ")
-        page.get_by_role("button", name="Make map").click()
+        page.get_by_role("button", name="Create map").click()
         visiting.expect("422 POST /admin/map/create")
         expect(page.locator(".wa-field-name .invalid-feedback")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What the views of the admin share: a list with search, order and filters; one row; names for ids; writing."""
+"""The base of all views: lists with search, order and filters, single rows, labels of ids, hooks for writing."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -13,7 +13,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 from wtforms import Form
 
-from admin.guard import BASE, user_of
+from admin.auth import BASE, user_of
 from admin.scope import PERSON, is_superuser
 from game.accounts.models import User
 from game.core.errors import FieldError, NotFound, Unprocessable
@@ -23,31 +23,33 @@ from game.maps.models import Map
 from game.universes.models import Universe
 
 _PAGE_SIZES = (25, 50, 100)
-_LONGEST_SEARCH = 100
+_MAX_SEARCH = 100
 _LAST_PAGE = 1_000_000
 MAX_OPTIONS = 500
-"""Universes that a select offers."""
-MOST_COUNTED = 10_000
-"""A list ends there: to count a log of millions, or to skip them for a page, takes seconds."""
+"""The number of universes that a select offers."""
+MAX_CARDS = 24
+"""The number of related rows that a page shows."""
+MAX_COUNTED = 10_000
+"""Lists end here: counting, or skipping, millions of rows takes seconds."""
 _EXPORT_BATCH = 500
 
 Names = Mapping[UUID, str]
 
 
 class Count(int):
-    """How many rows there are; at MOST_COUNTED: so many, or more."""
+    """A number of rows; MAX_COUNTED means that many or more."""
 
     def __format__(self, spec: str) -> str:
-        return super().__format__(spec) + ("+" if self >= MOST_COUNTED else "")
+        return super().__format__(spec) + ("+" if self >= MAX_COUNTED else "")
 
 
 def counted(statement: Select[Any]) -> Select[Any]:
-    """How many rows a statement finds, as far as they are counted."""
-    return select(func.count()).select_from(statement.limit(MOST_COUNTED).subquery())
+    """The statement that counts the rows of another, up to MAX_COUNTED."""
+    return select(func.count()).select_from(statement.limit(MAX_COUNTED).subquery())
 
 
 class Filter(NamedTuple):
-    """Narrows a list to the rows that have one value in a column: chosen from `options`, or only by a link."""
+    """A filter of a list by the value of a column, chosen from `options` or set by a link."""
 
     label: str
     options: Sequence[tuple[str, str]] = ()
@@ -58,7 +60,7 @@ YES_OR_NO = (("yes", "yes"), ("no", "no"))
 
 
 class Page(NamedTuple):
-    """Some rows of a list."""
+    """One page of a list."""
 
     rows: Sequence[Any]
     number: int
@@ -68,12 +70,12 @@ class Page(NamedTuple):
 
 
 class View(ModelView):
-    """A view of one model. What it shows and does is said by its attributes, as SQLAdmin reads them."""
+    """A view of one model, configured by its attributes as SQLAdmin reads them."""
 
     superusers_only: ClassVar[bool] = False
     summary: ClassVar[str] = ""
     deferred: ClassVar[Sequence[Any]] = ()
-    """Columns that are never loaded here: too large, or nobody's business."""
+    """Columns that are never loaded, because they are large or secret."""
     filters: ClassVar[Mapping[str, Filter]] = {}
     new_form: ClassVar[type[Form] | None] = None
     edit_form: ClassVar[type[Form] | None] = None
@@ -85,7 +87,7 @@ class View(ModelView):
     export_types: ClassVar[list[str]] = ["csv"]
 
     def is_accessible(self, request: Request) -> bool:
-        """Whether this view is there for the person."""
+        """Whether the user may use this view."""
         return is_superuser() or not self.superusers_only
 
     def is_visible(self, request: Request) -> bool:
@@ -100,24 +102,24 @@ class View(ModelView):
         return [getattr(self.model, column.name) for column in self.pk_columns]
 
     def list_query(self, request: Request) -> Select[Any]:
-        """All rows that the person may see, without what is never shown."""
+        """All rows that the user may see, without the deferred columns."""
         return select(self.model).options(*(defer(column, raiseload=True) for column in self.deferred))
 
     def search_query(self, stmt: Select[Any], term: str) -> Select[Any]:
-        """Those rows of a list that have a text in one of the searched columns.
+        """The rows of a list whose searchable columns contain a text.
 
         Raises:
             Unprocessable: the text is too long.
         """
-        if len(term) > _LONGEST_SEARCH:
-            raise Unprocessable(f"Search for at most {_LONGEST_SEARCH} characters.")
+        if len(term) > _MAX_SEARCH:
+            raise Unprocessable(f"Search for at most {_MAX_SEARCH} characters.")
         return stmt.where(contains(term, *(getattr(self.model, name) for name in self._search_fields)))
 
     def statement(self, request: Request) -> Select[Any]:
-        """The rows that the address of a list asks for, in no order.
+        """The rows of a list, filtered as its query string says, in no order.
 
         Raises:
-            Unprocessable: a filter or the search cannot be understood.
+            Unprocessable: a filter or the search is invalid.
         """
         statement = self.list_query(request)
         for name in self.filters:
@@ -130,52 +132,52 @@ class View(ModelView):
         """One page of the list.
 
         Raises:
-            Unprocessable: a number, a filter, the order or the search cannot be understood.
+            Unprocessable: a number, a filter, the order or the search is invalid.
         """
         size = min(_number(request, "pageSize", self.page_size), _PAGE_SIZES[-1])
-        wanted = _number(request, "page", 1)
+        requested = _number(request, "page", 1)
         statement = self.statement(request)
         total = Count(await self.count(request, counted(statement.with_only_columns(*self._key))))
         pages = max(1, -(-total // size))
-        number = min(wanted, pages)
+        number = min(requested, pages)
         order = self.sort_query(statement, request).order_by(*self._key)
         rows = await self.rows(order.limit(size).offset((number - 1) * size))
         return Page(rows, number, pages, size, total)
 
     async def rows(self, statement: Select[Any]) -> Sequence[Any]:
-        """The rows of a list that a statement finds."""
+        """The rows that a statement of a list finds."""
         rows: Sequence[Any] = await self._run_query(statement)
         return rows
 
     async def row(self, pk: str) -> Any:
-        """One row that the person may see.
+        """One row that the user may see.
 
         Raises:
-            NotFound: there is none such for this person.
+            NotFound: there is none, or the user may not see it.
         """
         try:
             statement = self._stmt_by_identifier(pk)
         except ValueError:
             raise NotFound from None
-        never = [defer(column, raiseload=True) for column in self.deferred]
-        rows = await self._run_query(statement.options(*never))
+        options = [defer(column, raiseload=True) for column in self.deferred]
+        rows = await self._run_query(statement.options(*options))
         if not rows:
             raise NotFound
         return rows[0]
 
     async def events(self, statement: Select[Any]) -> Sequence[Event]:
-        """The events that a statement finds; of what they say, which may be megabytes, only a name."""
-        # The name is taken of the rows that were found: not of all before they are sorted.
-        found = statement.with_only_columns(*(getattr(Event, key) for key in (*_BRIEF, "payload"))).subquery()
+        """The events that a statement finds. Their payloads, which may be megabytes, are reduced to `name`."""
+        # In an outer statement, so that only the payloads of the rows of this page are read, after sorting.
+        found = statement.with_only_columns(*(getattr(Event, key) for key in (*_EVENT_KEYS, "payload"))).subquery()
         name = func.jsonb_build_object("name", found.c.payload["name"]).label("payload")
-        brief = select(*(found.c[key] for key in _BRIEF), name)
-        return [Event(**row._mapping) for row in await self._run_arbitrary_query(brief)]
+        without_payload = select(*(found.c[key] for key in _EVENT_KEYS), name)
+        return [Event(**row._mapping) for row in await self._run_arbitrary_query(without_payload)]
 
     async def export_batches(self, request: Request) -> AsyncIterator[Sequence[Any]]:
-        """The exported columns of the rows that the address asks for, in the order of their keys, batch by batch.
+        """The exported columns of the filtered rows in batches, in the order of the primary key.
 
-        Each batch is a statement of its own, for who is logged in by then: a slow client holds no connection, and
-        gets nothing more once its log-in has ended.
+        Each batch is a statement of its own, and checks the session again: a slow client occupies no connection,
+        and gets nothing more after its session has ended.
         """
         columns = [getattr(self.model, name) for name in self._export_prop_names]
         statement = self.statement(request).with_only_columns(*columns)
@@ -188,7 +190,7 @@ class View(ModelView):
             after = statement.where(tuple_(*self._key) > tuple_(*last))
 
     async def names(self, rows: Iterable[Any]) -> Names:
-        """What the ids in some rows are called, of what the person may see."""
+        """The labels of the ids in some rows, as far as the user may see what they stand for."""
         found: dict[UUID, str] = {}
         rows = list(rows)
         for model, label, columns in _NAMED:
@@ -199,23 +201,23 @@ class View(ModelView):
         return found
 
     async def more_for_list(self, request: Request, rows: Sequence[Any]) -> dict[str, Any]:
-        """What else the list shows."""
+        """More variables for the template of the list."""
         return {}
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
-        """What else the page of a row shows."""
+        """More variables for the template of a row's page."""
         return {}
 
     async def more_for_form(self, request: Request, row: Any | None, form: Any) -> dict[str, Any]:
-        """What else the form needs."""
+        """More variables for the template of the form."""
         return {}
 
     async def universe_options(
         self, chosen: UUID | None = None, owner_id: UUID | None = None
     ) -> list[tuple[str, str]]:
-        """The universes of a select, by name: all that the person may see, or those of one owner.
+        """The options of a select of universes, by name: all that the user may see, or those of one owner.
 
-        Of too many, the first; but always the one that is `chosen`: else the form would choose another.
+        At most MAX_OPTIONS, and always with the one that is `chosen`: otherwise the form would select another.
         """
         every = select(col(Universe.id), col(Universe.name))
         if owner_id is not None:
@@ -226,35 +228,35 @@ class View(ModelView):
         return [(str(one), name) for one, name in found]
 
     async def filter_options(self, chosen: Mapping[str, UUID]) -> dict[str, Sequence[tuple[str, str]]]:
-        """What the filters of the list may be set to; `chosen` are the ids that they are set to."""
+        """The options of each filter; `chosen` has the ids that are set."""
         return {
             name: await self.universe_options(chosen.get(name)) if one.universes else one.options
             for name, one in self.filters.items()
             if one.universes or one.options
         }
 
-    # Writing: what the views that can do it override
+    # Writing: hooks for the views that support it
 
     async def fill(self, request: Request, row: Any) -> dict[str, Any]:
-        """What the form of a row starts from."""
+        """The initial values of the form of a row."""
         return {name: getattr(row, name, None) for name in self.edit_form()._fields} if self.edit_form else {}
 
-    async def make(self, session: AsyncSession, request: Request, form: Any) -> UUID:
-        """Make a row of a form; its id."""
+    async def create_row(self, session: AsyncSession, request: Request, form: Any) -> UUID:
+        """Create a row from a form; returns its id."""
         raise NotFound
 
-    async def change(
+    async def change_row(
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
     ) -> None:
-        """Change a row as a form says."""
+        """Change a row to the values of a form."""
         raise NotFound
 
-    async def remove(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
+    async def delete_row(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
         """Delete a row."""
         raise NotFound
 
 
-_BRIEF = ("universe_id", "seq", "kind", "actor_id", "subject_id", "created_at")
+_EVENT_KEYS = ("universe_id", "seq", "kind", "actor_id", "subject_id", "created_at")
 _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Universe, Universe.name, ("universe_id", "subject_id")),
     (Map, Map.name, ("subject_id",)),
@@ -266,18 +268,18 @@ def _value(name: str, one: Filter, text: str) -> Any:
     try:
         return {"yes": True, "no": False}[text] if one.options else UUID(text)
     except (KeyError, ValueError):
-        message = f"There is nothing to choose by this name in the filter “{one.label}”."
+        message = f"The filter “{one.label}” has no such value."
         raise Unprocessable(errors=[FieldError(name, "invalid", message)]) from None
 
 
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name) or str(default)
     if not (text.isascii() and text.isdigit()) or int(text[:20]) < 1:
-        raise Unprocessable(f"`{name}` is a number from 1 on.")
+        raise Unprocessable(f"`{name}` must be a whole number of at least 1.")
     return min(int(text[:20]), _LAST_PAGE)
 
 
 def link(identity: str, page: str, pk: Any = "", **query: Any) -> str:
-    """The address of a page of the admin."""
+    """The address of a page of the back office."""
     end = f"/{pk}" if pk else ""
     return f"{BASE}/{identity}/{page}{end}" + (f"?{urlencode(query)}" if query else "")

@@ -1,4 +1,4 @@
-"""The words of the admin: what things, times and events are called on its pages."""
+"""The labels of the back office: what rows, columns, times and events are called on its pages."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -16,25 +16,37 @@ from game.events.models import Event
 from game.maps.models import Map
 from game.universes.models import Universe
 
-DONE: Mapping[str, str] = {
-    "made": "It is made.",
+MESSAGES: Mapping[str, str] = {
+    "created": "Created.",
     "saved": "Saved.",
     "deleted": "Deleted.",
-    "ended": "All sessions of this user are ended.",
+    "ended": "All sessions of this user have ended.",
 }
+"""Messages after a form was sent, by the parameter `done` of the page that it leads to."""
+
+COLUMNS: Mapping[str, str] = {
+    "id": "Id",
+    "name": "Name",
+    "description": "Description",
+    "version": "Version",
+    "created_at": "Created",
+    "updated_at": "Updated",
+}
+DATES = ("version", "created_at", "updated_at")
+FLAGS: Mapping[str, str] = {"is_active": "Active", "is_verified": "Verified", "is_superuser": "Superuser"}
 
 _TITLES = {
     401: "Log in first",
     403: "Not allowed",
     404: "Not found",
-    405: "Not possible",
-    422: "That does not work",
+    405: "Not supported",
+    422: "Invalid input",
     429: "Too many attempts",
-    503: "One moment, please",
+    503: "Please try again in a moment",
 }
 
 _UNITS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
-# Those that name others too come last.
+# In this order: Edge also names Chrome, and Chrome also names Safari.
 _BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
     ("Android", "Android"),
@@ -52,26 +64,26 @@ def title_of(status: int) -> str:
 
 
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:
-    """What a row is called."""
+    """What a row is called; `names` has the labels of the ids in it."""
     match row:
         case Universe() | Map():
             return row.name
         case User():
             return row.display_name
         case AuthSession():
-            return f"Session of {names.get(row.user_id, 'somebody')}"
+            return f"Session of {names.get(row.user_id, 'a deleted user')}"
         case Event():
             return f"{phrases.title(row.kind)}: event {row.seq}"
     return str(row.id)
 
 
 def moment(time: datetime) -> str:
-    """A time in full."""
+    """A time as "2 January 2026, 13:05 UTC"."""
     return time.astimezone(UTC).strftime("%d %B %Y, %H:%M UTC").lstrip("0")
 
 
 def ago(time: datetime) -> str:
-    """How long ago a time was, or how soon it will be."""
+    """A time relative to now: "3 hours ago", "in 2 days"."""
     seconds = (datetime.now(UTC) - time).total_seconds()
     for size, name in _UNITS:
         number = int(abs(seconds) // size)
@@ -82,7 +94,7 @@ def ago(time: datetime) -> str:
 
 
 def device(user_agent: str) -> str:
-    """A browser's or game's name, as far as its User-Agent tells."""
+    """The device of a session as "Firefox on Windows"; of an unknown browser, its User-Agent."""
     browser = next((name for sign, name in _BROWSERS if sign in user_agent), None)
     system = next((name for sign, name in _SYSTEMS if sign in user_agent), None)
     if browser is None:
@@ -91,14 +103,14 @@ def device(user_agent: str) -> str:
 
 
 def with_query(request: Request, **changes: Any) -> str:
-    """The query of this page with some parameters changed; None takes one away."""
+    """The query string of this page with some parameters changed; None removes one."""
     query = {**request.query_params, **changes}
     query.pop("done", None)
     return "?" + urlencode({name: value for name, value in query.items() if value not in (None, "")})
 
 
 def ids_in(request: Request, names: Iterable[str]) -> dict[str, UUID]:
-    """The parameters of these names that are ids."""
+    """Those of the named query parameters that are UUIDs."""
     found = {}
     for name in names:
         try:
@@ -108,16 +120,16 @@ def ids_in(request: Request, names: Iterable[str]) -> dict[str, UUID]:
     return found
 
 
-def faults_as_json(faults: Iterable[FieldError]) -> str:
-    """Errors of a form for the page's script."""
-    return orjson.dumps([fault._asdict() for fault in faults]).decode()
+def errors_as_json(errors: Iterable[FieldError]) -> str:
+    """Errors of a form, for the editor's script."""
+    return orjson.dumps([error._asdict() for error in errors]).decode()
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
     "moment": moment,
-    "deed": phrases.title,
+    "event_label": phrases.title,
     "device": device,
-    "tojson_text": faults_as_json,
+    "errors_as_json": errors_as_json,
 }
 GLOBALS: Mapping[str, Any] = {"with_query": with_query, "ids_in": ids_in, "label_of": label_of}

@@ -1,0 +1,13 @@
+"""The views of the back office: universes, maps and events for game masters; users and sessions for superusers."""
+
+from collections.abc import Sequence
+
+from admin.views.base import View
+from admin.views.events import EventView
+from admin.views.maps import MapView
+from admin.views.sessions import SessionView
+from admin.views.universes import UniverseView
+from admin.views.users import UserView
+
+VIEWS: Sequence[type[View]] = (UniverseView, MapView, EventView, UserView, SessionView)
+"""In the order of the menu."""

@@ -1,0 +1,80 @@
+"""Universes, with their maps and their recent activity."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from fastapi import Request
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+
+from admin import writes
+from admin.forms import UniverseForm, checked, lines
+from admin.labels import COLUMNS, DATES
+from admin.views.base import MAX_CARDS, Filter, View
+from admin.views.events import recent
+from game.events.models import Event
+from game.maps.models import Map
+from game.universes.models import Universe, UniverseWrite
+
+
+class UniverseView(View, model=Universe):
+    """Universes, with their maps."""
+
+    name, name_plural, icon = "Universe", "Universes", "universe"
+    summary = "Game worlds. Each belongs to a game master and contains maps."
+    column_list = ("name", "owner_id", "maps", "version", "updated_at")
+    column_labels: ClassVar[dict[Any, str]] = {
+        **COLUMNS,
+        "owner_id": "Game master",
+        "maps": "Maps",
+    }
+    column_details_list = ("owner_id", *DATES, "id")
+    column_export_list: ClassVar[Any] = ("id", "name", "description", "owner_id", *DATES)
+    column_searchable_list = ("name", "description")
+    column_sortable_list = ("name", "version", "updated_at")
+    column_default_sort = ("updated_at", True)
+    filters: ClassVar[dict[str, Filter]] = {"owner_id": Filter("Game master")}
+    can_create = can_edit = can_delete = True
+    new_form = edit_form = UniverseForm
+    delete_warning = "Its maps, pictures and event log are deleted with it. This cannot be undone."
+
+    async def more_for_list(self, request: Request, rows: Sequence[Any]) -> dict[str, Any]:
+        """The number of maps of each universe."""
+        statement = select(col(Map.universe_id), func.count()).group_by(col(Map.universe_id))
+        ids = [row.id for row in rows]
+        counted = await self._run_arbitrary_query(statement.where(col(Map.universe_id).in_(ids)))
+        return {"counts": dict(map(tuple, counted))}
+
+    async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
+        """The universe's maps and its recent activity."""
+        ours = col(Map.universe_id) == row.id
+        # SQLModel types a column as its value, here and wherever a loader takes it.
+        without_grid = defer(Map.grid_data, raiseload=True)  # type: ignore[arg-type]
+        cards = select(Map).options(without_grid).where(ours).order_by(col(Map.updated_at).desc())
+        count = await self._run_query(select(func.count(col(Map.id))).where(ours))
+        return {
+            "maps": await self._run_query(cards.limit(MAX_CARDS)),
+            "map_count": count[0],
+            "events": await self.events(recent(col(Event.universe_id) == row.id)),
+        }
+
+    async def create_row(self, session: AsyncSession, request: Request, form: Any) -> UUID:
+        """Create a universe that the user owns."""
+        return await writes.create_universe(session, self._fields(form))
+
+    async def change_row(
+        self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
+    ) -> None:
+        """Change the name and the description."""
+        await writes.change_universe(session, row.id, version, self._fields(form))
+
+    async def delete_row(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
+        """Delete the universe with its maps."""
+        await writes.remove_universe(session, row.id, version)
+
+    @staticmethod
+    def _fields(form: Any) -> dict[str, Any]:
+        return checked(UniverseWrite, {"name": form.name.data or "", "description": lines(form.description.data)})
