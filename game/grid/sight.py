@@ -14,28 +14,39 @@ The rules:
   light or darkness here. What touches the viewer's own centre, or that of the other cell, does not come
   between them.
 
-The method: all cells within the range are sorted by their direction once. What blocks then hides, of the
-cells in the directions that it spans, those behind it. It works on the lattice in whole numbers, so it is
-exact, and squares and hexes differ only in the corners of a cell. For the rule of symmetry: Albert Ford,
-"Symmetric Shadowcasting".
+The method: the cells within the range are bits of one number, laid out as the map is, and sorted by their
+direction once. What blocks hides, of the cells in the directions that it spans, those behind a straight line:
+both are numbers that are looked up or made line by line, so that one `and` decides over all cells at once. It
+works on the lattice in whole numbers, so it is exact, and squares and hexes differ only in the corners of a
+cell. For the rule of symmetry: Albert Ford, "Symmetric Shadowcasting".
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from functools import lru_cache
-from math import floor
-from typing import Final, NamedTuple
+from math import floor, gcd
+from typing import Final, NamedTuple, TypeAlias
 
 from game.grid.canvas import Canvas, Steps
-from game.grid.chunks import Frame
+from game.grid.cell_sets import bits_of
+from game.grid.chunks import CHUNK, Frame
 from game.grid.distance import lattice_distance
-from game.grid.geometry import AXIAL, DIAGONAL, STRAIGHT, Cell, Grid, from_lattice, to_lattice
-from game.grid.obstacles import SCALE, Obstacles, look
+from game.grid.geometry import AXIAL, Cell, Grid, to_lattice
+from game.grid.obstacles import SCALE, Obstacles, Segment, look
 
 MAX_RANGE: Final = 128
 """Cells; the work grows with the square of the range."""
 
-# The sight of most creatures: 160 ft.
-_KEPT_RANGE: Final = 32
+# The sight of most creatures: 240 ft.
+_COMMON_RANGE: Final = 48
+
+_TABLE_BYTES: Final = 2**20
+"""What a table for one range may take; larger ones keep every nth entry."""
+
+# The steps of a line that count as along the grid: up to 1 in 3.
+_ALONG: Final = 3
+
+_DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
 
 _THIRD: Final = SCALE // 3
 _HALF: Final = SCALE // 2
@@ -80,124 +91,202 @@ def view(frame: Frame, width: int, height: int, cell: Cell, radius: int | float)
 
 def visible(obstacles: Obstacles, cell: Cell, radius: int | float) -> View:
     """Find the cells of a rectangle that are visible from a cell in it, within a range in cells."""
-    grid, width = obstacles.grid, obstacles.width
-    around = _around(grid, radius)
-    here_u, here_v = to_lattice(grid.type, cell)
-    on_map: dict[Cell, int] = {}  # the place in the rectangle's cells, by (du, dv)
-    for du, dv in (*around.steps, (0, 0)):
-        x, y = from_lattice(grid.type, here_u + du, here_v + dv)
-        if 0 <= x - obstacles.x < width and 0 <= y - obstacles.y < obstacles.height:
-            on_map[du, dv] = (y - obstacles.y) * width + x - obstacles.x
-    beside = AXIAL if grid.is_hex else STRAIGHT + DIAGONAL
-    opaque = {step for step, place in on_map.items() if obstacles.opaque[place] and step != (0, 0)}
-    hidden = bytearray(len(around.steps))
-    for u1, v1, u2, v2 in obstacles.screens:
-        ends = u1 - here_u * SCALE, v1 - here_v * SCALE, u2 - here_u * SCALE, v2 - here_v * SCALE
-        around.hide(hidden, around.shadow(*ends))
-    for du, dv in opaque:
-        # Within rock, nothing is hidden that the rock around does not hide.
-        if not all((du + su, dv + sv) in opaque for su, sv in beside):
-            around.hide_behind(hidden, (du, dv))
-    clear = {step for step, sides in zip(around.steps, hidden, strict=True) if sides != _BOTH and step in on_map}
-    clear = (clear - opaque) | {(0, 0)}
-    seen = clear | {step for step in opaque if any((step[0] + su, step[1] + sv) in clear for su, sv in beside)}
-    mask = bytearray(b"0" * (width * obstacles.height))
-    for step in seen:
-        mask[on_map[step]] = 49
-    text = mask.decode()
-    rows = [text[at : at + width] for at in range(0, len(text), width)]
-    return View(obstacles.x, obstacles.y, width, obstacles.height, rows)
+    grid = obstacles.grid
+    turned = grid.type == "hex_column"
+    here = to_lattice(grid.type, cell)
+    around = around_cell(grid, radius, here)
+    reach, stride = around.reach, around.stride
+    along, across = cell[::-1] if turned else cell
+    x, y, width, height = obstacles.x, obstacles.y, obstacles.width, obstacles.height
+    marks = obstacles.opaque.translate(_DIGITS)
+    lines = [marks[at : at + width] for at in range(0, len(marks), width)]
+    if turned:
+        x, y, width, height = y, x, height, width
+        lines = [*map(bytes, zip(*lines, strict=True))]
+    # The rectangle as far as it lies in the window of what is around.
+    left, right = max(along - reach, x), min(along + reach + 1, x + width)
+    rows = range(max(across - reach, y), min(across + reach + 1, y + height))
+    opaque = 0
+    for row in rows if b"1" in marks else ():
+        opaque |= int(lines[row - y][left - x : right - x][::-1], 2) << (row - across + reach) * stride
+    begin = left - along + reach
+    on_map = around.near & around.rectangle(begin, rows.start - across + reach, begin + right - left, len(rows))
+    seen = around.visible(here, (opaque << begin) & on_map, on_map, obstacles.screens) >> begin
+    shown = ["0" * width] * height
+    for row in rows:
+        text = f"{seen >> (row - across + reach) * stride & (1 << right - left) - 1:0{right - left}b}"[::-1]
+        shown[row - y] = "0" * (left - x) + text + "0" * (x + width - right)
+    if turned:
+        shown = [*map("".join, zip(*shown, strict=True))]
+    return View(obstacles.x, obstacles.y, obstacles.width, obstacles.height, shown)
 
 
-_LEFT: Final = 1
-_RIGHT: Final = 2
-_BOTH: Final = 3
+_Sides: TypeAlias = tuple[int, int]
+"""The cells whose line of sight is blocked if it is moved to the left, and if to the right."""
 
 
-class _Shadow(NamedTuple):
-    """The directions that a segment spans, as places in the order of directions, and what lies behind it.
+class Around:
+    """The cells within a range of a cell, as bits: lines `stride` bits long, with the cell in the middle.
 
-    The line moved to one side is blocked from `left` to before `left_end`, moved to the other from `right`
-    to before `right_end`; without a turn past the end, left <= right and left_end <= right_end. A cell (u,
-    v) is behind if eu * v - ev * u < limit, in SCALE parts.
+    On all grids but hex_column that is the layout of the map. There a line is a column of the map, from top to
+    bottom (`transposed` turns one into the other). It is the same for all cells of a grid; on hexes, for all
+    whose line is even, or odd.
     """
 
-    left: int
-    right: int
-    left_end: int
-    right_end: int
-    eu: int
-    ev: int
-    limit: int
-
-
-class _Around:
-    """The cells within a range of a cell, by direction; the same for all cells of a grid."""
-
-    def __init__(self, grid: Grid, radius: int | float) -> None:
-        reach = range(-floor(radius), floor(radius) + 1)
-        near = ((du, dv) for du in reach for dv in reach if lattice_distance(grid, du, dv) <= radius)
-        self.steps = sorted((step for step in near if step != (0, 0)), key=lambda step: _direction(*step))
-        self.directions = [_direction(*step) for step in self.steps]
-        self.us = [du * SCALE for du, _ in self.steps]
-        self.vs = [dv * SCALE for _, dv in self.steps]
+    def __init__(self, grid: Grid, radius: int | float, odd: int) -> None:
+        self.is_hex = grid.is_hex
+        self.reach = reach = floor(radius)
+        # At least one bit between the lines, so that a step never leads from one into the next.
+        self.stride = (2 * reach + 2 + CHUNK - 1) // CHUNK * CHUNK
+        self.centre = 1 << reach * self.stride + reach
+        lines = range(-reach, reach + 1)
+        # How far a line of cells on the map is moved against the line of the lattice.
+        self._lean = [(odd + line) >> 1 if grid.is_hex else 0 for line in lines]
+        near = [(du, dv) for dv in lines for du in lines if lattice_distance(grid, du, dv) <= radius]
+        near.remove((0, 0))
+        near.sort(key=lambda step: _direction(*step))
+        self._directions = [_direction(*step) for step in near]
+        self._order = [(dv + reach) * self.stride + du + self._lean[dv + reach] + reach for du, dv in near]
+        self._step_at = dict(zip(self._order, near, strict=True))
+        size = self.stride * (2 * reach + 1) // 8 + 1  # of such a number, in bytes
+        self._every = 1 + len(near) * size // _TABLE_BYTES
+        self._kept = max(_TABLE_BYTES // size, 64)
+        self._kept_cells = 8 * self._kept
+        self._first = self._prefixes(size)
+        self.near = self._first[-1] | self.centre
+        self._behind: dict[tuple[int, int, int], int] = {}
+        self._shadows: dict[Segment, _Sides] = {}
+        self._cell_shadows: dict[int, _Sides] = {}
+        end = 2 * reach + 1
+        full = (1 << end) - 1
+        tails = [full >> at << at for at in range(end + 1)]
+        self._tails = [tail.to_bytes(self.stride // 8, "little") for tail in tails]
+        self._heads = [(full ^ tail).to_bytes(self.stride // 8, "little") for tail in tails]
+        self._beside = self._neighbours(odd)
         part, corners = (_THIRD, _HEX_CORNERS) if grid.is_hex else (_HALF, _SQUARE_CORNERS)
-        self.corners = [(part * u, part * v) for u, v in corners]
-        self._shadows: dict[Cell, _Shadow | None] = {}
+        self._corners = [(part * u, part * v) for u, v in corners]
 
-    def shadow(self, u1: int, v1: int, u2: int, v2: int) -> _Shadow | None:
-        """The shadow of a segment, relative to the viewer; None if it points at the viewer and hides
-        nothing."""
+    def visible(self, here: Cell, opaque: int, on_map: int, screens: Iterable[Segment]) -> int:
+        """The cells that are visible from the lattice cell `here`, given the opaque cells and the cells on the
+        map."""
+        opaque &= ~self.centre
+        left = right = 0
+        here_u, here_v = here[0] * SCALE, here[1] * SCALE
+        reach = self.reach * SCALE
+        for u1, v1, u2, v2 in screens:
+            u1, v1, u2, v2 = u1 - here_u, v1 - here_v, u2 - here_u, v2 - here_v
+            if (
+                (u1 > reach and u2 > reach)
+                or (v1 > reach and v2 > reach)
+                or (u1 < -reach and u2 < -reach)
+                or (v1 < -reach and v2 < -reach)
+            ):
+                continue
+            sides = self._shadows.get((u1, v1, u2, v2))
+            if sides is None:
+                if len(self._shadows) >= self._kept:
+                    self._shadows.clear()
+                sides = self._shadows[u1, v1, u2, v2] = self._shadow(u1, v1, u2, v2)
+            left |= sides[0]
+            right |= sides[1]
+        if opaque:
+            # Within rock, nothing is hidden that the rock around does not hide.
+            for place in bits_of(opaque & ~self._inner(opaque)):
+                sides = self._cell_shadows.get(place)
+                if sides is None:
+                    if len(self._cell_shadows) >= self._kept_cells:
+                        self._cell_shadows.clear()
+                    sides = self._cell_shadows[place] = self._shadow(*self._outline(self._step_at[place]))
+                left |= sides[0]
+                right |= sides[1]
+        clear = on_map & ~(left & right) & ~opaque | self.centre
+        return clear | (self._grown(clear) & opaque if opaque else 0)
+
+    def transposed(self, cells: int) -> int:
+        """Cells with lines and places within lines exchanged."""
+        length = 2 * self.reach + 1
+        text = f"{cells:0{length * self.stride}b}"[::-1]
+        blank = "0" * (self.stride - length)
+        lines = (text[place :: self.stride] for place in range(length))
+        return int(blank.join(lines)[::-1], 2)
+
+    def rectangle(self, left: int, top: int, right: int, height: int) -> int:
+        """The cells from the place `left` to before `right` in some lines from `top` on."""
+        row = (1 << right) - (1 << left)
+        return sum(row << line * self.stride for line in range(top, top + height))
+
+    def _prefixes(self, size: int) -> list[int]:
+        """The first n cells in the order of directions, for every nth n that is kept."""
+        bits, kept = bytearray(size), []
+        for index, place in enumerate(self._order):
+            if index % self._every == 0:
+                kept.append(int.from_bytes(bits, "little"))
+            bits[place >> 3] |= 1 << (place & 7)
+        return [*kept, int.from_bytes(bits, "little")]
+
+    def _before(self, index: int) -> int:
+        """The first cells in the order of directions."""
+        if index == len(self._order):
+            return self._first[-1]
+        kept, rest = divmod(index, self._every)
+        if not rest:
+            return self._first[kept]
+        bits = bytearray(self.near.bit_length() // 8 + 1)
+        for place in self._order[index - rest : index]:
+            bits[place >> 3] |= 1 << (place & 7)
+        return self._first[kept] | int.from_bytes(bits, "little")
+
+    def _shadow(self, u1: int, v1: int, u2: int, v2: int) -> _Sides:
+        """What a segment hides. It hides nothing if it points at the viewer."""
         area = u1 * v2 - v1 * u2
         if not area:
-            return None
+            return 0, 0
         if area < 0:
             u1, v1, u2, v2 = u2, v2, u1, v1
         first, last = _direction(u1, v1), _direction(u2, v2)
-        order, eu, ev = self.directions, u2 - u1, v2 - v1
-        return _Shadow(
-            bisect_left(order, first),
-            bisect_right(order, first),
-            bisect_left(order, last),
-            bisect_right(order, last),
-            eu,
-            ev,
-            eu * v1 - ev * u1,
-        )
-
-    def hide(self, hidden: bytearray, shadow: _Shadow | None) -> None:
-        """Mark the sides on which the line to a cell is blocked by a shadow."""
-        if shadow is None:
-            return
-        left, right, left_end, right_end, eu, ev, limit = shadow
-        us, vs = self.us, self.vs
-        spans: tuple[tuple[int, int, int], ...] = (
-            (left, right, _LEFT),
-            (right, left_end, _BOTH),
-            (left_end, right_end, _RIGHT),
-        )
+        order = self._directions
+        left, right = bisect_left(order, first), bisect_right(order, first)
+        left_end, right_end = bisect_left(order, last), bisect_right(order, last)
+        if left == right_end:
+            return 0, 0
+        eu, ev = u2 - u1, v2 - v1
+        # In SCALE parts what is hidden has eu * v - ev * u < limit: in cells, at most (limit - 1) // SCALE.
+        limit = (eu * v1 - ev * u1 - 1) // SCALE
+        shared = gcd(eu, ev)
+        behind = self._behind_line(eu // shared, ev // shared, limit // shared)
+        blocked_left = self._before(left_end) ^ self._before(left)
+        blocked_right = self._before(right_end) ^ self._before(right)
         if right > left_end:
-            # The shadow turns past the end of the order.
-            spans = (
-                (left, right, _LEFT),
-                (right, len(us), _BOTH),
-                (0, left_end, _BOTH),
-                (left_end, right_end, _RIGHT),
-            )
-        for begin, end, sides in spans:
-            for at in range(begin, end):
-                if eu * vs[at] - ev * us[at] < limit:
-                    hidden[at] |= sides
+            # The span turns past the end of the order.
+            blocked_left, blocked_right = self.near & ~blocked_left, self.near & ~blocked_right
+        return blocked_left & behind, blocked_right & behind
 
-    def hide_behind(self, hidden: bytearray, step: Cell) -> None:
-        """Mark what an opaque cell hides, maybe itself."""
-        if step not in self._shadows:
-            self._shadows[step] = self.shadow(*self._outline(step))
-        self.hide(hidden, self._shadows[step])
+    def _behind_line(self, eu: int, ev: int, most: int) -> int:
+        """The cells (du, dv) with eu * dv - ev * du <= most."""
+        found = self._behind.get((eu, ev, most))
+        if found is not None:
+            return found
+        reach, end = self.reach, 2 * self.reach + 1
+        first = most + eu * reach  # -ev * du is at most this in the first line, and eu less in each that follows
+        if ev == 0:
+            rows = [self._tails[0 if first >= eu * line else end] for line in range(end)]
+        elif ev > 0:
+            places = [(eu * line - first + ev - 1) // ev + lean + reach for line, lean in enumerate(self._lean)]
+            rows = [self._tails[0 if place < 0 else place if place < end else end] for place in places]
+        else:
+            places = [(eu * line - first) // ev + 1 + lean + reach for line, lean in enumerate(self._lean)]
+            rows = [self._heads[0 if place < 0 else place if place < end else end] for place in places]
+        found = int.from_bytes(b"".join(rows), "little")
+        # Only lines along the grid come again for other viewers.
+        if -_ALONG <= eu <= _ALONG and -_ALONG <= ev <= _ALONG:
+            if len(self._behind) >= self._kept:
+                self._behind.clear()
+            self._behind[eu, ev, most] = found
+        return found
 
-    def _outline(self, step: Cell) -> tuple[int, int, int, int]:
+    def _outline(self, step: Cell) -> Segment:
         """The two corners of a cell that are the outermost as seen from the viewer."""
-        points = [(step[0] * SCALE + u, step[1] * SCALE + v) for u, v in self.corners]
+        points = [(step[0] * SCALE + u, step[1] * SCALE + v) for u, v in self._corners]
         first = last = points[0]
         for point in points:
             if first[0] * point[1] < first[1] * point[0]:
@@ -205,6 +294,38 @@ class _Around:
             if last[0] * point[1] > last[1] * point[0]:
                 last = point
         return *first, *last
+
+    def _neighbours(self, odd: int) -> list[tuple[int, tuple[int, ...]]]:
+        """Sets of cells, and the ways in bits to the neighbours of each cell in the set."""
+        stride = self.stride
+        if not self.is_hex:
+            return [(-1, (1, -1, stride, -stride, stride + 1, stride - 1, -stride + 1, -stride - 1))]
+        line = int.from_bytes(self._tails[0], "little")
+        found = []
+        for parity in (0, 1):
+            lines = [index for index in range(2 * self.reach + 1) if (index - self.reach + odd) & 1 == parity]
+            ways = tuple(dv * stride + du + ((parity + dv) >> 1) for du, dv in AXIAL)
+            found.append((sum(line << index * stride for index in lines), ways))
+        return found
+
+    def _grown(self, cells: int) -> int:
+        """The cells beside some cells; also ones out of range."""
+        found = 0
+        for inside, ways in self._beside:
+            part = cells & inside
+            for way in ways:
+                found |= part << way if way > 0 else part >> -way
+        return found
+
+    def _inner(self, cells: int) -> int:
+        """The cells that have only such cells around them."""
+        found = 0
+        for inside, ways in self._beside:
+            part = cells & inside
+            for way in ways:
+                part &= cells >> way if way > 0 else cells << -way
+            found |= part
+        return found
 
 
 def _direction(u: int, v: int) -> float:
@@ -217,14 +338,22 @@ def _direction(u: int, v: int) -> float:
     return slope if u >= 0 else 2 - slope
 
 
-@lru_cache(maxsize=8)
-def _kept(grid: Grid, radius: int | float) -> _Around:
-    return _Around(grid, radius)
+@lru_cache(maxsize=12)
+def _common(grid: Grid, radius: int | float, odd: int) -> Around:
+    return Around(grid, radius, odd)
 
 
-def _around(grid: Grid, radius: int | float) -> _Around:
-    """The cells within a range; those of ranges that are asked again and again are kept, a few MB each."""
+@lru_cache(maxsize=2)
+def _large(grid: Grid, radius: int | float, odd: int) -> Around:
+    return Around(grid, radius, odd)
+
+
+def around_cell(grid: Grid, radius: int | float, here: Cell) -> Around:
+    """The cells within a range of the lattice cell `here`. The last ranges that were asked for are kept: a few
+    MB each, up to 20 MB beyond _COMMON_RANGE."""
     if grid.type != "none":
         radius = floor(radius)
+    kept = _common if radius <= _COMMON_RANGE else _large
+    # Both kinds of hexes are the same on the lattice.
     plain = Grid("hex_row" if grid.is_hex else grid.type, grid.diagonal_rule)
-    return _kept(plain, radius) if radius <= _KEPT_RANGE else _Around(plain, radius)
+    return kept(plain, radius, here[1] & 1 if grid.is_hex else 0)

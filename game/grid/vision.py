@@ -1,0 +1,220 @@
+"""What tokens see: the rules of `game.grid.sight`, made fast and kept chunk by chunk.
+
+The rules, beside those of `sight` (what blocks a line of sight, symmetry, ranges by the map's distance):
+
+- A token sees what is visible from any of the cells that it stands on (`footprint`), within its range. It
+  always sees those cells themselves, also without `sight`.
+- Where the map's `lighting` is `dark`, it sees of that what is lit or within its darkvision. `bright` and `dim`
+  change nothing here. Darkvision does not reach further than the range.
+- A light lights the cells that are visible from the cell it lies in, within its range. A map's light has
+  `range`; a token's reaches as far as the larger of `bright` and `dim`, both counted from the token, from all
+  its cells. A hidden light is off, and so is one off the map.
+
+How fast it is, is in docs/performance.md. `Vision` reads the chunks in reach as generators do here
+(`game.grid.canvas`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil, floor
+from typing import Any, Final, NamedTuple
+
+from game.grid.canvas import Canvas, Steps
+from game.grid.cell_sets import NONE, Cells, ChunkXY, cells_from, gather, intersection, spread, union
+from game.grid.chunks import CHUNK, Frame, layer_keys, touching
+from game.grid.geometry import HEXES, Cell, Grid, GridType, cell_at, to_lattice
+from game.grid.obstacles import Segment, survey
+from game.grid.player_view import is_hidden
+from game.grid.sight import MAX_RANGE, around_cell
+
+SIZES: Final = (0.5, 1, 2, 3, 4)
+"""Cells a side that a token may take: tiny to gargantuan (5e)."""
+
+_DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
+
+
+class Sight(NamedTuple):
+    """How far a token sees, in cells: in all, and without light. A token without `sight` has (0, 0)."""
+
+    range: int | float = 0
+    darkvision: int | float = 0
+
+    @classmethod
+    def of(cls, sight: Mapping[str, Any] | None) -> "Sight":
+        """The `sight` of a token: null or `{range, darkvision}`."""
+        return cls() if sight is None else cls(sight.get("range", 0), sight.get("darkvision", 0))
+
+
+class Light(NamedTuple):
+    """A light: the cells that it shines from, and how far, in cells."""
+
+    cells: tuple[Cell, ...]
+    range: int | float
+
+
+def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> tuple[Cell, ...]:
+    """The cells of a map of a size that a token stands on, row by row.
+
+    Takes its top left cell, or on a grid of type none the point of its top left corner in cells, and its
+    `size`. There it stands on the cells whose centres it covers, and where it covers none (0.5), on the one
+    that holds its middle. On hexes all tokens take one cell, as all walkers do (`game.grid.paths`). What lies
+    off the map is left out.
+    """
+    side = 1 if grid_type in HEXES or size < 1 else int(size)
+    if grid_type == "none":
+        left, top = (floor(x + size / 2), floor(y + size / 2)) if size < 1 else (ceil(x - 0.5), ceil(y - 0.5))
+    else:
+        left, top = int(x), int(y)
+    columns = range(max(left, 0), min(left + side, width))
+    return tuple((column, row) for row in range(max(top, 0), min(top + side, height)) for column in columns)
+
+
+def map_lights(document: Mapping[str, Any], width: int, height: int) -> list[Light]:
+    """The lights of a grid data document, or a frame, that are on and on the map."""
+    grid_type = Grid.of(document).type
+    found = []
+    for light in document.get("lights", ()):
+        x, y = light["x"], light["y"]
+        if not is_hidden(light) and -2 < x < 2 * width + 2 and -2 < y < 2 * height + 2:
+            column, row = cell_at(grid_type, x, y)
+            if 0 <= column < width and 0 <= row < height:
+                found.append(Light(((column, row),), light.get("range", 0)))
+    return found
+
+
+def token_light(cells: Sequence[Cell], light: Mapping[str, Any] | None) -> Light | None:
+    """The light that a token on some cells carries, of its `light`: null or `{bright, dim, color}`."""
+    reach = max(light.get("bright", 0), light.get("dim", 0)) if light else 0
+    return Light(tuple(cells), reach) if reach > 0 else None
+
+
+class Vision:
+    """What is visible on a map as it is stored now, read and kept chunk by chunk as far as it is asked for.
+
+    The methods are generators that yield the chunks they want, like all work on stored maps. What was found
+    stays, so one Vision serves all tokens of a map; after a change of the map make another (`affected` tells
+    for whom).
+    """
+
+    def __init__(self, frame: Frame, width: int, height: int) -> None:
+        self.frame, self.width, self.height = frame, width, height
+        self.grid = Grid.of(frame)
+        self._canvas = Canvas(width, height)
+        named = layer_keys(frame)
+        layers = frame.get("layers", ())
+        self._keys = [named.get(layer["name"]) if layer.get("visible", True) else None for layer in layers]
+        self._opaque: dict[ChunkXY, int] = {}
+        self._screens: dict[ChunkXY, tuple[Segment, ...]] = {}
+        self._joined: dict[tuple[ChunkXY, ...], tuple[Segment, ...]] = {}
+        self._seen: dict[tuple[Cell, int | float], Cells] = {}
+
+    def seen_by(self, cells: Sequence[Cell], sight: Sight, lit: Cells | None = None) -> Steps[Cells]:
+        """What a token sees that stands on some cells.
+
+        `lit` are the cells that are lit where the map is dark (`lit_by`), and None where it is not.
+        """
+        found = cells_from(cells)
+        if sight.range <= 0:
+            return found
+        parts = [found]
+        for cell in cells:
+            around = yield from self.visible_from(cell, sight.range)
+            if lit is None:
+                parts.append(around)
+                continue
+            parts.append(intersection(around, lit))
+            if sight.darkvision > 0:
+                parts.append((yield from self.visible_from(cell, min(sight.darkvision, sight.range))))
+        return union(*parts)
+
+    def lit_by(self, lights: Iterable[Light], near: Iterable[tuple[Sequence[Cell], Sight]]) -> Steps[Cells]:
+        """The cells that lights light, for tokens (their cells and sight): lights that reach nothing within the
+        range of any of them are left out."""
+        boxes = []
+        for cells, sight in near:
+            xs, ys = [x for x, _ in cells], [y for _, y in cells]
+            if cells and sight.range > 0:
+                reach = sight.range
+                boxes.append((min(xs) - reach, min(ys) - reach, max(xs) + reach, max(ys) + reach))
+        found: list[Cells] = [NONE]
+        for light in lights:
+            for x, y in light.cells:
+                reach = light.range
+                if any(a - reach <= x <= c + reach and b - reach <= y <= d + reach for a, b, c, d in boxes):
+                    found.append((yield from self.visible_from((x, y), reach)))
+        return union(*found)
+
+    def visible_from(self, cell: Cell, radius: int | float) -> Steps[Cells]:
+        """The cells that are visible from a cell on the map, within a range in cells (at most MAX_RANGE
+        counts)."""
+        radius = min(radius, MAX_RANGE)
+        if self.grid.type != "none":
+            radius = floor(radius)
+        known = self._seen.get((cell, radius))
+        if known is None:
+            known = yield from self._look(cell, radius)
+            self._seen[cell, radius] = known
+        return known
+
+    def _look(self, cell: Cell, radius: int | float) -> Steps[Cells]:
+        reach = floor(radius)
+        left, top = cell[0] - reach, cell[1] - reach
+        x, y = max(left, 0), max(top, 0)
+        right, bottom = min(cell[0] + reach + 1, self.width), min(cell[1] + reach + 1, self.height)
+        columns, bands = touching(x, y, right - x, bottom - y)
+        chunks = tuple((column, band) for band in bands for column in columns)
+        if any(chunk not in self._opaque for chunk in chunks):
+            yield from self._survey(chunks)
+        screens = self._joined.get(chunks)
+        if screens is None:
+            parts = (self._screens[chunk] for chunk in chunks)
+            screens = self._joined[chunks] = tuple(dict.fromkeys(segment for part in parts for segment in part))
+        here = to_lattice(self.grid.type, cell)
+        around = around_cell(self.grid, radius, here)
+        opaque = gather(self._opaque, around.stride, left, top, 2 * reach + 1)
+        turned = self.grid.type == "hex_column"
+        if turned and opaque:
+            opaque = around.transposed(opaque)
+        on_map = around.near
+        if left < 0 or top < 0 or right - left <= 2 * reach or bottom - top <= 2 * reach:
+            box = (x - left, y - top, right - left, bottom - top)
+            left_, top_, right_, bottom_ = (box[1], box[0], box[3], box[2]) if turned else box
+            on_map &= around.rectangle(left_, top_, right_, bottom_ - top_)
+        seen = around.visible(here, opaque & on_map, on_map, screens)
+        return spread(around.transposed(seen) if turned else seen, around.stride, left, top)
+
+    def _survey(self, chunks: Iterable[ChunkXY]) -> Steps[None]:
+        missing = [chunk for chunk in chunks if chunk not in self._opaque]
+        keys = [key for key in self._keys if key is not None]
+        yield from self._canvas.want((key, *chunk) for key in keys for chunk in missing)
+        for column, band in missing:
+            x, y = column * CHUNK, band * CHUNK
+            width, height = min(CHUNK, self.width - x), min(CHUNK, self.height - y)
+            rows = [None if key is None else self._canvas.region(key, x, y, width, height) for key in self._keys]
+            obstacles = survey(self.frame, rows, x, y, width, height)
+            self._screens[column, band] = obstacles.screens
+            self._opaque[column, band] = _bits(obstacles.opaque, width, height)
+
+
+def affected(
+    grid_type: GridType, changed: Iterable[Cell], viewers: Iterable[tuple[Sequence[Cell], int | float]]
+) -> list[int]:
+    """Which of some tokens (their cells and range) or lights may see or light otherwise after a change of what
+    blocks sight or gives light in some cells: their places in the sequence. The others see the same as
+    before."""
+    xs, ys = zip(*changed, strict=True)
+    slack = 2 if grid_type in HEXES else 1
+    left, top, right, bottom = min(xs) - slack, min(ys) - slack, max(xs) + slack, max(ys) + slack
+    return [
+        index
+        for index, (cells, reach) in enumerate(viewers)
+        if any(left - reach <= x <= right + reach and top - reach <= y <= bottom + reach for x, y in cells)
+    ]
+
+
+def _bits(marks: bytes, width: int, height: int) -> int:
+    """Marks of 0 and 1, one a cell, row by row, as the bits of a chunk."""
+    if not any(marks):
+        return 0
+    if width < CHUNK:
+        marks = b"".join(marks[line * width : (line + 1) * width].ljust(CHUNK, b"\0") for line in range(height))
+    return int(marks.translate(_DIGITS)[::-1], 2)
