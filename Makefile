@@ -12,8 +12,8 @@ help: ## List the targets
 
 install: $(VENV)/.installed ## Make .venv with the locked dependencies
 
-run: install ## Serve with the demo on http://127.0.0.1:8000
-	@exec $(PY) -m game serve --demo
+run: install ## Serve with the demo on http://127.0.0.1:8000, or at another PORT=...
+	@exec $(PY) -m game serve --demo $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
 	$(PY) -m pytest -n 2 --dist loadgroup

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
+from jinja2 import ChoiceLoader
 from sqladmin import Admin
 from sqlalchemy import select
 from sqlmodel import col
@@ -28,7 +29,7 @@ from admin.views import VIEWS
 from admin.views.base import Count, View, counted, link
 from admin.views.events import EventView, recent
 from game.accounts.models import AuthSession, User
-from game.core import static
+from game.core import static, webpages
 from game.core.errors import NotFound, PreconditionFailed, Problem, Unprocessable, problem_of
 from game.core.strict_json import StrictRequest
 from game.events.models import Event
@@ -73,11 +74,14 @@ class Site(Admin):
             Route("/logout", self.logout, name="logout", methods=["POST"]),
             Route("/{identity}/delete", self.delete, name="delete", methods=["POST", "DELETE"]),
         ]
+        assert self.templates.env.loader is not None
+        # The layout and the icons are shared with the pages outside of the back office.
+        self.templates.env.loader = ChoiceLoader([self.templates.env.loader, webpages.LOADER])
         self.templates.env.globals |= {
             "person": PERSON.get,
             "is_superuser": is_superuser,
             "link": link,
-            "static": lambda path: static.address(f"admin/static/{path}"),
+            "static": static.address,
             "BASE": BASE,
             **labels.GLOBALS,
         }

@@ -48,11 +48,14 @@ console = Console(stderr=True, highlight=False)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.")]
 
+_PAGES = {"Back office": "/admin", "API docs": "/docs", "Docs": "/guide"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _BACKLOG = 2048
+_BACKUP_MAGIC = b"PGDMP"
+"""The first bytes of pg_dump's custom format."""
 _BIND_HINTS = {
-    errno.EADDRINUSE: "Another program listens there: end it, or choose another --port",
-    errno.EACCES: "Ports below 1024 are for root: choose another --port",
+    errno.EADDRINUSE: "Another program uses it: stop that, or choose another --port (make run PORT=8080)",
+    errno.EACCES: "Ports below 1024 are reserved for root: choose another with --port",
 }
 
 
@@ -96,6 +99,16 @@ def _settings(**options: object) -> Settings:
         raise typer.Exit(2) from None
     except (OSError, UnicodeDecodeError) as error:
         _fail(f"The file .env cannot be read: {error}.", 2)
+
+
+def _unknown_settings() -> list[str]:
+    """The variables of the environment and of .env that have our prefix, but are no settings: typing errors."""
+    known = {f"WORLDKEEP_{name.upper()}" for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in {*os.environ, *dotenv_values(".env")}
+        if name.upper().startswith("WORLDKEEP_") and name.upper() not in known
+    )
 
 
 @contextmanager
@@ -161,7 +174,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _announce(settings: Settings, listener: socket.socket, lines: list[str]) -> None:
-    """Say where the server is, once it answers."""
+    """Print the addresses of the server and some more lines as soon as it answers."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to find it, not to bind
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -183,7 +196,8 @@ def _announce(settings: Settings, listener: socket.socket, lines: list[str]) -> 
         if logs.is_json(settings):
             structlog.get_logger().info("serving", url=url)
             return
-        for line in [f"Worldkeep serves at {url}", f"  API docs  {url}/docs", *lines]:
+        pages = [f"  {name:<13}{url}{path}" for name, path in _PAGES.items()]
+        for line in [f"Worldkeep is running at {url}", *pages, *lines]:
             console.print(line, soft_wrap=True, markup=False)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -199,6 +213,9 @@ def serve(
 ) -> None:
     """Serve the API."""
     settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
+    for name in _unknown_settings():
+        warning = f"{name} is not a setting. docs/settings.md lists all settings."
+        console.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
     if demo and (settings.is_production or settings.host not in _LOOPBACK):
         _fail("--demo is for development on this machine: not in production, and only on 127.0.0.1.")
     with (
@@ -214,7 +231,10 @@ def serve(
         lines = []
         if demo:
             logins = asyncio.run(loader.load_demo(settings))
-            lines = ["  Demo log-ins", *(f"    {one.role:<12} {one.email:<28} {one.password}" for one in logins)]
+            lines = [
+                f"  Demo log-ins, also in {loader.logins_file(settings)}",
+                *(f"    {one.role:<12} {one.email:<28} {one.password}" for one in logins),
+            ]
         logs.configure(settings)
         _announce(settings, listener, lines)
         _run_server(settings, listener)
@@ -361,10 +381,16 @@ def _run(call: tuple[list[str], dict[str, str]], doing: str, growing: Path | Non
 
 
 @app.command()
-def backup(file: Path, data_dir: DataDir = None) -> None:
-    """Write the whole database to a file. The server may go on meanwhile."""
+def backup(
+    file: Path,
+    data_dir: DataDir = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write the whole database to a file. The server can keep running."""
     if file.is_dir():
         _fail(f"{file} is a folder: name a file in it.")
+    if file.exists() and not force:
+        _fail(f"{file} already exists: choose another name, or overwrite it with --force.")
     part = file.with_name(file.name + ".part")
     try:
         part.unlink(missing_ok=True)
@@ -387,6 +413,9 @@ def restore(file: Path, data_dir: DataDir = None) -> None:
     """Read a backup into an empty database."""
     if not file.is_file():
         _fail(f"There is no file {file}.")
+    with file.open("rb") as start:
+        if start.read(len(_BACKUP_MAGIC)) != _BACKUP_MAGIC:
+            _fail(f"{file} is not a backup of Worldkeep: name a file that `backup` wrote.")
     with _database(_settings(data_dir=data_dir)) as settings:
         tables = asyncio.run(_count_tables(settings))
         if tables:
@@ -424,10 +453,8 @@ def doctor(data_dir: DataDir = None) -> None:
 
     report(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "Use 3.11 or newer")
     report(True, f"Environment {settings.environment}, settings are valid")
-    known = {f"WORLDKEEP_{name.upper()}" for name in Settings.model_fields}
-    for name in sorted({*os.environ, *dotenv_values(".env")}):
-        if name.startswith("WORLDKEEP_") and name not in known:
-            report(False, f"{name} is no setting", "docs/settings.md lists them")
+    for name in _unknown_settings():
+        report(False, f"{name} is not a setting", "docs/settings.md lists all settings")
     existing = next(path for path in (settings.data_dir, *settings.data_dir.parents) if os.path.exists(path))
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     report(writable, f"Data directory {settings.data_dir}", "Make it writable, or set WORLDKEEP_DATA_DIR")

@@ -19,7 +19,7 @@ from admin import guard, site
 from game.accounts.router import router as accounts
 from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.router import router as assets
-from game.core import docs, errors, health, logs, static
+from game.core import docs, errors, guide, health, logs, static, webpages
 from game.core.coalescer import Coalescer
 from game.core.compute import Compute
 from game.core.database import Database
@@ -173,6 +173,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(assets)
     app.include_router(health.router)
     docs.install(app)
+    guide.install(app)
+    webpages.install(app)
     static.install(app, immutable=settings.is_production)
     site.install(app)
     return app

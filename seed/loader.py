@@ -37,9 +37,14 @@ class DemoLogin(NamedTuple):
     password: str
 
 
+def logins_file(settings: Settings) -> Path:
+    """The file with the log-ins of the demo."""
+    return settings.data_dir / "demo-logins.json"
+
+
 async def load_demo(settings: Settings) -> list[DemoLogin]:
     """Make the demo's accounts, and its universe in a database that has none; returns the log-ins."""
-    logins = _logins(settings.data_dir / "demo-logins.json")
+    logins = _logins(logins_file(settings))
     database = Database(settings)
     try:
         async with AsyncSession(database.engine, expire_on_commit=False) as session, session.begin():

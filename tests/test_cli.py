@@ -129,6 +129,12 @@ class TestOptions:
         (tmp_path / ".env").write_bytes(b"WORLDKEEP_MAIL_FROM=\xff\n")
         assert_fails(call("serve"), r"\.env cannot be read", 2)
 
+    def test_unknown_ones_are_warned_of(self, call: Call) -> None:
+        result = call("serve", WORLDKEEP_PROT="8001", WORLDKEEP_WORKERS="0")
+        assert "WORLDKEEP_PROT" not in result.stderr
+        result = call("serve", "--demo", "--host", "0.0.0.0", WORLDKEEP_PROT="8001")
+        assert "Warning: WORLDKEEP_PROT is not a setting. docs/settings.md lists all settings." in result.stderr
+
     def test_every_fault_is_named(self, call: Call) -> None:
         result = call("serve", WORLDKEEP_PORT="x", WORLDKEEP_LIMIT_LOGIN="often", DATABASE_URL="mysql://db/x")
         assert_fails(result, "WORLDKEEP_PORT", 2)
@@ -165,7 +171,7 @@ class TestProduction:
 class TestDatabase:
     @pytest.mark.parametrize("command", ["migrate", "serve", "seed", "superuser", "backup", "restore", "doctor"])
     def test_away(self, command: str, call: Call, tmp_path: Path) -> None:
-        (tmp_path / "file").touch()
+        (tmp_path / "file").write_bytes(b"PGDMP")
         arguments = {
             "serve": ["--port", "0"],
             "superuser": ["a@b.example", "--password-stdin"],
@@ -248,9 +254,7 @@ class TestServe:
     def test_port_in_use(self, call: Call) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             result = call("serve", "--port", str(taken.getsockname()[1]))
-        assert_fails(
-            result, "Cannot listen on .*: Address already in use. Another program listens there: .* --port"
-        )
+        assert_fails(result, "Cannot listen on .*: Address already in use. Another program uses it: .*--port")
 
     def test_in_production(self, tmp_path: Path, url: str) -> None:
         """Several workers behind one port; JSON in the log, with no secret in it; metrics of all together."""
@@ -327,12 +331,15 @@ class TestServe:
             logins = json.loads(file.read_text())
             assert list(logins) == ["superuser", "game master", "player one", "player two"]
             text = self._announced(server.log)
-            assert f"API docs  {server.url}/docs" in text
+            for name, path in (("Back office", "/admin"), ("API docs", "/docs"), ("Docs", "/guide")):
+                assert re.search(rf"^  {name} +{re.escape(server.url + path)}$", text, re.MULTILINE)
+                assert httpx2.get(f"{server.url}{path}", follow_redirects=True).status_code == 200
+            assert f"Demo log-ins, also in {file}" in text
             for role, one in logins.items():
                 assert re.search(rf"{role} +{one['email']} +{re.escape(one['password'])}$", text, re.MULTILINE)
                 form = {"username": one["email"], "password": one["password"]}
                 httpx2.post(f"{server.url}/auth/jwt/login", data=form).raise_for_status()
-            assert httpx2.get(f"{server.url}/docs").status_code == 200
+            assert "request" not in server.log.read_text()
         with serving(tmp_path, "--demo", DATABASE_URL=url) as server:
             assert all(one["password"] in self._announced(server.log) for one in logins.values())
 
@@ -434,9 +441,10 @@ class TestBackup:
         file = tmp_path / "world.backup"
         file.write_text("older")
         ask(url, 'ALTER TABLE map RENAME COLUMN name TO "odd name\'"')
-        assert call("backup", str(file), DATABASE_URL="postgresql://127.0.0.1:1/x").exit_code == 1
+        assert_fails(call("backup", str(file), DATABASE_URL=url), "already exists: .*--force")
+        assert call("backup", str(file), "--force", DATABASE_URL="postgresql://127.0.0.1:1/x").exit_code == 1
         assert file.read_text() == "older"
-        assert call("backup", str(file), DATABASE_URL=url).exit_code == 0
+        assert call("backup", str(file), "--force", DATABASE_URL=url).exit_code == 0
         assert file.read_bytes().startswith(b"PGDMP")
         assert [path.name for path in tmp_path.glob("world*")] == ["world.backup"]
 
@@ -448,7 +456,7 @@ class TestRestore:
     def test_not_a_backup(self, call: Call, new_database: Callable[..., str], tmp_path: Path) -> None:
         url = new_database(empty=True)
         (tmp_path / "file").write_text("DROP DATABASE worldkeep;")
-        assert_fails(call("restore", "file", DATABASE_URL=url), "does not appear to be a valid archive")
+        assert_fails(call("restore", "file", DATABASE_URL=url), "is not a backup of Worldkeep")
         assert contents(url) == {}
 
     def test_refuses_a_database_that_is_not_empty(self, call: Call, url: str, tmp_path: Path) -> None:
@@ -492,7 +500,7 @@ class TestDoctor:
         assert result.exit_code == 1
         bad = [line for line in result.stderr.splitlines() if line.startswith("bad")]
         patterns = [
-            "WORLDKEEP_SECRETKEY is no setting",
+            "WORLDKEEP_SECRETKEY is not a setting",
             "SMTP server 127.0.0.1. It does not answer: check WORLDKEEP_SMTP_URL",
             "The schema is at None. Run `python -m game migrate`",
         ]

@@ -196,11 +196,6 @@ class TestPages:
             assert (await client.get(link)).status_code == 200
         assert "https://" not in re.sub(r"<title>.*?</title>", "", page.text)
 
-    async def test_the_root_leads_to_them(self, client: httpx2.AsyncClient) -> None:
-        answer = await client.get("/")
-        assert answer.status_code == 307
-        assert answer.headers["location"] == "/docs"
-
     async def test_metrics_know_templates_and_no_ids(
         self, client: httpx2.AsyncClient, owner: Person, new_person: Callable[..., Any]
     ) -> None:

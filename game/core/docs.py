@@ -8,7 +8,7 @@ from importlib.resources import files
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 _ASSETS = "/docs/assets"
@@ -41,11 +41,6 @@ def install(app: FastAPI) -> None:
     )
     _page(app, "/docs", swagger)
     _page(app, "/redoc", redoc)
-
-    async def home(_: Request) -> Response:
-        return RedirectResponse("/docs")
-
-    app.add_route("/", home, include_in_schema=False)
 
 
 def _page(app: FastAPI, path: str, page: HTMLResponse) -> None:

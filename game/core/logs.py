@@ -101,7 +101,9 @@ def configure(settings: Settings) -> None:
 
 
 class RequestLog:
-    """The line of each answered request. In JSON, the form for servers under load, lines are written in batches.
+    """Logs answered requests: in JSON all of them, in a terminal those that failed, and all at level `debug`.
+
+    JSON is the format of servers under load: its lines are written in batches.
 
     Through structlog and with a system call each, they would cost as much as answering.
     """
@@ -117,7 +119,8 @@ class RequestLog:
         if self._silent:
             return
         if not self._as_json:
-            self._log.info("request", **fields)
+            # In a terminal, a line for each request would scroll away what matters, such as the demo's log-ins.
+            (self._log.warning if fields["status"] >= 500 else self._log.debug)("request", **fields)
             return
         if not self._lines:
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)

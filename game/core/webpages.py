@@ -1,0 +1,36 @@
+"""Pages for browsers outside of the back office, from the templates in `web/pages`; the start page is one."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from game.core import static
+from game.core.schema import ROOT
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of these pages: nothing inline, nothing from other sites."""
+
+LOADER: Final = FileSystemLoader(ROOT / "web" / "pages")
+_TEMPLATES: Final = Environment(loader=LOADER, autoescape=True, undefined=StrictUndefined)
+_TEMPLATES.globals["static"] = static.address
+
+
+def render(template: str, *, status: int = 200, title: str = "", **context: Any) -> HTMLResponse:
+    """A page from a template such as `home.html`; a title stands before the name of the program."""
+    content = _TEMPLATES.get_template(template).render(title=title, **context)
+    return HTMLResponse(content, status, {"content-security-policy": POLICY})
+
+
+def install(app: FastAPI) -> None:
+    """Serve the start page."""
+
+    async def home(_: Request) -> Response:
+        return render("home.html")
+
+    app.add_route("/", home, include_in_schema=False)
