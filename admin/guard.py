@@ -34,7 +34,7 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _PUBLIC = (f"{BASE}/statics/",)
 
 
-def policy_of(path: str) -> bytes | None:
+def csp_of(path: str) -> bytes | None:
     """The Content-Security-Policy of a page of the back office; None for any other path."""
     return POLICY if path == BASE or path.startswith(f"{BASE}/") else None
 

@@ -39,6 +39,7 @@ from game.accounts.models import MAX_PASSWORD, MIN_PASSWORD
 from game.core import logs, schema
 from game.core.database import Database, connections_of_a_worker
 from game.core.embedded import EmbeddedError, binary, running
+from game.core.files import raise_file_limit
 from game.core.settings import Settings, documentation
 from game.main import create_app
 from seed import loader
@@ -251,6 +252,7 @@ class _Supervisor(Multiprocess):
 
 def _run_server(settings: Settings, listener: socket.socket) -> None:
     """Serve until a signal says to stop, then finish what is under way."""
+    raise_file_limit()
     config = uvicorn.Config(
         "game.main:create_app",
         factory=True,

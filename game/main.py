@@ -23,8 +23,11 @@ from game.core import docs, errors, guide, health, logs, static, webpages
 from game.core.coalescer import Coalescer
 from game.core.compute import Compute
 from game.core.database import Database
-from game.core.edge import Deadline, Edge, Whole
-from game.core.hot import HotReads
+from game.core.deadline import Deadline
+from game.core.edge import Edge, SendWhole
+from game.core.headers import Headers
+from game.core.hosts import Hosts, Proxies
+from game.core.hot import HotEndpoints
 from game.core.housekeeping import housekeeping
 from game.core.limits import Limiter
 from game.core.mail import Mailer
@@ -54,16 +57,30 @@ class Worldkeep(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """FastAPI's stack inside of ours."""
         state = self.state
-        stack: ASGIApp = Deadline(super().build_middleware_stack(), state.settings.request_timeout)
-        stack = hot = HotReads(self, stack, state.tokens.identify)
-        if state.settings.cors_origins:
-            stack = _cors(stack, state.settings.cors_origins)
-        self._edge = Edge(stack, state.settings, state.metrics, state.requests, _policy_of, hot)
+        settings: Settings = state.settings
+        stack: ASGIApp = Deadline(super().build_middleware_stack(), settings.request_timeout)
+        stack = hot = HotEndpoints(self, stack, state.tokens.identify)
+        if settings.cors_origins:
+            stack = _cors(stack, settings.cors_origins)
+        self._edge = Edge(
+            stack,
+            hot,
+            hosts=Hosts(settings),
+            proxies=Proxies(settings),
+            headers=Headers(settings, _csp_of),
+            metrics=state.metrics,
+            log=state.requests,
+        )
         return self._edge
 
-    def answer_soon(self, scope: Scope, whole: Whole, otherwise: Callable[[], None]) -> bool:
-        """`Edge.answer_soon`, for our server's protocol."""
-        return self._edge.answer_soon(scope, whole, otherwise)
+    @property
+    def head_timeout(self) -> float:
+        """Seconds within which a new connection must send the head of a request."""
+        return float(self.state.settings.head_timeout)
+
+    def answer_without_task(self, scope: Scope, send_whole: SendWhole, start_task: Callable[[], None]) -> bool:
+        """`Edge.answer_without_task`, for our server's protocol."""
+        return self._edge.answer_without_task(scope, send_whole, start_task)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, made once."""
@@ -84,9 +101,9 @@ def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
     )
 
 
-def _policy_of(path: str) -> bytes | None:
+def _csp_of(path: str) -> bytes | None:
     """The Content-Security-Policy of a page; None for the API, which has its own."""
-    return docs.policy_of(path) or guard.policy_of(path)
+    return docs.csp_of(path) or guard.csp_of(path)
 
 
 def operation_id(route: APIRoute) -> str:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -293,17 +293,19 @@ def game(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]:
+def serving(folder: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str) -> Iterator[Server]:
     """A real server, `python -m game serve`, on a port of its own; stopped at the end.
 
-    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`.
+    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`. `prefix` is a command that runs
+    the server.
     """
     port = free_port()
     log = folder / f"server-{port}.log"
+    command = [*prefix, sys.executable, "-m", "game"]
     limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "game", "serve", "--port", str(port), "--data-dir", str(folder), *arguments],
+            [*command, "serve", "--port", str(port), "--data-dir", str(folder), *arguments],
             env=clean_environment(**{**limits, **environment}),
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -8,9 +8,11 @@ from fastapi.security import APIKeyCookie, OAuth2PasswordBearer
 from game.accounts import queries
 from game.accounts.models import User
 from game.accounts.tokens import COOKIE, Identity
-from game.core.database import Session
+from game.core.database import Database, Session
 from game.core.errors import Forbidden, Unauthorized
+from game.core.strict_json import checked_before_body
 
+_SHORT_BODY = 65_536
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 # For the OpenAPI document; the token is read by `AccessTokens.identify`.
@@ -55,6 +57,30 @@ def refuse_cross_site(request: Request) -> None:
         raise CrossSite
 
 
+async def _check_before_body(request: Request) -> None:
+    """Refuse a request without a valid token before its body is read.
+
+    A short body is not worth a second look at the session: `current_caller` does it right after.
+
+    Raises:
+        Unauthorized: see `current_caller`.
+    """
+    identity: Identity | None = request.app.state.tokens.identify(request.scope)
+    if identity is None:
+        raise Unauthorized
+    if _has_long_body(request):
+        database: Database = request.app.state.database
+        async with database.session() as session:
+            if await queries.user_of_session(session, identity) is None:
+                raise Unauthorized
+
+
+def _has_long_body(request: Request) -> bool:
+    length = request.headers.get("content-length", "0")
+    return "transfer-encoding" in request.headers or not length.isdigit() or int(length) > _SHORT_BODY
+
+
+@checked_before_body(_check_before_body)
 async def current_caller(
     request: Request,
     session: Session,

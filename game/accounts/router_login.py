@@ -10,9 +10,9 @@ from game.accounts.models import AuthSession, RefreshToken, TokenPair
 from game.accounts.tokens import RefreshTokens
 from game.core.database import Session
 from game.core.errors import Forbidden, TooManyRequests, Unauthorized, Unprocessable, documented
-from game.core.hot import HotRoute
+from game.core.strict_json import StrictRoute
 
-router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=HotRoute)
+router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=StrictRoute)
 
 _LOGIN_FORM = {
     "requestBody": {

@@ -10,10 +10,10 @@ from game.accounts.errors import BadResetToken
 from game.accounts.manager import UserManager
 from game.accounts.models import Accepted, EmailOnly, ResetPassword, User, UserRead
 from game.core.errors import TooManyRequests, Unprocessable, documented
-from game.core.hot import HotRoute
+from game.core.strict_json import StrictRoute
 from game.core.versions import tagged
 
-router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=HotRoute)
+router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=StrictRoute)
 
 
 @router.post(

@@ -9,9 +9,9 @@ from game.accounts.current import CurrentCaller
 from game.accounts.models import AuthSessionPage, AuthSessionRead
 from game.core.database import Session
 from game.core.errors import NotFound, Unauthorized, documented
-from game.core.hot import HotRoute
+from game.core.strict_json import StrictRoute
 
-router = APIRouter(prefix="/auth/sessions", tags=["Accounts"], route_class=HotRoute)
+router = APIRouter(prefix="/auth/sessions", tags=["Accounts"], route_class=StrictRoute)
 
 
 @router.get("", response_model=AuthSessionPage, responses=documented(Unauthorized))

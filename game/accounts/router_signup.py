@@ -10,11 +10,11 @@ from game.accounts.errors import AlreadyVerified, BadVerifyToken, UserAlreadyExi
 from game.accounts.manager import UserManager
 from game.accounts.models import Accepted, EmailOnly, Token, User, UserRead, UserRegister
 from game.core.errors import TooManyRequests, Unprocessable, documented
-from game.core.hot import HotRoute
 from game.core.settings import Settings
+from game.core.strict_json import StrictRoute
 from game.core.versions import tagged
 
-router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=HotRoute)
+router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=StrictRoute)
 
 
 @router.post(

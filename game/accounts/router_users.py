@@ -23,12 +23,13 @@ from game.core.errors import (
     Unprocessable,
     documented,
 )
-from game.core.hot import HotRoute, hot
+from game.core.hot import hot
 from game.core.limits import Rate
 from game.core.settings import Settings
+from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_match, tagged
 
-router = APIRouter(prefix="/users", tags=["Users"], route_class=HotRoute, responses=documented(Unauthorized))
+router = APIRouter(prefix="/users", tags=["Users"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 
 @router.get("/me", response_model=UserRead)

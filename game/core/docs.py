@@ -13,12 +13,12 @@ from starlette.staticfiles import StaticFiles
 
 _ASSETS = "/docs/assets"
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-_policies: dict[str, bytes] = {}
+_csp: dict[str, bytes] = {}
 
 
-def policy_of(path: str) -> bytes | None:
+def csp_of(path: str) -> bytes | None:
     """The Content-Security-Policy of a documentation page; None for any other path."""
-    return _policies.get(path)
+    return _csp.get(path)
 
 
 def install(app: FastAPI) -> None:
@@ -49,7 +49,7 @@ def _page(app: FastAPI, path: str, page: HTMLResponse) -> None:
         "'sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() + "'"
         for script in _INLINE_SCRIPT.findall(content)
     ]
-    _policies[path] = (
+    _csp[path] = (
         "default-src 'none'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:; "
         "style-src 'self' 'unsafe-inline'; worker-src blob:; frame-ancestors 'none'; "
         f"script-src 'self' {' '.join(hashes)}"

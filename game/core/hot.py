@@ -16,7 +16,6 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from game.core.coalescer import Answer, Coalescer, HotStatement, Question
-from game.core.strict_json import StrictRoute
 from game.core.versions import etag, matches
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -64,10 +63,6 @@ def hot(read: HotRead | HotWrite) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-class HotRoute(StrictRoute):
-    """A route whose endpoint may be marked as hot."""
-
-
 class Asked(NamedTuple):
     """What a request asks for, on its way."""
 
@@ -76,7 +71,7 @@ class Asked(NamedTuple):
     row: Answer
 
 
-class HotReads:
+class HotEndpoints:
     """Stands in front of an app, and answers its hot routes before the app has spent anything on them.
 
     `inner` is the app's own middleware and router, for everything else. The app's `state.hot` is the coalescer, or
@@ -105,7 +100,7 @@ class HotReads:
                 await asked.row
                 answer = self.answer(scope, asked)
         elif scope["type"] == "http" and scope["method"] == "POST":
-            # A read waits for one statement; this waits for a client, too.
+            # A read waits for one statement only; this also waits for the client's body.
             async with asyncio.timeout(self._state.settings.request_timeout):
                 answer, receive = await self._write(scope, receive)
         if answer is None:
@@ -144,11 +139,13 @@ class HotReads:
         if write is None or writer is None or not _is_plain_json(scope, self._state.settings.max_body_size):
             return None, receive
         identity = self._identify(scope)
+        if identity is None or identity.by_cookie:
+            return None, receive
         messages = [await receive()]
         while messages[-1].get("more_body"):
             messages.append(await receive())
         replayed = _replay(messages, receive)
-        if identity is None or identity.by_cookie or messages[-1]["type"] != "http.request":
+        if messages[-1]["type"] != "http.request":
             return None, replayed
         question = write.question(scope, b"".join(message.get("body", b"") for message in messages))
         if question is None:

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
         description="Processes of one worker for heavy computing: pictures, paths, sight, edits.",
     )
     compute_memory: int = Field(1024, ge=128, description="MiB of memory that one such process gets.")
+    head_timeout: float = Field(
+        10.0, gt=0, le=300, description="Seconds within which a new connection must send the head of a request."
+    )
     request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds until a request is given up.")
     shutdown_grace: int = Field(10, ge=1, le=300, description="Seconds that requests under way get at a stop.")
 

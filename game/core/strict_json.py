@@ -7,14 +7,17 @@ that JavaScript or JSONB cannot carry, and what is too deep or too long; each wi
 import asyncio
 import json
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from game.core.errors import BadRequest, FieldError, Unprocessable
+
+Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 MAX_INTEGER = 2**53 - 1
 """The largest integer that a double carries exactly: `Number.MAX_SAFE_INTEGER`."""
@@ -163,14 +166,40 @@ class StrictRequest(Request):
         return form
 
 
+Check = Callable[[Request], Awaitable[None]]
+
+
+def checked_before_body(check: Check) -> Callable[[Dependency], Dependency]:
+    """Mark a dependency, such as the one that needs a user: `check` is called before a request's body is read.
+
+    FastAPI reads a body first and solves dependencies then: strangers could have it read megabytes.
+    """
+
+    def mark(dependency: Dependency) -> Dependency:
+        dependency.__before_body__ = check  # type: ignore[attr-defined]
+        return dependency
+
+    return mark
+
+
+def _checks(dependant: Dependant) -> Iterator[Check]:
+    if check := getattr(dependant.call, "__before_body__", None):
+        yield check
+    for inner in dependant.dependencies:
+        yield from _checks(inner)
+
+
 class StrictRoute(APIRoute):
-    """A route whose bodies go through the gate."""
+    """A route whose bodies go through the gate, after the checks that come before a body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, given a `StrictRequest`."""
         handler = super().get_route_handler()
+        checks = list(dict.fromkeys(_checks(self.dependant)))
 
         async def handle(request: Request) -> Response:
+            for check in checks:
+                await check(request)
             return await handler(StrictRequest(request.scope, request.receive))
 
         return handle

@@ -165,7 +165,7 @@ SET_CELLS = HotWrite(
         _SET_CELLS.replace("WAIT", "SKIP LOCKED"),
         # The third of the parameters: the map.
         subject=2,
-        patient=_SET_CELLS.replace("WAIT", ""),
+        blocking=_SET_CELLS.replace("WAIT", ""),
     ),
     _hot_cells,
     lambda row: HotAnswer(orjson.dumps({name: row[name] for name in _RESULT}), row["version"]),

@@ -19,10 +19,11 @@ from game.core.errors import (
     Unprocessable,
     documented,
 )
-from game.core.hot import HotRoute, hot
+from game.core.hot import hot
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.ids import uuid7
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
+from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.editing import history, hot_edits, policy, queries, region, undoing
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
@@ -36,7 +37,7 @@ from game.maps import queries as maps
 from game.maps.history import TooLongAgo, as_it_was
 from game.maps.models import Map, MapRead
 
-router = APIRouter(prefix="/maps", tags=["Editing"], route_class=HotRoute, responses=documented(Unauthorized))
+router = APIRouter(prefix="/maps", tags=["Editing"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 _LARGE_EDITS = 65_536
 _MAX_COMPARED = 1000

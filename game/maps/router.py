@@ -18,15 +18,16 @@ from game.core.errors import (
     Unprocessable,
     documented,
 )
-from game.core.hot import HotRoute, hot
+from game.core.hot import hot
 from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.grid.document import GridError, check
 from game.maps import history, policy, queries
 from game.maps.models import MapCreate, MapPage, MapPatch, MapRead, MapReplace
 from game.universes import queries as universes
 
-router = APIRouter(prefix="/maps", tags=["Maps"], route_class=HotRoute, responses=documented(Unauthorized))
+router = APIRouter(prefix="/maps", tags=["Maps"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
 

@@ -9,8 +9,9 @@ from game.accounts.current import CurrentUser
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.hot import HotRoute, hot
+from game.core.hot import hot
 from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, created, not_modified, require_match, tagged
 from game.events import queries as events
 from game.events.models import EventPage
@@ -18,7 +19,7 @@ from game.universes import policy, queries
 from game.universes.models import Universe, UniversePage, UniversePatch, UniverseRead, UniverseWrite
 
 router = APIRouter(
-    prefix="/universes", tags=["Universes"], route_class=HotRoute, responses=documented(Unauthorized)
+    prefix="/universes", tags=["Universes"], route_class=StrictRoute, responses=documented(Unauthorized)
 )
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)

@@ -18,7 +18,7 @@ SQUARE = HotStatement("SELECT q.n, q.x * q.x AS y FROM unnest($1::int[]) WITH OR
 """Refuses 2^16 and more: the square is no int4."""
 POSITIVE = HotStatement("SELECT q.n, q.x FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n) WHERE q.x > 0")
 SLEEP = HotStatement("SELECT q.n, q.x, pg_sleep(q.x / 1000.0) FROM unnest($1::int[]) WITH ORDINALITY AS q (x, n)")
-PATIENCE = 10
+TIMEOUT = 10
 
 
 class Connector:
@@ -26,7 +26,7 @@ class Connector:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.name = f"lane-{uuid4().hex[:8]}"
+        self.name = f"coalescer-{uuid4().hex[:8]}"
         self.made: list[asyncpg.Connection] = []
         self.batches: list[int] = []
         self.refuses = False
@@ -62,12 +62,12 @@ async def coalescer(connector: Connector) -> Coalescer:
 async def ask_all(coalescer: Coalescer, statement: HotStatement, questions: Iterable[Any]) -> list[Any]:
     """The answers, or errors, to questions asked at one moment; none is left waiting."""
     asked = (coalescer.ask(statement, question) for question in questions)
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         return await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def assert_works(coalescer: Coalescer) -> None:
-    """Both lanes, and more questions than fit into a batch."""
+    """Both connections, and more questions than fit into a batch."""
     assert [row["y"] for row in await ask_all(coalescer, SQUARE, range(200))] == [x * x for x in range(200)]
 
 
@@ -137,7 +137,7 @@ class TestRefusals:
         await assert_works(coalescer)
 
 
-class TestLanes:
+class TestWithoutConnections:
     async def test_survive_that_no_connection_can_be_had(self, coalescer: Coalescer, connector: Connector) -> None:
         connector.refuses = True
         for _ in range(5):
@@ -147,9 +147,9 @@ class TestLanes:
         await assert_works(coalescer)
 
     async def test_a_question_at_the_moment_of_release_is_answered(self, coalescer: Coalescer) -> None:
-        # Each question comes so many steps behind the answer to the one before: while the lane looks for the last
-        # time, while it ends, and when it has ended.
-        async with asyncio.timeout(PATIENCE):
+        # Each question comes some steps behind the answer to the one before: while its connection looks for more,
+        # while the task ends, and when it has ended.
+        async with asyncio.timeout(TIMEOUT):
             for steps in range(60):
                 row = await coalescer.ask(SQUARE, steps)
                 assert row is not None
@@ -200,7 +200,7 @@ class TestCancelling:
         await asyncio.sleep(0.02)
         for task in tasks[::2]:
             task.cancel()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             answers = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
         assert all(answer["x"] == 5 for answer in answers[1::2])
@@ -268,7 +268,7 @@ class TestConnections:
                     connector.name,
                 )
 
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             await asyncio.gather(keep_killing(), *(keep_asking(x) for x in range(100)))
         assert killed
         assert refused
@@ -327,7 +327,7 @@ async def counters(database: asyncpg.Connection) -> AsyncIterator[HotStatement]:
         )
         SELECT n, value, CASE WHEN value IS NULL THEN id END AS locked FROM asked LEFT JOIN changed USING (id)
     """
-    yield HotStatement(change.replace("WAIT", "SKIP LOCKED"), subject=0, patient=change.replace("WAIT", ""))
+    yield HotStatement(change.replace("WAIT", "SKIP LOCKED"), subject=0, blocking=change.replace("WAIT", ""))
     await database.execute("DROP TABLE counter")
 
 
@@ -343,7 +343,7 @@ class TestChanges:
         async with database.transaction():
             await database.execute("UPDATE counter SET n = 100 WHERE id = 0")
             locked, *others = (coalescer.ask(counters, number) for number in range(5))
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 rows = await asyncio.gather(*others)
             assert [row and row["value"] for row in rows] == [1] * 4
             assert not locked.done()
@@ -360,7 +360,7 @@ class TestChanges:
             for number in range(4):
                 locked.append(coalescer.ask(counters, number))
                 await asyncio.sleep(0.05)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 row = await coalescer.ask(counters, 4)
             assert row is not None
             assert row["value"] == 1

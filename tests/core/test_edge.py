@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from game.core.edge import GZIP_MINIMUM
+from game.core.compression import GZIP_MINIMUM
 from game.core.settings import Settings
 from game.main import create_app, lifespan
 

@@ -1,0 +1,51 @@
+"""The deadline of a request."""
+
+import asyncio
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_MAX_UPLOAD_SECONDS = 120
+
+
+class Deadline:
+    """Stands right around an app: ends a request that takes too long, and gives its lines in the log its id.
+
+    The time starts anew when a part of a body comes or goes, and when the app says that its work has come further
+    (`scope["go_on"]`).
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        now = asyncio.get_running_loop().time
+        started = now()
+
+        def go_on() -> None:
+            deadline.reschedule(now() + self._seconds)
+
+        async def receive_in_time() -> Message:
+            # Time runs while nothing comes: a slow line is no reason to give up.
+            message = await receive()
+            if message["type"] == "http.request" and now() - started < _MAX_UPLOAD_SECONDS:
+                go_on()
+            return message
+
+        async def send_in_time(message: Message) -> None:
+            await send(message)
+            if message.get("more_body"):
+                go_on()
+
+        scope["go_on"] = go_on
+        with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
+            async with asyncio.timeout(self._seconds) as deadline:
+                await self._app(scope, receive_in_time, send_in_time)
