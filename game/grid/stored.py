@@ -1,0 +1,217 @@
+"""The rules of what an event keeps of a map: a change, or the grid that a write replaced.
+
+An event may come from a bundle that a stranger wrote, or from a row that an older version stored. Neither is used
+before it was checked here: the code that replays a change relies on its shape. Pure; nothing is changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from game.grid.changes import NAMED_BY
+from game.grid.chunks import CHUNK, ROWS_MARK, layer_keys
+from game.grid.document import DEFAULT_LIMITS, EMPTY, GridError, check
+
+MAX_LAYER_KEY: Final = 259_000
+"""Layer keys end before it: from ROWS_MARK on, only so many numbers are found by `chunks.join`."""
+MAX_PARTS: Final = 100_000
+MAX_RUNS: Final = 4096 * 4096
+
+_SIDE: Final = DEFAULT_LIMITS.max_size
+_KEYS: Final = {
+    "cells": {"cells", "runs"},
+    "list": {"list", "before", "after", "from", "to", "new"},
+    "value": {"value", "before", "after"},
+    "size": {"size", "before", "shift"},
+}
+
+
+class StoredError(ValueError):
+    """Something stored that breaks a rule: `place` says where (`change[3].runs[0]`), the message what."""
+
+    def __init__(self, place: str, message: str) -> None:
+        super().__init__(f"{place}: {message}")
+        self.place, self.message = place, message
+
+
+def check_change(change: Any, place: str = "change") -> None:
+    """Refuse what is not a change as `grid.changes` describes it.
+
+    Takes parsed JSON. Items of lists and values keep the rules of the document (`grid.document`); sizes are at
+    most 4096 cells a side.
+
+    Raises:
+        StoredError: at the first fault.
+    """
+    parts = _list(change, place, MAX_PARTS)
+    for index, part in enumerate(parts):
+        here = f"{place}[{index}]"
+        kind = next((key for key in _KINDS if key in part), None) if isinstance(part, dict) else None
+        if kind is None:
+            raise StoredError(here, "must be an object with cells, list, value or size")
+        if unknown := part.keys() - _KEYS[kind]:
+            raise StoredError(here, f"has an unknown key {min(unknown)[:64]!r}")
+        _KINDS[kind](part, here)
+
+
+def check_replaced(before: Any, place: str = "before") -> None:
+    """Refuse what is not the grid that a write replaced.
+
+    Takes parsed JSON: {"grid_data": frame, "size": [width, height], "chunks": [[layer, x, y, rows or null], …]}.
+
+    Raises:
+        StoredError: at the first fault.
+    """
+    if not isinstance(before, dict) or not before.keys() >= {"grid_data", "size", "chunks"}:
+        raise StoredError(place, "must have grid_data, size and chunks")
+    width, height = _numbers(before["size"], f"{place}.size", (0, 0), (_SIDE, _SIDE))
+    frame = before["grid_data"]
+    check_frame(frame, width, height, f"{place}.grid_data")
+    known = {EMPTY, *(entry["symbol"] for entry in frame.get("legend", ()))}
+    layers = set(layer_keys(frame).values())
+    last = MAX_LAYER_KEY, (_SIDE - 1) // CHUNK, (_SIDE - 1) // CHUNK
+    chunks = _list(before["chunks"], f"{place}.chunks", DEFAULT_LIMITS.max_layers * 2 * 64 * 64)
+    for index, chunk in enumerate(chunks):
+        here = f"{place}.chunks[{index}]"
+        if not isinstance(chunk, list) or len(chunk) != 4:
+            raise StoredError(here, "must be a list of layer, x, y and rows")
+        layer, x, y = _numbers(chunk[:3], here, (0, 0, 0), last)
+        if chunk[3] is None:
+            continue
+        if layer not in layers:
+            raise StoredError(here, "is of a layer that its grid lacks")
+        across, down = min(CHUNK, width - x * CHUNK), min(CHUNK, height - y * CHUNK)
+        rows = _list(chunk[3], here, CHUNK)
+        if (
+            across < 1
+            or down < 1
+            or len(rows) != down
+            or any(not isinstance(row, str) or len(row) != across for row in rows)
+        ):
+            raise StoredError(here, f"must have {max(down, 0)} rows of {max(across, 0)} cells")
+        if not known.issuperset("".join(rows)):
+            raise StoredError(here, "has a symbol that its legend lacks")
+
+
+def check_frame(frame: Any, width: int, height: int, place: str = "grid_data") -> None:
+    """Refuse what is not the frame (see `grid.chunks`) of a map of this size.
+
+    Raises:
+        StoredError: at the first fault.
+    """
+    if not isinstance(frame, dict):
+        raise StoredError(place, "must be an object")
+    layers = frame.get("layers", [])
+    keys = (
+        [layer["rows"] for layer in layers if isinstance(layer, dict) and "rows" in layer]
+        if isinstance(layers, list)
+        else []
+    )
+    for key in keys:
+        _number(key, f"{place}.layers", ROWS_MARK, ROWS_MARK + MAX_LAYER_KEY)
+    if len(set(keys)) < len(keys):
+        raise StoredError(f"{place}.layers", "must have rows of their own")
+    document = dict(frame)
+    if "layers" in frame and isinstance(layers, list):
+        document["layers"] = [_without_rows(layer) for layer in layers]
+    if keys or width or height:
+        if (frame.get("width", width), frame.get("height", height)) != (width, height):
+            raise StoredError(place, f"must be {width} x {height}, the size that is stored with it")
+        document |= {"width": width, "height": height}
+    _check_document(document, place)
+
+
+def _without_rows(layer: Any) -> Any:
+    return {key: value for key, value in layer.items() if key != "rows"} if isinstance(layer, dict) else layer
+
+
+def _check_document(document: Any, place: str) -> None:
+    try:
+        check(document, place=place)
+    except GridError as error:
+        raise StoredError(error.breaches[0].place, error.breaches[0].message) from None
+
+
+def _check_cells(part: Mapping[str, Any], place: str) -> None:
+    _number(part["cells"], f"{place}.cells", 0, MAX_LAYER_KEY)
+    used: set[str] = set()
+    for index, run in enumerate(_list(part.get("runs"), f"{place}.runs", MAX_RUNS)):
+        here = f"{place}.runs[{index}]"
+        if not isinstance(run, list) or len(run) != 5:
+            raise StoredError(here, "must be a list of x, y, count, before and after")
+        x, _, count = _numbers(run[:3], here, (0, 0, 1), (_SIDE - 1, _SIDE - 1, _SIDE))
+        if x + count > _SIDE:
+            raise StoredError(here, "reaches beyond the largest map")
+        for text in run[3:]:
+            if not isinstance(text, str) or len(text) not in (1, count):
+                raise StoredError(here, f"must hold one symbol, or {count}")
+            used.update(text)
+    used.discard(EMPTY)
+    for start in range(0, len(symbols := sorted(used)), DEFAULT_LIMITS.max_legend):
+        some = symbols[start : start + DEFAULT_LIMITS.max_legend]
+        _check_document({"legend": [{"symbol": symbol} for symbol in some]}, f"{place}.runs")
+
+
+def _check_item(part: Mapping[str, Any], place: str) -> None:
+    name, before, after = part["list"], part.get("before"), part.get("after")
+    if not isinstance(name, str) or name not in NAMED_BY:
+        raise StoredError(f"{place}.list", f"must be one of {', '.join(NAMED_BY)}")
+    if part.get("new", True) is not True:
+        raise StoredError(f"{place}.new", "must be true, or left out")
+    indexes = [part.get("from"), part.get("to")]
+    for index in indexes:
+        if index is not None:
+            _number(index, place, 0, DEFAULT_LIMITS.max_entities)
+    wanted = [before is not None, after is not None]
+    given = [index is not None for index in indexes]
+    if not any(wanted) or (given != wanted and not (all(wanted) and not any(given))):
+        raise StoredError(place, "must say from where to where an item goes, if it does")
+    for side, item in (("before", before), ("after", after)):
+        if item is not None:
+            _check_listed(name, item, f"{place}.{side}")
+
+
+def _check_listed(name: str, item: Any, place: str) -> None:
+    """Refuse what is no item of this list of a frame."""
+    if name == "layers" and isinstance(item, dict) and "rows" in item:
+        _number(item["rows"], f"{place}.rows", ROWS_MARK, ROWS_MARK + MAX_LAYER_KEY)
+        item = _without_rows(item)
+    _check_document({name: [item]}, place)
+
+
+def _check_value(part: Mapping[str, Any], place: str) -> None:
+    key = part["value"]
+    if not isinstance(key, str) or key in NAMED_BY or key in ("width", "height"):
+        raise StoredError(f"{place}.value", "must be a key of the document that is no list of items")
+    for side in ("before", "after"):
+        for value in _list(part.get(side), f"{place}.{side}", 1):
+            _check_document({key: value}, f"{place}.{side}")
+
+
+def _check_size(part: Mapping[str, Any], place: str) -> None:
+    for key in ("size", "before"):
+        _numbers(part.get(key), f"{place}.{key}", (0, 0), (_SIDE, _SIDE))
+    _numbers(part.get("shift"), f"{place}.shift", (-_SIDE, -_SIDE), (_SIDE, _SIDE))
+
+
+_KINDS: Final = {"cells": _check_cells, "list": _check_item, "value": _check_value, "size": _check_size}
+
+
+def _list(value: Any, place: str, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise StoredError(place, "must be a list")
+    if len(value) > most:
+        raise StoredError(place, f"must have at most {most} elements")
+    return value
+
+
+def _number(value: Any, place: str, low: int, high: int) -> int:
+    # To Python, true is a whole number.
+    if type(value) is not int or not low <= value <= high:
+        raise StoredError(place, f"must be a whole number from {low} to {high}")
+    return value
+
+
+def _numbers(value: Any, place: str, low: Sequence[int], high: Sequence[int]) -> list[int]:
+    if not isinstance(value, list) or len(value) != len(low):
+        raise StoredError(place, f"must be a list of {len(low)} numbers")
+    return [_number(one, place, *bounds) for one, *bounds in zip(value, low, high, strict=True)]

@@ -1,0 +1,181 @@
+"""What is stored of a map's past: real changes pass, junk is named or at worst a conflict."""
+
+import contextlib
+from copy import deepcopy
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from game.grid.changes import Change, Conflict, inverse
+from game.grid.chunks import ROWS_MARK
+from game.grid.stored import StoredError, check_change, check_replaced
+from tests.grid.maps import Store, edits, maps
+
+JUNK = [
+    None,
+    True,
+    -1,
+    5000,
+    2**53,
+    1.5,
+    "",
+    "ab",
+    "\ud800",
+    "x" * 5000,
+    [],
+    [[]],
+    [1],
+    {},
+    {"a": 1},
+    {"cells": 0},
+]
+
+
+def stored_change(data: st.DataObject) -> tuple[Store, Change]:
+    """A map and the last change that was made to it, as JSON brings it back."""
+    store = Store(data.draw(maps()))
+    change = store.edit(*(data.draw(edits(store.document())) for _ in range(1)))
+    return store, orjson.loads(orjson.dumps(change))
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of all values inside a value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, inner in pairs for place in places(inner, (*path, key)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
+    """A copy of a value with junk at a path."""
+    if not path:
+        return junk
+    copy = deepcopy(value)
+    inner = copy
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = junk
+    return copy
+
+
+class TestChange:
+    @given(st.data())
+    @settings(max_examples=60, deadline=None)
+    def test_what_edits_record_passes_and_so_does_its_inverse(self, data: st.DataObject) -> None:
+        _, change = stored_change(data)
+        check_change(change)
+        check_change(orjson.loads(orjson.dumps(inverse(change))))
+
+    @given(st.data())
+    @settings(max_examples=150, deadline=None)
+    def test_junk_anywhere_is_refused_or_a_conflict(self, data: st.DataObject) -> None:
+        store, change = stored_change(data)
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = data.draw(st.sampled_from(places(change)))
+            change = changed(change, place, data.draw(st.sampled_from(JUNK)))
+        try:
+            check_change(change)
+            store.replay(inverse(change))
+        except (StoredError, Conflict):
+            pass
+
+    @pytest.mark.parametrize(
+        ("change", "place"),
+        [
+            (None, "change"),
+            ([7], "change[0]"),
+            ([{}], "change[0]"),
+            ([{"cells": 0, "runs": [], "more": 1}], "change[0]"),
+            ([{"cells": True, "runs": []}], "change[0].cells"),
+            ([{"cells": 0}], "change[0].runs"),
+            ([{"cells": 0, "runs": [[0, 0, 1, " "]]}], "change[0].runs[0]"),
+            ([{"cells": 0, "runs": [[0, 0, 15000, " ", "#"]]}], "change[0].runs[0]"),
+            ([{"cells": 0, "runs": [[4000, 0, 200, " ", "#"]]}], "change[0].runs[0]"),
+            ([{"cells": 0, "runs": [[0, 0, 3, " ", "##"]]}], "change[0].runs[0]"),
+            ([{"cells": 0, "runs": [[0, 0, 1, " ", "\n"]]}], "change[0].runs.legend[0].symbol"),
+            ([{"size": [15000, 15000], "before": [1, 1], "shift": [0, 0]}], "change[0].size"),
+            ([{"size": [1, 1], "before": [1, 1]}], "change[0].shift"),
+            ([{"list": "maps", "before": None, "after": {}}], "change[0].list"),
+            ([{"list": [], "before": None, "after": {}}], "change[0].list"),
+            ([{"list": "walls", "before": None, "after": None, "from": None, "to": None}], "change[0]"),
+            ([{"list": "walls", "before": None, "after": {}, "from": None, "to": None}], "change[0]"),
+            (
+                [{"list": "entities", "before": None, "after": {"id": "e", "x": 1}, "from": None, "to": 0}],
+                "change[0].after.entities[0].y",
+            ),
+            (
+                [{"list": "layers", "before": None, "after": {"name": "a", "rows": 5}, "from": None, "to": 0}],
+                "change[0].after.rows",
+            ),
+            ([{"value": "width", "before": [], "after": [5]}], "change[0].value"),
+            ([{"value": "grid_type", "before": [], "after": ["round"]}], "change[0].after.grid_type"),
+            ([{"value": "note", "before": [1, 2], "after": []}], "change[0].before"),
+        ],
+    )
+    def test_is_told_where(self, change: Any, place: str) -> None:
+        with pytest.raises(StoredError) as error:
+            check_change(change)
+        assert error.value.place == place
+
+
+def replaced(**changes: Any) -> dict[str, Any]:
+    """The grid of 70 x 2 cells that a write replaced, as its event keeps it."""
+    frame = {
+        "width": 70,
+        "legend": [{"symbol": "#"}],
+        "layers": [{"name": "ground", "rows": ROWS_MARK + 3}, {"name": "notes"}],
+        "entities": [{"id": "e", "x": 69, "y": 1}],
+    }
+    chunks = [[3, 0, 0, ["#" * 64, " " * 64]], [3, 1, 0, ["#" * 6] * 2], [9, 0, 0, None]]
+    return {"grid_data": frame, "size": [70, 2], "chunks": chunks, **changes}
+
+
+class TestReplaced:
+    def test_a_real_one_passes(self) -> None:
+        check_replaced(replaced())
+        check_replaced({"grid_data": {}, "size": [0, 0], "chunks": []})
+        # A game's own document may place entities without having cells.
+        check_replaced({"grid_data": {"entities": [{"id": "e", "x": 5, "y": 5}]}, "size": [0, 0], "chunks": []})
+
+    @pytest.mark.parametrize(
+        ("changes", "place"),
+        [
+            ({"size": [15000, 15000]}, "before.size"),
+            ({"size": [70]}, "before.size"),
+            ({"size": [71, 2]}, "before.grid_data"),
+            ({"grid_data": 5}, "before.grid_data"),
+            ({"grid_data": {"layers": 5}, "chunks": []}, "before.grid_data.layers"),
+            ({"grid_data": {"layers": [{"name": "a", "rows": 7}]}, "chunks": []}, "before.grid_data.layers"),
+            (
+                {"grid_data": {"layers": [{"name": name, "rows": ROWS_MARK} for name in "ab"]}, "chunks": []},
+                "before.grid_data.layers",
+            ),
+            (
+                {"grid_data": {**replaced()["grid_data"], "entities": [{"id": "e", "x": 70, "y": 1}]}},
+                "before.grid_data.entities[0].x",
+            ),
+            ({"chunks": 5}, "before.chunks"),
+            ({"chunks": [[3, 0, 0]]}, "before.chunks[0]"),
+            ({"chunks": [[3, 64, 0, None]]}, "before.chunks[0]"),
+            ({"chunks": [[4, 0, 0, ["#" * 64] * 2]]}, "before.chunks[0]"),
+            ({"chunks": [[3, 0, 0, ["#" * 64]]]}, "before.chunks[0]"),
+            ({"chunks": [[3, 1, 0, ["#" * 7] * 2]]}, "before.chunks[0]"),
+            ({"chunks": [[3, 2, 0, ["#" * 6] * 2]]}, "before.chunks[0]"),
+            ({"chunks": [[3, 1, 0, ["?" * 6] * 2]]}, "before.chunks[0]"),
+        ],
+    )
+    def test_is_told_where(self, changes: dict[str, Any], place: str) -> None:
+        with pytest.raises(StoredError) as error:
+            check_replaced(replaced(**changes))
+        assert error.value.place == place
+
+    @given(st.data())
+    @settings(max_examples=100, deadline=None)
+    def test_junk_anywhere_is_refused_by_name(self, data: st.DataObject) -> None:
+        before = replaced()
+        for _ in range(data.draw(st.integers(1, 3))):
+            place = data.draw(st.sampled_from(places(before)))
+            before = changed(before, place, data.draw(st.sampled_from(JUNK)))
+        with contextlib.suppress(StoredError):
+            check_replaced(before)
