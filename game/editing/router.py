@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
+from game.core.compute import Computing
 from game.core.database import Session
 from game.core.errors import (
     Conflict,
@@ -33,8 +35,9 @@ from game.events.models import Event
 from game.grid import changes, edits
 from game.grid.changes import Change
 from game.grid.document import GridError
+from game.grid.stored import StoredError, check_change
 from game.maps import queries as maps
-from game.maps.history import TooLongAgo, as_it_was
+from game.maps.history import HistoryBroken, TooLongAgo, rebuilt, record_of
 from game.maps.models import Map, MapRead
 
 router = APIRouter(prefix="/maps", tags=["Editing"], route_class=StrictRoute, responses=documented(Unauthorized))
@@ -173,8 +176,18 @@ async def _require_no_overlap(session: Session, row: Map, change: Change, since:
 
 
 def _stored_change(event: Event) -> Change:
-    change: Change = (event.before or {})["change"]
-    return change
+    """The change that an event stored.
+
+    Raises:
+        HistoryBroken: it is none.
+    """
+    change: Any = event.before.get("change") if isinstance(event.before, dict) else None
+    try:
+        check_change(change)
+    except StoredError as error:
+        raise HistoryBroken(f"Event {event.seq} cannot be used: {str(error)[:200]}.", seq=event.seq) from None
+    stored: Change = change
+    return stored
 
 
 def _overlapped(event: Event) -> EditOverlapped:
@@ -188,7 +201,7 @@ _TURNS = documented(Forbidden, NotFound, PreconditionFailed)
 @router.post(
     "/{id}/undo",
     response_model=EditResult,
-    responses={**_TURNS, **documented(EditOverlapped, IdempotencyKeyReused)},
+    responses={**_TURNS, **documented(EditOverlapped, HistoryBroken, IdempotencyKeyReused)},
 )
 async def undo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch, once: Once) -> Response:
     """Undo your last edit of a map, as a new event; 409 where somebody else's later edits overlap it."""
@@ -206,7 +219,7 @@ async def undo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfM
 @router.post(
     "/{id}/redo",
     response_model=EditResult,
-    responses={**_TURNS, **documented(EditOverlapped, IdempotencyKeyReused)},
+    responses={**_TURNS, **documented(EditOverlapped, HistoryBroken, IdempotencyKeyReused)},
 )
 async def redo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch, once: Once) -> Response:
     """Redo the edit that you undid last, as a new event; 409 where somebody else's later edits overlap it."""
@@ -241,21 +254,30 @@ async def list_history(
 @router.post(
     "/{id}/restore",
     response_model=MapRead,
-    responses=documented(Forbidden, NotFound, PreconditionFailed, TooLongAgo, IdempotencyKeyReused),
+    responses=documented(Forbidden, NotFound, HistoryBroken, PreconditionFailed, TooLongAgo, IdempotencyKeyReused),
 )
 async def restore_map(
-    id: UUID, body: RestoreRequest, user: CurrentUser, session: Session, if_match: IfMatch, once: Once
+    id: UUID,
+    body: RestoreRequest,
+    user: CurrentUser,
+    session: Session,
+    computing: Computing,
+    if_match: IfMatch,
+    once: Once,
 ) -> Response:
     """Restore a map's grid to how it was after an event, as a new event."""
 
     async def restore() -> Response:
         row = await _to_change(session, "restoreMap", user, id, if_match)
-        past, _ = await as_it_was(session, row, body.seq)
-        await maps.restore(session, user, row, past.document(), body.seq)
+        past = await rebuilt(computing, user, await record_of(session, row, body.seq))
+        await maps.restore(session, user, row, orjson.loads(past.grid_data), body.seq)
         document, version = await maps.document(session, user, id)
         return Response(document, headers={"ETag": etag(version)}, media_type="application/json")
 
-    return await once(user.id, restore)
+    # Waits for its turn before it locks anything.
+    await session.close()
+    async with computing.turn(user.id):
+        return await once(user.id, restore)
 
 
 @router.get("/{id}/region", response_model=Region, responses=documented(NotFound, Unprocessable))

@@ -25,8 +25,12 @@ def title(kind: str) -> str:
     return f"{subject.capitalize()} {_VERBS.get(verb, verb.replace('_', ' '))}"
 
 
-def summary(kind: str, payload: Mapping[str, Any]) -> str:
-    """What an event of a map did: "undid event 12: 3 cells, entities goblin"."""
+def summary(kind: str, payload: Any) -> str:
+    """What an event of a map did: "undid event 12: 3 cells, entities goblin".
+
+    Takes any payload: that of an event from elsewhere may be anything.
+    """
+    payload = payload if isinstance(payload, dict) else {}
     phrase = {
         "map.restored": f"restored to event {payload.get('seq')}",
         "map.undone": f"undid event {payload.get('of')}",
@@ -34,7 +38,8 @@ def summary(kind: str, payload: Mapping[str, Any]) -> str:
         "map.updated": "changed " + ", ".join(sorted(payload.keys() - {"version"})),
     }.get(kind) or title(kind).partition(" ")[2]
     touched = payload.get("touched")
-    return f"{phrase}: {_touched(touched)}" if touched else phrase
+    phrase = f"{phrase}: {_touched(touched)}" if touched and isinstance(touched, dict) else phrase
+    return phrase[:_MAX_SUMMARY]
 
 
 def _touched(touched: Mapping[str, Any]) -> str:
@@ -44,9 +49,9 @@ def _touched(touched: Mapping[str, Any]) -> str:
         if name == "cells":
             parts.append(f"{what} cell{'s' * (what != 1)}")
         elif isinstance(what, list):
-            first = ", ".join(what[:_NAMED])
+            first = ", ".join(map(str, what[:_NAMED]))
             more = f" and {len(what) - _NAMED} more" if len(what) > _NAMED else ""
             parts.append(f"{name} {first}{more}")
         else:
             parts.append(f"{name} {what}")
-    return ", ".join(parts)[:_MAX_SUMMARY]
+    return ", ".join(parts)

@@ -1,6 +1,6 @@
 """Writing and reading the event log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -9,10 +9,12 @@ from sqlalchemy import Select, Text, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from game.events.models import Event
+from game.events.models import Event, EventRead
 
 _MOST_BYTES = 4 * 2**20
 """Of payloads in one page, but for its last event."""
+_MAX_DEPTH = 40
+"""Of a payload: a request's body, and the levels that an event adds."""
 
 # The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
@@ -71,12 +73,16 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
     )
 
 
-async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) -> Sequence[Any]:
-    """The events of a universe that follow number `seq`, oldest first: up to `limit`, fewer if they are large."""
-    # Without `before`: it may be megabytes, and is for undo.
-    columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.payload, Event.created_at]
+async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) -> Sequence[Mapping[str, Any]]:
+    """The events of a universe that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
+
+    Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is left out:
+    an event may have come from elsewhere.
+    """
+    columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
+    payload = cast(col(Event.payload), Text)
     some = (
-        select(*map(col, columns), func.octet_length(cast(col(Event.payload), Text)).label("bytes"))
+        select(*map(col, columns), payload.label("payload"), func.octet_length(payload).label("bytes"))
         .where(col(Event.universe_id) == universe_id, col(Event.seq) > seq)
         .order_by(col(Event.seq))
         .limit(limit)
@@ -84,5 +90,21 @@ async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) 
     )
     ahead = func.sum(some.c.bytes).over(order_by=some.c.seq) - some.c.bytes
     fitting = select(some, ahead.label("ahead")).subquery()
-    statement = select(fitting).where(fitting.c.ahead < _MOST_BYTES).order_by(fitting.c.seq)
-    return (await session.execute(statement)).all()
+    shown = [fitting.c[name] for name in EventRead.model_fields]
+    statement = select(*shown).where(fitting.c.ahead < _MOST_BYTES).order_by(fitting.c.seq)
+    rows = (await session.execute(statement)).mappings()
+    return [{**row, "payload": _payload(row["payload"])} for row in rows]
+
+
+def _payload(text: str) -> dict[str, Any]:
+    try:
+        payload = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return payload if isinstance(payload, dict) and _is_flat(payload, _MAX_DEPTH) else {}
+
+
+def _is_flat(value: Any, depth: int) -> bool:
+    """Whether a JSON value is nested at most `depth` deep: pydantic cannot write what is much deeper."""
+    inner = value.values() if type(value) is dict else value
+    return depth > 0 and all(_is_flat(one, depth - 1) for one in inner if type(one) in (dict, list))

@@ -18,7 +18,7 @@ from game.assets.models import Asset
 from game.assets.pictures import PictureError, inspect
 from game.core.database import Database
 from game.core.ids import uuid7
-from game.core.models import MAX_DESCRIPTION, MAX_NAME, Shape
+from game.core.models import MAX_DESCRIPTION, MAX_NAME, Shape, rfc3339
 from game.core.strict_json import JsonRefused, parse
 from game.events.models import Event
 from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, BundleError, Reader, Writer
@@ -32,6 +32,7 @@ from game.universes import queries as universes
 from game.universes.models import Universe, UniverseWrite
 
 _EVENTS_AT_ONCE = 500
+_BYTES_AT_ONCE = 4 * 2**20
 _UVTT_PIXELS = 64
 
 
@@ -67,25 +68,26 @@ async def bundle(database: Database, user: User, universe: Universe) -> AsyncIte
             yield await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
         writer.open(EVENTS)
         seq = 0
-        while events := await _events_after(session, universe.id, seq):
-            lines = b"".join(orjson.dumps(_line(event), default=str) + b"\n" for event in events)
-            yield await asyncio.to_thread(writer.append, lines)
-            seq = events[-1].seq
+        while lines := (await session.execute(_LINES, {"universe_id": universe.id, "seq": seq})).all():
+            part = b"".join(line.line.encode() + b"\n" for line in lines)
+            yield await asyncio.to_thread(writer.append, part)
+            seq = lines[-1].seq
     yield writer.close()
 
 
-async def _events_after(session: AsyncSession, universe_id: UUID, seq: int) -> Any:
-    statement = (
-        select(Event)
-        .where(col(Event.universe_id) == universe_id, col(Event.seq) > seq)
-        .order_by(col(Event.seq))
-        .limit(_EVENTS_AT_ONCE)
-    )
-    return (await session.execute(statement)).scalars().all()
-
-
-def _line(event: Event) -> dict[str, Any]:
-    return event.model_dump(include={"seq", "kind", "subject_id", "payload", "before", "created_at"})
+# As text: what a universe brought from elsewhere may be anything.
+_LINES = text(f"""
+    SELECT seq, line FROM (
+        SELECT seq, line, sum(octet_length(line)) OVER (ORDER BY seq) - octet_length(line) AS ahead
+        FROM (
+            SELECT seq, concat('{{"seq":', seq, ',"kind":', to_json(kind), ',"subject_id":"', subject_id,
+                '","payload":', payload, ',"before":', coalesce(before::text, 'null'),
+                ',"created_at":"', {rfc3339("created_at")}, '"}}') AS line
+            FROM event WHERE universe_id = :universe_id AND seq > :seq ORDER BY seq LIMIT {_EVENTS_AT_ONCE}
+        ) lines
+    ) measured
+    WHERE ahead < {_BYTES_AT_ONCE} ORDER BY seq
+""")
 
 
 async def unbundle(session: AsyncSession, user: User, data: bytes, progress: Callable[[], None]) -> Universe:

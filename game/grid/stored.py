@@ -29,8 +29,11 @@ class StoredError(ValueError):
     """Something stored that breaks a rule: `place` says where (`change[3].runs[0]`), the message what."""
 
     def __init__(self, place: str, message: str) -> None:
-        super().__init__(f"{place}: {message}")
+        super().__init__(place, message)
         self.place, self.message = place, message
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
 
 
 def check_change(change: Any, place: str = "change") -> None:
@@ -125,10 +128,22 @@ def _without_rows(layer: Any) -> Any:
 
 
 def _check_document(document: Any, place: str) -> None:
+    _check_json(document, place, DEFAULT_LIMITS.max_depth)
     try:
         check(document, place=place)
     except GridError as error:
         raise StoredError(error.breaches[0].place, error.breaches[0].message) from None
+
+
+def _check_json(value: Any, place: str, depth: int) -> None:
+    """Refuse what no client could have sent: deep nesting, and numbers that `join` would take for rows."""
+    if type(value) is int and not -ROWS_MARK < value < ROWS_MARK:
+        raise StoredError(place, "has a number that is too large")
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    if inner and not depth:
+        raise StoredError(place, "is nested too deeply")
+    for one in inner:
+        _check_json(one, place, depth - 1)
 
 
 def _check_cells(part: Mapping[str, Any], place: str) -> None:

@@ -1,28 +1,25 @@
-"""A map as it was: the map as it is, taken back event by event through its log."""
+"""A map as it was: what is needed to rebuild it is read here, and a computing process does the rest."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from game.accounts.models import User
-from game.core.errors import NotFound, Unprocessable
-from game.events.models import Event
-from game.events.queries import log_of
-from game.grid.canvas import Loaded, Wanted, run
-from game.grid.changes import inverse, replay
-from game.grid.chunks import ChunkKey, Frame, join, layer_keys
+from game.core.compute import Computing
+from game.core.errors import Conflict, NotFound, Unprocessable
+from game.grid.past import PastError, PastMap, StoredMap, rebuild
 from game.maps import queries
 from game.maps.models import Map, MapRead
 
-_BATCH = 200
-_MOST_EVENTS = 20_000
-_NO_SEQ = 2**63 - 1
+_MAX_EVENTS = 20_000
+_MAX_BYTES = 64 * 2**20
+"""Of JSON that all these events kept."""
 _BEGINNINGS = ("map.created", "map.moved_in")
+_ENDS = ("map.moved_out", "map.deleted")
 
 
 class TooLongAgo(Unprocessable):
@@ -31,101 +28,124 @@ class TooLongAgo(Unprocessable):
     code = "TOO_LONG_AGO"
 
 
-class Past:
-    """A map on its way back: its fields, frame, size and chunks."""
+class HistoryBroken(Conflict):
+    """An event between then and now cannot be taken back: what it stored is broken."""
 
-    def __init__(self, row: Map, chunks: Mapping[ChunkKey, Sequence[str]]) -> None:
-        self.name, self.description = row.name, row.description
-        self.frame: Frame = row.grid_data
-        self.width, self.height = row.width, row.height
-        self.chunks = {key: list(rows) for key, rows in chunks.items()}
-
-    def take_back(self, before: Mapping[str, Any]) -> None:
-        """Undo one event, by what it kept of the time before."""
-        self.name = before.get("name", self.name)
-        self.description = before.get("description", self.description)
-        if "grid_data" in before:
-            self.frame = before["grid_data"]
-            self.width, self.height = before["size"]
-            for layer, x, y, rows in before["chunks"]:
-                self._put((layer, x, y), rows)
-        if "change" in before:
-            steps = replay(self.frame, self.width, self.height, inverse(before["change"]))
-            edited = run(steps, self._load)
-            self.frame = self.frame if edited.frame is None else edited.frame
-            self.width, self.height = edited.width, edited.height
-            for key, rows in edited.chunks.items():
-                self._put(key, rows)
-
-    def document(self) -> dict[str, Any]:
-        """The grid data."""
-        chunks = [(*key, orjson.dumps(rows).decode()) for key, rows in self.chunks.items()]
-        frame = orjson.dumps(self.frame).decode()
-        document: dict[str, Any] = orjson.loads(join(frame, chunks, self.width, self.height))
-        return document
-
-    def _load(self, wanted: Wanted) -> Loaded:
-        keys = {key for key in self.chunks if key[0] in wanted.layers}.union(wanted.chunks)
-        return {key: self.chunks[key] for key in keys if key in self.chunks}
-
-    def _put(self, key: ChunkKey, rows: list[str] | None) -> None:
-        if rows is None:
-            self.chunks.pop(key, None)
-        else:
-            self.chunks[key] = rows
+    code = "HISTORY_BROKEN"
 
 
-async def as_it_was(session: AsyncSession, row: Map, seq: int) -> tuple[Past, Event]:
-    """A map right after the event `seq` of its universe, and the map's last event until then.
+class Then(NamedTuple):
+    """The last event of a map at some time: when it was, and the map's version after it."""
 
-    The map's row is held, so that no write comes between the map and its log. Its history begins when it was
-    made, or when it came from another universe.
+    created_at: datetime
+    version: int
+
+
+class Recorded(NamedTuple):
+    """A map as it is, and what its events since then kept of the time before: (seq, JSON text), newest first."""
+
+    then: Then
+    stored: StoredMap
+    events: Sequence[tuple[int, str]]
+
+
+_THEN = text("""
+    SELECT kind, created_at, payload->'version' AS version FROM event
+    WHERE universe_id = :universe_id AND subject_id = :map_id AND seq <= :seq
+    ORDER BY seq DESC LIMIT 1
+""")
+_SINCE = text("""
+    SELECT count(*) AS events, coalesce(sum(octet_length(before::text)), 0) AS bytes,
+        coalesce(bool_or(kind = ANY (:beginnings)), false) AS begins
+    FROM (
+        SELECT kind, before FROM event
+        WHERE universe_id = :universe_id AND subject_id = :map_id AND seq > :seq
+        ORDER BY seq DESC LIMIT :most
+    ) later
+""")
+_BEFORES = text("""
+    SELECT seq, before::text AS before FROM event
+    WHERE universe_id = :universe_id AND subject_id = :map_id AND seq > :seq AND before IS NOT NULL
+    ORDER BY seq DESC
+""")
+_STORED = text("""
+    SELECT grid_data::text AS frame, width, height,
+        ARRAY(
+            SELECT (c.layer, c.x, c.y, c.rows::text) FROM map_chunk c
+            WHERE c.universe_id = m.universe_id AND c.map_id = m.id
+        ) AS chunks
+    FROM map m WHERE m.universe_id = :universe_id AND m.id = :map_id
+""")
+
+
+async def record_of(session: AsyncSession, row: Map, seq: int) -> Recorded:
+    """What is needed to rebuild a locked map as it was right after the event `seq` of its universe.
+
+    A map's history begins when it was created, or when it came from another universe.
 
     Raises:
         NotFound: the map was not there then, or there is no such event yet.
-        TooLongAgo: so many events lie between that the way back would take too long.
+        TooLongAgo: there are too many events since then, or they are too large.
+        HistoryBroken: the event does not tell the map's version.
     """
-    log = log_of(row)
-    then = (await session.execute(log.where(col(Event.seq) <= seq).limit(1))).scalar_one_or_none()
-    if then is None or then.kind in ("map.moved_out", "map.deleted"):
+    place = {"universe_id": row.universe_id, "map_id": row.id, "seq": seq}
+    then = (await session.execute(_THEN, place)).one_or_none()
+    if then is None or then.kind in _ENDS:
         raise NotFound
-    past = Past(row, await queries.load_chunks(session, row, layers=layer_keys(row.grid_data).values()))
-    upper = _NO_SEQ
-    for _ in range(_MOST_EVENTS // _BATCH):
-        part = log.where(col(Event.seq) > seq, col(Event.seq) < upper).limit(_BATCH)
-        events = (await session.execute(part)).scalars().all()
-        if any(event.kind in _BEGINNINGS for event in events):
-            raise NotFound
-        await asyncio.to_thread(_take_back, past, [event.before for event in events if event.before])
-        if len(events) < _BATCH:
-            return past, then
-        upper = events[-1].seq
-    raise TooLongAgo
+    if type(then.version) is not int or not 0 < then.version < 2**31:
+        raise HistoryBroken
+    limits = {"most": _MAX_EVENTS + 1, "beginnings": list(_BEGINNINGS)}
+    since = (await session.execute(_SINCE, {**place, **limits})).one()
+    if since.begins:
+        raise NotFound
+    if since.events > _MAX_EVENTS or since.bytes > _MAX_BYTES:
+        raise TooLongAgo
+    stored = (await session.execute(_STORED, place)).one()
+    events = [(one.seq, one.before) for one in await session.execute(_BEFORES, place)]
+    chunks = [tuple(chunk) for chunk in stored.chunks]
+    return Recorded(
+        Then(then.created_at, then.version),
+        StoredMap(stored.frame, stored.width, stored.height, chunks),
+        events,
+    )
 
 
-def _take_back(past: Past, befores: Sequence[Mapping[str, Any]]) -> None:
-    for before in befores:
-        past.take_back(before)
+async def rebuilt(computing: Computing, user: User, recorded: Recorded) -> PastMap:
+    """A map as it was, rebuilt in a computing process.
+
+    Raises:
+        HistoryBroken: what an event stored is broken, or does not fit the map.
+    """
+    try:
+        past: PastMap = await computing.run(user.id, rebuild, recorded.stored, recorded.events)
+    except PastError as error:
+        raise HistoryBroken(f"Event {error.seq} cannot be taken back: {error.message}.", seq=error.seq) from None
+    return past
 
 
-async def document(session: AsyncSession, user: User, map_id: UUID, seq: int) -> tuple[str, int]:
+async def document(
+    session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
+) -> tuple[str, int]:
     """The JSON text of a map that the user may read, as it was after event `seq`, and its version then.
 
     Raises:
         NotFound: there is none such for this user, or was none then.
-        TooLongAgo: as `as_it_was` does.
+        TooLongAgo, HistoryBroken: as `record_of` and `rebuilt` do.
     """
     row = await queries.get_held(session, user, map_id)
-    past, then = await as_it_was(session, row, seq)
-    version = int(then.payload["version"])
-    read = MapRead(
-        id=row.id,
-        universe_id=row.universe_id,
-        name=past.name,
-        description=past.description,
-        grid_data=past.document(),
-        version=version,
-        created_at=row.created_at,
-        updated_at=then.created_at,
-    )
-    return read.model_dump_json(), version
+    recorded = await record_of(session, row, seq)
+    # Nothing is locked, and no connection is held, while it computes.
+    await session.close()
+    past = await rebuilt(computing, user, recorded)
+    fields: dict[str, Any] = {
+        "id": row.id,
+        "universe_id": row.universe_id,
+        "name": row.name,
+        "description": row.description,
+        "version": recorded.then.version,
+        "created_at": row.created_at,
+        "updated_at": recorded.then.created_at,
+        **past.texts,
+    }
+    head = MapRead(**fields, grid_data={}).model_dump_json(exclude={"grid_data"})
+    return f'{head[:-1]},"grid_data":{past.grid_data}}}', recorded.then.version

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from game.accounts.current import CurrentUser
 from game.core import pages
+from game.core.compute import Computing
 from game.core.database import Session
 from game.core.errors import (
     FieldError,
@@ -90,13 +91,16 @@ async def list_maps(
     return await queries.page(session, user, query, universe_id)
 
 
-@router.get("/{id}", response_model=MapRead, responses=documented(NotFound, history.TooLongAgo))
+@router.get(
+    "/{id}", response_model=MapRead, responses=documented(NotFound, history.HistoryBroken, history.TooLongAgo)
+)
 @hot(queries.BY_ID)
 async def read_map(
     request: Request,
     id: UUID,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     _: IfNoneMatch = None,
     at_seq: Annotated[
         int | None, Query(ge=1, le=2**53 - 1, description="The map as it was after this event of its universe.")
@@ -104,7 +108,7 @@ async def read_map(
 ) -> Response:
     """Read a map with its grid."""
     if at_seq is not None:
-        return _answer(*await history.document(session, user, id, at_seq))
+        return _answer(*await history.document(session, computing, user, id, at_seq))
     document, version = await queries.document(session, user, id)
     return not_modified(request, version) or _answer(document, version)
 

@@ -105,4 +105,4 @@ async def list_events(
     """
     universe = await queries.get(session, user, id)
     items = await events.after(session, universe.id, after, limit)
-    return {"items": items, "next_after": items[-1].seq if items else after}
+    return {"items": items, "next_after": items[-1]["seq"] if items else after}
