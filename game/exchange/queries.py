@@ -24,8 +24,9 @@ from game.events.models import Event
 from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, BundleError, Reader, Writer
 from game.exchange.models import AssetName, BundledEvent
 from game.grid.document import GridError, check, size
+from game.grid.drawing import PictureError as DrawingError
 from game.grid.drawing import PictureTooLarge, Region, draw_png
-from game.grid.formats import Exported, FormatWarning, Imported, ImportedMap, link_pictures, write
+from game.grid.formats import Exported, FormatWarning, Imported, ImportedMap, drawn_for, link_pictures, write
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate
 from game.universes import queries as universes
@@ -293,21 +294,27 @@ async def pictures_of(session: AsyncSession, row: Map, document: dict[str, Any])
     return {str(one.id): one.data for one in await session.execute(statement)} if named else {}
 
 
-def _drawing(document: dict[str, Any]) -> bytes | None:
-    """A map as a picture, as large as may be; None for a map that is too large for any."""
-    try:
-        return draw_png(Region.of(document), cell_size=_UVTT_PIXELS)
-    except PictureTooLarge as error:
-        return draw_png(Region.of(document), cell_size=error.cell_size) if error.cell_size else None
+def _drawing(document: dict[str, Any], background: bytes | None) -> bytes | None:
+    """A map as a picture, as large as may be; None for a map that is too large for any, or cannot be drawn."""
+    cell_size = _UVTT_PIXELS
+    for _ in range(2):
+        try:
+            return draw_png(Region.of(document), cell_size=cell_size, background=background)
+        except PictureTooLarge as error:
+            cell_size = error.cell_size
+        except DrawingError:
+            background = None
+    return None
 
 
 def written(document: dict[str, Any], format: str, name: str, pictures: dict[str, bytes]) -> Exported:
-    """A map as another program's file; Universal VTT, which shows a picture, gets a drawing if there is none.
+    """A map as another program's file; one that shows a picture gets a drawing if it needs one.
 
     Raises:
         FormatError: kept data leaves no way to write it.
     """
     drawing = None
-    if format == "uvtt" and document.get("background", {}).get("asset_id") not in pictures and any(size(document)):
-        drawing = _drawing(document)
+    if drawn := drawn_for(format, document, pictures):
+        background = pictures.get(str(drawn.get("background", {}).get("asset_id")))
+        drawing = _drawing(drawn, background)
     return write(document, format, name=name, pictures=pictures, drawing=drawing)

@@ -24,7 +24,7 @@ from game.grid.formats.text import read_text, write_text
 from game.grid.formats.tiled import read_tiled
 from game.grid.formats.tiled_export import write_tiled
 from game.grid.formats.uploads import Uploads
-from game.grid.formats.uvtt import read_uvtt, write_uvtt
+from game.grid.formats.uvtt import drawn, read_uvtt, whole_background, write_uvtt
 
 __all__ = [
     "Exported",
@@ -32,6 +32,7 @@ __all__ = [
     "FormatWarning",
     "Imported",
     "ImportedMap",
+    "drawn_for",
     "link_pictures",
     "read",
     "write",
@@ -95,7 +96,7 @@ def write(
     """A map in another program's format: `tiled` (TMX), `tmj`, `uvtt` or `text`.
 
     Takes a valid document, the map's name for the file's name, the stored pictures by asset id that are to go
-    into the file, and a drawing of the map for Universal VTT, for when it has no background picture.
+    into the file, and a drawing of what `drawn_for` gives.
     Raises ValueError for another format, and FormatError for kept data that leaves no way to write the map.
     """
     ending, media_type = WRITTEN.get(format) or ("", "")
@@ -104,9 +105,8 @@ def write(
     notes = Notes()
     match format:
         case "uvtt":
-            background = document.get("background", {})
-            picture = _whole_background(document, pictures.get(background.get("asset_id"))) or drawing
-            content = write_uvtt(document, picture, notes)
+            background = whole_background(document, _background(document, pictures))
+            content = write_uvtt(document, background, drawing, notes)
         case "text":
             content = write_text(document, notes)
         case _:
@@ -115,12 +115,15 @@ def write(
     return Exported(stem + ending, media_type, content, notes.all())
 
 
-def _whole_background(document: Document, picture: bytes | None) -> bytes | None:
-    """The background's picture if it covers just the map, as Universal VTT takes it."""
-    width, height = size(document)
-    background = document.get("background", {})
-    box = [background.get(key) for key in ("x", "y", "width", "height")]
-    return picture if box in ([0, 0, width, height], [None] * 4) else None
+def drawn_for(format: str, document: Document, pictures: Mapping[str, bytes]) -> Document | None:
+    """What must be drawn for `write` to have a picture of the map: a part of its document; None for nothing."""
+    if format != "uvtt" or not any(size(document)) or whole_background(document, _background(document, pictures)):
+        return None
+    return drawn(document)
+
+
+def _background(document: Document, pictures: Mapping[str, bytes]) -> bytes | None:
+    return pictures.get(str(document.get("background", {}).get("asset_id")))
 
 
 def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tuple[str, str, Any]:

@@ -1,5 +1,7 @@
 """What reading and writing a file of another program gives: maps, warnings, errors."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +21,70 @@ class FormatError(ValueError):
         self.place, self.message = place, message
 
 
+class TooLarge(FormatError):
+    """A file that asks for more than a map, or an import, may have: it is refused as a whole."""
+
+
+WARNINGS: Final[Mapping[str, str]] = {
+    "AUTO_RULES_LOST": "The rules of LDtk's auto-layers are not kept; the tiles that they painted are.",
+    "BACKGROUND_LOST": "The background picture was not written.",
+    "BACKGROUND_SCALED": "The background is shown in another size than it has in the other program.",
+    "CELLS_OUTSIDE": "Cells outside the map were left out.",
+    "CHARACTERS_REPLACED": "Characters that the format cannot hold were replaced.",
+    "COLORS_MADE_UP": "The colours of tiles are made up, because their picture is too large to be read for them.",
+    "DATA_LOST": "Data was left out because the format has no place for so much of it.",
+    "DEFINITIONS_LOST": "The definitions of an LDtk project are too large to be kept with each map.",
+    "DOORS_CHANGED": "The format has no locked or secret doors.",
+    "DOORS_LOST": "The format has no doors.",
+    "BACKGROUND_PROPERTIES_LOST": "The format has no properties of the background.",
+    "ENTITIES_LOST": "The format has no entities.",
+    "GRID_LOST": "The format has square cells only.",
+    "IMAGE_LAYER_NOT_SHOWN": "A map shows one background picture; another or a hidden one is kept, not shown.",
+    "LAYERS_FLATTENED": "Layers were drawn over each other.",
+    "LAYERS_LOST": "The format has no cells; they are only in the picture.",
+    "LAYER_LOST": "A layer was left out.",
+    "LAYER_OFFSET": "A layer is shifted by a part of a cell; its cells are in the nearest cells.",
+    "LEVEL_MISSING": "The own file of a level was not uploaded along; the level was left out.",
+    "LEVEL_UNREADABLE": "A level cannot be read; it was left out.",
+    "LIGHTS_LOST": "The format has no lights.",
+    "LIGHT_UNREADABLE": "A light cannot be read; it was left out.",
+    "LINES_FILLED_UP": "Short lines of a text were filled up with empty cells.",
+    "MARK_LOST": "A combining mark in a text is no cell; it was left out.",
+    "NOT_KEPT": "A value that a map does not model cannot be kept either.",
+    "OBJECTS_NOT_SHOWN": "Objects on a map without cells are kept, not shown.",
+    "OBJECT_OUTSIDE": "An object lies outside the map; it was put at its edge.",
+    "OBJECT_UNREADABLE": "An object cannot be read; it was left out.",
+    "OBLIQUE_AS_SQUARE": "An oblique map is taken as a square grid.",
+    "OPACITY_LIMITED": "A layer cannot be more opaque than its group in the other program.",
+    "PICTURE_LOST": "A picture was not written.",
+    "PICTURE_MISSING": "A picture was not uploaded along.",
+    "PICTURE_REFUSED": "A picture is broken, too large or of a kind that is not taken.",
+    "PORTAL_UNREADABLE": "A portal cannot be read; it was left out.",
+    "PROPERTIES_LOST": "The format has no properties.",
+    "ROW_ADDED": "An empty row or column was added: the shifted lines of our hexagonal grids are the odd ones.",
+    "RULES_GUESSED": "What a tile blocks was guessed from its name.",
+    "SIZE_ROUNDED": "The size was rounded up to whole cells.",
+    "STAGGERED_AS_ISOMETRIC": "A staggered map is taken as a plain isometric one.",
+    "STAGGER_EVEN": "The even lines are shifted in the file, the odd ones here; the map is too large to add one.",
+    "SYMBOLS_REPLACED": "Symbols for private use were replaced by other characters.",
+    "SYMBOLS_UNREADABLE": "There are more symbols for private use than characters for them.",
+    "TABS_EXPANDED": "Tabs were replaced by spaces.",
+    "TEMPLATE_NOT_READ": "The template of an object was not uploaded along, or cannot be read.",
+    "TILESET_MISSING": "A tileset was not uploaded along: its tiles have no names or pictures.",
+    "TILESET_UNREADABLE": "A tileset, or a part of it, cannot be read.",
+    "TILES_OUTSIDE": "Tiles outside the level were cut off.",
+    "TILES_UNREADABLE": "Tiles of a layer cannot be read; they were left out.",
+    "TILE_FLIPS_LOST": "There are too many flipped tiles; the flips were left out.",
+    "UNKNOWN_TILE": "No tileset has the tile; it is kept as a cell.",
+    "WALLS_LOST": "The format has no place for walls, or for those that do not block sight.",
+    "WALL_UNREADABLE": "A wall cannot be read; it was left out.",
+    "WANG_SET_LOST": "A part of a Wang set is not valid; it was left out.",
+}
+"""What each code of a warning means."""
+
+
 class FormatWarning(NamedTuple):
-    """Something that was lost, guessed or changed: a stable UPPER_SNAKE code, where, and a sentence."""
+    """Something that was lost, guessed or changed: one of the codes of WARNINGS, where, and a sentence."""
 
     code: str
     place: str
@@ -65,10 +129,20 @@ class Notes:
     _seen: dict[str, int] = field(default_factory=dict)
 
     def add(self, code: str, place: str, message: str) -> None:
-        """Note a warning."""
+        """Note a warning with one of the codes of WARNINGS."""
         seen = self._seen[code] = self._seen.get(code, 0) + 1
         if seen <= MAX_WARNINGS_OF_A_KIND:
             self.warnings.append(FormatWarning(code, place, message))
+
+    @contextmanager
+    def skipping(self, code: str) -> Iterator[None]:
+        """Make a warning of a FormatError within: the part that cannot be read is left out, the rest goes on."""
+        try:
+            yield
+        except TooLarge:
+            raise
+        except FormatError as error:
+            self.add(code, error.place, f"{WARNINGS[code]} It {error.message}.")
 
     def all(self) -> list[FormatWarning]:
         """The warnings, with one more for each code that came too often to list."""

@@ -55,13 +55,18 @@ def _levels(root: Node, uploads: Uploads) -> Iterator[tuple[str, Node]]:
             if found[0] in used:
                 raise FormatError(level.at("externalRelPath"), "is the file of another level")
             used.add(found[0])
-            try:
-                node = Node(parse_json(found[1]).value, found[0])
-            except FormatError as error:
-                raise FormatError(f"{found[0]}: {error.place}", error.message) from None
-            if "layerInstances" not in node:
-                raise FormatError(found[0], "is not a level of LDtk")
-            yield world, node
+            with uploads.notes.skipping("LEVEL_UNREADABLE"):
+                yield world, _external_level(*found)
+
+
+def _external_level(name: str, data: bytes) -> Node:
+    try:
+        node = Node(parse_json(data).value, name)
+    except FormatError as error:
+        raise FormatError(f"{name}: {error.place}", error.message) from None
+    if "layerInstances" not in node:
+        raise FormatError(name, "is not a level of LDtk")
+    return node
 
 
 class _Definitions:
@@ -103,10 +108,10 @@ class _Definitions:
         text = colors.get("averageColors") if isinstance(colors, dict) else None
         digits = text[4 * tile : 4 * tile + 4] if isinstance(text, str) else ""
         color = "#" + "".join(2 * digit for digit in digits[1:])
-        if len(color) != 7 or digits[0] == "0" or not is_entry({"color": color}):
+        if len(color) != 7 or not is_entry({"color": color}):
             return name, None
         # A tile that is mostly clear, such as a shadow, must not hide what is beneath it.
-        return name, color + 2 * digits[0] if digits[0] in "1234567" else color
+        return name, color + 2 * digits[0] if digits[0] in "01234567" else color
 
     def box(self, tileset: int, tile: int) -> Json:
         """Where a tile lies in its tileset's picture, in pixels."""
@@ -301,9 +306,11 @@ class _Level:
 
     def sheet(self, tileset: int) -> str | None:
         node = self.definitions.tilesets.get(tileset)
-        path = node.text("relPath", "") if node else ""
-        found = self.uploads.find(path) if path else None
-        return self.pictures.add(found[1], path, found[0]) if found else None
+        with self.notes.skipping("PICTURE_REFUSED"):
+            path = node.text("relPath", "") if node else ""
+            found = self.uploads.find(path) if path else None
+            return self.pictures.add(found[1], path, found[0]) if found else None
+        return None
 
     def entities(self, instance: Node) -> Iterator[Json]:
         if not self.width or not self.height:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from game.grid.formats.imported import FormatError
 
@@ -47,9 +47,11 @@ def probe(data: bytes, place: str) -> Picture:
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether a file begins as a PNG, JPEG or WebP picture does."""
-    return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (
-        data[:4] == b"RIFF" and data[8:12] == b"WEBP"
+    """Whether a file begins as a picture does, also one of a kind that is not taken (GIF, BMP, Aseprite)."""
+    return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")) or (
+        (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+        or (data[:2] == b"BM" and data[6:10] == bytes(4))
+        or (data[4:6] == b"\xe0\xa5" and len(data) >= 128)
     )
 
 
@@ -92,11 +94,19 @@ def _webp_header(data: bytes) -> Picture | None:
     return None
 
 
-def average_colors(data: bytes, boxes: Sequence[Box], place: str, clear: str = "") -> list[str | None]:
-    """The average colour of each box of a picture, weighted by opacity; None for a clear box.
+def average_colors(
+    data: bytes,
+    boxes: Sequence[Box],
+    place: str,
+    clear: str = "",
+    shape: Sequence[tuple[float, float]] | None = None,
+) -> list[str | None]:
+    """The average colour of each box of a picture, weighted by opacity; None for a box outside of it.
 
-    `clear` is a colour that stands for transparency, or "". A picture of more than MAX_DECODED pixels is not
-    decoded: None for each. Raises FormatError at `place` for a picture that cannot be decoded.
+    `clear` is a colour that stands for transparency, or "". `shape` is what a cell has of a box, if not all of it:
+    corners, from the box's lower left one; a tile that fills it is opaque, whatever is around. A picture of more
+    than MAX_DECODED pixels is not decoded: None for each. Raises FormatError at `place` for a picture that cannot
+    be decoded.
     """
     header = probe(data, place)
     if header.width * header.height > MAX_DECODED:
@@ -119,10 +129,10 @@ def average_colors(data: bytes, boxes: Sequence[Box], place: str, clear: str = "
         if isinstance(error, FormatError):
             raise
         raise FormatError(place, "is a broken picture") from None
-    return [_average(image, box) for box in boxes]
+    return [_average(image, box, shape) for box in boxes]
 
 
-def _average(image: Image.Image, box: Box) -> str | None:
+def _average(image: Image.Image, box: Box, shape: Sequence[tuple[float, float]] | None) -> str | None:
     left, top, width, height = box
     if left < 0 or top < 0 or width < 1 or height < 1 or left >= image.width or top >= image.height:
         return None
@@ -130,11 +140,19 @@ def _average(image: Image.Image, box: Box) -> str | None:
     pixel = part.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
     assert isinstance(pixel, tuple)
     red, green, blue, alpha = pixel
-    if alpha < 8:
-        return None
-    parts = [min(255, round(255 * part / alpha)) for part in (red, green, blue)]
+    parts = [min(255, round(255 * part / alpha)) if alpha else 0 for part in (red, green, blue)]
+    if shape:
+        alpha = _alpha_within(part.getchannel(3), [(x, y + height) for x, y in shape], alpha)
     # A tile that is mostly clear, such as a shadow, must not hide what is beneath it.
     return "#" + bytes([*parts, alpha] if alpha < 128 else parts).hex()
+
+
+def _alpha_within(alpha: Image.Image, shape: list[tuple[float, float]], otherwise: int) -> int:
+    """The average opacity of a shape in a picture; `otherwise` where the shape lies outside."""
+    mask = Image.new("L", alpha.size)
+    ImageDraw.Draw(mask).polygon(shape, fill=255)
+    area = ImageStat.Stat(mask).sum[0]
+    return round(ImageStat.Stat(ImageChops.multiply(alpha, mask)).sum[0] / area * 255) if area else otherwise
 
 
 def tile_picture(color: str, symbol: str, outline: list[tuple[int, int]], size: tuple[int, int]) -> bytes:

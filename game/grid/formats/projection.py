@@ -1,7 +1,9 @@
 """Where Tiled draws a cell: between its pixels and our cells, for each of its orientations.
 
-Source: Tiled's TMX Map Format (orientation, staggeraxis, staggerindex, hexsidelength). Objects on isometric
-maps have coordinates along the map's own axes, in units of the tile's height.
+There are two kinds of pixels. Objects have *map pixels*, which on isometric maps run along the map's own axes, in
+units of the tile's height. Offsets of layers, rotations and the boxes of tiles are in *screen pixels*. Elsewhere
+they are the same.
+Source: Tiled's TMX Map Format (orientation, staggeraxis, staggerindex, hexsidelength).
 """
 
 import math
@@ -10,6 +12,7 @@ from typing import Any, Final
 
 from game.grid.formats.imported import FormatError, Notes
 from game.grid.formats.strict import Node
+from game.grid.geometry import GridType, centre
 
 ORIENTATIONS: Final = ("orthogonal", "isometric", "staggered", "hexagonal", "oblique")
 
@@ -36,7 +39,7 @@ class Projection:
         return self.orientation in ("staggered", "hexagonal")
 
     @property
-    def grid_type(self) -> str:
+    def grid_type(self) -> GridType:
         """The grid type of our documents that comes nearest."""
         if self.orientation == "hexagonal":
             return "hex_row" if self.axis == "y" else "hex_column"
@@ -44,7 +47,7 @@ class Projection:
 
     @property
     def pitch(self) -> Point:
-        """Pixels from one column to the next, and from one row to the next."""
+        """Map pixels from one column to the next, and from one row to the next."""
         if self.orientation == "isometric":
             return self.tile_height, self.tile_height
         if not self.staggered:
@@ -53,29 +56,85 @@ class Projection:
             return self.tile_width, (self.tile_height + self.side) / 2
         return (self.tile_width + self.side) / 2, self.tile_height
 
-    def to_cells(self, x: float, y: float) -> Point:
-        """A place in pixels, in cells and their fractions. On staggered maps the shift is left out."""
+    @property
+    def unit(self) -> Point:
+        """Map pixels that are one cell wide, and one cell high, in our points (see `game.grid.geometry`)."""
         across, down = self.pitch
-        return x / across, y / down
+        if self.orientation != "hexagonal":
+            return across, down
+        # The lines of our hexes are closer together than a cell is wide, and Tiled's may be stretched.
+        line = math.sqrt(3) / 2
+        return (across, down / line) if self.axis == "y" else (across / line, down)
 
-    def to_pixels(self, x: float, y: float) -> Point:
-        """The inverse of `to_cells`."""
+    def to_point(self, x: float, y: float) -> Point:
+        """A place in map pixels as a point of ours: cells and their fractions.
+
+        On a staggered isometric map, which we take for a plain one, the shift of every other line is left out.
+        """
+        across, down = self.unit
+        left, top = self._first_middle
+        middle = centre(self.grid_type, (0, 0))
+        return (x - left) / across + middle[0], (y - top) / down + middle[1]
+
+    def to_pixels(self, px: float, py: float) -> Point:
+        """The map pixels of a point of ours; the inverse of `to_point`."""
+        across, down = self.unit
+        left, top = self._first_middle
+        middle = centre(self.grid_type, (0, 0))
+        return (px - middle[0]) * across + left, (py - middle[1]) * down + top
+
+    @property
+    def _first_middle(self) -> Point:
+        """The middle of the cell (0, 0) in map pixels, as if its line were not shifted."""
         across, down = self.pitch
-        return x * across, y * down
+        if self.orientation == "hexagonal":
+            return self.tile_width / 2, self.tile_height / 2
+        return across / 2, down / 2
+
+    def to_screen(self, x: float, y: float) -> Point:
+        """Screen pixels of map pixels, counted from where the cell (0, 0) begins."""
+        if self.orientation != "isometric":
+            return x, y
+        return (x - y) * self.tile_width / self.tile_height / 2, (x + y) / 2
+
+    def from_screen(self, x: float, y: float) -> Point:
+        """The inverse of `to_screen`."""
+        if self.orientation != "isometric":
+            return x, y
+        along = x * self.tile_height / self.tile_width
+        return y + along, y - along
+
+    def moved(self, x: float, y: float, across: float, down: float) -> Point:
+        """Map pixels, moved by screen pixels."""
+        if self.orientation != "isometric":
+            return x + across, y + down
+        screen_x, screen_y = self.to_screen(x, y)
+        return self.from_screen(screen_x + across, screen_y + down)
+
+    def origin(self, column: int, row: int) -> Point:
+        """How far our points are moved when a cell of Tiled's, on no shifted line of hexes, is our cell (0, 0)."""
+        across, down = self.pitch
+        unit_across, unit_down = self.unit
+        return column * across / unit_across, row * down / unit_down
+
+    def is_shifted(self, column: int, row: int) -> bool:
+        """Whether the cell's line is one of those that lie half a tile further, on a map with such lines."""
+        line = row if self.axis == "y" else column
+        return self.staggered and (line % 2 == 1) == (self.index == "odd")
 
     def center(self, column: int, row: int) -> Point:
-        """The middle of a cell in pixels."""
+        """The middle of a cell in map pixels."""
         across, down = self.pitch
         if not self.staggered:
             return (column + 0.5) * across, (row + 0.5) * down
-        shifted = ((row if self.axis == "y" else column) % 2 == 1) == (self.index == "odd")
+        shifted = self.is_shifted(column, row)
         x, y = column * across + self.tile_width / 2, row * down + self.tile_height / 2
         if self.axis == "y":
             return x + shifted * self.tile_width / 2, y
         return x, y + shifted * self.tile_height / 2
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
-        """The cell that a place in pixels lies in; on staggered maps, the one whose middle is nearest."""
+        """The cell that a place in map pixels lies in; on staggered maps, the one whose middle is nearest."""
         across, down = self.pitch
         column, row = math.floor(x / across), math.floor(y / down)
         if not self.staggered:
@@ -103,6 +162,61 @@ class Projection:
         return [(cut, 0), (right - cut, 0), (right, level), (right - cut, bottom), (cut, bottom), (0, level)]
 
 
+@dataclass(frozen=True)
+class Frame:
+    """Where pictures lie beneath a map: between Tiled's offsets in screen pixels and our boxes in points.
+
+    `corner` is the cell of Tiled's map that is our cell (0, 0), `size` that of our map, `height` that of Tiled's.
+    """
+
+    projection: Projection
+    corner: tuple[int, int]
+    size: tuple[int, int]
+    height: int
+
+    def box(self, shift: Point, pixels: Point) -> tuple[dict[str, float], bool]:
+        """The place of a picture of so many pixels: x, y, width, height; and whether it keeps its proportions.
+
+        On an isometric map it is the box around the diamond of a rectangle of cells: twice as wide as high.
+        """
+        projection = self.projection
+        if projection.orientation != "isometric":
+            (x, y), (left, top) = projection.to_point(*shift), projection.origin(*self.corner)
+            across, down = projection.unit
+            return _rounded(x - left, y - top, pixels[0] / across, pixels[1] / down), True
+        left, top = self._top_left()
+        u, v = (shift[0] - left) / projection.tile_width, (shift[1] - top) / projection.tile_height / 2
+        both = 2 * pixels[0] / projection.tile_width
+        width, height = self._sides(both)
+        is_exact = abs(2 * pixels[1] / projection.tile_height - both) < 1e-6
+        return _rounded(2 * v + u + height / 2, 2 * v - u - height / 2, width, height), is_exact
+
+    def shift(self, x: float, y: float, height: float) -> Point:
+        """The offset of a picture at a place of ours; the inverse of `box`."""
+        projection = self.projection
+        if projection.orientation != "isometric":
+            left, top = projection.origin(*self.corner)
+            return projection.to_pixels(x + left, y + top)
+        left, top = self._top_left()
+        u, v = (x - y - height) / 2, (x + y) / 4
+        return u * projection.tile_width + left, 2 * v * projection.tile_height + top
+
+    def _top_left(self) -> Point:
+        """Screen pixels, counted as offsets are, of the top of our cell (0, 0) on an isometric map."""
+        x, y = self.projection.to_screen(*self.projection.to_pixels(*self.corner))
+        return x + self.height * self.projection.tile_width / 2, y
+
+    def _sides(self, both: float) -> Point:
+        """Two sides with this sum, in the proportions of the map."""
+        width, height = self.size
+        part = height / (width + height) if width + height else 0.5
+        return both * (1 - part), both * part
+
+
+def _rounded(*box: float) -> dict[str, float]:
+    return dict(zip(("x", "y", "width", "height"), (round(side, 6) for side in box), strict=True))
+
+
 def read_projection(tmj: Node, notes: Notes) -> Projection:
     """How a Tiled map lays its cells out. Raises FormatError."""
     orientation = tmj.text("orientation", "orthogonal")
@@ -124,9 +238,6 @@ def read_projection(tmj: Node, notes: Notes) -> Projection:
         notes.add("STAGGERED_AS_ISOMETRIC", "orientation", message)
     if orientation == "oblique":
         notes.add("OBLIQUE_AS_SQUARE", "orientation", "The map is taken as a square grid.")
-    if projection.staggered and index == "even":
-        message = "Even rows or columns are shifted here; our hexagonal grids shift the odd ones."
-        notes.add("STAGGER_EVEN", "staggerindex", message)
     return projection
 
 

@@ -62,6 +62,18 @@ class Node:
                 raise FormatError(f"{place}[{index}]", "must be an object")
             yield Node(item, f"{place}[{index}]")
 
+    def parts(self, key: str, code: str, notes: Notes) -> Iterator["Node"]:
+        """Like `list_of`; what is no list, and items that are no objects, are left out with this warning."""
+        items, place = self.value.get(key), self.at(key)
+        if items is not None and not isinstance(items, list):
+            notes.add(code, place, "This must be a list; it was left out.")
+            return
+        for index, item in enumerate(items or ()):
+            if isinstance(item, dict):
+                yield Node(item, f"{place}[{index}]")
+            else:
+                notes.add(code, f"{place}[{index}]", "This must be an object; it was left out.")
+
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
         """A whole number from low to high; a missing one is the default, where there is one."""
         if default is not None and key not in self:

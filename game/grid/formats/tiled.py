@@ -1,8 +1,8 @@
 """Tiled maps (TMX, TMJ) to grid data.
 
 What Tiled says and grid data does not model is kept under `tiled`: of the document (the map's attributes, the
-tilesets, and every layer in Tiled's order), of a layer (its id), of an entity, wall, door or light (its
-object), of a legend entry (its global tile id with flips).
+tilesets, the templates, and every layer in Tiled's order), of a layer (its id), of an entity, wall, door or light
+(its object), of a legend entry (its global tile id with flips).
 Source: Tiled's TMX Map Format and JSON Map Format.
 """
 
@@ -13,11 +13,13 @@ from typing import Any, Final
 from game.grid.document import Limits
 from game.grid.formats.imported import Document, FormatError, ImportedMap, unique
 from game.grid.formats.pictures import probe
-from game.grid.formats.projection import read_projection
+from game.grid.formats.projection import Frame, Point, Projection, read_projection
 from game.grid.formats.strict import Node, kept
 from game.grid.formats.tile_data import MAX_ID, decode
 from game.grid.formats.tiled_objects import Objects
 from game.grid.formats.tiled_properties import as_object, read_properties
+from game.grid.formats.tiled_shapes import TileLooks
+from game.grid.formats.tiled_templates import Templates
 from game.grid.formats.tiled_tiles import Tiles, find_picture
 from game.grid.formats.uploads import Pictures, Uploads
 
@@ -27,6 +29,8 @@ _THINGS: Final = ("legend", "layers", "entities", "walls", "doors", "lights", "b
 MODELLED: Final = frozenset(("width", "height", *_THINGS, "properties", "tiled"))
 """The keys of a document that do not travel packed."""
 MAX_GROUPS: Final = 16
+EXACT: Final = 1e-6
+"""Of a cell: less is no shift of a layer."""
 MAX_LAYERS: Final = 1000
 """Layers of every kind; those with cells are counted by the limits of a document."""
 _NOT_KEPT: Final = ("data", "chunks", "objects", "layers", "properties", "imagedata", "asset_id", "background")
@@ -51,6 +55,39 @@ class Block:
     gids: "array[int]"
 
 
+def whole_cells(projection: Projection, shift: Point) -> tuple[int, int, bool]:
+    """How many cells a layer's offset in screen pixels moves its cells: columns, rows, and whether that is exact.
+
+    Lines of hexes that are shifted against each other move by two, so that they stay what they are.
+    """
+    x, y = projection.moved(0, 0, *shift)
+    pitch = projection.pitch
+    steps = [1, 1]
+    if projection.staggered:
+        steps[projection.axis == "y"] = 2
+    moves = [step * round(pixels / (size * step)) for pixels, size, step in zip((x, y), pitch, steps, strict=True)]
+    left = [abs(pixels / size - move) for pixels, size, move in zip((x, y), pitch, moves, strict=True)]
+    return moves[0], moves[1], max(left) < EXACT
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a layer is shown with the groups that it is in: its offset in screen pixels, whether, how opaque."""
+
+    shift: Point = (0, 0)
+    visible: bool = True
+    opacity: float = 1
+
+    def within(self, node: Node) -> "Shown":
+        """How a layer within this one is shown."""
+        across, down = self.shift
+        return Shown(
+            (across + node.number("offsetx", 0), down + node.number("offsety", 0)),
+            self.visible and node.flag("visible", True),
+            self.opacity * min(1, max(0, node.number("opacity", 1))),
+        )
+
+
 class _Reader:
     def __init__(self, tmj: Node, uploads: Uploads, limits: Limits) -> None:
         self.map = tmj
@@ -60,18 +97,23 @@ class _Reader:
         self.width = tmj.integer("width", 0, limits.max_size)
         self.height = tmj.integer("height", 0, limits.max_size)
         self.left = self.top = 0
+        self.height_in_tiled = self.height
         self.projection = read_projection(tmj, self.notes)
+        self.shown: list[Shown] = []
         self.layers = self.read_layers()
 
     def document(self) -> Document:
         """The whole map; the parts are read in the order in which they need each other."""
         tmj = self.map
-        tiles = Tiles(tmj, self.uploads, self.pictures, self.limits)
+        tiles = Tiles(tmj, self.projection, self.uploads, self.pictures, self.limits)
         cells = {
-            index: self.blocks(node) for index, (node, item) in enumerate(self.layers) if _is(item, "tilelayer")
+            index: self.blocks(index, node)
+            for index, (node, item) in enumerate(self.layers)
+            if _is(item, "tilelayer")
         }
         if self.infinite:
             self.grow(cells)
+        self.straighten()
         grids = {index: self.grid(index, blocks) for index, blocks in cells.items()}
         legend, symbols = tiles.legend(set().union(*grids.values()))
         values, types, packed = read_properties(tmj, self.notes)
@@ -92,12 +134,14 @@ class _Reader:
         }
         if self.projection.grid_type != "square" or document["grid_type"] != "none":
             document["grid_type"] = self.projection.grid_type
-        objects = Objects(document, self.projection, self.left, self.top, self.notes, self.limits)
-        for node, item in self.layers:
+        looks, templates = TileLooks(tileset.raw for tileset in tiles.tilesets), Templates(tiles)
+        corner = self.left, self.top
+        objects = Objects(document, self.projection, corner, looks, templates, self.limits)
+        for (node, item), shown in zip(self.layers, self.shown, strict=True):
             if _is(item, "objectgroup"):
-                objects.read_layer(node, item)
+                objects.read_layer(node, item, shown.shift)
             elif _is(item, "imagelayer"):
-                self.image_layer(node, item, document)
+                self.image_layer(node, item, document, shown)
         for node, item in self.layers:
             if not _is(item, "tilelayer"):
                 self.keep_properties(node, item)
@@ -108,7 +152,9 @@ class _Reader:
         }
         if types:
             document["tiled"]["property_types"] = types
-        if self.infinite:
+        if kept_templates := templates.as_kept():
+            document["tiled"]["templates"] = kept_templates
+        if self.infinite or self.left or self.top:
             document["tiled"]["origin"] = {"x": self.left, "y": self.top}
         return {key: value for key, value in document.items() if value not in ([], {})}
 
@@ -120,17 +166,19 @@ class _Reader:
         layers: list[tuple[Node, Json]] = []
         parents: list[int | None] = []
 
-        def walk(owner: Node, parent: int | None, depth: int) -> None:
+        def walk(owner: Node, parent: int | None, outer: Shown, depth: int) -> None:
             if depth > MAX_GROUPS:
                 raise owner.fail(f"groups are nested more than {MAX_GROUPS} deep")
             for node in owner.list_of("layers"):
                 item = self.about_layer(node)
+                shown = outer.within(node)
                 layers.append((node, item))
                 parents.append(parent)
+                self.shown.append(shown)
                 if _is(item, "group"):
-                    walk(node, len(layers) - 1, depth + 1)
+                    walk(node, len(layers) - 1, shown, depth + 1)
 
-        walk(self.map, None, 0)
+        walk(self.map, None, Shown(), 0)
         if len(layers) > MAX_LAYERS:
             raise FormatError("layers", f"has more than {MAX_LAYERS} layers")
         used: set[int] = set()
@@ -154,9 +202,6 @@ class _Reader:
         without = {*_NOT_KEPT, "id", "parent"}
         if kind == "tilelayer":
             without.update(_OF_CELLS)
-            if node.number("offsetx", 0) or node.number("offsety", 0):
-                message = "The layer is drawn shifted in Tiled; its cells were not moved."
-                self.notes.add("LAYER_OFFSET", node.place, message)
         item = {key: value for key, value in node.value.items() if key not in without}
         result = kept(item, node.place, self.notes)
         assert isinstance(result, dict)
@@ -169,15 +214,19 @@ class _Reader:
         if types:
             item["property_types"] = types
 
-    def blocks(self, node: Node) -> list[Block]:
-        """The cells of a layer as the file has them; their number is checked before anything is unpacked."""
+    def blocks(self, index: int, node: Node) -> list[Block]:
+        """The cells of a layer, where its offset puts them; counted before anything is unpacked."""
+        right, down, is_exact = whole_cells(self.projection, self.shown[index].shift)
+        if not is_exact:
+            message = "The layer is shifted by a part of a cell; its cells are in the nearest cells."
+            self.notes.add("LAYER_OFFSET", node.place, message)
         encoding, compression = node.text("encoding", "csv"), node.text("compression", "")
         parts = list(node.list_of("chunks")) if "chunks" in node else [node]
         blocks = []
         for part in parts:
             width = part.integer("width", 0, self.limits.max_size, self.width)
             height = part.integer("height", 0, self.limits.max_size, self.height)
-            x, y = part.integer("x", -MAX_ID, MAX_ID, 0), part.integer("y", -MAX_ID, MAX_ID, 0)
+            x, y = part.integer("x", -MAX_ID, MAX_ID, 0) + right, part.integer("y", -MAX_ID, MAX_ID, 0) + down
             cells = self.uploads.take_cells(width, height, part.place)
             data = part["data"] if cells or "data" in part else Node([], part.at("data"))
             blocks.append(Block(x, y, width, height, decode(data, encoding, compression, cells)))
@@ -196,6 +245,26 @@ class _Reader:
             raise FormatError(
                 "layers", f"the chunks cover {size} cells; a side has at most {self.limits.max_size}"
             )
+
+    def straighten(self) -> None:
+        """Add an empty first line where that of Tiled's hexes is shifted: with us, the second one is.
+
+        Distances and paths depend on it.
+        """
+        if self.projection.orientation != "hexagonal" or not self.projection.is_shifted(self.left, self.top):
+            return
+        rows = self.projection.axis == "y"
+        if (self.height if rows else self.width) == self.limits.max_size:
+            message = "The even lines are shifted in the file, the odd ones here; the map is too large to add one."
+            self.notes.add("STAGGER_EVEN", "staggerindex", message)
+            return
+        if rows:
+            self.top, self.height = self.top - 1, self.height + 1
+        else:
+            self.left, self.width = self.left - 1, self.width + 1
+        line = "row was added at the top" if rows else "column was added at the left"
+        message = f"An empty {line}: the shifted lines of our hexagonal grids are the odd ones."
+        self.notes.add("ROW_ADDED", "staggerindex", message)
 
     def grid(self, index: int, blocks: list[Block]) -> "array[int]":
         """A layer's cells in the map's bounds."""
@@ -229,40 +298,44 @@ class _Reader:
             text = "".join(map(symbols.__getitem__, gids))
             rows = [text[at : at + self.width] for at in range(0, len(text), self.width or 1)]
             layer: Json = {"name": name}
-            if not node.flag("visible", True):
+            shown = self.shown[index]
+            if not shown.visible:
                 layer["visible"] = False
-            if (opacity := node.number("opacity", 1)) != 1:
-                layer["opacity"] = min(1, max(0, opacity))
+            if shown.opacity != 1:
+                layer["opacity"] = shown.opacity
+            about: Json = {"id": item["id"]} | {
+                key: node.value[key] for key in ("visible", "opacity") if key in node and "parent" in item
+            }
             values, types, packed = read_properties(node, self.notes)
             layer |= {key: value for key, value in packed.items() if key not in ("name", "rows", "tiled")}
             if values or "properties" in layer:
                 layer["properties"] = values | as_object(packed.get("properties"))
             layer["rows"] = rows or [""] * self.height
-            layer["tiled"] = {"id": item["id"], **({"property_types": types} if types else {})}
+            layer["tiled"] = {**about, **({"property_types": types} if types else {})}
             if (original := node.text("name", "")) != name:
                 layer["tiled"] |= {"name": original, "as": name}
             layers.append(layer)
         return layers
 
-    def image_layer(self, node: Node, item: Json, document: Document) -> None:
-        """Keep an image layer; the first whose picture is there is the map's background."""
+    def image_layer(self, node: Node, item: Json, document: Document, shown: Shown) -> None:
+        """Keep an image layer; the first that is shown and whose picture is there is the map's background."""
         found = find_picture(node, self.uploads, self.pictures)
         if found is None:
-            if "image" in node:
-                message = "The picture was not uploaded along; the layer is kept, and not shown."
-                self.notes.add("PICTURE_MISSING", node.at("image"), message)
             return
         item["asset_id"] = found[0]
-        if "background" in document:
-            self.notes.add("IMAGE_LAYER_NOT_SHOWN", node.place, "A map shows one background; this one is kept.")
+        if "background" in document or not shown.visible:
+            message = "A map shows one background; this one, another or a hidden one, is kept."
+            self.notes.add("IMAGE_LAYER_NOT_SHOWN", node.place, message)
             return
         picture = probe(found[1], node.at("image"))
-        x, y = self.projection.to_cells(node.number("offsetx", 0), node.number("offsety", 0))
-        width, height = self.projection.to_cells(picture.width, picture.height)
+        frame = Frame(self.projection, (self.left, self.top), (self.width, self.height), self.height_in_tiled)
+        box, is_exact = frame.box(shown.shift, (picture.width, picture.height))
+        if not is_exact:
+            message = "On an isometric map a background is twice as wide as high; it is shown stretched."
+            self.notes.add("BACKGROUND_SCALED", node.at("image"), message)
         packed = read_properties(node, self.notes)[2]
-        size = {"width": width, "height": height}
-        size |= {key: value for key, value in packed.items() if key in size and isinstance(value, int | float)}
-        document["background"] = {"asset_id": found[0], "x": x - self.left, "y": y - self.top, **size}
+        stated = {key: value for key, value in packed.items() if key in box and isinstance(value, int | float)}
+        document["background"] = {"asset_id": found[0], **box, **stated}
         item["background"] = True
 
 

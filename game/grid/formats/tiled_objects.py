@@ -1,91 +1,159 @@
-"""The objects of Tiled's object layers to entities, walls, doors and lights."""
+"""The objects of Tiled's object layers to entities, walls, doors and lights.
 
-import math
+Each keeps its object under `tiled`: all that the file says of it but its name, class and custom properties. Of a
+line with several corners, which becomes several walls, the first keeps the object, the others only its id.
+"""
+
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 from game.grid.document import Limits
-from game.grid.formats.imported import Document, Notes
+from game.grid.formats.imported import Document, TooLarge
 from game.grid.formats.legend import is_entry
-from game.grid.formats.projection import Projection
+from game.grid.formats.projection import Point, Projection
 from game.grid.formats.strict import Node, kept
 from game.grid.formats.tile_data import MAX_ID
-from game.grid.formats.tiled_properties import as_object, our_color, read_properties
+from game.grid.formats.tiled_properties import as_object, modern_properties, our_color, read_properties
+from game.grid.formats.tiled_shapes import Shape, TileLooks, read_shape
+from game.grid.formats.tiled_templates import Templates
 
 Json = dict[str, Any]
 
-SHAPES: Final = ("point", "ellipse", "capsule", "polygon", "polyline", "text")
-DIGITS: Final = 6
-"""Decimals of a place in cells: finer than a pixel, coarser than what a division leaves."""
+DIGITS: Final = 5
+"""Decimals of a place in cells: finer than a pixel, coarser than what Tiled writes of one."""
+AS_ENTITY: Final = "as_entity"
+"""The key of the packed data of an object that looks like a wall, a door or a light and is an entity."""
 
 
-def anchor(item: Node, isometric: bool) -> tuple[float, float]:
-    """The pixel that says in which cell an object is: its corner, or the middle of a tile object."""
-    x, y = item.number("x", 0), item.number("y", 0)
-    if "gid" in item and not isometric:  # a tile object stands on its position, at the left
-        return x + item.number("width", 0) / 2, y - item.number("height", 0) / 2
-    return x, y
+@dataclass(frozen=True)
+class Found:
+    """An object as it was read: its node with what its template says, and where its layer puts it.
+
+    `name` and `kind` are what it is called, `usual_kind` what an object like it is without a class, `values` its
+    custom properties, `packed` what an export of ours packed into them, `tiled` what is kept of it.
+    """
+
+    node: Node
+    shape: Shape
+    shift: Point
+    name: str
+    kind: str
+    usual_kind: str
+    values: Json
+    packed: Json
+    tiled: Json
+
+    def moved(self, projection: Projection, x: float, y: float) -> Point:
+        """Map pixels with the offset of the layer."""
+        return projection.moved(x, y, *self.shift)
 
 
-def shape_of(item: Node) -> str:
-    """The name of an object's shape."""
-    if "gid" in item:
-        return "tile"
-    return next((shape for shape in SHAPES if item.value.get(shape)), "rectangle")
+def segments(shape: Shape, shift: Point, projection: Projection, origin: Point) -> Iterator[Json]:
+    """The lines of a polyline or a polygon in our points."""
+    corners = [
+        place(projection, origin, *projection.moved(*corner, *shift)) for corner in shape.outline(projection)
+    ]
+    if shape.kind == "polygon" and len(corners) > 2:
+        corners.append(corners[0])
+    for (x1, y1), (x2, y2) in pairwise(corners):
+        yield {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+
+
+def place(projection: Projection, origin: Point, x: float, y: float) -> Point:
+    """The point of ours at map pixels, on a map whose cell (0, 0) lies `origin` from Tiled's."""
+    px, py = projection.to_point(x, y)
+    return round(px - origin[0], DIGITS), round(py - origin[1], DIGITS)
+
+
+def is_light(shape: Shape) -> bool:
+    """Whether an object of the class light shines: all shapes with a middle, but a rectangle without a size."""
+    if shape.kind == "rectangle":
+        return bool(shape.width or shape.height)
+    return shape.kind in ("point", "ellipse", "capsule", "tile", "polygon")
 
 
 class Objects:
     """Reads object layers: entities, and the walls, doors and lights that are objects of these classes."""
 
     def __init__(
-        self, document: Document, projection: Projection, left: int, top: int, notes: Notes, limits: Limits
+        self,
+        document: Document,
+        projection: Projection,
+        corner: tuple[int, int],
+        looks: TileLooks,
+        templates: Templates,
+        limits: Limits,
     ) -> None:
         """Takes the document to add to, and the cell of Tiled's map that is our cell (0, 0)."""
-        self.document, self.projection, self.notes = document, projection, notes
-        self.left, self.top, self.limits = left, top, limits
+        self.document, self.projection, self.notes = document, projection, templates.uploads.notes
+        self.corner, self.origin = corner, projection.origin(*corner)
+        self.looks, self.templates, self.limits = looks, templates, limits
         self.width, self.height = document["width"], document["height"]
         self.used: set[str] = set()
+        self.doors: set[str] = set()
         self.spare = 0
 
-    def read_layer(self, layer: Node, item: Json) -> None:
-        """Read a layer's objects. On a map without cells they have no place, and are kept in the layer."""
+    def read_layer(self, layer: Node, item: Json, shift: Point) -> None:
+        """Read a layer's objects; `shift` is its offset in screen pixels.
+
+        On a map without cells they have no place, and are kept in the layer.
+        """
+        nodes = list(layer.parts("objects", "OBJECT_UNREADABLE", self.notes))
         if not self.width or not self.height:
-            objects = [node.value for node in layer.list_of("objects")]
-            if objects:
+            if nodes:
                 self.notes.add("OBJECTS_NOT_SHOWN", layer.place, "The map has no cells; its objects are kept.")
+                objects = [modern_properties(node.value) for node in nodes]
                 item["objects"] = kept(objects, layer.at("objects"), self.notes)
             return
-        shift = layer.number("offsetx", 0), layer.number("offsety", 0)
-        for node in layer.list_of("objects"):
-            self.read_object(node, item["id"], shift)
+        for index, node in enumerate(nodes):
+            about = {"layer": item["id"]} | ({"index": index} if item.get("draworder") == "index" else {})
+            with self.notes.skipping("OBJECT_UNREADABLE"):
+                self.read_object(node, about, shift)
 
-    def read_object(self, node: Node, layer: int, shift: tuple[float, float]) -> None:
-        """Read an object of the layer with this id; `shift` is the layer's offset in pixels."""
-        kind = node.text("type", "") or node.text("class", "")
-        values, types, packed = read_properties(node, self.notes)
-        shape = shape_of(node)
+    def read_object(self, node: Node, about: Json, shift: Point) -> None:
+        """Read an object; `about` is what is kept of its place in the file."""
+        found = self.find(node, about, shift)
+        shape, known = found.shape, found.kind.casefold()
+        if AS_ENTITY in found.packed:
+            self.add_entity(found)
+        elif known in ("wall", "door") and shape.kind in ("polyline", "polygon"):
+            self.add_segments(found, known + "s")
+        elif known == "light" and is_light(shape):
+            self.add_light(found)
+        else:
+            self.add_entity(found)
+
+    def find(self, own: Node, about: Json, shift: Point) -> Found:
+        """An object with what its template says. Raises FormatError."""
+        node = Node(modern_properties(own.value, 0), own.place)
         raw = {
             key: value for key, value in node.value.items() if key not in ("name", "type", "class", "properties")
         }
-        tiled: Json = {"layer": layer, **kept(raw, node.place, self.notes)}
+        look = self.looks.of(node.value.get("gid"))
+        template = self.templates.find(node.text("template"), node.place) if "template" in node else None
+        if template:
+            look = look if "gid" in node else template.look
+            node = Node(template.merged(node.value), node.place)
+        shape = read_shape(node, look, self.projection)
+        if shape.kind == "tile" and not template and "template" not in node and shape.width and shape.height:
+            raw = {**raw, "width": shape.width, "height": shape.height}
+        values, types, packed = read_properties(node, self.notes)
+        tiled: Json = {**kept(raw, node.place, self.notes), **about}
         if types:
             tiled["property_types"] = types
-        if "template" in node:
-            message = "The object's template was not read; the reference to it is kept."
-            self.notes.add("TEMPLATE_NOT_READ", node.place, message)
-        thing: Json = {key: value for key, value in packed.items() if key != "properties"}
-        values |= as_object(packed.get("properties"))
-        known = kind.casefold()
-        about = {"name": node.text("name", ""), "type": kind}
-        feature = tiled | {key: text for key, text in about.items() if text not in ("", "wall", "door", "light")}
-        if known in ("wall", "door") and shape in ("polyline", "polygon"):
-            for segment in self.segments(node, shape, shift):
-                self.add_segment(node, known + "s", {**thing, **segment}, values, feature)
-        elif known == "light" and shape in ("point", "ellipse"):
-            self.add_light(node, thing, values, feature, shift)
-        else:
-            self.add_entity(node, thing, kind, values, tiled, shift)
+        return Found(
+            node,
+            shape,
+            shift,
+            node.text("name", ""),
+            node.text("type", "") or node.text("class", ""),
+            look.kind or shape.kind,
+            values | as_object(packed.get("properties")),
+            {key: value for key, value in packed.items() if key != "properties"},
+            tiled,
+        )
 
     def add(self, key: str, thing: Json, node: Node) -> None:
         """Add to the document, as long as it may hold more of the kind."""
@@ -96,96 +164,80 @@ class Objects:
             "lights": self.limits.max_lights,
         }[key]
         if len(self.document[key]) == most:
-            raise node.fail(f"is one too many: a map has at most {most} {key}")
+            raise TooLarge(node.place, f"is one too many: a map has at most {most} {key}")
         self.document[key].append(thing)
 
-    def place(self, x: float, y: float) -> tuple[float, float]:
-        """Cells and their fractions in our map, of pixels in Tiled's."""
-        across, down = self.projection.to_cells(x, y)
-        return round(across, DIGITS) - self.left, round(down, DIGITS) - self.top
+    def feature(self, found: Found, usual: str, values: Json) -> Json:
+        """What walls, doors and lights keep of their object, and the properties that are not their own."""
+        about = {"name": found.name, "type": found.kind}
+        tiled = found.tiled | {key: text for key, text in about.items() if text not in ("", usual)}
+        return {**({"properties": values} if values else {}), "tiled": tiled}
 
-    def segments(self, node: Node, shape: str, shift: tuple[float, float]) -> Iterator[Json]:
-        """The lines of a polyline or polygon, in cells; turned by the object's rotation (clockwise)."""
-        x, y = node.number("x", 0) + shift[0], node.number("y", 0) + shift[1]
-        angle = math.radians(node.number("rotation", 0))
-        cosine, sine = math.cos(angle), math.sin(angle)
-        corners = []
-        for corner in node.list_of(shape):
-            across, down = corner.number("x"), corner.number("y")
-            if angle:
-                across, down = across * cosine - down * sine, across * sine + down * cosine
-            corners.append(self.place(x + across, y + down))
-        if shape == "polygon" and len(corners) > 2:
-            corners.append(corners[0])
-        for (x1, y1), (x2, y2) in pairwise(corners):
-            yield {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-
-    def add_segment(self, node: Node, key: str, segment: Json, values: Json, tiled: Json) -> None:
-        """Add a wall or a door. Of the object, what is not its shape is kept."""
-        rest = dict(values)
+    def add_segments(self, found: Found, key: str) -> None:
+        """Add the walls or doors of an object with a line: one for each two corners."""
+        rest = dict(found.values)
         rules: dict[str, Any] = {"blocks_movement": bool, "blocks_sight": bool}
         rules |= {"state": str, "secret": bool} if key == "doors" else {}
-        for name, kind in rules.items():
-            if isinstance(rest.get(name), kind):
-                segment[name] = rest.pop(name)
-        if rest:
-            segment["properties"] = rest
-        shape = ("id", "x", "y", "width", "height", "rotation", "visible", "polyline", "polygon")
-        segment["tiled"] = {name: value for name, value in tiled.items() if name not in shape}
-        self.add(key, segment, node)
+        own = {name: rest.pop(name) for name, kind in rules.items() if isinstance(rest.get(name), kind)}
+        if own.get("state") not in (None, "open", "closed", "locked"):
+            rest["state"] = own.pop("state")
+        feature = self.feature(found, key[:-1], rest)
+        for part, segment in enumerate(segments(found.shape, found.shift, self.projection, self.origin)):
+            thing = {**found.packed, **segment, **own, **feature}
+            if part:
+                thing["tiled"] = {"layer": found.tiled["layer"], "id": found.tiled.get("id"), "part": part}
+            if key == "doors":
+                thing["id"] = self.door_id(found, part)
+            self.add(key, thing, found.node)
 
-    def add_light(self, node: Node, light: Json, values: Json, tiled: Json, shift: tuple[float, float]) -> None:
-        """Add a light; an ellipse without a range shines as far as it reaches."""
-        rest = dict(values)
-        width, height = node.number("width", 0), node.number("height", 0)
-        left, top = node.number("x", 0) + shift[0], node.number("y", 0) + shift[1]
-        light["x"], light["y"] = self.place(left + width / 2, top + height / 2)
-        if width > 0:
-            light["range"] = self.projection.to_cells(width / 2, 0)[0]
+    def door_id(self, found: Found, part: int) -> str:
+        """A door's id: what our export wrote, or else Tiled's number, counted on for the other parts of a line."""
+        number = found.node.integer("id", 0, MAX_ID, 0)
+        return self.own_id(
+            found.packed.get("id"), f"{number}-{part + 1}" if part else str(number or ""), self.doors
+        )
+
+    def own_id(self, wish: Any, otherwise: str, used: set[str]) -> str:
+        """The wish, if it can be an id, or else another one that is free."""
+        result = wish if isinstance(wish, str) and 0 < len(wish) <= 64 else otherwise
+        while result in used or not result:
+            self.spare += 1
+            result = f"object-{self.spare}"
+        used.add(result)
+        return result
+
+    def add_light(self, found: Found) -> None:
+        """Add a light, in the middle of its object; one without a range shines as far as the object reaches."""
+        light, rest = dict(found.packed), dict(found.values)
+        middle = found.moved(self.projection, *found.shape.middle(self.projection))
+        light["x"], light["y"] = place(self.projection, self.origin, *middle)
+        if reach := found.shape.reach():
+            light["range"] = round(reach / self.projection.unit[0], DIGITS)
         for name in ("range", "intensity"):
             if type(rest.get(name)) in (int, float) and rest[name] >= 0:
                 light[name] = rest.pop(name)
         if isinstance(rest.get("color"), str) and is_entry({"color": our_color(rest["color"])}):
             light["color"] = our_color(rest.pop("color"))
-        if rest:
-            light["properties"] = rest
-        shape = ("id", "x", "y", "width", "height", "rotation", "visible", "point", "ellipse")
-        light["tiled"] = {name: value for name, value in tiled.items() if name not in shape}
-        self.add("lights", light, node)
+        self.add("lights", {**light, **self.feature(found, "light", rest)}, found.node)
 
-    def add_entity(
-        self, node: Node, thing: Json, kind: str, values: Json, tiled: Json, shift: tuple[float, float]
-    ) -> None:
+    def add_entity(self, found: Found) -> None:
         """Add an entity, in the cell that its object's anchor lies in."""
-        x, y = anchor(node, self.projection.orientation == "isometric")
-        column, row = self.projection.cell(x + shift[0], y + shift[1])
-        column, row = column - self.left, row - self.top
+        column, row = self.projection.cell(*found.moved(self.projection, *found.shape.anchor(self.projection)))
+        column, row = column - self.corner[0], row - self.corner[1]
         inside = min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)
         if max(abs(column - inside[0]), abs(row - inside[1])) > 1:
-            self.notes.add(
-                "OBJECT_OUTSIDE", node.place, "The object lies outside the map; it was put at its edge."
-            )
-        if not kind:
-            tiled["type"] = ""
+            message = "The object lies outside the map; it was put at its edge."
+            self.notes.add("OBJECT_OUTSIDE", found.node.place, message)
+        number = found.node.integer("id", 0, MAX_ID, 0)
         entity: Json = {
-            **thing,
-            "id": self.entity_id(node, thing.get("id")),
-            "kind": kind or shape_of(node),
-            "name": node.text("name", ""),
+            **{key: value for key, value in found.packed.items() if key != AS_ENTITY},
+            "id": self.own_id(found.packed.get("id"), str(number or ""), self.used),
+            "kind": found.kind or found.usual_kind,
+            "name": found.name,
             "x": inside[0],
             "y": inside[1],
         }
-        if values:
-            entity["properties"] = values
-        entity["tiled"] = tiled
-        self.add("entities", entity, node)
-
-    def entity_id(self, node: Node, wish: Any) -> str:
-        """An id of its own: what our export wrote, or else Tiled's number."""
-        number = node.integer("id", 0, MAX_ID, 0)
-        result = wish if isinstance(wish, str) and 0 < len(wish) <= 64 else str(number or "")
-        while result in self.used or not result:
-            self.spare += 1
-            result = f"object-{self.spare}"
-        self.used.add(result)
-        return result
+        if found.values:
+            entity["properties"] = found.values
+        entity["tiled"] = found.tiled | ({} if found.kind else {"type": ""})
+        self.add("entities", entity, found.node)

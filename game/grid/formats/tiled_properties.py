@@ -33,10 +33,10 @@ def read_properties(owner: Node, notes: Notes) -> tuple[Json, Json, Json]:
     values: Json = {}
     types: Json = {}
     packed: Json = {}
-    if isinstance(owner.value.get("properties"), dict):  # Tiled before 1.2
-        return kept(owner.value["properties"], owner.at("properties"), notes), types, packed
-    for node in owner.list_of("properties"):
-        name = node.text("name", "")
+    if isinstance(owner.value.get("properties"), dict):
+        owner = Node(modern_properties(owner.value, 0), owner.place)
+    for node in owner.parts("properties", "NOT_KEPT", notes):
+        name = str(node.value.get("name", ""))
         value = node.value.get("value")
         if name == PACKED and isinstance(value, str):
             packed = _unpack(value, node, notes)
@@ -45,6 +45,30 @@ def read_properties(owner: Node, notes: Notes) -> tuple[Json, Json, Json]:
             if spec := _spec(node, value):
                 types[name] = kept(spec, node.place, notes)
     return values, types, packed
+
+
+def modern_properties(value: Any, depth: int = MAX_KEPT_DEPTH) -> Any:
+    """A copy of JSON of Tiled's with custom properties as Tiled 1.2 and later write them, `depth` levels deep.
+
+    Before, `properties` was an object, and `propertytypes` another.
+    """
+    if isinstance(value, list) and depth:
+        return [modern_properties(item, depth - 1) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if depth:
+        untouched = ("properties", "propertytypes", "data")
+        value = {
+            key: item if key in untouched else modern_properties(item, depth - 1) for key, item in value.items()
+        }
+    values, types = value.get("properties"), as_object(value.get("propertytypes"))
+    if not isinstance(values, dict):
+        return value
+    properties = [{"name": name, "type": types.get(name), "value": item} for name, item in values.items()]
+    for item in properties:
+        if not isinstance(item["type"], str):
+            del item["type"]
+    return {key: item for key, item in value.items() if key != "propertytypes"} | {"properties": properties}
 
 
 def _unpack(text: str, node: Node, notes: Notes) -> Json:
@@ -59,13 +83,19 @@ def _unpack(text: str, node: Node, notes: Notes) -> Json:
 
 
 def _spec(node: Node, value: Any, depth: int = 0) -> Json | None:
-    kind = node.text("type", _inferred(value) or "string")
+    inferred = _inferred(value) or "string"
+    kind = node.value.get("type") if isinstance(node.value.get("type"), str) else inferred
     spec: Json = {"type": kind}
-    if "propertytype" in node:
-        spec["propertytype"] = node.text("propertytype")
+    if isinstance(node.value.get("propertytype"), str):
+        spec["propertytype"] = node.value["propertytype"]
     if isinstance(node.value.get("members"), list) and depth < MAX_KEPT_DEPTH:
-        members = ((member.text("name", ""), member) for member in node.list_of("members"))
-        specs = {name: _spec(member, member.value.get("value"), depth + 1) for name, member in members}
+        members = [
+            Node(member, node.at("members")) for member in node.value["members"] if isinstance(member, dict)
+        ]
+        specs = {
+            str(member.value.get("name", "")): _spec(member, member.value.get("value"), depth + 1)
+            for member in members
+        }
         spec["members"] = {name: member for name, member in specs.items() if member}
     return spec if kind == "float" or len(spec) > 1 or kind != _inferred(value) else None
 

@@ -3,7 +3,6 @@
 import base64
 import binascii
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +10,12 @@ from game.grid.document import EMPTY, Limits
 from game.grid.formats import tmx
 from game.grid.formats.imported import FormatError
 from game.grid.formats.legend import Legend, is_entry, is_symbol, stable_color, usual_rules, usual_symbol
-from game.grid.formats.pictures import Box, average_colors, probe
-from game.grid.formats.projection import MAX_TILE
+from game.grid.formats.pictures import Box, Picture, average_colors, probe
+from game.grid.formats.projection import MAX_TILE, Point, Projection
 from game.grid.formats.strict import Node, kept, parse_json, parse_xml
 from game.grid.formats.tile_data import GID_MASK, MAX_ID
-from game.grid.formats.tiled_properties import as_object, our_color, read_properties
+from game.grid.formats.tiled_properties import as_object, modern_properties, our_color, read_properties
+from game.grid.formats.tiled_wang import modern
 from game.grid.formats.uploads import Pictures, Uploads
 
 Json = dict[str, Any]
@@ -61,38 +61,65 @@ class Tileset:
         node = self.node
         width, height = node.integer("tilewidth", 0, MAX_TILE), node.integer("tileheight", 0, MAX_TILE)
         margin, spacing = node.integer("margin", 0, MAX_TILE, 0), node.integer("spacing", 0, MAX_TILE, 0)
-        columns = node.integer("columns", 0, MAX_ID, 0)
-        if not columns:
-            columns = (int(node.number("imagewidth", 0)) - margin + spacing) // ((width + spacing) or 1)
-        row, column = divmod(tile, max(columns, 1))
+        row, column = divmod(tile, max(node.integer("columns", 0, MAX_ID, 0), 1))
         return margin + column * (width + spacing), margin + row * (height + spacing), width, height
 
 
+def modern_tileset(tileset: Json) -> Json:
+    """A tileset as Tiled 1.2 and later have it: before, `tiles` and `tileproperties` were objects by tile id."""
+    result: Json = modern_properties(tileset)
+    old = {key: as_object(result.pop(key, None)) for key in ("tileproperties", "tilepropertytypes")}
+    tiles = result.get("tiles")
+    if isinstance(tiles, dict):
+        tiles = [{**as_object(value), "id": int(key)} for key, value in tiles.items() if _is_number(key)]
+    tiles = list(tiles) if isinstance(tiles, list) else []
+    by_id = {tile.get("id"): tile for tile in tiles if isinstance(tile, dict)}
+    for key, values in old["tileproperties"].items():
+        if _is_number(key) and isinstance(values, dict):
+            types = {"properties": values, "propertytypes": old["tilepropertytypes"].get(key)}
+            if int(key) in by_id:
+                by_id[int(key)] |= modern_properties(types)
+            else:
+                tiles.append({"id": int(key), **modern_properties(types)})
+    return {key: value for key, value in result.items() if key != "tiles"} | ({"tiles": tiles} if tiles else {})
+
+
+def _is_number(key: str) -> bool:
+    return key.isascii() and key.isdecimal() and len(key) < 10
+
+
 def find_picture(owner: Node, uploads: Uploads, pictures: Pictures) -> tuple[str, bytes] | None:
-    """The picture of a tileset, tile or image layer, if it is embedded or was uploaded: (name, bytes)."""
-    if "imagedata" in owner:
-        text, place = owner.value["imagedata"], owner.at("image")
-        if not isinstance(text, str):
-            raise FormatError(place, "must be a string")
-        try:
-            data = base64.b64decode("".join(text.split()), validate=True)
-        except (binascii.Error, ValueError):
-            raise FormatError(place, "is not base64") from None
-        return pictures.add(data, owner.text("name", ""), place), data
-    source = owner.text("image", "")
-    found = uploads.find(source) if source else None
-    if found is None:
+    """The picture of a tileset, tile or image layer, if it is embedded or was uploaded: (name, bytes).
+
+    None with a warning if it is not there, broken, or of a kind that is not taken.
+    """
+    if "imagedata" not in owner and "image" not in owner:
         return None
-    return pictures.add(found[1], source, found[0]), found[1]
+    with uploads.notes.skipping("PICTURE_REFUSED"):
+        if "imagedata" in owner:
+            text, place = owner.value["imagedata"], owner.at("image")
+            try:
+                data = base64.b64decode("".join(text.split()), validate=True)
+            except (AttributeError, binascii.Error, ValueError):
+                raise FormatError(place, "is not base64") from None
+            return pictures.add(data, owner.text("name", ""), place), data
+        source = owner.text("image")
+        if found := uploads.find(source):
+            return pictures.add(found[1], source, found[0]), found[1]
+        uploads.notes.add("PICTURE_MISSING", owner.at("image"), f"The picture {source} was not uploaded along.")
+    return None
 
 
 class Tiles:
     """Reads the tilesets of a map."""
 
-    def __init__(self, tmj: Node, uploads: Uploads, pictures: Pictures, limits: Limits) -> None:
+    def __init__(
+        self, tmj: Node, projection: Projection, uploads: Uploads, pictures: Pictures, limits: Limits
+    ) -> None:
         """Takes the map in the shape of Tiled's JSON. Raises FormatError."""
         self.uploads, self.notes, self.pictures, self.limits = uploads, uploads.notes, pictures, limits
-        self.parsed: dict[str, Node] = {}
+        self.projection = projection
+        self.parsed: dict[str, Node | None] = {}
         self.tilesets = self.read(tmj)
 
     def read(self, tmj: Node) -> list[Tileset]:
@@ -111,17 +138,22 @@ class Tiles:
         """A tileset, from the upload that it names or from the map itself."""
         if "source" in node:
             source = node.text("source")
-            found = self.uploads.find(source)
-            if found is None:
-                message = f"The tileset {source} was not uploaded along: its tiles have no names or pictures."
-                self.notes.add("TILESET_MISSING", node.place, message)
+            external = self.external(source, node.place)
+            if external is None:
                 raw = {"firstgid": first, "source": source}
                 return Tileset(first, Node({"name": _stem(source)}, node.place), raw, {}, False)
-            if source not in self.parsed:
-                self.parsed[source] = parse_tileset(found[1], found[0], self.uploads)
-            node = self.parsed[source]
+            node = external
+        value = modern_tileset(node.value)
+        if isinstance(value.get("wangsets"), list):
+            sets = [(f"{node.at('wangsets')}[{at}]", each) for at, each in enumerate(value["wangsets"])]
+            value["wangsets"] = [modern(each, place, self.notes) for place, each in sets if isinstance(each, dict)]
+        node = self.measured(Node(value, node.place))
         values, _, _ = read_properties(node, self.notes)
-        tiles = {tile.integer("id", 0, MAX_ID): tile for tile in self.tiles(node)}
+        tiles: dict[int, Node] = {}
+        for index, tile in enumerate(value.get("tiles", ())):
+            with self.notes.skipping("TILESET_UNREADABLE"):
+                one = Node(tile, f"{node.at('tiles')}[{index}]")
+                tiles[one.integer("id", 0, MAX_ID)] = self.measured(one)
         raw = kept(_without_picture(node.value), node.place, self.notes)
         raw = {key: value for key, value in raw.items() if key != "tiles"} | {"firstgid": first}
         if tiles:
@@ -129,16 +161,37 @@ class Tiles:
             raw["tiles"] = kept(about, node.at("tiles"), self.notes)
         return Tileset(first, node, raw, tiles, values.get(GENERATED) is True)
 
-    def tiles(self, node: Node) -> Iterator[Node]:
-        """The tiles of which a tileset says anything."""
-        tiles = node.value.get("tiles")
-        if isinstance(tiles, dict):  # Tiled before 1.2: an object by tile id
-            place = node.at("tiles")
-            for key, value in tiles.items():
-                if key.isdecimal() and isinstance(value, dict):
-                    yield Node({**value, "id": int(key[:9])}, f"{place}.{key}")
-            return
-        yield from node.list_of("tiles")
+    def external(self, source: str, place: str) -> Node | None:
+        """The tileset of a file that was uploaded along; None with a warning if it is missing or broken."""
+        if source not in self.parsed:
+            self.parsed[source] = None
+            found = self.uploads.find(source)
+            if found is None:
+                message = f"The tileset {source} was not uploaded along: its tiles have no names or pictures."
+                self.notes.add("TILESET_MISSING", place, message)
+            else:
+                with self.notes.skipping("TILESET_UNREADABLE"):
+                    self.parsed[source] = parse_tileset(found[1], found[0], self.uploads)
+        return self.parsed[source]
+
+    def measured(self, owner: Node) -> Node:
+        """A tileset or a tile with the size of its picture, and the number of tiles in it, if it can be told.
+
+        Tiled looks into the picture; what the file says may be old, or missing.
+        """
+        value = owner.value
+        source = value.get("image")
+        found = self.uploads.find(source) if isinstance(source, str) and source else None
+        try:
+            picture = probe(found[1], found[0]) if found else None
+        except FormatError:
+            picture = None
+        if picture:
+            value = {**value, "imagewidth": picture.width, "imageheight": picture.height}
+        if "tilewidth" in owner and "imagewidth" in value and not isinstance(value.get("source"), str):
+            counts = _counts(Node(value, owner.place), picture)
+            value = {**counts, **value} if picture is None else {**value, **counts}
+        return Node(value, owner.place)
 
     def legend(self, used: set[int]) -> tuple[list[Json], dict[int, str]]:
         """The legend, and the symbol of every global tile id that is used."""
@@ -215,36 +268,66 @@ class Tiles:
     def looks(self, tileset: Tileset, numbers: list[int]) -> dict[int, tuple[str | None, Json]]:
         """The average colour of tiles and the part of a picture that shows them, where there is a picture."""
         node = tileset.node
-        sheet = find_picture(node, self.uploads, self.pictures)
-        if "image" in node and not sheet:
-            message = f"The picture {node.text('image')} was not uploaded along: the colours are made up."
-            self.notes.add("PICTURE_MISSING", node.at("image"), message)
         result: dict[int, tuple[str | None, Json]] = {}
-        if sheet:
+        if sheet := find_picture(node, self.uploads, self.pictures):
             tileset.raw["asset_id"] = sheet[0]
-            boxes = [tileset.box(number) for number in numbers]
-            clear = node.text("transparentcolor", "")
-            colors = self.colors(sheet[1], boxes, node.at("image"), clear)
-            for number, box, color in zip(numbers, boxes, colors, strict=True):
-                result[number] = color, _part(sheet[0], box)
-        kept_tiles = {tile["id"]: tile for tile in tileset.raw.get("tiles", [])}
+            with self.notes.skipping("TILESET_UNREADABLE"):
+                boxes = [tileset.box(number) for number in numbers]
+                colors = self.colors(sheet[1], boxes, node, node)
+                for number, box, color in zip(numbers, boxes, colors, strict=True):
+                    result[number] = color, _part(sheet[0], box)
+        kept_tiles = {tile.get("id"): tile for tile in tileset.raw.get("tiles", [])}
         for number in numbers:
             tile = tileset.tiles.get(number)
             own = find_picture(tile, self.uploads, self.pictures) if tile else None
             if tile and own:
-                size = probe(own[1], tile.at("image"))
-                box = (0, 0, size.width, size.height)
-                [color] = self.colors(own[1], [box], tile.at("image"))
-                result[number] = color, _part(own[0], box)
-                kept_tiles[number]["asset_id"] = own[0]
+                with self.notes.skipping("TILESET_UNREADABLE"):
+                    box = _own_box(tile, probe(own[1], tile.at("image")))
+                    [color] = self.colors(own[1], [box], tile, node)
+                    result[number] = color, _part(own[0], box)
+                    kept_tiles[number]["asset_id"] = own[0]
         return result
 
-    def colors(self, data: bytes, boxes: list[Box], place: str, clear: str = "") -> list[str | None]:
-        """The average colours of the boxes, as long as this import may decode pictures."""
-        if self.uploads.take_pixels(probe(data, place)):
-            return average_colors(data, boxes, place, clear)
-        self.notes.add("COLORS_MADE_UP", place, "The pictures have too many pixels to average all their colours.")
+    def colors(self, data: bytes, boxes: list[Box], owner: Node, tileset: Node) -> list[str | None]:
+        """The average colours of the boxes in a tileset's picture, while this import may decode pictures."""
+        place = owner.at("image")
+        if not self.uploads.take_pixels(probe(data, place)):
+            message = "The pictures have too many pixels to average all their colours."
+            self.notes.add("COLORS_MADE_UP", place, message)
+            return [None] * len(boxes)
+        shape = None if self.projection.grid_type == "square" else self.cell_shape(tileset)
+        with self.notes.skipping("PICTURE_REFUSED"):
+            return average_colors(data, boxes, place, owner.text("transparentcolor", ""), shape)
         return [None] * len(boxes)
+
+    def cell_shape(self, tileset: Node) -> list[Point]:
+        """The corners of a cell, in pixels from the lower left corner of the tile that Tiled draws there."""
+        offset = Node(as_object(tileset.value.get("tileoffset")), tileset.at("tileoffset"))
+        across, down = offset.number("x", 0), offset.number("y", 0) + self.projection.tile_height
+        return [(x - across, y - down) for x, y in self.projection.outline()]
+
+
+def _counts(tileset: Node, picture: Picture | None) -> Json:
+    """How many columns and tiles a tileset's picture holds; nothing where its numbers are junk."""
+    try:
+        width, height = tileset.integer("tilewidth", 1, MAX_TILE), tileset.integer("tileheight", 1, MAX_TILE)
+        margin, spacing = tileset.integer("margin", 0, MAX_TILE, 0), tileset.integer("spacing", 0, MAX_TILE, 0)
+        across = picture.width if picture else tileset.integer("imagewidth", 1, MAX_ID)
+        down = picture.height if picture else tileset.integer("imageheight", 1, MAX_ID)
+    except FormatError:
+        return {}
+    columns, rows = (
+        (across - margin + spacing) // (width + spacing),
+        (down - margin + spacing) // (height + spacing),
+    )
+    return {"columns": max(columns, 0), "tilecount": max(columns, 0) * max(rows, 0)}
+
+
+def _own_box(tile: Node, size: Picture) -> Box:
+    """Where a tile lies in a picture of its own; Tiled 1.9 and later may show a part of it."""
+    width = tile.integer("width", 0, MAX_TILE, 0) or size.width
+    height = tile.integer("height", 0, MAX_TILE, 0) or size.height
+    return tile.integer("x", 0, MAX_TILE, 0), tile.integer("y", 0, MAX_TILE, 0), width, height
 
 
 def _without_picture(value: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Tiled's XML (TMX, TSX) to the shape of its JSON (TMJ, TSJ) and back, so that one reader serves both.
+"""Tiled's XML (TMX, TSX, TX) to the shape of its JSON (TMJ, TSJ, TJ) and back, so that one reader serves both.
 
 Source: Tiled's TMX Map Format and JSON Map Format. One thing XML says and JSON does not: the types of a
 class property's members; they stand beside the value, under `members`.
@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from game.grid.formats.imported import FormatError, Notes
 from game.grid.formats.strict import Element, number_from
+from game.grid.formats.tiled_wang import legacy_id
 
 Json = dict[str, Any]
 
@@ -33,8 +34,18 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 def to_json(root: Element, notes: Notes) -> Json:
-    """A `map` or `tileset` element in the shape of Tiled's JSON. Raises FormatError with the line."""
-    return _Reader(notes).map(root) if root.tag == "map" else _Reader(notes).tileset(root)
+    """A `map`, `tileset` or `template` element in the shape of Tiled's JSON.
+
+    What cannot be read of a part (a number, the corners of an object) is left out with a warning.
+    """
+    reader = _Reader(notes)
+    match root.tag:
+        case "map":
+            return reader.map(root)
+        case "template":
+            return reader.template(root)
+        case _:
+            return reader.tileset(root)
 
 
 class _Reader:
@@ -50,8 +61,10 @@ class _Reader:
             elif name in _NUMBERS or name in numbers:
                 number = number_from(text)
                 if number is None:
-                    raise FormatError(f"line {element.line}", f"<{element.tag} {name}> must be a number")
-                result[name] = number
+                    message = f"<{element.tag} {name}> must be a number; it was left out."
+                    self.notes.add("NOT_KEPT", f"line {element.line}", message)
+                else:
+                    result[name] = number
             else:
                 result[name] = text
         for child in element.children:
@@ -116,8 +129,11 @@ class _Reader:
                         result |= self.data(child)
                 self.unknown(element, "data")
             case "objectgroup":
-                objects = (child for child in element.children if child.tag == "object")
-                result["objects"] = [self.object(child) for child in objects]
+                result["objects"] = []
+                for child in element.children:
+                    if child.tag == "object":
+                        with self.notes.skipping("OBJECT_UNREADABLE"):
+                            result["objects"].append(self.object(child))
                 self.unknown(element, "object")
             case "imagelayer":
                 for child in element.children:
@@ -161,9 +177,20 @@ class _Reader:
             result["transparentcolor"] = "#" + result["transparentcolor"].removeprefix("#")
         for child in element.children:
             if child.tag == "data":
-                if child.attributes.get("encoding") != "base64" or child.attributes.get("compression"):
-                    raise FormatError(f"line {child.line}", "an embedded picture must be plain base64")
-                result["imagedata"] = child.text
+                if child.attributes.get("encoding") == "base64" and not child.attributes.get("compression"):
+                    result["imagedata"] = child.text
+                else:
+                    message = "An embedded picture must be plain base64; it was left out."
+                    self.notes.add("PICTURE_REFUSED", f"line {child.line}", message)
+        return result
+
+    def template(self, element: Element) -> Json:
+        result: Json = {"type": "template"}
+        for child in element.children:
+            if child.tag == "object":
+                result["object"] = self.object(child)
+            elif child.tag == "tileset":
+                result["tileset"] = self.attributes(child)
         return result
 
     def object(self, element: Element) -> Json:
@@ -222,11 +249,18 @@ class _Reader:
         return result
 
     def wangset(self, element: Element) -> Json:
-        colors = [self.attributes(child) for child in element.children if child.tag == "wangcolor"]
+        colors = []
+        for child in element.children:
+            if child.tag == "wangcolor":
+                colors.append(self.attributes(child))
+            elif child.tag in ("wangedgecolor", "wangcornercolor"):  # Tiled 1.1 to 1.4
+                colors.append({**self.attributes(child), "kind": child.tag[4:-5]})
         tiles = [self.attributes(child) for child in element.children if child.tag == "wangtile"]
         for tile in tiles:
-            tile["wangid"] = [number_from(part) or 0 for part in tile.get("wangid", "").split(",")]
-        self.unknown(element, "wangcolor", "wangtile")
+            text = str(tile.get("wangid", ""))
+            parts = [number_from(part) for part in text.split(",")]
+            tile["wangid"] = parts if len(parts) > 1 else legacy_id(text)
+        self.unknown(element, "wangcolor", "wangedgecolor", "wangcornercolor", "wangtile")
         return {**self.attributes(element), "colors": colors, "wangtiles": tiles}
 
 

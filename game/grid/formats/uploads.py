@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from game.grid.formats.imported import MAX_CELLS, FormatError, Notes
+from game.grid.formats.imported import MAX_CELLS, Notes, TooLarge
 from game.grid.formats.pictures import MAX_DECODED, Picture, probe
 
 MAX_NAME: Final = 64
@@ -29,14 +29,14 @@ class Uploads:
         return (name, self._files[name]) if name is not None else None
 
     def take_cells(self, width: int, height: int, place: str) -> int:
-        """Count cells before they are read: width x height. Raises FormatError when they are too many."""
+        """Count cells before they are read: width x height. Raises TooLarge when they are too many."""
         self._cells -= width * height
         if self._cells < 0:
-            raise FormatError(place, f"the file has more than {MAX_CELLS} cells in all")
+            raise TooLarge(place, f"the file has more than {MAX_CELLS} cells in all")
         return width * height
 
     def take_pixels(self, picture: Picture) -> bool:
-        """Count a picture's pixels before it is decoded; answers whether there are so many left."""
+        """Count a picture's pixels before it is decoded; returns whether the import may still decode it."""
         self._pixels -= picture.width * picture.height
         return self._pixels >= 0
 
@@ -48,7 +48,7 @@ class Pictures:
         self.files: dict[str, bytes] = {}
 
     def add(self, data: bytes, wish: str, place: str) -> str:
-        """Take a picture in; answers its name. Raises FormatError at `place` if it is none, or too large."""
+        """Add a picture; returns its name. Raises FormatError at `place` if it is none, or too large."""
         kind = probe(data, place).kind
         for name, known in self.files.items():
             if known == data:

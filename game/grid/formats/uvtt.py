@@ -8,50 +8,66 @@ import base64
 import binascii
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Final
 
 import orjson
 
-from game.grid.document import Limits, size
+from game.grid.document import EMPTY, Limits, size
 from game.grid.formats.imported import Document, FormatError, ImportedMap, Notes
-from game.grid.formats.pictures import probe
+from game.grid.formats.outlines import Line, outlines
+from game.grid.formats.pictures import MAX_SIDE, probe
 from game.grid.formats.strict import Node, kept
 from game.grid.formats.uploads import Pictures, Uploads
+from game.grid.geometry import HEXES, extent
 
 Json = dict[str, Any]
 Point = tuple[float, float]
-Line = tuple[float, float, float, float]
 
 PIXELS_PER_CELL: Final = 70
 """For a map without a picture; what virtual tabletops take for a cell where nothing is said."""
 DIGITS: Final = 6
 """Decimals of a coordinate, as Dungeondraft writes them."""
+MAX_OUTLINES: Final = 100_000
+"""Lines around cells that block sight; more than any program could use."""
 _LINES: Final = ("line_of_sight", "objects_line_of_sight")
 _WHITE: Final = "ffffffff"
 
 
 def read_uvtt(root: Node, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
-    """A Universal VTT file as grid data, its coordinates counted from `map_origin`. Raises FormatError."""
+    """A Universal VTT file as grid data, its coordinates counted from `map_origin`.
+
+    A wall, portal, light or picture that cannot be read is left out with a warning. Raises FormatError.
+    """
     notes = uploads.notes
     resolution = root["resolution"]
     area = resolution["map_size"]
     width, height = (_side(area, key, limits) for key in ("x", "y"))
     origin = _point(resolution["map_origin"]) if "map_origin" in resolution else (0, 0)
-    if not float(area.number("x")).is_integer() or not float(area.number("y")).is_integer():
+    stated = area.number("x"), area.number("y")
+    if stated != (width, height):
         notes.add("SIZE_ROUNDED", area.place, f"The size was rounded up to {width} x {height} cells.")
     pictures = Pictures()
     document: Document = {"width": width, "height": height, "grid_type": "square"}
     if "image" in root:
-        image = root["image"]
-        asset = pictures.add(_picture(image), name, image.place)
-        document["background"] = {"asset_id": asset, "x": 0, "y": 0, "width": width, "height": height}
+        with notes.skipping("PICTURE_REFUSED"):
+            asset = pictures.add(_picture(root["image"]), name, "image")
+            # The picture is as large as the file says, also where our cells go on beyond it.
+            box = {"x": 0, "y": 0, "width": stated[0], "height": stated[1]}
+            document["background"] = {"asset_id": asset, **box}
     else:
         notes.add("PICTURE_MISSING", "image", "The file has no picture.")
-    walls = [wall for key in _LINES for wall in _walls(root, key, origin)]
-    doors = [_door(portal, index, origin) for index, portal in enumerate(root.list_of("portals"))]
-    lights = [_light(light, origin) for light in root.list_of("lights")]
-    things = {"walls": walls, "doors": doors, "lights": lights}
+    things: dict[str, list[Json]] = {
+        "walls": [wall for key in _LINES for wall in _walls(root, key, origin, notes)],
+        "doors": [],
+        "lights": [],
+    }
+    for index, portal in enumerate(root.parts("portals", "PORTAL_UNREADABLE", notes)):
+        with notes.skipping("PORTAL_UNREADABLE"):
+            things["doors"].append(_door(portal, index, origin))
+    for light in root.parts("lights", "LIGHT_UNREADABLE", notes):
+        with notes.skipping("LIGHT_UNREADABLE"):
+            things["lights"].append(_light(light, origin))
     document |= {key: value for key, value in things.items() if value}
     without = ("image", "portals", "lights", *_LINES)
     rest = {key: value for key, value in root.value.items() if key not in without}
@@ -82,24 +98,18 @@ def _picture(image: Node) -> bytes:
         raise image.fail("is not base64") from None
 
 
-def _walls(root: Node, key: str, origin: Point) -> Iterator[Json]:
+def _walls(root: Node, key: str, origin: Point, notes: Notes) -> Iterator[Json]:
     lines = root.value.get(key)
-    if lines is None:
+    if lines is not None and not isinstance(lines, list):
+        notes.add("WALL_UNREADABLE", key, "This must be a list; it was left out.")
         return
-    if not isinstance(lines, list):
-        raise FormatError(key, "must be a list")
-    for index in range(len(lines)):
-        holder = Node({f"{key}[{index}]": lines[index]})
-        points = [_point(point, origin) for point in holder.list_of(f"{key}[{index}]")]
+    for index in range(len(lines or ())):
+        place = f"{key}[{index}]"
+        points: list[Point] = []
+        with notes.skipping("WALL_UNREADABLE"):
+            points = [_point(point, origin) for point in Node({place: lines[index]}).list_of(place)]
         for (x1, y1), (x2, y2) in pairwise(points):
-            wall: Json = {
-                "x1": x1,
-                "y1": y1,
-                "x2": x2,
-                "y2": y2,
-                "blocks_movement": True,
-                "blocks_sight": True,
-            }
+            wall: Json = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "blocks_movement": True, "blocks_sight": True}
             if key == "objects_line_of_sight":
                 wall["uvtt"] = {"object": True}
             yield wall
@@ -145,37 +155,69 @@ def _light(node: Node, origin: Point) -> Json:
     return light
 
 
-def write_uvtt(document: Document, picture: bytes | None, notes: Notes) -> bytes:
-    """Grid data as Universal VTT. Takes a valid document, and its picture: the background or a drawing of it.
-
-    Cells that block sight become lines around them, since the format has no cells.
-    """
+def whole_background(document: Document, picture: bytes | None) -> bytes | None:
+    """The background's picture if it shows all that Universal VTT would: it covers just the map, without cells."""
     width, height = size(document)
+    box = _background_box(document)
+    covers = box[:2] == (0, 0) and (math.ceil(box[2]), math.ceil(box[3])) == (width, height)
+    layers = (layer for layer in document.get("layers", ()) if layer.get("visible", True))
+    has_cells = any(row.strip(EMPTY) for layer in layers for row in layer.get("rows", ()))
+    return picture if covers and not has_cells else None
+
+
+def _background_box(document: Document) -> tuple[float, float, float, float]:
+    background, (width, height) = document.get("background", {}), size(document)
+    usual = {"x": 0, "y": 0, "width": width, "height": height}
+    x, y, across, down = (background.get(key, value) for key, value in usual.items())
+    return x, y, across, down
+
+
+def drawn(document: Document) -> Document:
+    """The part of a map that goes into its picture for Universal VTT: cells and background, on a flat grid.
+
+    An isometric map is drawn as the square one that it is, and without its slanted background.
+    """
+    without = {"entities", "walls", "doors", "lights"}
+    if document.get("grid_type") == "isometric":
+        without |= {"grid_type", "background"}
+    return {key: value for key, value in document.items() if key not in without}
+
+
+def write_uvtt(document: Document, background: bytes | None, drawing: bytes | None, notes: Notes) -> bytes:
+    """Grid data as Universal VTT.
+
+    Takes a valid document, and its picture: the background's, where `whole_background` says so, or else a drawing
+    of what `drawn` gives. Cells that block sight become lines around them, since the format has no cells.
+    """
     rest = document.get("uvtt")
     rest = dict(rest) if isinstance(rest, dict) else {}
     resolution = rest.pop("resolution", None)
     resolution = dict(resolution) if isinstance(resolution, dict) else {}
     origin = _kept_origin(resolution)
-    pixels = PIXELS_PER_CELL
-    if picture:
-        header = probe(picture, "background")
-        pixels = max(1, round(header.width / width)) if width else pixels
-    else:
+    across, down = _background_box(document)[2:] if background else _written_size(document, resolution)
+    picture = background or drawing
+    pixels = _kept_pixels(resolution)
+    if picture and across:
+        pixels = max(1, round(probe(picture, "background").width / across))
+    if not picture:
         notes.add("PICTURE_LOST", "background", "No picture was written: many virtual tabletops ask for one.")
     walls = [wall for wall in document.get("walls", []) if wall.get("blocks_sight", True)]
-    if len(walls) < len(document.get("walls", [])):
-        notes.add("WALLS_LOST", "walls", "Walls that do not block sight have no place in Universal VTT.")
-    outline = list(_outline(document, width, height))
+    _note_losses(document, len(walls), notes)
+    outline = list(islice(outlines(document), MAX_OUTLINES + 1))
+    if len(outline) > MAX_OUTLINES:
+        notes.add("WALLS_LOST", "layers", f"Of the lines around cells, {MAX_OUTLINES} were written.")
     result: Json = {
         "format": 0.3,
         **rest,
         "resolution": {
             **resolution,
             "map_origin": {"x": origin[0], "y": origin[1]},
-            "map_size": _written_size(resolution, width, height),
+            "map_size": {"x": across, "y": down},
             "pixels_per_grid": pixels,
         },
-        _LINES[0]: _lines([_ends_of(wall) for wall in walls if not _is_object(wall)] + outline, origin),
+        _LINES[0]: _lines(
+            [_ends_of(wall) for wall in walls if not _is_object(wall)] + outline[:MAX_OUTLINES], origin
+        ),
         _LINES[1]: _lines([_ends_of(wall) for wall in walls if _is_object(wall)], origin),
         "portals": [_portal(door, origin) for door in document.get("doors", [])],
         "lights": [_written_light(light, origin) for light in document.get("lights", [])],
@@ -183,10 +225,20 @@ def write_uvtt(document: Document, picture: bytes | None, notes: Notes) -> bytes
     result.setdefault("environment", {"baked_lighting": False, "ambient_light": _WHITE})
     if picture:
         result["image"] = base64.b64encode(picture).decode()
-    for key, name in (("layers", "cells"), ("entities", "entities")):
-        if document.get(key):
-            notes.add(f"{key.upper()}_LOST", key, f"Universal VTT has no {name}; they are only in the picture.")
     return orjson.dumps(result, option=orjson.OPT_INDENT_2)
+
+
+def _note_losses(document: Document, walls: int, notes: Notes) -> None:
+    if walls < len(document.get("walls", [])):
+        notes.add("WALLS_LOST", "walls", "Walls that do not block sight have no place in Universal VTT.")
+    if any(door.get("state") == "locked" or door.get("secret") is True for door in document.get("doors", ())):
+        notes.add("DOORS_CHANGED", "doors", "In Universal VTT a door is open or closed, not locked or secret.")
+    if document.get("grid_type", "square") not in ("square", "none"):
+        notes.add("GRID_LOST", "grid_type", "Universal VTT has square cells only.")
+    for key, name in (("layers", "cells"), ("entities", "entities"), ("properties", "properties")):
+        if document.get(key):
+            where = "; they are only in the picture" if key == "layers" else ""
+            notes.add(f"{key.upper()}_LOST", key, f"Universal VTT has no {name}{where}.")
 
 
 def _kept_origin(resolution: Json) -> Point:
@@ -196,15 +248,29 @@ def _kept_origin(resolution: Json) -> Point:
         return 0, 0
 
 
-def _written_size(resolution: Json, width: int, height: int) -> Json:
-    """The size that the file said, where it still is the map's: it may have had fractions of a cell."""
+def _kept_pixels(resolution: Json) -> int:
+    try:
+        return Node(resolution).integer("pixels_per_grid", 1, MAX_SIDE)
+    except FormatError:
+        return PIXELS_PER_CELL
+
+
+def _written_size(document: Document, resolution: Json) -> Point:
+    """The size that the file said, where it still is the map's: it may have had fractions of a cell.
+
+    Otherwise that of the picture: of hexes, more than there are columns.
+    """
+    width, height = size(document)
     try:
         area = Node(resolution)["map_size"]
         if (math.ceil(area.number("x")), math.ceil(area.number("y"))) == (width, height):
-            return {"x": area.number("x"), "y": area.number("y")}
+            return area.number("x"), area.number("y")
     except FormatError:
         pass
-    return {"x": width, "y": height}
+    if document.get("grid_type") in HEXES:
+        across, down = extent(document["grid_type"], width, height)
+        return round(across, DIGITS), round(down, DIGITS)
+    return width, height
 
 
 def _ends_of(thing: Mapping[str, Any]) -> Line:
@@ -230,39 +296,6 @@ def _lines(walls: Iterable[Line], origin: Point) -> list[list[Json]]:
         lines[-1].append(_xy(x2, y2, origin))
         end = x2, y2
     return lines
-
-
-def _outline(document: Document, width: int, height: int) -> Iterator[Line]:
-    """The lines between cells that block sight and cells that do not, joined along rows and columns."""
-    blocking = {entry["symbol"] for entry in document.get("legend", []) if entry.get("blocks_sight") is True}
-    blocked = [bytearray(width) for _ in range(height)]
-    for layer in document.get("layers", []):
-        for y, row in enumerate(layer.get("rows", []) if blocking else []):
-            if not blocking.isdisjoint(row):
-                for x, symbol in enumerate(row):
-                    blocked[y][x] |= symbol in blocking
-    for y in range(1, height):
-        above, below = blocked[y - 1], blocked[y]
-        if above != below:
-            yield from ((x1, y, x2, y) for x1, x2 in _runs(a != b for a, b in zip(above, below, strict=True)))
-    columns = [bytes(column) for column in zip(*blocked, strict=True)] if any(map(any, blocked)) else []
-    for x, (left, right) in enumerate(pairwise(columns), 1):
-        if left != right:
-            yield from ((x, y1, x, y2) for y1, y2 in _runs(a != b for a, b in zip(left, right, strict=True)))
-
-
-def _runs(flags: Iterable[bool]) -> Iterator[tuple[int, int]]:
-    """The stretches of true flags: (first, one past the last)."""
-    start = None
-    index = -1
-    for index, flag in enumerate(flags):
-        if flag and start is None:
-            start = index
-        elif not flag and start is not None:
-            yield start, index
-            start = None
-    if start is not None:
-        yield start, index + 1
 
 
 def _about(thing: Mapping[str, Any]) -> Json:

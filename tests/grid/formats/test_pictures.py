@@ -60,11 +60,17 @@ class TestAverageColors:
 
     def test_does_not_count_clear_pixels(self) -> None:
         picture = png(4, 2, "#ff0000ff", "#00ff0000")
-        assert average_colors(picture, [(0, 0, 4, 2), (2, 0, 2, 2)], "here") == ["#ff0000", None]
-        assert average_colors(png(4, 2, "#ff0000", "#ff00ff"), [(2, 0, 2, 2)], "here", "#ff00ff") == [None]
+        assert average_colors(picture, [(0, 0, 4, 2), (2, 0, 2, 2)], "here") == ["#ff0000", "#00000000"]
+        assert average_colors(png(4, 2, "#ff0000", "#ff00ff"), [(2, 0, 2, 2)], "here", "#ff00ff") == ["#00000000"]
 
     def test_leaves_a_mostly_clear_tile_clear(self) -> None:
         assert average_colors(png(2, 2, "#00000040"), [(0, 0, 2, 2)], "here") == ["#00000040"]
+
+    def test_counts_the_opacity_within_the_shape_of_a_cell(self) -> None:
+        picture = png(4, 2, "#ff000000", "#00ff00ff")
+        left, right = ([(x, -2), (x + 1, -2), (x + 1, -1), (x, -1)] for x in (0, 2))
+        assert average_colors(picture, [(0, 0, 4, 2)], "here", shape=left) == ["#00ff0000"]
+        assert average_colors(picture, [(0, 0, 4, 2)], "here", shape=right) == ["#00ff00"]
 
     def test_refuses_a_picture_that_breaks_off(self) -> None:
         with pytest.raises(FormatError, match="broken"):

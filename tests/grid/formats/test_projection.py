@@ -27,7 +27,7 @@ class TestToCells:
     @pytest.mark.parametrize("projection", ALL)
     @given(x=COORDINATES, y=COORDINATES)
     def test_is_undone_by_to_pixels(self, projection: Projection, x: int, y: int) -> None:
-        assert projection.to_cells(*projection.to_pixels(x, y)) == pytest.approx((x, y))
+        assert projection.to_point(*projection.to_pixels(x, y)) == pytest.approx((x, y))
 
 
 class TestCenter:

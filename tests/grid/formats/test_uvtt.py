@@ -70,13 +70,6 @@ class TestRead:
             ({"resolution": {}}, "resolution.map_size"),
             ({"resolution": {"map_size": {"x": 50_000, "y": 1}}}, "resolution.map_size.x"),
             ({"resolution": 3}, "resolution"),
-            ({"line_of_sight": 3}, "line_of_sight"),
-            ({"line_of_sight": [[{"x": 1}]]}, "line_of_sight[0][0].y"),
-            ({"line_of_sight": [[{"x": 1, "y": "2"}]]}, "line_of_sight[0][0].y"),
-            ({"portals": [{"bounds": []}]}, "portals[0].bounds"),
-            ({"lights": [{}]}, "lights[0].position"),
-            ({"image": "not base64!"}, "image"),
-            ({"image": base64.b64encode(b"GIF89a").decode()}, "image"),
             ({"line_of_sight": [[{"x": n, "y": 0} for n in range(10_002)]]}, "walls"),
         ],
     )
@@ -85,10 +78,33 @@ class TestRead:
             read(cellar(**changes))
         assert caught.value.place == place
 
+    @pytest.mark.parametrize(
+        ("changes", "code", "place"),
+        [
+            ({"line_of_sight": 3}, "WALL_UNREADABLE", "line_of_sight"),
+            ({"line_of_sight": [3]}, "WALL_UNREADABLE", "line_of_sight[0]"),
+            ({"line_of_sight": [[{"x": 1}]]}, "WALL_UNREADABLE", "line_of_sight[0][0].y"),
+            ({"line_of_sight": [[{"x": 1, "y": "2"}]]}, "WALL_UNREADABLE", "line_of_sight[0][0].y"),
+            ({"portals": {}}, "PORTAL_UNREADABLE", "portals"),
+            ({"portals": [{"bounds": []}]}, "PORTAL_UNREADABLE", "portals[0].bounds"),
+            ({"portals": [{"position": {"x": 1, "y": 1}}]}, "PORTAL_UNREADABLE", "portals[0].bounds"),
+            ({"lights": [{}]}, "LIGHT_UNREADABLE", "lights[0].position"),
+            ({"lights": ["on"]}, "LIGHT_UNREADABLE", "lights[0]"),
+            ({"image": "not base64!"}, "PICTURE_REFUSED", "image"),
+            ({"image": base64.b64encode(b"GIF89a").decode()}, "PICTURE_REFUSED", "image"),
+            ({"image": ["a.png"]}, "PICTURE_REFUSED", "image"),
+        ],
+    )
+    def test_leaves_out_a_part_that_is_broken_with_a_warning(self, changes: Any, code: str, place: str) -> None:
+        made = formats.read({"cellar.dd2vtt": cellar(**changes)})
+        assert [(each.code, each.place) for each in made.warnings if each.code == code] == [(code, place)]
+        assert made.maps[0].grid_data["width"] == 4
+
     def test_refuses_a_huge_picture_by_its_header(self) -> None:
         header = png(1, 1, "red")[:16] + (50_000).to_bytes(4) * 2
-        with pytest.raises(FormatError, match="50000 x 50000"):
-            read(cellar(image=base64.b64encode(header).decode()))
+        made = formats.read({"cellar.dd2vtt": cellar(image=base64.b64encode(header).decode())})
+        assert "background" not in made.maps[0].grid_data
+        assert "50000 x 50000" in next(each.message for each in made.warnings if each.code == "PICTURE_REFUSED")
 
 
 class TestWrite:
