@@ -99,15 +99,15 @@ def _picture(image: Node) -> bytes:
 
 
 def _walls(root: Node, key: str, origin: Point, notes: Notes) -> Iterator[Json]:
-    lines = root.value.get(key)
-    if lines is not None and not isinstance(lines, list):
+    lines: Any = [] if root.value.get(key) is None else root.value[key]
+    if not isinstance(lines, list):
         notes.add("WALL_UNREADABLE", key, "This must be a list; it was left out.")
         return
-    for index in range(len(lines or ())):
+    for index, line in enumerate(lines):
         place = f"{key}[{index}]"
         points: list[Point] = []
         with notes.skipping("WALL_UNREADABLE"):
-            points = [_point(point, origin) for point in Node({place: lines[index]}).list_of(place)]
+            points = [_point(point, origin) for point in Node({place: line}).list_of(place)]
         for (x1, y1), (x2, y2) in pairwise(points):
             wall: Json = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "blocks_movement": True, "blocks_sight": True}
             if key == "objects_line_of_sight":
