@@ -1,8 +1,10 @@
 """The admin's own database session: it shows and changes only what is the logged-in person's. Closed by default.
 
 SQLAdmin asks the database in many places. So the rule does not stand in its views but in the session that they all
-share: every statement gets the criteria of RULES for every model, and nothing is flushed that is somebody else's.
-Nobody logged in, or a model without a rule: no rows.
+share: every statement gets the criteria of SHOWN for every model, and nothing is flushed outside of the universes
+that the person runs. Nobody logged in, or a model without a rule: no rows. Which universes these are is asked of
+the table of members, as everywhere (`game.universes.access`); what may be done in them, of `game.permissions`, by
+the queries that write.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +24,9 @@ from game.assets.models import Asset
 from game.core.errors import NotFound
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
-from game.universes.models import Universe
+from game.permissions import GAME_MASTERS
+from game.universes.access import SUPERUSERS_FIRST
+from game.universes.models import Member, Universe
 
 PERSON: ContextVar[User | None] = ContextVar("person", default=None)
 """Who is logged in to the admin; set anew for each request, by `admin.guard`."""
@@ -48,17 +52,24 @@ def is_superuser() -> bool:
     return user is not None and user.is_superuser
 
 
-def _in_own_universe(model: Any, user_id: UUID) -> ColumnElement[bool]:
+def _runs(universe_id: Any, user_id: UUID) -> ColumnElement[bool]:
+    """That a user is a game master of a universe."""
     # The table, not the model: the model would get its criteria inside of these again.
-    universe = inspect(Universe).local_table
-    own: ColumnElement[bool] = model.universe_id.in_(select(universe.c.id).where(universe.c.owner_id == user_id))
-    return own
+    member = inspect(Member).local_table
+    own = select(member.c.universe_id).where(member.c.user_id == user_id, member.c.role.in_([*GAME_MASTERS]))
+    condition: ColumnElement[bool] = universe_id.in_(own)
+    return condition
 
 
-RULES: Mapping[type[SQLModel], Rule] = {
+def _in_own_universe(model: Any, user_id: UUID) -> ColumnElement[bool]:
+    return _runs(model.universe_id, user_id)
+
+
+SHOWN: Mapping[type[SQLModel], Rule] = {
     User: lambda model, user_id: model.id == user_id,
     AuthSession: lambda model, user_id: false(),
-    Universe: lambda model, user_id: model.owner_id == user_id,
+    Universe: lambda model, user_id: _runs(model.id, user_id),
+    Member: _in_own_universe,
     Map: _in_own_universe,
     MapChunk: _in_own_universe,
     Asset: _in_own_universe,
@@ -68,9 +79,9 @@ RULES: Mapping[type[SQLModel], Rule] = {
 
 
 def _criteria(model: type[Any], user: User | None) -> Any:
-    if user is None or model not in RULES:
+    if user is None or model not in SHOWN:
         return false()
-    return true() if user.is_superuser else RULES[model](model, user.id)
+    return true() if user.is_superuser else SHOWN[model](model, user.id)
 
 
 class ScopedSession(Session):
@@ -87,7 +98,7 @@ def _scope(state: ORMExecuteState) -> None:
     user = PERSON.get()
     if state.is_insert or state.is_update:
         # The criteria say which rows are found, not what is written into them.
-        raise RuntimeError("the admin makes and changes rows as objects: then the flush sees whose they are")
+        raise RuntimeError("the admin creates and changes rows as objects: then the flush sees whose they are")
     if state.is_select or state.is_delete:
         if not state.is_orm_statement or _bare_tables(state.statement):
             raise RuntimeError("the admin reads and writes through models: tables alone are not scoped")
@@ -120,21 +131,31 @@ def _refuse_foreign(session: Session, _: UOWTransaction, __: Any) -> None:
     """
     user = PERSON.get()
     for row in (*session.new, *session.dirty, *session.deleted):
-        if user is None or type(row) not in RULES:
+        if user is None or type(row) not in SHOWN:
             raise NotFound
         if not user.is_superuser and not _is_own(session, row, user):
             raise NotFound
 
 
 def _is_own(session: Session, row: Any, user: User) -> bool:
+    """Whether a row is, and stays, in universes that the user runs."""
+    created: set[UUID] = session.info.setdefault("created", set())
     if isinstance(row, Universe):
-        return _old_and_new(row, "owner_id") == {user.id}
-    if isinstance(row, Map | MapChunk | Asset):
+        if _old_and_new(row, "owner_id") != {row.owner_id} or (row in session.new and row.owner_id != user.id):
+            return False
+        if row in session.new:
+            # Its first member comes in a flush of its own.
+            created.add(row.id)
+        homes = {row.id}
+    elif isinstance(row, Member | Map | MapChunk | Asset):
         homes = _old_and_new(row, "universe_id")
-        with session.no_autoflush:
-            found = session.scalars(select(col(Universe.id)).where(col(Universe.id).in_(homes))).all()
-        return set(found) == homes
-    return False
+    else:
+        return False
+    if homes <= created:
+        return True
+    with session.no_autoflush:
+        found = session.scalars(select(col(Universe.id)).where(col(Universe.id).in_(homes))).all()
+    return set(found) == homes
 
 
 def _old_and_new(row: Any, name: str) -> set[UUID]:
@@ -151,4 +172,4 @@ class ScopedSessions(async_sessionmaker[AsyncSession]):
 
     def __call__(self, **options: Any) -> AsyncSession:
         """A new session."""
-        return super().__call__(bind=self._app.state.database.engine, **options)
+        return super().__call__(bind=self._app.state.database.engine, info={SUPERUSERS_FIRST: True}, **options)

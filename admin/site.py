@@ -26,7 +26,7 @@ from admin.forms import InvalidForm
 from admin.guard import Guard, problem_for
 from admin.scope import PERSON, ScopedSessions, is_superuser
 from admin.views import VIEWS
-from admin.views.base import Count, View, counted, link
+from admin.views.base import Count, View, counted, identifier, link
 from admin.views.events import EventView, recent
 from game.accounts.models import AuthSession, User
 from game.core import static, webpages
@@ -81,6 +81,7 @@ class Site(Admin):
             "person": PERSON.get,
             "is_superuser": is_superuser,
             "link": link,
+            "get_object_identifier": identifier,
             "static": static.address,
             "BASE": BASE,
             **labels.GLOBALS,

@@ -29,6 +29,8 @@ _FILL = f"""
     INSERT INTO universe (id, owner_id, name, description)
     SELECT uuidv7(), a.id, 'World ' || n, '{_TEXT}' FROM generate_series(1, {UNIVERSES_EACH}) n, account a;
 
+    INSERT INTO member (universe_id, user_id, role) SELECT id, owner_id, 'owner' FROM universe;
+
     INSERT INTO map (id, universe_id, name, description, grid_data, width, height)
     SELECT uuidv7(), u.id, 'Map of ' || u.name, '{_TEXT}', s.frame, 64, 64
     FROM (SELECT id, name, row_number() OVER (ORDER BY id) AS n FROM universe LIMIT %(maps)s) u
@@ -42,7 +44,7 @@ _DOCUMENTS = """
     CREATE TABLE bench_map AS
     SELECT m.id, m.universe_id, m.name, m.description,
         jsonb_set(grid_data, '{layers,0,rows}', c.rows) AS grid_data, m.version, m.created_at, m.updated_at
-    FROM map m JOIN map_chunk c ON c.map_id = m.id ORDER BY m.id;
+    FROM map m JOIN map_chunk c ON c.universe_id = m.universe_id AND c.map_id = m.id ORDER BY m.id;
     ALTER TABLE bench_map ADD PRIMARY KEY (id);
     CREATE INDEX ON bench_map (universe_id, id);
 """

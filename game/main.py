@@ -35,6 +35,7 @@ from game.core.metrics import Metrics
 from game.core.openapi import tidy
 from game.core.settings import Settings
 from game.editing.router import router as editing
+from game.events.cursors import Cursors
 from game.exchange.router import map_files, universe_files
 from game.maps.router import router as maps
 from game.play.router import router as play
@@ -177,6 +178,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.secret = settings.secret()
     state.tokens = AccessTokens(state.secret)
     state.refresh_tokens = RefreshTokens(state.secret)
+    state.cursors = Cursors(state.secret)
 
     errors.install(app)
 

@@ -101,7 +101,7 @@ async def _load_universe(session: AsyncSession, owner: User) -> None:
     if (await session.execute(select(col(Universe.id)).limit(1))).first() is not None:
         return
     fields, documents = content()
-    universe = await universes.create(session, owner, fields)
+    home = await universes.create(session, owner, fields)
     for one in documents:
         check(one["grid_data"])
-        await maps.create(session, owner, universe, one)
+        await maps.create(session, home, one)

@@ -1,15 +1,11 @@
-"""Who may do what: every operation of the OpenAPI document as everybody, against the RULES of its domain's policy.
+"""Who may do what: every operation of the OpenAPI document as everybody, against the table of `game.permissions`.
 
-An operation without a row in the RULES of a `policy.py` (or of `game.core.health`) fails here, and so does a row
-without an operation. A new operation is called with its documented example; where that is not enough, PREPARED
-says how.
+An operation without a row in the table fails here, and so does a row without an operation. A new operation is
+called with its documented example; where that is not enough, PREPARED says how.
 """
 
 import base64
-import importlib
-import inspect
 import io
-import pkgutil
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -21,15 +17,12 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-import game
-from game.accounts.models import User
-from game.core import health
 from game.core.ids import uuid7
 from game.core.openapi import operations
 from game.core.settings import Settings
 from game.main import create_app
 from game.maps.models import GRID_EXAMPLE
-from game.universes.models import Universe
+from game.permissions import PERMISSIONS, Role, may
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
 _DOCUMENT = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40))).openapi()  # type: ignore[call-arg]
@@ -38,38 +31,17 @@ OPERATIONS = {
 }
 
 
-def _policies() -> list[Any]:
-    found = [
-        module.name for module in pkgutil.walk_packages(game.__path__, "game.") if module.name.endswith(".policy")
-    ]
-    return [health, *map(importlib.import_module, found)]
+class TestTable:
+    def test_every_operation_has_a_row(self) -> None:
+        assert OPERATIONS.keys() - PERMISSIONS.keys() == set(), "say in game/permissions.py who may do this"
 
-
-RULES = {name: rule for policy in _policies() for name, rule in policy.RULES.items()}
-
-
-class TestRules:
-    def test_every_operation_has_one(self) -> None:
-        assert OPERATIONS.keys() - RULES.keys() == set(), "say in policy.py who may do this"
-
-    def test_every_rule_has_an_operation(self) -> None:
-        assert RULES.keys() - OPERATIONS.keys() == set()
-
-    def test_no_operation_has_two(self) -> None:
-        assert sum(len(policy.RULES) for policy in _policies()) == len(RULES)
+    def test_every_row_has_an_operation(self) -> None:
+        assert PERMISSIONS.keys() - OPERATIONS.keys() == set()
 
     @pytest.mark.parametrize("name", OPERATIONS)
     def test_the_document_says_which_need_a_log_in(self, name: str) -> None:
         _, _, operation = OPERATIONS[name]
-        assert bool(operation.get("security")) == (not lets_in(name, None, None))
-
-
-def lets_in(name: str, user: User | None, universe: Universe | None) -> bool:
-    """What the rule of an operation says."""
-    rule = RULES.get(name, lambda _: False)
-    if len(inspect.signature(rule).parameters) == 1:
-        return bool(rule(user))
-    return user is not None and bool(rule(user, universe))
+        assert bool(operation.get("security")) == (not may(name, Role.anonymous))
 
 
 class Things(NamedTuple):
@@ -77,6 +49,7 @@ class Things(NamedTuple):
 
     ids: dict[str, str]
     owner: Person
+    member: Person
     refresh_token: str = ""
     bundle: bytes = b""
 
@@ -119,6 +92,7 @@ PREPARED: dict[str, Callable[[Things], dict[str, Any]]] = {
         "json": {"email": f"{uuid7().hex}@example.com", "password": "correct horse battery"}
     },
     "refreshTokens": lambda things: {"json": {"refresh_token": things.refresh_token}},
+    "transferUniverse": lambda things: {"json": {"user_id": things.member.id}},
     "updateUser": lambda _: {"json": {"display_name": "Somebody"}},
     "restoreMap": lambda _: {"json": {"seq": 2}},
     "createAsset": lambda _: {"files": {"file": ("dot.png", io.BytesIO(_png()), "image/png")}},
@@ -168,11 +142,21 @@ ALLOWED = {200, 201, 202, 204, 400, 409}
 
 
 class Crowd(NamedTuple):
-    """Somebody of every kind who has an account."""
+    """Somebody of every kind who has an account. The owner comes last: whoever is refused has changed nothing."""
 
     stranger: Person
+    removed: Person
+    spectator: Person
+    player: Person
+    game_master: Person
     superuser: Person
     owner: Person
+
+
+SPENT = {"deleteUniverse", "deleteMap", "deleteAsset", "transferUniverse"}
+"""After one of them, the next in the crowd would find nothing, or be somebody else."""
+
+ROLES = {"stranger": Role.signed_in, "removed": Role.signed_in}
 
 
 async def _crowd(app: FastAPI, database_url: str) -> Crowd:
@@ -198,11 +182,22 @@ async def crowd(request: Any, app: FastAPI, database_url: str, shared_crowd: Cro
 
 
 @pytest.fixture
-async def things(request: Any, crowd: Crowd, new_person: Callable[..., Awaitable[Person]]) -> Things:
+async def things(
+    request: Any, crowd: Crowd, new_person: Callable[..., Awaitable[Person]], database: asyncpg.Connection
+) -> Things:
     """One of each thing; the owner's, but for the user."""
-    path, _, _ = OPERATIONS[request.node.callspec.params["name"]]
+    return await make_things(request.node.callspec.params["name"], crowd, new_person, database)
+
+
+async def make_things(
+    name: str, crowd: Crowd, new_person: Callable[..., Awaitable[Person]], database: asyncpg.Connection
+) -> Things:
+    path, _, _ = OPERATIONS[name]
     owner = crowd.owner
-    made = await owner.map(grid_data=GRID)
+    made = await owner.map(grid_data=GRID, visibility="members")
+    for role in ("spectator", "player", "game_master"):
+        member = UUID(made["universe_id"]), UUID(getattr(crowd, role).id), role
+        await database.execute("INSERT INTO member VALUES ($1, $2, $3)", *member)
     ids = {"maps": made["id"], "universes": made["universe_id"]}
     if path.startswith("/users/{id}"):
         ids["users"] = (await new_person()).id
@@ -213,10 +208,14 @@ async def things(request: Any, crowd: Crowd, new_person: Callable[..., Awaitable
         file = {"file": ("dot.png", _png(), "image/png")}
         asset = await owner.client.post(f"/universes/{made['universe_id']}/assets", files=file)
         ids["assets"] = asset.json()["id"]
+        # Players see a picture only where something shows it.
+        background = {"asset_id": ids["assets"], "x": 0, "y": 0, "width": 8, "height": 8}
+        edits = [{"op": "update_map", "changes": {"background": background}}]
+        assert (await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": edits})).status_code == 200
     bundle = b""
     if path == "/universes/import":
         bundle = (await owner.client.get(f"/universes/{made['universe_id']}/export")).content
-    return Things(ids, owner, bundle=bundle)
+    return Things(ids, owner, crowd.player, bundle=bundle)
 
 
 async def state(things: Things) -> list[str]:
@@ -235,22 +234,28 @@ class TestMatrix:
     """Anonymous first, the owner last: whoever is refused changes nothing."""
 
     @pytest.mark.parametrize("name", OPERATIONS)
-    async def test_everybody(self, name: str, things: Things, client: httpx2.AsyncClient, crowd: Crowd) -> None:
-        universe = Universe(id=UUID(things.ids["universes"]), owner_id=UUID(crowd.owner.id), name="Somewhere")
-        people: dict[str, tuple[httpx2.AsyncClient, User | None]] = {"anonymous": (client, None)}
-        for role, person in crowd._asdict().items():
-            user = User(id=UUID(person.id), is_superuser=role == "superuser", is_active=True)
-            people[role] = person.client, user
-        for role, (browser, user) in people.items():
+    async def test_everybody(
+        self,
+        name: str,
+        things: Things,
+        client: httpx2.AsyncClient,
+        crowd: Crowd,
+        new_person: Callable[..., Awaitable[Person]],
+        database: asyncpg.Connection,
+    ) -> None:
+        people = {"anonymous": client, **{role: person.client for role, person in crowd._asdict().items()}}
+        for person, browser in people.items():
             before = await state(things)
             answer = await self.send(browser, name, things)
             if answer.status_code == 404:
                 elsewhere = await self.send(browser, name, things.elsewhere())
-                assert comparable(answer) == comparable(elsewhere), role
-            expected = self.expected(name, role, user, universe)
-            assert answer.status_code in expected, (role, answer.status_code, answer.text[:500])
+                assert comparable(answer) == comparable(elsewhere), person
+            role = ROLES.get(person) or Role(person)
+            assert answer.status_code in self.expected(name, role), (person, answer.status_code, answer.text[:500])
             if answer.status_code not in ALLOWED:
-                assert await state(things) == before, role
+                assert await state(things) == before, person
+            elif name in SPENT:
+                things = await make_things(name, crowd, new_person, database)
 
     @staticmethod
     async def send(client: httpx2.AsyncClient, name: str, things: Things) -> httpx2.Response:
@@ -262,22 +267,21 @@ class TestMatrix:
         return await client.request(method, path, **rest)
 
     @staticmethod
-    def expected(name: str, role: str, user: User | None, universe: Universe) -> set[int]:
+    def expected(name: str, role: Role) -> set[int]:
         path, _, _ = OPERATIONS[name]
-        of_accounts = len(inspect.signature(RULES[name]).parameters) == 1
-        if lets_in(name, user, universe):
+        if may(name, role):
             # What everybody may do to their own, such as ending a log-in, nobody may do to somebody else's.
-            own = of_accounts and "{id}" in path and lets_in(name, User(), universe)
-            return {404} if own and role != "owner" else ALLOWED
-        if user is None:
+            own = path.startswith(("/auth", "/users")) and "{id}" in path and may(name, Role.signed_in)
+            return {404} if own and role is not Role.owner else ALLOWED
+        if role is Role.anonymous:
             return {401}
-        return {403} if of_accounts or RULES["readUniverse"](user, universe) else {404}
+        return {404} if role is Role.signed_in and not path.startswith("/users") else {403}
 
 
 class TestBearer:
     """An operation that needs a log-in takes no token of somebody's making."""
 
-    @pytest.mark.parametrize("name", [name for name in OPERATIONS if not lets_in(name, None, None)])
+    @pytest.mark.parametrize("name", [name for name in OPERATIONS if not may(name, Role.anonymous)])
     async def test_forged_tokens(self, name: str, things: Things, client: httpx2.AsyncClient) -> None:
         tokens = things.owner.tokens
         header, payload, signature = tokens["access_token"].split(".")

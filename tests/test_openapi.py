@@ -134,7 +134,9 @@ class TestDocument:
         for name, schema in SCHEMAS.items():
             if name.endswith("Patch"):
                 assert "required" not in schema
-                assert "null" not in json.dumps(schema["properties"])
+                # The party may be on no map: here null says something.
+                own = {field: one for field, one in schema["properties"].items() if field != "active_map_id"}
+                assert "null" not in json.dumps(own)
 
     def test_times_say_that_they_are(self) -> None:
         for schema in SCHEMAS.values():

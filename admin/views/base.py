@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Request
 from sqladmin import ModelView
+from sqladmin.helpers import get_object_identifier
 from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -156,7 +157,11 @@ class View(ModelView):
             NotFound: there is none, or the user may not see it.
         """
         try:
-            statement = self._stmt_by_identifier(pk)
+            # An id is enough, also where the primary key has the universe before it.
+            by_id = getattr(self.model, "id", None)
+            statement = (
+                self._stmt_by_identifier(pk) if by_id is None else select(self.model).where(by_id == UUID(pk))
+            )
         except ValueError:
             raise NotFound from None
         options = [defer(column, raiseload=True) for column in self.deferred]
@@ -212,16 +217,12 @@ class View(ModelView):
         """More variables for the template of the form."""
         return {}
 
-    async def universe_options(
-        self, chosen: UUID | None = None, owner_id: UUID | None = None
-    ) -> list[tuple[str, str]]:
-        """The options of a select of universes, by name: all that the user may see, or those of one owner.
+    async def universe_options(self, chosen: UUID | None = None) -> list[tuple[str, str]]:
+        """The options of a select of universes, by name: all that the user may see.
 
         At most MAX_OPTIONS, and always with the one that is `chosen`: otherwise the form would select another.
         """
         every = select(col(Universe.id), col(Universe.name))
-        if owner_id is not None:
-            every = every.where(col(Universe.owner_id) == owner_id)
         found = await self._run_arbitrary_query(every.order_by(col(Universe.name)).limit(MAX_OPTIONS))
         if chosen is not None and chosen not in {one.id for one in found}:
             found += await self._run_arbitrary_query(every.where(col(Universe.id) == chosen))
@@ -262,6 +263,11 @@ _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Map, Map.name, ("subject_id",)),
     (User, User.display_name, ("owner_id", "actor_id", "user_id")),
 )
+
+
+def identifier(row: Any) -> str:
+    """What names a row in the address of its page: its id, or its whole key."""
+    return str(row.id) if hasattr(row, "id") else str(get_object_identifier(row))
 
 
 def _value(name: str, one: Filter, text: str) -> Any:

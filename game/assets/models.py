@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, func
+from sqlalchemy import CheckConstraint, LargeBinary, PrimaryKeyConstraint, UniqueConstraint, func
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
@@ -15,11 +15,13 @@ class Asset(SQLModel, table=True):
 
     __tablename__ = "asset"
     __table_args__ = (
-        Index("ix_asset_universe_id_id", "universe_id", "id"),
+        PrimaryKeyConstraint("universe_id", "id"),
+        # Looks up the universe of an id.
+        UniqueConstraint("id"),
         CheckConstraint("width > 0 AND height > 0", name="size"),
     )
 
-    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    id: UUID = Field(default_factory=uuid7)
     universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
     name: str = Field(max_length=MAX_NAME)
     media_type: str = Field(max_length=50)

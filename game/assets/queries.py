@@ -1,10 +1,10 @@
-"""The SQL of assets, and the one statement that says which of them a person may read."""
+"""The SQL of assets."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -15,26 +15,53 @@ from game.assets.pictures import Picture
 from game.core import pages
 from game.core.errors import NotFound
 from game.events import queries as events
-from game.universes import queries as universes
+from game.universes import access
+from game.universes.access import Access
 from game.universes.models import Universe
 
+# A picture is there for players while something that they see of a map shows it: its background, an entity, or a
+# legend entry that some cell uses.
+_SHOWN_TO_PLAYERS = text("""
+    SELECT EXISTS (
+        SELECT FROM map m WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND (
+            strpos(m.players_frame::text, :id) > 0
+            OR EXISTS (
+                SELECT FROM generate_series(1, cardinality(m.players_legend), 2) AS entry (n)
+                JOIN map_chunk c ON c.universe_id = :universe_id AND c.map_id = m.id
+                    AND c.layer = ANY (m.players_layers)
+                CROSS JOIN jsonb_array_elements_text(c.rows) AS line
+                WHERE strpos(m.players_legend[entry.n + 1], :id) > 0
+                    AND strpos(line, m.players_legend[entry.n]) > 0
+            )
+        )
+    )
+""")
 
-def readable_by(user: User) -> Select[tuple[Asset]]:
-    """The assets that a user may read: those of the universes that they may read."""
-    ours = universes.readable_by(user).with_only_columns(col(Universe.id))
-    return select(Asset).where(col(Asset.universe_id).in_(ours))
+
+class Found(NamedTuple):
+    """An asset that somebody may read, with their access."""
+
+    asset: Asset
+    access: Access
 
 
-async def get(session: AsyncSession, user: User, asset_id: UUID) -> Asset:
+async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str) -> Found:
     """An asset that the user may read, with its bytes.
 
     Raises:
         NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
     """
-    asset = (await session.execute(readable_by(user).where(col(Asset.id) == asset_id))).scalar_one_or_none()
-    if asset is None:
+    asset = (await session.execute(select(Asset).where(col(Asset.id) == asset_id))).scalar_one_or_none()
+    home = (await access.find(session, user, [asset.universe_id])).get(asset.universe_id) if asset else None
+    if asset is None or home is None:
         raise NotFound
-    return asset
+    if not home.is_game_master:
+        place = {"universe_id": asset.universe_id, "id": str(asset.id)}
+        if not (await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one():
+            raise NotFound
+    home.require(operation)
+    return Found(asset, home)
 
 
 async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery) -> Mapping[str, Any]:
@@ -44,13 +71,11 @@ async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery
     return await pages.page_of(session, statement, Asset, query, searched=[col(Asset.name)])
 
 
-async def create(
-    session: AsyncSession, user: User, universe: Universe, name: str, picture: Picture, data: bytes
-) -> Asset:
+async def create(session: AsyncSession, home: Access, name: str, picture: Picture, data: bytes) -> Asset:
     """A new asset in a locked universe."""
-    asset = Asset(universe_id=universe.id, name=name, data=data, **picture._asdict())
+    asset = Asset(universe_id=home.universe.id, name=name, data=data, **picture._asdict())
     session.add(asset)
-    await _record(session, "asset.created", user, asset)
+    await _record(session, "asset.created", home.user, asset)
     return asset
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, Request, Response, UploadFile
 
 from game.accounts.current import CurrentUser
-from game.assets import policy, queries
+from game.assets import queries
 from game.assets.models import AssetPage, AssetRead
 from game.assets.pictures import PictureError, inspect
 from game.core import pages
@@ -16,7 +16,7 @@ from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unpr
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.models import MAX_NAME
 from game.core.strict_json import StrictRoute
-from game.universes import queries as universes
+from game.universes import access
 
 MAX_UPLOAD = 16 * 2**20
 
@@ -44,8 +44,7 @@ async def create_asset(
     once: Once,
 ) -> Response:
     """Upload a picture for the maps of a universe."""
-    universe = await universes.get(session, user, id)
-    policy.require("createAsset", user, universe)
+    await access.get(session, user, id, "createAsset")
     data = await file.read()
     try:
         picture = await asyncio.to_thread(inspect, data)
@@ -53,8 +52,8 @@ async def create_asset(
         raise InvalidPicture(errors=[FieldError("file", "invalid_picture", str(error))]) from None
 
     async def create() -> Response:
-        home = await universes.get(session, user, id, lock=True)
-        asset = await queries.create(session, user, home, _name(file), picture, data)
+        home = (await access.lock(session, user, {id: "createAsset"}))[id]
+        asset = await queries.create(session, home, _name(file), picture, data)
         shape = AssetRead.of(asset)
         return Response(shape.model_dump_json(), 201, {"Location": shape.url}, media_type="application/json")
 
@@ -70,8 +69,8 @@ def _name(file: UploadFile) -> str:
 @router.get("/universes/{id}/assets", response_model=AssetPage, responses=documented(NotFound, Unprocessable))
 async def list_assets(id: UUID, query: pages.PageParameters, user: CurrentUser, session: Session) -> Any:
     """List the pictures of a universe."""
-    universe = await universes.get(session, user, id)
-    page = await queries.page(session, universe, query)
+    home = await access.get(session, user, id, "listAssets")
+    page = await queries.page(session, home.universe, query)
     return {**page, "items": [AssetRead.of(asset) for asset in page["items"]]}
 
 
@@ -85,8 +84,10 @@ async def list_assets(id: UUID, query: pages.PageParameters, user: CurrentUser, 
 )
 async def read_asset(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
     """Get a picture. It never changes, so a client may keep it."""
-    asset = await queries.get(session, user, id)
-    headers = {"ETag": f'"{asset.id}"', "Cache-Control": "private, max-age=31536000, immutable"}
+    asset, home = await queries.get(session, user, id, "readAsset")
+    # To players a picture may be gone tomorrow: they have to ask each time.
+    kept = "private, max-age=31536000, immutable" if home.is_game_master else "private, no-cache"
+    headers = {"ETag": f'"{asset.id}"', "Cache-Control": kept}
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(asset.data, headers=headers, media_type=asset.media_type)
@@ -95,7 +96,6 @@ async def read_asset(request: Request, id: UUID, user: CurrentUser, session: Ses
 @router.delete("/assets/{id}", status_code=204, responses=documented(Forbidden, NotFound))
 async def delete_asset(id: UUID, user: CurrentUser, session: Session) -> None:
     """Delete a picture. Maps that show it as their background go without."""
-    asset = await queries.get(session, user, id)
-    universe = await universes.get(session, user, asset.universe_id, lock=True)
-    policy.require("deleteAsset", user, universe)
+    asset, home = await queries.get(session, user, id, "deleteAsset")
+    await access.lock(session, user, {home.universe.id: "deleteAsset"})
     await queries.remove(session, user, asset)

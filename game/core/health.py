@@ -1,6 +1,5 @@
 """Whether the server is well: for people, load balancers and Prometheus."""
 
-from collections.abc import Callable, Mapping
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -11,19 +10,6 @@ from game.core.models import Shape
 from game.core.schema import current_revision, head_revision
 
 router = APIRouter(tags=["Server"])
-
-
-def anyone(user: object) -> bool:
-    """Also without an account."""
-    return True
-
-
-RULES: Mapping[str, Callable[[object], bool]] = {
-    "readHealth": anyone,
-    "readReadiness": anyone,
-    "readMetrics": anyone,
-}
-"""Who may do what, as in each domain's `policy.py`."""
 
 
 class Health(Shape):

@@ -24,10 +24,10 @@ _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class HotAnswer(NamedTuple):
-    """The JSON text of an answer, and its version when it is one document."""
+    """The JSON text of an answer, and its version when it is one document (a hash where that is a secret)."""
 
     body: bytes
-    version: int | None = None
+    version: int | str | None = None
 
 
 class HotRead(NamedTuple):

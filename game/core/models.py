@@ -47,9 +47,9 @@ Timestamp = Annotated[
 ]
 
 
-def unset() -> Any:
-    """The default of a PATCH field: may be left out, but not be null."""
-    return Constraint(default_factory=lambda: None)
+def unset(description: str | None = None) -> Any:
+    """The default of a field that may be left out but not be null: of a PATCH, or of an answer to players."""
+    return Constraint(default_factory=lambda: None, description=description)
 
 
 def example(value: dict[str, Any]) -> Any:

@@ -98,10 +98,12 @@ async def page_of(
     query: PageQuery,
     name_column: Any = None,
     searched: Sequence[Any] | None = None,
-) -> Mapping[str, Sequence[Any] | str | None]:
-    """One page of a statement that selects rows of `model`.
+    updated_column: Any = None,
+) -> Mapping[str, Any]:
+    """A page of a statement that selects rows of `model`, and maybe more columns behind them.
 
-    `name_column` is what `sort=name` means and `searched` where `q` looks, if not in name and description.
+    `name_column` and `updated_column` are what `sort=name` and `sort=updated_at` mean, and `searched` where `q`
+    looks, if not in the model's columns. The items are rows of the model, or tuples where there are more columns.
     """
     down = query.sort.startswith("-")
     name = query.sort.removeprefix("-")
@@ -110,6 +112,8 @@ async def page_of(
         column = model.id
     elif name == "name" and name_column is not None:
         column = name_column
+    elif name == "updated_at" and updated_column is not None:
+        column = updated_column
     else:
         column = getattr(model, name)
     if query.q:
@@ -122,13 +126,12 @@ async def page_of(
         statement = statement.where(here < there if down else here > there)
     order = [column, model.id] if name != "created_at" else [model.id]
     statement = statement.order_by(*(one.desc() if down else one for one in order)).limit(query.limit + 1)
-    rows = (await session.execute(statement)).scalars().all()
-    items, more = rows[: query.limit], len(rows) > query.limit
+    rows = [tuple(row) for row in await session.execute(statement.add_columns(column))]
     cursor = None
-    if more:
-        last = items[-1]
-        value = getattr(last, column.key)
+    if len(rows) > query.limit:
+        last, *_, value = rows[query.limit - 1]
         cursor = encode_cursor(query.sort, str(value) if isinstance(value, UUID) else value, last.id)
+    items = [row[:-1] if len(row) > 2 else row[0] for row in rows[: query.limit]]
     return {"items": items, "next_cursor": cursor}
 
 

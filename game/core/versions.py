@@ -18,12 +18,12 @@ class Versioned(Protocol):
     version: int
 
 
-def etag(version: int) -> str:
-    """The ETag of a version."""
+def etag(version: int | str) -> str:
+    """The ETag of a version, or of a document whose version is a secret: then a hash of it."""
     return f'"{version}"'
 
 
-def matches(header: str, version: int) -> bool:
+def matches(header: str, version: int | str) -> bool:
     """Whether an If-Match or If-None-Match header names this version.
 
     Weak tags count as their version: a proxy that compresses may have weakened ours.
@@ -68,7 +68,7 @@ def tagged(response: Response, row: Any) -> Any:
     return row
 
 
-def not_modified(request: Request, version: int) -> Response | None:
+def not_modified(request: Request, version: int | str) -> Response | None:
     """A 304 when the client has this version already, else None."""
     if matches(",".join(request.headers.getlist("if-none-match")), version):
         return Response(status_code=304, headers={"ETag": etag(version)})

@@ -10,7 +10,7 @@ from game.core.coalescer import HotStatement
 from game.core.hot import HotAnswer, HotWrite
 from game.editing.models import MAX_SIZE, EditResult
 from game.grid.chunks import CHUNK, ROWS_MARK
-from game.universes import queries as universes
+from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 _MAX_HOT_CELLS = 256
 
@@ -57,18 +57,19 @@ def _is_plain(cell: dict[str, Any]) -> bool:
 # write is made of these. A map stands in a batch once; of a universe there may be several maps, hence the `turn`.
 _SET_CELLS = f"""
     WITH asked AS MATERIALIZED (
-        SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, q.edits,
+        SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, u.access_version, q.edits,
             q.edits->0->>'layer' AS layer, q.edits->0->'cells' AS cells
         {AUTHENTICATED.format(more_types=", $3::uuid[], $4::jsonb[]", more_names=", id, edits")}
         JOIN map m ON m.id = q.id
-        JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
+        {MEMBER_OF} m.universe_id AND {IS_GAME_MASTER}
+        JOIN universe u ON u.id = mb.universe_id
     ), home AS MATERIALIZED (
-        SELECT u.id, u.owner_id FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+        SELECT u.id, u.access_version FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
         ORDER BY u.id FOR NO KEY UPDATE WAIT
     ), target AS MATERIALIZED (
         SELECT asked.*, m.width, m.height, m.grid_data, m.version
-        -- The owner again: what `asked` read may be from before the wait.
-        FROM home JOIN asked ON asked.universe_id = home.id AND asked.actor_id = home.owner_id
+        -- Where the members changed since `asked` read them, it has to be asked again.
+        FROM home JOIN asked ON asked.universe_id = home.id AND asked.access_version = home.access_version
         JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id
         FOR NO KEY UPDATE OF m WAIT
     ), layered AS MATERIALIZED (
@@ -124,8 +125,8 @@ _SET_CELLS = f"""
         WHERE c.universe_id = painted.universe_id AND c.map_id = painted.map_id
             AND c.layer = painted.layer_key AND c.x = painted.chunk_x AND c.y = painted.chunk_y
     ), bumped AS (
-        UPDATE map m SET version = m.version + 1, updated_at = clock_timestamp() FROM painted
-        WHERE m.id = painted.map_id
+        UPDATE map m SET version = m.version + 1, updated_at = statement_timestamp() FROM painted
+        WHERE m.universe_id = painted.universe_id AND m.id = painted.map_id
         RETURNING m.id, m.version
     ), counted AS (
         UPDATE universe u SET event_seq = u.event_seq + more.count

@@ -7,7 +7,7 @@ from pydantic import Field as Constraint
 from pydantic import WithJsonSchema
 from sqlmodel import Field
 
-from game.core.models import Shape, Timestamp, example
+from game.core.models import Shape, Timestamp, example, unset
 from game.grid.document import DEFAULT_LIMITS
 
 MAX_EDITS = 1000
@@ -112,5 +112,5 @@ class Region(Shape):
     y: int
     width: int
     height: int
-    version: int
+    version: int = unset("The map's version. Not for players.")
     layers: list[RegionLayer]

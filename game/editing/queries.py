@@ -33,6 +33,7 @@ async def apply_steps(session: AsyncSession, row: Map, steps: Steps[Edited], *, 
     if edited.frame is not None:
         row.grid_data = edited.frame
         row.width, row.height = edited.width, edited.height
+        row.publish()
     return edited
 
 

@@ -19,7 +19,8 @@ from game.editing.models import MAX_REGION
 from game.grid.chunks import layer_keys
 from game.grid.chunks import region as cut
 from game.maps import queries as maps
-from game.universes import queries as universes
+from game.maps.players import players_tag
+from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 
 class Question(NamedTuple):
@@ -33,21 +34,25 @@ class Question(NamedTuple):
     layers: str | None
 
 
-_REGION_COLUMNS = """
-    m.version, m.width AS map_width, m.height AS map_height, m.grid_data->'layers' AS layers,
+_REGION_COLUMNS = f"""
+    CASE WHEN {IS_GAME_MASTER} THEN m.version END AS version, m.etag_key,
+    m.width AS map_width, m.height AS map_height,
+    CASE WHEN {IS_GAME_MASTER} THEN m.grid_data ELSE m.players_frame END->'layers' AS layers,
     q.x, q.y, q.width, q.height, q.names,
     ARRAY(
-        SELECT (c.layer, c.x, c.y, c.rows::text) FROM map_chunk c
-        WHERE c.universe_id = m.universe_id AND c.map_id = m.id
+        SELECT concat_ws(' ', c.layer, c.x, c.y, c.rows) FROM map_chunk c
+        WHERE c.universe_id = mb.universe_id AND c.map_id = m.id
             AND c.x BETWEEN q.x / 64 AND (q.x + q.width - 1) / 64
             AND c.y BETWEEN q.y / 64 AND (q.y + q.height - 1) / 64
+            AND ({IS_GAME_MASTER} OR c.layer = ANY (m.players_layers))
     ) AS chunks
 """
 _REGION = text(f"""
     SELECT {_REGION_COLUMNS} FROM map m
+    CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
     CROSS JOIN (SELECT :x ::int AS x, :y ::int AS y, :width ::int AS width, :height ::int AS height,
         cast(:layers AS text) AS names) q
-    WHERE m.id = :map_id
+    WHERE m.universe_id = :universe_id AND m.id = :map_id
 """)
 
 
@@ -58,12 +63,14 @@ async def read(session: AsyncSession, user: User, question: Question) -> Any:
         NotFound: there is none such for this user.
         Unprocessable: the region does not begin on the map.
     """
-    row = await maps.get(session, user, question.map_id)
+    found = await maps.get(session, user, question.map_id, "readRegion")
+    row = found.row
     for name, start, size in (("x", question.x, row.width), ("y", question.y, row.height)):
         if start >= size:
             error = FieldError(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
             raise Unprocessable(errors=[error])
-    return (await session.execute(_REGION, question._asdict())).mappings().one()
+    parameters = {**question._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
+    return (await session.execute(_REGION, parameters)).mappings().one()
 
 
 def render(row: Any) -> HotAnswer:
@@ -73,22 +80,24 @@ def render(row: Any) -> HotAnswer:
     width = min(row["width"], row["map_width"] - row["x"])
     height = min(row["height"], row["map_height"] - row["y"])
     chunks: dict[int, dict[tuple[int, int], list[str]]] = defaultdict(dict)
-    for layer, x, y, rows in row["chunks"]:
+    for layer, x, y, rows in map(maps.chunk_of, row["chunks"]):
         chunks[layer][x, y] = orjson.loads(rows)
     shown = [
         {"name": name, "rows": cut(chunks[key], row["x"], row["y"], width, height)}
         for name, key in layer_keys({"layers": layers}).items()
         if names is None or name in names
     ]
+    version = row["version"]
     body = {
         "x": row["x"],
         "y": row["y"],
         "width": width,
         "height": height,
-        "version": row["version"],
+        **({} if version is None else {"version": version}),
         "layers": shown,
     }
-    return HotAnswer(orjson.dumps(body), row["version"])
+    text = orjson.dumps(body)
+    return HotAnswer(text, players_tag(row["etag_key"], text) if version is None else version)
 
 
 _LONGEST_QUERY = 1000
@@ -122,7 +131,7 @@ REGION = HotRead(
         )
     }
         JOIN map m ON m.id = q.id AND q.x < m.width AND q.y < m.height
-        JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
+        {MEMBER_OF} m.universe_id AND {maps.VISIBLE}
     """),
     _question,
     render,

@@ -27,7 +27,7 @@ from game.core.ids import uuid7
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
-from game.editing import history, hot_edits, policy, queries, region, undoing
+from game.editing import history, hot_edits, queries, region, undoing
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
 from game.editing.undoing import Turn
 from game.events import phrases
@@ -39,6 +39,7 @@ from game.grid.stored import StoredError, check_change
 from game.maps import queries as maps
 from game.maps.history import HistoryBroken, TooLongAgo, rebuilt, record_of
 from game.maps.models import Map, MapRead
+from game.maps.queries import Found
 
 router = APIRouter(prefix="/maps", tags=["Editing"], route_class=StrictRoute, responses=documented(Unauthorized))
 
@@ -71,11 +72,10 @@ class EditOverlapped(Conflict):
     code = "EDIT_OVERLAPPED"
 
 
-async def _to_change(session: Session, operation: str, user: User, id: UUID, if_match: str | None) -> Map:
-    row, universe = await maps.get_to_change(session, user, id)
-    policy.require(operation, user, universe)
-    require_match(if_match, row)
-    return row
+async def _to_change(session: Session, operation: str, user: User, id: UUID, if_match: str | None) -> Found:
+    found = await maps.get_to_change(session, user, id, operation)
+    require_match(if_match, found.row)
+    return found
 
 
 def _result(row: Map, seq: int | None, change: Change) -> Response:
@@ -102,7 +102,7 @@ async def edit_map(
     _name_things(body.edits)
 
     async def apply() -> Response:
-        row = await _to_change(session, "editMap", user, id, if_match)
+        row = (await _to_change(session, "editMap", user, id, if_match)).row
         steps = edits.apply(row.grid_data, row.width, row.height, body.edits, lambda: str(uuid7()))
         try:
             edited = await queries.apply_steps(session, row, steps, large=_cells(body.edits) > _LARGE_EDITS)
@@ -207,7 +207,7 @@ async def undo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfM
     """Undo your last edit of a map, as a new event; 409 where somebody else's later edits overlap it."""
 
     async def undo() -> Response:
-        row = await _to_change(session, "undoEdit", user, id, if_match)
+        row = (await _to_change(session, "undoEdit", user, id, if_match)).row
         done, _ = undoing.stacks(await queries.steps_by(session, row, user))
         if not done:
             raise NothingToUndo
@@ -225,7 +225,7 @@ async def redo_edit(id: UUID, user: CurrentUser, session: Session, if_match: IfM
     """Redo the edit that you undid last, as a new event; 409 where somebody else's later edits overlap it."""
 
     async def redo() -> Response:
-        row = await _to_change(session, "redoEdit", user, id, if_match)
+        row = (await _to_change(session, "redoEdit", user, id, if_match)).row
         _, undone = undoing.stacks(await queries.steps_by(session, row, user))
         if not undone:
             raise NothingToRedo
@@ -245,7 +245,7 @@ async def list_history(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
 ) -> Any:
     """List who changed a map and when, newest first."""
-    row = await maps.get(session, user, id)
+    row = (await maps.get(session, user, id, "listHistory")).row
     events = await history.entries(session, row, cursor or 2**53, limit + 1)
     items = [history.entry(event) for event in events[:limit]]
     return {"items": items, "next_cursor": str(items[-1].seq) if len(events) > limit else None}
@@ -268,10 +268,10 @@ async def restore_map(
     """Restore a map's grid to how it was after an event, as a new event."""
 
     async def restore() -> Response:
-        row = await _to_change(session, "restoreMap", user, id, if_match)
-        past = await rebuilt(computing, user, await record_of(session, row, body.seq))
-        await maps.restore(session, user, row, orjson.loads(past.grid_data), body.seq)
-        document, version = await maps.document(session, user, id)
+        found = await _to_change(session, "restoreMap", user, id, if_match)
+        past = await rebuilt(computing, user, await record_of(session, found.row, body.seq))
+        await maps.restore(session, found, orjson.loads(past.grid_data), body.seq)
+        document, version = await maps.document(session, found)
         return Response(document, headers={"ETag": etag(version)}, media_type="application/json")
 
     # Waits for its turn before it locks anything.
@@ -280,7 +280,12 @@ async def restore_map(
         return await once(user.id, restore)
 
 
-@router.get("/{id}/region", response_model=Region, responses=documented(NotFound, Unprocessable))
+@router.get(
+    "/{id}/region",
+    response_model=Region,
+    response_model_exclude_unset=True,
+    responses=documented(NotFound, Unprocessable),
+)
 @hot(region.REGION)
 async def read_region(
     request: Request,

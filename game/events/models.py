@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, Uuid, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from game.core.models import Shape, Timestamp, instant, now
+from game.core.models import Shape, Timestamp, instant, now, unset
 
 
 class Event(SQLModel, table=True):
@@ -33,22 +33,37 @@ class Event(SQLModel, table=True):
     subject_id: UUID
     payload: dict[str, Any] = Field(sa_type=JSONB)
     before: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    # What others than game masters may be told, None for nothing; and who these are, None for all members.
+    shared: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+    audience: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+
+
+class Epoch(SQLModel, table=True):
+    """One row: a new value after each restore of the database, so that cursors from before are of no use."""
+
+    __tablename__ = "epoch"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: int = Field(default=1, primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
+    epoch: UUID
 
 
 class EventRead(Shape):
     """What happened in a universe."""
 
-    seq: int = Field(description="Counts the universe's events from 1, without gaps.")
+    seq: int = unset("Counts the universe's events from 1, without gaps. Not for players.")
+    cursor: str = Field(description="Continues behind this event; yours alone.")
     kind: str = Field(description="Such as `map.updated`.")
     actor_id: UUID | None = Field(description="Who did it; null for the server itself.")
-    subject_id: UUID = Field(description="The universe or map that it happened to.")
-    payload: dict[str, Any] = Field(description="What changed; depends on the kind.")
+    subject_id: UUID = Field(description="What it happened to: the universe, or something in it.")
+    payload: dict[str, Any] = Field(description="What changed, as far as you may know; depends on the kind.")
     created_at: Timestamp
 
 
 class EventPage(Shape):
-    """Events in order; `next_after` continues, also when there are no more yet."""
+    """Events in order; `next_cursor` continues, also when there are no more yet."""
 
     items: list[EventRead]
-    next_after: int
+    next_cursor: str
+    next_after: int = unset("The last `seq`. Not for players.")

@@ -1,17 +1,20 @@
 """Writing and reading the event log."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, Text, cast, func, select, text
+from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, bindparam, cast, func, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from game.events.models import Event, EventRead
+from game.core.errors import FieldError, Unprocessable
+from game.events.cursors import Cursors
+from game.events.models import Epoch, Event
 
-_MOST_BYTES = 4 * 2**20
+_MAX_BYTES = 4 * 2**20
 """Of payloads in one page, but for its last event."""
 _MAX_DEPTH = 40
 """Of a payload: a request's body, and the levels that an event adds."""
@@ -22,12 +25,12 @@ _RECORD = text("""
     WITH counted AS (
         UPDATE universe SET event_seq = event_seq + 1 WHERE id = :universe_id RETURNING event_seq
     )
-    INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, created_at)
+    INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, audience, shared, created_at)
     SELECT :universe_id, event_seq, :actor_id, :kind, :subject_id,
-        cast(:payload AS jsonb), cast(:before AS jsonb), clock_timestamp()
+        cast(:payload AS jsonb), cast(:before AS jsonb), :audience, cast(:shared AS jsonb), clock_timestamp()
     FROM counted
     RETURNING seq
-""")
+""").bindparams(bindparam("audience", type_=ARRAY(Uuid)))
 
 
 class Subject(Protocol):
@@ -47,8 +50,15 @@ async def record(
     subject: Subject,
     payload: dict[str, Any],
     before: dict[str, Any] | None = None,
+    *,
+    shared: Mapping[str, Any] | None = None,
+    audience: Collection[UUID] | None = None,
 ) -> int:
-    """Add an event to a universe's log, in the transaction of the write it tells of; returns its number."""
+    """Add an event to a universe's log, in the transaction of the write it tells of; returns its number.
+
+    `payload` and `before` are for game masters. `shared` is what others may be told of it, None for nothing, and
+    `audience` who these are, None for all members: it must never have anything in it that they may not see.
+    """
     await session.flush()
     result = await session.execute(
         _RECORD,
@@ -57,11 +67,18 @@ async def record(
             "actor_id": actor_id,
             "kind": kind,
             "subject_id": subject.id,
-            "payload": orjson.dumps(payload).decode(),
-            "before": None if before is None else orjson.dumps(before).decode(),
+            "payload": _json(payload),
+            "before": None if before is None else _json(before),
+            "audience": None if audience is None else list(audience),
+            "shared": None if shared is None else _json(shared),
         },
     )
     return int(result.scalar_one())
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    # The driver's ids are a kind of UUID of their own.
+    return orjson.dumps(value, default=str).decode()
 
 
 def log_of(subject: Subject) -> Select[tuple[Event]]:
@@ -73,27 +90,70 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
     )
 
 
-async def after(session: AsyncSession, universe_id: UUID, seq: int, limit: int) -> Sequence[Mapping[str, Any]]:
-    """The events of a universe that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
+class Reader(NamedTuple):
+    """Somebody who reads a universe's log, and what turns its numbers into cursors of theirs."""
 
-    Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is left out:
-    an event may have come from elsewhere.
+    cursors: Cursors
+    user_id: UUID
+    universe_id: UUID
+    epoch: UUID
+
+    def cursor(self, seq: int) -> str:
+        """The cursor behind event `seq`."""
+        return self.cursors.encrypt(seq, self.user_id, self.universe_id, self.epoch)
+
+    def seq_of(self, cursor: str) -> int:
+        """The number of the event that a cursor of this reader stands behind.
+
+        Raises:
+            Unprocessable: it is not one, is somebody else's, or is older than a restore of the database.
+        """
+        seq = self.cursors.decrypt(cursor, self.user_id, self.universe_id, self.epoch)
+        if seq is None:
+            error = FieldError("cursor", "cursor_invalid", "Not a cursor of yours for this universe's events.")
+            raise Unprocessable(errors=[error])
+        return seq
+
+
+async def reader(session: AsyncSession, cursors: Cursors, user_id: UUID, universe_id: UUID) -> Reader:
+    """A reader of a universe's log."""
+    epoch = (await session.execute(select(col(Epoch.epoch)))).scalar_one()
+    return Reader(cursors, user_id, universe_id, epoch)
+
+
+async def page(
+    session: AsyncSession, reader: Reader, seq: int, limit: int, *, for_game_masters: bool
+) -> dict[str, Any]:
+    """The events that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
+
+    Game masters get every event with its number. Others get those shared with them, with `shared` as the payload.
+    Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is empty: an
+    event may have come from elsewhere.
     """
     columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
-    payload = cast(col(Event.payload), Text)
-    some = (
-        select(*map(col, columns), payload.label("payload"), func.octet_length(payload).label("bytes"))
-        .where(col(Event.universe_id) == universe_id, col(Event.seq) > seq)
-        .order_by(col(Event.seq))
-        .limit(limit)
-        .subquery()
-    )
+    payload = cast(col(Event.payload) if for_game_masters else col(Event.shared), Text)
+    statement = select(*map(col, columns), payload.label("payload"), func.octet_length(payload).label("bytes"))
+    statement = statement.where(col(Event.universe_id) == reader.universe_id, col(Event.seq) > seq)
+    if not for_game_masters:
+        statement = statement.where(shared_with(reader.user_id))
+    some = statement.order_by(col(Event.seq)).limit(limit).subquery()
     ahead = func.sum(some.c.bytes).over(order_by=some.c.seq) - some.c.bytes
     fitting = select(some, ahead.label("ahead")).subquery()
-    shown = [fitting.c[name] for name in EventRead.model_fields]
-    statement = select(*shown).where(fitting.c.ahead < _MOST_BYTES).order_by(fitting.c.seq)
-    rows = (await session.execute(statement)).mappings()
-    return [{**row, "payload": _payload(row["payload"])} for row in rows]
+    ordered = select(fitting).where(fitting.c.ahead < _MAX_BYTES).order_by(fitting.c.seq)
+    items, last = [], seq
+    for row in (await session.execute(ordered)).mappings():
+        last = row["seq"]
+        item = {name: row[name] for name in ("kind", "actor_id", "subject_id", "created_at")}
+        item |= {"payload": _payload(row["payload"]), "cursor": reader.cursor(last)}
+        items.append({**item, "seq": last} if for_game_masters else item)
+    found: dict[str, Any] = {"items": items, "next_cursor": reader.cursor(last)}
+    return {**found, "next_after": last} if for_game_masters else found
+
+
+def shared_with(user_id: UUID) -> ColumnElement[bool]:
+    """That somebody who is no game master may be told of an event."""
+    is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]
+    return and_(col(Event.shared).is_not(None), is_for_them)
 
 
 def _payload(text: str) -> dict[str, Any]:

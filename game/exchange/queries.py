@@ -29,7 +29,9 @@ from game.grid.drawing import PictureTooLarge, Region, draw_png
 from game.grid.formats import Exported, FormatWarning, Imported, ImportedMap, drawn_for, link_pictures, write
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate
+from game.maps.queries import Found
 from game.universes import queries as universes
+from game.universes.access import Access
 from game.universes.models import Universe, UniverseWrite
 
 _EVENTS_AT_ONCE = 500
@@ -37,8 +39,9 @@ _BYTES_AT_ONCE = 4 * 2**20
 _UVTT_PIXELS = 64
 
 
-async def bundle(database: Database, user: User, universe: Universe) -> AsyncIterator[bytes]:
+async def bundle(database: Database, home: Access) -> AsyncIterator[bytes]:
     """A universe as one file, in pieces, as it was at one moment."""
+    universe = home.universe
     writer = Writer()
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
@@ -62,8 +65,9 @@ async def bundle(database: Database, user: User, universe: Universe) -> AsyncIte
         }
         yield writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         for map_id in map_ids:
-            document, _ = await maps.document(session, user, map_id)
-            yield await asyncio.to_thread(writer.add, f"maps/{map_id}.json", document.encode())
+            found = await maps.get(session, home.user, map_id, "exportMap")
+            document, _ = await maps.document(session, found)
+            yield await asyncio.to_thread(writer.add, f"maps/{map_id}.json", document)
         for one in listed:
             data = (await session.execute(select(col(Asset.data)).where(col(Asset.id) == one.id))).scalar_one()
             yield await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
@@ -91,7 +95,7 @@ _LINES = text(f"""
 """)
 
 
-async def unbundle(session: AsyncSession, user: User, data: bytes, progress: Callable[[], None]) -> Universe:
+async def unbundle(session: AsyncSession, user: User, data: bytes, progress: Callable[[], None]) -> Access:
     """Make a universe of the user's from a bundle, with new ids; `progress` is called at each step of the work.
 
     Its history comes along, without the names of who made it: a file could claim anybody's.
@@ -102,9 +106,8 @@ async def unbundle(session: AsyncSession, user: User, data: bytes, progress: Cal
     reader = await asyncio.to_thread(Reader, data)
     manifest = reader.manifest()
     fields = _shaped(UniverseWrite, manifest.get("universe"), f"{MANIFEST}: universe")
-    universe = Universe(owner_id=user.id, **fields.model_dump())
-    session.add(universe)
-    await session.flush()
+    home = await universes.add(session, user, fields.model_dump())
+    universe = home.universe
     ids: dict[str, UUID] = {}
     for index, one in enumerate(_list(manifest, "assets")):
         asset = await asyncio.to_thread(_asset, reader, universe, one, f"{MANIFEST}: assets[{index}]")
@@ -122,8 +125,8 @@ async def unbundle(session: AsyncSession, user: User, data: bytes, progress: Cal
         ids[str(one)] = row.id
         progress()
     await _put_events(session, universe, reader, ids, progress)
-    await universes.record_import(session, user, universe)
-    return universe
+    await universes.record_import(session, home)
+    return home
 
 
 def _list(manifest: dict[str, Any], name: str) -> list[Any]:
@@ -170,7 +173,7 @@ def _document(reader: Reader, universe: Universe, one: Any, place: str) -> dict[
     value = _json(reader, name)
     if not isinstance(value, dict):
         raise BundleError(name, "A map is an object.")
-    body = {key: value[key] for key in ("name", "description", "grid_data") if key in value}
+    body = {key: value[key] for key in ("name", "description", "visibility", "grid_data") if key in value}
     document: dict[str, Any] = _shaped(MapCreate, {**body, "universe_id": str(universe.id)}, name).model_dump()
     try:
         check(document["grid_data"])
@@ -227,8 +230,8 @@ def _event(line: bytes, seq: int, universe: Universe, ids: dict[str, UUID]) -> d
 
 
 async def put_maps(
-    session: AsyncSession, user: User, universe: Universe, imported: Imported, progress: Callable[[], None]
-) -> tuple[list[str], list[FormatWarning]]:
+    session: AsyncSession, home: Access, imported: Imported, progress: Callable[[], None]
+) -> tuple[list[bytes], list[FormatWarning]]:
     """Make the maps of a file in a locked universe; their JSON texts, and warnings for refused pictures."""
     texts, lost = [], []
     for one in imported.maps:
@@ -240,7 +243,7 @@ async def put_maps(
                 lost.append(FormatWarning("PICTURE_REFUSED", name[:100], str(error)))
                 continue
             called = "".join(character for character in name if character.isprintable())[-MAX_NAME:] or "picture"
-            asset = await assets.create(session, user, universe, called, picture, data)
+            asset = await assets.create(session, home, called, picture, data)
             ids[name] = str(asset.id)
             progress()
         fields = {
@@ -248,8 +251,8 @@ async def put_maps(
             "description": one.description[:MAX_DESCRIPTION],
             "grid_data": link_pictures(one.grid_data, ids),
         }
-        row = await maps.create(session, user, universe, fields)
-        texts.append((await maps.document(session, user, row.id))[0])
+        found = await maps.create(session, home, fields)
+        texts.append((await maps.document(session, found)).body)
         progress()
     return texts, lost
 
@@ -271,13 +274,13 @@ def found(one: ImportedMap) -> dict[str, Any]:
     }
 
 
-async def grid_of(session: AsyncSession, user: User, map_id: UUID) -> dict[str, Any]:
-    """The grid data of a map that the user may read.
+async def grid_of(session: AsyncSession, found: Found) -> dict[str, Any]:
+    """The grid data of a map as its reader may see it.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it is gone.
     """
-    text, _ = await maps.document(session, user, map_id)
+    text, _ = await maps.document(session, found)
     document: dict[str, Any] = (await asyncio.to_thread(orjson.loads, text))["grid_data"]
     return document
 

@@ -16,11 +16,12 @@ from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unpr
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import created
-from game.exchange import policy, queries
+from game.exchange import queries
 from game.exchange.bundle import BundleError
 from game.exchange.models import ImportRead
 from game.grid import formats
 from game.maps import queries as maps
+from game.universes import access
 from game.universes import queries as universes
 from game.universes.models import UniverseRead
 
@@ -102,8 +103,7 @@ async def import_map(
     The format is told by the content. What the file says and a map does not model is kept, and comes back on
     export to the same format; what is lost is a warning.
     """
-    universe = await universes.get(session, user, universe_id)
-    policy.require("importMap", user, universe)
+    await access.get(session, user, universe_id, "importMap")
     files, main = await _uploaded(request)
     if not any(files.values()):
         raise _refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
@@ -117,15 +117,15 @@ async def import_map(
         return _import_answer(200, imported, [])
 
     async def bring_in() -> Response:
-        home = await universes.get(session, user, universe_id, lock=True)
-        texts, lost = await queries.put_maps(session, user, home, imported, request.scope["go_on"])
+        home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
+        texts, lost = await queries.put_maps(session, home, imported, request.scope["go_on"])
         return _import_answer(201, imported, texts, lost)
 
     return await once(user.id, bring_in, b"".join(files[name] for name in sorted(files)))
 
 
 def _import_answer(
-    status: int, imported: formats.Imported, texts: list[str], lost: list[formats.FormatWarning] | None = None
+    status: int, imported: formats.Imported, texts: list[bytes], lost: list[formats.FormatWarning] | None = None
 ) -> Response:
     maps = [orjson.Fragment(text) for text in texts]
     body = {
@@ -158,8 +158,9 @@ async def export_map(
     ],
 ) -> Response:
     """Take out a map as a file that another program opens."""
-    row = await maps.get(session, user, id)
-    document = await queries.grid_of(session, user, id)
+    found = await maps.get(session, user, id, "exportMap")
+    row = found.row
+    document = await queries.grid_of(session, found)
     pictures = await queries.pictures_of(session, row, document)
     try:
         exported = await asyncio.to_thread(queries.written, document, format, row.name, pictures)
@@ -190,10 +191,9 @@ def _attachment(name: str, extension: str) -> dict[str, str]:
 )
 async def export_universe(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
     """Take out a whole universe as one file: its maps, pictures and history."""
-    universe = await universes.get(session, user, id)
-    policy.require("exportUniverse", user, universe)
-    pieces = queries.bundle(request.app.state.database, user, universe)
-    headers = _attachment(universe.name, "worldkeep.zip")
+    home = await access.get(session, user, id, "exportUniverse")
+    pieces = queries.bundle(request.app.state.database, home)
+    headers = _attachment(home.universe.name, "worldkeep.zip")
     return StreamingResponse(pieces, media_type="application/zip", headers=headers)
 
 
@@ -216,9 +216,9 @@ async def import_universe(
 
     async def bring_in() -> Response:
         try:
-            universe = await queries.unbundle(session, user, data, request.scope["go_on"])
+            home = await queries.unbundle(session, user, data, request.scope["go_on"])
         except BundleError as error:
             raise _refused(error) from None
-        return created(f"/universes/{universe.id}", UniverseRead.model_validate(universe, from_attributes=True))
+        return created(f"/universes/{home.universe.id}", universes.read(home))
 
     return await once(user.id, bring_in, data)

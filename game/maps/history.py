@@ -13,7 +13,7 @@ from game.core.compute import Computing
 from game.core.errors import Conflict, NotFound, Unprocessable
 from game.grid.past import PastError, PastMap, StoredMap, rebuild
 from game.maps import queries
-from game.maps.models import Map, MapRead
+from game.maps.models import Map, MapRead, Visibility
 
 _MAX_EVENTS = 20_000
 _MAX_BYTES = 64 * 2**20
@@ -125,14 +125,14 @@ async def rebuilt(computing: Computing, user: User, recorded: Recorded) -> PastM
 
 async def document(
     session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
-) -> tuple[str, int]:
+) -> queries.MapText:
     """The JSON text of a map that the user may read, as it was after event `seq`, and its version then.
 
     Raises:
         NotFound: there is none such for this user, or was none then.
         TooLongAgo, HistoryBroken: as `record_of` and `rebuilt` do.
     """
-    row = await queries.get_held(session, user, map_id)
+    row = (await queries.get(session, user, map_id, "listHistory", lock=True)).row
     recorded = await record_of(session, row, seq)
     # Nothing is locked, and no connection is held, while it computes.
     await session.close()
@@ -142,10 +142,11 @@ async def document(
         "universe_id": row.universe_id,
         "name": row.name,
         "description": row.description,
+        "visibility": Visibility(row.visibility),
         "version": recorded.then.version,
         "created_at": row.created_at,
         "updated_at": recorded.then.created_at,
         **past.texts,
     }
     head = MapRead(**fields, grid_data={}).model_dump_json(exclude={"grid_data"})
-    return f'{head[:-1]},"grid_data":{past.grid_data}}}', recorded.then.version
+    return queries.MapText(f'{head[:-1]},"grid_data":{past.grid_data}}}'.encode(), recorded.then.version)

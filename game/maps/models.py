@@ -1,13 +1,25 @@
 """Maps: a grid of cells in layers, with entities on it. The rows of the layers are stored in chunks."""
 
+from enum import StrEnum
 from typing import Annotated, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import WithJsonSchema
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, SmallInteger
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
+from game.core.ids import uuid7
 from game.core.models import (
     MAX_DESCRIPTION,
     MAX_NAME,
@@ -19,6 +31,7 @@ from game.core.models import (
     example,
     unset,
 )
+from game.maps.players import players_columns
 
 GRID_EXAMPLE = {
     "width": 6,
@@ -39,6 +52,18 @@ GRID_EXAMPLE = {
 }
 
 
+class Visibility(StrEnum):
+    """Who may read a map."""
+
+    game_masters = "game_masters"
+    members = "members"
+
+
+_Visibility = Annotated[
+    Visibility, Field(description="`game_masters`: to players and spectators, the map does not exist.")
+]
+
+
 class Assigned(JSONB):
     """JSONB that is written whenever it was assigned: to Python 1 and true are equal, comparing would lose one."""
 
@@ -54,21 +79,46 @@ class Map(Document, table=True):
 
     __tablename__ = "map"
     __table_args__ = (
-        Index("ix_map_universe_id_id", "universe_id", "id", unique=True),
+        PrimaryKeyConstraint("universe_id", "id"),
+        # Looks up the universe of an id. At the commit: a map that moves is in both universes for a moment.
+        UniqueConstraint("id", deferrable=True, initially="DEFERRED"),
         Index("ix_map_universe_id_name", "universe_id", "name", "id"),
         Index("ix_map_universe_id_updated_at", "universe_id", "updated_at", "id"),
         CheckConstraint("name <> ''", name="name_not_empty"),
         CheckConstraint("version > 0", name="version_positive"),
         CheckConstraint("width BETWEEN 0 AND 4096 AND height BETWEEN 0 AND 4096", name="size"),
         CheckConstraint("jsonb_typeof(grid_data) = 'object'", name="grid_data_object"),
+        CheckConstraint("visibility IN ('game_masters', 'members')", name="visibility"),
     )
 
+    id: UUID = Field(default_factory=uuid7)
     universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
     name: str = Field(max_length=MAX_NAME)
     description: str = Field(default="", max_length=MAX_DESCRIPTION)
     grid_data: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
     width: int = Field(default=0, sa_type=SmallInteger)
     height: int = Field(default=0, sa_type=SmallInteger)
+    visibility: str = Field(
+        default="game_masters", max_length=20, sa_column_kwargs={"server_default": "game_masters"}
+    )
+    # What players get in place of `grid_data`, made when that is written (`publish`); null where they get nothing.
+    players_frame: dict[str, Any] | None = Field(default=None, sa_type=Assigned)
+    players_legend: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    players_layers: list[int] | None = Field(default=None, sa_type=ARRAY(Integer))
+    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
+
+    @property
+    def is_published(self) -> bool:
+        """Whether players and spectators may read it."""
+        return self.visibility == Visibility.members
+
+    def publish(self) -> None:
+        """Bring what players get up to date with the grid, the visibility and the layers."""
+        if self.is_published:
+            self.players_frame, self.players_legend, self.players_layers = players_columns(self.grid_data)
+        else:
+            self.players_frame = self.players_legend = self.players_layers = None
 
     def __str__(self) -> str:
         return self.name
@@ -83,7 +133,6 @@ class MapChunk(SQLModel, table=True):
             ["universe_id", "map_id"],
             ["map.universe_id", "map.id"],
             ondelete="CASCADE",
-            onupdate="CASCADE",
         ),
         CheckConstraint("jsonb_array_length(rows) BETWEEN 1 AND 64", name="rows"),
     )
@@ -123,9 +172,10 @@ class MapSummary(Shape):
     universe_id: UUID
     name: str
     description: str
-    version: int = Field(description="Grows by one at each change; also the ETag.")
+    visibility: Visibility
+    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Timestamp = unset("Not for players.")
 
 
 class MapRead(Shape):
@@ -136,9 +186,10 @@ class MapRead(Shape):
     name: str
     description: str
     grid_data: GridData
-    version: int = Field(description="Grows by one at each change; also the ETag.")
+    visibility: Visibility
+    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
     created_at: Timestamp
-    updated_at: Timestamp
+    updated_at: Timestamp = unset("Not for players.")
 
 
 class MapCreate(Shape):
@@ -150,6 +201,7 @@ class MapCreate(Shape):
     name: Name
     description: Description = ""
     grid_data: GridData = Field(default_factory=dict)
+    visibility: _Visibility = Visibility.game_masters
 
 
 class MapReplace(Shape):
@@ -161,6 +213,7 @@ class MapReplace(Shape):
     name: Name
     description: Description = ""
     grid_data: GridData = Field(default_factory=dict)
+    visibility: _Visibility = Visibility.game_masters
 
 
 class MapPatch(Shape):
@@ -172,6 +225,7 @@ class MapPatch(Shape):
     name: Name = unset()
     description: Description = unset()
     grid_data: GridData = unset()
+    visibility: _Visibility = unset()
 
 
 class MapPage(Shape):

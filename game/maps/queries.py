@@ -1,12 +1,26 @@
-"""The SQL of maps and their chunks, and the one statement that says which of them a person may read."""
+"""The SQL of maps and their chunks: reading what somebody may see, and writing."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Integer, Select, Text, bindparam, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    inspect,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
@@ -22,38 +36,69 @@ from game.core.models import rfc3339
 from game.events import queries as events
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.changes import same
-from game.grid.chunks import ChunkKey, join, layer_keys, split
+from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
 from game.grid.document import size
-from game.maps.models import Map
+from game.grid.player_view import players_document
+from game.maps.models import Map, MapChunk, MapSummary, Visibility
+from game.maps.players import EVERY_SYMBOL, differs, players_tag, with_legend
+from game.permissions import GAME_MASTERS, Role
+from game.universes import access
 from game.universes import queries as universes
-from game.universes.models import Universe
+from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
+from game.universes.models import Member, Universe
 
-_MOST_CHASES = 10
+_MAX_CHASES = 10
 _LARGE_CHUNKS = 16
 _LARGE = 65_536
 """Cells from which work on a grid goes to a thread, so that other requests go on."""
 
+VISIBLE = f"(m.visibility = 'members' OR {IS_GAME_MASTER})"
+"""For the hot statements: whether the membership `mb` may read the map `m`."""
+
 _HEAD = """
     concat('{"id":"', m.id, '","universe_id":"', m.universe_id, '","name":', to_json(m.name),
-        ',"description":', to_json(m.description))
+        ',"description":', to_json(m.description), ',"visibility":"', m.visibility, '"')
 """
+# How often and when a map was changed tells of hidden work: players get neither.
 _TAIL = f"""
-    concat(',"version":', m.version,
-        ',"created_at":"', {rfc3339("m.created_at")}, '","updated_at":"', {rfc3339("m.updated_at")}, '"}}')
+    concat(CASE WHEN {IS_GAME_MASTER} THEN concat(',"version":', m.version) END,
+        ',"created_at":"', {rfc3339("m.created_at")}, '"',
+        CASE WHEN {IS_GAME_MASTER} THEN concat(',"updated_at":"', {rfc3339("m.updated_at")}, '"') END, '}}')
 """
 _DOCUMENT = f"""
-    m.version, m.width, m.height, {_HEAD} || ',"grid_data":' AS head, m.grid_data::text AS frame, {_TAIL} AS tail,
+    m.version, m.width, m.height, {_HEAD} || ',"grid_data":' AS head, {_TAIL} AS tail,
+    CASE WHEN {IS_GAME_MASTER} THEN m.grid_data ELSE m.players_frame END::text AS frame,
+    CASE WHEN NOT {IS_GAME_MASTER} THEN m.players_legend END AS players_legend, m.etag_key,
     ARRAY(
-        SELECT (c.layer, c.x, c.y, c.rows::text) FROM map_chunk c
-        WHERE c.universe_id = m.universe_id AND c.map_id = m.id
+        -- As text: Citus takes no arrays of anonymous records.
+        SELECT concat_ws(' ', c.layer, c.x, c.y, c.rows) FROM map_chunk c
+        WHERE c.universe_id = mb.universe_id AND c.map_id = m.id
+            AND ({IS_GAME_MASTER} OR c.layer = ANY (m.players_layers))
     ) AS chunks
 """
 
 
-def _document(row: Any) -> str:
-    """The JSON text of a map, from a row of _DOCUMENT."""
-    grid_data = join(row["frame"], row["chunks"], row["width"], row["height"])
-    return f"{row['head']}{grid_data}{row['tail']}"
+def chunk_of(text: str) -> tuple[int, int, int, str]:
+    """A chunk of the statements of documents and regions: layer key, chunk x, chunk y, JSON list of rows."""
+    layer, x, y, rows = text.split(" ", 3)
+    return int(layer), int(x), int(y), rows
+
+
+class MapText(NamedTuple):
+    """A map as JSON text, and its version; for players a hash of the text, for the version is a secret."""
+
+    body: bytes
+    version: int | str
+
+
+def _document(row: Any) -> MapText:
+    """The text of a map, from a row of _DOCUMENT."""
+    chunks = [chunk_of(chunk) for chunk in row["chunks"]]
+    frame, legend = row["frame"], row["players_legend"]
+    if legend is not None:
+        frame = with_legend(frame, legend, [rows for _, _, _, rows in chunks])
+    body = f"{row['head']}{join(frame, chunks, row['width'], row['height'])}{row['tail']}".encode()
+    return MapText(body, row["version"] if legend is None else players_tag(row["etag_key"], body))
 
 
 BY_ID = HotRead(
@@ -61,28 +106,29 @@ BY_ID = HotRead(
         SELECT q.n, {_DOCUMENT}
         {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", id")}
         JOIN map m ON m.id = q.id
-        JOIN universe u ON u.id = m.universe_id AND {universes.READABLE}
+        {MEMBER_OF} m.universe_id AND {VISIBLE}
     """),
     lambda scope: (one,) if (one := path_id(scope, "id")) else None,
-    lambda row: HotAnswer(_document(row).encode(), row["version"]),
+    lambda row: HotAnswer(*_document(row)),
 )
 
-_SUMMARY = f"{_HEAD} || {_TAIL}"
+_SUMMARY = f"{_HEAD} || {_TAIL}".replace("mb.role", "m.role")
 
 LIST = HotRead(
     HotStatement(f"""
         SELECT q.n, page.items, CASE WHEN EXISTS (
-            SELECT FROM universe u JOIN map m ON m.universe_id = u.id
-            WHERE {universes.READABLE} AND m.id > page.last
+            SELECT FROM member mb JOIN map m ON m.universe_id = mb.universe_id
+            WHERE mb.user_id = a.id AND {VISIBLE} AND m.id > page.last
         ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (
             -- In the order of the rows below; the last is there when the page is full.
             SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.most] AS last
             FROM (
-                SELECT m.id, m.universe_id, m.name, m.description, m.version, m.created_at, m.updated_at
-                FROM universe u JOIN map m ON m.universe_id = u.id
-                WHERE {universes.READABLE} AND (q.after IS NULL OR m.id > q.after)
+                SELECT m.id, m.universe_id, m.name, m.description, m.visibility, m.version, m.created_at,
+                    m.updated_at, mb.role
+                FROM member mb JOIN map m ON m.universe_id = mb.universe_id
+                WHERE mb.user_id = a.id AND {VISIBLE} AND (q.after IS NULL OR m.id > q.after)
                 ORDER BY m.id LIMIT q.most
             ) m
         ) page
@@ -92,126 +138,157 @@ LIST = HotRead(
 )
 
 
-def readable_by(user: User) -> Select[tuple[Map]]:
-    """The maps that a user may read: those of the universes that they may read."""
-    ours = universes.readable_by(user).with_only_columns(col(Universe.id))
-    return select(Map).where(col(Map.universe_id).in_(ours))
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A map that somebody may read, with their access."""
+
+    row: Map
+    access: Access
+
+    @property
+    def frame(self) -> Frame:
+        """The frame as they may see it; what is worked out on it and its layers tells them no secret."""
+        if self.access.is_game_master:
+            return self.row.grid_data
+        return players_document(self.row.grid_data, EVERY_SYMBOL).frame
 
 
-def _summaries(user: User) -> Select[tuple[Map]]:
-    without_grid = defer(Map.grid_data, raiseload=True)  # type: ignore[arg-type]
-    return readable_by(user).options(without_grid)
+def _visible(session: AsyncSession, user: User) -> ColumnElement[bool]:
+    """That a user may read a map, by the membership that is joined to it: the hot statements' VISIBLE."""
+    roles = [one for one in Role if access.role_of(session, user, one) in GAME_MASTERS]
+    visible = or_(
+        col(Member.role).in_(roles), and_(col(Member.role).is_not(None), col(Map.visibility) == Visibility.members)
+    )
+    return or_(visible, col(Member.role).is_(None)) if user.is_superuser else visible
+
+
+def _readable_by(session: AsyncSession, user: User) -> Select[tuple[Map, Universe, str]]:
+    """The maps that a user may read, each with its universe and the user's role as a member."""
+    return (
+        select(Map, Universe, col(Member.role))
+        .join(Universe, col(Universe.id) == col(Map.universe_id))
+        .outerjoin(Member, membership(user))
+        .where(_visible(session, user))
+    )
 
 
 async def page(
     session: AsyncSession, user: User, query: pages.PageQuery, universe_id: UUID | None
 ) -> Mapping[str, Any]:
-    """One page of the maps that a user may read, of one universe or of all, without their grids.
+    """One page of the maps that a user may read as a member, of one universe or of all, without their grids.
 
     Raises:
         NotFound: there is no such universe for this user.
     """
-    statement = _summaries(user)
-    if universe_id is not None:
-        await universes.get(session, user, universe_id)
-        statement = statement.where(col(Map.universe_id) == universe_id)
-    return await pages.page_of(session, statement, Map, query)
+    without_grid = defer(Map.grid_data, raiseload=True), defer(Map.players_frame, raiseload=True)  # type: ignore[arg-type]
+    statement = select(Map, col(Member.role)).where(_visible(session, user)).options(*without_grid)
+    if universe_id is None:
+        ours = and_(col(Member.universe_id) == col(Map.universe_id), col(Member.user_id) == user.id)
+        statement = statement.join(Member, ours)
+    else:
+        await access.get(session, user, universe_id, "readUniverse")
+        ours = and_(col(Member.universe_id) == universe_id, col(Member.user_id) == user.id)
+        statement = statement.outerjoin(Member, ours).where(col(Map.universe_id) == universe_id)
+    # When players' maps were changed is a secret, and so would be their order by it.
+    updated = case((col(Member.role).in_(["player", "spectator"]), col(Map.created_at)), else_=col(Map.updated_at))
+    listed = await pages.page_of(session, statement, Map, query, updated_column=updated)
+    return {**listed, "items": [_summary(session, user, *item) for item in listed["items"]]}
 
 
-_READ = text(f"SELECT {_DOCUMENT} FROM map m WHERE m.id = :id")
+def _summary(session: AsyncSession, user: User, row: Map, member_role: str | None) -> MapSummary:
+    names = set(MapSummary.model_fields)
+    if access.role_of(session, user, member_role) not in GAME_MASTERS:
+        names = names - {"version", "updated_at"}
+    return MapSummary(**{name: getattr(row, name) for name in names})
 
 
-async def document(session: AsyncSession, user: User, map_id: UUID) -> tuple[str, int]:
-    """The JSON text of a map that the user may read, and its version.
+_READ = text(f"""
+    SELECT {_DOCUMENT} FROM map m
+    CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
+    WHERE m.universe_id = :universe_id AND m.id = :map_id
+""")
+
+
+def statement_role(found: Found) -> Role:
+    """The role of a map's reader for the statements that ask it of a membership: these know no superusers."""
+    return Role.game_master if found.access.is_game_master else Role.player
+
+
+async def document(session: AsyncSession, found: Found) -> MapText:
+    """The text of a map as its reader may see it.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it is gone.
     """
-    readable = readable_by(user).with_only_columns(col(Map.id)).where(col(Map.id) == map_id)
-    if (await session.execute(readable)).scalar_one_or_none() is None:
-        raise NotFound
-    row = (await session.execute(_READ, {"id": map_id})).mappings().one_or_none()
+    parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": statement_role(found)}
+    row = (await session.execute(_READ, parameters)).mappings().one_or_none()
     if row is None:
         raise NotFound
     large = row["width"] * row["height"] > _LARGE
-    return await asyncio.to_thread(_document, row) if large else _document(row), row["version"]
+    return await asyncio.to_thread(_document, row) if large else _document(row)
 
 
-async def get(session: AsyncSession, user: User, map_id: UUID) -> Map:
-    """A map that the user may read.
+async def get(session: AsyncSession, user: User, map_id: UUID, operation: str, *, lock: bool = False) -> Found:
+    """A map that the user may read; with `lock`, as it stays until the transaction ends.
 
     Raises:
         NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
     """
-    row = (await session.execute(readable_by(user).where(col(Map.id) == map_id))).scalar_one_or_none()
-    if row is None:
+    statement = _readable_by(session, user).where(col(Map.id) == map_id)
+    row = (await session.execute(statement)).one_or_none()
+    role = access.role_of(session, user, row[2]) if row else None
+    if row is None or role is None:
         raise NotFound
-    return row
+    found = Found(row[0], Access(user, row[1], role))
+    found.access.require(operation)
+    if lock:
+        here = col(Map.universe_id) == found.row.universe_id, col(Map.id) == map_id
+        if not await _now(session, select(Map).where(*here).with_for_update(read=True)):
+            raise NotFound
+    return found
 
 
-async def get_held(session: AsyncSession, user: User, map_id: UUID) -> Map:
-    """A map that the user may read, as it stays until the transaction ends.
-
-    Raises:
-        NotFound: there is none such for this user.
-    """
-    statement = readable_by(user).where(col(Map.id) == map_id).with_for_update(read=True, of=Map)
-    row = (await session.execute(statement)).scalar_one_or_none()
-    if row is None:
-        raise NotFound
-    return row
-
-
-async def get_to_change(session: AsyncSession, user: User, map_id: UUID) -> tuple[Map, Universe]:
-    """A map that the user may read and its universe, both held until the transaction ends.
+async def get_to_change(session: AsyncSession, user: User, map_id: UUID, operation: str) -> Found:
+    """A map that the user may do an operation with, and its universe, both locked until the transaction ends.
 
     Raises:
         NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
     """
-    row, held = await _hold(session, user, map_id, set())
-    return row, held[row.universe_id]
+    found, _ = await get_to_move(session, user, map_id, operation, None)
+    return found
 
 
 async def get_to_move(
-    session: AsyncSession, user: User, map_id: UUID, target_id: UUID
-) -> tuple[Map, Universe, Universe]:
-    """A map that the user may read, its universe and the one it is to move to, held until the transaction ends.
+    session: AsyncSession, user: User, map_id: UUID, operation: str, target_id: UUID | None
+) -> tuple[Found, Access]:
+    """A map that the user may do an operation with, and the access to the universe that it is to move to.
+
+    Map and universes are locked until the transaction ends: universes before maps and in the order of their ids,
+    so that writers never wait for each other in a circle. A map that went to another universe while we waited is
+    looked for there, with nothing locked.
 
     Raises:
         NotFound: there is no such map or no such universe for this user.
+        Forbidden: they may not do this operation with it, or not create maps there.
     """
-    row, held = await _hold(session, user, map_id, {target_id})
-    return row, held[row.universe_id], held[target_id]
-
-
-async def _hold(
-    session: AsyncSession, user: User, map_id: UUID, more: set[UUID]
-) -> tuple[Map, dict[UUID, Universe]]:
-    """A map, and by their ids its universe and more of them.
-
-    Universes are held before maps and in the order of their ids: so writers never wait for each other in a circle.
-    A map that went to another universe while we waited is looked for there, with nothing held.
-    """
-    place = readable_by(user).with_only_columns(col(Map.universe_id)).where(col(Map.id) == map_id)
-    for _ in range(_MOST_CHASES):
-        home_id = (await session.execute(place)).scalar_one_or_none()
-        if home_id is None:
-            raise NotFound
-        wanted = {home_id, *more}
-        homes = universes.readable_by(user).where(col(Universe.id).in_(wanted)).order_by(col(Universe.id))
-        maps = select(Map).where(col(Map.id) == map_id, col(Map.universe_id) == home_id)
+    for _ in range(_MAX_CHASES):
+        home_id = (await get(session, user, map_id, operation)).row.universe_id
+        operations = {home_id: operation}
+        if target_id is not None and target_id != home_id:
+            operations[target_id] = "createMap"
+        here = select(Map).where(col(Map.universe_id) == home_id, col(Map.id) == map_id)
         async with session.begin_nested() as attempt:
-            held = {one.id: one for one in await _now(session, homes.with_for_update(key_share=True))}
-            if rows := await _now(session, maps.with_for_update()):
-                if held.keys() != wanted:
-                    raise NotFound
-                return rows[0], held
+            locked = await access.lock(session, user, operations)
+            if rows := await _now(session, here.with_for_update()):
+                return Found(rows[0], locked[home_id]), locked[target_id or home_id]
             await attempt.rollback()
     raise Unavailable
 
 
 async def _now(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
-    """Rows as they are once they are held, not as this transaction may have read them before."""
+    """Rows as they are once they are locked, not as this transaction may have read them before."""
     return (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
 
 
@@ -237,11 +314,18 @@ _DROP_CHUNKS = text("""
 """).bindparams(*_KEYS)
 
 
-async def create(session: AsyncSession, user: User, universe: Universe, fields: Mapping[str, Any]) -> Map:
+async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
     """A new map in a locked universe; `fields` with a checked document as `grid_data`."""
-    row = await put(session, universe, fields)
-    await events.record(session, "map.created", user.id, row, {"name": row.name, "version": row.version})
-    return row
+    row = await put(session, home.universe, fields)
+    payload = {"name": row.name, "visibility": row.visibility, "version": row.version}
+    shared = _shared(row) if row.is_published else None
+    await events.record(session, "map.created", home.user.id, row, payload, shared=shared)
+    return Found(row, home)
+
+
+def _shared(row: Map) -> dict[str, Any]:
+    """What members are told of a map that they may read from now on, and of new names of it."""
+    return {"name": row.name, "description": row.description, "visibility": row.visibility}
 
 
 async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, Any]) -> Map:
@@ -249,6 +333,7 @@ async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, An
     frame, chunks = await _split(fields["grid_data"], {})
     width, height = size(fields["grid_data"])
     row = Map(**{**fields, "universe_id": universe.id, "grid_data": frame, "width": width, "height": height})
+    row.publish()
     session.add(row)
     await session.flush()
     await write_chunks(session, row, chunks)
@@ -256,58 +341,134 @@ async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, An
 
 
 async def change(
-    session: AsyncSession, user: User, row: Map, fields: Mapping[str, Any], target: Universe | None = None
-) -> None:
+    session: AsyncSession, found: Found, fields: Mapping[str, Any], target: Access | None = None
+) -> Found:
     """Give fields of a locked map new values, or move it to another locked universe; the same is no change.
 
-    Of the grid, only the chunks that differ are written. The event keeps what they were before.
+    Of the grid, only the chunks that differ are written. The event keeps what they were before. Returns the map
+    where it is then.
     """
+    row, user = found.row, found.access.user
+    was_published = row.is_published
     before: dict[str, Any] = {
         name: getattr(row, name)
-        for name in ("name", "description")
+        for name in ("name", "description", "visibility")
         if name in fields and getattr(row, name) != fields[name]
     }
     payload: dict[str, Any] = {name: fields[name] for name in before}
     for name, value in payload.items():
         setattr(row, name, value)
+    seen = False
     if "grid_data" in fields:
-        before |= await replace_grid(session, row, fields["grid_data"])
-        if "chunks" in before:
+        replaced, seen = await replace_grid(session, row, fields["grid_data"])
+        before |= replaced
+        if replaced:
             payload["grid_data"] = "replaced"
-    moves = target is not None and target.id != row.universe_id
+    moves = target is not None and target.universe.id != row.universe_id
     if not before and not moves:
-        return
+        return found
     row.touch()
     payload["version"] = row.version
     if moves and target is not None:
-        await events.record(session, "map.moved_out", user.id, row, {"name": row.name, "to": str(target.id)})
-        origin, row.universe_id = row.universe_id, target.id
-        await session.flush()
-        await events.record(
-            session, "map.moved_in", user.id, row, {**payload, "from": str(origin)}, before or None
+        return await _move(session, found, target, payload, before)
+    row.publish()
+    if was_published and not row.is_published:
+        await _leave_active(session, found)
+    await events.record(
+        session, "map.updated", user.id, row, payload, before, shared=_told(payload, row, was_published, seen)
+    )
+    return found
+
+
+def _told(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:
+    """What members are told of a change of a map; None when it changed nothing for them.
+
+    `seen` says whether it changed something in the grid that they see.
+    """
+    if was_published != row.is_published:
+        return _shared(row) if row.is_published else {"visibility": row.visibility}
+    if not row.is_published:
+        return None
+    shared = {name: payload[name] for name in ("name", "description") if name in payload}
+    return {**shared, "grid_data": "replaced"} if seen else shared or None
+
+
+async def _move(
+    session: AsyncSession, found: Found, target: Access, payload: dict[str, Any], before: dict[str, Any]
+) -> Found:
+    """Write a map anew in another universe, for game masters only, and delete it where it was."""
+    row, user = found.row, found.access.user
+    await _leave_active(session, found)
+    left = {"name": row.name} if row.is_published else None
+    moved_to = {"name": row.name, "to": str(target.universe.id)}
+    await events.record(session, "map.moved_out", user.id, row, moved_to, shared=left)
+    row.visibility = Visibility.game_masters
+    row.publish()
+    await session.flush()
+    place = {"origin": row.universe_id, "target": target.universe.id, "map_id": row.id}
+    for statement in _MOVE:
+        await session.execute(statement, place)
+    session.expunge(row)
+    here = select(Map).where(col(Map.universe_id) == target.universe.id, col(Map.id) == row.id)
+    moved = (await session.execute(here)).scalar_one()
+    payload = {**payload, "visibility": moved.visibility, "from": str(row.universe_id)}
+    await events.record(session, "map.moved_in", user.id, moved, payload, before or None)
+    return Found(moved, target)
+
+
+async def _leave_active(session: AsyncSession, found: Found) -> None:
+    """Let no universe have a map as its active one that is no longer there for members."""
+    if found.access.universe.active_map_id == found.row.id:
+        await universes.change(session, found.access, {"active_map_id": None})
+
+
+def _move_statements() -> list[TextClause]:
+    """What copies a map's rows to another universe and deletes them in their own, each naming its universe."""
+    statements = []
+    for model, key in ((Map, "id"), (MapChunk, "map_id")):
+        table: Any = inspect(model).local_table
+        names = ", ".join(column.name for column in table.columns if column.name != "universe_id")
+        statements.append(
+            text(f"""
+                INSERT INTO {table.name} (universe_id, {names}) SELECT cast(:target AS uuid), {names}
+                FROM {table.name} WHERE universe_id = :origin AND {key} = :map_id
+            """)
         )
-    else:
-        await events.record(session, "map.updated", user.id, row, payload, before)
+    return [*statements, text("DELETE FROM map WHERE universe_id = :origin AND id = :map_id")]
 
 
-async def restore(session: AsyncSession, user: User, row: Map, document: dict[str, Any], seq: int) -> None:
+_MOVE = _move_statements()
+
+
+async def restore(session: AsyncSession, found: Found, document: dict[str, Any], seq: int) -> None:
     """Give a locked map the grid that it had after event `seq`; the same is no change."""
-    if before := await replace_grid(session, row, document):
+    row = found.row
+    before, seen = await replace_grid(session, row, document)
+    if before:
         row.touch()
-        await events.record(session, "map.restored", user.id, row, {"seq": seq, "version": row.version}, before)
+        row.publish()
+        shared = {"grid_data": "replaced"} if seen and row.is_published else None
+        payload = {"seq": seq, "version": row.version}
+        await events.record(session, "map.restored", found.access.user.id, row, payload, before, shared=shared)
 
 
-async def remove(session: AsyncSession, user: User, row: Map) -> None:
+async def remove(session: AsyncSession, found: Found) -> None:
     """Delete a locked map."""
+    row = found.row
+    await _leave_active(session, found)
     chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, _place(row))]
     before = {
         "name": row.name,
         "description": row.description,
+        "visibility": row.visibility,
         "grid_data": row.grid_data,
         "size": [row.width, row.height],
         "chunks": chunks,
     }
-    await events.record(session, "map.deleted", user.id, row, {"name": row.name}, before)
+    shared: dict[str, Any] | None = {} if row.is_published else None
+    await events.record(
+        session, "map.deleted", found.access.user.id, row, {"name": row.name}, before, shared=shared
+    )
     await session.delete(row)
 
 
@@ -320,27 +481,29 @@ async def _split(
     return split(document, keys)
 
 
-async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]) -> dict[str, Any]:
-    """Store a checked document as a locked map's grid; returns what it replaced, or nothing when they are equal.
+async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Store a checked document as a locked map's grid.
 
-    What it replaced is `grid_data`, the frame; `size`, width and height; and `chunks`, the changed ones, as
+    Returns what it replaced, empty when the two are equal, and whether players would see a difference. What it
+    replaced is `grid_data`, the frame; `size`, width and height; and `chunks`, the changed ones, as
     [layer, x, y, rows or null].
     """
     frame, chunks = await _split(document, layer_keys(row.grid_data))
     stored = (await session.execute(_CHUNKS, _place(row))).all()
     old = {(one.layer, one.x, one.y): one.rows for one in stored}
     if chunks == old and same(frame, row.grid_data):
-        return {}
+        return {}, False
     changed = sorted(key for key in {*old, *chunks} if old.get(key) != chunks.get(key))
     before = {
         "grid_data": row.grid_data,
         "size": [row.width, row.height],
         "chunks": [[*key, old.get(key)] for key in changed],
     }
+    seen = await asyncio.to_thread(differs, row.grid_data, old, frame, chunks)
     await write_chunks(session, row, {key: chunks.get(key) for key in changed})
     row.grid_data = frame
     row.width, row.height = size(document)
-    return before
+    return before, seen
 
 
 async def load_chunks(

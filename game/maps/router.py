@@ -24,9 +24,9 @@ from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.grid.document import GridError, check
-from game.maps import history, policy, queries
+from game.maps import history, queries
 from game.maps.models import MapCreate, MapPage, MapPatch, MapRead, MapReplace
-from game.universes import queries as universes
+from game.universes import access
 
 router = APIRouter(prefix="/maps", tags=["Maps"], route_class=StrictRoute, responses=documented(Unauthorized))
 
@@ -55,9 +55,9 @@ async def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _answer(document: str, version: int, status: int = 200, **headers: str) -> Response:
+def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Response:
     """A map as JSON. Its text is built once, in `queries`, for hot and plain answers alike."""
-    return Response(document, status, {"ETag": etag(version), **headers}, "application/json")
+    return Response(text.body, status, {"ETag": etag(text.version), **headers}, "application/json")
 
 
 @router.post(
@@ -71,15 +71,16 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
     fields = await _checked(body.model_dump())
 
     async def create() -> Response:
-        universe = await universes.get(session, user, body.universe_id, lock=True)
-        policy.require("createMap", user, universe)
-        row = await queries.create(session, user, universe, fields)
-        return _answer(*await queries.document(session, user, row.id), 201, Location=f"/maps/{row.id}")
+        home = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
+        found = await queries.create(session, home, fields)
+        return _answer(await queries.document(session, found), 201, Location=f"/maps/{found.row.id}")
 
     return await once(user.id, create)
 
 
-@router.get("", response_model=MapPage, responses=documented(NotFound, Unprocessable))
+@router.get(
+    "", response_model=MapPage, response_model_exclude_unset=True, responses=documented(NotFound, Unprocessable)
+)
 @hot(queries.LIST)
 async def list_maps(
     query: pages.PageParameters,
@@ -87,7 +88,7 @@ async def list_maps(
     session: Session,
     universe_id: Annotated[UUID | None, Query(description="Only the maps of this universe.")] = None,
 ) -> Any:
-    """List your maps, without their grids."""
+    """List the maps that you may read as a member of their universes, without their grids."""
     return await queries.page(session, user, query, universe_id)
 
 
@@ -108,26 +109,20 @@ async def read_map(
 ) -> Response:
     """Read a map with its grid."""
     if at_seq is not None:
-        return _answer(*await history.document(session, computing, user, id, at_seq))
-    document, version = await queries.document(session, user, id)
-    return not_modified(request, version) or _answer(document, version)
+        return _answer(await history.document(session, computing, user, id, at_seq))
+    text = await queries.document(session, await queries.get(session, user, id, "readMap"))
+    return not_modified(request, text.version) or _answer(text)
 
 
 async def _change(
     session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None, fields: dict[str, Any]
 ) -> Response:
     target_id: UUID | None = fields.pop("universe_id", None)
-    if target_id is None:
-        row, universe = await queries.get_to_change(session, user, id)
-        target = universe
-    else:
-        row, universe, target = await queries.get_to_move(session, user, id, target_id)
-        policy.require("createMap", user, target)
-    policy.require(operation, user, universe)
-    require_match(if_match, row)
-    await queries.change(session, user, row, fields, target)
+    found, target = await queries.get_to_move(session, user, id, operation, target_id)
+    require_match(if_match, found.row)
+    found = await queries.change(session, found, fields, target)
     await session.flush()
-    return _answer(*await queries.document(session, user, id))
+    return _answer(await queries.document(session, found))
 
 
 @router.put("/{id}", response_model=MapRead, responses=_CHANGES)
@@ -135,7 +130,12 @@ async def replace_map(
     id: UUID, body: MapReplace, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
     """Replace a map: what you leave out gets its default."""
-    fields = {"description": body.description, "grid_data": body.grid_data, **body.model_dump(exclude_unset=True)}
+    fields = {
+        "description": body.description,
+        "visibility": body.visibility,
+        "grid_data": body.grid_data,
+        **body.model_dump(exclude_unset=True),
+    }
     return await _change(session, "replaceMap", user, id, if_match, await _checked(fields))
 
 
@@ -149,7 +149,6 @@ async def update_map(id: UUID, body: MapPatch, user: CurrentUser, session: Sessi
 @router.delete("/{id}", status_code=204, responses=_CHANGES)
 async def delete_map(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
     """Delete a map."""
-    row, universe = await queries.get_to_change(session, user, id)
-    policy.require("deleteMap", user, universe)
-    require_match(if_match, row)
-    await queries.remove(session, user, row)
+    found = await queries.get_to_change(session, user, id, "deleteMap")
+    require_match(if_match, found.row)
+    await queries.remove(session, found)

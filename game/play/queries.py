@@ -9,19 +9,21 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from game.accounts.models import User
 from game.assets.models import Asset
 from game.maps import queries as maps
 from game.maps.models import Map
+from game.maps.queries import Found
 
 
 async def to_draw(
-    session: AsyncSession, user: User, row: Map
-) -> tuple[Callable[[], dict[str, Any]], bytes | None]:
-    """A map's grid data, parsed when it is called for, and the picture beneath it, if there is one."""
-    text, _ = await maps.document(session, user, row.id)
-    background = row.grid_data.get("background", {})
-    return lambda: orjson.loads(text)["grid_data"], await _picture(session, row, background.get("asset_id"))
+    session: AsyncSession, found: Found
+) -> tuple[Callable[[], dict[str, Any]], int | str, bytes | None]:
+    """A map's grid data as its reader may see it, parsed when it is called for; what its ETag is made of; and the
+    picture beneath it, if there is one."""
+    text, tag = await maps.document(session, found)
+    background = found.row.grid_data.get("background", {})
+    picture = await _picture(session, found.row, background.get("asset_id"))
+    return lambda: orjson.loads(text)["grid_data"], tag, picture
 
 
 async def _picture(session: AsyncSession, row: Map, asset_id: Any) -> bytes | None:

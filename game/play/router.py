@@ -70,12 +70,13 @@ async def find_path(
     ] = "",
 ) -> Any:
     """Find the cheapest path between two cells by the 5e rules, around walls, doors and difficult terrain."""
-    row = await maps.get(session, user, id)
+    found = await maps.get(session, user, id, "findPath")
+    row = found.row
     try:
         who = paths.Walker.of(walker)
     except ValueError as error:
         raise _refuse("walker", "not_an_option", str(error)) from None
-    steps = paths.find(row.grid_data, row.width, row.height, _cell(row, "from", start), _cell(row, "to", to), who)
+    steps = paths.find(found.frame, row.width, row.height, _cell(row, "from", start), _cell(row, "to", to), who)
     path = await maps.follow(session, row, steps, large=True)
     return {**path._asdict(), "cells": _cells(path.cells)}
 
@@ -90,10 +91,11 @@ async def read_sight(
     range: Annotated[float, Query(ge=0, le=sight.MAX_RANGE, description="In cells.")] = 12,
 ) -> Any:
     """Find what is visible from a cell: the cells, and the entities in them."""
-    row = await maps.get(session, user, id)
-    steps = sight.view(row.grid_data, row.width, row.height, _on_map(row, "x", x, y), range)
+    found = await maps.get(session, user, id, "readSight")
+    row, frame = found.row, found.frame
+    steps = sight.view(frame, row.width, row.height, _on_map(row, "x", x, y), range)
     view = await maps.follow(session, row, steps, large=range > _LARGE_RANGE)
-    entities = [one for one in row.grid_data.get("entities", ()) if sight.shows(view, one["x"], one["y"])]
+    entities = [one for one in frame.get("entities", ()) if sight.shows(view, one["x"], one["y"])]
     return {**view._asdict(), "entities": entities}
 
 
@@ -102,7 +104,7 @@ async def read_distance(
     id: UUID, user: CurrentUser, session: Session, start: Annotated[CellText, Query(alias="from")], to: CellText
 ) -> Any:
     """Measure how far two cells are apart, in cells and in the map's unit."""
-    row = await maps.get(session, user, id)
+    row = (await maps.get(session, user, id, "readDistance")).row
     grid = Grid.of(row.grid_data)
     return distance(grid, _cell(row, "from", start), _cell(row, "to", to))._asdict()
 
@@ -126,7 +128,7 @@ async def read_area(
     ] = None,
 ) -> Any:
     """Find the cells that an effect covers: a cone, cube, sphere, cylinder or line of the 5e rules."""
-    row = await maps.get(session, user, id)
+    row = (await maps.get(session, user, id, "readArea")).row
     grid = Grid.of(row.grid_data)
     try:
         covered = await asyncio.to_thread(
@@ -170,27 +172,28 @@ _drawing = asyncio.Semaphore(1)
 async def _drawn(
     request: Request,
     session: Session,
+    operation: str,
     user: CurrentUser,
     id: UUID,
     picture: Picture,
     draw: Callable[..., bytes | str],
     media_type: str,
 ) -> Response:
-    row = await maps.get(session, user, id)
-    if unchanged := not_modified(request, row.version):
+    found = await maps.get(session, user, id, operation)
+    document, tag, background = await queries.to_draw(session, found)
+    if unchanged := not_modified(request, tag):
         return unchanged
-    document, background = await queries.to_draw(session, user, row)
 
     def work() -> bytes | str:
         region = Region.of(document(), *picture.place)
-        return draw(region, background=background, secrets=True, **picture.options)
+        return draw(region, background=background, secrets=found.access.is_game_master, **picture.options)
 
     try:
         async with _drawing:
             content = await asyncio.to_thread(work)
     except PictureError as error:
         raise PictureRefused(str(error)) from None
-    return Response(content, headers={"ETag": etag(row.version)}, media_type=media_type)
+    return Response(content, headers={"ETag": etag(tag)}, media_type=media_type)
 
 
 @router.get(
@@ -207,7 +210,7 @@ async def draw_map_as_png(
     _: IfNoneMatch = None,
 ) -> Response:
     """Draw a map, or a part of it, as a PNG. The ETag is the map's version."""
-    return await _drawn(request, session, user, id, picture, draw_png, "image/png")
+    return await _drawn(request, session, "drawMapAsPng", user, id, picture, draw_png, "image/png")
 
 
 @router.get(
@@ -224,4 +227,4 @@ async def draw_map_as_svg(
     _: IfNoneMatch = None,
 ) -> Response:
     """Draw a map, or a part of it, as an SVG. The ETag is the map's version."""
-    return await _drawn(request, session, user, id, picture, draw_svg, "image/svg+xml")
+    return await _drawn(request, session, "drawMapAsSvg", user, id, picture, draw_svg, "image/svg+xml")

@@ -1,9 +1,21 @@
-"""Universes: game worlds, each with one owner."""
+"""Universes: game worlds, each with one owner, and the members who may be there."""
 
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
-from sqlmodel import Field
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlmodel import Field, SQLModel
 
 from game.core.models import (
     MAX_DESCRIPTION,
@@ -14,29 +26,50 @@ from game.core.models import (
     Shape,
     Timestamp,
     example,
+    instant,
+    now,
     unset,
 )
+from game.permissions import Role
 
 _EXAMPLE = {"name": "The Sunken Marches", "description": "Salt marsh, old gods, and a road that sinks."}
 
 
 class Universe(Document, table=True):
-    """A game world; its owner is its game master."""
+    """A game world.
+
+    `owner_id` repeats what the table of members says, and the database holds the two equal: a foreign key demands
+    that the owner is a member as `owner`, a unique index that nobody else is.
+    """
 
     __tablename__ = "universe"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["owner_id", "id", "owner_role"],
+            ["member.user_id", "member.universe_id", "member.role"],
+            name="fk_universe_owner_is_member",
+            # At the commit: a new universe and its first member need each other.
+            deferrable=True,
+            initially="DEFERRED",
+            use_alter=True,
+        ),
         Index("ix_universe_owner_id_id", "owner_id", "id"),
-        Index("ix_universe_owner_id_name", "owner_id", "name", "id"),
-        Index("ix_universe_owner_id_updated_at", "owner_id", "updated_at", "id"),
         CheckConstraint("name <> ''", name="name_not_empty"),
         CheckConstraint("version > 0", name="version_positive"),
     )
 
     # No cascade: whoever deletes an account must first say what becomes of its worlds.
     owner_id: UUID = Field(foreign_key="account.id", ondelete="RESTRICT")
+    owner_role: str | None = Field(
+        default=None, sa_type=String(20), sa_column_args=(Computed("'owner'", persisted=True),)
+    )
     name: str = Field(max_length=MAX_NAME)
     description: str = Field(default="", max_length=MAX_DESCRIPTION)
+    # Only of a map that members may see; the queries of maps take it away with the map.
+    active_map_id: UUID | None = None
     event_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    # Counts changes of the members: whoever waited for the universe's lock sees that there were some.
+    access_version: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
     def __str__(self) -> str:
         return self.name
@@ -47,6 +80,23 @@ class Universe(Document, table=True):
         return self.id
 
 
+class Member(SQLModel, table=True):
+    """Somebody's place in a universe. This table alone says who may read and write what."""
+
+    __tablename__ = "member"
+    __table_args__ = (
+        # A user's universes, in the order of their ids; also what a universe's owner refers to.
+        UniqueConstraint("user_id", "universe_id", "role"),
+        Index("uq_member_owner", "universe_id", unique=True, postgresql_where=text("role = 'owner'")),
+        CheckConstraint("role IN ('owner', 'game_master', 'player', 'spectator')", name="role"),
+    )
+
+    universe_id: UUID = Field(primary_key=True, foreign_key="universe.id", ondelete="CASCADE")
+    user_id: UUID = Field(primary_key=True, foreign_key="account.id", ondelete="CASCADE")
+    role: str = Field(max_length=20)
+    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+
+
 class UniverseRead(Shape):
     """A game world."""
 
@@ -54,13 +104,24 @@ class UniverseRead(Shape):
     name: str
     description: str
     owner_id: UUID
+    role: Role = Field(description="What you are in it; `superuser` where you are no member.")
+    active_map_id: UUID | None = Field(description="The map where the party is.")
     version: int = Field(description="Grows by one at each change; also the ETag.")
     created_at: Timestamp
     updated_at: Timestamp
 
 
+class MemberRole(StrEnum):
+    """A role that a member has."""
+
+    owner = Role.owner
+    game_master = Role.game_master
+    player = Role.player
+    spectator = Role.spectator
+
+
 class UniverseWrite(Shape):
-    """Makes a universe, or replaces what it says."""
+    """Creates a universe, or replaces what it says."""
 
     model_config = example(_EXAMPLE)
 
@@ -75,10 +136,21 @@ class UniversePatch(Shape):
 
     name: Name = unset()
     description: Description = unset()
+    active_map_id: UUID | None = Field(
+        default=None, description="The map where the party is: one that members may see; null for none."
+    )
+
+
+class OwnerWrite(Shape):
+    """Says who the owner is to be."""
+
+    model_config = example({"user_id": "019a0000-0000-7000-8000-000000000002"})
+
+    user_id: UUID
 
 
 class UniversePage(Shape):
-    """Some of the caller's universes."""
+    """A page of the universes that the caller is a member of."""
 
     items: list[UniverseRead]
     next_cursor: str | None

@@ -1,10 +1,10 @@
-"""The SQL of universes, and the one statement that says which of them a person may read."""
+"""The SQL of universes."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -12,27 +12,28 @@ from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core import pages
 from game.core.coalescer import HotStatement
-from game.core.errors import NotFound
+from game.core.errors import FieldError, Unprocessable
 from game.core.hot import HotAnswer, HotRead, path_id
 from game.core.models import rfc3339
 from game.events import queries as events
 from game.events.models import Event
-from game.universes.models import Universe
-
-READABLE = "u.owner_id = a.id"
-"""`readable_by` for the hot statements: universe `u`, account `a`."""
+from game.permissions import Role
+from game.universes.access import MEMBER_OF, Access, membership
+from game.universes.models import Member, Universe, UniverseRead
 
 _JSON = f"""
     concat('{{"id":"', u.id, '","name":', to_json(u.name), ',"description":', to_json(u.description),
-        ',"owner_id":"', u.owner_id, '","version":', u.version,
+        ',"owner_id":"', u.owner_id, '","role":"', u.role,
+        '","active_map_id":', coalesce(to_json(u.active_map_id)::text, 'null'), ',"version":', u.version,
         ',"created_at":"', {rfc3339("u.created_at")}, '","updated_at":"', {rfc3339("u.updated_at")}, '"}}')
 """
 
 BY_ID = HotRead(
     HotStatement(f"""
-        SELECT q.n, u.version, {_JSON} AS body
+        SELECT q.n, u.version, {_JSON.replace("u.role", "mb.role")} AS body
         {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", id")}
-        JOIN universe u ON u.id = q.id AND {READABLE}
+        {MEMBER_OF} q.id
+        JOIN universe u ON u.id = mb.universe_id
     """),
     lambda scope: (one,) if (one := path_id(scope, "id")) else None,
     lambda row: HotAnswer(row["body"].encode(), row["version"]),
@@ -42,16 +43,17 @@ BY_ID = HotRead(
 LIST = HotRead(
     HotStatement(f"""
         SELECT q.n, page.items, CASE WHEN EXISTS (
-            SELECT FROM universe u WHERE {READABLE} AND u.id > page.last
+            SELECT FROM member mb WHERE mb.user_id = a.id AND mb.universe_id > page.last
         ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (
             -- In the order of the rows below; the last is there when the page is full.
             SELECT string_agg({_JSON}, ',') AS items, (array_agg(u.id))[q.most] AS last
             FROM (
-                SELECT * FROM universe u
-                WHERE {READABLE} AND (q.after IS NULL OR u.id > q.after)
-                ORDER BY u.id LIMIT q.most
+                SELECT u.*, mb.role
+                FROM member mb JOIN universe u ON u.id = mb.universe_id
+                WHERE mb.user_id = a.id AND (q.after IS NULL OR mb.universe_id > q.after)
+                ORDER BY mb.universe_id LIMIT q.most
             ) u
         ) page
     """),
@@ -60,46 +62,51 @@ LIST = HotRead(
 )
 
 
-def readable_by(user: User) -> Select[tuple[Universe]]:
-    """The universes that a user may read: their own."""
-    return select(Universe).where(col(Universe.owner_id) == user.id)
+def read(access: Access) -> UniverseRead:
+    """What the API says of a universe to whoever has this access."""
+    names = UniverseRead.model_fields.keys() - {"role"}
+    return UniverseRead(**{name: getattr(access.universe, name) for name in names}, role=access.role)
 
 
-async def get(session: AsyncSession, user: User, universe_id: UUID, *, lock: bool = False) -> Universe:
-    """A universe that the user may read; with `lock`, held for a change until the transaction ends.
-
-    Raises:
-        NotFound: there is none such for this user.
-    """
-    statement = readable_by(user).where(col(Universe.id) == universe_id)
-    if lock:
-        statement = statement.with_for_update(key_share=True)
-    universe = (await session.execute(statement)).scalar_one_or_none()
-    if universe is None:
-        raise NotFound
-    return universe
+async def page(session: AsyncSession, user: User, query: pages.PageQuery, role: Role | None) -> Mapping[str, Any]:
+    """A page of the universes that a user is a member of; with `role`, in this role only."""
+    # Led by the membership: of a million universes, it reads the user's own.
+    statement = select(Universe, col(Member.role)).join(Member, membership(user))
+    if role is not None:
+        statement = statement.where(col(Member.role) == role)
+    page = await pages.page_of(session, statement, Universe, query)
+    return {**page, "items": [read(Access(user, *item)) for item in page["items"]]}
 
 
-async def page(session: AsyncSession, user: User, query: pages.PageQuery) -> Mapping[str, Any]:
-    """One page of the universes that a user may read."""
-    return await pages.page_of(session, readable_by(user), Universe, query)
-
-
-async def create(session: AsyncSession, user: User, fields: Mapping[str, Any]) -> Universe:
-    """A new universe of the user's."""
+async def add(session: AsyncSession, user: User, fields: Mapping[str, Any]) -> Access:
+    """Store a new universe that a user owns, without an event."""
     universe = Universe(owner_id=user.id, **fields)
     session.add(universe)
-    await events.record(session, "universe.created", user.id, universe, {**fields})
-    return universe
+    await session.flush()
+    session.add(Member(universe_id=universe.id, user_id=user.id, role=Role.owner))
+    await session.flush()
+    return Access(user, universe, Role.owner)
 
 
-async def record_import(session: AsyncSession, user: User, universe: Universe) -> None:
+async def create(session: AsyncSession, user: User, fields: Mapping[str, Any]) -> Access:
+    """Create a universe; the user is its owner."""
+    access = await add(session, user, fields)
+    await events.record(session, "universe.created", user.id, access.universe, {**fields}, shared={**fields})
+    return access
+
+
+async def record_import(session: AsyncSession, access: Access) -> None:
     """Write the event of a universe that came as a file."""
-    await events.record(session, "universe.imported", user.id, universe, {"name": universe.name})
+    name = {"name": access.universe.name}
+    await events.record(session, "universe.imported", access.user.id, access.universe, name, shared=name)
 
 
-async def change(session: AsyncSession, user: User, universe: Universe, fields: Mapping[str, Any]) -> None:
+async def change(session: AsyncSession, access: Access, fields: Mapping[str, Any]) -> None:
     """Give fields of a locked universe new values; the same values are no change."""
+    universe = access.universe
+    if fields.get("active_map_id") and not await _is_published(session, universe.id, fields["active_map_id"]):
+        message = "The party can only be on a map of this universe that members may see."
+        raise Unprocessable(errors=[FieldError("active_map_id", "not_visible", message)])
     old = {name: getattr(universe, name) for name in fields if getattr(universe, name) != fields[name]}
     if not old:
         return
@@ -107,12 +114,50 @@ async def change(session: AsyncSession, user: User, universe: Universe, fields: 
     for name, value in new.items():
         setattr(universe, name, value)
     universe.touch()
-    await events.record(session, "universe.updated", user.id, universe, {**new, "version": universe.version}, old)
+    payload = {**new, "version": universe.version}
+    await events.record(session, "universe.updated", access.user.id, universe, payload, old, shared=payload)
 
 
-async def remove(session: AsyncSession, user: User, universe: Universe) -> None:
+_PUBLISHED = text("SELECT FROM map WHERE universe_id = :universe_id AND id = :id AND visibility = 'members'")
+
+
+async def _is_published(session: AsyncSession, universe_id: UUID, map_id: UUID) -> bool:
+    # By name: the queries of maps stand above these.
+    return (await session.execute(_PUBLISHED, {"universe_id": universe_id, "id": map_id})).first() is not None
+
+
+async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Access:
+    """Make another member the owner of a locked universe; the owner becomes a game master. Returns the new access.
+
+    Raises:
+        Unprocessable: this user is no member.
+    """
+    universe, old = access.universe, access.universe.owner_id
+    if user_id == old:
+        return access
+    member = await session.get(Member, (universe.id, user_id))
+    if member is None:
+        raise Unprocessable(errors=[FieldError("user_id", "not_a_member", "Only a member can become the owner.")])
+    former = await session.get_one(Member, (universe.id, old))
+    former.role = Role.game_master
+    # One after the other: at no moment are there two owners.
+    await session.flush()
+    member.role = Role.owner
+    universe.owner_id = user_id
+    universe.access_version += 1
+    universe.touch()
+    payload = {"owner_id": user_id, "version": universe.version}
+    await events.record(
+        session, "universe.transferred", access.user.id, universe, payload, {"owner_id": old}, shared=payload
+    )
+    role = access.role if access.role is Role.superuser else Role.game_master
+    return Access(access.user, universe, role)
+
+
+async def remove(session: AsyncSession, access: Access) -> None:
     """Delete a locked universe with its maps and its log; one last event says who did it."""
-    await events.record(session, "universe.deleted", user.id, universe, {"name": universe.name})
+    universe = access.universe
+    await events.record(session, "universe.deleted", access.user.id, universe, {"name": universe.name}, shared={})
     last = select(func.max(col(Event.seq))).where(col(Event.universe_id) == universe.id).scalar_subquery()
     await session.execute(delete(Event).where(col(Event.universe_id) == universe.id, col(Event.seq) < last))
     await session.execute(delete(Universe).where(col(Universe.id) == universe.id))

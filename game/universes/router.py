@@ -12,11 +12,20 @@ from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthoriz
 from game.core.hot import hot
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
-from game.core.versions import IfMatch, IfNoneMatch, created, not_modified, require_match, tagged
+from game.core.versions import IfMatch, IfNoneMatch, created, etag, not_modified, require_match, tagged
 from game.events import queries as events
 from game.events.models import EventPage
-from game.universes import policy, queries
-from game.universes.models import Universe, UniversePage, UniversePatch, UniverseRead, UniverseWrite
+from game.permissions import Role
+from game.universes import access, queries
+from game.universes.access import Access
+from game.universes.models import (
+    MemberRole,
+    OwnerWrite,
+    UniversePage,
+    UniversePatch,
+    UniverseRead,
+    UniverseWrite,
+)
 
 router = APIRouter(
     prefix="/universes", tags=["Universes"], route_class=StrictRoute, responses=documented(Unauthorized)
@@ -32,17 +41,22 @@ async def create_universe(body: UniverseWrite, user: CurrentUser, session: Sessi
     """Create a universe; you are its owner."""
 
     async def create() -> Response:
-        universe = await queries.create(session, user, body.model_dump())
-        return created(f"/universes/{universe.id}", UniverseRead.model_validate(universe, from_attributes=True))
+        universe = queries.read(await queries.create(session, user, body.model_dump()))
+        return created(f"/universes/{universe.id}", universe)
 
     return await once(user.id, create)
 
 
 @router.get("", response_model=UniversePage, responses=documented(Unprocessable))
 @hot(queries.LIST)
-async def list_universes(query: pages.PageParameters, user: CurrentUser, session: Session) -> Any:
-    """List your universes."""
-    return await queries.page(session, user, query)
+async def list_universes(
+    query: pages.PageParameters,
+    user: CurrentUser,
+    session: Session,
+    role: Annotated[MemberRole | None, Query(description="Only those where you are this.")] = None,
+) -> Any:
+    """List the universes that you are a member of."""
+    return await queries.page(session, user, query, Role(role) if role else None)
 
 
 @router.get("/{id}", response_model=UniverseRead, responses=documented(NotFound))
@@ -51,18 +65,17 @@ async def read_universe(
     request: Request, response: Response, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
 ) -> Any:
     """Read a universe."""
-    universe = await queries.get(session, user, id)
+    universe = queries.read(await access.get(session, user, id, "readUniverse"))
     return not_modified(request, universe.version) or tagged(response, universe)
 
 
 async def _to_change(
     session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
-) -> Universe:
-    """A universe, locked, that the user may do this to and has read in its last version."""
-    universe = await queries.get(session, user, id, lock=True)
-    policy.require(operation, user, universe)
-    require_match(if_match, universe)
-    return universe
+) -> Access:
+    """A locked universe that the user may do this to and has read in its last version."""
+    locked = (await access.lock(session, user, {id: operation}))[id]
+    require_match(if_match, locked.universe)
+    return locked
 
 
 @router.put("/{id}", response_model=UniverseRead, responses=_CHANGES)
@@ -70,9 +83,9 @@ async def replace_universe(
     response: Response, id: UUID, body: UniverseWrite, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Any:
     """Replace a universe: what you leave out gets its default."""
-    universe = await _to_change(session, "replaceUniverse", user, id, if_match)
-    await queries.change(session, user, universe, body.model_dump())
-    return tagged(response, universe)
+    locked = await _to_change(session, "replaceUniverse", user, id, if_match)
+    await queries.change(session, locked, body.model_dump())
+    return tagged(response, queries.read(locked))
 
 
 @router.patch("/{id}", response_model=UniverseRead, responses=_CHANGES)
@@ -80,29 +93,66 @@ async def update_universe(
     response: Response, id: UUID, body: UniversePatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Any:
     """Change a universe: what you name, and nothing else."""
-    universe = await _to_change(session, "updateUniverse", user, id, if_match)
-    await queries.change(session, user, universe, body.model_dump(exclude_unset=True))
-    return tagged(response, universe)
+    locked = await _to_change(session, "updateUniverse", user, id, if_match)
+    await queries.change(session, locked, body.model_dump(exclude_unset=True))
+    return tagged(response, queries.read(locked))
 
 
 @router.delete("/{id}", status_code=204, responses=_CHANGES)
 async def delete_universe(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
     """Delete a universe with all of its maps and its log."""
-    await queries.remove(session, user, await _to_change(session, "deleteUniverse", user, id, if_match))
+    await queries.remove(session, await _to_change(session, "deleteUniverse", user, id, if_match))
 
 
-@router.get("/{id}/events", response_model=EventPage, responses=documented(NotFound, Unprocessable))
+@router.post("/{id}/owner", response_model=UniverseRead, responses=_CHANGES)
+async def transfer_universe(
+    response: Response,
+    id: UUID,
+    body: OwnerWrite,
+    user: CurrentUser,
+    session: Session,
+    if_match: IfMatch,
+    once: Once,
+) -> Any:
+    """Hand a universe over to one of its members; you become a game master in it."""
+
+    async def hand_over() -> Response:
+        locked = await _to_change(session, "transferUniverse", user, id, if_match)
+        universe = queries.read(await queries.hand_over(session, locked, body.user_id))
+        headers = {"ETag": etag(universe.version)}
+        return Response(universe.model_dump_json(), headers=headers, media_type="application/json")
+
+    return await once(user.id, hand_over)
+
+
+@router.get(
+    "/{id}/events",
+    response_model=EventPage,
+    response_model_exclude_unset=True,
+    responses=documented(Forbidden, NotFound, Unprocessable),
+)
 async def list_events(
+    request: Request,
     id: UUID,
     user: CurrentUser,
     session: Session,
-    after: Annotated[int, Query(ge=0, le=2**53 - 1, description="The last `seq` you have.")] = 0,
+    after: Annotated[
+        int | None,
+        Query(ge=0, le=2**53 - 1, description="For game masters: the last `seq` you have, 0 for none."),
+    ] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=100, description="The `cursor` of the last event or page you have.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Any:
     """Read what happened in a universe, in order.
 
-    Continue with `after` = `next_after`; nothing is left out and nothing comes twice.
+    Continue with `cursor` = `next_cursor`; nothing is left out and nothing comes twice. Players get the events
+    that they may know of, without `seq`.
     """
-    universe = await queries.get(session, user, id)
-    items = await events.after(session, universe.id, after, limit)
-    return {"items": items, "next_after": items[-1]["seq"] if items else after}
+    found = await access.get(session, user, id, "listEvents")
+    if after is not None and not found.is_game_master:
+        raise Forbidden("`after` counts every event, hidden ones too: continue with `cursor`.")
+    reader = await events.reader(session, request.app.state.cursors, user.id, id)
+    start = after or 0 if cursor is None else reader.seq_of(cursor)
+    return await events.page(session, reader, start, limit, for_game_masters=found.is_game_master)

@@ -293,8 +293,8 @@ class TestTheLog:
             ("superuser", "event/list?sortBy=created_at&sort=asc", "ix_event_created_at"),
             ("superuser", "event/list?universe_id={id}", "pk_event"),
             # Not by time: a game master's events may be few and long ago, behind everybody's.
-            ("owner", "", "(universe_id = universe.id)"),
-            ("owner", "event/list", "(universe_id = universe.id)"),
+            ("owner", "", "(universe_id = member.universe_id)"),
+            ("owner", "event/list", "(universe_id = member.universe_id)"),
             ("owner", "event/list?universe_id={id}", "pk_event"),
             ("owner", "universe/details/{id}", "pk_event"),
         ],

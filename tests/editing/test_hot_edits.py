@@ -170,6 +170,17 @@ async def test_if_none_match_is_for_reads(owner: Person) -> None:
     assert (answer.status_code, answer.json()["changed"]) == (200, 1)
 
 
+async def hand_over(connection: asyncpg.Connection, universe_id: str, owner: Person, stranger: Person) -> None:
+    """Make a stranger the owner, and the owner a stranger, as the queries of universes and members do."""
+    await connection.execute(
+        "UPDATE universe SET owner_id = $1, access_version = access_version + 1 WHERE id = $2",
+        stranger.id,
+        universe_id,
+    )
+    await connection.execute("DELETE FROM member WHERE universe_id = $1 AND user_id = $2", universe_id, owner.id)
+    await connection.execute("INSERT INTO member VALUES ($1, $2, 'owner')", universe_id, stranger.id)
+
+
 async def test_an_owner_who_gave_it_away_meanwhile(
     owner: Person, stranger: Person, spy: Spy, database_url: str
 ) -> None:
@@ -177,7 +188,7 @@ async def test_an_owner_who_gave_it_away_meanwhile(
     other = await asyncpg.connect(database_url)
     try:
         async with other.transaction():
-            await other.execute("UPDATE universe SET owner_id = $1 WHERE id = $2", stranger.id, one["universe_id"])
+            await hand_over(other, one["universe_id"], owner, stranger)
             late = asyncio.create_task(edit(owner, one["id"], set_cells((0, 0, "#"))))
             await asyncio.sleep(0.3)
         assert (await late).status_code == 404

@@ -108,5 +108,5 @@ class TestAfter:
         items = (await page(owner, made["universe_id"], 1))["items"]
         assert [event["kind"] for event in items] == ["map.created", "map.updated", "map.deleted"]
         for event in items:
-            assert event.keys() == {"seq", "kind", "actor_id", "subject_id", "payload", "created_at"}
+            assert event.keys() == {"cursor", "seq", "kind", "actor_id", "subject_id", "payload", "created_at"}
             assert (event["actor_id"], event["subject_id"]) == (owner.id, made["id"])

@@ -1,0 +1,89 @@
+"""What players get of a stored map without fog: made ready when the map is written, put together when it is read.
+
+Ready are a frame without secrets, its layers, and its legend apart: which entries players get depends on the
+cells, which change far more often than the frame. A read drops the entries that no shown cell uses and joins
+strings, as it does for a game master.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from game.grid.changes import same
+from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
+from game.grid.player_view import PlayersDocument, players_document, shown_layers, symbols_of
+
+_LEGEND = re.compile(rf'(, )?"legend": {ROWS_MARK}(, )?(?=["}}])')
+_SYNTAX = frozenset('[], "\\')
+"""Symbols that JSON text has beside those of the cells."""
+
+
+class _EverySymbol:
+    def __contains__(self, _: Any) -> bool:
+        return True
+
+
+EVERY_SYMBOL = _EverySymbol()
+"""In place of the symbols that cells use: keeps the whole legend."""
+
+
+def players_columns(frame: Frame) -> tuple[Frame, list[str], list[int]]:
+    """What is stored of a frame for players: the frame that they get, with a mark in place of its legend; the
+    legend, as symbol and JSON text in turn; and the keys of the layers that they get."""
+    shown, layers = players_document(frame, EVERY_SYMBOL)
+    legend = shown.get("legend", ())
+    texts = [text for entry in legend for text in (entry["symbol"], orjson.dumps(entry).decode())]
+    return ({**shown, "legend": ROWS_MARK} if legend else shown), texts, sorted(layers)
+
+
+def with_legend(frame_text: str, legend: Sequence[str], rows: Collection[str]) -> str:
+    """The text of a players' frame with the legend entries that cells use.
+
+    `rows` are the JSON texts of all chunks of the layers that players get.
+    """
+    used = [text for symbol, text in zip(legend[::2], legend[1::2], strict=True) if _is_used(symbol, rows)]
+
+    def replace(match: re.Match[str]) -> str:
+        before, after = match.groups(default="")
+        if used:
+            return f'{before}"legend": [{", ".join(used)}]{after}'
+        return ", " if before and after else ""
+
+    return _LEGEND.sub(replace, frame_text, count=1)
+
+
+def _is_used(symbol: str, rows: Collection[str]) -> bool:
+    if symbol in _SYNTAX:
+        return any(symbol in row for text in rows for row in orjson.loads(text))
+    return any(symbol in text for text in rows)
+
+
+def differs(
+    frame: Frame,
+    chunks: Mapping[ChunkKey, Sequence[str]],
+    new_frame: Frame,
+    new_chunks: Mapping[ChunkKey, Sequence[str]],
+) -> bool:
+    """Whether players get something else of one stored grid, a frame and its chunks, than of another."""
+    shown, layers = _shown(frame, chunks)
+    new_shown, new_layers = _shown(new_frame, new_chunks)
+    if layers != new_layers or not same(shown, new_shown):
+        return True
+    return any(
+        key[0] in layers and chunks.get(key) != new_chunks.get(key) for key in chunks.keys() | new_chunks.keys()
+    )
+
+
+def _shown(frame: Frame, chunks: Mapping[ChunkKey, Sequence[str]]) -> PlayersDocument:
+    layers = shown_layers(frame)
+    used = set(symbols_of(row for key, rows in chunks.items() if key[0] in layers for row in rows))
+    return players_document(frame, used)
+
+
+def players_tag(key: UUID, shown: bytes) -> str:
+    """The ETag of what players are shown: a keyed hash of it, which counts nothing that they are not shown."""
+    return blake2b(shown, key=key.bytes, digest_size=16).hexdigest()

@@ -1,0 +1,113 @@
+"""Who may do what: every operation of the API, and every write of the back office, with the roles that may do it.
+
+This is the only such table. An operation asks for its row by name before it takes a lock, and again under the
+lock. What somebody may see of what they may read is decided elsewhere (`game/grid/secrets.py`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from game.core.errors import Forbidden
+
+
+class Role(StrEnum):
+    """What the caller is: in a universe, or without one."""
+
+    anonymous = "anonymous"
+    signed_in = "signed_in"
+    spectator = "spectator"
+    player = "player"
+    game_master = "game_master"
+    owner = "owner"
+    superuser = "superuser"
+
+
+GAME_MASTERS = frozenset({Role.game_master, Role.owner, Role.superuser})
+"""They read and write everything in a universe, secrets included."""
+_OWNER = frozenset({Role.owner, Role.superuser})
+_PLAYERS = GAME_MASTERS | {Role.player}
+_MEMBERS = _PLAYERS | {Role.spectator}
+_SIGNED_IN = _MEMBERS | {Role.signed_in}
+_ANYONE = _SIGNED_IN | {Role.anonymous}
+
+_SUPERUSERS = frozenset({Role.superuser})
+
+PERMISSIONS: Mapping[str, frozenset[Role]] = {
+    # The server
+    "readHealth": _ANYONE,
+    "readReadiness": _ANYONE,
+    "readMetrics": _ANYONE,
+    # Accounts
+    "registerUser": _ANYONE,
+    "logIn": _ANYONE,
+    "logInWithCookie": _ANYONE,
+    "refreshTokens": _ANYONE,
+    "forgotPassword": _ANYONE,
+    "resetPassword": _ANYONE,
+    "requestVerifyToken": _ANYONE,
+    "verifyUser": _ANYONE,
+    "logOut": _SIGNED_IN,
+    "logOutWithCookie": _SIGNED_IN,
+    "listSessions": _SIGNED_IN,
+    "endSession": _SIGNED_IN,
+    "readMe": _SIGNED_IN,
+    "updateMe": _SIGNED_IN,
+    "listUsers": _SUPERUSERS,
+    "readUser": _SUPERUSERS,
+    "updateUser": _SUPERUSERS,
+    "deleteUser": _SUPERUSERS,
+    # Universes
+    "listUniverses": _SIGNED_IN,
+    "createUniverse": _SIGNED_IN,
+    "importUniverse": _SIGNED_IN,
+    "readUniverse": _MEMBERS,
+    "replaceUniverse": GAME_MASTERS,
+    "updateUniverse": GAME_MASTERS,
+    "deleteUniverse": _OWNER,
+    "exportUniverse": _OWNER,
+    "transferUniverse": _OWNER,
+    "listEvents": _MEMBERS,
+    # Maps
+    "listMaps": _SIGNED_IN,
+    "createMap": GAME_MASTERS,
+    "importMap": GAME_MASTERS,
+    "readMap": _MEMBERS,
+    "replaceMap": GAME_MASTERS,
+    "updateMap": GAME_MASTERS,
+    "deleteMap": GAME_MASTERS,
+    "exportMap": GAME_MASTERS,
+    # Editing
+    "readRegion": _MEMBERS,
+    "editMap": GAME_MASTERS,
+    "undoEdit": GAME_MASTERS,
+    "redoEdit": GAME_MASTERS,
+    "listHistory": GAME_MASTERS,
+    "restoreMap": GAME_MASTERS,
+    # Play
+    "findPath": _MEMBERS,
+    "readSight": _MEMBERS,
+    "readDistance": _MEMBERS,
+    "readArea": _MEMBERS,
+    "drawMapAsPng": _MEMBERS,
+    "drawMapAsSvg": _MEMBERS,
+    # Assets
+    "createAsset": GAME_MASTERS,
+    "listAssets": GAME_MASTERS,
+    "readAsset": _MEMBERS,
+    "deleteAsset": GAME_MASTERS,
+}
+
+
+def may(operation: str, role: Role) -> bool:
+    """Whether a role may do an operation."""
+    return role in PERMISSIONS[operation]
+
+
+def require(operation: str, role: Role) -> None:
+    """Go on only when a role may do an operation.
+
+    Raises:
+        Forbidden: it may not.
+    """
+    if not may(operation, role):
+        raise Forbidden
