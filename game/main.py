@@ -183,9 +183,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     errors.install(app)
 
     app.include_router(accounts)
-    app.include_router(universe_files)
+    app.include_router(universe_files, max_body_size=settings.max_import_size)
     app.include_router(universes)
-    app.include_router(map_files)
+    app.include_router(map_files, max_body_size=settings.max_import_size)
     app.include_router(maps)
     app.include_router(editing)
     app.include_router(play)

@@ -177,7 +177,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             if message["status"] == 413 and _PROBLEM_TYPE not in message["headers"]:
                 # The framework's limit answers in plain text, past every handler of ours.
-                await self._refuse(BodyTooLarge())
+                await self._refuse(BodyTooLarge.of(self._scope))
                 self._replaced = True
                 return
             if "lines" in message:

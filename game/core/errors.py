@@ -13,8 +13,10 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.responses import Response
 from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 log = structlog.get_logger()
 
@@ -117,6 +119,15 @@ class BodyTooLarge(Problem):
     """The body is larger than this server takes."""
 
     status, code = 413, "BODY_TOO_LARGE"
+
+    @classmethod
+    def of(cls, scope: Scope) -> "BodyTooLarge":
+        """The error for a request whose limit is known: it says the limit."""
+        limit = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
+        if limit is None:
+            return cls()
+        mebibytes = f" ({limit / 2**20:.4g} MiB)" if limit >= 2**20 else ""
+        return cls(f"The body is larger than the {limit} bytes{mebibytes} that this server takes here.")
 
 
 class UnsupportedMediaType(Problem):
@@ -274,7 +285,7 @@ def _from_framework(request: Request, error: HTTPException) -> Response:
         case 405:
             problem = MethodNotAllowed(headers={"Allow": ", ".join(_allowed_methods(request))})
         case 413:
-            problem = BodyTooLarge()
+            problem = BodyTooLarge.of(request.scope)
         case status:
             return _answer(request, status, f"HTTP_{status}", str(error.detail), headers=error.headers)
     return problem_response(request, problem)

@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     )
 
     max_body_size: int = Field(4 * 2**20, ge=1024, description="Bytes of a request body.")
+    max_import_size: int = Field(
+        64 * 2**20, ge=1024, description="Bytes of a file to bring in: a map with its pictures, or a universe."
+    )
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
     hot_write_pool_size: int = Field(4, ge=1, le=100, description="Connections of one worker for the fast edits.")

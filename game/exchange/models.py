@@ -2,29 +2,43 @@
 
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, ConfigDict, StringConstraints
+from pydantic import AwareDatetime, ConfigDict, StringConstraints, WithJsonSchema
 from sqlmodel import Field
 
 from game.core.models import Name, Shape
+from game.grid.formats import WARNINGS
 from game.maps.models import MapRead
+
+WarningCode = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "enum": list(WARNINGS),
+            "description": " ".join(f"`{code}`: {text}" for code, text in WARNINGS.items()),
+        }
+    ),
+]
 
 
 class ImportWarning(Shape):
-    """Something that a file says and a map does not keep."""
+    """Something that a file says and a map does not keep, or that was guessed or changed."""
 
-    code: str = Field(description="What, as a stable word.")
-    place: str = Field(description="Where in the file.")
-    message: str
+    code: WarningCode
+    place: str = Field(
+        description="Where in the file: `layers[2].objects[0]`, `line 12`, a file's name; empty for all of it."
+    )
+    message: str = Field(description="A sentence for people.")
 
 
 class FoundMap(Shape):
     """A map in a file."""
 
     name: str
-    width: int
-    height: int
-    layers: list[str] = Field(description="Their names.")
-    entities: int = Field(description="How many.")
+    width: int = Field(description="In cells.")
+    height: int = Field(description="In cells.")
+    layers: list[str] = Field(description="The names of its layers.")
+    entities: int = Field(description="The number of its entities.")
 
 
 class ImportRead(Shape):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import ValidationError
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -18,15 +18,13 @@ from game.assets.models import Asset
 from game.assets.pictures import PictureError, inspect
 from game.core.database import Database
 from game.core.ids import uuid7
-from game.core.models import MAX_DESCRIPTION, MAX_NAME, Shape, rfc3339
+from game.core.models import MAX_NAME, Shape, rfc3339
 from game.core.strict_json import JsonRefused, parse
 from game.events.models import Event
 from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, BundleError, Reader, Writer
+from game.exchange.map_files import ReadFile, linked
 from game.exchange.models import AssetName, BundledEvent
-from game.grid.document import GridError, check, size
-from game.grid.drawing import PictureError as DrawingError
-from game.grid.drawing import PictureTooLarge, Region, draw_png
-from game.grid.formats import Exported, FormatWarning, Imported, ImportedMap, drawn_for, link_pictures, write
+from game.grid.document import GridError, check
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate
 from game.maps.queries import Found
@@ -36,7 +34,6 @@ from game.universes.models import Universe, UniverseWrite
 
 _EVENTS_AT_ONCE = 500
 _BYTES_AT_ONCE = 4 * 2**20
-_UVTT_PIXELS = 64
 
 
 async def bundle(database: Database, home: Access) -> AsyncIterator[bytes]:
@@ -230,94 +227,54 @@ def _event(line: bytes, seq: int, universe: Universe, ids: dict[str, UUID]) -> d
 
 
 async def put_maps(
-    session: AsyncSession, home: Access, imported: Imported, progress: Callable[[], None]
-) -> tuple[list[bytes], list[FormatWarning]]:
-    """Make the maps of a file in a locked universe; their JSON texts, and warnings for refused pictures."""
-    texts, lost = [], []
-    for one in imported.maps:
+    session: AsyncSession, home: Access, file: ReadFile, progress: Callable[[], None]
+) -> list[bytes]:
+    """Make the maps of a file in a locked universe; returns their JSON texts."""
+    texts = []
+    for one in file.maps:
         ids: dict[str, str] = {}
-        for name, data in one.pictures.items():
-            try:
-                picture = await asyncio.to_thread(inspect, data)
-            except PictureError as error:
-                lost.append(FormatWarning("PICTURE_REFUSED", name[:100], str(error)))
-                continue
+        for name, (picture, data) in one.pictures.items():
             called = "".join(character for character in name if character.isprintable())[-MAX_NAME:] or "picture"
             asset = await assets.create(session, home, called, picture, data)
             ids[name] = str(asset.id)
             progress()
-        fields = {
-            "name": _called(one.name),
-            "description": one.description[:MAX_DESCRIPTION],
-            "grid_data": link_pictures(one.grid_data, ids),
-        }
+        document = await asyncio.to_thread(linked, one.document, ids)
+        fields = {"name": one.name, "description": one.description, "grid_data": document}
         found = await maps.create(session, home, fields)
         texts.append((await maps.document(session, found)).body)
         progress()
-    return texts, lost
+    return texts
 
 
-def _called(name: str) -> str:
-    """A file's name for a map as a name that we take."""
-    return "".join(character for character in name if character.isprintable()).strip()[:MAX_NAME] or "Map"
+_ASSET_ID = re.compile(rb'"asset_id": ?"([0-9a-f-]{36})"')
 
 
-def found(one: ImportedMap) -> dict[str, Any]:
-    """What is told of a map in a file."""
-    width, height = size(one.grid_data)
-    return {
-        "name": _called(one.name),
-        "width": width,
-        "height": height,
-        "layers": [layer["name"] for layer in one.grid_data.get("layers", ())],
-        "entities": len(one.grid_data.get("entities", ())),
-    }
+async def pictures_of(
+    session: AsyncSession, found: Found, text: bytes, format: str, limit: int
+) -> dict[str, bytes]:
+    """The pictures of a map's universe that a written file shows, by id; at most `limit` bytes of them.
 
-
-async def grid_of(session: AsyncSession, found: Found) -> dict[str, Any]:
-    """The grid data of a map as its reader may see it.
-
-    Raises:
-        NotFound: it is gone.
+    Takes the map's JSON text, as its reader may see it. All pictures that it names go into a TMX file, its
+    background into other formats.
     """
-    text, _ = await maps.document(session, found)
-    document: dict[str, Any] = (await asyncio.to_thread(orjson.loads, text))["grid_data"]
-    return document
+    named = {one.decode() for one in _ASSET_ID.findall(text)}
+    if format != "tiled":
+        background = found.row.grid_data.get("background")
+        named &= {str(background.get("asset_id"))} if isinstance(background, dict) else set()
+    ids = [id for one in sorted(named) if (id := _uuid(one))]
+    own = col(Asset.universe_id) == found.row.universe_id
+    sizes = select(col(Asset.id), func.length(col(Asset.data))).where(own, col(Asset.id).in_(ids))
+    taken = []
+    for id, length in (await session.execute(sizes.order_by(col(Asset.id)))).all() if ids else ():
+        if length <= limit:
+            taken.append(id)
+            limit -= length
+    statement = select(col(Asset.id), col(Asset.data)).where(own, col(Asset.id).in_(taken))
+    return {str(one.id): one.data for one in await session.execute(statement)} if taken else {}
 
 
-_ASSET_ID = re.compile(r'"asset_id":"([0-9a-f-]{36})"')
-
-
-async def pictures_of(session: AsyncSession, row: Map, document: dict[str, Any]) -> dict[str, bytes]:
-    """The pictures of a map's universe that its document names, by id."""
-    named = [UUID(one) for one in set(_ASSET_ID.findall(orjson.dumps(document).decode()))]
-    statement = select(col(Asset.id), col(Asset.data)).where(
-        col(Asset.universe_id) == row.universe_id, col(Asset.id).in_(named)
-    )
-    return {str(one.id): one.data for one in await session.execute(statement)} if named else {}
-
-
-def _drawing(document: dict[str, Any], background: bytes | None) -> bytes | None:
-    """A map as a picture, as large as may be; None for a map that is too large for any, or cannot be drawn."""
-    cell_size = _UVTT_PIXELS
-    for _ in range(2):
-        try:
-            return draw_png(Region.of(document), cell_size=cell_size, background=background)
-        except PictureTooLarge as error:
-            cell_size = error.cell_size
-        except DrawingError:
-            background = None
-    return None
-
-
-def written(document: dict[str, Any], format: str, name: str, pictures: dict[str, bytes]) -> Exported:
-    """A map as another program's file; one that shows a picture gets a drawing if it needs one.
-
-    Raises:
-        FormatError: kept data leaves no way to write it.
-    """
-    drawing = None
-    if drawn := drawn_for(format, document, pictures):
-        background = pictures.get(str(drawn.get("background", {}).get("asset_id")))
-        drawing = _drawing(drawn, background)
-    return write(document, format, name=name, pictures=pictures, drawing=drawing)
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,7 +1,9 @@
 """Endpoints of exchange."""
 
 import asyncio
+import json
 import re
+from hashlib import sha256
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,13 +13,15 @@ from starlette.datastructures import UploadFile as Upload
 from starlette.responses import StreamingResponse
 
 from game.accounts.current import CurrentUser
+from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
-from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.errors import BadRequest, FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import created
 from game.exchange import queries
 from game.exchange.bundle import BundleError
+from game.exchange.map_files import ReadFile, read_file, write_file
 from game.exchange.models import ImportRead
 from game.grid import formats
 from game.maps import queries as maps
@@ -25,9 +29,8 @@ from game.universes import access
 from game.universes import queries as universes
 from game.universes.models import UniverseRead
 
-MAX_UPLOAD = 16 * 2**20
-MAX_BUNDLE = 64 * 2**20
 _MAX_WARNINGS_HEADER = 4000
+_MAX_WARNING = 300
 
 universe_files = APIRouter(
     prefix="/universes", tags=["Files"], route_class=StrictRoute, responses=documented(Unauthorized)
@@ -79,14 +82,22 @@ async def _uploaded(request: Request) -> tuple[dict[str, bytes], str | None]:
     return files, main if isinstance(main, str) else None
 
 
+def _digest(files: dict[str, bytes]) -> bytes:
+    """What tells uploads apart."""
+    digest = sha256()
+    for name in sorted(files):
+        digest.update(b"%d %s\n" % (len(files[name]), name.encode()))
+        digest.update(files[name])
+    return digest.digest()
+
+
 @map_files.post(
     "/import",
     status_code=201,
     response_model=ImportRead,
-    max_body_size=MAX_UPLOAD,
     openapi_extra=_IMPORT_BODY,
     responses={
-        **documented(Forbidden, NotFound, InvalidFile, IdempotencyKeyReused),
+        **documented(BadRequest, Forbidden, NotFound, InvalidFile, TooLarge, IdempotencyKeyReused, TooMuchAtOnce),
         200: {"model": ImportRead, "description": "With `dry_run`: what the file holds."},
     },
 )
@@ -94,6 +105,7 @@ async def import_map(
     request: Request,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     once: Once,
     universe_id: Annotated[UUID, Query(description="Where the maps go.")],
     dry_run: Annotated[bool, Query(description="Only look: make nothing.")] = False,
@@ -104,36 +116,33 @@ async def import_map(
     export to the same format; what is lost is a warning.
     """
     await access.get(session, user, universe_id, "importMap")
+    # The file is received and read without a connection.
+    await session.close()
     files, main = await _uploaded(request)
     if not any(files.values()):
         raise _refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
     try:
-        imported = await asyncio.to_thread(formats.read, files, main)
+        file = await computing.run(user.id, read_file, files, main)
     except formats.FormatError as error:
-        raise InvalidFile(
-            errors=[FieldError(error.place[:300] or "file", "invalid_file", error.message)]
-        ) from None
+        raise _refused(error) from None
     if dry_run:
-        return _import_answer(200, imported, [])
+        return _import_answer(200, file, [])
 
     async def bring_in() -> Response:
         home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
-        texts, lost = await queries.put_maps(session, home, imported, request.scope["go_on"])
-        return _import_answer(201, imported, texts, lost)
+        return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["go_on"]))
 
-    return await once(user.id, bring_in, b"".join(files[name] for name in sorted(files)))
+    return await once(user.id, bring_in, await asyncio.to_thread(_digest, files))
 
 
-def _import_answer(
-    status: int, imported: formats.Imported, texts: list[bytes], lost: list[formats.FormatWarning] | None = None
-) -> Response:
+def _import_answer(status: int, file: ReadFile, texts: list[bytes]) -> Response:
     maps = [orjson.Fragment(text) for text in texts]
     body = {
-        "format": imported.format,
+        "format": file.format,
         "map": maps[0] if len(maps) == 1 else None,
         "maps": maps if len(maps) > 1 else None,
-        "found": [queries.found(one) for one in imported.maps],
-        "warnings": [warning._asdict() for warning in [*imported.warnings, *(lost or [])]],
+        "found": [one.found for one in file.maps],
+        "warnings": [warning._asdict() for warning in file.warnings],
     }
     return Response(orjson.dumps(body), status, media_type="application/json")
 
@@ -142,36 +151,60 @@ def _import_answer(
     "/{id}/export",
     response_class=Response,
     responses={
-        **documented(NotFound, InvalidFile),
+        **documented(NotFound, InvalidFile, TooLarge, TooMuchAtOnce),
         200: {
-            "description": "The file. What it cannot say stands in the header X-Warnings.",
+            "description": "The file.",
             "content": {"*/*": {}},
+            "headers": {
+                "X-Warnings": {
+                    "description": "What the format cannot say, as JSON: a list of objects with `code`, `place` "
+                    "and `message`, as the import answers them; only the first of very many.",
+                    "schema": {"type": "string", "contentMediaType": "application/json"},
+                },
+            },
         },
     },
 )
 async def export_map(
+    request: Request,
     id: UUID,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     format: Annotated[
-        Literal["tiled", "tmj", "uvtt", "text"], Query(description="`tiled` is TMX, `tmj` is Tiled's JSON.")
+        Literal["tiled", "tmj", "uvtt", "text"],
+        Query(description="`tiled` is TMX, `tmj` is Tiled's JSON."),
     ],
 ) -> Response:
     """Take out a map as a file that another program opens."""
     found = await maps.get(session, user, id, "exportMap")
-    row = found.row
-    document = await queries.grid_of(session, found)
-    pictures = await queries.pictures_of(session, row, document)
+    text = (await maps.document(session, found)).body
+    limit = request.app.state.settings.max_import_size
+    pictures = await queries.pictures_of(session, found, text, format, limit)
+    await session.close()
     try:
-        exported = await asyncio.to_thread(queries.written, document, format, row.name, pictures)
+        exported = await computing.run(user.id, write_file, text, format, pictures)
     except formats.FormatError as error:
         raise _refused(error) from None
     stem, _, extension = exported.filename.rpartition(".")
     headers = _attachment(stem, extension)
     if exported.warnings:
-        listed = orjson.dumps([warning._asdict() for warning in exported.warnings]).decode()
-        headers["X-Warnings"] = listed.encode("ascii", "backslashreplace").decode()[:_MAX_WARNINGS_HEADER]
+        headers["X-Warnings"] = _short(exported.warnings)
     return Response(exported.content, headers=headers, media_type=exported.media_type)
+
+
+def _short(warnings: list[formats.FormatWarning]) -> str:
+    """Warnings as JSON that fits into a header: as many as there is room for."""
+    parts: list[str] = []
+    room = _MAX_WARNINGS_HEADER
+    for warning in warnings:
+        # Only ASCII, with escapes that JSON has.
+        part = json.dumps({**warning._asdict(), "message": warning.message[:_MAX_WARNING]})
+        room -= len(part) + 1
+        if room < 0:
+            break
+        parts.append(part)
+    return f"[{','.join(parts)}]"
 
 
 def _refused(error: BundleError | formats.FormatError) -> InvalidFile:
@@ -201,12 +234,11 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
     "/import",
     status_code=201,
     response_model=UniverseRead,
-    max_body_size=MAX_BUNDLE,
     responses=documented(InvalidFile, IdempotencyKeyReused),
 )
 async def import_universe(
     request: Request,
-    file: Annotated[UploadFile, File(description="What `exportUniverse` gave, up to 64 MiB.")],
+    file: Annotated[UploadFile, File(description="What `exportUniverse` gave.")],
     user: CurrentUser,
     session: Session,
     once: Once,

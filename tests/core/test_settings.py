@@ -41,6 +41,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "log_level": ("warning", "warning"),
     "log_format": ("json", "json"),
     "max_body_size": ("2048", 2048),
+    "max_import_size": ("4096", 4096),
     "database_pool_size": ("4", 4),
     "hot_pool_size": ("2", 2),
     "hot_write_pool_size": ("3", 3),

@@ -1,13 +1,19 @@
 """Maps from other programs' files and back, over HTTP. The formats themselves are tested in tests/grid/formats."""
 
+from base64 import b64decode, b64encode
+from io import BytesIO
+from struct import pack
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 import httpx2
 import orjson
 import pytest
+from PIL import Image
 
 from tests.conftest import Person
+from tests.grid.formats.samples import png
 
 TILED = {
     "type": "map",
@@ -115,6 +121,40 @@ class TestImport:
         assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FILE"), answer.text
         assert answer.json()["errors"][0]["message"]
 
+    async def test_a_file_of_fifty_megabytes(self, owner: Person) -> None:
+        universe = await owner.universe()
+        # A picture with 37 MB of notes in it.
+        notes = b"tEXt" + b"a\0" + bytes([65]) * 37_000_000
+        start, end = png(30, 20, "red")[:33], png(30, 20, "red")[33:]
+        picture = start + pack(">I", len(notes) - 4) + notes + pack(">I", crc32(notes)) + end
+        resolution = {"map_size": {"x": 3, "y": 2}, "pixels_per_grid": 10}
+        data = orjson.dumps({"resolution": resolution, "image": b64encode(picture).decode()})
+        answer = await bring_in(owner, universe["id"], data)
+        assert answer.status_code == 201, answer.text
+        asset = answer.json()["map"]["grid_data"]["background"]["asset_id"]
+        assert (await owner.client.get(f"/assets/{asset}")).content == picture
+
+    async def test_a_larger_file_is_told_the_limit(self, owner: Person) -> None:
+        universe = await owner.universe()
+        answer = await bring_in(owner, universe["id"], bytes(64 * 2**20 + 1))
+        assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+        assert "67108864 bytes (64 MiB)" in answer.json()["detail"]
+
+    async def test_a_broken_form(self, owner: Person) -> None:
+        universe = await owner.universe()
+        headers = {"content-type": "multipart/form-data; boundary=x"}
+        answer = await bring_in(owner, universe["id"], b"--y\r\nnonsense", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) in ((400, "BAD_REQUEST"), (422, "INVALID_FILE"))
+
+    async def test_with_a_picture_that_is_not_taken(self, owner: Person) -> None:
+        universe = await owner.universe()
+        files = [("files", ("cave.tmj", orjson.dumps(TILED))), ("files", ("tiles.png", b"GIF89a" + bytes(20)))]
+        answer = await owner.client.post("/maps/import", params={"universe_id": universe["id"]}, files=files)
+        assert answer.status_code == 201, answer.text
+        [warning] = answer.json()["warnings"]
+        assert (warning["code"], warning["place"]) == ("PICTURE_REFUSED", "tiles.png")
+        assert warning["message"].endswith("It is not a PNG, JPEG or WebP picture.")
+
     async def test_into_somebody_elses_universe(
         self, owner: Person, stranger: Person, client: httpx2.AsyncClient
     ) -> None:
@@ -139,6 +179,34 @@ class TestExport:
         assert back["format"] == ("tiled" if format == "tmj" else format)
         if format in ("tiled", "tmj"):
             assert back["map"]["grid_data"]["layers"] == one["grid_data"]["layers"]
+
+    async def test_tells_what_is_lost(self, owner: Person) -> None:
+        walls = [{"x1": 0, "y1": n, "x2": 1, "y2": n, "blocks_sight": False} for n in range(40)]
+        grid = {"width": 9, "height": 9, "walls": walls, "properties": {"a": "\u00e9"}}
+        one = await owner.map(grid_data=grid)
+        out = await owner.client.get(f"/maps/{one['id']}/export", params={"format": "uvtt"})
+        warnings = orjson.loads(out.headers["x-warnings"])
+        assert [warning["code"] for warning in warnings] == ["WALLS_LOST", "PROPERTIES_LOST"]
+        assert all(set(warning) == {"code", "place", "message"} for warning in warnings)
+
+    async def test_draws_cells_over_a_background(self, owner: Person) -> None:
+        universe = await owner.universe()
+        picture = png(40, 20, "red")
+        files = {"file": ("sky.png", picture, "image/png")}
+        asset = (await owner.client.post(f"/universes/{universe['id']}/assets", files=files)).json()
+        grid = {
+            "width": 2,
+            "height": 1,
+            "background": {"asset_id": asset["id"], "x": 0, "y": 0, "width": 2, "height": 1},
+            "legend": [{"symbol": "#", "color": "#0000ff"}],
+            "layers": [{"name": "a", "rows": ["# "]}],
+        }
+        one = await owner.map(universe["id"], grid_data=grid)
+        out = await owner.client.get(f"/maps/{one['id']}/export", params={"format": "uvtt"})
+        with Image.open(BytesIO(b64decode(out.json()["image"]))) as image:
+            left, right = (image.convert("RGB").getpixel((x, image.height // 2)) for x in (5, image.width - 5))
+        assert left[2] > 150 > left[0]  # type: ignore[index,operator]
+        assert right[0] > 150 > right[2]  # type: ignore[index,operator]
 
     async def test_somebody_elses(self, owner: Person, stranger: Person) -> None:
         one = await owner.map()

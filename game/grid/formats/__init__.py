@@ -8,6 +8,7 @@ from typing import Any, Final
 from game.grid.document import DEFAULT_LIMITS, GridError, Limits, check, size
 from game.grid.formats import tmx
 from game.grid.formats.imported import (
+    WARNINGS,
     Document,
     Exported,
     FormatError,
@@ -27,6 +28,7 @@ from game.grid.formats.uploads import Uploads
 from game.grid.formats.uvtt import drawn, read_uvtt, whole_background, write_uvtt
 
 __all__ = [
+    "WARNINGS",
     "Exported",
     "FormatError",
     "FormatWarning",

@@ -20,6 +20,10 @@ class FormatError(ValueError):
         super().__init__(f"{place}: {message}" if place else message)
         self.place, self.message = place, message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it goes from one process to another."""
+        return type(self), (self.place, self.message)
+
 
 class TooLarge(FormatError):
     """A file that asks for more than a map, or an import, may have: it is refused as a whole."""
