@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -18,13 +17,12 @@ from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, NoReturn
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 import typer
 import uvicorn
-from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.markup import escape
@@ -37,10 +35,11 @@ from uvicorn.supervisors import Multiprocess
 from game.accounts.manager import UserManager
 from game.accounts.models import MAX_PASSWORD, MIN_PASSWORD
 from game.core import logs, schema
+from game.core.backups import BackupError, check_backup, read_backup, write_backup
 from game.core.database import Database, connections_of_a_worker
-from game.core.embedded import EmbeddedError, binary, running
+from game.core.embedded import EmbeddedError, running
 from game.core.files import raise_file_limit
-from game.core.settings import Settings, documentation
+from game.core.settings import Settings, documentation, unknown_settings
 from game.main import create_app
 from seed import loader
 
@@ -52,12 +51,6 @@ DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database 
 _PAGES = {"Back office": "/admin", "API docs": "/docs", "Docs": "/guide"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _BACKLOG = 2048
-_BACKUP_MAGIC = b"PGDMP"
-"""The first bytes of pg_dump's custom format."""
-_BIND_HINTS = {
-    errno.EADDRINUSE: "Another program uses it: stop that, or choose another --port (make run PORT=8080)",
-    errno.EACCES: "Ports below 1024 are reserved for root: choose another with --port",
-}
 
 
 @app.callback()
@@ -76,6 +69,11 @@ def _prepare() -> None:
 
 def _error(message: str) -> None:
     console.print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+
+
+def _unknown_setting(name: str, meant: str | None) -> str:
+    hint = f": did you mean {meant}?" if meant else "."
+    return f"{name} is not a setting{hint} docs/settings.md lists all settings"
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:
@@ -100,16 +98,6 @@ def _settings(**options: object) -> Settings:
         raise typer.Exit(2) from None
     except (OSError, UnicodeDecodeError) as error:
         _fail(f"The file .env cannot be read: {error}.", 2)
-
-
-def _unknown_settings() -> list[str]:
-    """The variables of the environment and of .env that have our prefix, but are no settings: typing errors."""
-    known = {f"WORLDKEEP_{name.upper()}" for name in Settings.model_fields}
-    return sorted(
-        name
-        for name in {*os.environ, *dotenv_values(".env")}
-        if name.upper().startswith("WORLDKEEP_") and name.upper() not in known
-    )
 
 
 @contextmanager
@@ -168,10 +156,21 @@ def _bind(host: str, port: int) -> socket.socket:
         if listener is not None:
             listener.close()
         reason = error.strerror if isinstance(error, OSError) else "this is no host name"
-        hint = _BIND_HINTS.get(getattr(error, "errno", 0) or 0, "Check --host and --port")
-        _fail(f"Cannot listen on {host}:{port}: {reason}. {hint}.")
+        _fail(f"Cannot listen on {host}:{port}: {reason}. {_bind_hint(error, port)}.")
     listener.set_inheritable(True)
     return listener
+
+
+def _bind_hint(error: Exception, port: int) -> str:
+    """What to do about a port that cannot be had."""
+    other = 8080 if port != 8080 else 8081
+    choose = f"choose another port with `--port {other}`, or `make run PORT={other}`"
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return f"Another program uses it: stop that, or {choose}"
+        case errno.EACCES:
+            return f"Ports below 1024 are for root: {choose}"
+    return "Check --host and --port"
 
 
 def _announce(settings: Settings, listener: socket.socket, lines: list[str]) -> None:
@@ -214,9 +213,8 @@ def serve(
 ) -> None:
     """Serve the API."""
     settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
-    for name in _unknown_settings():
-        warning = f"{name} is not a setting. docs/settings.md lists all settings."
-        console.print(f"[yellow]Warning:[/] {escape(warning)}", soft_wrap=True)
+    for name, meant in unknown_settings().items():
+        console.print(f"[bold yellow]Warning:[/] {escape(_unknown_setting(name, meant))}.", soft_wrap=True)
     if demo and (settings.is_production or settings.host not in _LOOPBACK):
         _fail("--demo is for development on this machine: not in production, and only on 127.0.0.1.")
     with (
@@ -232,17 +230,21 @@ def serve(
         lines = []
         if demo:
             logins = asyncio.run(loader.load_demo(settings))
-            lines = [
-                f"  Demo log-ins, also in {loader.logins_file(settings)}",
-                *(f"    {one.role:<12} {one.email:<28} {one.password}" for one in logins),
-            ]
+            title = f"  Demo log-ins, also in {loader.logins_file(settings)}"
+            lines = [title, *(f"    {line}" for line in _login_lines(logins))]
         logs.configure(settings)
         _announce(settings, listener, lines)
         _run_server(settings, listener)
 
 
+def _login_lines(logins: list[loader.DemoLogin]) -> list[str]:
+    """A line for each log-in of the demo."""
+    kept = "(an existing account: it keeps its password)"
+    return [f"{one.role:<12} {one.email:<28} {one.password or kept}" for one in logins]
+
+
 class _Supervisor(Multiprocess):
-    """uvicorn's, with a door that shuts: whoever comes during the time of grace is refused, not kept waiting."""
+    """uvicorn's, but it stops accepting connections while requests finish: clients are refused at once."""
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
@@ -311,8 +313,8 @@ def seed(data_dir: DataDir = None) -> None:
         _fail("The demo is for development: its log-ins stand in a file.")
     with _database(settings) as settings:
         _migrate(settings)
-        for one in asyncio.run(loader.load_demo(settings)):
-            console.print(f"{one.role:<12} {one.email:<28} {one.password}", markup=False)
+        for line in _login_lines(asyncio.run(loader.load_demo(settings))):
+            console.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -342,57 +344,24 @@ async def _make_superuser(settings: Settings, email: str, password: str) -> None
     database = Database(settings)
     try:
         async with AsyncSession(database.engine, expire_on_commit=False) as session, session.begin():
-            await loader.put_account(UserManager(session, settings.secret()), email, password, is_superuser=True)
+            await loader.put_superuser(UserManager(session, settings.secret()), email, password)
     except ValidationError:
         _fail(f"{email} is not an e-mail address.")
     finally:
         await database.close()
 
 
-def _pg(program: str, url: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """A call of one of PostgreSQL's programs; the password goes by the environment, where no `ps` shows it."""
-    parts = urlsplit(url)
-    environment = dict(os.environ)
-    if parts.password:
-        environment["PGPASSWORD"] = unquote(parts.password)
-        user, _, place = parts.netloc.rpartition("@")
-        parts = parts._replace(netloc=f"{user.partition(':')[0]}@{place}")
-    return [str(binary(program)), f"--dbname={urlunsplit(parts)}", *arguments], environment
-
-
-def _run(call: tuple[list[str], dict[str, str]], doing: str, growing: Path | None = None) -> None:
-    """Run a program, with a line in the terminal that shows that it works."""
-    arguments, environment = call
-    with (
-        console.status(doing) as status,
-        subprocess.Popen(  # noqa: S603 - our program, our arguments
-            arguments, env=environment, stderr=subprocess.PIPE, text=True
-        ) as process,
-    ):
-        try:
-            while process.poll() is None:
-                time.sleep(0.1)
-                if growing is not None and growing.exists():
-                    status.update(f"{doing} {growing.stat().st_size / 2**20:.1f} MiB")
-        except BaseException:
-            process.terminate()
-            raise
-        if process.returncode:
-            error = (process.stderr.read() if process.stderr else "").strip().splitlines()
-            _fail(error[0] if error else f"{arguments[0]} failed.")
-
-
 @app.command()
 def backup(
     file: Path,
     data_dir: DataDir = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
-    """Write the whole database to a file. The server can keep running."""
+    """Write the whole database to a file. The server may keep running."""
     if file.is_dir():
         _fail(f"{file} is a folder: name a file in it.")
     if file.exists() and not force:
-        _fail(f"{file} already exists: choose another name, or overwrite it with --force.")
+        _fail(f"{file} exists already: choose another name, or replace it with --force.")
     part = file.with_name(file.name + ".part")
     try:
         part.unlink(missing_ok=True)
@@ -403,8 +372,13 @@ def backup(
         try:
             if not asyncio.run(_count_tables(settings)):
                 _fail("There is nothing to back up: the database is empty. Is it the right one?")
-            _run(_pg("pg_dump", settings.direct_url(), "--format=custom", f"--file={part}"), "Writing", part)
+            with console.status("Writing") as status:
+                write_backup(
+                    part, settings.direct_url(), lambda size: status.update(f"Writing {size / 2**20:.1f} MiB")
+                )
             os.replace(part, file)
+        except BackupError as error:
+            _fail(str(error))
         finally:
             part.unlink(missing_ok=True)
     console.print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB. Keep it safe: it holds password hashes.")
@@ -413,11 +387,10 @@ def backup(
 @app.command()
 def restore(file: Path, data_dir: DataDir = None) -> None:
     """Read a backup into an empty database."""
-    if not file.is_file():
-        _fail(f"There is no file {file}.")
-    with file.open("rb") as start:
-        if start.read(len(_BACKUP_MAGIC)) != _BACKUP_MAGIC:
-            _fail(f"{file} is not a backup of Worldkeep: name a file that `backup` wrote.")
+    try:
+        check_backup(file)
+    except BackupError as error:
+        _fail(str(error))
     with _database(_settings(data_dir=data_dir)) as settings:
         tables = asyncio.run(_count_tables(settings))
         if tables:
@@ -425,8 +398,11 @@ def restore(file: Path, data_dir: DataDir = None) -> None:
                 f"The database is not empty: it has {tables} tables, and a restore never overwrites. "
                 "Choose another with --data-dir or WORLDKEEP_DATABASE_URL."
             )
-        options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", str(file))
-        _run(_pg("pg_restore", settings.direct_url(), *options), "Reading")
+        try:
+            with console.status("Reading"):
+                read_backup(file, settings.direct_url())
+        except BackupError as error:
+            _fail(str(error))
         _migrate(settings)
     console.print(f"{file} is restored.")
 
@@ -455,8 +431,8 @@ def doctor(data_dir: DataDir = None) -> None:
 
     report(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "Use 3.11 or newer")
     report(True, f"Environment {settings.environment}, settings are valid")
-    for name in _unknown_settings():
-        report(False, f"{name} is not a setting", "docs/settings.md lists all settings")
+    for name, meant in unknown_settings().items():
+        report(False, _unknown_setting(name, meant))
     existing = next(path for path in (settings.data_dir, *settings.data_dir.parents) if os.path.exists(path))
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     report(writable, f"Data directory {settings.data_dir}", "Make it writable, or set WORLDKEEP_DATA_DIR")

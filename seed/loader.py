@@ -30,11 +30,11 @@ _ACCOUNTS = {
 
 
 class DemoLogin(NamedTuple):
-    """A log-in of the demo."""
+    """A log-in of the demo; no password, if an account with its address existed before and has another one."""
 
     role: str
     email: str
-    password: str
+    password: str | None
 
 
 def logins_file(settings: Settings) -> Path:
@@ -43,51 +43,68 @@ def logins_file(settings: Settings) -> Path:
 
 
 async def load_demo(settings: Settings) -> list[DemoLogin]:
-    """Make the demo's accounts, and its universe in a database that has none; returns the log-ins."""
-    logins = _logins(logins_file(settings))
+    """Create the demo's accounts where they are missing, and its universe in a database that has none.
+
+    Existing accounts are left as they are: they may be somebody's, in a restored backup. Returns the log-ins.
+    """
+    file = logins_file(settings)
+    known = _read_passwords(file)
+    logins = []
     database = Database(settings)
     try:
         async with AsyncSession(database.engine, expire_on_commit=False) as session, session.begin():
             manager = UserManager(session, settings.secret())
-            for role, email, password in logins:
-                user = await put_account(manager, email, password, is_superuser=role == "superuser")
+            for role, email in _ACCOUNTS.items():
+                password = known.get(email) or secrets.token_urlsafe(9)
+                login, user = await _demo_account(manager, role, email, password)
+                logins.append(login)
                 if role == "game master":
                     await _load_universe(session, user)
+            # Before the accounts are committed: nobody could log in to one whose password was lost.
+            _write_passwords(file, logins)
     finally:
         await database.close()
     return logins
 
 
-async def put_account(manager: UserManager, email: str, password: str, *, is_superuser: bool = False) -> User:
-    """An active, verified account with this address and password, made when there is none.
+async def _demo_account(manager: UserManager, role: str, email: str, password: str) -> tuple[DemoLogin, User]:
+    user = await manager.user_db.get_by_email(email)
+    if user is None:
+        user = await manager.sign_up(email, password, "", is_superuser=role == "superuser", is_verified=True)
+    matches, _ = await verify_password(password, user.hashed_password)
+    return DemoLogin(role, email, password if matches else None), user
+
+
+async def put_superuser(manager: UserManager, email: str, password: str) -> User:
+    """Create an active, verified superuser with this address and password, or make an existing account one.
 
     Raises:
-        pydantic.ValidationError: the address is none.
+        pydantic.ValidationError: this is not an e-mail address.
     """
-    fields = UserRegister(email=email, password=password)
-    found = await manager.user_db.get_by_email(fields.email)
+    address = UserRegister(email=email, password=password).email
+    found = await manager.user_db.get_by_email(address)
     if found is None:
-        return await manager.sign_up(
-            fields.email, password, fields.display_name, is_superuser=is_superuser, is_verified=True
-        )
-    wanted: dict[str, Any] = {"is_active": True, "is_verified": True}
-    if is_superuser:
-        wanted["is_superuser"] = True
+        return await manager.sign_up(address, password, "", is_superuser=True, is_verified=True)
+    fields: dict[str, Any] = {"is_active": True, "is_verified": True, "is_superuser": True}
     if not (await verify_password(password, found.hashed_password))[0]:
-        # A new password ends all log-ins, so only where it is a new one.
-        wanted["password"] = password
-    return await manager.change(found, wanted)
+        # Only a password that differs: setting one ends all sessions.
+        fields["password"] = password
+    return await manager.change(found, await manager.with_hash(fields))
 
 
-def _logins(path: Path) -> list[DemoLogin]:
-    """The demo's log-ins: passwords are made once, and kept in a file that only its owner may read."""
-    if not path.exists():
-        made = {role: {"email": email, "password": secrets.token_urlsafe(9)} for role, email in _ACCOUNTS.items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(made, file, indent=2)
-    kept = json.loads(path.read_text())
-    return [DemoLogin(role, one["email"], one["password"]) for role, one in kept.items()]
+def _read_passwords(file: Path) -> dict[str, str]:
+    """The passwords of the demo's accounts, by address."""
+    if not file.exists():
+        return {}
+    return {one["email"]: one["password"] for one in json.loads(file.read_text()).values()}
+
+
+def _write_passwords(file: Path, logins: list[DemoLogin]) -> None:
+    """Keep the log-ins that work in a file that only the server's user may read."""
+    made = {one.role: {"email": one.email, "password": one.password} for one in logins if one.password}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(made, out, indent=2)
 
 
 def content() -> tuple[dict[str, Any], list[dict[str, Any]]]:

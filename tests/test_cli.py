@@ -254,7 +254,28 @@ class TestServe:
     def test_port_in_use(self, call: Call) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             result = call("serve", "--port", str(taken.getsockname()[1]))
-        assert_fails(result, "Cannot listen on .*: Address already in use. Another program uses it: .*--port")
+        assert_fails(
+            result,
+            "Cannot listen on .*: Address already in use. Another program uses it: stop that, or choose "
+            "another port with `--port 8080`, or `make run PORT=8080`",
+        )
+
+    def test_make_run_takes_a_port(self) -> None:
+        """As the message above advises."""
+        for arguments, expected in (([], "serve --demo"), (["PORT=8080"], "serve --demo --port 8080")):
+            call = ["make", "--dry-run", "--silent", "run", *arguments]
+            environment = {name: value for name, value in os.environ.items() if name != "PORT"}
+            done = subprocess.run(
+                call, cwd=schema.ROOT, env=environment, capture_output=True, text=True, check=True
+            )
+            assert done.stdout.rstrip().splitlines()[-1].rstrip().endswith(expected)
+
+    def test_warns_of_unknown_settings(self, call: Call) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            result = call("serve", "--port", port, WORLDKEEP_SECRETKEY="x", WORLDKEEP_QWERTY="x")
+        assert "Warning: WORLDKEEP_SECRETKEY is not a setting: did you mean WORLDKEEP_SECRET_KEY?" in result.stderr
+        assert "Warning: WORLDKEEP_QWERTY is not a setting. docs/settings.md lists all settings." in result.stderr
 
     def test_in_production(self, tmp_path: Path, url: str) -> None:
         """Several workers behind one port; JSON in the log, with no secret in it; metrics of all together."""
@@ -386,6 +407,21 @@ class TestSeed:
         assert ask(url, "SELECT name FROM universe") == "Mine"
         assert ask(url, "SELECT count(*) FROM map") == "0"
 
+    def test_leaves_existing_accounts_alone(self, call: Call, url: str, tmp_path: Path) -> None:
+        """A restored backup, and a new data directory: nobody's password changes, and nobody gets rights."""
+        call("seed", DATABASE_URL=url)
+        ask(url, "DELETE FROM account WHERE email LIKE 'bram@%'")
+        ask(url, "UPDATE account SET is_superuser = false, is_active = false WHERE email LIKE 'keeper@%'")
+        before = ask(url, "SELECT a::text FROM account a ORDER BY 1")
+        result = call("seed", "--data-dir", str(tmp_path / "new"), DATABASE_URL=url)
+        assert result.exit_code == 0
+        assert set(before.splitlines()) < set(ask(url, "SELECT a::text FROM account a").splitlines())
+        *others, bram = result.stderr.splitlines()
+        assert all(line.endswith("(an existing account: it keeps its password)") for line in others)
+        kept = json.loads((tmp_path / "new" / "demo-logins.json").read_text())
+        assert list(kept) == ["player two"]
+        assert bram.endswith(kept["player two"]["password"])
+
 
 class TestSuperuser:
     FIND = "SELECT email, is_superuser, is_active, is_verified FROM account"
@@ -441,8 +477,10 @@ class TestBackup:
         file = tmp_path / "world.backup"
         file.write_text("older")
         ask(url, 'ALTER TABLE map RENAME COLUMN name TO "odd name\'"')
-        assert_fails(call("backup", str(file), DATABASE_URL=url), "already exists: .*--force")
         assert call("backup", str(file), "--force", DATABASE_URL="postgresql://127.0.0.1:1/x").exit_code == 1
+        assert file.read_text() == "older"
+        refused = call("backup", str(file), DATABASE_URL=url)
+        assert_fails(refused, "world.backup exists already: choose another name, or replace it with --force")
         assert file.read_text() == "older"
         assert call("backup", str(file), "--force", DATABASE_URL=url).exit_code == 0
         assert file.read_bytes().startswith(b"PGDMP")
@@ -456,7 +494,9 @@ class TestRestore:
     def test_not_a_backup(self, call: Call, new_database: Callable[..., str], tmp_path: Path) -> None:
         url = new_database(empty=True)
         (tmp_path / "file").write_text("DROP DATABASE worldkeep;")
-        assert_fails(call("restore", "file", DATABASE_URL=url), "is not a backup of Worldkeep")
+        assert_fails(
+            call("restore", "file", DATABASE_URL=url), "file is not a backup: `python -m game backup` writes one"
+        )
         assert contents(url) == {}
 
     def test_refuses_a_database_that_is_not_empty(self, call: Call, url: str, tmp_path: Path) -> None:
