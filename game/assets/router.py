@@ -57,7 +57,7 @@ async def create_asset(
         shape = AssetRead.of(asset)
         return Response(shape.model_dump_json(), 201, {"Location": shape.url}, media_type="application/json")
 
-    return await once(user.id, create, data)
+    return await once(user.id, create, _name(file).encode(), data)
 
 
 def _name(file: UploadFile) -> str:

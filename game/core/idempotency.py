@@ -2,8 +2,12 @@
 
 The key, the write and the answer are stored in one transaction. A second request with the same key waits at the
 unique index until the first has committed, then finds its answer.
+
+Of the answer, what differs from the request is stored: it is compressed with the request's body as dictionary,
+which the retry sends again. So the answer to a map of 4 MB takes a few kilobytes.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -11,13 +15,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
+import zstandard
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy import LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.database import Session
-from game.core.errors import Unprocessable
+from game.core.errors import Conflict, Unprocessable
 from game.core.models import instant
 
 _STORED_HEADERS = ("location", "etag", "content-type")
@@ -33,7 +38,11 @@ class IdempotencyKey(SQLModel, table=True):
     fingerprint: bytes = Field(sa_type=LargeBinary)
     status: int | None = None
     headers: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    body: bytes | None = Field(default=None, sa_type=LargeBinary)
+    body: bytes | None = Field(
+        default=None,
+        sa_type=LargeBinary,
+        description="What the answer adds to the request, see `_compress`. None: it was too large to be stored.",
+    )
     expires_at: datetime = instant(index=True)
 
 
@@ -42,6 +51,20 @@ class IdempotencyKeyReused(Unprocessable):
 
     code = "IDEMPOTENCY_KEY_REUSED"
 
+
+class AnswerNotKept(Conflict):
+    """This request was carried out before; its answer was too large to be kept. Read what it created instead."""
+
+    code = "IDEMPOTENT_ANSWER_NOT_KEPT"
+
+
+_MAX_STORED = 512 * 2**10
+"""Bytes of an answer that are stored with a key."""
+_MAX_DICTIONARY = 8 * 2**20
+_INLINE_BYTES = 16 * 2**10
+_LEVEL, _TABLE_LOG = 3, 22
+"""Level 3, with tables for 4 million positions: it finds in megabytes what an answer repeats."""
+_WINDOW_LOG = 27
 
 _TAKE = text("""
     INSERT INTO idempotency_key AS k (user_id, key, fingerprint, expires_at)
@@ -79,33 +102,83 @@ class _Once:
     ) -> None:
         self._request, self._session, self._key = request, session, key
 
-    async def __call__(
-        self, user_id: UUID, make: Callable[[], Awaitable[Response]], content: bytes | None = None
-    ) -> Response:
-        """What `make` answers, or what it answered to this user's first request with this key.
+    async def __call__(self, user_id: UUID, make: Callable[[], Awaitable[Response]], *content: bytes) -> Response:
+        """Carry out a request that changes something, or repeat the answer to this user's first one with this key.
 
-        Two requests are the same if their paths and bodies are; of an upload, whose body differs each time it is
-        sent, `content` is what counts.
+        Two requests are the same if their methods, paths, queries and bodies are.
+
+        Args:
+            user_id: whose key it is.
+            make: carries out the request in the current transaction.
+            content: what counts as the body of an upload (names, files), whose boundary differs at each retry.
 
         Raises:
-            IdempotencyKeyReused: the first request was another one.
+            IdempotencyKeyReused: the first request with this key was a different one.
+            AnswerNotKept: it was the same, but its answer cannot be repeated.
         """
         if self._key is None:
             return await make()
+        body = b"" if content else await self._request.body()
         place = {"user_id": user_id, "key": self._key}
-        digest = hashlib.sha256(f"{self._request.method} {self._request.url.path}\n".encode())
-        digest.update(await self._request.body() if content is None else content)
-        mine = {**place, "fingerprint": digest.digest()}
+        mine = {**place, "fingerprint": self._fingerprint(*(content or (body,)))}
         if (await self._session.execute(_TAKE, mine)).scalar() is None:
             first = (await self._session.execute(_FIND, place)).one()
             if first.fingerprint != mine["fingerprint"]:
                 raise IdempotencyKeyReused
-            return Response(first.body, first.status, first.headers)
+            if first.body is None:
+                raise AnswerNotKept(headers=_location(first.headers))
+            return Response(await _in_thread(_decompress, first.body, body), first.status, first.headers)
         response = await make()
         headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
-        answer = {"status": response.status_code, "headers": orjson.dumps(headers).decode(), "body": response.body}
+        delta = await _in_thread(_compress, bytes(response.body), body)
+        answer = {
+            "status": response.status_code,
+            "headers": orjson.dumps(headers).decode(),
+            "body": delta if len(delta) <= _MAX_STORED else None,
+        }
         await self._session.execute(_KEEP, {**place, **answer})
         return response
+
+    def _fingerprint(self, *content: bytes) -> bytes:
+        request = self._request
+        query = request.scope["query_string"]
+        digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode())
+        for part in (query, *content):
+            # With its length, so that no two lists of parts look the same.
+            digest.update(b"%d\n" % len(part))
+            digest.update(part)
+        return digest.digest()
+
+
+def _location(headers: dict[str, str]) -> dict[str, str]:
+    return {"Location": headers["location"]} if "location" in headers else {}
+
+
+async def _in_thread(work: Callable[[bytes, bytes], bytes], data: bytes, request: bytes) -> bytes:
+    if len(data) + len(request) <= _INLINE_BYTES:
+        return work(data, request)
+    return await asyncio.to_thread(work, data, request)
+
+
+def _dictionary(request: bytes) -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(request[:_MAX_DICTIONARY], dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _compress(answer: bytes, request: bytes) -> bytes:
+    """An answer as what it adds to the request's body."""
+    size = len(answer) + min(len(request), _MAX_DICTIONARY)
+    window = max(10, size.bit_length())
+    tables = min(_TABLE_LOG, window)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        _LEVEL, window_log=min(window, _WINDOW_LOG), hash_log=tables, chain_log=tables
+    )
+    return zstandard.ZstdCompressor(dict_data=_dictionary(request), compression_params=parameters).compress(answer)
+
+
+def _decompress(delta: bytes, request: bytes) -> bytes:
+    """The answer that `_compress` was given with the same request."""
+    reader = zstandard.ZstdDecompressor(dict_data=_dictionary(request), max_window_size=2**_WINDOW_LOG)
+    return reader.decompress(delta)
 
 
 Once = Annotated[_Once, Depends()]

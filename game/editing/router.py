@@ -22,7 +22,7 @@ from game.core.errors import (
     documented,
 )
 from game.core.hot import hot
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
 from game.core.ids import uuid7
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
@@ -254,7 +254,9 @@ async def list_history(
 @router.post(
     "/{id}/restore",
     response_model=MapRead,
-    responses=documented(Forbidden, NotFound, HistoryBroken, PreconditionFailed, TooLongAgo, IdempotencyKeyReused),
+    responses=documented(
+        Forbidden, NotFound, HistoryBroken, PreconditionFailed, TooLongAgo, IdempotencyKeyReused, AnswerNotKept
+    ),
 )
 async def restore_map(
     id: UUID,

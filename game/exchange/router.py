@@ -16,7 +16,7 @@ from game.accounts.current import CurrentUser
 from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import BadRequest, FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import created
 from game.exchange import queries
@@ -97,7 +97,16 @@ def _digest(files: dict[str, bytes]) -> bytes:
     response_model=ImportRead,
     openapi_extra=_IMPORT_BODY,
     responses={
-        **documented(BadRequest, Forbidden, NotFound, InvalidFile, TooLarge, IdempotencyKeyReused, TooMuchAtOnce),
+        **documented(
+            BadRequest,
+            Forbidden,
+            NotFound,
+            InvalidFile,
+            TooLarge,
+            IdempotencyKeyReused,
+            AnswerNotKept,
+            TooMuchAtOnce,
+        ),
         200: {"model": ImportRead, "description": "With `dry_run`: what the file holds."},
     },
 )

@@ -20,7 +20,7 @@ from game.core.errors import (
     documented,
 )
 from game.core.hot import hot
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.grid.document import GridError, check
@@ -64,7 +64,7 @@ def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Respons
     "",
     status_code=201,
     response_model=MapRead,
-    responses=documented(Forbidden, NotFound, Unprocessable, IdempotencyKeyReused),
+    responses=documented(Forbidden, NotFound, Unprocessable, IdempotencyKeyReused, AnswerNotKept),
 )
 async def create_map(body: MapCreate, user: CurrentUser, session: Session, once: Once) -> Response:
     """Create a map in one of your universes."""

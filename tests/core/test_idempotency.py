@@ -1,12 +1,18 @@
 """Idempotency-Key: one row and one answer, however often and however parallel a POST is sent."""
 
 import asyncio
+import io
+import random
 from uuid import uuid4
 
 import asyncpg
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
+from game.core import idempotency
 from tests.conftest import Person
 
 
@@ -16,6 +22,20 @@ def keyed(key: str | None = None) -> dict[str, str]:
 
 def without_request(answer: httpx2.Response) -> list[tuple[str, str]]:
     return sorted(pair for pair in answer.headers.items() if pair[0] != "x-request-id")
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(file, "PNG")
+    return file.getvalue()
+
+
+class TestCompress:
+    @given(st.binary(max_size=3000), st.binary(max_size=3000))
+    def test_round_trip(self, answer: bytes, request: bytes) -> None:
+        for body in (answer, request + answer, answer + request):
+            delta = idempotency._compress(body, request)
+            assert idempotency._decompress(delta, request) == body
 
 
 class TestOnce:
@@ -70,6 +90,71 @@ class TestOnce:
         assert answer.status_code == 422
         assert answer.json()["code"] == "IDEMPOTENCY_KEY_REUSED"
         assert (await owner.client.get(f"/maps/{second['id']}")).json()["grid_data"] == grid
+
+    async def test_another_query_with_the_same_key(self, owner: Person) -> None:
+        """A map that is imported into two universes with one key is not told to be in the second."""
+        first, second = await owner.universe(), await owner.universe()
+        tiled = {
+            "type": "map",
+            "orientation": "orthogonal",
+            "width": 1,
+            "height": 1,
+            "tilewidth": 8,
+            "tileheight": 8,
+            "layers": [],
+            "tilesets": [],
+        }
+        headers = keyed()
+        path = f"/maps/import?universe_id={first['id']}"
+        made = await owner.client.post(path, json=tiled, headers=headers)
+        assert made.status_code == 201
+        again = await owner.client.post(path, json=tiled, headers=headers)
+        assert again.content == made.content
+        path = f"/maps/import?universe_id={second['id']}"
+        answer = await owner.client.post(path, json=tiled, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+        assert (await owner.client.get(f"/maps?universe_id={second['id']}")).json()["items"] == []
+
+    async def test_another_file_name_with_the_same_key(self, owner: Person) -> None:
+        universe, headers = await owner.universe(), keyed()
+        path, png = f"/universes/{universe['id']}/assets", picture()
+        answers = [
+            await owner.client.post(path, files={"file": (name, png)}, headers=headers)
+            for name in ("one.png", "one.png", "two.png")
+        ]
+        assert [answer.status_code for answer in answers] == [201, 201, 422]
+        assert answers[0].content == answers[1].content
+
+    async def test_a_large_answer_is_not_stored_again(self, owner: Person, database: asyncpg.Connection) -> None:
+        """What rebuilds it: the request, which the retry brings along, and a few kilobytes."""
+        universe, headers = await owner.universe(), keyed()
+        chance = random.Random(7)
+        rows = ["".join(chance.choices("#.~ab", k=1500)) for _ in range(1500)]
+        grid = {"legend": [{"symbol": one} for one in "#.~ab"], "layers": [{"name": "ground", "rows": rows}]}
+        body = {"name": "Large", "universe_id": universe["id"], "grid_data": grid}
+        first = await owner.client.post("/maps", json=body, headers=headers)
+        assert first.status_code == 201, first.text
+        assert len(first.content) > 2_000_000
+        query = "SELECT octet_length(body) FROM idempotency_key WHERE key = $1"
+        assert await database.fetchval(query, headers["idempotency-key"]) < 20_000
+        again = await owner.client.post("/maps", json=body, headers=headers)
+        assert again.content == first.content
+        assert without_request(again) == without_request(first)
+
+    async def test_an_answer_that_is_too_large(
+        self, owner: Person, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is not repeated, and the retry is not carried out: it says where to look."""
+        monkeypatch.setattr(idempotency, "_MAX_STORED", 10)
+        headers = keyed()
+        first = await owner.client.post("/universes", json={"name": "Once"}, headers=headers)
+        assert first.status_code == 201
+        query = "SELECT body FROM idempotency_key WHERE key = $1"
+        assert await database.fetchval(query, headers["idempotency-key"]) is None
+        again = await owner.client.post("/universes", json={"name": "Once"}, headers=headers)
+        assert (again.status_code, again.json()["code"]) == (409, "IDEMPOTENT_ANSWER_NOT_KEPT")
+        assert again.headers["location"] == first.headers["location"]
+        assert len((await owner.client.get("/universes")).json()["items"]) == 1
 
     async def test_another_user_with_the_same_key(self, owner: Person, stranger: Person) -> None:
         headers = keyed()
