@@ -387,10 +387,8 @@ def backup(
 @app.command()
 def restore(file: Path, data_dir: DataDir = None) -> None:
     """Read a backup into an empty database."""
-    try:
-        check_backup(file)
-    except BackupError as error:
-        _fail(str(error))
+    if not file.is_file():
+        _fail(f"There is no file {file}.")
     with _database(_settings(data_dir=data_dir)) as settings:
         tables = asyncio.run(_count_tables(settings))
         if tables:
@@ -400,6 +398,7 @@ def restore(file: Path, data_dir: DataDir = None) -> None:
             )
         try:
             with console.status("Reading"):
+                check_backup(file)
                 read_backup(file, settings.direct_url())
         except BackupError as error:
             _fail(str(error))

@@ -29,7 +29,7 @@ from fastapi import FastAPI
 from fasteners import InterProcessLock
 
 from game.accounts import queries as accounts
-from game.accounts.models import User, UserRegister
+from game.accounts.models import User, UserRegister, default_display_name
 from game.accounts.passwords import hash_password
 from game.core import schema
 from game.core.embedded import running
@@ -113,6 +113,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         limit_login=often,
         limit_signup=often,
         limit_mail=often,
+        limit_code=often,
         log_level="warning",
     )
 
@@ -185,6 +186,7 @@ async def somebody(app: FastAPI, **fields: Any) -> Person:
         _hashes[shape.password] = await hash_password(shape.password)
     async with state.database.session() as session, session.begin():
         user = User(email=shape.email, hashed_password=_hashes[shape.password], display_name=shape.display_name)
+        user.display_name = shape.display_name or default_display_name(user.id)
         session.add(user)
         await session.flush()
         row, refresh = await accounts.start_session(
@@ -302,7 +304,7 @@ def serving(folder: Path, *arguments: str, prefix: Sequence[str] = (), **environ
     port = free_port()
     log = folder / f"server-{port}.log"
     command = [*prefix, sys.executable, "-m", "game"]
-    limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL")}
+    limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL", "CODE")}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "serve", "--port", str(port), "--data-dir", str(folder), *arguments],

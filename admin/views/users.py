@@ -70,12 +70,13 @@ class UserView(View, model=User):
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
     ) -> None:
         """Change an account. A new password, a deactivation or a demotion ends its sessions."""
-        fields = checked(UserUpdate, {**self._fields(form), **_flags(form)})
+        manager = _manager(session, request)
+        fields = await manager.with_hash(checked(UserUpdate, {**self._fields(form), **_flags(form)}))
         user = await self._locked(session, row.id, version)
         takes_rights = not fields["is_active"] or not fields["is_superuser"]
         policy.forbid_self_lockout(person(), user, takes_rights=takes_rights)
         try:
-            await _manager(session, request).change(user, fields)
+            await manager.change(user, fields)
         except UserAlreadyExists:
             raise _address_taken() from None
 

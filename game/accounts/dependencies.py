@@ -9,7 +9,11 @@ from game.accounts import login
 from game.accounts.emails import Email
 from game.accounts.manager import UserManager
 from game.core.database import Session
-from game.core.limits import Limiter, Rate
+from game.core.limits import Limiter, Rate, client_limits
+
+# Behind the #, which browsers keep to themselves: no token in a log.
+VERIFY_PAGE, RESET_PAGE = "/verify-email#token=", "/reset-password#token="
+FORGOT_PAGE, ACCOUNT_PAGE = "/forgot-password", "/account"
 
 
 def get_manager(request: Request, session: Session) -> UserManager:
@@ -33,12 +37,17 @@ def send_after_answer(request: Request, background: BackgroundTasks, email: Emai
 
 
 async def count_requested_mail(request: Request, address: str) -> None:
-    """Count a mail that anybody may ask for, for this client and for this address.
+    """Count a mail that anybody may ask for: above all by who asks, so that strangers do not lock its owner out.
+
+    A client may ask for `limit_mail` to one address, and ten times that in all. One address gets at most ten times
+    that from all clients together, to protect its mailbox.
 
     Raises:
         TooManyRequests: the client or the address has reached its limit.
     """
     rate: Rate = request.app.state.settings.limit_mail
     limiter = get_limiter(request)
-    await limiter.count({f"mail:{login.client_address(request)}": rate.scaled(10)})
-    await limiter.count({f"mail:{login.address_key(address)}": rate})
+    key = login.address_key(address)
+    await limiter.count(client_limits(request, "mail", rate.scaled(10)))
+    await limiter.count(client_limits(request, "mail", rate, of=key))
+    await limiter.count({f"mail:{key}": rate.scaled(10)})

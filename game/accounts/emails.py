@@ -1,4 +1,8 @@
-"""The mails that accounts send: subject and text."""
+"""The mails that accounts send: subject and text.
+
+A mail with a token has a link to the page of this server that uses it, and the token by itself for games that ask
+for it.
+"""
 
 from typing import NamedTuple
 
@@ -19,37 +23,64 @@ def _email(user: User, subject: str, text: str) -> Email:
     return Email(user.email, subject, f"Hello{name},\n\n{text}\n\nWorldkeep\n")
 
 
-def welcome(user: User, token: str) -> Email:
+def welcome(user: User, page: str, token: str) -> Email:
     """Welcomes a new user, and asks them to verify their address."""
     text = f"""welcome to Worldkeep. Your account is ready: log in with this address.
 
-To verify that the address is yours, give your game this code (POST /auth/verify):
+To confirm that the address is yours, open this page: {page}
+
+If your game asks for a code instead, this is it:
 
 {token}
 
-It works for one hour. If you did not sign up, ignore this mail."""
+Both work for one hour. If you did not sign up, ignore this mail."""
     return _email(user, "Welcome to Worldkeep", text)
 
 
-def verify(user: User, token: str) -> Email:
+def verify(user: User, page: str, token: str) -> Email:
     """Asks to verify an address."""
-    text = f"""to verify that this address is yours, give your game this code (POST /auth/verify):
+    text = f"""to confirm that this address is yours, open this page: {page}
+
+If your game asks for a code instead, this is it:
 
 {token}
 
-It works for one hour."""
+Both work for one hour."""
     return _email(user, "Verify your address", text)
 
 
-def reset(user: User, token: str) -> Email:
+def reset(user: User, page: str, token: str) -> Email:
     """Sends a token that sets a new password."""
-    text = f"""somebody asked for a new password for your account. If it was you, give your game this code and the
-new password (POST /auth/reset-password):
+    text = f"""somebody asked for a new password for your account. If it was you, open this page: {page}
+
+If your game asks for a code instead, this is it:
 
 {token}
 
-It works once, for one hour. If it was not you, ignore this mail: nothing has changed."""
+Both work once, for one hour. If it was not you, ignore this mail: nothing has changed."""
     return _email(user, "Set a new password", text)
+
+
+def confirm_address(new_address: str, page: str, token: str) -> Email:
+    """Asks the new address of an account to confirm the change."""
+    text = f"""somebody entered this address for their account at Worldkeep. If it was you, open this page: {page}
+
+If your game asks for a code instead, this is it:
+
+{token}
+
+Both work for one hour. If it was not you, ignore this mail: nothing has changed."""
+    # No name: until it is confirmed, the address may be a stranger's.
+    return Email(new_address, "Confirm your new address", f"Hello,\n\n{text}\n\nWorldkeep\n")
+
+
+def address_change_requested(user: User, page: str) -> Email:
+    """Tells the current address of an account that another one was entered and is to be confirmed."""
+    text = f"""somebody who knows your password entered another address for your account. It replaces this one once
+it is confirmed by the mail that was sent there.
+
+If it was not you, change your password at once, which also cancels this: {page}"""
+    return _email(user, "Your address is to be changed", text)
 
 
 def address_changed(user: User, old_address: str) -> Email:
@@ -58,8 +89,8 @@ def address_changed(user: User, old_address: str) -> Email:
     return _email(user, "Your address was changed", text)._replace(to=old_address)
 
 
-def password_changed(user: User) -> Email:
+def password_changed(user: User, page: str) -> Email:
     """Tells that the password was changed."""
-    text = """your password was changed, and all other devices were logged out. If it was not you, ask for a new
-password at once (POST /auth/forgot-password), and tell whoever runs this server."""
+    text = f"""your password was changed, and all other devices were logged out. If it was not you, tell whoever
+runs this server, and set a new password at once: {page}"""
     return _email(user, "Your password was changed", text)

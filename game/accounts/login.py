@@ -1,7 +1,6 @@
 """Logging in, the same for the API and the admin: rate limits, sessions, the cookie."""
 
 import hashlib
-import ipaddress
 
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,26 +10,11 @@ from game.accounts.errors import BadCredentials
 from game.accounts.manager import UserManager
 from game.accounts.models import AuthSession, User, as_stored
 from game.accounts.tokens import COOKIE
-from game.core.limits import Limiter, Rate
+from game.core.limits import Limiter, client_limits
 from game.core.settings import Settings
 
 _MAX_ADDRESS = 300
 _MAX_PASSWORD = 1024
-
-
-def client_address(request: Request) -> str:
-    """The client that limits count a request for: an IPv4 address, or the /64 network of an IPv6 one."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host[:45]
-    if address.version == 6 and address.ipv4_mapped:
-        # A socket for both families writes IPv4 addresses so.
-        return str(address.ipv4_mapped)
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
-    return host
 
 
 def address_key(email: str) -> str:
@@ -46,17 +30,15 @@ async def log_in(request: Request, manager: UserManager, email: str, password: s
         TooManyRequests: the client has failed too often.
     """
     limiter: Limiter = request.app.state.limiter
-    rate: Rate = request.app.state.settings.limit_login
+    rate = request.app.state.settings.limit_login
     email = as_stored(email[:_MAX_ADDRESS])
-    client_key = f"login:{client_address(request)}"
-    address_on_client_key = f"{client_key}:{address_key(email)}"
+    all_addresses = client_limits(request, "login", rate.scaled(10))
+    this_address = client_limits(request, "login", rate, of=address_key(email))
     # The client's own counter first: once it is refused, it adds no more rows for addresses.
-    await limiter.count({client_key: rate.scaled(10)})
-    await limiter.count({address_on_client_key: rate})
-    user = await manager.log_in(email, password) if len(password) <= _MAX_PASSWORD else None
-    if user is None:
-        raise BadCredentials
-    await limiter.refund([address_on_client_key, client_key])
+    async with limiter.guess(all_addresses), limiter.guess(this_address):
+        user = await manager.log_in(email, password) if len(password) <= _MAX_PASSWORD else None
+        if user is None:
+            raise BadCredentials
     return user
 
 

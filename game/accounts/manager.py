@@ -5,7 +5,7 @@ neither lock the row nor end sessions. Nothing outside of `game/accounts` import
 """
 
 import hmac
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import jwt
@@ -23,9 +23,10 @@ from game.accounts.errors import (
     OwnsUniverses,
     UserAlreadyExists,
 )
-from game.accounts.models import User
+from game.accounts.models import User, default_display_name
 from game.accounts.passwords import hash_password, verify_password
 from game.accounts.tokens import derive_key
+from game.core.ids import uuid7
 
 
 class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
@@ -61,6 +62,13 @@ class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
             raise UserAlreadyExists from None
 
 
+class Verified(NamedTuple):
+    """An account whose address was verified, and the address that it replaced, if any."""
+
+    user: User
+    old_address: str | None
+
+
 class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
     """Creates, checks and changes accounts in one transaction."""
 
@@ -71,7 +79,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         self.verification_token_secret = derive_key(secret, "verify")
 
     async def sign_up(self, email: str, password: str, display_name: str, **flags: bool) -> User:
-        """Create an account.
+        """Create an account; with an empty name it gets one made of its id.
 
         Raises:
             UserAlreadyExists: the address has one already.
@@ -80,43 +88,73 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         hashed = await hash_password(password)
         if await self.user_db.get_by_email(email) is not None:
             raise UserAlreadyExists
-        fields = {"email": email, "hashed_password": hashed, "display_name": display_name, **flags}
-        return await self.user_db.create(fields)
+        user_id = uuid7()
+        name = display_name or default_display_name(user_id)
+        return await self.user_db.create(
+            {"id": user_id, "email": email, "hashed_password": hashed, "display_name": name, **flags}
+        )
 
     async def log_in(self, email: str, password: str) -> User | None:
         """The active user with this address and password, locked; None when there is none, after the same time.
 
         Rolls the transaction back while it hashes, to release the connection.
         """
-        user = await self.user_db.get_by_email(email)
-        user_id, hashed = (user.id, user.hashed_password) if user else (None, None)
-        # Many log-ins at once wait for the processor, and must not occupy the connection pool meanwhile.
-        await self._session.rollback()
-        right, stronger = await verify_password(password, hashed)
-        if user_id is None or not right:
+        found = await self.user_db.get_by_email(email)
+        await self.release_connection()
+        matches, stronger = await verify_password(password, found.hashed_password if found else None)
+        if found is None or not matches:
             return None
         # Read it again: if the password was changed meanwhile, all sessions of the old one were ended.
-        user = await queries.lock(self._session, user_id)
-        if user is None or not user.is_active or user.hashed_password != hashed:
+        user = await queries.lock(self._session, found.id)
+        if user is None or not user.is_active or user.hashed_password != found.hashed_password:
             return None
         if stronger is not None:
             # The version stays the same: nothing that clients see has changed.
             user.hashed_password = stronger
         return user
 
+    async def is_password_of(self, user: User, password: str) -> bool:
+        """Whether this is a user's password. Rolls the transaction back while it hashes."""
+        await self.release_connection()
+        matches, _ = await verify_password(password, user.hashed_password)
+        return matches
+
+    @staticmethod
+    async def with_hash(fields: dict[str, Any]) -> dict[str, Any]:
+        """Fields for `change`: in place of a password they have its hash."""
+        if "password" not in fields:
+            return fields
+        others = {name: value for name, value in fields.items() if name != "password"}
+        return {**others, "hashed_password": await hash_password(fields["password"])}
+
+    async def release_connection(self) -> None:
+        """Roll back before hashing: requests that wait for the processor must not occupy the connection pool.
+
+        Rows that were read stay readable, but are not part of the transaction any more.
+        """
+        self._session.expunge_all()
+        await self._session.rollback()
+
     async def change(self, user: User, fields: dict[str, Any], session_to_keep: UUID | None = None) -> User:
         """Change a locked account; a new password, a deactivation or a demotion ends all sessions but one.
+
+        Args:
+            user: locked in this transaction.
+            fields: new values of columns, as `with_hash` gives them.
+            session_to_keep: a session that goes on.
 
         Raises:
             UserAlreadyExists: the new address has an account already.
         """
         fields = dict(fields)
         demotes = user.is_superuser and fields.get("is_superuser") is False
-        ends_sessions = "password" in fields or fields.get("is_active") is False or demotes
-        if "password" in fields:
-            fields["hashed_password"] = await hash_password(fields.pop("password"))
-        if fields.get("email", user.email).lower() != user.email.lower():
+        ends_sessions = "hashed_password" in fields or fields.get("is_active") is False or demotes
+        new_email = fields.get("email", user.email)
+        if new_email.lower() != user.email.lower():
             fields.setdefault("is_verified", False)
+        if new_email != user.email or "hashed_password" in fields:
+            # Somebody else may have asked for the pending change, before the owner set a new password.
+            fields.setdefault("pending_email", None)
         user = await self.user_db.update(user, fields)
         if ends_sessions:
             await queries.end_sessions(self._session, user.id, keep=session_to_keep)
@@ -141,33 +179,61 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
             claims = decode_jwt(token, self.reset_password_token_secret, [self.reset_password_token_audience])
         except jwt.PyJWTError:
             raise BadResetToken from None
-        user = await queries.lock(self._session, UUID(claims["sub"]))
+        self._check_reset(claims, await queries.by_id(self._session, UUID(claims["sub"])))
+        await self.release_connection()
+        fields = await self.with_hash({"password": password})
+        user = self._check_reset(claims, await queries.lock(self._session, UUID(claims["sub"])))
+        return await self.change(user, fields)
+
+    def _check_reset(self, claims: dict[str, Any], user: User | None) -> User:
         if user is None or not user.is_active or not hmac.compare_digest(claims["for"], self._fingerprint(user)):
             raise BadResetToken
-        return await self.change(user, {"password": password})
+        return user
 
-    def verify_token(self, user: User) -> str:
-        """A token that proves that its bearer receives mail at the user's address."""
-        claims = {"sub": str(user.id), "email": user.email, "aud": self.verification_token_audience}
+    async def change_own(self, user: User, fields: dict[str, Any], session_id: UUID) -> User:
+        """Change a locked account for its owner: a new address is pending until `verify_address` confirms it.
+
+        Raises:
+            UserAlreadyExists: the new address has an account already.
+        """
+        fields = dict(fields)
+        email = fields.pop("email", None)
+        if email is not None:
+            is_same = email.lower() == user.email.lower()
+            if is_same:
+                fields["email"] = email
+            elif await self.user_db.get_by_email(email) is not None:
+                raise UserAlreadyExists
+            fields["pending_email"] = None if is_same else email
+        return await self.change(user, fields, session_to_keep=session_id)
+
+    def verify_token(self, user: User, email: str | None = None) -> str:
+        """A token that proves that its bearer receives mail at the user's address, or at a pending `email`."""
+        claims = {"sub": str(user.id), "email": email or user.email, "aud": self.verification_token_audience}
         return generate_jwt(claims, self.verification_token_secret, self.verification_token_lifetime_seconds)
 
-    async def verify_address(self, token: str) -> User:
-        """Mark the address of an account as verified, with a token.
+    async def verify_address(self, token: str) -> Verified:
+        """Mark the address of an account as verified with a token, or change it to the pending one.
 
         Raises:
             BadVerifyToken: it is not such a token, has expired, or was for another address.
             AlreadyVerified: the address is verified already.
+            UserAlreadyExists: the pending address has got another account meanwhile.
         """
         try:
             claims = decode_jwt(token, self.verification_token_secret, [self.verification_token_audience])
         except jwt.PyJWTError:
             raise BadVerifyToken from None
         user = await queries.lock(self._session, UUID(claims["sub"]))
-        if user is None or not user.is_active or user.email != claims["email"]:
+        if user is None or not user.is_active or claims["email"] not in (user.email, user.pending_email):
             raise BadVerifyToken
+        if claims["email"] == user.pending_email:
+            old_address = user.email
+            fields = {"email": user.pending_email, "is_verified": True, "pending_email": None}
+            return Verified(await self.user_db.update(user, fields), old_address)
         if user.is_verified:
             raise AlreadyVerified
-        return await self.user_db.update(user, {"is_verified": True})
+        return Verified(await self.user_db.update(user, {"is_verified": True}), None)
 
     def _fingerprint(self, user: User) -> str:
         return derive_key(str(self.reset_password_token_secret), f"{user.hashed_password} {user.email}")

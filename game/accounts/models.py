@@ -16,6 +16,8 @@ MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 MAX_SESSIONS = 100
 """Sessions of one user; one more evicts the least recently used."""
+GRACE_SECONDS = 10
+"""How long a spent refresh token gets the same successor again."""
 
 
 def _short_enough(value: Any) -> Any:
@@ -51,6 +53,8 @@ class User(Document, table=True):
     is_active: bool = True
     is_superuser: bool = False
     is_verified: bool = False
+    # The address that the account gets when its owner has opened the link in the mail that was sent there.
+    pending_email: str | None = Field(default=None, max_length=MAX_EMAIL)
 
     __table_args__ = (CheckConstraint("version > 0", name="version_positive"),)
 
@@ -64,6 +68,11 @@ class User(Document, table=True):
 Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)  # type: ignore[attr-defined]
 
 
+def default_display_name(user_id: UUID) -> str:
+    """The name of a user who gave none; the address is nobody else's business."""
+    return f"player-{user_id.hex[-4:]}"
+
+
 class AuthSession(SQLModel, table=True):
     """A log-in on one device. Access tokens work as long as it exists; of its refresh token the hash is stored."""
 
@@ -75,6 +84,7 @@ class AuthSession(SQLModel, table=True):
     user_agent: str = Field(max_length=200)
     ip_address: str = Field(max_length=45)
     created_at: datetime = instant()
+    # When it was created, or its refresh token was last spent.
     last_used_at: datetime = instant()
     expires_at: datetime = instant(index=True)
 
@@ -96,6 +106,14 @@ class UserRead(Shape):
     updated_at: Timestamp
 
 
+class MeRead(UserRead):
+    """Your own account."""
+
+    pending_email: str | None = Field(
+        description="The address that yours is to change to, until the mail that was sent there is answered."
+    )
+
+
 class UserRegister(Shape):
     """Creates an account."""
 
@@ -104,13 +122,13 @@ class UserRegister(Shape):
     email: Email
     password: Password
     display_name: Name = Constraint(
-        default_factory=lambda data: data["email"].partition("@")[0][:100] if "email" in data else "",
-        description="What other players see; without it, the address up to the @.",
+        default_factory=lambda: "",
+        description="What other players see; without it, `player-` and four characters of the id.",
     )
 
 
 class UserUpdateMe(Shape):
-    """Changes one's own account; a new password needs the current one."""
+    """Changes one's own account; a new password or e-mail address needs the current password."""
 
     model_config = example({"display_name": "Mira of the Marsh"})
 

@@ -9,7 +9,8 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from game.accounts.models import MAX_SESSIONS, AuthSession, User
+from game.accounts.errors import SpentRefreshToken
+from game.accounts.models import GRACE_SECONDS, MAX_SESSIONS, AuthSession, User
 from game.accounts.tokens import Identity, RefreshTokens
 from game.core import pages
 from game.core.coalescer import HotStatement
@@ -23,11 +24,12 @@ AUTHENTICATED = """
 """
 """The start of every hot statement: the requests of a batch whose session is valid and whose user is active."""
 
-USER_JSON = f"""
+_ME_JSON = f"""
     '{{"id":"' || a.id || '","email":' || to_json(a.email) || ',"display_name":' || to_json(a.display_name)
     || ',"is_active":' || a.is_active || ',"is_superuser":' || a.is_superuser
     || ',"is_verified":' || a.is_verified || ',"version":' || a.version
-    || ',"created_at":"' || {rfc3339("a.created_at")} || '","updated_at":"' || {rfc3339("a.updated_at")} || '"}}'
+    || ',"created_at":"' || {rfc3339("a.created_at")} || '","updated_at":"' || {rfc3339("a.updated_at")}
+    || '","pending_email":' || coalesce(to_json(a.pending_email)::text, 'null') || '}}'
 """
 
 
@@ -55,6 +57,11 @@ async def user_of_session(session: AsyncSession, identity: Identity) -> User | N
 async def get(session: AsyncSession, user: User, user_id: UUID) -> User | None:
     """An account that a user may read."""
     return (await session.execute(readable_by(user).where(col(User.id) == user_id))).scalar_one_or_none()
+
+
+async def by_id(session: AsyncSession, user_id: UUID) -> User | None:
+    """A user by id, whoever asks."""
+    return await session.get(User, user_id)
 
 
 async def lock(session: AsyncSession, user_id: UUID) -> User | None:
@@ -107,12 +114,24 @@ async def lock_session(session: AsyncSession, session_id: UUID) -> AuthSession |
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-def rotate_refresh_token(row: AuthSession, tokens: RefreshTokens, days: int) -> str:
-    """Replace the refresh token of a locked session; it now expires `days` from now."""
-    token, row.refresh_hash = tokens.new(row.id)
-    row.last_used_at = datetime.now(UTC)
-    row.expires_at = row.last_used_at + timedelta(days=days)
-    return token
+def rotate_refresh_token(row: AuthSession, tokens: RefreshTokens, token: str, token_hash: bytes, days: int) -> str:
+    """Replace the refresh token of a locked session, which now expires `days` from now; returns the new token.
+
+    A token that was spent within the last GRACE_SECONDS gets the same successor again: two tabs of a browser may
+    refresh at once.
+
+    Raises:
+        SpentRefreshToken: the token was spent before that, or is older.
+    """
+    now = datetime.now(UTC)
+    successor, successor_hash = tokens.successor(token)
+    if row.refresh_hash == token_hash:
+        row.refresh_hash = successor_hash
+        row.last_used_at = now
+        row.expires_at = now + timedelta(days=days)
+    elif row.refresh_hash != successor_hash or now - row.last_used_at > timedelta(seconds=GRACE_SECONDS):
+        raise SpentRefreshToken
+    return successor
 
 
 async def page(session: AsyncSession, user: User, query: pages.PageQuery) -> Mapping[str, Any]:
@@ -148,7 +167,7 @@ async def end_sessions(session: AsyncSession, user_id: UUID, keep: UUID | None =
 
 ME = HotRead(
     HotStatement(
-        f"SELECT q.n, a.version, {USER_JSON} AS body {AUTHENTICATED.format(more_types='', more_names='')}"
+        f"SELECT q.n, a.version, {_ME_JSON} AS body {AUTHENTICATED.format(more_types='', more_names='')}"
     ),
     lambda scope: None if scope["query_string"] else (),
     lambda row: HotAnswer(row["body"].encode(), row["version"]),

@@ -1,5 +1,7 @@
 """Logging in and out, by token and by cookie; refreshing tokens."""
 
+from datetime import UTC, datetime
+
 from fastapi import APIRouter, Request, Response
 
 from game.accounts import login, queries
@@ -27,8 +29,11 @@ _LOGIN_FORM = {
 
 def _token_pair(request: Request, row: AuthSession, refresh_token: str) -> TokenPair:
     lifetime = request.app.state.settings.access_token_minutes * 60
-    access = request.app.state.tokens.sign(row.user_id, row.id, lifetime)
-    return TokenPair(access_token=access, refresh_token=refresh_token, expires_in=lifetime)
+    # From when the session was created or refreshed, so that a refresh that is repeated gets the same pair.
+    issued = row.last_used_at.timestamp()
+    access = request.app.state.tokens.sign(row.user_id, row.id, lifetime, issued)
+    passed = int(max(datetime.now(UTC).timestamp() - issued, 0))
+    return TokenPair(access_token=access, refresh_token=refresh_token, expires_in=lifetime - passed)
 
 
 @router.post(
@@ -51,17 +56,20 @@ async def log_in(request: Request, session: Session, manager: Manager, form: Cre
 async def refresh_tokens(request: Request, session: Session, body: RefreshToken) -> TokenPair:
     """Get a new pair of tokens.
 
-    The old refresh token is spent: using it again ends the session, because it may have been stolen.
+    The old refresh token is spent. Sent again within 10 seconds it gets the same pair, as two tabs of a browser
+    may refresh at once; sent again later it ends the session, because it may have been stolen.
     """
     tokens: RefreshTokens = request.app.state.refresh_tokens
-    session_id, stored = tokens.read(body.refresh_token) or (None, b"")
+    session_id, token_hash = tokens.read(body.refresh_token) or (None, b"")
     row = await queries.lock_session(session, session_id) if session_id else None
     if row is None:
         raise Unauthorized("Log in again: this session has ended.")
-    if row.refresh_hash != stored:
+    days = request.app.state.settings.session_days
+    try:
+        token = queries.rotate_refresh_token(row, tokens, body.refresh_token, token_hash, days)
+    except SpentRefreshToken:
         await queries.end_session(session, row.user_id, row.id)
-        raise SpentRefreshToken
-    token = queries.rotate_refresh_token(row, tokens, request.app.state.settings.session_days)
+        raise
     return _token_pair(request, row, token)
 
 

@@ -5,11 +5,18 @@ from typing import Any
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from game.accounts import emails
-from game.accounts.dependencies import Manager, count_requested_mail, send_after_answer
+from game.accounts.dependencies import (
+    FORGOT_PAGE,
+    RESET_PAGE,
+    Manager,
+    count_requested_mail,
+    send_after_answer,
+)
 from game.accounts.errors import BadResetToken
 from game.accounts.manager import UserManager
 from game.accounts.models import Accepted, EmailOnly, ResetPassword, User, UserRead
 from game.core.errors import TooManyRequests, Unprocessable, documented
+from game.core.links import link
 from game.core.strict_json import StrictRoute
 from game.core.versions import tagged
 
@@ -35,7 +42,12 @@ async def forgot_password(
 async def _send_reset(request: Request, manager: UserManager, user: User | None) -> None:
     # After the answer, which is the same and takes the same time whether the address is known or not.
     if user is not None and user.is_active:
-        await request.app.state.mailer.send(lambda: emails.reset(user, manager.reset_token(user)))
+
+        def compose() -> emails.Email:
+            token = manager.reset_token(user)
+            return emails.reset(user, link(request, RESET_PAGE + token), token)
+
+        await request.app.state.mailer.send(compose)
 
 
 @router.post("/reset-password", response_model=UserRead, responses=documented(BadResetToken, Unprocessable))
@@ -44,5 +56,5 @@ async def reset_password(
 ) -> Any:
     """Set a new password with a token from a mail; ends all sessions."""
     user = await manager.reset(body.token, body.password)
-    send_after_answer(request, background, emails.password_changed(user))
+    send_after_answer(request, background, emails.password_changed(user, link(request, FORGOT_PAGE)))
     return tagged(response, user)

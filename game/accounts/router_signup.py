@@ -4,12 +4,20 @@ from typing import Any
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
-from game.accounts import emails, login
-from game.accounts.dependencies import Manager, count_requested_mail, get_limiter, send_after_answer
+from game.accounts import emails
+from game.accounts.dependencies import (
+    VERIFY_PAGE,
+    Manager,
+    count_requested_mail,
+    get_limiter,
+    send_after_answer,
+)
 from game.accounts.errors import AlreadyVerified, BadVerifyToken, UserAlreadyExists
 from game.accounts.manager import UserManager
 from game.accounts.models import Accepted, EmailOnly, Token, User, UserRead, UserRegister
 from game.core.errors import TooManyRequests, Unprocessable, documented
+from game.core.limits import client_limits
+from game.core.links import link
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
 from game.core.versions import tagged
@@ -28,9 +36,10 @@ async def register_user(
 ) -> Any:
     """Sign up."""
     settings: Settings = request.app.state.settings
-    await get_limiter(request).count({f"signup:{login.client_address(request)}": settings.limit_signup})
+    await get_limiter(request).count(client_limits(request, "signup", settings.limit_signup))
     user = await manager.sign_up(body.email, body.password, body.display_name)
-    send_after_answer(request, background, emails.welcome(user, manager.verify_token(user)))
+    token = manager.verify_token(user)
+    send_after_answer(request, background, emails.welcome(user, link(request, VERIFY_PAGE + token), token))
     return tagged(response, user)
 
 
@@ -52,12 +61,24 @@ async def request_verify_token(
 
 async def _send_verification(request: Request, manager: UserManager, user: User | None) -> None:
     if user is not None and user.is_active and not user.is_verified:
-        await request.app.state.mailer.send(lambda: emails.verify(user, manager.verify_token(user)))
+
+        def compose() -> emails.Email:
+            token = manager.verify_token(user)
+            return emails.verify(user, link(request, VERIFY_PAGE + token), token)
+
+        await request.app.state.mailer.send(compose)
 
 
 @router.post(
-    "/verify", response_model=UserRead, responses=documented(BadVerifyToken, AlreadyVerified, Unprocessable)
+    "/verify",
+    response_model=UserRead,
+    responses=documented(BadVerifyToken, AlreadyVerified, UserAlreadyExists, Unprocessable),
 )
-async def verify_user(response: Response, manager: Manager, body: Token) -> Any:
-    """Verify your address with a token from a mail."""
-    return tagged(response, await manager.verify_address(body.token))
+async def verify_user(
+    request: Request, response: Response, background: BackgroundTasks, manager: Manager, body: Token
+) -> Any:
+    """Verify your address with a token from a mail, or confirm your new one."""
+    user, old_address = await manager.verify_address(body.token)
+    if old_address is not None:
+        send_after_answer(request, background, emails.address_changed(user, old_address))
+    return tagged(response, user)

@@ -5,12 +5,20 @@ from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Request, Response
 
-from game.accounts import emails, login, policy, queries
-from game.accounts.current import CurrentCaller, CurrentUser
-from game.accounts.dependencies import Manager, get_limiter, send_after_answer
+from game.accounts import emails, policy, queries
+from game.accounts.current import Caller, CurrentCaller, CurrentUser
+from game.accounts.dependencies import (
+    ACCOUNT_PAGE,
+    FORGOT_PAGE,
+    VERIFY_PAGE,
+    Manager,
+    count_requested_mail,
+    get_limiter,
+    send_after_answer,
+)
 from game.accounts.errors import CannotChangeSelf, OwnsUniverses, UserAlreadyExists
-from game.accounts.models import User, UserPage, UserRead, UserUpdate, UserUpdateMe
-from game.accounts.passwords import verify_password
+from game.accounts.manager import UserManager
+from game.accounts.models import MeRead, User, UserPage, UserRead, UserUpdate, UserUpdateMe
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import (
@@ -25,6 +33,7 @@ from game.core.errors import (
 )
 from game.core.hot import hot
 from game.core.limits import Rate
+from game.core.links import link
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_match, tagged
@@ -32,7 +41,7 @@ from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_match
 router = APIRouter(prefix="/users", tags=["Users"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 
-@router.get("/me", response_model=UserRead)
+@router.get("/me", response_model=MeRead)
 @hot(queries.ME)
 async def read_me(request: Request, response: Response, user: CurrentUser, _: IfNoneMatch = None) -> Any:
     """Read your own account."""
@@ -41,7 +50,7 @@ async def read_me(request: Request, response: Response, user: CurrentUser, _: If
 
 @router.patch(
     "/me",
-    response_model=UserRead,
+    response_model=MeRead,
     responses=documented(UserAlreadyExists, PreconditionFailed, Unprocessable, TooManyRequests),
 )
 async def update_me(
@@ -56,47 +65,72 @@ async def update_me(
 ) -> Any:
     """Change your own account.
 
-    A new password needs `current_password`, and ends all your other sessions.
+    A new password or e-mail address needs `current_password`. A new password ends all your other sessions. A new
+    address is pending until you open the link in the mail that is sent there; your current address is told.
     """
     fields = body.model_dump(exclude_unset=True)
     current = fields.pop("current_password", None)
+    require_match(if_match, caller.user)
+    new_address = fields.get("email", "")
+    has_new_address = bool(new_address) and new_address.lower() != caller.user.email.lower()
+    needs_password = "password" in fields or has_new_address
+    if needs_password:
+        await _check_current_password(request, manager, caller, current)
+        await _count_notices(request, caller.user, new_address if has_new_address else None)
+    await manager.release_connection()
+    changes = await manager.with_hash(fields)
     user = await queries.lock(session, caller.user.id)
     # Again, now that nobody else can change the account: another device may have just ended this session.
     if user is None or await queries.user_of_session(session, caller.identity) is None:
         raise Unauthorized
     require_match(if_match, user)
+    if needs_password and user.hashed_password != caller.user.hashed_password:
+        raise _wrong_password()
+    user = await manager.change_own(user, changes, caller.identity.session_id)
     if "password" in fields:
-        await _check_current_password(request, user, current)
-    if fields.keys() & {"email", "password"}:
-        await _count_notice(request, user)
-    old_address = user.email
-    user = await manager.change(user, fields, session_to_keep=caller.identity.session_id)
-    if "password" in fields:
-        send_after_answer(request, background, emails.password_changed(user))
-    if user.email.lower() != old_address.lower():
-        send_after_answer(request, background, emails.address_changed(user, old_address))
+        page = link(request, FORGOT_PAGE)
+        send_after_answer(request, background, emails.password_changed(user, page))
+    if has_new_address:
+        for email in _address_change(request, manager, user, new_address):
+            send_after_answer(request, background, email)
     return tagged(response, user)
 
 
-async def _check_current_password(request: Request, user: User, current: str | None) -> None:
+def _address_change(
+    request: Request, manager: UserManager, user: User, new_address: str
+) -> tuple[emails.Email, emails.Email]:
+    """The mails to the new and to the old address."""
+    token = manager.verify_token(user, new_address)
+    return (
+        emails.confirm_address(new_address, link(request, VERIFY_PAGE + token), token),
+        emails.address_change_requested(user, link(request, ACCOUNT_PAGE)),
+    )
+
+
+async def _check_current_password(
+    request: Request, manager: UserManager, caller: Caller, current: str | None
+) -> None:
+    """Check the caller's current password; wrong ones are counted for each session."""
     if current is None:
-        error = FieldError("current_password", "missing", "A new password needs the current one too.")
-        raise Unprocessable(errors=[error])
-    key = f"password:{user.id}"
+        message = "A new password or e-mail address needs the current password, too."
+        raise Unprocessable(errors=[FieldError("current_password", "missing", message)])
     settings: Settings = request.app.state.settings
-    await get_limiter(request).count({key: settings.limit_login})
-    right, _ = await verify_password(current, user.hashed_password)
-    if not right:
-        error = FieldError("current_password", "wrong", "This is not the current password.")
-        raise Unprocessable(errors=[error])
-    await get_limiter(request).refund([key])
+    # Not for each account: somebody with a stolen token must not be able to keep its owner from changing it.
+    async with get_limiter(request).guess({f"password:{caller.identity.session_id}": settings.limit_login}):
+        if not await manager.is_password_of(caller.user, current):
+            raise _wrong_password()
 
 
-async def _count_notice(request: Request, user: User) -> None:
-    """Count a change that is announced by mail, so that repeating it does not flood a mailbox."""
+def _wrong_password() -> Unprocessable:
+    return Unprocessable(errors=[FieldError("current_password", "wrong", "This is not the current password.")])
+
+
+async def _count_notices(request: Request, user: User, new_address: str | None) -> None:
+    """Count a change that mails are sent about, so that repeating it does not flood a mailbox."""
     rate: Rate = request.app.state.settings.limit_mail
-    keys = (f"notice:{user.id}", f"notice:{login.address_key(user.email)}")
-    await get_limiter(request).count(dict.fromkeys(keys, rate))
+    await get_limiter(request).count({f"notice:{user.id}": rate})
+    if new_address is not None:
+        await count_requested_mail(request, new_address)
 
 
 @router.get("", response_model=UserPage, responses=documented(Forbidden, Unprocessable))
@@ -148,8 +182,10 @@ async def update_user(
 
     A new password, a deactivation or a demotion ends all sessions of the account.
     """
+    policy.require("updateUser", user)
+    await manager.release_connection()
+    fields = await manager.with_hash(body.model_dump(exclude_unset=True))
     other = await _lock_for_change(session, "updateUser", user, id, if_match)
-    fields = body.model_dump(exclude_unset=True)
     takes_rights = fields.get("is_active") is False or fields.get("is_superuser") is False
     policy.forbid_self_lockout(user, other, takes_rights=takes_rights)
     return tagged(response, await manager.change(other, fields))

@@ -44,15 +44,15 @@ class AccessTokens:
         self._key = derive_key(secret, "access")
         self._cache: dict[bytes, Identity] = {}
 
-    def sign(self, user_id: UUID, session_id: UUID, lifetime_seconds: int) -> str:
-        """A token for a session, valid for `lifetime_seconds`."""
-        now = int(time.time())
+    def sign(self, user_id: UUID, session_id: UUID, lifetime_seconds: int, issued_at: float | None = None) -> str:
+        """A token for a session, valid for `lifetime_seconds` from `issued_at` (a Unix time; None: now)."""
+        issued = int(time.time() if issued_at is None else issued_at)
         claims = {
             "sub": str(user_id),
             "sid": str(session_id),
             "aud": ACCESS_AUDIENCE,
-            "iat": now,
-            "exp": now + lifetime_seconds,
+            "iat": issued,
+            "exp": issued + lifetime_seconds,
         }
         return jwt.encode(claims, self._key, _ALGORITHM)
 
@@ -100,16 +100,28 @@ class AccessTokens:
 class RefreshTokens:
     """Makes and reads refresh tokens: the session, 256 random bits, and a signature over both.
 
+    The successor of a token is derived from it with a secret key, so that two refreshes at once get the same one
+    without its being stored.
+
     The signature tells a spent token, whose second use ends the session, from an invented one: knowing a session's
     id is not enough to end it.
     """
 
     def __init__(self, secret: str) -> None:
         self._key = derive_key(secret, "refresh").encode()
+        self._rotation_key = derive_key(secret, "refresh rotation").encode()
 
     def new(self, session_id: UUID) -> tuple[str, bytes]:
         """A new token for a session, and its hash to store."""
-        signed = session_id.bytes + secrets.token_bytes(_RANDOM_BYTES)
+        return self._make(session_id.bytes + secrets.token_bytes(_RANDOM_BYTES))
+
+    def successor(self, token: str) -> tuple[str, bytes]:
+        """The token that replaces a valid one when it is spent, and its hash; the same at each call."""
+        raw = urlsafe_b64decode(token)
+        random = hmac.new(self._rotation_key, raw, hashlib.sha256).digest()
+        return self._make(raw[:_SESSION_BYTES] + random)
+
+    def _make(self, signed: bytes) -> tuple[str, bytes]:
         raw = signed + self._signature(signed)
         return urlsafe_b64encode(raw).decode(), _hash(raw)
 

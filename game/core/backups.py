@@ -58,8 +58,6 @@ def check_backup(file: Path) -> None:
     Raises:
         BackupError: it is not.
     """
-    if not file.is_file():
-        raise BackupError(f"There is no file {file}.")
     try:
         with file.open("rb") as opened:
             magic = opened.read(len(_MAGIC))

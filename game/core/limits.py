@@ -1,11 +1,14 @@
 """Rate limits that hold across workers: counters in PostgreSQL, one row per key and time window."""
 
+import ipaddress
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple
 
 import asyncpg
+from fastapi import Request
 from sqlmodel import Field, SQLModel
 
 from game.core.errors import TooManyRequests
@@ -70,6 +73,33 @@ _REFUND = """
 """
 
 
+def client_limits(request: Request, purpose: str, rate: Rate, of: str = "") -> dict[str, Rate]:
+    """The limits for the client of a request, to be counted by a Limiter.
+
+    An IPv4 address is one client. IPv6 subscribers get a /64 or a /56: the /64 has the rate, and the /56, which
+    would otherwise count as 256 clients, has twice that.
+
+    Args:
+        request: its client is counted; a trusted proxy may have named it.
+        purpose: what is counted, such as "login".
+        rate: what the client may do.
+        of: what the client does it to, where each has a counter of its own; no personal data, as it is stored.
+    """
+    host = request.client.host if request.client else ""
+    suffix = f":{of}" if of else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return {f"{purpose}:{host[:45]}{suffix}": rate}
+    if isinstance(address, ipaddress.IPv4Address):
+        return {f"{purpose}:{host}{suffix}": rate}
+    if address.ipv4_mapped:
+        # A socket for both families writes IPv4 addresses so.
+        return {f"{purpose}:{address.ipv4_mapped}{suffix}": rate}
+    subnet, site = (ipaddress.ip_network((int(address), bits), strict=False) for bits in (64, 56))
+    return {f"{purpose}:{subnet}{suffix}": rate, f"{purpose}:{site}{suffix}": rate.scaled(2)}
+
+
 class Limiter:
     """Counts outside of the request's transaction, so that refused and failed requests count too.
 
@@ -93,6 +123,19 @@ class Limiter:
         waits = [max(row["seconds"], 1) for row in rows if row["count"] > limits[row["key"]].times]
         if waits:
             raise TooManyRequests(max(waits))
+
+    @asynccontextmanager
+    async def guess(self, limits: dict[str, Rate]) -> AsyncIterator[None]:
+        """Count only failures: an attempt is counted first, and not any more if the block ends without an error.
+
+        So guesses that run at the same time cannot exceed the limit.
+
+        Raises:
+            TooManyRequests: one of the keys has reached its limit; the block does not run.
+        """
+        await self.count(limits)
+        yield
+        await self.refund(list(limits))
 
     async def refund(self, keys: list[str]) -> None:
         """Undo the count of one attempt, because it succeeded."""

@@ -3,11 +3,14 @@
 import os
 import secrets
 from contextlib import suppress
+from difflib import get_close_matches
 from email.utils import parseaddr
+from ipaddress import IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -17,6 +20,11 @@ from game.core.limits import Rate
 
 MIN_SECRET = 32
 _LEAST_VARIETY = 8
+_WIDEST_IPV4, _WIDEST_IPV6 = 8, 32
+"""The widest networks that may be trusted as proxies: 10.0.0.0/8, and what one provider gets."""
+_PREFIX = "WORLDKEEP_"
+_OF_COMPOSE = {"DATABASE_PASSWORD"}
+"""compose.yaml makes a setting of it."""
 """Different characters of a secret: fewer are somebody's finger on a key."""
 
 # Read from text by our validators, not as JSON.
@@ -28,7 +36,7 @@ class Settings(BaseSettings):
     """Where a setting has no default, production demands it; development makes its own and keeps it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WORLDKEEP_",
+        env_prefix=_PREFIX,
         env_file=".env",
         env_file_encoding="utf-8",
         # `${WORLDKEEP_SMTP_URL:-}` in a compose file means that it is not set.
@@ -71,7 +79,13 @@ class Settings(BaseSettings):
         [], description="Origins of web games that may call the API; `*` for all (then without cookies)."
     )
     trusted_proxies: CommaSeparated = Field(
-        [], description="Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed."
+        [],
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are trusted.",
+    )
+    public_url: str | None = Field(
+        None,
+        description="Where browsers reach this server, as links in mails name it: `https://games.example.org`. "
+        "None: the address that the request was sent to.",
     )
 
     smtp_url: SecretStr | None = Field(
@@ -81,12 +95,15 @@ class Settings(BaseSettings):
     mail_from: str = Field("Worldkeep <worldkeep@localhost>", description="The sender of mails.")
 
     limit_login: RateText = Field(
-        Rate(8, 60), description="Failed log-ins of one address from one client; 10 times as many a client."
+        Rate(8, 60),
+        description="Failed log-ins to one address from one client; ten times that per client.",
     )
     limit_signup: RateText = Field(Rate(20, 3600), description="Sign-ups from one client.")
     limit_mail: RateText = Field(
-        Rate(5, 3600), description="Mails to one address; on request 10 times as many a client."
+        Rate(5, 3600),
+        description="Mails that one client may request to one address; ten times that per client and per address.",
     )
+    limit_code: RateText = Field(Rate(60, 60), description="Wrong invitation codes from one client.")
     access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token works.")
     session_days: int = Field(30, ge=1, le=365, description="How long a log-in lasts without being used.")
 
@@ -120,10 +137,30 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("limit_login", "limit_signup", "limit_mail", mode="before")
+    @field_validator("limit_login", "limit_signup", "limit_mail", "limit_code", mode="before")
     @classmethod
     def _rate(cls, value: Any) -> Any:
         return Rate.parse(value) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for one in value:
+            try:
+                one == "*" or ip_network(one)
+            except ValueError:
+                raise ValueError("a proxy is written as 10.0.0.1 or 10.0.0.0/24") from None
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+            raise ValueError("the server's address is written as https://games.example.org")
+        return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("database_url", "migration_database_url")
     @classmethod
@@ -181,8 +218,10 @@ class Settings(BaseSettings):
             faults.append("WORLDKEEP_ALLOWED_HOSTS is missing: set it to the server's host names")
         elif any(host in ("*", "*.") for host in self.allowed_hosts):
             faults.append("WORLDKEEP_ALLOWED_HOSTS may not be `*`: set it to the server's host names")
-        if "*" in self.trusted_proxies:
-            faults.append("WORLDKEEP_TRUSTED_PROXIES may not be `*`: set it to the proxy's address")
+        if any(one == "*" or _is_too_wide(one) for one in self.trusted_proxies):
+            faults.append(
+                "WORLDKEEP_TRUSTED_PROXIES may not be `*` or as wide a network: set it to the proxy's address"
+            )
         if self.log_level == "debug":
             faults.append("WORLDKEEP_LOG_LEVEL may not be `debug`: set `info`")
         if faults:
@@ -220,6 +259,30 @@ class Settings(BaseSettings):
         """The database's URL for what needs a connection of its own: migrations, backups."""
         direct = self.migration_database_url
         return direct.get_secret_value() if direct else self.url()
+
+
+def _is_too_wide(network: str) -> bool:
+    """Whether a network of proxies reaches beyond what one site owns: anybody could claim any address from it."""
+    found = ip_network(network)
+    if isinstance(found, IPv6Network):
+        mapped = IPv6Network("::ffff:0:0/96")
+        if mapped.subnet_of(found):
+            return True
+        if found.subnet_of(mapped):
+            return found.prefixlen - mapped.prefixlen < _WIDEST_IPV4
+        # fc00::/7 is for private networks, and fe80::/10 for a link.
+        is_private = any(found.subnet_of(IPv6Network(one)) for one in ("fc00::/7", "fe80::/10"))
+        return found.prefixlen < _WIDEST_IPV6 and not is_private
+    return found.prefixlen < _WIDEST_IPV4
+
+
+def unknown_settings() -> dict[str, str | None]:
+    """Names with our prefix, in the environment or `.env`, that are no settings; each with the nearest one."""
+    known = {name.upper() for name in Settings.model_fields}
+    found = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    unknown = {name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX)} - known - _OF_COMPOSE
+    nearest = {name: get_close_matches(name, known, 1) for name in sorted(unknown)}
+    return {_PREFIX + name: _PREFIX + one[0] if one else None for name, one in nearest.items()}
 
 
 _INTRODUCTION = """# Settings

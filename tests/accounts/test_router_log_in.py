@@ -336,18 +336,61 @@ class TestRefresh:
         assert not await knows(client, pair["access_token"])
         assert (await refresh(client, pair["refresh_token"])).status_code == 401
 
-    async def test_a_spent_token_ends_no_other_session(self, client: httpx2.AsyncClient, owner: Person) -> None:
+    async def later(self, database: asyncpg.Connection, person: Person, seconds: float) -> None:
+        """Let time pass since the last refresh."""
+        query = "UPDATE auth_session SET last_used_at = last_used_at - make_interval(secs => $2) WHERE id = $1"
+        await database.execute(query, UUID(session_of(person.tokens["access_token"])), seconds)
+
+    async def test_a_spent_token_ends_no_other_session(
+        self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
+    ) -> None:
         other = (await log_in(client, owner)).json()
         await refresh(client, owner.tokens["refresh_token"])
-        await refresh(client, owner.tokens["refresh_token"])
+        await self.later(database, owner, 11)
+        assert (await refresh(client, owner.tokens["refresh_token"])).status_code == 401
         assert await knows(client, other["access_token"])
 
     async def test_two_at_once_with_one_token(self, client: httpx2.AsyncClient, owner: Person) -> None:
-        """One of the two is a thief for all that the server knows."""
-        answers = await asyncio.gather(*(refresh(client, owner.tokens["refresh_token"]) for _ in range(2)))
-        won, lost = sorted(answers, key=lambda answer: answer.status_code)
-        assert (won.status_code, lost.status_code) == (200, 401)
-        assert not await knows(client, won.json()["access_token"])
+        """Two tabs of a browser refresh at once: both get the same pair, and live on."""
+        answers = await asyncio.gather(*(refresh(client, owner.tokens["refresh_token"]) for _ in range(4)))
+        assert [answer.status_code for answer in answers] == [200] * 4
+        pairs = [answer.json() for answer in answers]
+        assert len({(pair["access_token"], pair["refresh_token"]) for pair in pairs}) == 1
+        assert await knows(client, pairs[0]["access_token"])
+        assert (await refresh(client, pairs[1]["refresh_token"])).status_code == 200
+
+    async def test_within_the_grace_the_pair_is_the_same(
+        self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
+    ) -> None:
+        first = (await refresh(client, owner.tokens["refresh_token"])).json()
+        await self.later(database, owner, 8)
+        again = (await refresh(client, owner.tokens["refresh_token"])).json()
+        assert again["refresh_token"] == first["refresh_token"]
+        claims = jwt.decode(again["access_token"], options={"verify_signature": False})
+        assert 885 <= again["expires_in"] <= 892
+        assert abs(claims["exp"] - time.time() - again["expires_in"]) < 5
+
+    async def test_a_stolen_token_that_is_used_later(
+        self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
+    ) -> None:
+        """After the grace, a spent token is in two hands: neither goes on."""
+        pair = (await refresh(client, owner.tokens["refresh_token"])).json()
+        await self.later(database, owner, 10.5)
+        stolen = await refresh(client, owner.tokens["refresh_token"])
+        assert (stolen.status_code, stolen.json()["code"]) == (401, "REFRESH_TOKEN_REUSED")
+        assert not await knows(client, pair["access_token"])
+        assert (await refresh(client, pair["refresh_token"])).status_code == 401
+
+    async def test_a_token_stolen_and_used_within_the_grace(
+        self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
+    ) -> None:
+        """Thief and owner have the same pair then: the one who spends it second, later, ends the session."""
+        mine = (await refresh(client, owner.tokens["refresh_token"])).json()
+        theirs = (await refresh(client, owner.tokens["refresh_token"])).json()
+        assert (await refresh(client, theirs["refresh_token"])).status_code == 200
+        await self.later(database, owner, 11)
+        assert (await refresh(client, mine["refresh_token"])).status_code == 401
+        assert not await knows(client, theirs["access_token"])
 
     async def test_a_forged_token_for_a_known_session_ends_nothing(
         self, client: httpx2.AsyncClient, owner: Person
@@ -643,6 +686,18 @@ class TestLimits:
         async with self.client(limited, "2001:db8:1:3::1") as client:
             statuses.append((await log_in(client, owner, password=WRONG)).status_code)
         assert statuses == [400, 400, 400, 429, 400]
+
+    async def test_a_site_of_version_6_is_one_client_with_twice_the_rate(
+        self, limited: FastAPI, owner: Person
+    ) -> None:
+        """A /56 has 256 networks, and not 256 budgets."""
+        statuses = []
+        for number in range(8):
+            async with self.client(limited, f"2001:db8:2:{number:x}::1") as client:
+                statuses.append((await log_in(client, owner, password=WRONG)).status_code)
+        async with self.client(limited, "2001:db8:2:100::1") as client:
+            statuses.append((await log_in(client, owner, password=WRONG)).status_code)
+        assert statuses == [400] * 6 + [429] * 2 + [400]
 
     async def test_addresses_of_version_4_in_those_of_6_are_clients_of_their_own(
         self, limited: FastAPI, owner: Person

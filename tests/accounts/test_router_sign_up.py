@@ -74,9 +74,10 @@ class TestRegister:
         assert "location" not in answer.headers or answer.headers["location"] == "/users/me"
         assert await lets_in(client, email, PASSWORD)
 
-    async def test_a_name_from_the_address(self, client: httpx2.AsyncClient) -> None:
-        email = new_address()
-        assert (await sign_up(client, email=email)).json()["display_name"] == email.partition("@")[0]
+    async def test_without_a_name_it_is_made_of_the_id(self, client: httpx2.AsyncClient) -> None:
+        """Not of the address, which is nobody else's business."""
+        user = (await sign_up(client)).json()
+        assert user["display_name"] == f"player-{user['id'][-4:]}"
 
     async def test_an_address_that_is_taken(self, client: httpx2.AsyncClient, owner: Person) -> None:
         answer = await sign_up(client, email=owner.email.upper())
@@ -245,9 +246,10 @@ class TestVerify:
         assert {(answer.status_code, answer.content) for answer in answers} == {(202, answers[0].content)}
 
     async def test_a_token_for_the_address_before(
-        self, client: httpx2.AsyncClient, owner: Person, token: str
+        self, client: httpx2.AsyncClient, owner: Person, token: str, database: asyncpg.Connection
     ) -> None:
-        await owner.client.patch("/users/me", json={"email": new_address()})
+        query = "UPDATE account SET email = $1 WHERE id = $2"
+        await database.execute(query, new_address(), UUID(owner.id))
         answer = await client.post("/auth/verify", json={"token": token})
         assert (answer.status_code, answer.json()["code"]) == (400, "VERIFY_USER_BAD_TOKEN")
         assert (await owner.client.get("/users/me")).json()["is_verified"] is False
@@ -344,19 +346,59 @@ class TestForgotPassword:
         assert len(list((settings.data_dir / "mail").glob("*-set-a-new-password.eml"))) == before
 
     async def test_limit(self, another_app: AnotherApp, mails: Mails, owner: Person) -> None:
-        """So many mails to one address, however it is spelt and from wherever it is asked."""
+        """A client gets so many mails to one address, however it is spelt and on whatever path."""
         app = await another_app(limit_mail=Rate(2, 3600))
-        statuses = []
-        for number, path in enumerate(
-            ("/auth/forgot-password", "/auth/request-verify-token", "/auth/forgot-password")
-        ):
-            transport = httpx2.ASGITransport(app=app, client=(f"198.51.100.{30 + number}", 1))
-            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-                answer = await client.post(path, json={"email": f" {owner.email.upper()}"[number % 2 :]})
-                statuses.append(answer.status_code)
-        assert statuses == [202, 202, 429]
-        assert 3_500 < int(answer.headers["retry-after"]) <= 3_600
+        paths = ("/auth/forgot-password", "/auth/request-verify-token", "/auth/forgot-password")
+        async with new_client(app, "198.51.100.30") as client:
+            answers = [
+                await client.post(path, json={"email": f" {owner.email.upper()}"[number % 2 :]})
+                for number, path in enumerate(paths)
+            ]
+        assert [answer.status_code for answer in answers] == [202, 202, 429]
+        assert 3_500 < int(answers[-1].headers["retry-after"]) <= 3_600
         await mails(owner.email, RESET, 1)
+
+    async def test_strangers_do_not_lock_the_owner_out(
+        self, another_app: AnotherApp, mails: Mails, owner: Person
+    ) -> None:
+        """Strangers ask for resets of one address until they are refused: its owner still gets a mail."""
+        app = await another_app(limit_mail=Rate(2, 3600))
+        for number in range(4):
+            async with new_client(app, f"203.0.113.{number}") as stranger:
+                body = {"email": owner.email}
+                answers = [await stranger.post("/auth/forgot-password", json=body) for _ in range(3)]
+                assert [answer.status_code for answer in answers] == [202, 202, 429]
+        async with new_client(app, "198.51.100.31") as client:
+            assert (await client.post("/auth/forgot-password", json={"email": owner.email})).status_code == 202
+            token = token_in((await mails(owner.email, RESET, 9))[-1])
+            body = {"token": token, "password": "a new password"}
+            assert (await client.post("/auth/reset-password", json=body)).status_code == 200
+
+    async def test_limit_of_an_address(self, another_app: AnotherApp, owner: Person) -> None:
+        """However many clients ask, a mailbox is not flooded."""
+        app = await another_app(limit_mail=Rate(1, 3600))
+        statuses = []
+        for number in range(12):
+            async with new_client(app, f"203.0.113.{100 + number}") as client:
+                answer = await client.post("/auth/forgot-password", json={"email": owner.email})
+                statuses.append(answer.status_code)
+        assert statuses == [202] * 10 + [429] * 2
+
+    async def test_the_mail_links_to_the_page(
+        self, client: httpx2.AsyncClient, another_app: AnotherApp, owner: Person, mails: Mails
+    ) -> None:
+        """At the address that the request was sent to, or at the one that is set; never at a foreign host."""
+        body = {"email": owner.email}
+        await client.post("/auth/forgot-password", json=body)
+        [text] = await mails(owner.email, RESET)
+        assert f" http://localhost/reset-password#token={token_in(text)}\n" in text
+        foreign = await client.post("/auth/forgot-password", json=body, headers={"host": "evil.example"})
+        assert foreign.status_code == 400
+        app = await another_app(public_url="https://games.example.org")
+        async with new_client(app) as other:
+            await other.post("/auth/forgot-password", json=body)
+        [_, text] = await mails(owner.email, RESET, 2)
+        assert f" https://games.example.org/reset-password#token={token_in(text)}\n" in text
 
     async def test_limit_of_a_client(self, another_app: AnotherApp, database: asyncpg.Connection) -> None:
         """Asking for ever new addresses ends too, and leaves no more rows."""
@@ -369,7 +411,8 @@ class TestForgotPassword:
                 await client.post("/auth/forgot-password", json={"email": new_address()}) for _ in range(12)
             ]
         assert [answer.status_code for answer in answers] == [202] * 10 + [429] * 2
-        assert await database.fetchval(count) == before + 11
+        # One for the client, two for each address.
+        assert await database.fetchval(count) == before + 21
 
 
 class TestResetPassword:
@@ -419,10 +462,14 @@ class TestResetPassword:
         assert (await self.reset(client, token)).status_code == 400
 
     async def test_a_token_that_went_to_another_address(
-        self, client: httpx2.AsyncClient, owner: Person, token: str
+        self, client: httpx2.AsyncClient, owner: Person, token: str, mails: Mails
     ) -> None:
         """Who reads the mailbox that was given up cannot take the account with it."""
-        assert (await owner.client.patch("/users/me", json={"email": new_address()})).status_code == 200
+        address = new_address()
+        body = {"email": address, "current_password": PASSWORD}
+        assert (await owner.client.patch("/users/me", json=body)).status_code == 200
+        [confirm] = await mails(address, "Confirm your new address")
+        assert (await client.post("/auth/verify", json={"token": token_in(confirm)})).status_code == 200
         assert (await self.reset(client, token)).status_code == 400
 
     async def test_a_deactivated_account(

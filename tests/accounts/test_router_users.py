@@ -12,13 +12,26 @@ import pytest
 from fastapi import FastAPI
 
 from game.core.limits import Rate
-from tests.accounts.conftest import Mails, knows, lets_in, log_in, new_address, refresh, waits_for_a_lock
-from tests.conftest import PASSWORD, Person
+from game.core.settings import Settings
+from tests.accounts.conftest import (
+    Mails,
+    Threads,
+    knows,
+    lets_in,
+    log_in,
+    new_address,
+    refresh,
+    token_in,
+    until,
+    waits_for_a_lock,
+)
+from tests.conftest import PASSWORD, Person, new_client
 
 NewPerson = Callable[..., Awaitable[Person]]
 AnotherApp = Callable[..., Awaitable[FastAPI]]
 NOBODY = "01a1fbbf-0000-7000-8000-000000000000"
 FOREIGN = ("is_superuser", "is_active", "is_verified", "id", "owner_id", "version", "role", "hashed_password")
+CONFIRM = "Confirm your new address"
 NEW = {"password": "a new password", "current_password": PASSWORD}
 
 
@@ -92,28 +105,104 @@ class TestUpdateMe:
         assert fresh.status_code == 200
 
     async def test_parallel_changes_of_different_fields(self, owner: Person) -> None:
-        bodies = [{"display_name": "Mira"}, {"email": new_address()}, NEW]
+        bodies = [{"display_name": f"Mira {number}"} for number in range(2)] + [NEW]
         answers = await asyncio.gather(*(owner.client.patch("/users/me", json=body) for body in bodies))
         assert [answer.status_code for answer in answers] == [200, 200, 200]
         me = (await owner.client.get("/users/me")).json()
-        assert (me["display_name"], me["email"], me["version"]) == ("Mira", bodies[1]["email"], 4)
+        assert me["display_name"] in ("Mira 0", "Mira 1")
+        assert me["version"] == 4
         assert await lets_in(owner.client, me["email"], NEW["password"])
 
 
 class TestChangeAddress:
-    async def test_takes_the_verification_away_and_tells_the_old_address(
-        self, owner: Person, database: asyncpg.Connection, mails: Mails
+    """A new address needs the password, is pending until the mail to it is answered, and the old one is told."""
+
+    async def ask(self, person: Person, address: str, **fields: Any) -> httpx2.Response:
+        body = {"email": address, "current_password": PASSWORD, **fields}
+        return await person.client.patch("/users/me", json=body)
+
+    async def token(self, mails: Mails, address: str) -> str:
+        return token_in((await mails(address, CONFIRM))[0])
+
+    @pytest.mark.parametrize("current", [None, "wrong password", ""])
+    async def test_with_an_access_token_alone(
+        self, owner: Person, mails: Mails, settings: Settings, current: str | None
     ) -> None:
-        await database.execute("UPDATE account SET is_verified = true WHERE id = $1", UUID(owner.id))
+        """Who has stolen an access token cannot take the account over."""
         address = new_address()
-        answer = await owner.client.patch("/users/me", json={"email": address})
+        body = {"email": address} if current is None else {"email": address, "current_password": current}
+        answer = await owner.client.patch("/users/me", json=body)
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "current_password"
+        me = (await owner.client.get("/users/me")).json()
+        assert (me["email"], me["pending_email"], me["version"]) == (owner.email, None, 1)
+        # A later mail to the same address comes alone.
+        await self.ask(owner, address)
+        await mails(address, CONFIRM)
+
+    async def test_is_pending_until_it_is_confirmed(
+        self, client: httpx2.AsyncClient, owner: Person, mails: Mails
+    ) -> None:
+        address = new_address()
+        answer = await self.ask(owner, address)
         assert answer.status_code == 200
-        assert (answer.json()["email"], answer.json()["is_verified"]) == (address, False)
-        assert answer.json()["version"] == 2
-        [text] = await mails(owner.email, "Your address was changed")
-        assert address not in text
-        assert await lets_in(owner.client, address, PASSWORD)
-        assert not await lets_in(owner.client, owner.email, PASSWORD)
+        body = answer.json()
+        assert (body["email"], body["pending_email"], body["version"]) == (owner.email, address, 2)
+        for path in ("/users/me", "/users/me?plain=1"):
+            assert (await owner.client.get(path)).json() == body
+        assert await lets_in(client, owner.email, PASSWORD)
+        assert not await lets_in(client, address, PASSWORD)
+        [told] = await mails(owner.email, "Your address is to be changed")
+        assert address not in told
+
+        confirmed = await client.post("/auth/verify", json={"token": await self.token(mails, address)})
+        assert confirmed.status_code == 200
+        me = (await owner.client.get("/users/me")).json()
+        assert (me["email"], me["pending_email"], me["is_verified"], me["version"]) == (address, None, True, 3)
+        await mails(owner.email, "Your address was changed")
+        assert await lets_in(client, address, PASSWORD)
+        assert not await lets_in(client, owner.email, PASSWORD)
+
+    async def test_a_token_works_once(self, client: httpx2.AsyncClient, owner: Person, mails: Mails) -> None:
+        address = new_address()
+        await self.ask(owner, address)
+        token = await self.token(mails, address)
+        answers = [await client.post("/auth/verify", json={"token": token}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 400]
+        assert answers[1].json()["code"] == "VERIFY_USER_ALREADY_VERIFIED"
+
+    async def test_the_mail_links_to_the_page(self, owner: Person, mails: Mails) -> None:
+        address = new_address()
+        await self.ask(owner, address)
+        [text] = await mails(address, CONFIRM)
+        assert f" http://localhost/verify-email#token={token_in(text)}\n" in text
+        assert "Owner" not in text
+
+    @pytest.mark.parametrize(
+        "cancel",
+        [
+            {"email": "{old}"},
+            {"email": "another-{old}", "current_password": PASSWORD},
+            {"password": "a new password", "current_password": PASSWORD},
+        ],
+    )
+    async def test_a_token_for_what_is_not_pending_any_more(
+        self, client: httpx2.AsyncClient, owner: Person, mails: Mails, cancel: dict[str, str]
+    ) -> None:
+        """The owner enters the old address, or another one, or sets a new password."""
+        address = new_address()
+        await self.ask(owner, address)
+        body = {name: value.replace("{old}", owner.email) for name, value in cancel.items()}
+        assert (await owner.client.patch("/users/me", json=body)).status_code == 200
+        answer = await client.post("/auth/verify", json={"token": await self.token(mails, address)})
+        assert (answer.status_code, answer.json()["code"]) == (400, "VERIFY_USER_BAD_TOKEN")
+        assert (await owner.client.get("/users/me")).json()["email"] == owner.email
+
+    async def test_a_password_and_an_address_at_once(self, owner: Person) -> None:
+        address = new_address()
+        answer = await self.ask(owner, address, password="a new password")
+        assert (answer.status_code, answer.json()["pending_email"]) == (200, address)
+        assert await lets_in(owner.client, owner.email, "a new password")
 
     async def test_another_case_is_the_same_address(self, owner: Person, database: asyncpg.Connection) -> None:
         await database.execute("UPDATE account SET is_verified = true WHERE id = $1", UUID(owner.id))
@@ -123,23 +212,29 @@ class TestChangeAddress:
         assert (answer.json()["email"], answer.json()["is_verified"]) == (written, True)
 
     async def test_an_address_that_is_taken(self, owner: Person, stranger: Person) -> None:
-        answer = await owner.client.patch("/users/me", json={"email": stranger.email.upper()})
+        answer = await self.ask(owner, stranger.email.upper())
         assert (answer.status_code, answer.json()["code"]) == (400, "REGISTER_USER_ALREADY_EXISTS")
-        assert (await owner.client.get("/users/me")).json()["email"] == owner.email
+        assert (await owner.client.get("/users/me")).json()["pending_email"] is None
 
-    async def test_two_people_take_one_address_at_once(self, owner: Person, stranger: Person) -> None:
+    async def test_two_people_want_one_address(
+        self, client: httpx2.AsyncClient, owner: Person, stranger: Person, mails: Mails
+    ) -> None:
+        """It is pending for both, and goes to one."""
         address = new_address()
-        people = (owner.client, stranger.client)
-        answers = await asyncio.gather(*(one.patch("/users/me", json={"email": address}) for one in people))
+        for person in (owner, stranger):
+            assert (await self.ask(person, address)).status_code == 200
+        tokens = [token_in(text) for text in await mails(address, CONFIRM, 2)]
+        answers = await asyncio.gather(*(client.post("/auth/verify", json={"token": one}) for one in tokens))
         assert sorted(answer.status_code for answer in answers) == [200, 400]
+        codes = [answer.json().get("code") for answer in answers]
+        assert "REGISTER_USER_ALREADY_EXISTS" in codes
 
     async def test_limit(self, owner: Person, another_app: AnotherApp) -> None:
         """Neither to fill a mailbox, nor to find out which addresses have accounts."""
         app = await another_app(limit_mail=Rate(3, 3600))
-        transport = httpx2.ASGITransport(app=app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            client.headers["authorization"] = owner.client.headers["authorization"]
-            answers = [await client.patch("/users/me", json={"email": new_address()}) for _ in range(4)]
+        async with new_client(app, "198.51.100.60", headers=dict(owner.client.headers)) as client:
+            body = {"current_password": PASSWORD}
+            answers = [await client.patch("/users/me", json={**body, "email": new_address()}) for _ in range(4)]
             assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
             assert "retry-after" in answers[-1].headers
             assert (await client.patch("/users/me", json={"display_name": "Mira"})).status_code == 200
@@ -182,7 +277,7 @@ class TestChangePassword:
         self, owner: Person, database: asyncpg.Connection
     ) -> None:
         """Who is thrown out while their change waits does not get it through."""
-        for body in (NEW, {"email": new_address()}):
+        for body in (NEW, {"email": new_address(), "current_password": PASSWORD}):
             async with database.transaction():
                 await database.execute("SELECT FROM account WHERE id = $1 FOR UPDATE", UUID(owner.id))
                 changing = asyncio.create_task(owner.client.patch("/users/me", json=body))
@@ -221,6 +316,32 @@ class TestChangePassword:
                 assert not await knows(client, refreshed.json()["access_token"])
                 assert (await refresh(client, refreshed.json()["refresh_token"])).status_code == 401
 
+    async def test_hashing_holds_no_connection(
+        self, client: httpx2.AsyncClient, owner: Person, stranger: Person, settings: Settings, threads: Threads
+    ) -> None:
+        """Many who change their passwords at once do not keep others from the database."""
+        many = settings.database_pool_size + 4
+        threads.hold()
+        changes = [asyncio.create_task(owner.client.patch("/users/me", json=NEW)) for _ in range(many)]
+        await until(lambda: threads.waiting == many)
+        await stranger.universe()
+        threads.release()
+        answers = await asyncio.gather(*changes)
+        assert [answer.status_code for answer in answers].count(200) == 1
+
+    async def test_guesses_with_a_stolen_token_do_not_lock_the_owner_out(
+        self, owner: Person, another_app: AnotherApp
+    ) -> None:
+        app = await another_app(limit_login=Rate(3, 60))
+        async with new_client(app) as client:
+            other = (await log_in(client, owner)).json()
+            thief = {"authorization": f"Bearer {other['access_token']}"}
+            guess = {**NEW, "current_password": "a guess"}
+            answers = [await client.patch("/users/me", json=guess, headers=thief) for _ in range(4)]
+            assert [answer.status_code for answer in answers] == [422, 422, 422, 429]
+            mine = dict(owner.client.headers)
+            assert (await client.patch("/users/me", json=NEW, headers=mine)).status_code == 200
+
     async def test_limit_of_mails(self, owner: Person, another_app: AnotherApp) -> None:
         app = await another_app(limit_mail=Rate(2, 3600))
         transport = httpx2.ASGITransport(app=app)
@@ -241,7 +362,8 @@ class TestListUsers:
     async def test_pages(self, superuser: Person, new_person: NewPerson) -> None:
         mark = uuid4().hex[:12]
         people = [await new_person(display_name=f"{name} {mark}") for name in ("Bo", "Al", "Al", "Cy", "Zoë")]
-        await people[1].client.patch("/users/me", json={"email": new_address()})
+        await people[1].client.patch("/users/me", json={"display_name": f"Al {mark} "})
+        await people[1].client.patch("/users/me", json=NEW)
         for field, sort in (("display_name", "name"), ("created_at", "created_at"), ("updated_at", "updated_at")):
             for sign in ("", "-"):
                 pages = await self.pages(superuser, q=mark.upper(), sort=sign + sort, limit=2)
@@ -297,7 +419,8 @@ class TestReadUser:
     async def test_superuser(self, superuser: Person, owner: Person) -> None:
         answer = await superuser.client.get(f"/users/{owner.id}")
         assert answer.status_code == 200
-        assert answer.json() == (await owner.client.get("/users/me")).json()
+        me = (await owner.client.get("/users/me")).json()
+        assert answer.json() == {name: me[name] for name in answer.json()}
         assert answer.headers["etag"] == '"1"'
         again = await superuser.client.get(f"/users/{owner.id}", headers={"if-none-match": '"1"'})
         assert again.status_code == 304
@@ -332,7 +455,8 @@ class TestUpdateUser:
         assert answer.status_code == 200
         assert {**answer.json(), **body} == answer.json()
         assert answer.json()["version"] == 2
-        assert (await owner.client.get("/users/me")).json() == answer.json()
+        me = (await owner.client.get("/users/me")).json()
+        assert answer.json() == {name: me[name] for name in answer.json()}
         assert (await owner.client.get("/users")).status_code == 200
 
     async def test_another_address_is_not_verified(

@@ -6,11 +6,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from game.core.errors import TooManyRequests
-from game.core.limits import Limiter, Rate
+from game.core.limits import Limiter, Rate, client_limits
 
 
 class TestRate:
@@ -127,7 +128,7 @@ class TestCount:
         assert not await allows(limiter, {key: Rate(1, 60)})
         assert await database.fetchval(query, key) == end
 
-    @pytest.mark.parametrize("second", ["count", "give back"])
+    @pytest.mark.parametrize("second", ["count", "refund"])
     async def test_keys_in_any_order_never_wait_for_each_other(
         self, new_limiter: NewLimiter, key: str, database: asyncpg.Connection, second: str
     ) -> None:
@@ -151,7 +152,60 @@ class TestCount:
         await asyncio.gather(one, two)
 
 
-class TestGiveBack:
+class Failed(Exception):
+    """A guess was wrong."""
+
+
+async def guess(limiter: Limiter, limits: dict[str, Rate], *, right: bool) -> str:
+    try:
+        async with limiter.guess(limits):
+            if not right:
+                raise Failed
+    except Failed:
+        return "wrong"
+    except TooManyRequests:
+        return "refused"
+    return "right"
+
+
+class TestGuess:
+    async def test_only_failures_count(self, new_limiter: NewLimiter, key: str) -> None:
+        limiter, limits = await new_limiter(), {key: Rate(2, 60), f"{key}-site": Rate(4, 60)}
+        for _ in range(6):
+            assert await guess(limiter, limits, right=True) == "right"
+        results = [await guess(limiter, limits, right=False) for _ in range(3)]
+        assert results == ["wrong", "wrong", "refused"]
+        assert await guess(limiter, limits, right=True) == "refused"
+
+    async def test_guesses_at_once(self, new_limiter: NewLimiter, key: str) -> None:
+        """They cannot run past the limit together."""
+        limiter = await new_limiter()
+        results = await asyncio.gather(*(guess(limiter, {key: Rate(5, 60)}, right=False) for _ in range(20)))
+        assert sorted(results) == ["refused"] * 15 + ["wrong"] * 5
+
+
+class TestClientLimits:
+    @pytest.mark.parametrize(
+        ("host", "expected"),
+        [
+            ("198.51.100.1", {"code:198.51.100.1": 3}),
+            ("::ffff:198.51.100.1", {"code:198.51.100.1": 3}),
+            ("2001:db8:1:2::9", {"code:2001:db8:1:2::/64": 3, "code:2001:db8:1::/56": 6}),
+            ("2001:db8:1:2ff::9", {"code:2001:db8:1:2ff::/64": 3, "code:2001:db8:1:200::/56": 6}),
+            ("fe80::1%eth0", {"code:fe80::/64": 3, "code:fe80::/56": 6}),
+            ("", {"code:": 3}),
+            ("x" * 300, {f"code:{'x' * 45}": 3}),
+        ],
+    )
+    def test_keys(self, host: str, expected: dict[str, int]) -> None:
+        request = Request({"type": "http", "client": (host, 1) if host else None, "headers": []})
+        limits = client_limits(request, "code", Rate(3, 60))
+        assert limits == {key: Rate(times, 60) for key, times in expected.items()}
+        of = client_limits(request, "code", Rate(3, 60), of="what")
+        assert list(of) == [f"{key}:what" for key in expected]
+
+
+class TestRefund:
     async def test_one_attempt(self, new_limiter: NewLimiter, key: str) -> None:
         limiter = await new_limiter()
         for _ in range(10):

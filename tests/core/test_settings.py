@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 from game.cli import app
 from game.core import schema
 from game.core.limits import Rate
-from game.core.settings import MIN_SECRET, Settings, documentation
+from game.core.settings import MIN_SECRET, Settings, documentation, unknown_settings
 
 EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "environment": ("development", "development"),
@@ -31,11 +31,13 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
         ["https://a.example", "https://b.example"],
     ),
     "trusted_proxies": ("10.0.0.1", ["10.0.0.1"]),
+    "public_url": ("https://games.example.org/", "https://games.example.org"),
     "smtp_url": ("smtp://u:p@mail.example:587", SecretStr("smtp://u:p@mail.example:587")),
     "mail_from": ("Keep <keep@example.org>", "Keep <keep@example.org>"),
     "limit_login": ("3/minute", Rate(3, 60)),
     "limit_signup": ("100/2days", Rate(100, 172_800)),
     "limit_mail": ("1/hour", Rate(1, 3600)),
+    "limit_code": ("7/minute", Rate(7, 60)),
     "access_token_minutes": ("5", 5),
     "session_days": ("7", 7),
     "log_level": ("warning", "warning"),
@@ -170,7 +172,13 @@ class TestProduction:
             ({"allowed_hosts": " , "}, "WORLDKEEP_ALLOWED_HOSTS is missing: set it to"),
             ({"allowed_hosts": "*"}, r"WORLDKEEP_ALLOWED_HOSTS may not be `\*`: set it to"),
             ({"allowed_hosts": "games.example.org, *"}, r"WORLDKEEP_ALLOWED_HOSTS may not be `\*`"),
-            ({"trusted_proxies": "*"}, r"WORLDKEEP_TRUSTED_PROXIES may not be `\*`"),
+            *[
+                ({"trusted_proxies": one}, r"WORLDKEEP_TRUSTED_PROXIES may not be `\*` or as wide a network")
+                for one in (
+                    *("*", "0.0.0.0/0", "10.0.0.1, 0.0.0.0/0", "0.0.0.0/1,128.0.0.0/1", "64.0.0.0/7", "::/0"),
+                    *("2000::/3", "::/64", "::ffff:0:0/96", "::ffff:0.0.0.0/97", "fc00::/6"),
+                )
+            ],
             ({"log_level": "debug"}, "WORLDKEEP_LOG_LEVEL may not be `debug`: set `info`"),
         ],
     )
@@ -195,6 +203,53 @@ class TestProduction:
 
 def _secret(folder: Path) -> str:
     return Settings(data_dir=folder).secret()
+
+
+class TestTrustedProxies:
+    @pytest.mark.parametrize(
+        "proxies",
+        [
+            "10.0.0.1",
+            "10.0.0.0/8",
+            "127.0.0.1, ::1",
+            "fd00::/8",
+            "fc00::/7",
+            "2001:db8::/32",
+            "::ffff:10.0.0.0/104",
+        ],
+    )
+    def test_networks_of_one_site(self, proxies: str) -> None:
+        assert Settings(**{**PRODUCTION, "trusted_proxies": proxies}).trusted_proxies
+
+    @pytest.mark.parametrize("proxies", ["proxy", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "10.0.0.1:80", "[::1]"])
+    def test_what_is_neither_an_address_nor_a_network(self, proxies: str) -> None:
+        """It would be trusted never, and nobody would know."""
+        with pytest.raises(ValidationError, match=r"a proxy is written as 10\.0\.0\.1 or 10\.0\.0\.0/24"):
+            Settings(trusted_proxies=proxies)
+
+
+class TestPublicUrl:
+    @pytest.mark.parametrize(
+        "url", ["games.example.org", "ftp://a.example", "https://", "https://a.example/games"]
+    )
+    def test_refuses_what_is_none(self, url: str) -> None:
+        with pytest.raises(ValidationError, match="the server's address is written as"):
+            Settings(public_url=url)
+
+
+class TestUnknown:
+    def test_names_the_nearest_setting(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WORLDKEEP_SECRETKEY", "x")
+        monkeypatch.setenv("WORLDKEEP_QWERTY", "x")
+        monkeypatch.setenv("WORLDKEEP_PORT", "1")
+        # compose.yaml makes the database's URL of it.
+        monkeypatch.setenv("WORLDKEEP_DATABASE_PASSWORD", "x")
+        (tmp_path / ".env").write_text("WORLDKEEP_WORKER=2\nOTHER=1\nWORLDKEEP_HOST=::1\n")
+        assert unknown_settings() == {
+            "WORLDKEEP_QWERTY": None,
+            "WORLDKEEP_SECRETKEY": "WORLDKEEP_SECRET_KEY",
+            "WORLDKEEP_WORKER": "WORLDKEEP_WORKERS",
+        }
 
 
 class TestSecret:
