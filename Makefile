@@ -24,6 +24,7 @@ lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and t
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	node_modules/.bin/eslint .
+	node_modules/.bin/tsc --project .
 	node_modules/.bin/prettier --check --log-level warn $(JAVASCRIPT)
 
 screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/back-office.md anew; needs Chromium

@@ -218,7 +218,7 @@ class MapEditor:
         self.field(name).press("Enter")
 
     def take_tile(self, name: str) -> None:
-        self.page.locator(".wk-legend .wk-tile", has_text=name).first.click()
+        self.page.locator(".wk-legend").get_by_role("button", name=name, exact=True).click()
 
     def take_layer(self, name: str) -> None:
         self.page.locator(".wk-layer-name", has_text=name).click()

@@ -67,18 +67,32 @@ class TestWhatIsSent:
         assert (request.method, request.url.rpartition("/")[2]) == ("PATCH", editor.map_id)
         assert editor.grid() == {**SMALL, "legend": SMALL["legend"][::-1]}
 
-    def test_the_form_around_it_saves_the_map_first(self, editor: MapEditor) -> None:
+    def test_one_button_saves_the_map_and_the_fields_around_it(self, editor: MapEditor) -> None:
         editor.take_tile("water")
         editor.click(3, 3)
-        editor.page.get_by_label("Name", exact=True).last.fill("Deep cellar")
-        editor.page.locator("form .wa-foot").get_by_role("button", name="Save").click()
-        expect(editor.page.get_by_role("heading", name="Deep cellar", level=1)).to_be_visible()
+        name = editor.page.get_by_label("Name", exact=True).last
+        name.fill("Deep cellar")
+        assert editor.page.locator("form .wa-foot button").count() == 0
+        edits, fields = editor.save()
+        assert (edits.method, fields.method, fields.post_data_json) == ("POST", "PATCH", {"name": "Deep cellar"})
         saved = editor.map()
         assert (saved["name"], saved["version"], saved["grid_data"]["layers"][0]["rows"][3][3]) == (
             "Deep cellar",
             3,
             "~",
         )
+        assert editor.save() == []
+        name.fill("Cave")
+        name.press("Enter")
+        editor.saved()
+        expect(editor.page.locator(".wk-title")).to_have_text("Cave")
+        assert editor.map()["name"] == "Cave"
+
+    def test_a_field_that_is_refused_says_why(self, editor: MapEditor) -> None:
+        editor.page.get_by_label("Name", exact=True).last.fill(" ")
+        editor.press("Control+s")
+        expect(editor.page.locator(".wk-notice.wk-error")).to_contain_text("name")
+        editor.visit.expect(f"422 PATCH {editor.url}")
 
 
 class TestLargeChanges:
@@ -97,7 +111,7 @@ class TestLargeChanges:
                 const entities = Array.from({ length: 2500 }, goblin);
                 const legend = [...editor.document.frame.legend, { symbol: ',', name: 'moss' }];
                 editor.run('many', (step) => step.change({ entities, legend, layers: [
-                    ...editor.document.frame.layers, editor.newLayer('roof')] }));
+                    ...editor.document.frame.layers, editor.palette.newLayer('roof')] }));
                 editor.run('paint', (step) => step.paint(editor.document.frame.layers[1].key, [0], 44));
             }"""
         )

@@ -2,12 +2,28 @@
 
 /** An answer that is not a success: `status`, `code`, a sentence, and `errors` [{field, code, message}]. */
 export class ApiError extends Error {
+  /** @param {number} status  @param {{[key: string]: any}} problem */
   constructor(status, problem) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
-    Object.assign(this, { status, code: problem.code ?? '', errors: problem.errors ?? [] });
+    this.status = status;
+    /** @type {string} */
+    this.code = problem.code ?? '';
+    /** @type {{field: string, code: string, message: string}[]} */
+    this.errors = problem.errors ?? [];
   }
 }
 
+/**
+ * @typedef {{id: string, universe_id: string, name: string, description: string, version: number,
+ *   grid_data?: {[key: string]: any}}} MapRead
+ * @typedef {{op: string, [key: string]: any}} Edit
+ */
+
+/**
+ * @param {string} url  @param {RequestInit} [options]
+ * @returns {Promise<any>}
+ * @throws {ApiError}
+ */
 async function request(url, options = {}) {
   let response;
   try {
@@ -29,6 +45,7 @@ async function request(url, options = {}) {
   return body;
 }
 
+/** @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>} */
 const send = (method, url, body, version) =>
   request(url, {
     method,
@@ -36,14 +53,14 @@ const send = (method, url, body, version) =>
     body: JSON.stringify(body),
   });
 
-/** The map with its grid data and version. */
+/** The map with its grid data and version. @type {(url: string) => Promise<MapRead>} */
 export const readMap = (url) => request(url, { headers: { Accept: 'application/json' }, cache: 'no-store' });
 
-/** Apply edits to a version of a map: {version, seq, changed}. */
+/** Apply edits to a version of a map. @type {(url: string, edits: Edit[], version: number) => Promise<{version: number}>} */
 export const saveEdits = (url, edits, version) => send('POST', `${url}/edits`, { edits }, version);
 
-/** Replace a map's whole grid data, where edits cannot say what changed: the map. */
-export const saveDocument = (url, document, version) => send('PATCH', url, { grid_data: document }, version);
+/** Change what is named of a map. @type {(url: string, changes: {[key: string]: any}, version: number) => Promise<MapRead>} */
+export const changeMap = (url, changes, version) => send('PATCH', url, changes, version);
 
-/** Make a map of its own: the map. */
+/** Create a map. @type {(url: string, map: {[key: string]: any}) => Promise<MapRead>} */
 export const createMap = (url, map) => send('POST', url, map);

@@ -1,17 +1,52 @@
 /**
- * The map being edited. Its frame is never changed in place, only replaced; the cells of its layers are, one by one.
+ * The document of a map, as browsers hold it. Its frame is never changed in place, only replaced; the cells of its layers are, one by one.
  *
- * A frame: {keys, width, height, shift: [dx, dy], layers: [{key, meta, cells}], legend, entities, walls, doors,
- * lights, other}. `cells` is a Uint16Array of character codes, row by row (a symbol is one UTF-16 unit), or null for
- * a layer without rows. `key` tells layers apart while they are renamed, `shift` says how far cells moved since the
- * map was opened, `other` holds all keys the editor does not edit, and `keys` the order in which the keys came.
+ * @typedef {import('./geometry.js').GridType} GridType
+ * @typedef {import('./geometry.js').Pair} Pair
+ * @typedef {{[key: string]: any}} Open  an object that may have more keys than are named
+ * @typedef {{asset_id: string, x: number, y: number, width: number, height: number}} Picture  pixels of an asset
+ * @typedef {{symbol: string, name?: string, color?: string, blocks_movement?: boolean, blocks_sight?: boolean,
+ *   movement_cost?: number, picture?: Picture} & Open} LegendEntry
+ * @typedef {{id?: string, kind?: string, name?: string, x: number, y: number, hidden?: boolean} & Open} Entity
+ * @typedef {{id?: string, x1: number, y1: number, x2: number, y2: number, hidden?: boolean} & Open} Segment
+ * @typedef {Segment & {blocks_movement?: boolean, blocks_sight?: boolean}} Wall
+ * @typedef {Segment & {state?: string, secret?: boolean}} Door
+ * @typedef {{id?: string, x: number, y: number, range?: number, color?: string, intensity?: number,
+ *   hidden?: boolean} & Open} Light
+ * @typedef {Entity | Wall | Door | Light} Thing
+ * @typedef {'entities' | 'walls' | 'doors' | 'lights'} ThingList
+ * @typedef {{name: string, visible?: boolean, locked?: boolean, opacity?: number, visible_to?: string} & Open} LayerMeta
+ *
+ * @typedef {object} Layer
+ * @property {number} key  tells layers apart while they are renamed
+ * @property {LayerMeta} meta  all of it but its rows
+ * @property {Uint16Array | null} cells  character codes, row by row (a symbol is one UTF-16 unit); null without rows
+ *
+ * @typedef {object} Frame
+ * @property {string[]} keys  the order in which the keys of the document came
+ * @property {number} width
+ * @property {number} height
+ * @property {Pair} shift  how far cells moved since the map was opened
+ * @property {Layer[]} layers  the lowest first
+ * @property {LegendEntry[]} legend
+ * @property {Entity[]} entities
+ * @property {Wall[]} walls
+ * @property {Door[]} doors
+ * @property {Light[]} lights
+ * @property {Open} other  all other keys of the document
+ *
+ * @typedef {{frame?: boolean, opened?: boolean, layer?: number, indexes?: ArrayLike<number>}} Change
  */
 
 import { Geometry } from './geometry.js';
 
 export const EMPTY = 32;
+/** @type {ThingList[]} */
 export const LISTS = ['entities', 'walls', 'doors', 'lights'];
-/** The nine anchors of the server's `resize`: where the old map lies in the new one. */
+/**
+ * The nine anchors of the server's `resize`: where the old map lies in the new one.
+ * @type {Record<string, Pair>}
+ */
 export const ANCHORS = {
   top_left: [0, 0],
   top: [1, 0],
@@ -28,20 +63,27 @@ export const MAX_SIDE = 4096;
 let lastKey = 0;
 export const newLayerKey = () => ++lastKey;
 
-/** A frame from a grid data document. Throws an Error whose message is a sentence when it cannot be drawn. */
+/**
+ * A frame from a grid data document.
+ * @param {any} grid
+ * @returns {Frame}
+ * @throws {Error} with a sentence, when it cannot be drawn
+ */
 export function readFrame(grid) {
   if (grid === null || typeof grid !== 'object' || Array.isArray(grid))
     throw new Error('The grid data must be an object.');
   for (const name of ['layers', 'legend', ...LISTS]) {
     if (
       grid[name] !== undefined &&
-      !(Array.isArray(grid[name]) && grid[name].every((item) => item && typeof item === 'object'))
+      !(
+        Array.isArray(grid[name]) && grid[name].every((/** @type {unknown} */ item) => item && typeof item === 'object')
+      )
     ) {
       throw new Error(`“${name}” must be a list of objects.`);
     }
   }
   const { layers = [], legend = [], width: stated, height: high, ...rest } = grid;
-  const first = layers.find((layer) => Array.isArray(layer.rows))?.rows;
+  const first = layers.find((/** @type {Open} */ layer) => Array.isArray(layer.rows))?.rows;
   const width = stated ?? first?.[0]?.length ?? 0;
   const height = high ?? first?.length ?? 0;
   for (const [name, side] of [
@@ -51,19 +93,27 @@ export function readFrame(grid) {
     if (!Number.isInteger(side) || side < 0 || side > MAX_SIDE)
       throw new Error(`“${name}” must be a whole number from 0 to ${MAX_SIDE}.`);
   }
-  const frame = { keys: Object.keys(grid), width, height, shift: [0, 0], legend, other: rest };
-  for (const name of LISTS) {
-    frame[name] = grid[name] ?? [];
-    delete rest[name];
-  }
-  frame.layers = layers.map(({ rows, ...meta }, index) => ({
-    key: newLayerKey(),
-    meta,
-    cells: rows === undefined ? null : readRows(rows, width, height, `layers[${index}]`),
-  }));
-  return frame;
+  const { entities = [], walls = [], doors = [], lights = [], ...other } = rest;
+  return {
+    keys: Object.keys(grid),
+    width,
+    height,
+    shift: [0, 0],
+    layers: layers.map((/** @type {Open} */ { rows, ...meta }, /** @type {number} */ index) => ({
+      key: newLayerKey(),
+      meta,
+      cells: rows === undefined ? null : readRows(rows, width, height, `layers[${index}]`),
+    })),
+    legend,
+    entities,
+    walls,
+    doors,
+    lights,
+    other,
+  };
 }
 
+/** @param {unknown} rows  @param {number} width  @param {number} height  @param {string} place */
 function readRows(rows, width, height, place) {
   if (!Array.isArray(rows) || rows.length !== height) {
     throw new Error(`“${place}.rows” must be a list of ${height} rows, the height of the map.`);
@@ -77,10 +127,12 @@ function readRows(rows, width, height, place) {
   return cells;
 }
 
+/** @param {Uint16Array} cells  @param {number} width  @param {number} height */
 function rowsOf(cells, width, height) {
   return Array.from({ length: height }, (_, y) => textOf(cells, y * width, (y + 1) * width));
 }
 
+/** @param {Uint16Array} cells  @param {number} from  @param {number} to */
 export function textOf(cells, from, to) {
   let text = '';
   // Argument lists have a limit.
@@ -88,14 +140,19 @@ export function textOf(cells, from, to) {
   return text;
 }
 
-/** The grid data document of a frame, with its keys in the order in which they came. */
+/**
+ * The grid data document of a frame, with its keys in the order in which they came.
+ * @param {Frame} frame
+ * @returns {Open}
+ */
 export function writeFrame(frame) {
-  const { keys, width, height, legend, layers } = frame;
+  const { keys, width, height, layers } = frame;
+  /** @type {Open} */
   const all = { ...frame.other };
   if (keys.includes('width') || width) all.width = width;
   if (keys.includes('height') || height) all.height = height;
-  for (const [name, list] of [['legend', legend], ...LISTS.map((key) => [key, frame[key]])]) {
-    if (list.length || keys.includes(name)) all[name] = list;
+  for (const name of /** @type {const} */ (['legend', ...LISTS])) {
+    if (frame[name].length || keys.includes(name)) all[name] = frame[name];
   }
   if (layers.length || keys.includes('layers')) {
     all.layers = layers.map(({ meta, cells }) =>
@@ -103,12 +160,17 @@ export function writeFrame(frame) {
     );
   }
   const order = [...keys, ...['width', 'height', 'legend', 'layers', ...LISTS].filter((key) => !keys.includes(key))];
+  /** @type {Open} */
   const document = {};
   for (const key of [...order, ...Object.keys(all)]) if (key in all) document[key] = all[key];
   return document;
 }
 
-/** The move (dx, dy) of the cells in a resize by anchor, as the server computes it. */
+/**
+ * The move (dx, dy) of the cells in a resize by anchor, as the server computes it.
+ * @param {Frame} frame  @param {number} width  @param {number} height  @param {string} anchor
+ * @returns {Pair}
+ */
 export function anchorShift(frame, width, height, anchor) {
   const [across, down] = ANCHORS[anchor];
   let dx = Math.floor((across * (width - frame.width)) / 2);
@@ -120,7 +182,11 @@ export function anchorShift(frame, width, height, anchor) {
   return [dx, dy];
 }
 
-/** The frame at another size with its cells moved by (dx, dy); what would lie outside is gone, as on the server. */
+/**
+ * The frame at another size with its cells moved by (dx, dy); what would lie outside is gone, as on the server.
+ * @param {Frame} frame  @param {number} width  @param {number} height  @param {number} dx  @param {number} dy
+ * @returns {Frame}
+ */
 export function resized(frame, width, height, dx, dy) {
   const type = frame.other.grid_type ?? 'square';
   const geometry = new Geometry(type, width, height);
@@ -136,73 +202,123 @@ export function resized(frame, width, height, dx, dy) {
     }
     return { ...layer, cells };
   });
-  const next = { ...frame, width, height, layers, shift: [frame.shift[0] + dx, frame.shift[1] + dy] };
-  next.entities = frame.entities.map((item) => moved(item, dx, dy)).filter(({ x, y }) => geometry.holds(x, y));
-  for (const name of ['walls', 'doors', 'lights']) {
-    next[name] = frame[name]
+  /** @type {<T extends Open>(things: T[]) => T[]} */
+  const kept = (things) =>
+    things
       .map((item) => moved(item, px, py))
       .filter((item) => {
         const xs = [item.x, item.x1, item.x2].filter((x) => x !== undefined);
         const ys = [item.y, item.y1, item.y2].filter((y) => y !== undefined);
         return Math.max(...xs) >= 0 && Math.max(...ys) >= 0 && Math.min(...xs) <= right && Math.min(...ys) <= bottom;
       });
-  }
+  /** @type {Frame} */
+  const next = {
+    ...frame,
+    width,
+    height,
+    layers,
+    shift: [frame.shift[0] + dx, frame.shift[1] + dy],
+    entities: frame.entities.map((item) => moved(item, dx, dy)).filter(({ x, y }) => geometry.holds(x, y)),
+    walls: kept(frame.walls),
+    doors: kept(frame.doors),
+    lights: kept(frame.lights),
+  };
   if (frame.other.background) next.other = { ...frame.other, background: moved(frame.other.background, px, py) };
   return next;
 }
 
-/** A thing moved by (dx, dy), whichever coordinates it has. */
+/**
+ * A thing moved by (dx, dy), whichever coordinates it has.
+ * @template {Open} T
+ * @param {T} item  @param {number} dx  @param {number} dy
+ * @returns {T}
+ */
 export function moved(item, dx, dy) {
+  /** @type {Open} */
   const next = { ...item };
   for (const key of ['x', 'x1', 'x2']) if (key in next) next[key] += dx;
   for (const key of ['y', 'y1', 'y2']) if (key in next) next[key] += dy;
-  return next;
+  return /** @type {T} */ (next);
 }
+
+/**
+ * A list of things of a frame, whichever of the four.
+ * @param {Frame} frame  @param {ThingList} list
+ * @returns {Thing[]}
+ */
+export const thingsOf = (frame, list) => frame[list];
+
+/** The code of a symbol. @param {unknown} symbol */
+export const codeOf = (symbol) => String(symbol).charCodeAt(0);
+
+/** @param {Frame} frame */
+const geometryOf = ({ other, width, height }) => new Geometry(other.grid_type ?? 'square', width, height);
+
+/** @param {Frame} frame */
+const legendOf = ({ legend }) => new Map(legend.map((entry) => [codeOf(entry.symbol), entry]));
 
 /** The map that is open: a frame that can be changed step by step, with listeners. */
 export class GridDocument {
+  /** @param {Frame} frame */
   constructor(frame) {
+    /** @type {Set<(change: Change) => void>} */
     this.listeners = new Set();
-    this.open(frame);
+    this.frame = frame;
+    this.geometry = geometryOf(frame);
+    this.legend = legendOf(frame);
   }
 
-  /** Show another frame; as if the map was opened anew. */
+  /**
+   * Show another frame; as if the map was opened anew.
+   * @param {Frame} frame
+   */
   open(frame) {
     this.frame = frame;
     this.#measure();
     this.#notify({ frame: true, opened: true });
   }
 
-  /** Call back with {frame: true} when all may have changed, or with {layer, indexes} when cells did. */
+  /**
+   * Call back with {frame: true} when all may have changed, or with {layer, indexes} when cells did.
+   * @param {(change: Change) => void} callback
+   */
   listen(callback) {
     this.listeners.add(callback);
   }
 
+  /** @param {Change} change */
   #notify(change) {
     for (const callback of this.listeners) callback(change);
   }
 
   #measure() {
     const { frame } = this;
-    this.geometry = new Geometry(frame.other.grid_type ?? 'square', frame.width, frame.height);
-    this.legend = new Map(frame.legend.map((entry) => [String(entry.symbol).charCodeAt(0), entry]));
+    this.geometry = geometryOf(frame);
+    this.legend = legendOf(frame);
   }
 
+  /** @param {number | null} key */
   layer(key) {
     return this.frame.layers.find((layer) => layer.key === key);
   }
 
+  /** @param {Frame} frame */
   replaceFrame(frame) {
     this.frame = frame;
     this.#measure();
     this.#notify({ frame: true });
   }
 
-  /** Set cells to one code, or each to its own. */
+  /**
+   * Set cells to one code, or each to its own.
+   * @param {number} layer  its key
+   * @param {ArrayLike<number>} indexes
+   * @param {number | ArrayLike<number>} codes
+   */
   setCells(layer, indexes, codes) {
-    const { cells } = this.layer(layer);
-    const one = typeof codes === 'number';
-    for (let i = 0; i < indexes.length; i++) cells[indexes[i]] = one ? codes : codes[i];
+    const cells = this.layer(layer)?.cells;
+    if (!cells) return;
+    for (let i = 0; i < indexes.length; i++) cells[indexes[i]] = typeof codes === 'number' ? codes : codes[i];
     this.#notify({ layer, indexes });
   }
 
@@ -213,7 +329,10 @@ export class GridDocument {
     return counts;
   }
 
-  /** A frame that later changes leave alone. */
+  /**
+   * A frame that later changes leave alone.
+   * @returns {Frame}
+   */
   snapshot() {
     return {
       ...this.frame,

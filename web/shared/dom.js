@@ -2,7 +2,15 @@
 
 const FIELDS = ['input', 'select', 'textarea', 'button'];
 
-/** An element. In `props`: on… are listeners, `class`, `aria…`, `data…` and `role` attributes, all else properties. */
+/**
+ * An element.
+ * @template {keyof HTMLElementTagNameMap} K
+ * @param {K} tag
+ * @param {{[name: string]: any}} [props]  `on…` are listeners; `class`, `aria…`, `data…` and `role` attributes; all
+ *   else properties
+ * @param {...any} children  elements or text, in lists of any depth; null, undefined and false are left out
+ * @returns {HTMLElementTagNameMap[K]}
+ */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   // The editor may stand in a form of the page: its fields are none of that, and Enter in them must not send it.
@@ -12,7 +20,7 @@ export function h(tag, props = {}, ...children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else if (name === 'class') element.className = value;
     else if (/^(aria-|data-|role$|for$|list$|form$)/.test(name)) element.setAttribute(name, value);
-    else element[name] = value;
+    else /** @type {any} */ (element)[name] = value;
   }
   element.append(
     ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
@@ -21,18 +29,24 @@ export function h(tag, props = {}, ...children) {
 }
 
 let lastId = 0;
-export const newId = (prefix) => `wk-${prefix}-${++lastId}`;
+export const newId = (/** @type {string} */ prefix) => `wk-${prefix}-${++lastId}`;
 
-/** A label with its field. */
+/**
+ * A label with its field.
+ * @param {string} label  @param {HTMLElement} input  @param {string} [className]
+ */
 export function field(label, input, className = '') {
   input.id ||= newId('field');
   return h('div', { class: `wk-field ${className}` }, h('label', { for: input.id }, label), input);
 }
 
+/**
+ * @param {string} label  @param {boolean} checked  @param {(on: boolean) => void} onchange  @param {string} [hint]
+ */
 export function checkbox(label, checked, onchange, hint) {
   const input = h('input', { type: 'checkbox', checked, id: newId('check'), onchange: () => onchange(input.checked) });
   return h('label', { class: 'wk-check', for: input.id, title: hint }, input, h('span', {}, label));
 }
 
-/** “1 cell”, “5 cells”. */
+/** “1 cell”, “5 cells”. @type {(count: number, one: string, many?: string) => string} */
 export const plural = (count, one, many = `${one}s`) => `${count.toLocaleString('en')} ${count === 1 ? one : many}`;

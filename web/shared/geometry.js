@@ -8,11 +8,17 @@
  *   drawn as diamonds twice as wide as high, with the cell (0, 0) at the top.
  *
  * Source of the hexes: Red Blob Games, "Hexagonal Grids" (odd-r, odd-q, axial, rounding, line drawing).
+ *
+ * @typedef {[number, number]} Pair  a cell, a point, or a place in the picture
+ * @typedef {[number, number, number, number]} Quad  two pairs: a segment [x1, y1, x2, y2], a range [x0, y0, x1, y1)
+ * @typedef {{x: number, y: number, width: number, height: number}} Rectangle
+ * @typedef {'square' | 'hex_row' | 'hex_column' | 'isometric' | 'none'} GridType
  */
 
 const LINE = Math.sqrt(3) / 2; // from one staggered line of centres to the next
 const RADIUS = 1 / Math.sqrt(3); // from the centre of a hexagon to a corner
 
+/** @type {Record<string, Pair[]>} */
 const CORNERS = {
   square: [
     [-0.5, -0.5],
@@ -38,12 +44,14 @@ const CORNERS = {
   ],
 };
 
+/** @type {Pair[]} */
 const STRAIGHT = [
   [1, 0],
   [0, 1],
   [-1, 0],
   [0, -1],
 ];
+/** @type {Pair[]} */
 const AXIAL = [
   [1, 0],
   [0, 1],
@@ -53,35 +61,62 @@ const AXIAL = [
   [1, -1],
 ];
 
+/** @type {(value: number, low: number, high: number) => number} */
 const between = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export class Geometry {
-  /** @param {string} type square, hex_row, hex_column, isometric or none  @param {number} width and height in cells */
+  /**
+   * @param {GridType} type
+   * @param {number} width  cells
+   * @param {number} height  cells
+   */
   constructor(type, width, height) {
-    Object.assign(this, { type, width, height });
+    this.type = type;
+    this.width = width;
+    this.height = height;
     this.isHex = type === 'hex_row' || type === 'hex_column';
     this.isIsometric = type === 'isometric';
     this.steps = this.isHex ? AXIAL : STRAIGHT;
     this.outline = CORNERS[type] ?? CORNERS.square;
   }
 
+  /**
+   * Whether a cell is on the map.
+   * @param {number} x
+   * @param {number} y
+   */
   holds(x, y) {
     return x >= 0 && y >= 0 && x < this.width && y < this.height;
   }
 
-  /** Coordinates in which the steps to the neighbours are the same everywhere: axial ones for hexes. */
+  /**
+   * Coordinates in which the steps to the neighbours are the same everywhere: axial ones for hexes.
+   * @param {number} x
+   * @param {number} y
+   * @returns {Pair}
+   */
   toLattice(x, y) {
     if (this.type === 'hex_row') return [x - (y >> 1), y];
     if (this.type === 'hex_column') return [y - (x >> 1), x];
     return [x, y];
   }
 
+  /**
+   * @param {number} u
+   * @param {number} v
+   * @returns {Pair} the cell
+   */
   fromLattice(u, v) {
     if (this.type === 'hex_row') return [u + (v >> 1), v];
     if (this.type === 'hex_column') return [v, u + (v >> 1)];
     return [u, v];
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @returns {Pair} the point in the middle of a cell
+   */
   centre(x, y) {
     if (!this.isHex) return [x + 0.5, y + 0.5];
     const [u, v] = this.toLattice(x, y);
@@ -90,6 +125,11 @@ export class Geometry {
     return this.type === 'hex_row' ? [along, across] : [across, along];
   }
 
+  /**
+   * @param {number} px
+   * @param {number} py
+   * @returns {Pair} the cell that a point is in, also off the map
+   */
   cellAt(px, py) {
     if (!this.isHex) return [Math.floor(px), Math.floor(py)];
     const [along, across] = this.type === 'hex_row' ? [px, py] : [py, px];
@@ -97,12 +137,20 @@ export class Geometry {
     return this.fromLattice(...roundHex(along - 0.5 - v / 2, v));
   }
 
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @returns {Pair[]} the corners of a cell, as points
+   */
   corners(x, y) {
     const [px, py] = this.centre(x, y);
     return this.outline.map(([dx, dy]) => [px + dx, py + dy]);
   }
 
-  /** Width and height of the map as a plane figure of points. */
+  /**
+   * Width and height of the map as a plane figure of points.
+   * @returns {Pair}
+   */
   get extent() {
     const { width, height } = this;
     if (!width || !height) return [0, 0];
@@ -111,22 +159,38 @@ export class Geometry {
     return [width, height];
   }
 
+  /**
+   * @param {number} px
+   * @param {number} py
+   * @returns {Pair} where a point is drawn
+   */
   project(px, py) {
     return this.isIsometric ? [(px - py + this.height) / 2, (px + py) / 4] : [px, py];
   }
 
+  /**
+   * @param {number} X
+   * @param {number} Y
+   * @returns {Pair} the point that is drawn there
+   */
   unproject(X, Y) {
     if (!this.isIsometric) return [X, Y];
     const difference = 2 * X - this.height;
     return [(4 * Y + difference) / 2, (4 * Y - difference) / 2];
   }
 
-  /** Width and height of the picture of the whole map. */
+  /**
+   * Width and height of the picture of the whole map.
+   * @returns {Pair}
+   */
   get pictureSize() {
     return this.isIsometric ? [(this.width + this.height) / 2, (this.width + this.height) / 4] : this.extent;
   }
 
-  /** The bounding box of one drawn cell about its drawn centre. */
+  /**
+   * Width and height of one drawn cell.
+   * @returns {Pair}
+   */
   get cellBox() {
     if (this.isIsometric) return [1, 0.5];
     if (this.type === 'hex_row') return [1, 2 * RADIUS];
@@ -134,7 +198,10 @@ export class Geometry {
     return [1, 1];
   }
 
-  /** The corners of a drawn cell relative to its drawn centre. */
+  /**
+   * The corners of a drawn cell relative to its drawn centre.
+   * @returns {Pair[]}
+   */
   get drawnOutline() {
     return this.isIsometric
       ? [
@@ -146,14 +213,22 @@ export class Geometry {
       : this.outline;
   }
 
-  /** The cells [x0, y0, x1, y1) that a rectangle of the picture may show. */
+  /**
+   * The range of cells [x0, y0, x1, y1) that a rectangle of the picture may show.
+   * @param {number} left
+   * @param {number} top
+   * @param {number} right
+   * @param {number} bottom
+   * @returns {Quad}
+   */
   visible(left, top, right, bottom) {
-    const points = [
+    const corners = [
       [left, top],
       [right, top],
       [right, bottom],
       [left, bottom],
-    ].map(([X, Y]) => this.unproject(X, Y));
+    ];
+    const points = corners.map(([X, Y]) => this.unproject(X, Y));
     let [x0, y0] = [Math.min(...points.map((p) => p[0])), Math.min(...points.map((p) => p[1]))];
     let [x1, y1] = [Math.max(...points.map((p) => p[0])), Math.max(...points.map((p) => p[1]))];
     if (this.type === 'hex_row') [y0, y1, x0] = [y0 / LINE, y1 / LINE, x0 - 0.5];
@@ -167,13 +242,21 @@ export class Geometry {
     ];
   }
 
-  /** The cells that share a side with a cell, also those off the map. */
+  /**
+   * The cells that share a side with a cell, also those off the map.
+   * @param {number} x
+   * @param {number} y
+   */
   neighbours(x, y) {
     const [u, v] = this.toLattice(x, y);
     return this.steps.map(([du, dv]) => this.fromLattice(u + du, v + dv));
   }
 
-  /** The cells on the straight line between two cells, ends included, without gaps. */
+  /**
+   * The cells on the straight line between two cells, ends included, without gaps.
+   * @param {Pair} from
+   * @param {Pair} to
+   */
   line([x0, y0], [x1, y1]) {
     const [u0, v0] = this.toLattice(x0, y0);
     const [u1, v1] = this.toLattice(x1, y1);
@@ -186,19 +269,30 @@ export class Geometry {
       const t = count ? i / count : 0;
       // A nudge off the borders between cells, so that a line back takes the same cells.
       const [u, v] = [u0 + du * t + 1e-6, v0 + dv * t + 2e-6];
-      cells.push(this.fromLattice(...(this.isHex ? roundHex(u, v) : [Math.round(u), Math.round(v)])));
+      const [ru, rv] = this.isHex ? roundHex(u, v) : [Math.round(u), Math.round(v)];
+      cells.push(this.fromLattice(ru, rv));
     }
     return cells;
   }
 
-  /** The cells of a rectangle between two corner cells, in rows and columns of the document. */
+  /**
+   * The part on the map of a rectangle between two corner cells, in rows and columns of the document.
+   * @param {Pair} one
+   * @param {Pair} other
+   * @returns {Rectangle}
+   */
   rectangle([xa, ya], [xb, yb]) {
     const [x0, y0] = [Math.max(Math.min(xa, xb), 0), Math.max(Math.min(ya, yb), 0)];
     const [x1, y1] = [Math.min(Math.max(xa, xb), this.width - 1), Math.min(Math.max(ya, yb), this.height - 1)];
     return { x: x0, y: y0, width: Math.max(x1 - x0 + 1, 0), height: Math.max(y1 - y0 + 1, 0) };
   }
 
-  /** The cells of a brush 1, 3 or 5 across: a square, or on hexes all within 0, 1 or 2 steps. */
+  /**
+   * The cells of a brush 1, 3 or 5 across: a square, or on hexes all within 0, 1 or 2 steps.
+   * @param {number} x
+   * @param {number} y
+   * @param {number} size
+   */
   brush(x, y, size) {
     const reach = (size - 1) / 2;
     const [u, v] = this.toLattice(x, y);
@@ -213,44 +307,52 @@ export class Geometry {
     return cells;
   }
 
-  /** The side of a cell of the map that is nearest to a point, as [x1, y1, x2, y2] in points; null off the map. */
+  /**
+   * The side of a cell of the map that is nearest to a point; null off the map.
+   * @param {number} px
+   * @param {number} py
+   * @returns {Quad | null}
+   */
   nearestSide(px, py) {
     const [x, y] = this.cellAt(px, py);
     if (!this.holds(x, y)) return null;
     const corners = this.corners(x, y);
-    let best = null;
-    let least = Infinity;
-    corners.forEach((a, i) => {
-      const b = corners[(i + 1) % corners.length];
-      const away = distanceToSegment(px, py, ...a, ...b);
-      if (away < least) [least, best] = [away, [a, b]];
-    });
+    const sides = corners.map((a, i) => [a, corners[(i + 1) % corners.length]]);
+    const away = sides.map(([[ax, ay], [bx, by]]) => distanceToSegment(px, py, ax, ay, bx, by));
     // Always in the same direction, whichever cell the side was reached from.
-    const [[x1, y1], [x2, y2]] = best.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
-    return [x1, y1, x2, y2].map(tidy);
+    const [[x1, y1], [x2, y2]] = sides[away.indexOf(Math.min(...away))].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    return [tidy(x1), tidy(y1), tidy(x2), tidy(y2)];
   }
 
-  /** The corner of a cell that is nearest to a point, within the map. */
+  /**
+   * The corner of a cell that is nearest to a point, within the map.
+   * @param {number} px
+   * @param {number} py
+   * @returns {Pair}
+   */
   nearestCorner(px, py) {
     const [x, y] = this.cellAt(px, py);
-    const inside = [between(x, 0, this.width - 1), between(y, 0, this.height - 1)];
-    const [nearest] = this.corners(...inside).sort(
-      (a, b) => Math.hypot(a[0] - px, a[1] - py) - Math.hypot(b[0] - px, b[1] - py),
-    );
-    return nearest.map(tidy);
+    const corners = this.corners(between(x, 0, this.width - 1), between(y, 0, this.height - 1));
+    const [[nx, ny]] = corners.sort((a, b) => Math.hypot(a[0] - px, a[1] - py) - Math.hypot(b[0] - px, b[1] - py));
+    return [tidy(nx), tidy(ny)];
   }
 
-  /** The indexes of the cells that hang together with (x, y) by their sides; `same(index)` says which belong. */
+  /**
+   * The indexes of the cells that are connected with (x, y) by their sides.
+   * @param {number} x
+   * @param {number} y
+   * @param {(index: number) => boolean} same  whether a cell belongs
+   */
   flood(x, y, same) {
     const { width, height } = this;
     if (!this.holds(x, y)) return [];
     const seen = new Uint8Array(width * height);
+    /** @type {number[]} */
     const found = [];
     const waiting = [y * width + x];
     const steps = BESIDE[this.type] ?? [STRAIGHT, STRAIGHT];
     seen[waiting[0]] = 1;
-    while (waiting.length) {
-      const index = waiting.pop();
+    for (let index; (index = waiting.pop()) !== undefined;) {
       if (!same(index)) continue;
       found.push(index);
       const cx = index % width;
@@ -272,6 +374,7 @@ export class Geometry {
 }
 
 // Steps in cells to the neighbours of hexes in even and odd lines, for the hot loop of the flood.
+/** @type {Record<string, Pair[][]>} */
 const BESIDE = {
   hex_row: [
     [
@@ -311,7 +414,12 @@ const BESIDE = {
   ],
 };
 
-/** Cube rounding: the coordinate that was rounded the most is set from the two others. */
+/**
+ * Cube rounding: the coordinate that was rounded the most is set from the two others.
+ * @param {number} u
+ * @param {number} v
+ * @returns {Pair}
+ */
 function roundHex(u, v) {
   let [ru, rv] = [Math.round(u), Math.round(v)];
   const rw = Math.round(-u - v);
@@ -321,6 +429,14 @@ function roundHex(u, v) {
   return [ru, rv];
 }
 
+/**
+ * @param {number} px
+ * @param {number} py
+ * @param {number} x1
+ * @param {number} y1
+ * @param {number} x2
+ * @param {number} y2
+ */
 export function distanceToSegment(px, py, x1, y1, x2, y2) {
   const [dx, dy] = [x2 - x1, y2 - y1];
   const long = dx * dx + dy * dy;
@@ -329,4 +445,4 @@ export function distanceToSegment(px, py, x1, y1, x2, y2) {
 }
 
 /** A coordinate without the noise of floating point. */
-export const tidy = (value) => Math.round(value * 1e4) / 1e4;
+export const tidy = (/** @type {number} */ value) => Math.round(value * 1e4) / 1e4;

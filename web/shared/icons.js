@@ -4,6 +4,7 @@ import { kindShape } from './kinds.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 
+/** @satisfies {Record<string, string>} */
 const STROKES = {
   brush:
     'M20.2 3.8a1.6 1.6 0 0 0-2.3 0L9.6 12l2.4 2.4 8.2-8.3a1.6 1.6 0 0 0 0-2.3zM8.7 13.2c-2 0-3.3 1.3-3.5 3.1-.2 1.5-.8 2.6-2 3.2 3.6 1.3 7.8.3 8-3.5',
@@ -20,6 +21,13 @@ const STROKES = {
   wall: 'M3.5 6h17v12h-17zM3.5 12h17M9.5 6v6M15 12v6',
   light:
     'M9.5 18.3h5M10.5 21h3M12 3a6.2 6.2 0 0 0-3.7 11.2c.8.6 1.2 1.2 1.2 2.1h5c0-.9.4-1.5 1.2-2.1A6.2 6.2 0 0 0 12 3z',
+  stamp:
+    'M12 3.2a3.3 3.3 0 0 1 2.9 4.9c-.9 1.7-1 3-.4 4.4H19a1 1 0 0 1 1 1v3.2H4v-3.2a1 1 0 0 1 1-1h4.5c.6-1.4.5-2.7-.4-4.4A3.3 3.3 0 0 1 12 3.2zM5 20h14',
+  left: 'm14.5 6-6 6 6 6',
+  right: 'm9.5 6 6 6-6 6',
+  mask: 'M4 6c5 1.6 11 1.6 16 0 .8 7-2 12.5-8 13.5C6 18.5 3.2 13 4 6zM8 11.5h2.5M13.5 11.5H16',
+  tiles: 'M4 4h6.5v6.5H4zM13.5 4H20v6.5h-6.5zM4 13.5h6.5V20H4zM13.5 13.5H20V20h-6.5z',
+  list: 'M4 6h16M4 12h16M4 18h16',
   hand: 'M8 12.5V6.8a1.5 1.5 0 0 1 3 0V11M11 10.5V5a1.5 1.5 0 0 1 3 0v5.5M14 11V6.5a1.5 1.5 0 0 1 3 0V14c0 4-2.2 6.5-5.6 6.5-2.8 0-4.4-1.4-5.9-4.2L4 13.5a1.45 1.45 0 0 1 2.4-1.6L8 14',
   undo: 'M8 5 4 9l4 4M4 9h10.5a5.5 5.5 0 0 1 0 11H11',
   redo: 'm16 5 4 4-4 4M20 9H9.5a5.5 5.5 0 0 0 0 11H13',
@@ -53,6 +61,7 @@ const STROKES = {
   warning: 'M12 4 2.8 19.5h18.4zM12 10v4.5M12 17v.1',
 };
 
+/** @param {string} d  @param {boolean} filled */
 function svg(d, filled) {
   const element = document.createElementNS(SVG, 'svg');
   element.setAttribute('viewBox', '0 0 24 24');
@@ -65,5 +74,7 @@ function svg(d, filled) {
   return element;
 }
 
-export const icon = (name) => svg(STROKES[name], false);
-export const kindIcon = (kind) => svg(kindShape(kind), true);
+/** @typedef {keyof typeof STROKES} IconName */
+
+export const icon = (/** @type {IconName} */ name) => svg(STROKES[name], false);
+export const kindIcon = (/** @type {unknown} */ kind) => svg(kindShape(kind), true);

@@ -1,6 +1,7 @@
 /** The kinds of entities: the shape of each on a 24 x 24 field, and its colour. */
 
 /** Shapes of kinds, filled. */
+/** @type {Record<string, string>} */
 const SHAPES = {
   npc: 'M12 11.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8zm-7.5 9c.3-5 3.3-7.5 7.5-7.5s7.2 2.5 7.5 7.5z',
   monster:
@@ -20,6 +21,7 @@ const SHAPES = {
   other: 'M12 4l2.4 5.2 5.6.7-4.2 3.9 1.1 5.6L12 16.6l-4.9 2.8 1.1-5.6L4 9.9l5.6-.7z',
 };
 
+/** @type {Record<string, string>} */
 const COLORS = {
   npc: '#3f7d78',
   monster: '#a8453c',
@@ -36,6 +38,7 @@ const COLORS = {
   object: '#6b6f76',
 };
 
+/** @type {Record<string, string>} */
 const SYNONYMS = {
   chest: 'container',
   goblin: 'monster',
@@ -52,18 +55,29 @@ const SYNONYMS = {
 };
 
 /** The path of a kind's shape, as SVG writes it. */
-export const kindShape = (kind) => SHAPES[shapeName(kind)];
+export const kindShape = (/** @type {unknown} */ kind) => SHAPES[shapeName(kind)];
 
-const shapeName = (kind) => (SHAPES[kind] ? kind : (SYNONYMS[kind] ?? 'other'));
-const paths = new Map();
-
-/** The shape of a kind of entity, to fill on a canvas (24 x 24). */
-export function kindPath(kind) {
-  const name = shapeName(kind);
-  if (!paths.has(name)) paths.set(name, new Path2D(SHAPES[name]));
-  return paths.get(name);
+/** @param {unknown} kind */
+function shapeName(kind) {
+  const name = String(kind ?? '');
+  return Object.hasOwn(SHAPES, name) ? name : Object.hasOwn(SYNONYMS, name) ? SYNONYMS[name] : 'other';
 }
 
+/** @type {Map<string, Path2D>} */
+const paths = new Map();
+
+/**
+ * The shape of a kind of entity, to fill on a canvas (24 x 24).
+ * @param {unknown} kind
+ */
+export function kindPath(kind) {
+  const name = shapeName(kind);
+  let path = paths.get(name);
+  if (!path) paths.set(name, (path = new Path2D(SHAPES[name])));
+  return path;
+}
+
+/** @param {unknown} kind */
 export function kindColor(kind) {
   const known = COLORS[shapeName(kind)];
   if (known) return known;

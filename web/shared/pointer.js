@@ -1,37 +1,66 @@
-/** Mouse, touch, pen and wheel on the canvas: one finger or the left button uses the tool, the rest moves the view. */
+/**
+ * Mouse, touch, pen and wheel on the canvas: one finger or the left button uses the tool, the rest moves the view.
+ *
+ * @typedef {import('./geometry.js').Pair} Pair
+ * @typedef {{point: Pair, cell: Pair, inside: boolean, shift: boolean}} Place  where on the map the pointer is
+ *
+ * @typedef {object} PointerActions  what the pointer asks for
+ * @property {(place: Place) => void} down  the tool is put on the map; `move` and then `up` or `cancel` follow
+ * @property {(place: Place) => void} move
+ * @property {(place: Place) => void} up
+ * @property {() => void} cancel
+ * @property {(place: Place) => void} hover  no button is down
+ * @property {() => void} leave
+ * @property {(place: Place, phase: 'down' | 'move' | 'up') => void} pick  the right button
+ * @property {() => boolean} isPanning  whether the left button moves the view now
+ * @property {() => void} viewChanged
+ */
 
 export class PointerInput {
   /**
-   * @param canvas the canvas element  @param view the View
-   * @param act what the pointer asks for: down, move, up, cancel, hover, leave, pick, viewChanged; isPanning()
+   * @param {HTMLCanvasElement} canvas
+   * @param {import('./view.js').View} view
+   * @param {PointerActions} act
    */
   constructor(canvas, view, act) {
-    Object.assign(this, { canvas, view, act });
+    this.canvas = canvas;
+    this.view = view;
+    this.act = act;
+    /** @type {Map<number, Pair>} */
     this.pointers = new Map();
+    /** @type {'tool' | 'pan' | 'pinch' | 'pick' | null} */
     this.mode = null;
-    const listen = (name, handler, options) => canvas.addEventListener(name, handler, options);
-    listen('pointerdown', (event) => this.#down(event));
-    listen('pointermove', (event) => this.#move(event));
-    listen('pointerup', (event) => this.#up(event));
-    listen('pointercancel', (event) => this.#up(event, true));
-    listen('pointerleave', () => this.mode || act.leave());
-    listen('wheel', (event) => this.#wheel(event), { passive: false });
-    listen('contextmenu', (event) => event.preventDefault());
+    canvas.addEventListener('pointerdown', (event) => this.#down(event));
+    canvas.addEventListener('pointermove', (event) => this.#move(event));
+    canvas.addEventListener('pointerup', (event) => this.#up(event));
+    canvas.addEventListener('pointercancel', (event) => this.#up(event, true));
+    canvas.addEventListener('pointerleave', () => this.mode || act.leave());
+    canvas.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
+    canvas.addEventListener('contextmenu', (event) => event.preventDefault());
     // The middle button would scroll the page.
-    listen('mousedown', (event) => event.button === 1 && event.preventDefault());
+    canvas.addEventListener('mousedown', (event) => event.button === 1 && event.preventDefault());
   }
 
+  /**
+   * @param {MouseEvent} event
+   * @returns {Pair}
+   */
   #at({ clientX, clientY }) {
     const box = this.canvas.getBoundingClientRect();
     return [(clientX - box.left) * this.view.ratio, (clientY - box.top) * this.view.ratio];
   }
 
+  /**
+   * @param {MouseEvent} event
+   * @returns {Place}
+   */
   #place(event) {
     const point = this.view.toPoint(...this.#at(event));
     const cell = this.view.geometry.cellAt(...point);
     return { point, cell, inside: this.view.geometry.holds(...cell), shift: event.shiftKey };
   }
 
+  /** @param {PointerEvent} event */
   #down(event) {
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
@@ -44,7 +73,7 @@ export class PointerInput {
     }
     if (event.button === 2) {
       this.mode = 'pick';
-      this.act.pick(this.#place(event));
+      this.act.pick(this.#place(event), 'down');
     } else if (event.button === 1 || this.act.isPanning()) this.#setPanning();
     else if (event.button === 0) {
       this.mode = 'tool';
@@ -57,6 +86,7 @@ export class PointerInput {
     this.canvas.classList.add('wk-panning');
   }
 
+  /** @param {PointerEvent} event */
   #move(event) {
     const before = this.pointers.get(event.pointerId);
     if (!before) {
@@ -68,25 +98,30 @@ export class PointerInput {
       // All places since the last frame: a quick stroke has no gaps and no corners cut.
       const events = event.getCoalescedEvents?.() ?? [];
       for (const one of events.length ? events : [event]) this.act.move(this.#place(one));
-    } else if (this.mode === 'pan') this.view.pan(now[0] - before[0], now[1] - before[1]);
+    } else if (this.mode === 'pick') this.act.pick(this.#place(event), 'move');
+    else if (this.mode === 'pan') this.view.pan(now[0] - before[0], now[1] - before[1]);
     else if (this.mode === 'pinch' && this.pointers.size === 2) this.#pinch(event.pointerId, before, now);
     this.pointers.set(event.pointerId, now);
     if (this.mode !== 'tool') this.act.viewChanged();
   }
 
+  /** @param {number} id  @param {Pair} before  @param {Pair} now */
   #pinch(id, before, now) {
-    const other = [...this.pointers].find(([key]) => key !== id)[1];
-    const distance = (a, b) => Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 20);
+    const other = [...this.pointers].find(([key]) => key !== id)?.[1] ?? now;
+    const distance = (/** @type {Pair} */ a, /** @type {Pair} */ b) =>
+      Math.max(Math.hypot(a[0] - b[0], a[1] - b[1]), 20);
     this.view.pan((now[0] - before[0]) / 2, (now[1] - before[1]) / 2);
     this.view.zoom(distance(now, other) / distance(before, other), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
   }
 
+  /** @param {PointerEvent} event */
   #up(event, cancelled = false) {
     if (!this.pointers.delete(event.pointerId)) return;
     if (this.mode === 'tool') {
       if (cancelled) this.act.cancel();
       else this.act.up(this.#place(event));
     }
+    if (this.mode === 'pick') this.act.pick(this.#place(event), 'up');
     if (!this.pointers.size) {
       this.mode = null;
       this.canvas.classList.remove('wk-panning');
@@ -94,6 +129,7 @@ export class PointerInput {
     this.act.viewChanged();
   }
 
+  /** @param {WheelEvent} event */
   #wheel(event) {
     event.preventDefault();
     const unit = event.deltaMode === 1 ? 16 : 1;

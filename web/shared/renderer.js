@@ -1,13 +1,70 @@
 /**
- * Draws the map: only what is on screen, from pictures of chunks of cells that are kept until a cell in them changes.
+ * Draws a map: only what is on screen, from pictures of chunks of cells that are kept until a cell in them changes.
  *
  * Far out, and until a chunk is drawn, an overview of one pixel a cell stands in. Chunks are drawn within a budget of
  * time a frame, those that were painted on first, so neither panning nor zooming ever waits.
+ *
+ * @typedef {import('./geometry.js').Pair} Pair
+ * @typedef {import('./geometry.js').Quad} Quad
+ *
+ * @typedef {object} Theme  colours, as CSS writes them
+ * @property {string} desk  around the map
+ * @property {string} paper  an empty cell
+ * @property {string} line  between cells
+ * @property {string} accent  what is chosen
+ * @property {string} casing  around lines
+ * @property {string} ink
+ * @property {string} halo  around names
+ * @property {string} label
+ * @property {string} ruler
+ * @property {string} rulerText
+ * @property {string} wash  over what is selected
+ * @property {import('./tiles.js').Color} paperRgb
+ *
+ * @typedef {{focus: boolean, grid: boolean, symbols: boolean, lights: boolean, labels: boolean,
+ *   rulers: boolean}} Options
+ *
+ * @typedef {object} Shown  how the map is shown
+ * @property {number | null} layer  the key of the active layer
+ * @property {Options} options
+ * @property {Theme} theme
+ * @property {import('./things.js').ThingRef[]} things  the chosen ones
+ * @property {import('./pictures.js').Pictures} pictures
+ *
+ * @typedef {object} Drawing  what is being drawn: on a canvas, with where and how
+ * @property {CanvasRenderingContext2D} context
+ * @property {import('./document.js').GridDocument} doc
+ * @property {import('./view.js').View} view
+ * @property {Shown} state
+ * @property {number} unit  device pixels a cell
+ * @property {number} pixel  device pixels a CSS pixel
+ *
+ * @typedef {object} Chunk  a picture of some cells
+ * @property {HTMLCanvasElement} canvas
+ * @property {number} x0
+ * @property {number} y0
+ * @property {number} x1
+ * @property {number} y1
+ * @property {number} left  where it lies in the picture of the map, in device pixels
+ * @property {number} top
+ * @property {boolean} stale  to be drawn anew, as time allows
+ * @property {boolean} painted  to be drawn anew at once
+ * @property {number} used  when it was on screen last
+ *
+ * @typedef {object} Overview  a pixel a cell
+ * @property {HTMLCanvasElement} canvas
+ * @property {ImageData} image
+ * @property {number} x0
+ * @property {number} y0
+ * @property {boolean} stale
+ * @property {number[]} painted  x, y, x, y, …
+ *
+ * @typedef {{cells: Uint16Array, opacity: number}} ShownLayer
  */
 
 import { EMPTY } from './document.js';
-import { Tiles, colorOf } from './tiles.js';
-import { drawThings } from './things.js';
+import { Tiles, colorOf, contextOf } from './tiles.js';
+import { drawThings } from './thing-drawing.js';
 
 const DETAIL = 6; // device pixels a cell; below it only the overview is drawn
 const BUDGET = 8; // milliseconds a frame for chunks that are new on screen
@@ -21,30 +78,47 @@ const DIMMED = 0.3; // of all other layers while only the active one counts
 
 export class Renderer {
   /**
-   * @param canvas the canvas element  @param doc the GridDocument  @param view the View (where, how large)
-   * @param state how the map is shown: active layer, options, theme  @param drawAbove draws on top of everything
+   * @param {HTMLCanvasElement} canvas
+   * @param {import('./document.js').GridDocument} doc
+   * @param {import('./view.js').View} view
+   * @param {Shown} state
+   * @param {(drawing: Drawing, range: Quad) => void} [drawAbove]  draws on top of everything
    */
   constructor(canvas, doc, view, state, drawAbove = () => {}) {
-    Object.assign(this, { canvas, document: doc, view, state, drawAbove });
-    this.context = canvas.getContext('2d', { alpha: false });
+    this.canvas = canvas;
+    this.document = doc;
+    this.view = view;
+    this.state = state;
+    this.drawAbove = drawAbove;
+    this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext('2d', { alpha: false }));
+    /** @type {Map<number, Chunk>} */
     this.chunks = new Map();
+    this.chunkScale = 0;
+    /** @type {Map<number, Overview>} */
     this.overviews = new Map();
+    /** @type {Tiles | null} */
+    this.tiles = null;
     this.pixels = 0;
+    this.requested = 0;
+    /** @type {unknown[]} */
+    this.drawn = [];
+    /** @type {number[]} */
     this.frameTimes = [];
     doc.listen((change) => this.#changed(change));
   }
 
+  /** @param {import('./document.js').Change} change */
   #changed({ frame, layer, indexes }) {
     if (frame) {
       // Things are drawn anew in each frame; only these parts are in the kept pictures.
       const { width, height, legend, layers, other } = this.document.frame;
       const drawn = [width, height, legend, layers, other.grid_type];
-      if (drawn.slice(0, 2).some((side, i) => side !== this.drawn?.[i]) || drawn[4] !== this.drawn?.[4])
-        this.#dropAll();
-      if (drawn.some((part, i) => part !== this.drawn?.[i])) this.invalidate();
+      const isAnother = drawn.map((part, i) => part !== this.drawn[i]);
+      if (isAnother[0] || isAnother[1] || isAnother[4]) this.#dropAll();
+      if (isAnother.includes(true)) this.invalidate();
       this.drawn = drawn;
     }
-    if (layer !== undefined) this.#touch(indexes);
+    if (layer !== undefined && indexes) this.#touch(indexes);
     this.request();
   }
 
@@ -56,6 +130,7 @@ export class Renderer {
     this.request();
   }
 
+  /** @param {ArrayLike<number>} indexes */
   #touch(indexes) {
     if (indexes.length > MANY_CELLS) {
       for (const kept of [...this.chunks.values(), ...this.overviews.values()]) kept.stale = true;
@@ -63,7 +138,8 @@ export class Renderer {
     }
     const { width } = this.document.frame;
     const size = this.chunkSize;
-    for (const index of indexes) {
+    for (let i = 0; i < indexes.length; i++) {
+      const index = indexes[i];
       const [x, y] = [index % width, Math.floor(index / width)];
       const chunk = this.chunks.get(keyOf(Math.floor(x / size), Math.floor(y / size)));
       if (chunk) chunk.painted = true;
@@ -94,7 +170,8 @@ export class Renderer {
       const range = geometry.visible(...view.pictureRect());
       this.#drawGround();
       whole = view.scale >= DETAIL ? this.#drawChunks(range, begin) : this.#drawOverview(range, begin);
-      drawThings(context, this.document, view, this.state, range, this.drawAbove);
+      const { document: doc, state } = this;
+      drawThings({ context, doc, view, state, unit: view.scale, pixel: view.ratio }, range, this.drawAbove);
     }
     this.frameTimes.push(performance.now() - begin);
     if (this.frameTimes.length > 240) this.frameTimes.shift();
@@ -121,7 +198,7 @@ export class Renderer {
     }
     const picture = this.#picture;
     if (!picture) return;
-    const { x = 0, y = 0, width = frame.width, height = frame.height } = frame.other.background;
+    const { x = 0, y = 0, width = frame.width, height = frame.height } = frame.other.background ?? {};
     this.#setCellTransform();
     context.drawImage(picture, x, y, width, height);
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -139,15 +216,7 @@ export class Renderer {
 
   /** The background picture, once it is loaded; null without one. */
   get #picture() {
-    const id = this.document.frame.other.background?.asset_id;
-    if (!id || !this.state.assetsUrl) return null;
-    if (this.pictureId !== id) {
-      this.pictureId = id;
-      this.image = new Image();
-      this.image.onload = () => this.invalidate();
-      this.image.src = `${this.state.assetsUrl}/${encodeURIComponent(id)}`;
-    }
-    return this.image.complete && this.image.naturalWidth ? this.image : null;
+    return this.state.pictures.get(this.document.frame.other.background?.asset_id);
   }
 
   get chunkSize() {
@@ -155,33 +224,43 @@ export class Renderer {
     return this.view.scale <= 96 ? 8 : 4;
   }
 
-  /** The layers to draw with their opacity, from the lowest. A hidden layer shows while it is the active one. */
+  /**
+   * The layers to draw with their opacity, from the lowest. A hidden layer shows while it is the active one.
+   * @returns {ShownLayer[]}
+   */
   get shown() {
-    return this.document.frame.layers
-      .map(({ key, meta, cells }) => {
-        const opacity = Math.min(Math.max(Number(meta.opacity ?? 1) || 0, 0), 1);
-        const active = key === this.state.layer;
-        if (meta.visible === false) return { cells, opacity: active ? GHOST * opacity : 0 };
-        return { cells, opacity: this.state.options.focus && !active ? DIMMED * opacity : opacity };
-      })
-      .filter(({ cells, opacity }) => cells && opacity > 0);
+    return this.document.frame.layers.flatMap(({ key, meta, cells }) => {
+      const active = key === this.state.layer;
+      let opacity = Math.min(Math.max(Number(meta.opacity ?? 1) || 0, 0), 1);
+      if (meta.visible === false) opacity *= active ? GHOST : 0;
+      else if (this.state.options.focus && !active) opacity *= DIMMED;
+      return cells && opacity > 0 ? [{ cells, opacity }] : [];
+    });
   }
 
+  #tilesOfScale() {
+    const { view, document: doc, state } = this;
+    if (this.tiles?.scale === view.scale) return this.tiles;
+    this.tiles = tilesOf(doc, view.scale, state);
+    if (this.chunkScale !== view.scale) this.#dropChunks();
+    this.chunkScale = view.scale;
+    return this.tiles;
+  }
+
+  /**
+   * @param {Quad} range
+   * @param {number} begin
+   */
   #drawChunks([x0, y0, x1, y1], begin) {
-    const { context, view, document: doc } = this;
-    if (!this.tiles || this.tiles.scale !== view.scale) {
-      this.tiles = new Tiles(doc.geometry, doc.legend, view.scale, {
-        symbols: this.state.options.symbols,
-        paper: this.state.theme.paper,
-        line: this.state.theme.line,
-      });
-      if (this.chunkScale !== view.scale) this.#dropChunks();
-      this.chunkScale = view.scale;
-    }
+    const { context, view } = this;
+    const tiles = this.#tilesOfScale();
     const size = this.chunkSize;
     const layers = this.shown;
+    /** @type {{cx: number, cy: number, key: number, chunk?: Chunk}[]} */
     const missing = [];
+    /** @type {{cx: number, cy: number, key: number, chunk: Chunk}[]} */
     const painted = [];
+    /** @type {Chunk[]} */
     const ready = [];
     for (let cy = Math.floor(y0 / size); cy * size < y1; cy++) {
       for (let cx = Math.floor(x0 / size); cx * size < x1; cx++) {
@@ -195,7 +274,7 @@ export class Renderer {
     // What a brush touched is drawn in the same frame; what a flood touched as time allows.
     if (painted.length > MANY_CHUNKS) missing.push(...painted.splice(MANY_CHUNKS));
     for (const { chunk } of painted) {
-      this.#drawChunk(chunk, layers);
+      this.#drawChunk(chunk, layers, tiles);
       ready.push(chunk);
     }
     // The middle of the screen first.
@@ -203,7 +282,7 @@ export class Renderer {
     missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
     // A chunk that waits to be drawn anew still shows how it was; below one that never was lies the overview.
     if (missing.some(({ chunk }) => !chunk)) this.#drawOverview([x0, y0, x1, y1], begin, BUDGET);
-    const place = (chunk) => {
+    const place = (/** @type {Chunk} */ chunk) => {
       chunk.used = begin;
       context.drawImage(chunk.canvas, Math.round(chunk.left + view.x), Math.round(chunk.top + view.y));
     };
@@ -214,7 +293,7 @@ export class Renderer {
       if (!inTime && !old) continue;
       const chunk = old ?? this.#newChunk(cx, cy, key);
       if (inTime) {
-        this.#drawChunk(chunk, layers);
+        this.#drawChunk(chunk, layers, tiles);
         drawn++;
       }
       place(chunk);
@@ -233,6 +312,7 @@ export class Renderer {
     this.pixels = 0;
   }
 
+  /** @param {number} now */
   #forgetOldest(now) {
     const old = [...this.chunks].filter(([, chunk]) => chunk.used !== now).sort((a, b) => a[1].used - b[1].used);
     for (const [key, { canvas }] of old) {
@@ -242,6 +322,7 @@ export class Renderer {
     }
   }
 
+  /** @param {number} cx  @param {number} cy  @param {number} key */
   #newChunk(cx, cy, key) {
     const { geometry } = this.document;
     const { scale } = this.view;
@@ -269,6 +350,7 @@ export class Renderer {
     const square = !geometry.isHex && !geometry.isIsometric;
     const margin = square ? 0 : 2;
     const canvas = document.createElement('canvas');
+    /** @type {Chunk} */
     const chunk = {
       canvas,
       x0,
@@ -277,6 +359,9 @@ export class Renderer {
       y1,
       left: Math.floor(left * scale) - margin,
       top: Math.floor(top * scale) - margin,
+      stale: false,
+      painted: false,
+      used: 0,
     };
     canvas.width = Math.ceil(right * scale) + margin - chunk.left;
     canvas.height = Math.ceil(bottom * scale) + margin - chunk.top;
@@ -285,15 +370,16 @@ export class Renderer {
     return chunk;
   }
 
-  #drawChunk(chunk, layers) {
-    const { tiles } = this;
+  /** @param {Chunk} chunk  @param {ShownLayer[]} layers  @param {Tiles} tiles */
+  #drawChunk(chunk, layers, tiles) {
     const { geometry, frame } = this.document;
     const { scale } = this.view;
     const { canvas, x0, y0, x1, y1, left, top } = chunk;
-    const context = canvas.getContext('2d');
+    const context = contextOf(canvas);
     context.clearRect(0, 0, canvas.width, canvas.height);
     const square = tiles.isSquare;
     const [dx, dy] = square ? [-left, -top] : [-left - tiles.halfWidth, -top - tiles.halfHeight];
+    /** @type {number[]} */
     const places = [];
     for (let y = y0; y < y1; y++) {
       for (let x = x0; x < x1; x++) {
@@ -304,7 +390,7 @@ export class Renderer {
         }
       }
     }
-    this.#drawPaper(context, chunk, places, layers);
+    this.#drawPaper(context, chunk, places, layers[0], tiles);
     for (const { cells, opacity } of layers) {
       context.globalAlpha = opacity;
       let i = 0;
@@ -317,14 +403,17 @@ export class Renderer {
     }
     context.globalAlpha = 1;
     if (this.state.options.grid && scale >= 8 && geometry.type !== 'none')
-      this.#drawLines(context, places, x1 - x0, y1 - y0);
+      this.#drawLines(context, places, x1 - x0, y1 - y0, tiles);
     chunk.stale = chunk.painted = false;
   }
 
-  /** Empty cells show paper; below a full ground there is none to be seen. */
-  #drawPaper(context, { x0, y0, x1, y1 }, places, [ground]) {
+  /**
+   * Empty cells show paper; below a full ground there is none to be seen.
+   * @param {CanvasRenderingContext2D} context  @param {Chunk} chunk  @param {number[]} places
+   * @param {ShownLayer | undefined} ground  @param {Tiles} tiles
+   */
+  #drawPaper(context, { x0, y0, x1, y1 }, places, ground, tiles) {
     if (this.#picture) return;
-    const { tiles } = this;
     const { width } = this.document.frame;
     let i = 0;
     for (let y = y0; y < y1; y++) {
@@ -335,10 +424,14 @@ export class Renderer {
     }
   }
 
-  #drawLines(context, places, across, down) {
+  /**
+   * @param {CanvasRenderingContext2D} context  @param {number[]} places
+   * @param {number} across  @param {number} down  @param {Tiles} tiles
+   */
+  #drawLines(context, places, across, down, tiles) {
     const { scale } = this.view;
-    if (!this.tiles.isSquare) {
-      for (let i = 0; i < places.length; i += 2) context.drawImage(this.tiles.line, places[i], places[i + 1]);
+    if (!tiles.isSquare) {
+      for (let i = 0; i < places.length; i += 2) context.drawImage(tiles.line, places[i], places[i + 1]);
       return;
     }
     context.fillStyle = this.state.theme.line;
@@ -346,6 +439,7 @@ export class Renderer {
     for (let y = 1; y <= down; y++) context.fillRect(places[0], places[1] + y * scale - 1, across * scale, 1);
   }
 
+  /** @param {Quad} range  @param {number} begin  @param {number} [budget]  milliseconds */
   #drawOverview([x0, y0, x1, y1], begin, budget = 12) {
     const { context, view } = this;
     const { geometry } = this.document;
@@ -367,6 +461,10 @@ export class Renderer {
     return whole;
   }
 
+  /**
+   * @param {HTMLCanvasElement} image  @param {number} x  @param {number} y
+   * @param {import('./geometry.js').Geometry} geometry  @param {number} scale
+   */
   #placeOverview(image, x, y, geometry, scale) {
     const { context, view } = this;
     if (geometry.isIsometric) {
@@ -395,20 +493,25 @@ export class Renderer {
     }
   }
 
+  /** @param {number} cx  @param {number} cy */
   #makeOverview(cx, cy) {
     const { frame } = this.document;
     const [x0, y0] = [cx * OVERVIEW, cy * OVERVIEW];
     const canvas = document.createElement('canvas');
     canvas.width = Math.min(OVERVIEW, frame.width - x0);
     canvas.height = Math.min(OVERVIEW, frame.height - y0);
-    const tile = { canvas, x0, y0, image: new ImageData(canvas.width, canvas.height), painted: [] };
+    /** @type {Overview} */
+    const tile = { canvas, x0, y0, image: new ImageData(canvas.width, canvas.height), stale: false, painted: [] };
     const color = this.#colors();
     for (let y = 0; y < canvas.height; y++) for (let x = 0; x < canvas.width; x++) color(tile, x, y);
-    canvas.getContext('2d').putImageData(tile.image, 0, 0);
+    contextOf(canvas).putImageData(tile.image, 0, 0);
     return tile;
   }
 
-  /** Only the pixels of cells that were painted. */
+  /**
+   * Only the pixels of cells that were painted.
+   * @param {Overview} tile
+   */
   #paintOverview(tile) {
     const color = this.#colors();
     let [left, top, right, bottom] = [OVERVIEW, OVERVIEW, 0, 0];
@@ -418,10 +521,13 @@ export class Renderer {
       [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x), Math.max(bottom, y)];
     }
     tile.painted = [];
-    tile.canvas.getContext('2d').putImageData(tile.image, 0, 0, left, top, right - left + 1, bottom - top + 1);
+    contextOf(tile.canvas).putImageData(tile.image, 0, 0, left, top, right - left + 1, bottom - top + 1);
   }
 
-  /** A function that sets one pixel of an overview to the colour of its cell, all layers blended. */
+  /**
+   * A function that sets one pixel of an overview to the colour of its cell, all layers blended.
+   * @returns {(tile: Overview, x: number, y: number) => void}
+   */
   #colors() {
     const { frame, legend } = this.document;
     const layers = this.shown;
@@ -454,4 +560,17 @@ export class Renderer {
   }
 }
 
-const keyOf = (x, y) => x * 65536 + y;
+const keyOf = (/** @type {number} */ x, /** @type {number} */ y) => x * 65536 + y;
+
+/**
+ * Tiles as the map is shown now.
+ * @param {import('./document.js').GridDocument} doc  @param {number} scale  @param {Shown} state
+ */
+export function tilesOf({ geometry, legend }, scale, { options, theme, pictures }) {
+  return new Tiles(geometry, legend, scale, {
+    symbols: options.symbols,
+    paper: theme.paper,
+    line: theme.line,
+    pictures,
+  });
+}

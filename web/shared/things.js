@@ -1,292 +1,89 @@
-/** Everything on top of the cells: lights, walls, doors and entities, and finding the one under a point. */
+/**
+ * Things on a map: entities, doors, walls and lights; which one is meant, and which are at a place.
+ *
+ * @typedef {import('./document.js').Frame} Frame
+ * @typedef {import('./document.js').GridDocument} GridDocument
+ * @typedef {import('./document.js').Thing} Thing
+ * @typedef {import('./document.js').ThingList} ThingList
+ * @typedef {{list: ThingList, id?: string, index?: number}} ThingRef  by its id, or by its place where it has none
+ */
 
+import { thingsOf } from './document.js';
 import { distanceToSegment } from './geometry.js';
-import { kindColor, kindPath } from './kinds.js';
-import { css, parseColor } from './tiles.js';
 
-const LISTS = ['lights', 'walls', 'doors', 'entities'];
+/** @type {ThingList[]} A door at the very edge of a cell wins over who stands in the cell. */
+const UPPERMOST = ['doors', 'entities', 'lights', 'walls'];
 
-/** Draw all things that a range of cells may show, then what `drawAbove(drawing, range)` has to add. */
-export function drawThings(context, doc, view, state, range, drawAbove) {
-  const { frame } = doc;
-  const drawing = { context, doc, view, state, unit: view.scale, pixel: view.ratio };
-  const shows = shownTest(doc.geometry, range);
-  context.save();
-  context.lineCap = context.lineJoin = 'round';
-  if (state.options.lights && frame.lights.length) {
-    context.save();
-    clipToMap(drawing);
-    for (const light of frame.lights) if (shows(light.x, light.y, light.range ?? 0)) drawGlow(drawing, light);
-    context.restore();
-  }
-  if (view.scale >= 4) {
-    for (const wall of frame.walls)
-      if (shows((wall.x1 + wall.x2) / 2, (wall.y1 + wall.y2) / 2, reach(wall)))
-        drawWall(drawing, wall, isChosen(state, 'walls', wall, frame));
-    for (const door of frame.doors)
-      if (shows((door.x1 + door.x2) / 2, (door.y1 + door.y2) / 2, reach(door)))
-        drawDoor(drawing, door, isChosen(state, 'doors', door, frame));
-    for (const light of frame.lights)
-      if (shows(light.x, light.y, 1)) drawLight(drawing, light, isChosen(state, 'lights', light, frame));
-  }
-  const [x0, y0, x1, y1] = range;
-  const entities = frame.entities.filter(({ x, y }) => x >= x0 && x < x1 && y >= y0 && y < y1);
-  for (const entity of entities) drawEntity(drawing, entity, isChosen(state, 'entities', entity, frame));
-  if (state.options.labels && view.scale >= 30 * view.ratio) drawLabels(drawing, entities);
-  drawAbove(drawing, range);
-  context.restore();
+/**
+ * The place of a thing in its list; -1 when it is gone.
+ * @param {Frame} frame  @param {ThingRef} ref
+ */
+export function indexOfThing(frame, { list, id, index = -1 }) {
+  if (id === undefined) return index < frame[list].length ? index : -1;
+  return thingsOf(frame, list).findIndex((item) => item.id === id);
 }
 
-/** Nothing shines beyond the edge of the map. */
-function clipToMap({ context, doc, view }) {
-  const [right, bottom] = doc.geometry.extent;
-  context.beginPath();
-  for (const [x, y] of [
-    [0, 0],
-    [right, 0],
-    [right, bottom],
-    [0, bottom],
-  ])
-    context.lineTo(...view.toScreen(x, y));
-  context.clip();
-}
+/**
+ * @param {Frame} frame  @param {ThingRef} ref
+ * @returns {Thing | undefined}
+ */
+export const thingOf = (frame, ref) => thingsOf(frame, ref.list)[indexOfThing(frame, ref)];
 
-const reach = ({ x1, y1, x2, y2 }) => Math.hypot(x2 - x1, y2 - y1) / 2 + 1;
-
-/** Whether a circle of points may be on screen, by the points of the outermost cells. */
-function shownTest(geometry, [x0, y0, x1, y1]) {
-  const [[left, top], [right, bottom]] = [geometry.centre(x0, y0), geometry.centre(x1, y1)];
-  return (x, y, r) => x + r >= left - 1 && x - r <= right + 1 && y + r >= top - 1 && y - r <= bottom + 1;
-}
-
-/** The place of a chosen thing in its list: by its id, or by its place where it has none; -1 when it is gone. */
-export function indexOfThing(frame, thing) {
-  if (!thing) return -1;
-  if (thing.id === undefined) return thing.index < frame[thing.list].length ? thing.index : -1;
-  return frame[thing.list].findIndex(({ id }) => id === thing.id);
-}
-
+/**
+ * @param {ThingList} list  @param {Thing} item  @param {number} [index]
+ * @returns {ThingRef}
+ */
 export const refOf = (list, item, index) => (item.id === undefined ? { list, index } : { list, id: item.id });
 
-function isChosen({ thing }, list, item, frame) {
-  if (thing?.list !== list) return false;
-  return thing.id === undefined ? frame[list][thing.index] === item : thing.id === item.id;
-}
+/** @param {ThingRef} a  @param {ThingRef} b */
+export const sameThing = (a, b) => a.list === b.list && a.id === b.id && a.index === b.index;
 
-/** The topmost thing at a point: {list, id or index}; null where there is none. */
-export function thingAt(doc, px, py, lists = LISTS) {
+/**
+ * The uppermost thing at a point; null where there is none.
+ * @param {GridDocument} doc  @param {number} px  @param {number} py  @param {ThingList[]} [lists]
+ * @returns {ThingRef | null}
+ */
+export function thingAt(doc, px, py, lists = UPPERMOST) {
   const { frame, geometry } = doc;
   const [x, y] = geometry.cellAt(px, py);
-  const tests = {
-    entities: (item) => item.x === x && item.y === y,
-    doors: (item) => distanceToSegment(px, py, item.x1, item.y1, item.x2, item.y2) < 0.26,
-    lights: (item) => Math.hypot(item.x - px, item.y - py) < 0.34,
-    walls: (item) => distanceToSegment(px, py, item.x1, item.y1, item.x2, item.y2) < 0.2,
+  /** @type {(item: import('./document.js').Segment) => number} */
+  const away = ({ x1, y1, x2, y2 }) => distanceToSegment(px, py, x1, y1, x2, y2);
+  const found = {
+    entities: () => frame.entities.findLastIndex((item) => item.x === x && item.y === y),
+    doors: () => frame.doors.findLastIndex((item) => away(item) < 0.26),
+    lights: () => frame.lights.findLastIndex((item) => Math.hypot(item.x - px, item.y - py) < 0.34),
+    walls: () => frame.walls.findLastIndex((item) => away(item) < 0.2),
   };
-  for (const list of ['doors', 'entities', 'lights', 'walls'].filter((name) => lists.includes(name))) {
-    // A door at the very edge of a cell wins over who stands in the cell.
-    const index = frame[list].findLastIndex(tests[list]);
+  for (const list of UPPERMOST) {
+    const index = lists.includes(list) ? found[list]() : -1;
     if (index >= 0) return refOf(list, frame[list][index], index);
   }
   return null;
 }
 
-const accent = ({ state }) => state.theme.accent;
-
-function stroke(context, color, width) {
-  context.strokeStyle = color;
-  context.lineWidth = width;
-  context.stroke();
+/**
+ * The things that lie wholly where `holds` says, by their points: the middle of an entity, both ends of a wall.
+ * @param {GridDocument} doc  @param {(px: number, py: number) => boolean} holds
+ * @returns {ThingRef[]}
+ */
+export function thingsWithin({ frame, geometry }, holds) {
+  const { entities, walls, doors, lights } = frame;
+  /** @type {(item: import('./document.js').Segment) => boolean} */
+  const segment = ({ x1, y1, x2, y2 }) => holds(x1, y1) && holds(x2, y2);
+  return [
+    ...entities.flatMap((item, i) => (holds(...geometry.centre(item.x, item.y)) ? refOf('entities', item, i) : [])),
+    ...doors.flatMap((item, i) => (segment(item) ? refOf('doors', item, i) : [])),
+    ...walls.flatMap((item, i) => (segment(item) ? refOf('walls', item, i) : [])),
+    ...lights.flatMap((item, i) => (holds(item.x, item.y) ? refOf('lights', item, i) : [])),
+  ];
 }
 
-function trace({ context, view }, { x1, y1, x2, y2 }) {
-  context.beginPath();
-  context.moveTo(...view.toScreen(x1, y1));
-  context.lineTo(...view.toScreen(x2, y2));
+/**
+ * The point in the middle of a thing.
+ * @param {GridDocument} doc  @param {ThingList} list  @param {Thing} item
+ * @returns {import('./geometry.js').Pair}
+ */
+export function middleOf({ geometry }, list, item) {
+  if (list === 'entities') return geometry.centre(item.x, item.y);
+  return list === 'lights' ? [item.x, item.y] : [(item.x1 + item.x2) / 2, (item.y1 + item.y2) / 2];
 }
-
-function drawWall(drawing, wall, chosen) {
-  const { context, unit, pixel, state } = drawing;
-  const width = Math.max(Math.min(2 * pixel, unit * 0.3), unit * 0.09);
-  trace(drawing, wall);
-  stroke(context, chosen ? accent(drawing) : state.theme.casing, width + (chosen ? 5 : 2) * pixel);
-  if (wall.blocks_sight === false) context.setLineDash([width * 1.6, width * 1.8]);
-  stroke(context, '#2f2a2a', width);
-  context.setLineDash([]);
-  if (chosen) drawEnds(drawing, wall);
-}
-
-const DOOR_COLORS = { open: '#c98f4e', closed: '#8f5a2b', locked: '#7c3f35' };
-
-function drawDoor(drawing, door, chosen) {
-  const { context, view, unit, pixel, state } = drawing;
-  const width = Math.max(Math.min(3 * pixel, unit * 0.3), unit * 0.15);
-  const [a, b] = [view.toScreen(door.x1, door.y1), view.toScreen(door.x2, door.y2)];
-  const kind = DOOR_COLORS[door.state] ? door.state : 'closed';
-  trace(drawing, door);
-  if (chosen) stroke(context, accent(drawing), width + 6 * pixel);
-  let to = b;
-  if (kind === 'open') {
-    context.setLineDash([2 * pixel, 3 * pixel]);
-    stroke(context, state.theme.casing, Math.max(1.5 * pixel, width / 3));
-    context.setLineDash([]);
-    // The leaf stands open, about its first end.
-    const angle = Math.atan2(b[1] - a[1], b[0] - a[0]) - 1.15;
-    const length = Math.hypot(b[0] - a[0], b[1] - a[1]) * 0.8;
-    to = [a[0] + Math.cos(angle) * length, a[1] + Math.sin(angle) * length];
-  }
-  context.beginPath();
-  context.moveTo(...a);
-  context.lineTo(...to);
-  stroke(context, state.theme.casing, width + Math.min(2.5 * pixel, unit * 0.16));
-  if (door.secret) context.setLineDash([width * 0.9, width * 1.1]);
-  stroke(context, door.secret ? '#7d5aa6' : DOOR_COLORS[kind], width);
-  context.setLineDash([]);
-  for (const [x, y] of [a, b]) {
-    context.beginPath();
-    context.arc(x, y, width * 0.45, 0, 7);
-    context.fillStyle = '#40302a';
-    context.fill();
-  }
-  if (kind === 'locked' && unit >= 14) {
-    const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
-    context.beginPath();
-    context.arc(x, y, width * 0.62, 0, 7);
-    context.fillStyle = '#f1d58a';
-    context.fill();
-    stroke(context, '#40302a', 1 * pixel);
-  }
-  if (chosen) drawEnds(drawing, door);
-}
-
-function drawEnds(drawing, { x1, y1, x2, y2 }) {
-  const { context, view, pixel } = drawing;
-  for (const [x, y] of [
-    [x1, y1],
-    [x2, y2],
-  ]) {
-    context.beginPath();
-    context.arc(...view.toScreen(x, y), 5 * pixel, 0, 7);
-    context.fillStyle = '#fff';
-    context.fill();
-    stroke(context, accent(drawing), 2 * pixel);
-  }
-}
-
-const glows = new Map();
-
-function glowOf(color) {
-  if (!glows.has(color)) {
-    const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = 128;
-    const context = canvas.getContext('2d');
-    const [red, green, blue] = parseColor(color) ?? [255, 210, 138];
-    const gradient = context.createRadialGradient(64, 64, 0, 64, 64, 64);
-    for (const [at, alpha] of [
-      [0, 0.6],
-      [0.4, 0.3],
-      [0.75, 0.12],
-      [1, 0],
-    ])
-      gradient.addColorStop(at, css([red, green, blue, alpha * 255]));
-    context.fillStyle = gradient;
-    context.fillRect(0, 0, 128, 128);
-    glows.set(color, canvas);
-  }
-  return glows.get(color);
-}
-
-/** The half axes on screen of a circle of points. */
-function axes({ doc, unit }, range) {
-  return doc.geometry.isIsometric
-    ? [(range * unit * Math.SQRT2) / 2, (range * unit * Math.SQRT2) / 4]
-    : [range * unit, range * unit];
-}
-
-function drawGlow(drawing, light) {
-  const { context, view } = drawing;
-  const [x, y] = view.toScreen(light.x, light.y);
-  const [across, down] = axes(drawing, light.range ?? 0);
-  context.globalAlpha = Math.min(1, 0.75 * (light.intensity ?? 1));
-  context.drawImage(glowOf(light.color), x - across, y - down, 2 * across, 2 * down);
-  context.globalAlpha = 1;
-}
-
-function drawLight(drawing, light, chosen) {
-  const { context, view, unit, pixel } = drawing;
-  const [x, y] = view.toScreen(light.x, light.y);
-  if (chosen) {
-    context.beginPath();
-    context.ellipse(x, y, ...axes(drawing, light.range ?? 0), 0, 0, 7);
-    context.setLineDash([5 * pixel, 4 * pixel]);
-    stroke(context, accent(drawing), 1.5 * pixel);
-    context.setLineDash([]);
-  }
-  const r = Math.min(Math.max(unit * 0.12, 2 * pixel), 8 * pixel);
-  if (unit >= 26 * pixel) {
-    context.beginPath();
-    for (let i = 0; i < 8; i++) {
-      const [dx, dy] = [Math.cos((i * Math.PI) / 4), Math.sin((i * Math.PI) / 4)];
-      context.moveTo(x + dx * r * 1.5, y + dy * r * 1.5);
-      context.lineTo(x + dx * r * 2, y + dy * r * 2);
-    }
-    stroke(context, 'rgba(70, 50, 20, 0.6)', Math.max(1, r * 0.25));
-  }
-  context.beginPath();
-  context.arc(x, y, r, 0, 7);
-  context.fillStyle = css(parseColor(light.color) ?? [255, 210, 138, 255]);
-  context.fill();
-  stroke(context, chosen ? accent(drawing) : 'rgba(70, 50, 20, 0.7)', (chosen ? 2.5 : 1) * pixel);
-}
-
-function drawEntity(drawing, entity, chosen) {
-  const { context, doc, view, unit, pixel } = drawing;
-  const [x, y] = view.toScreen(...doc.geometry.centre(entity.x, entity.y));
-  const r = Math.max(2 * pixel, unit * (doc.geometry.isIsometric ? 0.26 : 0.36));
-  context.beginPath();
-  context.arc(x, y, r, 0, 7);
-  context.fillStyle = kindColor(entity.kind);
-  context.fill();
-  if (unit >= 9) stroke(context, 'rgba(20, 16, 12, 0.5)', r * 0.2 + 1.4 * pixel);
-  if (unit >= 9) stroke(context, '#fffdf6', r * 0.16);
-  if (chosen) {
-    context.beginPath();
-    context.arc(x, y, r + 3.5 * pixel, 0, 7);
-    stroke(context, accent(drawing), 2.5 * pixel);
-  }
-  if (r < 5.5) return;
-  const size = (r * 1.22) / 24;
-  context.save();
-  context.translate(x - 12 * size, y - 12 * size);
-  context.scale(size, size);
-  context.fillStyle = '#fffdf6';
-  context.fill(kindPath(entity.kind), 'evenodd');
-  context.restore();
-}
-
-function drawLabels(drawing, entities) {
-  const { context, doc, view, unit, pixel, state } = drawing;
-  const size = Math.round(Math.min(12.5, 8 + unit / pixel / 14) * pixel);
-  context.font = `600 ${size}px ui-sans-serif, system-ui, sans-serif`;
-  context.textAlign = 'center';
-  context.textBaseline = 'top';
-  const taken = [];
-  for (const entity of entities) {
-    const text = shortened(String(entity.name ?? ''), 22);
-    if (!text) continue;
-    const [x, y] = view.toScreen(...doc.geometry.centre(entity.x, entity.y));
-    const top = y + unit * (doc.geometry.isIsometric ? 0.29 : 0.42);
-    const half = context.measureText(text).width / 2;
-    // The first of two that would lie on each other is shown.
-    if (taken.some((box) => Math.abs(box.x - x) < box.half + half + 2 * pixel && Math.abs(box.top - top) < size))
-      continue;
-    taken.push({ x, top, half });
-    context.strokeStyle = state.theme.halo;
-    context.lineWidth = 3.5 * pixel;
-    context.strokeText(text, x, top);
-    context.fillStyle = state.theme.label;
-    context.fillText(text, x, top);
-  }
-}
-
-const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

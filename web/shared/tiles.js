@@ -2,50 +2,113 @@
 
 import { EMPTY } from './document.js';
 
+/**
+ * @typedef {[number, number, number, number]} Color  red, green, blue, alpha: 0 to 255
+ * @typedef {import('./document.js').LegendEntry} LegendEntry
+ */
+
+/** @type {Color} */
 const UNKNOWN = [190, 60, 90, 255];
 const SMALLEST_SYMBOL = 11; // device pixels a cell; smaller ones only show their colour
 
-/** [red, green, blue, alpha] of #rgb, #rrggbb or #rrggbbaa. */
+/**
+ * The colour of #rgb, #rrggbb or #rrggbbaa; null of anything else.
+ * @param {unknown} text
+ * @returns {Color | null}
+ */
 export function parseColor(text) {
-  const hex = /^#(?:[\da-f]{3}|[\da-f]{6}|[\da-f]{8})$/i.test(text ?? '') ? text.slice(1) : null;
-  if (!hex) return null;
-  const long = hex.length === 3 ? [...hex].map((digit) => digit + digit).join('') : hex;
-  return [0, 2, 4, 6].map((at) => (at < long.length ? parseInt(long.slice(at, at + 2), 16) : 255));
+  if (typeof text !== 'string' || !/^#(?:[\da-f]{3}|[\da-f]{6}|[\da-f]{8})$/i.test(text)) return null;
+  const hex = text.length === 4 ? [...text.slice(1)].map((digit) => digit + digit).join('') : text.slice(1);
+  const part = (/** @type {number} */ at) => (at < hex.length ? parseInt(hex.slice(at, at + 2), 16) : 255);
+  return [part(0), part(2), part(4), part(6)];
 }
 
-/** The colour of a legend entry; one without a colour gets a quiet one of its own, from its symbol. */
+/** The colour without its alpha, as a colour field takes it. @param {Color} color */
+export const hexOf = (color) =>
+  `#${color
+    .slice(0, 3)
+    .map((part) => part.toString(16).padStart(2, '0'))
+    .join('')}`;
+
+/**
+ * The colour of a legend entry; one without a colour gets a quiet one of its own, from its symbol.
+ * @param {LegendEntry | undefined} entry  @param {number} code
+ * @returns {Color}
+ */
 export function colorOf(entry, code) {
   if (!entry) return UNKNOWN;
   return parseColor(entry.color) ?? fromHue((code * 47) % 360);
 }
 
+/**
+ * @param {number} hue
+ * @returns {Color}
+ */
 function fromHue(hue) {
-  const part = (n) => {
+  const part = (/** @type {number} */ n) => {
     const k = (n + hue / 30) % 12;
     return Math.round(255 * (0.62 - 0.14 * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
   };
   return [part(0), part(8), part(4), 255];
 }
 
-export const css = ([red, green, blue, alpha]) => `rgba(${red}, ${green}, ${blue}, ${alpha / 255})`;
+export const css = (/** @type {Color} */ [red, green, blue, alpha]) =>
+  `rgba(${red}, ${green}, ${blue}, ${alpha / 255})`;
 
-const luminance = ([red, green, blue]) => (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
+const luminance = (/** @type {Color} */ [red, green, blue]) => (0.299 * red + 0.587 * green + 0.114 * blue) / 255;
 
-export const inkOn = (color) => (luminance(color) > 0.52 ? 'rgba(30, 22, 14, 0.5)' : 'rgba(255, 250, 240, 0.58)');
+export const inkOn = (/** @type {Color} */ color) =>
+  luminance(color) > 0.52 ? 'rgba(30, 22, 14, 0.5)' : 'rgba(255, 250, 240, 0.58)';
 
-/** What to draw of a symbol: nothing where a font has at best a box, in private use and where nothing is assigned. */
+/**
+ * What to draw of a symbol: nothing where a font has at best a box, in private use and where nothing is assigned.
+ * @param {string} symbol
+ */
 export const glyphOf = (symbol) => (/[\p{Co}\p{Cn}]/u.test(symbol) ? '' : symbol);
 
-const shade = ([red, green, blue, alpha], by) =>
-  css([...[red, green, blue].map((c) => Math.round(Math.min(255, Math.max(0, c + by)))), alpha]);
+/** @param {Color} color  @param {number} by */
+function shade([red, green, blue, alpha], by) {
+  const part = (/** @type {number} */ value) => Math.round(Math.min(255, Math.max(0, value + by)));
+  return css([part(red), part(green), part(blue), alpha]);
+}
 
-/** Tiles of one size for one map: `get(code)` gives {canvas, dx, dy}, to be drawn that far from a cell's centre. */
+/**
+ * How the picture of an imported tile is turned: mirrored, upside down, along its diagonal.
+ *
+ * Sources: Tiled's "Tile flipping" of global tile ids; LDtk's flip bits of a tile.
+ * @param {LegendEntry} entry
+ */
+function flipsOf({ tiled, ldtk }) {
+  const gid = Number(tiled?.gid) || 0;
+  const bits = Number(ldtk?.flips) || 0;
+  const has = (/** @type {number} */ power) => Math.floor(gid / 2 ** power) % 2 === 1;
+  return { across: has(31) || (bits & 1) !== 0, down: has(30) || (bits & 2) !== 0, diagonal: has(29) };
+}
+
+/** Tiles of one size for one map: `get(code)` gives a canvas, to be drawn with its middle on a cell's. */
 export class Tiles {
-  /** @param scale device pixels a cell's width */
-  constructor(geometry, legend, scale, { symbols, paper, line }) {
-    Object.assign(this, { geometry, legend, scale, symbols, paperColor: paper, lineColor: line });
+  /**
+   * @param {import('./geometry.js').Geometry} geometry
+   * @param {Map<number, LegendEntry>} legend
+   * @param {number} scale  device pixels a cell's width
+   * @param {{symbols: boolean, paper: string, line: string, pictures: import('./pictures.js').Pictures}} look
+   */
+  constructor(geometry, legend, scale, { symbols, paper, line, pictures }) {
+    this.geometry = geometry;
+    this.legend = legend;
+    this.scale = scale;
+    this.symbols = symbols;
+    this.paperColor = paper;
+    this.lineColor = line;
+    this.pictures = pictures;
+    /** @type {Map<number, HTMLCanvasElement>} */
     this.made = new Map();
+    /** @type {Map<number, boolean>} */
     this.opaque = new Map();
+    /** @type {HTMLCanvasElement | null} */
+    this.emptyTile = null;
+    /** @type {HTMLCanvasElement | null} */
+    this.lineTile = null;
     const [width, height] = geometry.cellBox;
     // One pixel more on each side, for edges that do not meet the pixels.
     this.halfWidth = Math.ceil((width * scale) / 2) + 1;
@@ -54,15 +117,21 @@ export class Tiles {
     this.outline = geometry.drawnOutline.map(([x, y]) => [x * scale, y * scale]);
   }
 
+  /** @param {number} code */
   get(code) {
     let tile = this.made.get(code);
     if (!tile) this.made.set(code, (tile = this.#draw(code)));
     return tile;
   }
 
+  /** Whether nothing shines through; of a picture that is not known. @param {number} code */
   isOpaque(code) {
     let opaque = this.opaque.get(code);
-    if (opaque === undefined) this.opaque.set(code, (opaque = colorOf(this.legend.get(code), code)[3] === 255));
+    if (opaque === undefined) {
+      const entry = this.legend.get(code);
+      opaque = colorOf(entry, code)[3] === 255 && !(entry?.picture && this.pictures.get(entry.picture.asset_id));
+      this.opaque.set(code, opaque);
+    }
     return opaque;
   }
 
@@ -81,22 +150,25 @@ export class Tiles {
     }));
   }
 
+  /** @param {(context: CanvasRenderingContext2D) => void} draw */
   #blank(draw) {
     const canvas = document.createElement('canvas');
     canvas.width = this.isSquare ? this.scale : 2 * this.halfWidth;
     canvas.height = this.isSquare ? this.scale : 2 * this.halfHeight;
-    const context = canvas.getContext('2d');
+    const context = contextOf(canvas);
     context.translate(canvas.width / 2, canvas.height / 2);
     draw(context);
     return canvas;
   }
 
+  /** @param {CanvasRenderingContext2D} context */
   #trace(context) {
     context.beginPath();
     for (const [x, y] of this.outline) context.lineTo(x, y);
     context.closePath();
   }
 
+  /** @param {CanvasRenderingContext2D} context  @param {string} color */
   #fill(context, color) {
     context.fillStyle = color;
     if (this.isSquare) {
@@ -111,10 +183,13 @@ export class Tiles {
     context.stroke();
   }
 
+  /** @param {number} code */
   #draw(code) {
     if (code === EMPTY) return this.paper;
     const entry = this.legend.get(code);
     const color = colorOf(entry, code);
+    const image = this.pictures.get(entry?.picture?.asset_id);
+    if (entry && image) return this.#blank((context) => this.#picture(context, entry, image));
     return this.#blank((context) => {
       this.#fill(context, css(color));
       if (this.scale >= 14 && entry?.blocks_sight) this.#bevel(context, color);
@@ -126,7 +201,30 @@ export class Tiles {
     });
   }
 
-  /** What hides the view looks raised: lighter above, darker below. */
+  /**
+   * The picture of an imported tile: as wide as the cell, on its lower edge, as Tiled and LDtk place it.
+   * @param {CanvasRenderingContext2D} context  @param {LegendEntry} entry  @param {HTMLImageElement} image
+   */
+  #picture(context, entry, image) {
+    const { x = 0, y = 0, width = image.naturalWidth, height = image.naturalHeight } = entry.picture ?? {};
+    const { across, down, diagonal } = flipsOf(entry);
+    const [boxWidth, boxHeight] = this.geometry.cellBox;
+    const wide = boxWidth * this.scale;
+    const high = (wide * height) / width;
+    context.imageSmoothingEnabled = wide < width;
+    context.translate(0, (boxHeight * this.scale - high) / 2);
+    context.scale(across ? -1 : 1, down ? -1 : 1);
+    if (diagonal) context.transform(0, 1, 1, 0, 0, 0);
+    // Whole pixels cover the cell: no seam of paper between two tiles.
+    const [left, top] = this.isSquare ? [-wide / 2, -high / 2] : [-wide / 2 - 0.5, -high / 2 - 0.5];
+    const more = this.isSquare ? 0 : 1;
+    context.drawImage(image, x, y, width, height, left, top, wide + more, high + more);
+  }
+
+  /**
+   * What hides the view looks raised: lighter above, darker below.
+   * @param {CanvasRenderingContext2D} context  @param {Color} color
+   */
   #bevel(context, color) {
     const width = Math.max(1, Math.round(this.scale / 20));
     context.save();
@@ -150,6 +248,7 @@ export class Tiles {
     context.restore();
   }
 
+  /** @param {CanvasRenderingContext2D} context  @param {string} symbol */
   #symbol(context, symbol) {
     const flat = this.geometry.isIsometric;
     const size = Math.round(this.scale * (flat ? 0.36 : 0.5));
@@ -162,4 +261,11 @@ export class Tiles {
     const cap = size * 0.36;
     context.fillText(symbol, 0, Math.round(cap + (middle - cap) * 0.75));
   }
+}
+
+/** The context of a canvas that was just made. @param {HTMLCanvasElement} canvas */
+export function contextOf(canvas) {
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('This browser cannot draw.');
+  return context;
 }

@@ -3,10 +3,19 @@
 const LARGEST = 128; // CSS pixels a cell
 
 export class View {
-  /** `scale` is device pixels a cell's width; the map's picture begins at device pixel (x, y) of the canvas. */
+  /** @param {import('./document.js').GridDocument} doc */
   constructor(doc) {
     this.document = doc;
-    Object.assign(this, { left: 0, top: 0, scale: 32, exact: 32, width: 1, height: 1, ratio: 1 });
+    // The map's picture begins at this device pixel of the canvas.
+    this.left = 0;
+    this.top = 0;
+    // Device pixels a cell's width: as drawn, and before it was rounded for that.
+    this.scale = 32;
+    this.exact = 32;
+    // Device pixels of the canvas, and how many of them a CSS pixel has.
+    this.width = 1;
+    this.height = 1;
+    this.ratio = 1;
   }
 
   /** Whole pixels: the kept pictures of chunks then meet without seams. */
@@ -22,11 +31,17 @@ export class View {
     return this.document.geometry;
   }
 
+  /** @param {number} width  @param {number} height  @param {number} ratio */
   resize(width, height, ratio) {
-    Object.assign(this, { width, height, ratio });
+    this.width = width;
+    this.height = height;
+    this.ratio = ratio;
   }
 
-  /** Whole pixels where cells are drawn singly: sharp edges, no seams. */
+  /**
+   * Whole pixels where cells are drawn singly: sharp edges, no seams.
+   * @param {number} exact
+   */
   #settle(exact) {
     this.exact = exact;
     const step = this.geometry.isIsometric ? 2 : 1;
@@ -44,13 +59,17 @@ export class View {
     this.top = (this.height - height * this.scale) / 2;
   }
 
+  /** @param {number} dx  @param {number} dy */
   pan(dx, dy) {
     this.left += dx;
     this.top += dy;
     this.#keepInSight();
   }
 
-  /** Zoom by a factor; the point under device pixel (cx, cy) stays where it is. */
+  /**
+   * Zoom by a factor; the point under device pixel (cx, cy) stays where it is.
+   * @param {number} factor  @param {number} [cx]  @param {number} [cy]
+   */
   zoom(factor, cx = this.width / 2, cy = this.height / 2) {
     const [width, height] = this.geometry.pictureSize;
     const smallest = Math.min(4, (Math.min(this.width, this.height) / Math.max(width, height, 1)) * 0.5);
@@ -76,27 +95,41 @@ export class View {
     this.top = Math.min(Math.max(this.top, room - height), this.height - room);
   }
 
-  /** Move just as far as needed to show a cell. */
+  /**
+   * Move just as far as needed to show a cell.
+   * @param {number} x  @param {number} y
+   */
   reveal(x, y) {
     const [cx, cy] = this.toScreen(...this.geometry.centre(x, y));
     const room = Math.min(1.5 * this.scale + 24 * this.ratio, this.width / 3, this.height / 3);
-    const over = (at, size) => Math.min(0, at - room) + Math.max(0, at - (size - room));
+    const over = (/** @type {number} */ at, /** @type {number} */ size) =>
+      Math.min(0, at - room) + Math.max(0, at - (size - room));
     this.pan(-over(cx, this.width), -over(cy, this.height));
   }
 
-  /** The rectangle of the picture that is on screen. */
+  /**
+   * The rectangle of the picture that is on screen: left, top, right, bottom.
+   * @returns {import('./geometry.js').Quad}
+   */
   pictureRect() {
     const { x, y, width, height, scale } = this;
     return [-x / scale, -y / scale, (width - x) / scale, (height - y) / scale];
   }
 
-  /** The device pixel of a point. */
+  /**
+   * The device pixel of a point.
+   * @param {number} px  @param {number} py
+   * @returns {import('./geometry.js').Pair}
+   */
   toScreen(px, py) {
     const [X, Y] = this.geometry.project(px, py);
     return [X * this.scale + this.x, Y * this.scale + this.y];
   }
 
-  /** The point under a device pixel. */
+  /**
+   * The point under a device pixel.
+   * @param {number} sx  @param {number} sy
+   */
   toPoint(sx, sy) {
     return this.geometry.unproject((sx - this.x) / this.scale, (sy - this.y) / this.scale);
   }

@@ -1,114 +1,135 @@
-/** What the selection tool copies, cuts and pastes: cells of the active layer, or rows of symbols from elsewhere. */
+/** What is copied, cut and pasted: cells, things, both, or rows of symbols from elsewhere. */
 
 import { EMPTY } from '../../../web/shared/document.js';
-import { plural } from '../../../web/shared/dom.js';
+import { amount, clipOfThings } from './clip.js';
 
-const MOST_PASTED = 600_000; // characters
+/** @typedef {import('./clip.js').Clip} Clip */
+
+const MAX_PASTED = 600_000; // characters
 
 export class Clipboard {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     this.editor = editor;
-    this.held = null;
+    /** What was copied last. @type {Clip | null} */
+    this.clip = null;
   }
 
-  /** Whether there is something to paste. */
-  get isFull() {
-    return this.held !== null;
+  /** What is selected or chosen now. @returns {Clip | null} */
+  #current() {
+    const { editor } = this;
+    if (editor.state.things.length) return clipOfThings(editor.document, editor.state.things);
+    return editor.tools.select.clip();
   }
 
-  /** Copy the selected cells, and empty them with `cut`; gives them as rows of text, or null without a selection. */
+  /**
+   * Copy what is selected, and take it off the map with `cut`.
+   * @returns {string | null} as text, for other programs; null when nothing is selected
+   */
   copy(cut = false) {
-    const { select } = this.editor.tools;
-    if (this.editor.state.float) select.settle();
-    const cells = select.selected();
-    if (!cells.length) {
-      this.editor.announce('Nothing is selected.');
+    const { editor } = this;
+    editor.floating.settle();
+    const clip = this.#current();
+    if (!clip) {
+      editor.announce('Nothing is selected.');
       return null;
     }
-    const { selection } = this.editor.state;
-    const rows = Array.from({ length: selection.height }, (_, y) =>
-      cells
-        .slice(y * selection.width, (y + 1) * selection.width)
-        .map((cell) => String.fromCharCode(cell[2]))
-        .join(''),
-    );
-    this.held = { cells, text: rows.join('\n') };
-    if (cut && this.editor.paintable()) {
-      const { width } = this.editor.document.geometry;
-      this.editor.run(`Cut ${plural(cells.length, 'cell')}`, (step) =>
-        step.paint(
-          this.editor.state.layer,
-          cells.map(([x, y]) => y * width + x),
-          EMPTY,
-        ),
-      );
-    } else if (!cut) this.editor.announce(`Copied ${plural(cells.length, 'cell')}.`);
-    this.editor.refresh();
-    return this.held.text;
+    this.clip = clip;
+    const what = amountOf(clip);
+    if (!cut) editor.announce(`Copied ${what}.`);
+    else if (clip.parts.some(({ layer }) => layer !== null) || !clip.parts.length || editor.palette.mayPaint())
+      editor.run(`Cut ${what}`, (step) => editor.tools.select.takeOff(step, clip));
+    editor.refresh();
+    return clip.text;
   }
 
-  /** Paste what was copied here, or rows of symbols from elsewhere. */
-  paste(text = this.held?.text) {
-    if (!text || !this.editor.paintable()) return;
-    const own = text.replaceAll('\r', '') === this.held?.text;
-    const cells = own ? this.held.cells : this.#cellsOf(text);
-    if (!cells?.length) return;
-    const { geometry } = this.editor.document;
-    this.editor.setTool('select');
-    const [first] = cells;
-    let anchor = this.editor.state.cursor ?? this.editor.state.hover?.[0];
-    if (!anchor) {
-      const [px, py] = this.editor.view.toPoint(this.editor.view.width / 2, this.editor.view.height / 2);
-      anchor = geometry.cellAt(px, py);
-    }
-    const far = cells.at(-1);
-    anchor = [
-      Math.max(0, Math.min(anchor[0], geometry.width - 1 - (far[0] - first[0]))),
-      Math.max(0, Math.min(anchor[1], geometry.height - 1 - (far[1] - first[1]))),
-    ];
-    this.editor.tools.select.float(cells, [first[0], first[1]]);
-    this.editor.state.float.moveBy([first[0], first[1]], anchor);
-    this.editor.announce(`Pasting ${plural(cells.length, 'cell')}: drag or use the arrow keys, then Enter.`);
-    this.editor.refresh();
+  /**
+   * Paste what was copied here, or rows of symbols from elsewhere: under the pointer, which it follows until a click.
+   * @param {string} [text]
+   */
+  paste(text = this.clip?.text) {
+    if (!text) return;
+    const { editor } = this;
+    const isOwn = text.replaceAll('\r', '') === this.clip?.text;
+    const clip = isOwn ? this.clip : this.#clipOf(text);
+    if (!clip) return;
+    // What lies on one layer goes to the active one.
+    if (clip.parts.some(({ layer }) => layer === null) && !editor.palette.mayPaint()) return;
+    const { state, view } = editor;
+    const { geometry } = editor.document;
+    const at = state.cursor ?? state.pointer ?? geometry.cellAt(...view.toPoint(view.width / 2, view.height / 2));
+    editor.tool.cancel();
+    const float = editor.floating.hold(clip, clip.origin);
+    float.follows = state.pointer !== null && state.cursor === null;
+    float.centreOn([
+      Math.min(Math.max(at[0], 0), Math.max(geometry.width - 1, 0)),
+      Math.min(Math.max(at[1], 0), Math.max(geometry.height - 1, 0)),
+    ]);
+    const how = float.follows ? 'click where it goes' : 'drag it or use the arrow keys, then Enter';
+    editor.announce(`Pasting ${amountOf(clip)}: ${how}.`);
+    editor.refresh();
   }
 
-  #cellsOf(text) {
-    if (text.length > MOST_PASTED) {
-      this.editor.notify('This text is too long to be pasted.', { kind: 'warning' });
+  /**
+   * Rows of symbols as a clip; null when they do not fit the map.
+   * @param {string} text
+   * @returns {Clip | null}
+   */
+  #clipOf(text) {
+    const { editor } = this;
+    if (text.length > MAX_PASTED) {
+      editor.notices.show('This text is too long to be pasted.', { kind: 'warning' });
       return null;
     }
     const rows = text.replaceAll('\r', '').replace(/\n+$/, '').split('\n');
-    const unknown = [...new Set(rows.join(''))].filter(
-      (symbol) => symbol !== ' ' && !this.editor.document.legend.has(symbol.charCodeAt(0)),
-    );
+    const known = editor.document.legend;
+    const unknown = [...new Set(rows.join(''))].filter((symbol) => symbol !== ' ' && !known.has(symbol.charCodeAt(0)));
     if (unknown.length) {
-      this.editor.notify(`This text has symbols that are not in the legend: ${unknown.slice(0, 8).join(' ')}`, {
-        kind: 'warning',
-      });
+      const message = `This text has symbols that are not in the legend: ${unknown.slice(0, 8).join(' ')}`;
+      editor.notices.show(message, { kind: 'warning' });
       return null;
     }
-    return rows.flatMap((row, y) => Array.from({ length: row.length }, (_, x) => [x, y, row.charCodeAt(x)]));
+    /** @type {import('./clip.js').CellCode[]} */
+    const cells = [];
+    rows.forEach((row, y) => {
+      for (let x = 0; x < row.length; x++) cells.push([x, y, row.charCodeAt(x)]);
+    });
+    const width = Math.max(...rows.map((row) => row.length));
+    return cells.length
+      ? { parts: [{ layer: null, cells }], things: [], origin: [0, 0], width, height: rows.length, text }
+      : null;
   }
 
   /** Empty the selected cells. */
   empty() {
-    const cells = this.editor.tools.select.selected();
-    if (!cells.length || !this.editor.paintable()) return;
-    const { width } = this.editor.document.geometry;
-    this.editor.run(this.editor.paintedLabel(cells.length, EMPTY), (step) =>
-      step.paint(
-        this.editor.state.layer,
-        cells.map(([x, y]) => y * width + x),
-        EMPTY,
-      ),
-    );
+    const { editor } = this;
+    const clip = editor.tools.select.clip();
+    if (!clip || (editor.state.reach === 'layer' && !editor.palette.mayPaint())) return;
+    const count = clip.parts.reduce((sum, { cells }) => sum + cells.length, 0);
+    const label =
+      editor.state.reach === 'layer' ? editor.palette.paintedLabel(count, EMPTY) : `Emptied ${amountOf(clip)}`;
+    editor.run(label, (step) => editor.tools.select.takeOff(step, clip));
   }
 
+  /** All cells; with a tool for things, all things. */
   selectAll() {
-    this.editor.setTool('select');
-    const { width, height } = this.editor.document.geometry;
-    this.editor.state.selection = width && height ? { x: 0, y: 0, width, height } : null;
-    this.editor.announce('Selected all cells.');
-    this.editor.refresh();
+    const { editor } = this;
+    const { frame } = editor.document;
+    if (editor.state.tool === 'object') {
+      editor.things.chooseAll();
+      return;
+    }
+    editor.setTool('select');
+    const { width, height } = frame;
+    editor.state.selection = width && height ? { x: 0, y: 0, width, height } : null;
+    editor.announce('Selected all cells.');
+    editor.refresh();
   }
 }
+
+/** @param {Clip} clip */
+const amountOf = ({ parts, things }) =>
+  amount(
+    parts.reduce((sum, { cells }) => sum + cells.length, 0),
+    things.length,
+  );

@@ -2,9 +2,17 @@
 
 import { h, newId } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
-import { TOOLS } from './tools.js';
+import { TOOLS } from './tools/tools.js';
 
-/** Ask; resolves to the value of the answer taken, or null. `answers`: [{value, label, hint, primary, danger}]. */
+/**
+ * @typedef {{value: string | null, label: string, hint?: string, primary?: boolean, danger?: boolean}} Answer
+ */
+
+/**
+ * Ask; resolves to the value of the answer taken, or null.
+ * @param {HTMLElement} root  @param {string} title  @param {string | string[]} text  @param {Answer[]} answers
+ * @returns {Promise<string | null>}
+ */
 export function ask(root, title, text, answers) {
   return new Promise((resolve) => {
     const heading = h('h2', { id: newId('title') }, title);
@@ -14,8 +22,9 @@ export function ask(root, title, text, answers) {
       heading,
       [text].flat().map((line) => h('p', {}, line)),
     );
+    /** @type {string | null} */
     let answer = null;
-    const take = (value) => {
+    const take = (/** @type {string | null} */ value) => {
       answer = value;
       dialog.close();
     };
@@ -49,47 +58,56 @@ export function ask(root, title, text, answers) {
 
 /**
  * Somebody else saved the map in the meantime: 'reload', 'overwrite', 'copy' or null (decide later).
- * `isWhole`: what changed can only be saved as the whole document.
+ * @param {HTMLElement} root  @param {number} mine  the version it was made from  @param {number} theirs
+ * @param {{canCopy: boolean, isWhole: boolean}} how  `isWhole`: it can only be saved as the whole document
  */
-export const askConflict = (root, mine, theirs, { canCopy, isWhole }) =>
-  ask(
+export function askConflict(root, mine, theirs, { canCopy, isWhole }) {
+  /** @type {Answer[]} */
+  const answers = [
+    {
+      value: 'overwrite',
+      label: 'Overwrite: save mine over theirs',
+      hint: isWhole
+        ? 'Your whole map takes the place of theirs, which stays in the history of the map.'
+        : 'What you changed wins; what only they changed stays as they made it.',
+      primary: true,
+    },
+    {
+      value: 'reload',
+      label: 'Reload: show theirs',
+      hint: 'Your changes are set aside. You can put them back on top at any time.',
+    },
+    {
+      value: 'copy',
+      label: 'Keep mine as a copy',
+      hint: 'A new map with all you see now; this one stays as they made it.',
+    },
+    { value: null, label: 'Decide later', hint: 'Go on editing. Nothing is saved yet.' },
+  ];
+  return ask(
     root,
     'This map was changed by somebody else',
     [
       `You opened version ${mine}; the map is at version ${theirs} now. None of your work is lost, whatever you choose.`,
     ],
-    [
-      {
-        value: 'overwrite',
-        label: 'Overwrite: save mine over theirs',
-        hint: isWhole
-          ? 'Your whole map takes the place of theirs, which stays in the history of the map.'
-          : 'What you changed wins; what only they changed stays as they made it.',
-        primary: true,
-      },
-      {
-        value: 'reload',
-        label: 'Reload: show theirs',
-        hint: 'Your changes are set aside. You can put them back on top at any time.',
-      },
-      canCopy && {
-        value: 'copy',
-        label: 'Keep mine as a copy',
-        hint: 'A new map with all you see now; this one stays as they made it.',
-      },
-      { value: null, label: 'Decide later', hint: 'Go on editing. Nothing is saved yet.' },
-    ].filter(Boolean),
+    answers.filter(({ value }) => canCopy || value !== 'copy'),
   );
+}
 
+/**
+ * By subject: what each key or pair of keys does. The last of a row says it, the ones before are keys.
+ * @type {[string, (string | string[])[][]][]}
+ */
 const KEYS = [
-  ['Tools', TOOLS.filter(Boolean).map(({ key, label }) => [[key.toUpperCase()], label])],
+  ['Tools', TOOLS.map(({ key, label }) => [[key.toUpperCase()], label])],
   [
     'Painting',
     [
       [['['], [']'], 'Smaller or larger brush'],
       [['Shift', 'click'], 'Line from the last cell'],
       [['Right click'], 'Pick the tile under the pointer'],
-      [['Esc'], 'Cancel, or drop the selection'],
+      [['Right drag'], 'With the stamp: take another one'],
+      [['Esc'], 'Cancel, or clear the selection'],
     ],
   ],
   [
@@ -105,8 +123,18 @@ const KEYS = [
     [
       [['Ctrl', 'A'], 'Select all'],
       [['Ctrl', 'C'], ['Ctrl', 'X'], 'Copy, cut'],
-      [['Ctrl', 'V'], 'Paste; Enter puts it down'],
-      [['Del'], 'Empty the cells, or delete the thing'],
+      [['Ctrl', 'V'], 'Paste under the pointer; a click or Enter puts it down'],
+      [['Del'], 'Empty the cells, or delete the things'],
+    ],
+  ],
+  [
+    'Things',
+    [
+      [['Drag'], 'Choose all things in a rectangle'],
+      [['Shift', 'click'], 'Choose one more, or one less'],
+      [['←↑↓→'], 'Move the chosen ones; with Shift, five cells'],
+      [['Ctrl', 'D'], 'Duplicate them'],
+      [['Click, click, …'], 'Walls from corner to corner; Enter or Esc ends'],
     ],
   ],
   [
@@ -137,6 +165,7 @@ const KEYS = [
   ],
 ];
 
+/** @param {HTMLElement} root */
 export function showHelp(root) {
   const heading = h('h2', { id: newId('title') }, 'Keys');
   const close = h(
@@ -165,7 +194,7 @@ export function showHelp(root) {
                 {},
                 row
                   .slice(0, -1)
-                  .map((keys, i) => [i ? ' ' : '', keys.map((key, j) => [j ? '+' : '', h('kbd', {}, key)])]),
+                  .map((keys, i) => [i ? ' ' : '', [keys].flat().map((key, j) => [j ? '+' : '', h('kbd', {}, key)])]),
               ),
               h('dd', {}, row.at(-1)),
             ]),
@@ -175,7 +204,9 @@ export function showHelp(root) {
     ),
   );
   dialog.addEventListener('close', () => dialog.remove());
-  dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
+  dialog.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
   root.append(dialog);
   dialog.showModal();
 }

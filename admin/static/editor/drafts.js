@@ -1,15 +1,27 @@
-/** Unsaved work, kept in the browser until it is saved: it survives a reload, a crash and a closed tab. */
+/**
+ * Unsaved work, kept in the browser until it is saved: it survives a reload, a crash and a closed tab.
+ *
+ * @typedef {import('../../../web/shared/api.js').Edit} Edit
+ * @typedef {{edits: Edit[], document?: undefined} | {document: {[key: string]: any}, edits?: undefined}} Work
+ *   what changed as edits; or the whole document, where edits cannot say it
+ * @typedef {Work & {version: number}} Draft
+ * @typedef {Draft & {tab: string, own: boolean, at: number}} KeptDraft  `own`: of this tab
+ */
 
 const PREFIX = 'worldkeep:draft:';
 
 /** The drafts of one map. Each tab keeps its own, so that two tabs do not write over each other. */
 export class Drafts {
+  /** @param {string} mapUrl */
   constructor(mapUrl) {
     this.base = `${PREFIX}${mapUrl}:`;
     this.tab = tabName();
   }
 
-  /** Keep {version, edits} or {version, document}, under this tab's name or another; false when there is no room. */
+  /**
+   * Keep a draft, under this tab's name or another; false when there is no room.
+   * @param {Draft} draft  @param {string} [tab]
+   */
   keep(draft, tab = this.tab) {
     try {
       localStorage.setItem(this.base + tab, JSON.stringify({ ...draft, at: Date.now() }));
@@ -28,13 +40,17 @@ export class Drafts {
     }
   }
 
-  /** All drafts of this map, this tab's first, then the newest: [{tab, own, version, at, edits or document}]. */
+  /**
+   * All drafts of this map, this tab's first, then the newest.
+   * @returns {KeptDraft[]}
+   */
   all() {
+    /** @type {KeptDraft[]} */
     const found = [];
     try {
       for (let i = 0; i < localStorage.length; i++) {
         const key = localStorage.key(i);
-        if (!key.startsWith(this.base)) continue;
+        if (!key?.startsWith(this.base)) continue;
         const tab = key.slice(this.base.length);
         const draft = readable(localStorage.getItem(key));
         if (draft) found.push({ ...draft, tab, own: tab === this.tab });
@@ -42,13 +58,14 @@ export class Drafts {
     } catch {
       return [];
     }
-    return found.sort((a, b) => b.own - a.own || b.at - a.at);
+    return found.sort((a, b) => Number(b.own) - Number(a.own) || b.at - a.at);
   }
 }
 
+/** @param {string | null} text */
 function readable(text) {
   try {
-    const draft = JSON.parse(text);
+    const draft = JSON.parse(text ?? '');
     return Array.isArray(draft?.edits) || draft?.document ? draft : null;
   } catch {
     return null;

@@ -1,18 +1,38 @@
 /**
  * The edits that turn one state of a map into another, in the format of `POST /maps/{id}/edits`: `difference`
  * makes them from two frames, `applied` puts them on a frame (a kept draft on the map as it is now).
+ *
+ * @typedef {import('../../../web/shared/api.js').Edit} Edit
+ * @typedef {import('../../../web/shared/document.js').Frame} Frame
+ * @typedef {import('../../../web/shared/document.js').Layer} Layer
+ * @typedef {import('../../../web/shared/document.js').LegendEntry} LegendEntry
+ * @typedef {import('../../../web/shared/document.js').Open} Open
+ * @typedef {import('../../../web/shared/document.js').Thing} Thing
+ * @typedef {{x: number, y: number, symbol: string}} CellSymbol
  */
 
-import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, newLayerKey, resized, textOf } from '../../../web/shared/document.js';
+import {
+  ANCHORS,
+  EMPTY,
+  LISTS,
+  MAX_SIDE,
+  anchorShift,
+  codeOf,
+  newLayerKey,
+  resized,
+  textOf,
+  thingsOf,
+} from '../../../web/shared/document.js';
 
 const CHUNK = 64; // cells a side, as the server stores them
 // What one request may have: as many edits as the server takes, and well below its default for a body.
-const MOST_EDITS = 1000;
-const MOST_BYTES = 1_000_000;
-const MOST_CELLS = 20_000; // of one `set`
-const MOST_TILES = 4096; // in the legend, as the server takes them
+const MAX_EDITS = 1000;
+const MAX_BYTES = 1_000_000;
+const MAX_CELLS = 20_000; // of one `set`
+const MAX_TILES = 4096; // in the legend, as the server takes them
 const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
 const SMALLEST_PASTE = 40;
+/** @type {Record<import('../../../web/shared/document.js').ThingList, string>} */
 const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
 
 /**
@@ -20,8 +40,10 @@ const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' 
  * `complete` is false where no edit can say it, and the whole document has to be sent: things without an id; layers
  * that gain or lose their rows, or come without; a null where there was none, because in a patch it removes; tiles that
  * stay, in another order; and new tiles for which a full legend has no room before the old ones go.
+ * @param {Frame} base  @param {Frame} frame
  */
 export function difference(base, frame) {
+  /** @type {Edit[]} */
   const edits = [];
   let from = base;
   for (const edit of resizeEdits(base, frame)) {
@@ -39,8 +61,8 @@ export function difference(base, frame) {
     if (layer.cells) edits.push(...cellEdits(layer.meta.name, before ?? null, layer.cells, frame.width));
   }
   let complete = legend.complete && layers.complete && same(merged(from.other, map ?? {}), frame.other);
-  for (const [list, one] of Object.entries(ONE)) {
-    const things = thingEdits(from[list], frame[list], one);
+  for (const list of LISTS) {
+    const things = thingEdits(thingsOf(from, list), thingsOf(frame, list), ONE[list]);
     edits.push(...things.edits);
     complete &&= things.complete;
   }
@@ -49,7 +71,11 @@ export function difference(base, frame) {
   return { edits, complete };
 }
 
-/** A way of at most two crops from one size to another, with all cells moved as they were. */
+/**
+ * At most two crops that lead from one size to another, with all cells moved as they were.
+ * @param {Frame} base  @param {Frame} frame
+ * @returns {(Edit & {width: number, height: number, anchor: string})[]}
+ */
 function resizeEdits(base, frame) {
   const { width, height } = frame;
   const [dx, dy] = [frame.shift[0] - base.shift[0], frame.shift[1] - base.shift[1]];
@@ -58,7 +84,7 @@ function resizeEdits(base, frame) {
     const anchor = Object.keys(ANCHORS).find((name) => same(anchorShift(base, width, height, name), [dx, dy]));
     if (anchor) return [{ op: 'resize', width, height, anchor }];
   }
-  const side = (value) => Math.min(Math.max(value, 0), MAX_SIDE);
+  const side = (/** @type {number} */ value) => Math.min(Math.max(value, 0), MAX_SIDE);
   const [across, down] = [side(base.width + dx), side(base.height + dy)];
   return [
     { op: 'resize', width: across, height: down, anchor: 'bottom_right' },
@@ -66,12 +92,17 @@ function resizeEdits(base, frame) {
   ];
 }
 
-/** {edits, removals, complete}: what changes entries and adds new ones after their neighbours, what removes them. */
+/**
+ * What changes entries and adds new ones after their neighbours, and what removes them.
+ * @param {LegendEntry[]} before  @param {LegendEntry[]} after
+ */
 function legendEdits(before, after) {
   const old = new Map(before.map((entry) => [entry.symbol, entry]));
   const kept = new Set(after.map(({ symbol }) => symbol));
   const order = [...old.keys()];
+  /** @type {Open[]} */
   const changed = [];
+  /** @type {(Edit & {legend: Open[]})[]} */
   const added = [];
   let complete = true;
   after.forEach((entry, at) => {
@@ -83,15 +114,19 @@ function legendEdits(before, after) {
     } else if (!order.includes(symbol)) {
       const left = after[at - 1]?.symbol;
       const index = order.indexOf(left) + 1;
-      if (!added.length || added.at(-1).legend.at(-1).symbol !== left) {
-        added.push({ op: 'update_legend', legend: [], ...(index < order.length && { index }) });
-      }
-      added.at(-1).legend.push({ ...changes, symbol });
+      const open = added.at(-1);
+      if (open && open.legend.at(-1)?.symbol === left) open.legend.push({ ...changes, symbol });
+      else
+        added.push({
+          op: 'update_legend',
+          legend: [{ ...changes, symbol }],
+          ...(index < order.length && { index }),
+        });
       order.splice(index, 0, symbol);
     }
   });
   const gone = [...old.keys()].filter((symbol) => !kept.has(symbol));
-  complete &&= order.length <= MOST_TILES || !gone.length;
+  complete &&= order.length <= MAX_TILES || !gone.length;
   const reached = order.filter((symbol) => kept.has(symbol));
   const wanted = after.map(({ symbol }) => symbol);
   return {
@@ -101,10 +136,16 @@ function legendEdits(before, after) {
   };
 }
 
+/** @type {(value: unknown) => value is Open} */
 const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The merge patch (RFC 7396) from one object to another, null for keys that are gone; null when they are equal. */
+/**
+ * The merge patch (RFC 7396) from one object to another, null for keys that are gone; null when they are equal.
+ * @param {Open} before  @param {Open} after
+ * @returns {Open | null}
+ */
 function patchOf(before, after) {
+  /** @type {Open} */
   const patch = {};
   for (const [key, value] of Object.entries(after)) {
     const old = Object.hasOwn(before, key) ? before[key] : undefined;
@@ -114,7 +155,11 @@ function patchOf(before, after) {
   return Object.keys(patch).length ? patch : null;
 }
 
-/** A JSON value after a merge patch (RFC 7396). */
+/**
+ * A JSON value after a merge patch (RFC 7396).
+ * @param {unknown} value  @param {any} patch
+ * @returns {any}
+ */
 function merged(value, patch) {
   if (!isObject(patch)) return patch;
   const next = isObject(value) ? { ...value } : {};
@@ -125,10 +170,14 @@ function merged(value, patch) {
   return next;
 }
 
+/** @param {Layer[]} before  @param {Layer[]} after */
 function layerEdits(before, after) {
+  /** @type {Edit[]} */
   const edits = [];
   const kept = new Set(after.map(({ key }) => key));
+  /** @type {number[]} */
   const order = [];
+  /** @type {Map<number, string>} */
   const names = new Map();
   for (const layer of before) {
     if (kept.has(layer.key)) {
@@ -137,7 +186,7 @@ function layerEdits(before, after) {
     } else edits.push({ op: 'remove_layer', name: layer.meta.name });
   }
   const old = new Map(before.map((layer) => [layer.key, layer]));
-  const rename = (key, name) => {
+  const rename = (/** @type {number} */ key, /** @type {string} */ name) => {
     edits.push({ op: 'update_layer', name: names.get(key), changes: { name } });
     names.set(key, name);
   };
@@ -151,17 +200,18 @@ function layerEdits(before, after) {
   }
   let complete = true;
   after.forEach(({ key, meta, cells }, index) => {
-    if (!old.has(key)) {
+    const former = old.get(key);
+    if (!former) {
       edits.push({ op: 'add_layer', layer: { ...meta }, index });
       order.splice(index, 0, key);
       complete &&= cells !== null;
       return;
     }
-    const renamed = { ...old.get(key).meta, name: meta.name };
+    const renamed = { ...former.meta, name: meta.name };
     const changes = patchOf(renamed, meta);
     if (changes) edits.push({ op: 'update_layer', name: meta.name, changes });
     complete &&= same(merged(renamed, changes ?? {}), meta);
-    complete &&= (cells === null) === (old.get(key).cells === null);
+    complete &&= (cells === null) === (former.cells === null);
     if (order.indexOf(key) !== index) {
       edits.push({ op: 'move_layer', name: meta.name, index });
       order.splice(order.indexOf(key), 1);
@@ -171,17 +221,25 @@ function layerEdits(before, after) {
   return { edits, complete };
 }
 
+/** A name with the lowest number that is not taken. @param {string} name  @param {string[]} taken */
 export function freeName(name, taken) {
   for (let number = 2; ; number++) if (!taken.includes(`${name} ${number}`)) return `${name} ${number}`;
 }
 
-/** Only the cells that differ: as rectangles of one symbol, as pasted rows where many differ close together, or singly. */
+/**
+ * Only the cells that differ: as rectangles of one symbol, as pasted rows where many differ close together, or singly.
+ * @param {string} layer  its name  @param {Uint16Array | null} before  @param {Uint16Array} after  @param {number} width
+ */
 function cellEdits(layer, before, after, width) {
+  /** @typedef {{x: number, y: number, width: number, height: number, code: number}} Box */
+  /** @type {Box[]} */
   const rectangles = [];
   const height = width ? after.length / width : 0;
+  /** @type {Map<number, Box>} */
   let open = new Map();
   for (let y = 0; y < height; y++) {
     const runs = changedRuns(before, after, y * width, width);
+    /** @type {Map<number, Box>} */
     const still = new Map();
     for (const { x, length, code } of runs) {
       let box = open.get(x);
@@ -191,8 +249,11 @@ function cellEdits(layer, before, after, width) {
     }
     open = still;
   }
+  /** @type {Edit[]} */
   const edits = [];
+  /** @type {CellSymbol[]} */
   const cells = [];
+  /** @type {Map<string, CellSymbol[]>} */
   const chunks = new Map();
   for (const { x, y, width: across, height: down, code } of rectangles) {
     if (across * down >= SMALLEST_RECTANGLE) {
@@ -206,8 +267,9 @@ function cellEdits(layer, before, after, width) {
           continue;
         }
         const key = `${Math.floor(cx / CHUNK)} ${Math.floor(cy / CHUNK)}`;
-        if (!chunks.has(key)) chunks.set(key, []);
-        chunks.get(key).push({ x: cx, y: cy, symbol: String.fromCharCode(code) });
+        const chunk = chunks.get(key) ?? [];
+        chunk.push({ x: cx, y: cy, symbol: String.fromCharCode(code) });
+        chunks.set(key, chunk);
       }
     }
   }
@@ -215,12 +277,15 @@ function cellEdits(layer, before, after, width) {
     if (loose.length < SMALLEST_PASTE) cells.push(...loose);
     else edits.push(pasteEdit(layer, loose));
   }
-  for (let at = 0; at < cells.length; at += MOST_CELLS)
-    edits.push({ op: 'set', layer, cells: cells.slice(at, at + MOST_CELLS) });
+  for (let at = 0; at < cells.length; at += MAX_CELLS)
+    edits.push({ op: 'set', layer, cells: cells.slice(at, at + MAX_CELLS) });
   return edits;
 }
 
-/** Stretches of a row that changed to one code; `before` null stands for empty cells. */
+/**
+ * Stretches of a row that changed to one code; `before` null stands for empty cells.
+ * @param {Uint16Array | null} before  @param {Uint16Array} after  @param {number} start  @param {number} width
+ */
 function* changedRuns(before, after, start, width) {
   for (let x = 0; x < width; x++) {
     const code = after[start + x];
@@ -231,7 +296,11 @@ function* changedRuns(before, after, start, width) {
   }
 }
 
-/** Cells that are not empty as rows; the spaces between leave what is there. */
+/**
+ * Cells that are not empty as rows; the spaces between leave what is there.
+ * @param {string} layer  @param {CellSymbol[]} cells
+ * @returns {Edit}
+ */
 function pasteEdit(layer, cells) {
   const [left, right] = [Math.min(...cells.map(({ x }) => x)), Math.max(...cells.map(({ x }) => x))];
   const [top, bottom] = [Math.min(...cells.map(({ y }) => y)), Math.max(...cells.map(({ y }) => y))];
@@ -242,17 +311,24 @@ function pasteEdit(layer, cells) {
   return { op: 'paste', layer, x: left, y: top, rows, transparent: true };
 }
 
+/** @param {Thing[]} before  @param {Thing[]} after  @param {string} one */
 function thingEdits(before, after, one) {
+  /** @type {Edit[]} */
   const edits = [];
-  const named = (list) => new Map(list.filter(({ id }) => id !== undefined).map((item) => [item.id, item]));
+  const named = (/** @type {Thing[]} */ list) =>
+    new Map(list.filter(({ id }) => id !== undefined).map((item) => [item.id, item]));
   const [old, now] = [named(before), named(after)];
   for (const id of old.keys()) if (!now.has(id)) edits.push({ op: `remove_${one}`, id });
   for (const [id, item] of now) if (!same(old.get(id), item)) edits.push({ op: `put_${one}`, [one]: item });
-  const nameless = (list) => list.filter(({ id }) => id === undefined);
+  const nameless = (/** @type {Thing[]} */ list) => list.filter(({ id }) => id === undefined);
   return { edits, complete: same(nameless(before), nameless(after)) };
 }
 
-/** Whether two JSON values are equal; the order of keys does not count. */
+/**
+ * Whether two JSON values are equal; the order of keys does not count.
+ * @param {any} a  @param {any} b
+ * @returns {boolean}
+ */
 export function same(a, b) {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || !a || !b || Array.isArray(a) !== Array.isArray(b)) return false;
@@ -263,33 +339,36 @@ export function same(a, b) {
 /**
  * The frame that edits of `difference` make of a frame, which stays as it is. Throws an Error with a sentence
  * where one does not fit, such as a layer that is gone.
+ * @param {Frame} frame  @param {Edit[]} edits
+ * @returns {Frame}
  */
 export function applied(frame, edits) {
   let next = { ...frame };
+  /** @type {Set<number>} */
   const fresh = new Set();
-  const find = (name) => {
+  const find = (/** @type {string} */ name) => {
     const layer = next.layers.find(({ meta }) => meta.name === name);
     if (!layer) throw new Error(`The map has no layer “${name}” any more.`);
     return layer;
   };
-  const update = (old, layer) => {
+  const update = (/** @type {Layer} */ old, /** @type {Layer} */ layer) => {
     next.layers = next.layers.map((other) => (other === old ? layer : other));
   };
-  const cellsOf = (name) => {
-    let layer = find(name);
+  const cellsOf = (/** @type {string} */ name) => {
+    const layer = find(name);
     if (!layer.cells) throw new Error(`The layer “${name}” has no cells.`);
-    if (!fresh.has(layer.key)) {
-      const copy = { ...layer, cells: layer.cells.slice() };
-      update(layer, copy);
-      fresh.add(layer.key);
-      layer = copy;
-    }
-    return layer.cells;
+    if (fresh.has(layer.key)) return layer.cells;
+    const cells = layer.cells.slice();
+    update(layer, { ...layer, cells });
+    fresh.add(layer.key);
+    return cells;
   };
+  /** @type {(cells: Uint16Array, x: number, y: number, symbol: string) => void} */
   const paint = (cells, x, y, symbol) => {
     if (x >= next.width || y >= next.height) throw new Error(`Cell (${x}, ${y}) is not on the map any more.`);
-    cells[y * next.width + x] = symbol.charCodeAt(0);
+    cells[y * next.width + x] = codeOf(symbol);
   };
+  /** @type {Record<string, (edit: any) => void>} */
   const operations = {
     resize({ width, height, anchor }) {
       next = resized(next, width, height, ...anchorShift(next, width, height, anchor));
@@ -337,18 +416,20 @@ export function applied(frame, edits) {
     },
     paste({ layer, x, y, rows, transparent }) {
       const cells = cellsOf(layer);
-      rows.forEach((row, down) => {
+      rows.forEach((/** @type {string} */ row, /** @type {number} */ down) => {
         for (let i = 0; i < row.length; i++) if (!transparent || row[i] !== ' ') paint(cells, x + i, y + down, row[i]);
       });
     },
   };
-  for (const [list, one] of Object.entries(ONE)) {
+  for (const list of LISTS) {
+    const one = ONE[list];
     operations[`remove_${one}`] = ({ id }) => {
-      next[list] = next[list].filter((item) => item.id !== id);
+      next = { ...next, [list]: thingsOf(next, list).filter((item) => item.id !== id) };
     };
     operations[`put_${one}`] = ({ [one]: item }) => {
-      const index = next[list].findIndex(({ id }) => id === item.id);
-      next[list] = index < 0 ? [...next[list], item] : next[list].with(index, item);
+      const things = thingsOf(next, list);
+      const index = things.findIndex(({ id }) => id === item.id);
+      next = { ...next, [list]: index < 0 ? [...things, item] : things.with(index, item) };
     };
   }
   for (const edit of edits) {
@@ -358,29 +439,38 @@ export function applied(frame, edits) {
   return next;
 }
 
-/** Edits as the lists of as few requests as can carry them, in their order. */
+/**
+ * Edits as the lists of as few requests as can carry them, in their order.
+ * @param {Edit[]} edits
+ */
 export function requestsOf(edits) {
+  /** @type {Edit[][]} */
   const requests = [];
+  /** @type {Edit[]} */
+  let open = [];
   let bytes = Infinity;
   for (const edit of edits) {
     const size = new TextEncoder().encode(JSON.stringify(edit)).length + 1;
-    if (bytes + size > MOST_BYTES || requests.at(-1).length === MOST_EDITS) {
-      requests.push([]);
+    if (bytes + size > MAX_BYTES || open.length === MAX_EDITS) {
+      requests.push((open = []));
       bytes = 0;
     }
-    requests.at(-1).push(edit);
+    open.push(edit);
     bytes += size;
   }
   return requests;
 }
 
-/** What the first of the edits from `base` to `frame` made of `base`: new layers have the keys of those in `frame`. */
+/**
+ * What the first of the edits from `base` to `frame` made of `base`: new layers have the keys of those in `frame`.
+ * @param {Frame} base  @param {Edit[]} edits  @param {Frame} frame
+ */
 export function advanced(base, edits, frame) {
   const next = applied(base, edits);
   const kept = new Set(base.layers.map(({ key }) => key));
   const keys = new Map(frame.layers.map(({ key, meta }) => [meta.name, key]));
   next.layers = next.layers.map((layer) =>
-    kept.has(layer.key) ? layer : { ...layer, key: keys.get(layer.meta.name) },
+    kept.has(layer.key) ? layer : { ...layer, key: keys.get(layer.meta.name) ?? layer.key },
   );
   return next;
 }

@@ -1,11 +1,28 @@
-/** Where a fault that the server found in the edits lies on the map, in words and as a place in the document. */
+/**
+ * Where a fault that the server found in the edits lies on the map, for people and as a place in the document.
+ *
+ * @typedef {object} Fault
+ * @property {string} text  a sentence
+ * @property {string} [place]  the path in the grid data document, such as `layers[0].rows[2]`
+ * @property {number} [offset]  in the text of the JSON tab
+ * @property {import('../../../web/shared/geometry.js').Pair} [cell]
+ * @property {number} [layer]  its key
+ * @property {import('../../../web/shared/things.js').ThingRef[]} [things]
+ * @property {string} [symbol]
+ */
 
+import { thingsOf } from '../../../web/shared/document.js';
+
+/** @type {Record<string, import('../../../web/shared/document.js').ThingList>} */
 const LISTS = { entity: 'entities', wall: 'walls', door: 'doors', light: 'lights' };
 
 /**
  * Takes an error {field, message} of an answer to edits, such as `edits[3].cells[0].x`, the edits that were sent, and
- * the frame. Gives {text, cell, layer, thing, place}: a sentence, and what of the map it is about, as far as known;
- * `place` is the path in the grid data document.
+ * the frame. Gives a sentence, and what of the map it is about, as far as known.
+ * @param {{field?: string, message?: string}} error
+ * @param {import('../../../web/shared/api.js').Edit[] | null} edits
+ * @param {import('../../../web/shared/document.js').Frame} frame
+ * @returns {Fault}
  */
 export function faultOf({ field = '', message = '' }, edits, frame) {
   const [, number, rest] = /^edits\[(\d+)\]\.?(.*)$/.exec(field) ?? [];
@@ -14,7 +31,8 @@ export function faultOf({ field = '', message = '' }, edits, frame) {
     return { text: sentence(field.replace(/^grid_data\.?/, ''), message), place: field.replace(/^grid_data\.?/, '') };
   const name = edit.layer?.name ?? edit.layer ?? (edit.op.endsWith('_layer') ? edit.name : undefined);
   const index = frame.layers.findIndex(({ meta }) => meta.name === name);
-  const fault = { place: '', layer: frame.layers[index]?.key };
+  /** @type {Fault} */
+  const fault = { text: '', place: '', layer: frame.layers[index]?.key };
   const cell = cellOf(edit, rest);
   if (cell && index >= 0) {
     const [x, y] = (fault.cell = cell);
@@ -26,8 +44,8 @@ export function faultOf({ field = '', message = '' }, edits, frame) {
   if (one) {
     const list = LISTS[one];
     const id = edit[one]?.id ?? edit.id;
-    const at = frame[list].findIndex((item) => item.id === id);
-    fault.thing = at < 0 ? undefined : { list, id };
+    const at = thingsOf(frame, list).findIndex((item) => item.id === id);
+    fault.things = at < 0 ? undefined : [{ list, id }];
     const key = /^\w+\.(\w+)/.exec(rest)?.[1];
     fault.place = at < 0 ? list : `${list}[${at}]${key ? `.${key}` : ''}`;
     fault.text = sentence(`The ${one} “${edit[one]?.name || id}”${key ? `, ${key}` : ''}`, message);
@@ -57,7 +75,11 @@ export function faultOf({ field = '', message = '' }, edits, frame) {
   return fault;
 }
 
-/** The cell that a field of an edit is about. */
+/**
+ * The cell that a field of an edit is about.
+ * @param {import('../../../web/shared/api.js').Edit} edit  @param {string} [rest]
+ * @returns {import('../../../web/shared/geometry.js').Pair | null}
+ */
 function cellOf(edit, rest = '') {
   const [, cells] = /^cells\[(\d+)\]/.exec(rest) ?? [];
   if (cells !== undefined && edit.cells?.[cells]) return [edit.cells[cells].x, edit.cells[cells].y];
@@ -65,4 +87,5 @@ function cellOf(edit, rest = '') {
   return edit.op === 'fill_rectangle' || edit.op === 'paste' ? [edit.x, edit.y + Number(rows ?? 0)] : null;
 }
 
-const sentence = (what, message) => `${what ? `${what} ` : ''}${message}${/[.!?]$/.test(message) ? '' : '.'}`;
+const sentence = (/** @type {string | undefined} */ what, /** @type {string} */ message) =>
+  `${what ? `${what} ` : ''}${message}${/[.!?]$/.test(message) ? '' : '.'}`;

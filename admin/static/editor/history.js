@@ -1,29 +1,42 @@
-/** Undo and redo: steps that remember what was before and after. */
+/**
+ * Undo and redo: steps that remember what was before and after.
+ *
+ * @typedef {import('../../../web/shared/document.js').Frame} Frame
+ * @typedef {import('../../../web/shared/document.js').GridDocument} GridDocument
+ * @typedef {{kind: 'did' | 'undid' | 'redid', label: string}} HistoryEvent
+ */
 
 const MOST_STEPS = 500;
 // About 400 MB of remembered cells; the newest step always stays.
 const MOST_CELLS = 50_000_000;
 
 /** One step being made. Changes show at once; `commit` makes them one step to undo, `cancel` takes them back. */
-class Step {
+export class Step {
+  /** @param {History} history  @param {string} label */
   constructor(history, label) {
     this.history = history;
     this.label = label;
     this.frameBefore = this.frameAfter = history.document.frame;
+    /** @type {{layer: number, index: Uint32Array, before: Uint16Array, after: Uint16Array}[]} */
     this.patches = [];
     this.count = 0;
   }
 
-  /** Paint cells of a layer (indexes) with one code, or each with its own; those that have it already are left out. */
+  /**
+   * Paint cells with one code, or each with its own; those that have it already are left out.
+   * @param {number | null} layer  its key; one that has no cells is left alone
+   * @param {ArrayLike<number>} indexes
+   * @param {number | ArrayLike<number>} codes
+   */
   paint(layer, indexes, codes) {
-    const { cells } = this.history.document.layer(layer);
-    const one = typeof codes === 'number';
+    const cells = this.history.document.layer(layer)?.cells;
+    if (layer === null || !cells) return;
     let index = new Uint32Array(indexes.length);
     let before = new Uint16Array(indexes.length);
     let after = new Uint16Array(indexes.length);
     let count = 0;
     for (let i = 0; i < indexes.length; i++) {
-      const code = one ? codes : codes[i];
+      const code = typeof codes === 'number' ? codes : codes[i];
       if (cells[indexes[i]] === code) continue;
       index[count] = indexes[i];
       before[count] = cells[indexes[i]];
@@ -36,7 +49,10 @@ class Step {
     this.history.document.setCells(layer, index, after);
   }
 
-  /** Change the frame: all but cells. Painting comes before it or after it, in a step of its own. */
+  /**
+   * Change the frame: all but the cells of layers that stay.
+   * @param {Partial<Frame>} changes
+   */
   change(changes) {
     this.frameAfter = { ...this.history.document.frame, ...changes };
     this.history.document.replaceFrame(this.frameAfter);
@@ -72,10 +88,17 @@ class Step {
 }
 
 export class History {
+  /** @param {GridDocument} document */
   constructor(document) {
     this.document = document;
+    /** @type {Set<(event: HistoryEvent | null) => void>} */
     this.listeners = new Set();
-    this.clear();
+    /** @type {Step[]} */
+    this.done = [];
+    /** @type {Step[]} */
+    this.undone = [];
+    /** The step after which the map was saved; undefined at the start, null when none leads there. @type {Step | null | undefined} */
+    this.saved = undefined;
   }
 
   /** Forget all steps; what is open now counts as saved. */
@@ -86,20 +109,28 @@ export class History {
     this.#notify(null);
   }
 
-  /** Call back after each step, undo, redo or save, with {kind, label} or null. */
+  /**
+   * Call back after each step, undo and redo, and with null after a save.
+   * @param {(event: HistoryEvent | null) => void} callback
+   */
   listen(callback) {
     this.listeners.add(callback);
   }
 
+  /** @param {HistoryEvent | null} event */
   #notify(event) {
-    for (const callback of this.listeners ?? []) callback(event);
+    for (const callback of this.listeners) callback(event);
   }
 
+  /** @param {string} label */
   begin(label) {
     return new Step(this, label);
   }
 
-  /** One step from a function that gets it. */
+  /**
+   * One step from a function that gets it.
+   * @param {string} label  @param {(step: Step) => void} make
+   */
   run(label, make) {
     const step = this.begin(label);
     make(step);
@@ -107,6 +138,7 @@ export class History {
     return step;
   }
 
+  /** @param {Step} step */
   add(step) {
     if (step.isEmpty) return;
     this.done.push(step);
@@ -123,7 +155,7 @@ export class History {
       if (this.saved === undefined) this.saved = null;
       this.done.splice(0, this.done.length - keep);
     }
-    this.#notify({ kind: 'did', label: step.label, count: step.count });
+    this.#notify({ kind: 'did', label: step.label });
   }
 
   undo() {
@@ -149,7 +181,10 @@ export class History {
     return this.done.at(-1);
   }
 
-  /** The map as it stood after a step is what the server has. */
+  /**
+   * The map as it stood after a step is what the server has.
+   * @param {Step | null | undefined} position
+   */
   markSaved(position) {
     this.saved = position;
     this.#notify(null);

@@ -2,7 +2,11 @@
 
 const WIDEST = 140; // characters a line
 
-/** JSON text: what fits on a line stands on one; rows of cells stand under each other. */
+/**
+ * JSON text: what fits on a line stands on one; rows of cells stand under each other.
+ * @param {unknown} value  @param {string} [indent]
+ * @returns {string}
+ */
 export function formatJson(value, indent = '') {
   const flat = inline(value);
   const isRows = Array.isArray(value) && value.length > 1 && value.every((item) => typeof item === 'string');
@@ -16,6 +20,7 @@ export function formatJson(value, indent = '') {
   return lines.length ? `${open}\n${lines.join(',\n')}\n${indent}${close}` : open + close;
 }
 
+/** @param {unknown} value @returns {string} */
 function inline(value) {
   if (Array.isArray(value)) return `[${value.map(inline).join(', ')}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
@@ -26,6 +31,8 @@ function inline(value) {
 /**
  * Where a place such as `layers[0].rows[2]` stands in JSON text: [from, to]. A place that is not there (a key that
  * is missing) gives the nearest one around it.
+ * @param {string} text  @param {string} place
+ * @returns {[number, number]}
  */
 export function locate(text, place) {
   const steps = [...place.matchAll(/\[(\d+)\]|([^.[\]]+)/g)].map(([, index, key]) =>
@@ -39,10 +46,15 @@ export function locate(text, place) {
     for (at++; at < text.length && text[at] !== '"'; at++) if (text[at] === '\\') at++;
     at++;
   };
-  /** Goes over one value; with steps left, gives the range of what they lead to, or of this value. */
+  /**
+   * Goes over one value; with steps left, gives the range of what they lead to, or of this value.
+   * @param {(string | number)[] | null} left
+   * @returns {[number, number]}
+   */
   const value = (left) => {
     space();
     const from = at;
+    /** @type {[number, number] | null} */
     let inside = null;
     if (text[at] === '"') skipString();
     else if (text[at] === '{' || text[at] === '[') {
@@ -51,6 +63,7 @@ export function locate(text, place) {
       at++;
       space();
       for (let index = 0; at < text.length && text[at] !== close; index++) {
+        /** @type {string | number} */
         let key = index;
         if (!isList) {
           const start = at;
@@ -77,29 +90,47 @@ export function locate(text, place) {
   return value(steps);
 }
 
-/** The line of an offset in a text, from 1, and the column, from 1. */
+/**
+ * The line of an offset in a text, from 1, and the column, from 1.
+ * @param {string} text  @param {number} offset
+ */
 export function lineOf(text, offset) {
   const before = text.slice(0, offset);
   const line = before.split('\n').length;
   return { line, column: offset - before.lastIndexOf('\n') };
 }
 
-/** Parse JSON; throws {message, offset} where it cannot be read, the same in every browser. */
+/** JSON that cannot be read, and where. */
+export class JsonError extends Error {
+  /** @param {number} offset */
+  constructor(offset) {
+    super('JSON ends or breaks here: look for a missing or surplus comma, quote or bracket.');
+    this.offset = offset;
+  }
+}
+
+/**
+ * Parse JSON.
+ * @param {string} text
+ * @throws {JsonError} the same in every browser
+ */
 export function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    const offset = Number(/position (\d+)/.exec(error.message)?.[1] ?? firstFault(text));
-    throw Object.assign(new Error('JSON ends or breaks here: look for a missing or surplus comma, quote or bracket.'), {
-      offset,
-    });
+    const message = error instanceof Error ? error.message : '';
+    throw new JsonError(Number(/position (\d+)/.exec(message)?.[1] ?? firstFault(text)));
   }
 }
 
-/** The offset of the first fault of JSON text: the longest beginning that could still go on. */
+/**
+ * The offset of the first fault of JSON text: the longest beginning that could still go on.
+ * @param {string} text
+ */
 function firstFault(text) {
   // eslint-disable-next-line no-control-regex -- JSON's strings may not hold control characters
   const token = /\s*(?:[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/y;
+  /** @type {string[]} */
   const stack = [];
   let wants = 'value';
   let at = 0;

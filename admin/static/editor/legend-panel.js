@@ -1,22 +1,50 @@
-/** The legend: the tiles to paint with, how often each is used, and what each means. */
+/** The legend: the tiles to paint with, as a palette or a list with how often each is used, and what each means. */
 
-import { EMPTY } from '../../../web/shared/document.js';
+import { EMPTY, codeOf } from '../../../web/shared/document.js';
 import { checkbox, field, h, plural } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
 import { swatch } from '../../../web/shared/swatch.js';
+import { colorOf, glyphOf, hexOf } from '../../../web/shared/tiles.js';
+import { nameOfTile } from './palette.js';
 import { Panel, small } from './panel.js';
-import { colorOf, glyphOf, parseColor } from '../../../web/shared/tiles.js';
 
-const NARROW = 760; // pixels; as in the style sheet
+/**
+ * @typedef {import('../../../web/shared/document.js').LegendEntry} LegendEntry
+ * @typedef {'palette' | 'list'} LegendView
+ */
+
+const KEPT_VIEW = 'worldkeep:legend';
+const ROOMY = 14; // tiles; a list of more needs scrolling, so a palette is shown at first
+const FEW = 6; // tiles; more of them need the room of the tile's form on a low page
+const TALL = 820; // pixels of a page that has room for both
 
 export class LegendPanel extends Panel {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     super(editor, 'wk-legend');
     this.query = '';
+    /** Where the number of cells of each tile stands. @type {Map<number, HTMLElement>} */
+    this.counts = new Map();
+    /** What was counted last. @type {unknown[]} */
+    this.counted = [];
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.list = h('ul', {});
+    /** @type {HTMLButtonElement | null} */
+    this.removeButton = null;
+    /** What the person chose; null: where there is room. @type {boolean | null} */
+    this.isFormOpen = null;
+    /** What the person chose; null: by how many tiles there are. @type {LegendView | null} */
+    this.chosenView = keptView();
+  }
+
+  /** @returns {LegendView} */
+  get view() {
+    return this.chosenView ?? (this.frame.legend.length > ROOMY ? 'palette' : 'list');
   }
 
   inputs() {
-    return [this.frame.legend, this.state.symbol, this.state.theme];
+    return [this.frame.legend, this.state.symbol, this.state.theme, this.view];
   }
 
   update() {
@@ -27,8 +55,8 @@ export class LegendPanel extends Panel {
   /** Counts follow the paint without drawing the list anew. */
   #count() {
     const { history } = this.editor;
-    if (this.counted === history.position && this.countedIn === this.frame) return;
-    [this.counted, this.countedIn] = [history.position, this.frame];
+    if (this.counted[0] === history.position && this.counted[1] === this.frame) return;
+    this.counted = [history.position, this.frame];
     clearTimeout(this.timer);
     // Not in the frame of a stroke: on the largest maps it takes longer than one.
     this.timer = setTimeout(() => {
@@ -39,9 +67,8 @@ export class LegendPanel extends Panel {
   }
 
   draw() {
-    this.counts = new Map();
-    this.counted = null;
-    this.countedIn = null;
+    this.counts.clear();
+    this.counted = [];
     const search = h('input', {
       type: 'search',
       value: this.query,
@@ -53,10 +80,11 @@ export class LegendPanel extends Panel {
         this.#filter();
       },
     });
+    const isPalette = this.view === 'palette';
     this.list = h(
       'ul',
-      { class: 'wk-list wk-tiles', 'data-scroll': 'tiles' },
-      this.frame.legend.map((entry) => this.#row(entry)),
+      { class: `wk-list ${isPalette ? 'wk-palette' : 'wk-tiles'}`, 'data-scroll': 'tiles' },
+      this.frame.legend.map((entry) => this.#tile(entry, isPalette)),
     );
     this.#filter();
     return [
@@ -65,6 +93,9 @@ export class LegendPanel extends Panel {
         { class: 'wk-find' },
         icon('search'),
         search,
+        small(isPalette ? 'list' : 'tiles', isPalette ? 'Show a list' : 'Show a palette', () => this.#turnView(), {
+          focus: 'legend-view',
+        }),
         small('plus', 'Add a tile', () => this.#add(), { focus: 'add-tile' }),
       ),
       this.list,
@@ -73,161 +104,185 @@ export class LegendPanel extends Panel {
     ];
   }
 
-  #filter() {
-    const wanted = this.query.trim().toLowerCase();
-    for (const row of this.list.children)
-      row.hidden = Boolean(wanted) && !row.dataset.text.includes(wanted) && row.dataset.symbol !== this.query.trim();
+  get #hasRoom() {
+    const isWide = this.editor.element.clientWidth > 760;
+    return isWide && (innerHeight >= TALL || this.frame.legend.length <= FEW);
   }
 
-  #row(entry) {
-    const code = String(entry.symbol).charCodeAt(0);
-    const chosen = code === this.state.symbol;
+  #turnView() {
+    this.chosenView = this.view === 'palette' ? 'list' : 'palette';
+    keepView(this.chosenView);
+    this.editor.refresh();
+  }
+
+  #filter() {
+    const wanted = this.query.trim().toLowerCase();
+    for (const row of this.list.querySelectorAll('li')) {
+      const { text = '', symbol } = row.dataset;
+      row.hidden = Boolean(wanted) && !text.includes(wanted) && symbol !== this.query.trim();
+    }
+  }
+
+  /** @param {LegendEntry} entry  @param {boolean} isPalette */
+  #tile(entry, isPalette) {
+    const code = codeOf(entry.symbol);
+    const isChosen = code === this.state.symbol;
+    const name = nameOfTile(entry, code);
+    const props = {
+      type: 'button',
+      class: `wk-tile ${isChosen ? 'wk-on' : ''}`,
+      'aria-pressed': String(isChosen),
+      'aria-label': name,
+      'data-focus': `tile-${code}`,
+      onclick: () => this.editor.palette.setSymbol(code),
+    };
+    const picture = swatch(entry, code, isPalette ? 30 : 24, this.state.pictures);
+    const button = isPalette
+      ? h('button', { ...props, title: `${name}${rulesOf(entry)}` }, picture)
+      : h('button', props, picture, h('span', { class: 'wk-tile-name' }, name), factsOf(entry), this.#counter(code));
+    return h('li', { 'data-text': `${name} ${entry.symbol}`.toLowerCase(), 'data-symbol': entry.symbol }, button);
+  }
+
+  /** @param {number} code */
+  #counter(code) {
     const count = h('span', { class: 'wk-count', title: 'Cells on all layers' });
     this.counts.set(code, count);
-    const facts = [
-      entry.blocks_movement && h('span', { class: 'wk-fact', title: 'Blocks movement' }, icon('walk')),
-      entry.blocks_sight && h('span', { class: 'wk-fact', title: 'Blocks sight' }, icon('hidden')),
-      entry.movement_cost !== undefined &&
-        entry.movement_cost !== 1 &&
-        h('span', { class: 'wk-fact wk-cost', title: 'Movement cost' }, `×${entry.movement_cost}`),
-    ];
-    return h(
-      'li',
-      { 'data-text': `${entry.name ?? ''} ${entry.symbol}`.toLowerCase(), 'data-symbol': entry.symbol },
-      h(
-        'button',
-        {
-          type: 'button',
-          class: `wk-tile ${chosen ? 'wk-on' : ''}`,
-          'aria-pressed': String(chosen),
-          'data-focus': `tile-${code}`,
-          onclick: () => this.editor.setSymbol(code),
-        },
-        swatch(entry, code, 24, Math.min(devicePixelRatio || 1, 3)),
-        h('span', { class: 'wk-tile-name' }, entry.name || `(${entry.symbol})`),
-        facts,
-        count,
-      ),
-    );
+    return count;
+  }
+
+  /**
+   * Change keys of an entry; undefined removes one.
+   * @param {number} index  @param {Partial<LegendEntry>} changes  @param {string} label
+   */
+  #set(index, changes, label) {
+    const { legend } = this.frame;
+    const fields = Object.entries({ ...legend[index], ...changes }).filter(([, value]) => value !== undefined);
+    const entry = /** @type {LegendEntry} */ (Object.fromEntries(fields));
+    this.editor.run(label, (step) => step.change({ legend: legend.with(index, entry) }));
   }
 
   #form() {
     const code = this.state.symbol;
-    const index = this.frame.legend.findIndex(({ symbol }) => String(symbol).charCodeAt(0) === code);
+    const index = this.frame.legend.findIndex(({ symbol }) => codeOf(symbol) === code);
     const entry = this.frame.legend[index];
     this.removeButton = null;
     if (!entry) return null;
-    const set = (changes, label) => {
-      const next = Object.fromEntries(
-        Object.entries({ ...entry, ...changes }).filter(([, value]) => value !== undefined),
+    const title = nameOfTile(entry, code);
+    const details = h(
+      'details',
+      {
+        class: 'wk-tile-form',
+        open: this.isFormOpen ?? this.#hasRoom,
+        ontoggle: () => {
+          this.isFormOpen = details.open;
+        },
+      },
+      h(
+        'summary',
+        {},
+        'Edit ',
+        h('strong', {}, title),
+        h('span', { class: 'wk-summary-facts' }, this.#summary(entry, code)),
+      ),
+      h(
+        'div',
+        { class: 'wk-form', role: 'group', 'aria-label': 'The chosen tile' },
+        this.#look(index, entry, code),
+        this.#rules(index, entry, title),
+        this.#more(index, entry, code, title),
+      ),
+    );
+    return details;
+  }
+
+  /** What a closed form says of the tile. @param {LegendEntry} entry  @param {number} code */
+  #summary(entry, code) {
+    return this.view === 'palette' ? [factsOf(entry), this.#counter(code)] : [];
+  }
+
+  /** Symbol, name and colour. @param {number} index  @param {LegendEntry} entry  @param {number} code */
+  #look(index, entry, code) {
+    const title = nameOfTile(entry, code);
+    const symbol = h('input', {
+      class: 'wk-symbol',
+      // What no font can show is not shown as a box.
+      value: glyphOf(entry.symbol),
+      placeholder: code.toString(16).toUpperCase(),
+      maxLength: 2,
+      'data-focus': 'tile-symbol',
+      onchange: () => this.#changeSymbol(index, symbol),
+    });
+    const name = h('input', {
+      value: entry.name ?? '',
+      'data-focus': 'tile-name',
+      onchange: () => this.#set(index, { name: name.value }, `Named the tile ${name.value}`),
+    });
+    const color = h('input', {
+      type: 'color',
+      value: hexOf(colorOf(entry, code)),
+      'data-focus': 'tile-color',
+      onchange: () => this.#set(index, { color: color.value }, `Coloured ${title}`),
+    });
+    return h(
+      'div',
+      { class: 'wk-form-line' },
+      field('Symbol', symbol),
+      field('Name', name, 'wk-grow'),
+      field('Colour', color),
+    );
+  }
+
+  /** @param {number} index  @param {LegendEntry} entry  @param {string} title */
+  #rules(index, entry, title) {
+    const blocks = (/** @type {'blocks_movement' | 'blocks_sight'} */ key, /** @type {string} */ what) =>
+      checkbox(`Blocks ${what}`, Boolean(entry[key]), (on) =>
+        this.#set(index, { [key]: on || undefined }, `${title} ${on ? 'blocks' : 'no longer blocks'} ${what}`),
       );
-      this.editor.run(label, (step) => step.change({ legend: this.frame.legend.with(index, next) }));
-    };
-    const title = entry.name || entry.symbol;
-    const [red, green, blue] = parseColor(entry.color) ?? colorOf(entry, code);
-    const hex = `#${[red, green, blue].map((part) => part.toString(16).padStart(2, '0')).join('')}`;
+    return h(
+      'div',
+      { class: 'wk-form-line wk-wrap' },
+      blocks('blocks_movement', 'movement'),
+      blocks('blocks_sight', 'sight'),
+    );
+  }
+
+  /** Cost, replacing and deleting. @param {number} index  @param {LegendEntry} entry  @param {number} code  @param {string} title */
+  #more(index, entry, code, title) {
+    const cost = h('input', {
+      type: 'number',
+      min: 0,
+      step: 'any',
+      value: entry.movement_cost ?? '',
+      placeholder: '1',
+      'data-focus': 'tile-cost',
+      class: 'wk-short',
+      onchange: () => {
+        const movement_cost = cost.value === '' ? undefined : Number(cost.value);
+        if (cost.validity.valid) this.#set(index, { movement_cost }, `Set the cost of ${title}`);
+      },
+    });
+    const others = this.frame.legend.filter((other) => other !== entry);
+    const replace = h(
+      'select',
+      { 'data-focus': 'tile-replace', onchange: () => this.#replace(code, Number(replace.value)) },
+      h('option', { value: '' }, 'choose…'),
+      h('option', { value: EMPTY }, 'empty'),
+      others.map((other) => {
+        const glyph = glyphOf(other.symbol);
+        const name = other.name ?? (glyph ? '' : nameOfTile(other, codeOf(other.symbol)));
+        return h('option', { value: codeOf(other.symbol) }, `${glyph}  ${name}`);
+      }),
+    );
     this.removeButton = small('remove', 'Delete this tile (only when no cell has it)', () => this.#remove(index), {
       focus: 'tile-remove',
       disabled: true,
     });
-    this.formOpen ??= this.editor.element.clientWidth > NARROW;
     return h(
-      'details',
-      {
-        class: 'wk-tile-form',
-        open: this.formOpen,
-        ontoggle: (event) => {
-          this.formOpen = event.target.open;
-        },
-      },
-      h('summary', {}, 'Edit ', h('strong', {}, title)),
-      h(
-        'div',
-        { class: 'wk-form', role: 'group', 'aria-label': 'The chosen tile' },
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          field(
-            'Symbol',
-            h('input', {
-              class: 'wk-symbol',
-              value: entry.symbol,
-              maxLength: 2,
-              'data-focus': 'tile-symbol',
-              onchange: (event) => this.#changeSymbol(index, event.target),
-            }),
-          ),
-          field(
-            'Name',
-            h('input', {
-              value: entry.name ?? '',
-              'data-focus': 'tile-name',
-              onchange: (event) => set({ name: event.target.value }, `Named the tile ${event.target.value}`),
-            }),
-            'wk-grow',
-          ),
-          field(
-            'Colour',
-            h('input', {
-              type: 'color',
-              value: hex,
-              'data-focus': 'tile-color',
-              onchange: (event) => set({ color: event.target.value }, `Coloured ${title}`),
-            }),
-          ),
-        ),
-        h(
-          'div',
-          { class: 'wk-form-line wk-wrap' },
-          checkbox('Blocks movement', Boolean(entry.blocks_movement), (on) =>
-            set({ blocks_movement: on || undefined }, `${title} ${on ? 'blocks' : 'no longer blocks'} movement`),
-          ),
-          checkbox('Blocks sight', Boolean(entry.blocks_sight), (on) =>
-            set({ blocks_sight: on || undefined }, `${title} ${on ? 'blocks' : 'no longer blocks'} sight`),
-          ),
-        ),
-        h(
-          'div',
-          { class: 'wk-form-line wk-end' },
-          field(
-            'Cost',
-            h('input', {
-              type: 'number',
-              min: 0,
-              step: 'any',
-              value: entry.movement_cost ?? '',
-              placeholder: '1',
-              'data-focus': 'tile-cost',
-              class: 'wk-short',
-              onchange: (event) =>
-                event.target.validity.valid &&
-                set(
-                  { movement_cost: event.target.value === '' ? undefined : Number(event.target.value) },
-                  `Set the cost of ${title}`,
-                ),
-            }),
-          ),
-          field(
-            'Replace by',
-            h(
-              'select',
-              {
-                'data-focus': 'tile-replace',
-                onchange: (event) => this.#replace(code, Number(event.target.value)),
-              },
-              h('option', { value: '' }, 'choose…'),
-              h('option', { value: EMPTY }, 'empty'),
-              this.frame.legend
-                .filter((_, i) => i !== index)
-                .map(({ symbol, name }) =>
-                  h('option', { value: String(symbol).charCodeAt(0) }, `${glyphOf(symbol)}  ${name ?? ''}`),
-                ),
-            ),
-            'wk-grow',
-          ),
-          this.removeButton,
-        ),
-      ),
+      'div',
+      { class: 'wk-form-line wk-end' },
+      field('Cost', cost),
+      field('Replace by', replace, 'wk-grow'),
+      this.removeButton,
     );
   }
 
@@ -236,31 +291,34 @@ export class LegendPanel extends Panel {
     const symbol =
       [...'.#~,:;+=*%&^@oxABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnpqrstuvwyz0123456789'].find(
         (one) => !taken.has(one),
-      ) ??
-      String.fromCharCode(
-        [...Array(6400).keys()].map((i) => 0xe000 + i).find((code) => !taken.has(String.fromCharCode(code))),
-      );
+      ) ?? privateSymbol(taken);
     const hues = ['#cfc6b0', '#8f9a7a', '#7a98a6', '#a8876a', '#9a8fa8', '#b5a26a'];
     const entry = { symbol, name: 'new tile', color: hues[this.frame.legend.length % hues.length] };
     this.query = '';
     this.editor.run('Added a tile', (step) => step.change({ legend: [...this.frame.legend, entry] }));
-    this.editor.setSymbol(symbol.charCodeAt(0));
+    this.editor.palette.setSymbol(symbol.charCodeAt(0));
     this.editor.update();
     this.list.lastElementChild?.scrollIntoView({ block: 'nearest' });
+    this.isFormOpen = true;
+    const details = this.element.querySelector('details');
+    if (details) details.open = true;
     const name = this.element.querySelector('[data-focus="tile-name"]');
-    name?.focus();
-    name?.select();
+    if (name instanceof HTMLInputElement) name.select();
   }
 
-  /** Another symbol for a tile: its cells follow. */
+  /**
+   * Another symbol for a tile: its cells follow.
+   * @param {number} index  @param {HTMLInputElement} input
+   */
   #changeSymbol(index, input) {
     const { legend, layers } = this.frame;
     const symbol = input.value;
     const old = legend[index].symbol;
     const other = legend.find((entry) => entry.symbol === symbol);
+    if (symbol === glyphOf(old)) return;
     if (symbol.length !== 1 || /[\s\p{C}\p{M}]/u.test(symbol) || (other && symbol !== old)) {
-      input.value = old;
-      this.editor.notify(
+      input.value = glyphOf(old);
+      this.editor.notices.show(
         other
           ? `“${symbol}” is the symbol of ${other.name || 'another tile'}.`
           : 'A symbol is one character, and no space.',
@@ -268,17 +326,18 @@ export class LegendPanel extends Panel {
       );
       return;
     }
-    if (symbol === old) return;
     this.editor.run(`Changed the symbol ${old} to ${symbol}`, (step) => {
       step.change({ legend: legend.with(index, { ...legend[index], symbol }) });
       for (const { key, cells } of layers)
         if (cells) step.paint(key, indexesOf(cells, old.charCodeAt(0)), symbol.charCodeAt(0));
     });
-    this.editor.setSymbol(symbol.charCodeAt(0));
+    this.editor.palette.setSymbol(symbol.charCodeAt(0));
   }
 
+  /** @param {number} from  @param {number} to */
   #replace(from, to) {
     let count = 0;
+    /** @type {string[]} */
     const skipped = [];
     const step = this.editor.begin('');
     for (const { key, cells, meta } of this.frame.layers) {
@@ -291,27 +350,73 @@ export class LegendPanel extends Panel {
       step.paint(key, indexes, to);
       count += indexes.length;
     }
-    step.label = `Replaced ${plural(count, 'cell')} of ${this.editor.symbolName(from)} by ${this.editor.symbolName(to)}`;
+    step.label = `Replaced ${plural(count, 'cell')} of ${this.editor.palette.nameOf(from)} by ${this.editor.palette.nameOf(to)}`;
     step.commit();
     if (skipped.length)
-      this.editor.notify(`Left as they were, because they are locked: ${skipped.join(', ')}.`, { kind: 'warning' });
-    else if (!count) this.editor.announce(`No cell has ${this.editor.symbolName(from)}.`);
+      this.editor.notices.show(`Left as they were, because they are locked: ${skipped.join(', ')}.`, {
+        kind: 'warning',
+      });
+    else if (!count) this.editor.announce(`No cell has ${this.editor.palette.nameOf(from)}.`);
     this.last = null;
     this.editor.refresh();
   }
 
+  /** @param {number} index */
   #remove(index) {
     const { legend } = this.frame;
     this.editor.run(`Deleted the tile ${legend[index].name || legend[index].symbol}`, (step) =>
       step.change({ legend: legend.toSpliced(index, 1) }),
     );
     const next = this.frame.legend[Math.min(index, this.frame.legend.length - 1)];
-    if (next) this.editor.setSymbol(next.symbol.charCodeAt(0));
+    if (next) this.editor.palette.setSymbol(next.symbol.charCodeAt(0));
   }
 }
 
+/** @param {Uint16Array} cells  @param {number} code */
 function indexesOf(cells, code) {
+  /** @type {number[]} */
   const found = [];
   for (let i = 0; i < cells.length; i++) if (cells[i] === code) found.push(i);
   return found;
+}
+
+/** A symbol of the private use area that is not taken: 6,400 of them, more than a legend may have. @param {Set<string>} taken */
+function privateSymbol(taken) {
+  for (let code = 0xe000; ; code++) if (!taken.has(String.fromCharCode(code))) return String.fromCharCode(code);
+}
+
+/** What a tile does, as small icons. @param {LegendEntry} entry */
+const factsOf = ({ blocks_movement, blocks_sight, movement_cost = 1 }) => [
+  blocks_movement && h('span', { class: 'wk-fact', title: 'Blocks movement' }, icon('walk')),
+  blocks_sight && h('span', { class: 'wk-fact', title: 'Blocks sight' }, icon('hidden')),
+  movement_cost !== 1 && h('span', { class: 'wk-fact wk-cost', title: 'Movement cost' }, `×${movement_cost}`),
+];
+
+/** What a tile does, as text. @param {LegendEntry} entry */
+function rulesOf({ blocks_movement, blocks_sight, movement_cost = 1 }) {
+  const rules = [
+    blocks_movement && 'blocks movement',
+    blocks_sight && 'blocks sight',
+    movement_cost !== 1 && `cost ${movement_cost}`,
+  ].filter(Boolean);
+  return rules.length ? `: ${rules.join(', ')}` : '';
+}
+
+/** @returns {LegendView | null} */
+function keptView() {
+  try {
+    const kept = localStorage.getItem(KEPT_VIEW);
+    return kept === 'palette' || kept === 'list' ? kept : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {LegendView} view */
+function keepView(view) {
+  try {
+    localStorage.setItem(KEPT_VIEW, view);
+  } catch {
+    // Without storage the choice holds for this page only.
+  }
 }

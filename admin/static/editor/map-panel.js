@@ -6,6 +6,7 @@ import { field, h, plural } from '../../../web/shared/dom.js';
 import { Panel } from './panel.js';
 import { THINGS } from './things-panel.js';
 
+/** @type {[import('../../../web/shared/geometry.js').GridType, string][]} */
 const GRID_TYPES = [
   ['square', 'Squares'],
   ['hex_row', 'Hexes in rows'],
@@ -14,9 +15,15 @@ const GRID_TYPES = [
   ['none', 'No grid'],
 ];
 const SIZE_FORM = 'wk-size';
-const DIAGONALS = ['5-5-5', '5-10-5', 'none'];
+/** @type {[string, string][]} */
+const DIAGONALS = [
+  ['5-5-5', '5-5-5'],
+  ['5-10-5', '5-10-5'],
+  ['none', 'none'],
+];
 
 export class MapPanel extends Panel {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     super(editor, 'wk-map');
     this.anchor = 'top_left';
@@ -28,16 +35,8 @@ export class MapPanel extends Panel {
   }
 
   draw() {
-    const { width, height, other } = this.frame;
+    const { width, height } = this.frame;
     const size = { width: this.#side('Width', width), height: this.#side('Height', height) };
-    const set = (key, value) =>
-      this.editor.run('Changed the grid', (step) => step.change({ other: { ...this.frame.other, [key]: value } }));
-    const select = (key, options, now) =>
-      h(
-        'select',
-        { 'data-focus': `map-${key}`, onchange: (event) => set(key, event.target.value) },
-        options.map(([value, label]) => h('option', { value, selected: value === now }, label)),
-      );
     const anchors = h(
       'div',
       { class: 'wk-anchors', role: 'radiogroup', 'aria-label': 'Where the old map lies in the new one' },
@@ -60,7 +59,7 @@ export class MapPanel extends Panel {
         {
           id: SIZE_FORM,
           class: 'wk-form',
-          onsubmit: (event) => {
+          onsubmit: (/** @type {SubmitEvent} */ event) => {
             event.preventDefault();
             this.#resize(Number(size.width.value), Number(size.height.value));
           },
@@ -74,50 +73,7 @@ export class MapPanel extends Panel {
         ),
         h('button', { type: 'submit', form: SIZE_FORM, class: 'wk-button' }, 'Resize'),
       ),
-      h(
-        'div',
-        { class: 'wk-form' },
-        h('h2', {}, 'Grid'),
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          field('Cells', select('grid_type', GRID_TYPES, other.grid_type ?? 'square'), 'wk-grow'),
-          field(
-            'Diagonals',
-            select(
-              'diagonal_rule',
-              DIAGONALS.map((rule) => [rule, rule]),
-              other.diagonal_rule ?? '5-5-5',
-            ),
-          ),
-        ),
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          field(
-            'A cell is',
-            h('input', {
-              type: 'number',
-              min: 0,
-              step: 'any',
-              value: other.cell_distance ?? 5,
-              class: 'wk-short',
-              'data-focus': 'map-distance',
-              onchange: (event) => Number(event.target.value) > 0 && set('cell_distance', Number(event.target.value)),
-            }),
-          ),
-          field(
-            'Unit',
-            h('input', {
-              value: other.distance_unit ?? 'ft',
-              maxLength: 32,
-              class: 'wk-short',
-              'data-focus': 'map-unit',
-              onchange: (event) => set('distance_unit', event.target.value),
-            }),
-          ),
-        ),
-      ),
+      this.#grid(),
       h(
         'dl',
         { class: 'wk-facts' },
@@ -131,6 +87,54 @@ export class MapPanel extends Panel {
     ];
   }
 
+  /** @param {string} key  @param {unknown} value */
+  #set(key, value) {
+    this.editor.run('Changed the grid', (step) => step.change({ other: { ...this.frame.other, [key]: value } }));
+  }
+
+  /** @param {string} key  @param {[string, string][]} options  value and label  @param {unknown} now */
+  #select(key, options, now) {
+    const select = h(
+      'select',
+      { 'data-focus': `map-${key}`, onchange: () => this.#set(key, select.value) },
+      options.map(([value, label]) => h('option', { value, selected: value === now }, label)),
+    );
+    return select;
+  }
+
+  #grid() {
+    const { other } = this.frame;
+    const distance = h('input', {
+      type: 'number',
+      min: 0,
+      step: 'any',
+      value: other.cell_distance ?? 5,
+      class: 'wk-short',
+      'data-focus': 'map-distance',
+      onchange: () => Number(distance.value) > 0 && this.#set('cell_distance', Number(distance.value)),
+    });
+    const unit = h('input', {
+      value: other.distance_unit ?? 'ft',
+      maxLength: 32,
+      class: 'wk-short',
+      'data-focus': 'map-unit',
+      onchange: () => this.#set('distance_unit', unit.value),
+    });
+    return h(
+      'div',
+      { class: 'wk-form' },
+      h('h2', {}, 'Grid'),
+      h(
+        'div',
+        { class: 'wk-form-line' },
+        field('Cells', this.#select('grid_type', GRID_TYPES, other.grid_type ?? 'square'), 'wk-grow'),
+        field('Diagonals', this.#select('diagonal_rule', DIAGONALS, other.diagonal_rule ?? '5-5-5')),
+      ),
+      h('div', { class: 'wk-form-line' }, field('A cell is', distance), field('Unit', unit)),
+    );
+  }
+
+  /** @param {string} label  @param {number} value */
   #side(label, value) {
     return h('input', {
       form: SIZE_FORM,
@@ -145,6 +149,7 @@ export class MapPanel extends Panel {
     });
   }
 
+  /** @param {number} width  @param {number} height */
   async #resize(width, height) {
     this.editor.settle();
     const { frame } = this;
@@ -168,4 +173,5 @@ export class MapPanel extends Panel {
   }
 }
 
-const filled = (cells) => cells?.reduce((count, code) => count + (code !== EMPTY), 0) ?? 0;
+const filled = (/** @type {Uint16Array | null} */ cells) =>
+  cells?.reduce((count, code) => count + Number(code !== EMPTY), 0) ?? 0;

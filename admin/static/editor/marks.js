@@ -1,11 +1,30 @@
-/** The editor's own marks above the map: selection, what a tool is about to do, cursors, faults and rulers. */
+/**
+ * The editor's own marks above the map: selection, what a tool is about to do, cursors, faults and rulers.
+ *
+ * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
+ * @typedef {import('../../../web/shared/geometry.js').Quad} Quad
+ * @typedef {import('../../../web/shared/geometry.js').Rectangle} Rectangle
+ * @typedef {import('../../../web/shared/tiles.js').Tiles} Tiles
+ * @typedef {import('./clip.js').Float} Float
+ * @typedef {import('./state.js').Preview} Preview
+ * @typedef {import('../../../web/shared/renderer.js').Drawing & {state: import('./state.js').EditorState}} Drawing
+ */
 
 import { EMPTY } from '../../../web/shared/document.js';
-import { Tiles, colorOf, css } from '../../../web/shared/tiles.js';
+import { tilesOf } from '../../../web/shared/renderer.js';
+import { drawThing } from '../../../web/shared/thing-drawing.js';
+import { middleOf } from '../../../web/shared/things.js';
+import { colorOf, css } from '../../../web/shared/tiles.js';
+import { doorProblem } from './doors.js';
 
-export function drawMarks(drawing, range) {
+/** @param {import('../../../web/shared/renderer.js').Drawing} above  @param {Quad} range */
+export function drawMarks(above, range) {
+  const drawing = /** @type {Drawing} */ (above);
   const { state } = drawing;
-  drawFloat(drawing, range);
+  drawWarnings(drawing);
+  if (state.ghost) drawFloat(drawing, state.ghost, range);
+  if (state.float) drawFloat(drawing, state.float, range);
+  drawMarquee(drawing);
   drawSelection(drawing, range);
   drawPreview(drawing, range);
   if (state.hover && !state.preview) outlineCells(drawing, state.hover, state.theme.casing, state.theme.ink);
@@ -14,16 +33,21 @@ export function drawMarks(drawing, range) {
   if (state.options.rulers) drawRulers(drawing, range);
 }
 
+/** @param {Drawing} drawing  @param {number} x  @param {number} y */
 function cellPath({ context, doc, view }, x, y) {
   const corners = doc.geometry.corners(x, y);
   corners.forEach(([px, py], i) => {
-    const at = view.toScreen(px, py);
-    if (i) context.lineTo(...at);
-    else context.moveTo(...at);
+    const [sx, sy] = view.toScreen(px, py);
+    if (i) context.lineTo(sx, sy);
+    else context.moveTo(sx, sy);
   });
   context.closePath();
 }
 
+/**
+ * @param {Drawing} drawing  @param {Pair[]} cells  @param {string} outer  @param {string} inner
+ * @param {number} [width]  CSS pixels
+ */
 function outlineCells(drawing, cells, outer, inner, width = 1.5) {
   const { context, doc, pixel } = drawing;
   context.beginPath();
@@ -36,8 +60,12 @@ function outlineCells(drawing, cells, outer, inner, width = 1.5) {
   context.stroke();
 }
 
-/** The outline of a set of cells: only the sides that no two of them share. */
+/**
+ * The outline of a set of cells: only the sides that no two of them share.
+ * @param {Drawing} drawing  @param {Pair[]} cells  @param {import('../../../web/shared/geometry.js').Geometry} geometry
+ */
 function traceAround({ context, view }, cells, geometry) {
+  /** @type {Map<string, [number[], number[]]>} */
   const sides = new Map();
   for (const [x, y] of cells) {
     const corners = geometry.corners(x, y).map(([px, py]) => view.toScreen(px, py).map(Math.round));
@@ -54,26 +82,25 @@ function traceAround({ context, view }, cells, geometry) {
   }
 }
 
-/** The outline of a rectangle of rows and columns; jagged on hexes, as its cells are. */
+/**
+ * The outline of a rectangle of rows and columns; jagged on hexes, as its cells are.
+ * @param {Drawing} drawing  @param {Rectangle} rectangle
+ */
 function traceRectangle(drawing, { x, y, width, height }) {
   const { context, doc, view } = drawing;
   if (!doc.geometry.isHex) {
-    [
-      [x, y],
-      [x + width, y],
-      [x + width, y + height],
-      [x, y + height],
-    ].forEach((corner, i) => {
-      if (i) context.lineTo(...view.toScreen(...corner));
-      else context.moveTo(...view.toScreen(...corner));
-    });
+    context.moveTo(...view.toScreen(x, y));
+    context.lineTo(...view.toScreen(x + width, y));
+    context.lineTo(...view.toScreen(x + width, y + height));
+    context.lineTo(...view.toScreen(x, y + height));
     context.closePath();
     return;
   }
+  /** @type {Pair[]} */
   const edge = [];
   for (let cx = x; cx < x + width; cx++) edge.push([cx, y], [cx, y + height - 1]);
   for (let cy = y + 1; cy < y + height - 1; cy++) edge.push([x, cy], [x + width - 1, cy]);
-  const within = ([cx, cy]) => cx >= x && cy >= y && cx < x + width && cy < y + height;
+  const within = (/** @type {Pair} */ [cx, cy]) => cx >= x && cy >= y && cx < x + width && cy < y + height;
   for (const cell of edge) {
     const [mx, my] = doc.geometry.centre(...cell);
     const corners = doc.geometry.corners(...cell);
@@ -87,7 +114,10 @@ function traceRectangle(drawing, { x, y, width, height }) {
   }
 }
 
-/** The same, with all of its cells, to be filled. */
+/**
+ * The same, with all of its cells, to be filled.
+ * @param {Drawing} drawing  @param {Rectangle} rectangle  @param {Quad} range
+ */
 function traceFilled(drawing, rectangle, [x0, y0, x1, y1]) {
   if (!drawing.doc.geometry.isHex) {
     traceRectangle(drawing, rectangle);
@@ -98,6 +128,7 @@ function traceFilled(drawing, rectangle, [x0, y0, x1, y1]) {
     for (let cx = Math.max(x, x0); cx < Math.min(x + width, x1); cx++) cellPath(drawing, cx, cy);
 }
 
+/** @param {Drawing} drawing  @param {Quad} range */
 function drawSelection(drawing, range) {
   const { context, state, pixel } = drawing;
   const { selection } = state;
@@ -118,17 +149,19 @@ function drawSelection(drawing, range) {
   context.setLineDash([]);
 }
 
+/** Tiles of the scale on screen, kept while it and what they look like stay. @type {{inputs: unknown[], tiles: Tiles} | null} */
+let kept = null;
+
+/** @param {Drawing} drawing */
 function tilesFor({ doc, view, state }) {
-  const fits = state.ghostTiles?.scale === view.scale && state.ghostTiles.legend === doc.legend;
-  if (!fits)
-    state.ghostTiles = new Tiles(doc.geometry, doc.legend, Math.max(2, Math.round(view.scale)), {
-      symbols: state.options.symbols,
-      paper: state.theme.paper,
-      line: state.theme.line,
-    });
-  return state.ghostTiles;
+  const scale = Math.max(2, Math.round(view.scale));
+  const inputs = [doc.legend, scale, state.theme, state.options.symbols, state.pictures, doc.geometry.type];
+  if (kept && inputs.every((value, i) => value === kept?.inputs[i])) return kept.tiles;
+  kept = { inputs, tiles: tilesOf(doc, scale, state) };
+  return kept.tiles;
 }
 
+/** @param {Drawing} drawing  @param {Tiles} tiles  @param {number} x  @param {number} y  @param {number} code */
 function drawCell(drawing, tiles, x, y, code) {
   const { context, doc, view } = drawing;
   const image = code === EMPTY ? tiles.paper : tiles.get(code);
@@ -136,75 +169,124 @@ function drawCell(drawing, tiles, x, y, code) {
   context.drawImage(image, Math.round(cx - image.width / 2), Math.round(cy - image.height / 2));
 }
 
-/** Cells that were lifted or pasted and are not put down yet. */
-function drawFloat(drawing, [x0, y0, x1, y1]) {
+const MAX_OUTLINED = 4000;
+
+/**
+ * What is held above the map, or where a stamp would be put.
+ * @param {Drawing} drawing  @param {Float} float  @param {Quad} range
+ */
+function drawFloat(drawing, float, [x0, y0, x1, y1]) {
   const { context, state } = drawing;
-  if (!state.float) return;
   const tiles = tilesFor(drawing);
   context.globalAlpha = 0.88;
-  const shown = [];
-  for (const [x, y, code] of state.float.cells()) {
-    if (x < x0 || y < y0 || x >= x1 || y >= y1) continue;
-    if (code === EMPTY && !state.float.opaque) continue;
-    drawCell(drawing, tiles, x, y, code);
-    if (shown.length < 4000) shown.push([x, y]);
+  /** @type {Map<string, Pair>} */
+  const shown = new Map();
+  for (const { cells } of float.clip.parts) {
+    for (const [x, y, code] of float.cells(cells)) {
+      if (x < x0 || y < y0 || x >= x1 || y >= y1 || (code === EMPTY && !state.withEmpty)) continue;
+      drawCell(drawing, tiles, x, y, code);
+      if (shown.size < MAX_OUTLINED) shown.set(`${x} ${y}`, [x, y]);
+    }
   }
+  for (const { list, item } of float.things()) drawThing(drawing, list, item, !float.clip.parts.length);
   context.globalAlpha = 1;
-  outlineCells(drawing, shown, '#fff', state.theme.accent, 1.5);
+  outlineCells(drawing, [...shown.values()], '#fff', state.theme.accent, 1.5);
 }
 
-/** What the tool would do now: {cells, code}, {rectangle, code, hollow} or {segment}. */
+/** @param {Drawing} drawing */
+function drawMarquee({ context, view, state, pixel }) {
+  if (!state.marquee) return;
+  const [left, top, right, bottom] = state.marquee;
+  const box = /** @type {const} */ ([
+    left * view.scale + view.x,
+    top * view.scale + view.y,
+    (right - left) * view.scale,
+    (bottom - top) * view.scale,
+  ]);
+  context.fillStyle = state.theme.wash;
+  context.fillRect(...box);
+  context.strokeStyle = state.theme.accent;
+  context.lineWidth = 1.5 * pixel;
+  context.strokeRect(...box);
+}
+
+/** A sign beside each door that lets nobody through. @param {Drawing} drawing */
+function drawWarnings({ context, doc, view, pixel, unit }) {
+  if (unit < 8 * pixel) return;
+  for (const door of doc.frame.doors) {
+    if (!doorProblem(doc, door)) continue;
+    const [x, y] = view.toScreen(...middleOf(doc, 'doors', door));
+    const r = Math.min(Math.max(unit * 0.2, 6 * pixel), 11 * pixel);
+    context.beginPath();
+    context.moveTo(x, y - r);
+    context.lineTo(x + r, y + r * 0.8);
+    context.lineTo(x - r, y + r * 0.8);
+    context.closePath();
+    context.fillStyle = '#f2b632';
+    context.strokeStyle = '#3a2a10';
+    context.lineWidth = 1.5 * pixel;
+    context.fill();
+    context.stroke();
+    context.fillStyle = '#3a2a10';
+    context.fillRect(x - r * 0.1, y - r * 0.4, r * 0.2, r * 0.6);
+    context.fillRect(x - r * 0.1, y + r * 0.4, r * 0.2, r * 0.2);
+  }
+}
+
+/**
+ * What the tool would do now.
+ * @param {Drawing} drawing  @param {Quad} range
+ */
 function drawPreview(drawing, [x0, y0, x1, y1]) {
   const { context, view, state, pixel, unit } = drawing;
   const { preview } = state;
   if (!preview) return;
+  const { code = EMPTY } = preview;
   if (preview.segment) {
     const [ax, ay, bx, by] = preview.segment;
     context.beginPath();
     context.moveTo(...view.toScreen(ax, ay));
     context.lineTo(...view.toScreen(bx, by));
-    for (const [color, width] of [
-      ['#fff', Math.max(6 * pixel, unit * 0.2)],
-      [state.theme.accent, Math.max(3.5 * pixel, unit * 0.13)],
-    ]) {
-      context.strokeStyle = color;
-      context.lineWidth = width;
-      context.stroke();
-    }
+    context.strokeStyle = '#fff';
+    context.lineWidth = Math.max(6 * pixel, unit * 0.2);
+    context.stroke();
+    context.strokeStyle = state.theme.accent;
+    context.lineWidth = Math.max(3.5 * pixel, unit * 0.13);
+    context.stroke();
     return;
   }
-  if (preview.rectangle && !preview.hollow) {
+  if (preview.rectangle) {
     context.globalAlpha = 0.6;
     context.beginPath();
     traceFilled(drawing, preview.rectangle, [x0, y0, x1, y1]);
-    context.fillStyle = fillOf(drawing, preview.code);
+    context.fillStyle = fillOf(drawing, code);
     context.fill();
     context.globalAlpha = 1;
     context.beginPath();
     traceRectangle(drawing, preview.rectangle);
-    for (const [color, thick] of [
-      ['#fff', 4],
-      [state.theme.accent, 2],
-    ]) {
-      context.strokeStyle = color;
-      context.lineWidth = thick * pixel;
-      context.stroke();
-    }
+    context.strokeStyle = '#fff';
+    context.lineWidth = 4 * pixel;
+    context.stroke();
+    context.strokeStyle = state.theme.accent;
+    context.lineWidth = 2 * pixel;
+    context.stroke();
     return;
   }
-  const cells = preview.cells.filter(([x, y]) => x >= x0 && y >= y0 && x < x1 && y < y1);
+  const cells = (preview.cells ?? []).filter(([x, y]) => x >= x0 && y >= y0 && x < x1 && y < y1);
   const tiles = tilesFor(drawing);
   context.globalAlpha = 0.75;
-  for (const [x, y] of cells) drawCell(drawing, tiles, x, y, preview.code);
+  for (const [x, y] of cells) drawCell(drawing, tiles, x, y, code);
   context.globalAlpha = 1;
   outlineCells(drawing, cells, state.theme.casing, state.theme.accent);
 }
 
+/** @param {Drawing} drawing  @param {number} code */
 const fillOf = ({ doc, state }, code) =>
   code === EMPTY ? state.theme.paper : css(colorOf(doc.legend.get(code), code));
 
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
+/** @param {Drawing} drawing  @param {Quad} range */
 function drawRulers(drawing, range) {
   const { context, doc, view, state, pixel } = drawing;
   const { geometry } = doc;
@@ -217,29 +299,27 @@ function drawRulers(drawing, range) {
     // Along the two upper edges of the diamond.
     context.fillStyle = state.theme.rulerText;
     for (let x = 0; x < geometry.width; x += step)
-      context.fillText(x, ...shifted(view.toScreen(x + 0.5, 0), 9 * pixel, -8 * pixel));
+      context.fillText(String(x), ...shifted(view.toScreen(x + 0.5, 0), 9 * pixel, -8 * pixel));
     for (let y = 0; y < geometry.height; y += step)
-      context.fillText(y, ...shifted(view.toScreen(0, y + 0.5), -9 * pixel, -8 * pixel));
+      context.fillText(String(y), ...shifted(view.toScreen(0, y + 0.5), -9 * pixel, -8 * pixel));
     return;
   }
   const size = 18 * pixel;
   context.fillStyle = state.theme.ruler;
   context.fillRect(0, 0, view.width, size);
   context.fillRect(0, size, size, view.height);
-  const at = state.cursor ?? state.hover?.[0];
-  for (const [axis, from, to] of [
-    ['x', x0, x1],
-    ['y', y0, y1],
-  ]) {
+  const at = state.cursor ?? state.pointer;
+  for (const axis of ['x', 'y']) {
+    const [from, to] = axis === 'x' ? [x0, x1] : [y0, y1];
     for (let n = Math.ceil(from / step) * step; n < to; n += step) {
       const [sx, sy] = view.toScreen(...geometry.centre(axis === 'x' ? n : 0, axis === 'x' ? 0 : n));
       context.fillStyle = state.theme.rulerText;
-      if (axis === 'x' && sx > size + 6 * pixel) context.fillText(n, sx, size / 2 + pixel);
+      if (axis === 'x' && sx > size + 6 * pixel) context.fillText(String(n), sx, size / 2 + pixel);
       if (axis === 'y' && sy > size + 6 * pixel) {
         context.save();
         context.translate(size / 2, sy);
         if (n > 99) context.rotate(-Math.PI / 2);
-        context.fillText(n, 0, pixel);
+        context.fillText(String(n), 0, pixel);
         context.restore();
       }
     }
@@ -253,4 +333,5 @@ function drawRulers(drawing, range) {
   context.fillRect(0, 0, size, size);
 }
 
+/** @type {(place: Pair, dx: number, dy: number) => Pair} */
 const shifted = ([x, y], dx, dy) => [x + dx, y + dy];

@@ -2,154 +2,227 @@
 
 import { checkbox, h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
+import { KINDS } from '../../../web/shared/kinds.js';
 import { swatch } from '../../../web/shared/swatch.js';
-import { TOOLS } from './tools.js';
+import { paints, toolEntry } from './tools/tools.js';
+
+/** @typedef {import('./tools/tools.js').ToolName} ToolName */
 
 const SIZES = [1, 3, 5];
 
+/** @type {Partial<Record<ToolName, string>>} */
 const HINTS = {
-  fill: 'Fills the cells of one kind that hang together',
+  fill: 'Fills the connected cells of one kind',
   picker: 'Takes the tile of a cell; so does a right click',
-  object: 'Click to choose, drag to move, Del to delete',
+  object: 'Click or drag a rectangle to choose; drag to move',
   door: 'Click on the side of a cell; drag for a wider door',
-  wall: 'Drag from corner to corner',
+  wall: 'Click corner after corner, or drag for one wall',
   light: 'Click where it shines',
   hand: 'Drag to move the view',
 };
 
+/** @type {[import('./state.js').EditorState['reach'], string, string][]} */
+const REACHES = [
+  ['layer', 'This layer', 'Only the cells of the active layer'],
+  ['layers', 'All layers', 'The cells of all layers'],
+  ['everything', 'Everything', 'The cells of all layers, and the things there'],
+];
+
 export class OptionBar {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     this.editor = editor;
     this.element = h('div', { class: 'wk-options' });
+    /** @type {unknown[] | null} */
+    this.last = null;
   }
 
   update() {
-    const { state } = this.editor;
-    const legend = this.editor.document.legend.get(state.symbol);
+    const { editor, last } = this;
+    const { state } = editor;
     const inputs = [
       state.tool,
       state.brush,
       state.symbol,
-      legend,
+      editor.document.legend.get(state.symbol),
       state.hollow,
-      state.pasteEmpty,
-      Boolean(state.selection),
-      Boolean(state.float),
-      this.editor.clipboard.isFull,
-      this.editor.document.layer(state.layer)?.meta,
+      state.withEmpty,
+      state.reach,
+      state.selection !== null,
+      state.float !== null,
+      state.stamp,
+      state.isTaking,
+      state.things.length,
+      editor.clipboard.clip,
+      editor.palette.layer?.meta,
     ];
-    if (this.last && inputs.every((value, i) => value === this.last[i])) return;
+    if (last && inputs.every((value, i) => value === last[i])) return;
     this.last = inputs;
-    const { name, label, paints } = TOOLS.find((tool) => tool?.name === state.tool);
-    const parts = [h('strong', { class: 'wk-option-title' }, label)];
-    if (paints && name !== 'eraser')
-      parts.push(
-        h(
-          'span',
-          { class: 'wk-current' },
-          swatch(legend, state.symbol, 20, Math.min(devicePixelRatio || 1, 3)),
-          h('span', {}, this.editor.symbolName(state.symbol)),
-        ),
-      );
-    if (['brush', 'eraser', 'line'].includes(name))
-      parts.push(this.#choice('Size', SIZES, state.brush, (size) => this.editor.setBrush(size)));
-    if (name === 'rectangle') {
-      parts.push(
-        this.#choice('Shape', ['filled', 'outline'], state.hollow ? 'outline' : 'filled', (shape) => {
-          state.hollow = shape === 'outline';
-          this.editor.refresh();
-        }),
-      );
-    }
-    if (name === 'select') parts.push(...this.#selectOptions());
-    if (name === 'entity') {
-      const kind = h('input', {
-        value: state.kind,
-        list: 'wk-option-kinds',
-        class: 'wk-kind',
-        'aria-label': 'Kind of the next entity',
-        onchange: (event) => {
-          state.kind = event.target.value.trim();
-        },
-      });
-      const kinds = [
-        ...new Set([
-          ...this.editor.document.frame.entities.map((entity) => entity.kind).filter(Boolean),
-          'npc',
-          'monster',
-          'container',
-          'exit',
-          'trap',
-          'item',
-        ]),
-      ].slice(0, 60);
-      parts.push(
-        h('label', { class: 'wk-inline' }, 'Kind ', kind),
-        h(
-          'datalist',
-          { id: 'wk-option-kinds' },
-          kinds.map((one) => h('option', { value: one })),
-        ),
-      );
-    }
-    const hint = HINTS[name];
-    if (hint) parts.push(h('span', { class: 'wk-hint' }, hint));
-    const layer = this.editor.document.layer(state.layer);
-    if (paints && layer)
-      parts.push(
-        h(
-          'span',
-          { class: 'wk-on-layer' },
-          `on ${layer.meta.name}${layer.meta.locked ? ' (locked)' : layer.meta.visible === false ? ' (hidden)' : ''}`,
-        ),
-      );
-    this.element.replaceChildren(...parts);
+    this.element.replaceChildren(...this.#parts());
   }
 
+  #parts() {
+    const { state } = this.editor;
+    const { tool } = state;
+    const parts = [h('strong', { class: 'wk-option-title' }, toolEntry(tool).label)];
+    if (paints(tool) && tool !== 'eraser') parts.push(this.#tile());
+    if (tool === 'brush' || tool === 'eraser' || tool === 'line')
+      parts.push(this.#choice('Size', SIZES, state.brush, (size) => this.editor.palette.setBrush(size)));
+    if (tool === 'rectangle') parts.push(this.#shape());
+    if (tool === 'stamp') parts.push(...this.#stamp());
+    if (tool === 'select') parts.push(this.#reach(), ...this.#clipboard(state.selection !== null));
+    if (tool === 'object') parts.push(...this.#clipboard(state.things.length > 0));
+    if (tool === 'entity') parts.push(...this.#kind());
+    if (state.float) parts.push(this.#putDown());
+    else if (HINTS[tool]) parts.push(h('span', { class: 'wk-hint' }, HINTS[tool]));
+    if (paints(tool)) parts.push(...this.#layer());
+    return parts;
+  }
+
+  #tile() {
+    const { document: doc, palette, state } = this.editor;
+    return h(
+      'span',
+      { class: 'wk-current' },
+      swatch(doc.legend.get(state.symbol), state.symbol, 20, state.pictures),
+      h('span', {}, palette.nameOf(state.symbol)),
+    );
+  }
+
+  #layer() {
+    const meta = this.editor.palette.layer?.meta;
+    if (!meta) return [];
+    const how = meta.locked ? ' (locked)' : meta.visible === false ? ' (hidden)' : '';
+    return [h('span', { class: 'wk-on-layer' }, `on ${meta.name}${how}`)];
+  }
+
+  /**
+   * @template {string | number} T
+   * @param {string} label  @param {T[]} values  @param {T} now  @param {(value: T) => void} choose
+   */
   #choice(label, values, now, choose) {
     return h(
       'div',
       { class: 'wk-segments', role: 'group', 'aria-label': label },
-      values.map((value) =>
-        h(
-          'button',
-          { type: 'button', 'aria-pressed': String(value === now), onclick: () => choose(value) },
-          String(value),
-        ),
-      ),
+      values.map((value) => {
+        const props = { type: 'button', 'aria-pressed': String(value === now), onclick: () => choose(value) };
+        return h('button', props, String(value));
+      }),
     );
   }
 
-  #selectOptions() {
+  #shape() {
     const { state } = this.editor;
-    const act = (picture, label, onclick, disabled) =>
-      h(
-        'button',
-        { type: 'button', class: 'wk-tool', 'aria-label': label, title: label, disabled, onclick },
-        icon(picture),
-      );
-    return [
-      act('copy', 'Copy (Ctrl+C)', () => this.editor.clipboard.copy(), !state.selection),
-      act('cut', 'Cut (Ctrl+X)', () => this.editor.clipboard.copy(true), !state.selection),
-      act('paste', 'Paste (Ctrl+V)', () => this.editor.clipboard.paste(), !this.editor.clipboard.isFull),
-      act('remove', 'Empty the cells (Del)', () => this.editor.clipboard.empty(), !state.selection),
-      state.float
-        ? h(
-            'button',
-            { type: 'button', class: 'wk-button wk-slim wk-primary', onclick: () => this.editor.tools.select.settle() },
-            'Put down',
-          )
-        : null,
-      checkbox(
-        'With empty cells',
-        state.pasteEmpty,
-        (on) => {
-          state.pasteEmpty = on;
-          if (state.float) state.float.opaque = on;
+    return this.#choice('Shape', ['filled', 'outline'], state.hollow ? 'outline' : 'filled', (shape) => {
+      state.hollow = shape === 'outline';
+      this.editor.refresh();
+    });
+  }
+
+  #reach() {
+    const { state } = this.editor;
+    return h(
+      'div',
+      { class: 'wk-segments', role: 'group', 'aria-label': 'What is selected' },
+      REACHES.map(([reach, label, title]) => {
+        const onclick = () => {
+          state.reach = reach;
           this.editor.refresh();
-        },
-        'Empty cells of what is moved or pasted empty the cells below',
+        };
+        return h('button', { type: 'button', title, 'aria-pressed': String(reach === state.reach), onclick }, label);
+      }),
+    );
+  }
+
+  /**
+   * @param {import('../../../web/shared/icons.js').IconName} picture  @param {string} label
+   * @param {() => unknown} onclick  @param {{disabled?: boolean, 'aria-pressed'?: string}} [props]
+   */
+  #button(picture, label, onclick, props = {}) {
+    const all = { type: 'button', class: 'wk-tool', 'aria-label': label, title: label, onclick, ...props };
+    return h('button', all, icon(picture));
+  }
+
+  /** Copy, cut and paste. @param {boolean} isSelected */
+  #clipboard(isSelected) {
+    const { clipboard, things, state } = this.editor;
+    const isCells = state.tool === 'select';
+    const remove = isCells
+      ? this.#button('remove', 'Empty the cells (Del)', () => clipboard.empty(), { disabled: !isSelected })
+      : this.#button('remove', 'Delete the things (Del)', () => things.remove(), { disabled: !isSelected });
+    return [
+      this.#button('copy', 'Copy (Ctrl+C)', () => clipboard.copy(), { disabled: !isSelected }),
+      this.#button('cut', 'Cut (Ctrl+X)', () => clipboard.copy(true), { disabled: !isSelected }),
+      this.#button('paste', 'Paste (Ctrl+V)', () => clipboard.paste(), { disabled: !clipboard.clip }),
+      remove,
+      ...(isCells ? [this.#makeStamp(isSelected), this.#withEmpty()] : []),
+    ];
+  }
+
+  /** @param {boolean} isSelected */
+  #makeStamp(isSelected) {
+    const { editor } = this;
+    const make = () => {
+      editor.state.stamp = editor.tools.select.clip();
+      editor.state.selection = null;
+      if (editor.state.stamp) editor.setTool('stamp');
+    };
+    return this.#button('stamp', 'Use as a stamp', make, { disabled: !isSelected });
+  }
+
+  #withEmpty() {
+    const { state } = this.editor;
+    const set = (/** @type {boolean} */ on) => {
+      state.withEmpty = on;
+      this.editor.refresh();
+    };
+    const hint = 'Empty cells of what is moved or pasted empty the cells below';
+    return checkbox('With empty cells', state.withEmpty, set, hint);
+  }
+
+  #putDown() {
+    const onclick = () => this.editor.floating.settle();
+    return h('button', { type: 'button', class: 'wk-button wk-slim wk-primary', onclick }, 'Put down');
+  }
+
+  #stamp() {
+    const { editor } = this;
+    const { stamp, isTaking } = editor.state;
+    const take = () => {
+      editor.state.isTaking = !editor.state.isTaking;
+      editor.refresh();
+    };
+    const size = stamp ? `${stamp.width} × ${stamp.height}` : 'none yet';
+    const hint = isTaking
+      ? 'Drag over the map to take a stamp'
+      : 'Click or drag to stamp; drag with the right button to take';
+    return [
+      h('span', { class: 'wk-current' }, size),
+      this.#reach(),
+      this.#button('picker', 'Take a stamp from the map', take, { 'aria-pressed': String(isTaking) }),
+      h('span', { class: 'wk-hint' }, hint),
+    ];
+  }
+
+  #kind() {
+    const { state, document: doc } = this.editor;
+    const input = h('input', {
+      value: state.kind,
+      list: 'wk-option-kinds',
+      class: 'wk-kind',
+      'aria-label': 'Kind of the next entity',
+      onchange: () => {
+        state.kind = input.value.trim();
+      },
+    });
+    const kinds = [...new Set([...doc.frame.entities.map(({ kind }) => kind).filter(Boolean), ...KINDS])].slice(0, 60);
+    return [
+      h('label', { class: 'wk-inline' }, 'Kind ', input),
+      h(
+        'datalist',
+        { id: 'wk-option-kinds' },
+        kinds.map((kind) => h('option', { value: kind })),
       ),
-    ].filter(Boolean);
+    ];
   }
 }

@@ -5,9 +5,22 @@ import { icon } from '../../../web/shared/icons.js';
 
 /** A panel draws itself anew when one of the values of `inputs()` is another one; the focus stays where it was. */
 export class Panel {
+  /** @param {import('./editor.js').Editor} editor  @param {string} className */
   constructor(editor, className) {
     this.editor = editor;
     this.element = h('div', { class: `wk-panel ${className}` });
+    /** @type {unknown[] | null} */
+    this.last = null;
+  }
+
+  /** What it shows: it is drawn anew when one of these is another. @returns {unknown[]} */
+  inputs() {
+    return [];
+  }
+
+  /** @returns {(HTMLElement | null | false | undefined)[]} */
+  draw() {
+    return [];
   }
 
   get frame() {
@@ -20,26 +33,35 @@ export class Panel {
 
   update() {
     const inputs = this.inputs();
-    if (this.last && inputs.every((value, i) => value === this.last[i])) return;
+    const { last } = this;
+    if (last && inputs.every((value, i) => value === last[i])) return;
     this.last = inputs;
     const { activeElement } = document;
-    const focus = this.element.contains(activeElement) ? activeElement.dataset.focus : null;
-    const scrolled = [...this.element.querySelectorAll('[data-scroll]')].map((box) => [
-      box.dataset.scroll,
-      box.scrollTop,
-    ]);
-    this.element.replaceChildren(...this.draw().filter(Boolean));
-    for (const [name, top] of scrolled) {
-      const box = this.element.querySelector(`[data-scroll="${name}"]`);
-      if (box) box.scrollTop = top;
+    const isHere = activeElement instanceof HTMLElement && this.element.contains(activeElement);
+    const focus = isHere ? activeElement.dataset.focus : null;
+    const scrolled = this.#all('[data-scroll]').map(({ dataset, scrollTop }) => ({ name: dataset.scroll, scrollTop }));
+    this.element.replaceChildren(...this.draw().filter((part) => part instanceof HTMLElement));
+    for (const { name, scrollTop } of scrolled) {
+      const box = this.#all('[data-scroll]').find(({ dataset }) => dataset.scroll === name);
+      if (box) box.scrollTop = scrollTop;
     }
     if (focus)
-      [...this.element.querySelectorAll('[data-focus]')]
-        .find((one) => one.dataset.focus === focus)
+      this.#all('[data-focus]')
+        .find(({ dataset }) => dataset.focus === focus)
         ?.focus({ preventScroll: true });
+  }
+
+  /** @param {string} selector @returns {HTMLElement[]} */
+  #all(selector) {
+    return [...this.element.querySelectorAll(selector)].filter((one) => one instanceof HTMLElement);
   }
 }
 
+/**
+ * A small button with an icon.
+ * @param {import('../../../web/shared/icons.js').IconName} name  @param {string} label  @param {() => void} onclick
+ * @param {{focus?: string, disabled?: boolean, attributes?: {[name: string]: string}}} [props]
+ */
 export const small = (name, label, onclick, props = {}) =>
   h(
     'button',

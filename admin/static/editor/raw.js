@@ -2,11 +2,19 @@
 
 import { h } from '../../../web/shared/dom.js';
 import { writeFrame } from '../../../web/shared/document.js';
-import { formatJson, lineOf, locate, parseJson } from './json-text.js';
+import { JsonError, formatJson, lineOf, locate, parseJson } from './json-text.js';
 
 export class RawTab {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     this.editor = editor;
+    /** The frame that was shown last. @type {import('../../../web/shared/document.js').Frame | null} */
+    this.frame = null;
+    /** The text as it was shown; null of one that cannot be read. @type {string | null} */
+    this.original = null;
+    /** Lines with faults. @type {Set<number>} */
+    this.marked = new Set();
+    this.hadMarks = false;
     this.gutter = h('div', { class: 'wk-gutter', 'aria-hidden': 'true' });
     this.text = h('textarea', {
       class: 'wk-json',
@@ -16,37 +24,25 @@ export class RawTab {
       'aria-label': 'Grid data as JSON',
       oninput: () => this.#typed(),
       onscroll: () => this.#scrolled(),
-      onkeydown: (event) => this.#key(event),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => this.#key(event),
     });
     this.faults = h('ul', { class: 'wk-faults', role: 'alert' });
     this.note = h('span', { class: 'wk-quiet' });
+    const apply = { type: 'button', class: 'wk-button wk-primary', disabled: true, onclick: () => this.#apply() };
+    this.apply = h('button', apply, 'Apply to the map');
+    const revert = { type: 'button', class: 'wk-button', disabled: true, onclick: () => this.fill() };
+    this.revert = h('button', revert, 'Discard changes');
     this.element = h(
       'div',
       { class: 'wk-raw', hidden: true },
-      h(
-        'div',
-        { class: 'wk-raw-bar' },
-        (this.apply = h(
-          'button',
-          {
-            type: 'button',
-            class: 'wk-button wk-primary',
-            disabled: true,
-            onclick: () => this.commit() && editor.showTab('map'),
-          },
-          'Apply to the map',
-        )),
-        (this.revert = h(
-          'button',
-          { type: 'button', class: 'wk-button', disabled: true, onclick: () => this.fill() },
-          'Discard changes',
-        )),
-        this.note,
-      ),
+      h('div', { class: 'wk-raw-bar' }, this.apply, this.revert, this.note),
       this.faults,
       h('div', { class: 'wk-raw-text' }, this.gutter, this.text),
     );
-    this.marked = new Set();
+  }
+
+  #apply() {
+    if (this.commit()) this.editor.showTab('map');
   }
 
   get isDirty() {
@@ -61,7 +57,10 @@ export class RawTab {
     this.#typed();
   }
 
-  /** Show a text that cannot be read, and why. */
+  /**
+   * Show a text that cannot be read, and why.
+   * @param {string} text  @param {unknown} error
+   */
   show(text, error) {
     this.editor.showTab('json');
     this.text.value = text;
@@ -77,7 +76,7 @@ export class RawTab {
       ? 'Not on the map yet'
       : 'One symbol is one cell. Every row is as long as the map is wide.';
     this.#drawGutter();
-    this.editor.showStatus(this.editor.saving?.isDirty ? 'unsaved' : 'saved');
+    this.editor.layout.showStatus(this.editor.saving?.isDirty ? 'unsaved' : 'saved');
   }
 
   #drawGutter() {
@@ -96,13 +95,14 @@ export class RawTab {
     this.gutter.scrollTop = this.text.scrollTop;
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.key === 'Tab' && !event.shiftKey) {
       // Escape lets go of the text, so the keyboard is not caught here.
       event.preventDefault();
       this.text.setRangeText('  ', this.text.selectionStart, this.text.selectionEnd, 'end');
       this.#typed();
-    } else if (event.key === 'Escape') this.apply.disabled ? this.editor.tabs.json.focus() : this.apply.focus();
+    } else if (event.key === 'Escape') (this.apply.disabled ? this.editor.layout.tabs.json : this.apply).focus();
   }
 
   /** Put the text on the map as one step. False when it cannot be read: the reason is shown at its line. */
@@ -119,13 +119,18 @@ export class RawTab {
     }
   }
 
+  /** @param {unknown} error */
   #report(error) {
-    const place = /^“([\w[\].]+)”/.exec(error.message)?.[1] ?? '';
-    this.showFaults([{ text: error.message, place, offset: error.offset }]);
+    const text = error instanceof Error ? error.message : String(error);
+    const place = /^“([\w[\].]+)”/.exec(text)?.[1] ?? '';
+    this.showFaults([{ text, place, offset: error instanceof JsonError ? error.offset : undefined }]);
     this.faults.querySelector('button')?.click();
   }
 
-  /** Show faults [{text, place or offset}] above the text, and mark their lines. */
+  /**
+   * Show faults above the text, and mark their lines.
+   * @param {import('./faults.js').Fault[]} faults
+   */
   showFaults(faults) {
     const text = this.text.value;
     this.marked.clear();
@@ -144,6 +149,7 @@ export class RawTab {
     this.#drawGutter();
   }
 
+  /** @param {number} from  @param {number} to  @param {number} line */
   #select(from, to, line) {
     this.text.focus();
     this.text.setSelectionRange(from, to);

@@ -1,4 +1,17 @@
-/** From the editor to where maps are kept: loading, saving what changed, conflicts, drafts, or a form's textarea. */
+/**
+ * From the editor to where maps are kept: loading, saving what changed, conflicts, drafts, or a form's textarea.
+ *
+ * @typedef {import('../../../web/shared/api.js').Edit} Edit
+ * @typedef {import('../../../web/shared/api.js').MapRead} MapRead
+ * @typedef {import('../../../web/shared/document.js').Frame} Frame
+ * @typedef {import('./drafts.js').Work} Work
+ * @typedef {import('./drafts.js').KeptDraft} KeptDraft
+ * @typedef {import('./editor.js').Editor} Editor
+ * @typedef {import('./history.js').Step} Step
+ * @typedef {import('./mount.js').MountOptions} MountOptions
+ * @typedef {{isDirty: boolean, load(): Promise<void>, save(): Promise<boolean>, changed(): void}} Saving  `save` resolves to whether all is saved;
+ *   `changed` is called when something may be unsaved
+ */
 
 import { askConflict } from './dialogs.js';
 import { readFrame, writeFrame } from '../../../web/shared/document.js';
@@ -7,41 +20,52 @@ import { Drafts } from './drafts.js';
 import { advanced, applied, difference, requestsOf } from './edits.js';
 import { faultOf } from './faults.js';
 import { formatJson, parseJson } from './json-text.js';
-import { ApiError, createMap, readMap, saveDocument, saveEdits } from '../../../web/shared/api.js';
+import { ApiError, changeMap, createMap, readMap, saveEdits } from '../../../web/shared/api.js';
 
 const DRAFT_AFTER = 700; // milliseconds without a change
 
-/** Saves to the API. `status` is saved, unsaved, saving or failed; `editor.showStatus` shows it. */
+/** Saves to the API: the map, and the fields of the form around it. */
 export class MapSaving {
-  /** @param options {mapUrl, mapsUrl, pageUrl, onSaved}: addresses of the API, and of a map's page in the admin */
-  constructor(editor, options) {
-    Object.assign(this, { editor, options });
-    this.drafts = new Drafts(options.mapUrl);
-    editor.history.listen(() => this.#changed());
+  /**
+   * @param {Editor} editor
+   * @param {string} mapUrl
+   * @param {MountOptions} options
+   */
+  constructor(editor, mapUrl, options) {
+    this.editor = editor;
+    this.mapUrl = mapUrl;
+    this.options = options;
+    this.drafts = new Drafts(mapUrl);
+    this.version = 0;
+    /** The map as it was read. @type {MapRead | null} */
+    this.map = null;
+    /** What the server has. @type {Frame | null} */
+    this.base = null;
+    this.isBusy = false;
+    this.hasWarned = false;
+    /** The step that put a draft back. @type {Step | null} */
+    this.restored = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    editor.history.listen(() => this.changed());
     addEventListener('beforeunload', (event) => {
       if (!this.isDirty) return;
       this.keepDraft();
       event.preventDefault();
     });
-    const form = editor.element.closest('form');
-    form?.addEventListener('submit', async (event) => {
-      // The form's own button saves its other fields and leaves the page: the map goes first.
-      if (event.target !== form || !this.isDirty) return;
-      event.preventDefault();
-      if (await this.save()) form.requestSubmit(event.submitter);
-    });
     document.addEventListener('visibilitychange', () => document.hidden && this.isDirty && this.keepDraft());
   }
 
   get isDirty() {
-    return this.editor.history.isDirty || this.editor.raw.isDirty;
+    return this.editor.history.isDirty || this.editor.raw.isDirty || Boolean(this.options.fields?.changes());
   }
 
   async load() {
-    this.#open(await readMap(this.options.mapUrl));
+    this.#open(await readMap(this.mapUrl));
     this.#offerDrafts();
   }
 
+  /** @param {MapRead} map */
   #open(map) {
     this.map = map;
     this.version = map.version;
@@ -49,10 +73,11 @@ export class MapSaving {
     this.base = this.editor.document.snapshot();
   }
 
-  #changed() {
+  /** Something may be unsaved now, or no longer. */
+  changed() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.keepDraft(), DRAFT_AFTER);
-    if (!this.busy) this.editor.showStatus(this.isDirty ? 'unsaved' : 'saved');
+    if (!this.isBusy) this.editor.layout.showStatus(this.isDirty ? 'unsaved' : 'saved');
   }
 
   keepDraft() {
@@ -61,19 +86,17 @@ export class MapSaving {
       this.drafts.forget();
       return;
     }
-    const { edits, complete } = difference(this.base, this.editor.document.frame);
-    const draft = complete ? { edits } : { document: writeFrame(this.editor.document.frame) };
-    const kept = this.drafts.keep({ version: this.version, ...draft });
-    if (!kept && !this.warned)
-      this.editor.notify('This browser has no room for a draft of your changes: save soon.', { kind: 'warning' });
-    this.warned ||= !kept;
+    const kept = this.drafts.keep({ version: this.version, ...this.#work(this.base) });
+    if (!kept && !this.hasWarned)
+      this.editor.notices.show('This browser has no room for a draft of your changes: save soon.', { kind: 'warning' });
+    this.hasWarned ||= !kept;
   }
 
   #offerDrafts() {
     for (const draft of this.drafts.all()) {
       const fits = draft.own && draft.version === this.version;
       if (fits && this.#putBack(draft)) {
-        this.editor.notify(`Your unsaved changes from ${ago(draft.at)} are back.`, {
+        this.editor.notices.show(`Your unsaved changes from ${ago(draft.at)} are back.`, {
           actions: [
             ['Discard them', () => this.#discardDraft(draft)],
             ['Keep them', () => {}],
@@ -86,7 +109,7 @@ export class MapSaving {
         : 'There are unsaved changes from another tab or an earlier visit';
       const version =
         draft.version === this.version ? '' : `, made on version ${draft.version} (the map is at ${this.version} now)`;
-      this.editor.notify(`${whose}, from ${ago(draft.at)}${version}.`, {
+      this.editor.notices.show(`${whose}, from ${ago(draft.at)}${version}.`, {
         actions: [
           ['Put them on top', () => this.#putBack(draft) && draft.own === false && this.drafts.forget(draft.tab)],
           ['Discard', () => this.drafts.forget(draft.tab)],
@@ -96,7 +119,10 @@ export class MapSaving {
     }
   }
 
-  /** Put a draft on the map as it is now, as one step that can be undone. */
+  /**
+   * Put a draft on the map as it is now, as one step that can be undone.
+   * @param {Work & {tab: string}} draft
+   */
   #putBack(draft) {
     const { editor } = this;
     try {
@@ -105,10 +131,11 @@ export class MapSaving {
       this.restored = editor.run('Put unsaved changes back', (step) => step.change(next));
       return true;
     } catch (error) {
-      editor.notify(`Your unsaved changes do not fit the map any more: ${error.message}`, {
+      const reason = error instanceof Error ? error.message : String(error);
+      editor.notices.show(`Your unsaved changes do not fit the map any more: ${reason}`, {
         kind: 'warning',
         actions: [
-          ['Download them', () => download(`changes-${this.map.id}.json`, draft.edits ?? draft.document)],
+          ['Download them', () => download(`changes-${this.map?.id}.json`, draft.edits ?? draft.document)],
           ['Discard', () => this.drafts.forget(draft.tab)],
         ],
       });
@@ -116,85 +143,106 @@ export class MapSaving {
     }
   }
 
+  /** @param {KeptDraft} draft */
   #discardDraft(draft) {
     const { history } = this.editor;
-    while (history.done.includes(this.restored)) history.undo();
+    while (this.restored && history.done.includes(this.restored)) history.undo();
     this.drafts.forget(draft.tab);
   }
 
-  /** Save what changed since the map was opened or saved last. True when all is saved. */
+  /**
+   * Save what changed since the map was opened or saved last.
+   * @returns {Promise<boolean>} whether all is saved
+   */
   async save() {
     const { editor } = this;
-    if (this.busy) return false;
-    if (!editor.settle()) return false;
-    const position = editor.history.position;
+    if (this.isBusy || !this.base || !editor.settle()) return false;
     const now = editor.document.snapshot();
     const { edits, complete } = difference(this.base, now);
-    if (complete && !edits.length) {
-      editor.history.markSaved(position);
+    const fields = this.options.fields?.changes() ?? null;
+    if (complete && !edits.length && !fields) {
+      editor.history.markSaved(editor.history.position);
       editor.announce('There is nothing to save.');
       return true;
     }
-    return this.#send(now, position, edits, complete);
+    return this.#send(now, edits, complete, fields);
   }
 
-  /** The version that a request made is the map's now. */
+  /** The version that a request made is the map's now. @param {Promise<{version: number}>} request */
   async #sent(request) {
     const { version } = await request;
     this.version = version;
-    this.options.onSaved?.({ version, map: this.map });
   }
 
-  async #send(now, position, edits, complete) {
-    const { editor, options } = this;
-    const requests = complete ? requestsOf(edits) : [];
+  /**
+   * @param {Frame} now  @param {Edit[]} edits  @param {boolean} complete  whether the edits say all that changed
+   * @param {{[key: string]: string} | null} fields  of the form around the map
+   * @returns {Promise<boolean>}
+   */
+  async #send(now, edits, complete, fields) {
+    const { editor, mapUrl, options } = this;
+    const { position } = editor.history;
+    /** The edits that were sent last, which a refusal is about. @type {Edit[] | null} */
     let sent = null;
-    this.busy = true;
-    editor.showStatus('saving');
-    editor.showFaults([]);
+    this.isBusy = true;
+    editor.layout.showStatus('saving');
+    editor.notices.showFaults([]);
     try {
-      for (sent of requests.slice(0, -1)) {
-        await this.#sent(saveEdits(options.mapUrl, sent, this.version));
-        this.base = advanced(this.base, sent, now);
+      for (sent of complete ? requestsOf(edits) : []) {
+        await this.#sent(saveEdits(mapUrl, sent, this.version));
+        this.base = advanced(/** @type {Frame} */ (this.base), sent, now);
         // No step of the history stands for what the server has now.
         editor.history.markSaved(null);
       }
-      sent = requests.at(-1) ?? null;
-      await this.#sent(
-        sent
-          ? saveEdits(options.mapUrl, sent, this.version)
-          : saveDocument(options.mapUrl, writeFrame(now), this.version),
-      );
+      sent = null;
+      if (!complete) await this.#sent(changeMap(mapUrl, { grid_data: writeFrame(now) }, this.version));
       this.base = now;
-      this.busy = false;
       editor.history.markSaved(position);
+      if (fields) {
+        await this.#sent(changeMap(mapUrl, fields, this.version));
+        options.fields?.saved(fields);
+        editor.layout.title.textContent = fields.name ?? editor.layout.title.textContent;
+      }
+      this.isBusy = false;
+      this.changed();
       this.keepDraft();
-      editor.announce(`Saved ${complete ? plural(edits.length, 'edit') : 'the whole map'} as version ${this.version}.`);
+      const what = complete ? plural(edits.length, 'edit') : 'the whole map';
+      editor.announce(`Saved ${what} as version ${this.version}.`);
       editor.saved();
       return true;
     } catch (error) {
-      this.busy = false;
+      this.isBusy = false;
       this.keepDraft();
       if (!(error instanceof ApiError)) throw error;
-      editor.showStatus('failed');
-      if (error.status === 412 || error.status === 409) return await this.#conflict();
-      if (error.status === 422)
-        editor.showFaults(
-          error.errors.map((one) => faultOf(one, sent, now)),
-          error.message,
-        );
-      else editor.notify(`Not saved: ${error.message}`, { kind: 'error', actions: [['Try again', () => this.save()]] });
-      return false;
+      editor.layout.showStatus('failed');
+      return await this.#refused(error, sent, now);
     }
   }
 
+  /**
+   * @param {ApiError} error  @param {Edit[] | null} sent  @param {Frame} now
+   * @returns {Promise<boolean>}
+   */
+  async #refused(error, sent, now) {
+    const { notices } = this.editor;
+    if (error.status === 412 || error.status === 409) return await this.#conflict();
+    if (error.status === 422) {
+      const faults = error.errors.map((one) => faultOf(one, sent, now));
+      notices.showFaults(faults, error.message);
+    } else notices.show(`Not saved: ${error.message}`, { kind: 'error', actions: [['Try again', () => this.save()]] });
+    return false;
+  }
+
+  /** @returns {Promise<boolean>} */
   async #conflict() {
-    const { editor, options } = this;
+    const { editor, options, base } = this;
+    if (!base) return false;
     let theirs;
     try {
-      theirs = await readMap(options.mapUrl);
+      theirs = await readMap(this.mapUrl);
     } catch (error) {
-      editor.notify(`Not saved: somebody else changed the map, and it cannot be read now. ${error.message}`, {
+      const reason = error instanceof Error ? error.message : String(error);
+      editor.notices.show(`Not saved: somebody else changed the map, and it cannot be read now. ${reason}`, {
         kind: 'error',
         actions: [['Try again', () => this.save()]],
       });
@@ -202,23 +250,32 @@ export class MapSaving {
     }
     const choice = await askConflict(editor.element, this.version, theirs.version, {
       canCopy: Boolean(options.mapsUrl),
-      isWhole: Boolean(this.#mine().document),
+      isWhole: Boolean(this.#work(base).document),
     });
-    if (choice === 'overwrite') return this.#overwrite(theirs);
-    if (choice === 'reload') this.#setAside(theirs);
+    if (choice === 'overwrite') return this.#overwrite(theirs, base);
+    if (choice === 'reload') this.#setAside(theirs, base);
     if (choice === 'copy') await this.#keepCopy(theirs);
     return false;
   }
 
-  #mine() {
-    const { edits, complete } = difference(this.base, this.editor.document.frame);
-    return complete ? { edits } : { document: writeFrame(this.editor.document.frame) };
+  /**
+   * What changed since a frame.
+   * @param {Frame} base
+   * @returns {Work}
+   */
+  #work(base) {
+    const { frame } = this.editor.document;
+    const { edits, complete } = difference(base, frame);
+    return complete ? { edits } : { document: writeFrame(frame) };
   }
 
-  /** My changes on top of the map as it is now. */
-  async #overwrite(theirs) {
-    const mine = this.#mine();
-    const before = { version: this.version, ...mine };
+  /**
+   * My changes on top of the map as it is now.
+   * @param {MapRead} theirs  @param {Frame} base
+   * @returns {Promise<boolean>}
+   */
+  async #overwrite(theirs, base) {
+    const before = { version: this.version, ...this.#work(base) };
     this.drafts.keep(before);
     this.#open(theirs);
     if (!this.#putBack({ ...before, tab: this.drafts.tab })) {
@@ -228,18 +285,14 @@ export class MapSaving {
     return this.save();
   }
 
-  #setAside(theirs) {
-    const draft = {
-      version: this.version,
-      ...this.#mine(),
-      tab: `aside-${Date.now().toString(36)}`,
-      at: Date.now(),
-      own: false,
-    };
-    this.drafts.keep(draft, draft.tab);
+  /** @param {MapRead} theirs  @param {Frame} base */
+  #setAside(theirs, base) {
+    const tab = `aside-${Date.now().toString(36)}`;
+    const draft = { version: this.version, ...this.#work(base), tab };
+    this.drafts.keep(draft, tab);
     this.drafts.forget();
     this.#open(theirs);
-    this.editor.notify(`This is version ${theirs.version}. Your own changes are set aside.`, {
+    this.editor.notices.show(`This is version ${theirs.version}. Your own changes are set aside.`, {
       actions: [
         ['Put them on top', () => this.#putBack(draft) && this.drafts.forget(draft.tab)],
         ['Discard', () => this.drafts.forget(draft.tab)],
@@ -247,23 +300,25 @@ export class MapSaving {
     });
   }
 
+  /** @param {MapRead} theirs */
   async #keepCopy(theirs) {
-    const { editor, options, map } = this;
+    const { editor, options } = this;
     const copy = {
-      universe_id: map.universe_id,
-      name: `${map.name} (copy)`,
-      description: map.description ?? '',
+      universe_id: theirs.universe_id,
+      name: `${theirs.name} (copy)`,
+      description: theirs.description,
       grid_data: writeFrame(editor.document.frame),
     };
     try {
-      const made = await createMap(options.mapsUrl, copy);
+      const made = await createMap(options.mapsUrl ?? '/maps', copy);
       this.drafts.forget();
       this.#open(theirs);
-      editor.notify(`Yours is kept as “${made.name}”. This is the map as the others made it.`, {
-        link: options.pageUrl && ['Open the copy', options.pageUrl(made)],
+      editor.notices.show(`Yours is kept as “${made.name}”. This is the map as the others made it.`, {
+        link: options.pageUrl ? ['Open the copy', options.pageUrl(made)] : null,
       });
     } catch (error) {
-      editor.notify(`The copy was not made: ${error.message}`, {
+      const reason = error instanceof Error ? error.message : String(error);
+      editor.notices.show(`The copy was not created: ${reason}`, {
         kind: 'error',
         actions: [['Try again', () => this.#keepCopy(theirs)]],
       });
@@ -273,17 +328,27 @@ export class MapSaving {
 
 /** Saves into a form's textarea: for a map that does not exist yet, the form's own button does the rest. */
 export class FormSaving {
-  constructor(editor, { textarea, title }) {
-    Object.assign(this, { editor, textarea, title });
-    editor.history.listen((event) => event && this.#later());
+  /** @param {Editor} editor  @param {HTMLTextAreaElement} textarea  @param {string} [title]  of the map */
+  constructor(editor, textarea, title) {
+    this.editor = editor;
+    this.textarea = textarea;
+    this.title = title;
+    this.isSubmitted = false;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    editor.history.listen((event) => event && this.changed());
     textarea.form?.addEventListener('submit', (event) => {
       if (!editor.settle()) event.preventDefault();
       this.write();
-      this.submitted = !event.defaultPrevented;
+      this.isSubmitted = !event.defaultPrevented;
     });
     addEventListener('beforeunload', (event) => {
-      if (!this.submitted && editor.history.isDirty) event.preventDefault();
+      if (!this.isSubmitted && editor.history.isDirty) event.preventDefault();
     });
+  }
+
+  get isDirty() {
+    return this.editor.history.isDirty || this.editor.raw.isDirty;
   }
 
   async load() {
@@ -296,10 +361,10 @@ export class FormSaving {
     }
   }
 
-  #later() {
+  changed() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.write(), 400);
-    this.editor.showStatus(this.editor.history.isDirty ? 'unsaved' : 'saved');
+    this.editor.layout.showStatus(this.editor.history.isDirty ? 'unsaved' : 'saved');
   }
 
   write() {
@@ -315,6 +380,7 @@ export class FormSaving {
   }
 }
 
+/** @param {number} at  milliseconds since 1970 */
 function ago(at) {
   const minutes = Math.round((Date.now() - at) / 60_000);
   if (minutes < 1) return 'a moment ago';
@@ -324,6 +390,7 @@ function ago(at) {
     : `${plural(Math.round(minutes / 1440), 'day')} ago`;
 }
 
+/** @param {string} name  @param {unknown} value */
 function download(name, value) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([formatJson(value)], { type: 'application/json' }));

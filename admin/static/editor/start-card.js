@@ -1,11 +1,15 @@
 /** What a map without cells offers: a size to begin with. */
 
+import { codeOf } from '../../../web/shared/document.js';
 import { h } from '../../../web/shared/dom.js';
 
 export class StartCard {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     this.editor = editor;
     this.element = h('div', { class: 'wk-empty', hidden: true });
+    /** @type {boolean | undefined} */
+    this.shown = undefined;
   }
 
   update() {
@@ -27,13 +31,13 @@ export class StartCard {
             { symbol: '.', name: 'floor', color: '#cfc6b0' },
             { symbol: '~', name: 'water', color: '#6a929c', movement_cost: 2 },
           ];
-      this.editor.run('Made the map', (step) =>
+      this.editor.run('Started the map', (step) =>
         step.change({ width: isEmpty ? w : width, height: isEmpty ? hh : height, legend }),
       );
-      const layer = this.editor.newLayer('ground');
+      const layer = this.editor.palette.newLayer('ground');
       if (!this.editor.document.frame.layers.length)
         this.editor.run('Added the layer ground', (step) => step.change({ layers: [layer] }));
-      this.editor.setSymbol(String(this.editor.document.frame.legend[0].symbol).charCodeAt(0));
+      this.editor.palette.setSymbol(codeOf(this.editor.document.frame.legend[0].symbol));
       this.shown = undefined;
       this.editor.fit();
     };

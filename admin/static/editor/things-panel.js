@@ -1,36 +1,56 @@
-/** The lists of entities, doors, walls and lights, and the form of the chosen one. */
+/** The lists of entities, doors, walls and lights, and the form of the chosen ones. */
 
-import { checkbox, field, h } from '../../../web/shared/dom.js';
+import { checkbox, field, h, plural } from '../../../web/shared/dom.js';
 import { icon, kindIcon } from '../../../web/shared/icons.js';
 import { KINDS, kindColor } from '../../../web/shared/kinds.js';
+import { refOf, sameThing } from '../../../web/shared/things.js';
+import { hexOf, parseColor } from '../../../web/shared/tiles.js';
+import { thingsOf } from '../../../web/shared/document.js';
+import { doorProblem } from './doors.js';
 import { Panel, small } from './panel.js';
-import { parseColor } from '../../../web/shared/tiles.js';
-import { indexOfThing, refOf } from '../../../web/shared/things.js';
 
-const MOST_LISTED = 300;
+/**
+ * @typedef {import('../../../web/shared/document.js').Door} Door
+ * @typedef {import('../../../web/shared/document.js').Thing} Thing
+ * @typedef {import('../../../web/shared/document.js').ThingList} ThingList
+ * @typedef {import('../../../web/shared/things.js').ThingRef} ThingRef
+ */
 
+const MAX_LISTED = 300;
+
+/** @type {[ThingList, string][]} */
 export const THINGS = [
   ['entities', 'Entities'],
   ['doors', 'Doors'],
   ['walls', 'Walls'],
   ['lights', 'Lights'],
 ];
-const ONE = { entities: 'Entity', doors: 'Door', walls: 'Wall', lights: 'Light' };
+const TITLES = { entities: 'Entity', doors: 'Door', walls: 'Wall', lights: 'Light' };
+const ICONS = /** @type {const} */ ({ entities: 'entity', doors: 'door', walls: 'wall', lights: 'light' });
+const EMPTY_HINTS = {
+  entities: 'No entities. Take the entity tool (N) and click on the map.',
+  doors: 'No doors. Take the door tool (D) and click on the side of a cell.',
+  walls: 'No walls. Take the wall tool (W) and click from corner to corner.',
+  lights: 'No lights. Take the light tool (I) and click on the map.',
+};
 
 export class ThingsPanel extends Panel {
+  /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     super(editor, 'wk-things');
     this.query = '';
+    /** @type {ThingList} */
     this.shown = 'entities';
+    this.list = h('ul', { class: 'wk-list', 'data-scroll': 'things' });
   }
 
   inputs() {
-    const { entities, doors, walls, lights } = this.frame;
-    return [entities, doors, walls, lights, this.state.thing, this.shown];
+    const { entities, doors, walls, lights, legend } = this.frame;
+    return [entities, doors, walls, lights, legend, this.state.things, this.shown];
   }
 
   draw() {
-    const chosen = this.editor.chosen();
+    const chosen = this.editor.things.chosen();
     const search = h('input', {
       type: 'search',
       value: this.query,
@@ -42,240 +62,267 @@ export class ThingsPanel extends Panel {
         this.#fillList();
       },
     });
-    this.list = h('ul', { class: 'wk-list', 'data-scroll': 'things' });
     this.#fillList();
+    const lists = THINGS.map(([list, label]) => {
+      const onclick = () => {
+        this.shown = list;
+        this.editor.refresh();
+      };
+      const props = {
+        type: 'button',
+        'aria-pressed': String(this.shown === list),
+        'data-focus': `shown-${list}`,
+        onclick,
+      };
+      return h('button', props, `${label} `, h('small', {}, String(this.frame[list].length)));
+    });
     return [
-      chosen && this.#form(this.state.thing.list, chosen),
-      h(
-        'div',
-        { class: 'wk-segments', role: 'group', 'aria-label': 'Which things' },
-        THINGS.map(([list, label]) =>
-          h(
-            'button',
-            {
-              type: 'button',
-              'aria-pressed': String(this.shown === list),
-              'data-focus': `shown-${list}`,
-              onclick: () => {
-                this.shown = list;
-                this.editor.refresh();
-              },
-            },
-            `${label} `,
-            h('small', {}, String(this.frame[list].length)),
-          ),
-        ),
-      ),
+      chosen.length === 1 && this.#form(chosen[0].ref.list, chosen[0].item),
+      chosen.length > 1 && this.#formOfMany(chosen),
+      h('div', { class: 'wk-segments', role: 'group', 'aria-label': 'Which things' }, lists),
       h('div', { class: 'wk-find' }, icon('search'), search),
       this.list,
     ];
   }
 
   #fillList() {
+    const { things } = this.editor;
     const wanted = this.query.trim().toLowerCase();
-    const all = this.frame[this.shown].map((item, index) => ({
+    const all = thingsOf(this.frame, this.shown).map((item, index) => ({
       item,
-      index,
-      text: this.editor.thingName(this.shown, item),
+      ref: refOf(this.shown, item, index),
+      name: things.nameOf(this.shown, item),
     }));
-    const found = all.filter(
-      ({ item, text }) => !wanted || `${text} ${item.kind ?? ''}`.toLowerCase().includes(wanted),
-    );
-    const rows = found.slice(0, MOST_LISTED).map(({ item, index, text }) => {
-      const ref = refOf(this.shown, item, index);
-      const chosen = indexOfThing(this.frame, this.state.thing) === index && this.state.thing.list === this.shown;
-      const mark =
-        this.shown === 'entities'
-          ? kindIcon(item.kind)
-          : icon({ doors: 'door', walls: 'wall', lights: 'light' }[this.shown]);
-      const token = h('span', { class: 'wk-token' }, mark);
-      if (this.shown === 'entities') token.style.background = kindColor(item.kind);
-      return h(
-        'li',
-        {},
-        h(
-          'button',
-          {
-            type: 'button',
-            class: `wk-tile ${chosen ? 'wk-on' : ''}`,
-            'aria-pressed': String(chosen),
-            'data-focus': `thing-${index}`,
-            onclick: () => this.editor.choose(ref, false, true),
-          },
-          token,
-          h('span', { class: 'wk-tile-name' }, text),
-          h('span', { class: 'wk-count' }, placeOf(item)),
-        ),
-      );
-    });
+    const found = all.filter(({ item, name }) => `${name} ${item.kind ?? ''}`.toLowerCase().includes(wanted));
+    const rows = found.slice(0, MAX_LISTED).map(({ item, ref, name }) => this.#row(item, ref, name));
     const more = found.length - rows.length;
-    const empty = {
-      entities: 'No entities. Take the entity tool (N) and click on the map.',
-      doors: 'No doors. Take the door tool (D) and click on the side of a cell.',
-      walls: 'No walls. Take the wall tool (W) and drag from corner to corner.',
-      lights: 'No lights. Take the light tool (I) and click on the map.',
-    }[this.shown];
-    this.list.replaceChildren(
-      ...rows,
-      ...(more > 0
-        ? [h('li', { class: 'wk-quiet wk-pad' }, `and ${more.toLocaleString('en')} more: search to see them`)]
-        : []),
-      ...(all.length ? [] : [h('li', { class: 'wk-quiet wk-pad' }, empty)]),
-    );
+    if (more > 0)
+      rows.push(h('li', { class: 'wk-quiet wk-pad' }, `and ${more.toLocaleString('en')} more: search to see them`));
+    if (!all.length) rows.push(h('li', { class: 'wk-quiet wk-pad' }, EMPTY_HINTS[this.shown]));
+    this.list.replaceChildren(...rows);
   }
 
-  #set(list, changes, label) {
-    const index = indexOfThing(this.frame, this.state.thing);
-    const before = this.frame[list][index];
-    const next = Object.fromEntries(
-      Object.entries({ ...before, ...changes }).filter(([, value]) => value !== undefined),
-    );
-    // With an id, the next change of this thing can be told to the server by itself.
-    if (next.id === undefined) next.id = this.editor.newId(ONE[list].toLowerCase());
-    this.editor.run(label ?? `Changed ${this.editor.thingName(list, next)}`, (step) =>
-      step.change({ [list]: this.frame[list].with(index, next) }),
-    );
-    this.state.thing = refOf(list, next, index);
-    this.editor.refresh();
-  }
-
-  #text(list, item, key, label, props = {}) {
-    return field(
-      label,
-      h('input', {
-        value: item[key] ?? '',
-        'data-focus': `thing-${key}`,
-        onchange: (event) => this.#set(list, { [key]: event.target.value || (props.keep ? '' : undefined) }),
-        ...props.input,
-      }),
-      props.class,
-    );
-  }
-
-  #number(list, item, key, label, props = {}) {
-    return field(
-      label,
-      h('input', {
-        type: 'number',
-        value: item[key] ?? '',
-        step: 'any',
-        'data-focus': `thing-${key}`,
-        class: 'wk-short',
-        required: true,
-        ...props,
-        onchange: (event) => {
-          if (event.target.validity.valid) this.#set(list, { [key]: Number(event.target.value) });
-          else event.target.reportValidity();
-        },
-      }),
-    );
-  }
-
-  #form(list, item) {
-    const { width, height } = this.frame;
-    const forms = {
-      entities: () => [
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          this.#text(list, item, 'name', 'Name', { keep: true, class: 'wk-grow' }),
-          this.#text(list, item, 'kind', 'Kind', { input: { list: 'wk-kinds', class: 'wk-kind' } }),
-        ),
-        h(
-          'datalist',
-          { id: 'wk-kinds' },
-          [...new Set([...KINDS, ...this.frame.entities.map(({ kind }) => kind).filter(Boolean)])]
-            .slice(0, 100)
-            .map((kind) => h('option', { value: kind })),
-        ),
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          this.#number(list, item, 'x', 'Column', { min: 0, max: width - 1, step: 1 }),
-          this.#number(list, item, 'y', 'Row', { min: 0, max: height - 1, step: 1 }),
-        ),
-      ],
-      doors: () => [
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          h(
-            'div',
-            { class: 'wk-field wk-grow' },
-            h('span', { class: 'wk-label' }, 'State'),
-            h(
-              'div',
-              { class: 'wk-segments', role: 'group', 'aria-label': 'State of the door' },
-              ['open', 'closed', 'locked'].map((state) =>
-                h(
-                  'button',
-                  {
-                    type: 'button',
-                    'aria-pressed': String((item.state ?? 'closed') === state),
-                    'data-focus': `door-${state}`,
-                    onclick: () => this.#set(list, { state }, `The door is ${state}`),
-                  },
-                  state,
-                ),
-              ),
-            ),
-          ),
-        ),
-        checkbox('Secret', Boolean(item.secret), (on) => this.#set(list, { secret: on || undefined })),
-        this.#segment(list, item),
-      ],
-      walls: () => [
-        h(
-          'div',
-          { class: 'wk-form-line wk-wrap' },
-          checkbox('Blocks movement', item.blocks_movement !== false, (on) => this.#set(list, { blocks_movement: on })),
-          checkbox('Blocks sight', item.blocks_sight !== false, (on) => this.#set(list, { blocks_sight: on })),
-        ),
-        this.#segment(list, item),
-      ],
-      lights: () => [
-        h(
-          'div',
-          { class: 'wk-form-line' },
-          this.#number(list, item, 'range', 'Range', { min: 0 }),
-          this.#number(list, item, 'intensity', 'Intensity', { min: 0, required: false, placeholder: '1' }),
-          field(
-            'Colour',
-            h('input', {
-              type: 'color',
-              value: `#${(parseColor(item.color) ?? [255, 210, 138])
-                .slice(0, 3)
-                .map((part) => part.toString(16).padStart(2, '0'))
-                .join('')}`,
-              'data-focus': 'thing-color',
-              onchange: (event) => this.#set(list, { color: event.target.value }),
-            }),
-          ),
-        ),
-        h('div', { class: 'wk-form-line' }, this.#number(list, item, 'x', 'x'), this.#number(list, item, 'y', 'y')),
-      ],
+  /** @param {Thing} item  @param {ThingRef} ref  @param {string} name */
+  #row(item, ref, name) {
+    const isChosen = this.editor.things.isChosen(ref);
+    const isEntity = this.shown === 'entities';
+    const token = h('span', { class: 'wk-token' }, isEntity ? kindIcon(item.kind) : icon(ICONS[this.shown]));
+    if (isEntity) token.style.background = kindColor(item.kind);
+    const problem = this.shown === 'doors' ? doorProblem(this.editor.document, /** @type {Door} */ (item)) : null;
+    const props = {
+      type: 'button',
+      class: `wk-tile ${isChosen ? 'wk-on' : ''}`,
+      'aria-pressed': String(isChosen),
+      'data-focus': `thing-${ref.id ?? ref.index}`,
+      onclick: (/** @type {MouseEvent} */ event) => this.#choose(ref, event),
     };
     return h(
+      'li',
+      {},
+      h(
+        'button',
+        props,
+        token,
+        h('span', { class: 'wk-tile-name' }, name),
+        problem && h('span', { class: 'wk-fact wk-alert', title: problem }, icon('warning')),
+        item.hidden && h('span', { class: 'wk-fact', title: 'Hidden from players' }, icon('mask')),
+        h('span', { class: 'wk-count' }, placeOf(item)),
+      ),
+    );
+  }
+
+  /** @param {ThingRef} ref  @param {MouseEvent} event */
+  #choose(ref, event) {
+    const { things, state } = this.editor;
+    const others = state.things.filter((one) => !sameThing(one, ref));
+    if (!event.shiftKey && !event.ctrlKey && !event.metaKey) things.choose([ref], { reveal: true });
+    else things.choose(others.length < state.things.length ? others : [...others, ref]);
+  }
+
+  /** @param {{[key: string]: any}} changes  @param {string} [label] */
+  #set(changes, label) {
+    this.editor.things.set(changes, label);
+  }
+
+  /**
+   * @param {Thing} item  @param {string} key  @param {string} label
+   * @param {{keep?: boolean, class?: string, input?: {[key: string]: any}}} [props]  `keep`: also when it is empty
+   */
+  #text(item, key, label, props = {}) {
+    const input = h('input', {
+      value: item[key] ?? '',
+      'data-focus': `thing-${key}`,
+      onchange: () => this.#set({ [key]: input.value || (props.keep ? '' : undefined) }),
+      ...props.input,
+    });
+    return field(label, input, props.class);
+  }
+
+  /** @param {Thing} item  @param {string} key  @param {string} label  @param {{[key: string]: any}} [props] */
+  #number(item, key, label, props = {}) {
+    const input = h('input', {
+      type: 'number',
+      value: item[key] ?? '',
+      step: 'any',
+      'data-focus': `thing-${key}`,
+      class: 'wk-short',
+      required: true,
+      ...props,
+      onchange: () => {
+        if (input.validity.valid) this.#set({ [key]: input.value === '' ? undefined : Number(input.value) });
+        else input.reportValidity();
+      },
+    });
+    return field(label, input);
+  }
+
+  /** Whether players see it. @param {boolean} hidden */
+  #hidden(hidden) {
+    const hint = 'Only game masters see it; it is not sent to players at all';
+    return checkbox('Hidden from players', hidden, (on) => this.#set({ hidden: on || undefined }), hint);
+  }
+
+  /** @param {string} title  @param {HTMLElement[]} parts */
+  #frameOfForm(title, parts) {
+    const { things } = this.editor;
+    return h(
       'div',
-      { class: 'wk-form wk-thing-form', role: 'group', 'aria-label': ONE[list] },
+      { class: 'wk-form wk-thing-form', role: 'group', 'aria-label': title },
       h(
         'div',
         { class: 'wk-panel-head' },
-        h('h2', {}, ONE[list]),
+        h('h2', {}, title),
         h(
           'span',
           {},
-          small('duplicate', 'Duplicate', () => this.editor.duplicateThing(), { focus: 'thing-duplicate' }),
-          small('remove', 'Delete', () => this.editor.removeThing(), { focus: 'thing-remove' }),
-          small('close', 'Done', () => this.editor.choose(null), { focus: 'thing-close' }),
+          small('duplicate', 'Duplicate', () => things.duplicate(), { focus: 'thing-duplicate' }),
+          small('remove', 'Delete', () => things.remove(), { focus: 'thing-remove' }),
+          small('close', 'Done', () => things.choose([]), { focus: 'thing-close' }),
         ),
       ),
-      forms[list](),
-      this.#properties(list, item),
+      parts,
     );
   }
 
-  #segment(list, item) {
+  /** @param {import('./chosen-things.js').Chosen[]} chosen */
+  #formOfMany(chosen) {
+    const counts = THINGS.map(([list, label]) => {
+      const count = chosen.filter(({ ref }) => ref.list === list).length;
+      return count ? plural(count, TITLES[list].toLowerCase(), label.toLowerCase()) : '';
+    });
+    return this.#frameOfForm(plural(chosen.length, 'thing'), [
+      h('p', { class: 'wk-quiet' }, counts.filter(Boolean).join(', ')),
+      this.#hidden(chosen.every(({ item }) => item.hidden)),
+    ]);
+  }
+
+  /** @param {ThingList} list  @param {Thing} item */
+  #form(list, item) {
+    const forms = {
+      entities: () => this.#entity(item),
+      doors: () => this.#door(/** @type {Door} */ (item)),
+      walls: () => this.#wall(item),
+      lights: () => this.#light(item),
+    };
+    return this.#frameOfForm(TITLES[list], [...forms[list](), this.#properties(item)]);
+  }
+
+  /** @param {Thing} item */
+  #entity(item) {
+    const { width, height, entities } = this.frame;
+    const kinds = [...new Set([...KINDS, ...entities.map(({ kind }) => kind).filter(Boolean)])].slice(0, 100);
+    return [
+      h(
+        'div',
+        { class: 'wk-form-line' },
+        this.#text(item, 'name', 'Name', { keep: true, class: 'wk-grow' }),
+        this.#text(item, 'kind', 'Kind', { input: { list: 'wk-kinds', class: 'wk-kind' } }),
+      ),
+      h(
+        'datalist',
+        { id: 'wk-kinds' },
+        kinds.map((kind) => h('option', { value: kind })),
+      ),
+      h(
+        'div',
+        { class: 'wk-form-line wk-end' },
+        this.#number(item, 'x', 'Column', { min: 0, max: width - 1, step: 1 }),
+        this.#number(item, 'y', 'Row', { min: 0, max: height - 1, step: 1 }),
+      ),
+      this.#hidden(Boolean(item.hidden)),
+    ];
+  }
+
+  /** @param {Door} item */
+  #door(item) {
+    const states = ['open', 'closed', 'locked'].map((state) => {
+      const onclick = () => this.#set({ state }, `The door is ${state}`);
+      const isNow = (item.state ?? 'closed') === state;
+      return h(
+        'button',
+        { type: 'button', 'aria-pressed': String(isNow), 'data-focus': `door-${state}`, onclick },
+        state,
+      );
+    });
+    const problem = doorProblem(this.editor.document, item);
+    const secret = 'Players see a wall here until it is open';
+    return [
+      ...(problem ? [h('p', { class: 'wk-problem' }, icon('warning'), h('span', {}, problem))] : []),
+      h(
+        'div',
+        { class: 'wk-field' },
+        h('span', { class: 'wk-label' }, 'State'),
+        h('div', { class: 'wk-segments', role: 'group', 'aria-label': 'State of the door' }, states),
+      ),
+      h(
+        'div',
+        { class: 'wk-form-line wk-wrap' },
+        checkbox('Secret', Boolean(item.secret), (on) => this.#set({ secret: on || undefined }), secret),
+        this.#hidden(Boolean(item.hidden)),
+      ),
+      this.#segment(item),
+    ];
+  }
+
+  /** @param {Thing} item */
+  #wall(item) {
+    const blocks = (/** @type {string} */ key, /** @type {string} */ label) =>
+      checkbox(label, item[key] !== false, (on) => this.#set({ [key]: on }));
+    return [
+      h(
+        'div',
+        { class: 'wk-form-line wk-wrap' },
+        blocks('blocks_movement', 'Blocks movement'),
+        blocks('blocks_sight', 'Blocks sight'),
+        this.#hidden(Boolean(item.hidden)),
+      ),
+      this.#segment(item),
+    ];
+  }
+
+  /** @param {Thing} item */
+  #light(item) {
+    const color = h('input', {
+      type: 'color',
+      value: hexOf(parseColor(item.color) ?? [255, 210, 138, 255]),
+      'data-focus': 'thing-color',
+      onchange: () => this.#set({ color: color.value }),
+    });
+    return [
+      h(
+        'div',
+        { class: 'wk-form-line' },
+        this.#number(item, 'range', 'Range', { min: 0 }),
+        this.#number(item, 'intensity', 'Intensity', { min: 0, required: false, placeholder: '1' }),
+        field('Colour', color),
+      ),
+      h('div', { class: 'wk-form-line' }, this.#number(item, 'x', 'x'), this.#number(item, 'y', 'y')),
+      this.#hidden(Boolean(item.hidden)),
+    ];
+  }
+
+  /** @param {Thing} item */
+  #segment(item) {
     return h(
       'details',
       {},
@@ -283,69 +330,67 @@ export class ThingsPanel extends Panel {
       h(
         'div',
         { class: 'wk-form-line' },
-        ['x1', 'y1', 'x2', 'y2'].map((key) => this.#number(list, item, key, key)),
+        ['x1', 'y1', 'x2', 'y2'].map((key) => this.#number(item, key, key)),
       ),
     );
   }
 
-  /** Properties as lines of name and value; what is not text is written as JSON. */
-  #properties(list, item) {
+  /**
+   * Properties as lines of name and value; what is not text is written as JSON.
+   * @param {Thing} item
+   */
+  #properties(item) {
+    /** @type {[string, unknown][]} */
     const entries = Object.entries(item.properties ?? {});
-    const save = (next) => this.#set(list, { properties: Object.fromEntries(next) });
-    const rows = entries.map(([key, value], i) =>
-      h(
-        'div',
-        { class: 'wk-property' },
-        h('input', {
-          value: key,
-          'aria-label': 'Property',
-          'data-focus': `property-${i}-key`,
-          onchange: (event) =>
-            save(event.target.value ? entries.with(i, [event.target.value, value]) : entries.toSpliced(i, 1)),
-        }),
-        growing(
-          h('textarea', {
-            value: textOfValue(value),
-            rows: 1,
-            spellcheck: false,
-            'aria-label': `Value of ${key}`,
-            'data-focus': `property-${i}`,
-            onchange: (event) => save(entries.with(i, [key, valueOfText(event.target.value)])),
-          }),
-        ),
-        small('close', `Remove ${key}`, () => save(entries.toSpliced(i, 1))),
-      ),
-    );
-    const name = h('input', {
+    const save = (/** @type {[string, unknown][]} */ next) => this.#set({ properties: Object.fromEntries(next) });
+    const rows = entries.map(([key, value], i) => {
+      const name = h('input', {
+        value: key,
+        'aria-label': 'Property',
+        'data-focus': `property-${i}-key`,
+        onchange: () => save(name.value ? entries.with(i, [name.value, value]) : entries.toSpliced(i, 1)),
+      });
+      const text = h('textarea', {
+        value: textOfValue(value),
+        rows: 1,
+        spellcheck: false,
+        'aria-label': `Value of ${key}`,
+        'data-focus': `property-${i}`,
+        onchange: () => save(entries.with(i, [key, valueOfText(text.value)])),
+      });
+      const remove = small('close', `Remove ${key}`, () => save(entries.toSpliced(i, 1)));
+      return h('div', { class: 'wk-property' }, name, growing(text), remove);
+    });
+    const fresh = h('input', {
       placeholder: 'new property',
       'aria-label': 'New property',
       'data-focus': 'property-new',
-      onchange: () => name.value.trim() && save([...entries, [name.value.trim(), '']]),
+      onchange: () => fresh.value.trim() && save([...entries, [fresh.value.trim(), '']]),
     });
+    const add = small('plus', 'Add the property', () => fresh.focus());
     return h(
       'details',
       { open: true, class: 'wk-properties' },
       h('summary', {}, 'Properties'),
       rows,
-      h(
-        'div',
-        { class: 'wk-property wk-new' },
-        name,
-        small('plus', 'Add the property', () => name.focus()),
-      ),
+      h('div', { class: 'wk-property wk-new' }, fresh, add),
     );
   }
 }
 
-const placeOf = ({ x, y, x1, y1 }) => `${short(x ?? x1)}, ${short(y ?? y1)}`;
-const short = (value) => Math.round(Number(value) * 10) / 10;
+const placeOf = (/** @type {Thing} */ { x, y, x1, y1 }) => `${short(x ?? x1)}, ${short(y ?? y1)}`;
+const short = (/** @type {unknown} */ value) => Math.round(Number(value) * 10) / 10;
 
-/** Text as it is; all else, and text that reads like something else, as JSON. */
+/** Text as it is; all else, and text that reads like something else, as JSON. @param {unknown} value */
 function textOfValue(value) {
   if (typeof value !== 'string') return JSON.stringify(value);
   return valueOfText(value) === value ? value : JSON.stringify(value);
 }
 
+/**
+ * @param {string} text
+ * @returns {unknown}
+ */
 function valueOfText(text) {
   try {
     return JSON.parse(text);
@@ -354,7 +399,7 @@ function valueOfText(text) {
   }
 }
 
-/** A text field that is as high as its text. */
+/** A text field that is as high as its text. @param {HTMLTextAreaElement} area */
 function growing(area) {
   const grow = () => {
     area.style.height = 'auto';
