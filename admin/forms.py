@@ -22,8 +22,8 @@ from wtforms import (
 
 from game.accounts.models import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
 from game.core.errors import FieldError, Unprocessable
+from game.core.json_gate import JsonRefused, parse
 from game.core.models import MAX_DESCRIPTION, MAX_NAME
-from game.core.strict_json import JsonRefused, parse
 from game.grid.document import GridError, check
 
 _NAME = {"maxlength": MAX_NAME, "required": True, "autocomplete": "off"}

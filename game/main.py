@@ -36,7 +36,8 @@ from game.core.openapi import tidy
 from game.core.settings import Settings
 from game.editing.router import router as editing
 from game.events.cursors import Cursors
-from game.exchange.router import map_files, universe_files
+from game.exchange.router import map_files
+from game.exchange.router_universes import router as universe_files
 from game.maps.router import router as maps
 from game.play.router import router as play
 from game.universes.router import router as universes
@@ -189,7 +190,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(maps)
     app.include_router(editing)
     app.include_router(play)
-    app.include_router(assets)
+    app.include_router(assets, max_body_size=settings.max_import_size)
     app.include_router(health.router)
     docs.install(app)
     guide.install(app)

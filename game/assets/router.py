@@ -18,8 +18,6 @@ from game.core.models import MAX_NAME
 from game.core.strict_json import StrictRoute
 from game.universes import access
 
-MAX_UPLOAD = 16 * 2**20
-
 router = APIRouter(tags=["Assets"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 
@@ -33,12 +31,11 @@ class InvalidPicture(Unprocessable):
     "/universes/{id}/assets",
     status_code=201,
     response_model=AssetRead,
-    max_body_size=MAX_UPLOAD,
     responses=documented(Forbidden, NotFound, InvalidPicture, IdempotencyKeyReused),
 )
 async def create_asset(
     id: UUID,
-    file: Annotated[UploadFile, File(description="A PNG, JPEG or WebP picture, up to 16 MiB.")],
+    file: Annotated[UploadFile, File(description="A PNG, JPEG or WebP picture.")],
     user: CurrentUser,
     session: Session,
     once: Once,

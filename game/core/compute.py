@@ -337,7 +337,9 @@ class _Computing:
                 self._has_turn = False
 
     @overload
-    async def run(self, user_id: UUID, function: Callable[..., Result], *arguments: Any) -> Result: ...
+    async def run(
+        self, user_id: UUID, function: Callable[..., Result], *arguments: Any, seconds: float | None = None
+    ) -> Result: ...
 
     @overload
     async def run(
@@ -346,23 +348,30 @@ class _Computing:
         function: Callable[..., Generator[Wanted, Loaded, Result]],
         *arguments: Any,
         load: Callable[[Wanted], Awaitable[Loaded]],
+        seconds: float | None = None,
     ) -> Result: ...
 
-    async def run(self, user_id: UUID, function: Any, *arguments: Any, load: Any = None) -> Any:
+    async def run(
+        self, user_id: UUID, function: Any, *arguments: Any, load: Any = None, seconds: float | None = None
+    ) -> Any:
         """`Compute.run` in the user's turn, until the client hangs up or the request's time is over.
 
         Hold no database connection while waiting for this: end a read's transaction first
-        (`await session.close()`), or wait for `turn` before the transaction begins.
+        (`await session.close()`), or wait for `turn` before the transaction begins. `seconds` are for work that
+        may take longer than other requests.
 
         Raises: see `Compute.run`, `Turns.turn` and `until_gone`.
         """
-        return await until_gone(self._request.receive, self._run(user_id, function, *arguments, load=load))
+        work = self._run(user_id, function, *arguments, load=load, seconds=seconds)
+        return await until_gone(self._request.receive, work)
 
-    async def _run(self, user_id: UUID, function: Any, *arguments: Any, load: Any) -> Any:
+    async def _run(self, user_id: UUID, function: Any, *arguments: Any, load: Any, seconds: float | None) -> Any:
         if self._has_turn:
-            return await self._compute.run(function, *arguments, load=load)
+            return await self._compute.run(function, *arguments, load=load, seconds=seconds)
         async with self.turn(user_id):
-            return await self._compute.run(function, *arguments, load=load)
+            if seconds is not None:
+                self._request.scope["go_on"](seconds)
+            return await self._compute.run(function, *arguments, load=load, seconds=seconds)
 
 
 Computing = Annotated[_Computing, Depends()]

@@ -12,7 +12,7 @@ class Deadline:
     """Stands right around an app: ends a request that takes too long, and gives its lines in the log its id.
 
     The time starts anew when a part of a body comes or goes, and when the app says that its work has come further
-    (`scope["go_on"]`).
+    (`scope["go_on"]`, with the seconds that it needs if those are more than usual).
 
     Raises:
         TimeoutError: the time is over.
@@ -30,8 +30,9 @@ class Deadline:
         now = asyncio.get_running_loop().time
         started = now()
 
-        def go_on() -> None:
-            deadline.reschedule(now() + self._seconds)
+        def go_on(seconds: float = 0) -> None:
+            later = now() + max(seconds, self._seconds)
+            deadline.reschedule(max(later, deadline.when() or 0))
 
         async def receive_in_time() -> Message:
             # Time runs while nothing comes: a slow line is no reason to give up.

@@ -1,16 +1,19 @@
 """What every table and shape shares: how names, texts and times look."""
 
-import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic import Field as Constraint
 from sqlalchemy import DateTime, Integer, func, text
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
+from game.core.names import MAX_DESCRIPTION as MAX_DESCRIPTION
+from game.core.names import MAX_NAME as MAX_NAME
+from game.core.names import Description as Description
+from game.core.names import Name as Name
 
 # Set before any table is: constraints get names that a migration can speak of.
 SQLModel.metadata.naming_convention = {
@@ -21,22 +24,6 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-MAX_NAME = 100
-MAX_DESCRIPTION = 10_000
-
-
-def _printable(value: str) -> str:
-    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise ValueError("no control characters, please")
-    return value
-
-
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
-    AfterValidator(_printable),
-]
-Description = Annotated[str, Constraint(max_length=MAX_DESCRIPTION)]
 Timestamp = Annotated[
     datetime,
     # Always with microseconds, so that the text is the same as the one PostgreSQL builds for hot reads.

@@ -114,7 +114,16 @@ class Settings(BaseSettings):
 
     max_body_size: int = Field(4 * 2**20, ge=1024, description="Bytes of a request body.")
     max_import_size: int = Field(
-        64 * 2**20, ge=1024, description="Bytes of a file to bring in: a map with its pictures, or a universe."
+        64 * 2**20, ge=1024, description="Bytes of an upload: a map with its pictures, a universe, or a picture."
+    )
+    max_bundle_maps: int = Field(1_000, ge=1, description="Maps of a universe that is imported.")
+    max_bundle_assets: int = Field(2_000, ge=1, description="Pictures of a universe that is imported.")
+    max_bundle_events: int = Field(200_000, ge=1, description="Events of a universe that is imported.")
+    max_bundle_unpacked: int = Field(
+        512 * 2**20, ge=2**20, description="Bytes of a universe that is imported, unpacked."
+    )
+    bundle_timeout: float = Field(
+        60.0, gt=0, le=600, description="Seconds that the export or import of a universe may take."
     )
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")

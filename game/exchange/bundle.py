@@ -5,123 +5,195 @@
     assets/<id>          a picture
     events.jsonl         the log, one event a line, oldest first
 
-A file that comes back may come from a stranger: nothing is unpacked to disk, no name in it is followed, and no
-entry is read further than it may be long.
+A file may come from a stranger: nothing is unpacked to disk, no name in it is followed, and nothing is read
+before it is known how much it is.
 """
 
-import io
+import struct
 import zipfile
-from typing import IO, Any
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, Final
 
 import orjson
 
-FORMAT = "worldkeep-universe"
-VERSION = 1
-MANIFEST = "worldkeep.json"
-EVENTS = "events.jsonl"
-MAX_ENTRIES = 20_000
-MAX_ENTRY = 64 * 2**20
-MAX_UNPACKED = 512 * 2**20
+FORMAT: Final = "worldkeep-universe"
+VERSION: Final = 1
+MANIFEST: Final = "worldkeep.json"
+EVENTS: Final = "events.jsonl"
+
+_MAX_MANIFEST: Final = 4 * 2**20
+_MAX_MAP: Final = 64 * 2**20
+_MAX_PICTURE: Final = 64 * 2**20
+_MAX_LINE: Final = 64 * 2**20
+_MAX_DIRECTORY: Final = 8 * 2**20
+"""Bytes of a ZIP's list of entries: about 50,000 of them."""
+_END: Final = struct.Struct("<4s4H2LH")
+"""The end of a ZIP file (APPNOTE 4.3.16): signature, disks, entries, size and place of the directory, comment."""
 
 
 class BundleError(ValueError):
     """A file that is no bundle of ours, or is broken: `place` says where in it, the message what."""
 
     def __init__(self, place: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(place, message)
         self.place, self.message = place, message
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How much a bundle may hold; `unpacked` in bytes."""
+
+    maps: int
+    assets: int
+    events: int
+    unpacked: int
+
+
 class Writer:
-    """Writes a bundle piece by piece: each call gives the bytes that are ready to be sent."""
+    """Writes a bundle to a file, piece by piece."""
 
-    def __init__(self) -> None:
-        self._buffer = _Pipe()
-        self._zip = zipfile.ZipFile(self._buffer, "w", zipfile.ZIP_DEFLATED)
-        self._entry: IO[bytes] | None = None
+    def __init__(self, file: IO[bytes]) -> None:
+        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
 
-    def add(self, name: str, data: bytes) -> bytes:
+    def add(self, name: str, data: bytes) -> None:
         """Add an entry."""
         # Pictures are packed already.
-        kind = zipfile.ZIP_STORED if name.startswith("assets/") else zipfile.ZIP_DEFLATED
-        self._zip.writestr(name, data, kind)
-        return self._buffer.take()
+        self._zip.writestr(name, data, zipfile.ZIP_STORED if name.startswith("assets/") else zipfile.ZIP_DEFLATED)
 
-    def open(self, name: str) -> None:
-        """Begin an entry that comes in parts; it ends with the file."""
-        self._entry = self._zip.open(name, "w")
+    def open(self, name: str) -> IO[bytes]:
+        """Begin an entry that comes in parts; close it before the next one."""
+        return self._zip.open(name, "w", force_zip64=True)
 
-    def append(self, part: bytes) -> bytes:
-        """Add a part to the entry that was begun."""
-        if self._entry is not None:
-            self._entry.write(part)
-        return self._buffer.take()
-
-    def close(self) -> bytes:
+    def close(self) -> None:
         """Finish the file."""
-        if self._entry is not None:
-            self._entry.close()
         self._zip.close()
-        return self._buffer.take()
-
-
-class _Pipe(io.RawIOBase):
-    """What a ZipFile writes to: keeps the bytes until they are taken; cannot go back."""
-
-    def __init__(self) -> None:
-        self._parts = bytearray()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._parts += data
-        return len(data)
-
-    def take(self) -> bytes:
-        """The bytes written since the last call."""
-        parts, self._parts = bytes(self._parts), bytearray()
-        return parts
 
 
 class Reader:
-    """Reads a bundle; every method raises BundleError where the file is not as it should be."""
+    """Reads a bundle; every method raises BundleError where the file is not as it should be.
 
-    def __init__(self, data: bytes) -> None:
+    How many entries there are, and how large they are, is checked before any of them is read.
+    """
+
+    def __init__(self, file: IO[bytes], limits: Limits) -> None:
+        self._limits, self._left = limits, limits.unpacked
+        if _directory_size(file) > _MAX_DIRECTORY:
+            raise BundleError("file", "It has too many entries.")
         try:
-            self._zip = zipfile.ZipFile(io.BytesIO(data))
-            entries = self._zip.infolist()
+            self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError):
             raise BundleError("file", "This is not a ZIP file, or it is broken.") from None
-        if len(entries) > MAX_ENTRIES:
-            raise BundleError("file", f"It has {len(entries)} entries; at most {MAX_ENTRIES} are taken.")
-        # What the headers claim; what is really unpacked is bounded when it is read.
-        if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
-            raise BundleError("file", f"Unpacked, it would be larger than {MAX_UNPACKED >> 20} MiB.")
-        self._left = MAX_UNPACKED
-
-    def read(self, name: str) -> bytes:
-        """The bytes of an entry."""
-        try:
-            with self._zip.open(name) as entry:
-                data = entry.read(min(MAX_ENTRY, self._left) + 1)
-        except KeyError:
-            raise BundleError(name, "This entry is missing.") from None
-        except Exception:
-            raise BundleError(name, "This entry is broken.") from None
-        if len(data) > min(MAX_ENTRY, self._left):
-            raise BundleError(name, "This entry is too large.")
-        self._left -= len(data)
-        return data
+        entries = self._zip.infolist()
+        if len({entry.filename for entry in entries}) < len(entries):
+            raise BundleError("file", "It has two entries of one name.")
+        # What the headers claim; what is really unpacked is counted when it is read.
+        if sum(entry.file_size for entry in entries) > limits.unpacked:
+            raise BundleError("file", f"Unpacked, it would be larger than {limits.unpacked >> 20} MiB.")
+        self._names = {entry.filename for entry in entries}
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest, as JSON of the right kind."""
+        """The manifest: JSON of the right kind that lists no more than is allowed, each thing once, and all of it
+        in the file."""
         try:
-            manifest = orjson.loads(self.read(MANIFEST))
+            manifest = orjson.loads(self.read(MANIFEST, _MAX_MANIFEST))
         except orjson.JSONDecodeError:
             raise BundleError(MANIFEST, "This is not JSON.") from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise BundleError(MANIFEST, "This is not a universe of Worldkeep.")
         if manifest.get("version") != VERSION:
             raise BundleError(MANIFEST, f"It is of another version; this server reads version {VERSION}.")
-        return manifest
+        maps = _listed(manifest, "maps", self._limits.maps)
+        assets = _listed(manifest, "assets", self._limits.assets)
+        for index, one in enumerate(assets):
+            if not isinstance(one, dict):
+                raise BundleError(f"{MANIFEST}: assets[{index}]", "An asset is an object with an id.")
+        self._require_entries("maps", maps, "maps/{}.json")
+        self._require_entries("assets", [one.get("id") for one in assets], "assets/{}")
+        return {**manifest, "maps": maps, "assets": assets}
+
+    def _require_entries(self, key: str, ids: list[Any], path: str) -> None:
+        seen = set()
+        for index, one in enumerate(ids):
+            place = f"{MANIFEST}: {key}[{index}]"
+            if not isinstance(one, str) or not 0 < len(one) <= 64:
+                raise BundleError(place, "It is named by its id, a string of at most 64 characters.")
+            if one in seen:
+                raise BundleError(place, "It is listed twice.")
+            if (name := path.format(one)) not in self._names:
+                raise BundleError(name, "This entry is missing.")
+            seen.add(one)
+
+    def map(self, map_id: str) -> bytes:
+        """The JSON of a map that the manifest lists."""
+        return self.read(f"maps/{map_id}.json", _MAX_MAP)
+
+    def picture(self, asset_id: str) -> bytes:
+        """The bytes of an asset that the manifest lists."""
+        return self.read(f"assets/{asset_id}", _MAX_PICTURE)
+
+    def read(self, name: str, most: int) -> bytes:
+        """The bytes of an entry, of at most so many."""
+        most = min(most, self._left)
+        try:
+            with self._zip.open(name) as entry:
+                data = entry.read(most + 1)
+        except KeyError:
+            raise BundleError(name, "This entry is missing.") from None
+        except MemoryError:
+            raise
+        except Exception:
+            raise BundleError(name, "This entry is broken.") from None
+        if len(data) > most:
+            raise BundleError(name, "This entry is too large.")
+        self._left -= len(data)
+        return data
+
+    def events(self) -> Iterator[bytes]:
+        """The lines of the log, without their ends."""
+        try:
+            with self._zip.open(EVENTS) as entry:
+                count = 0
+                while line := entry.readline(min(_MAX_LINE, self._left) + 1):
+                    self._left -= len(line)
+                    count += 1
+                    if count > self._limits.events:
+                        raise BundleError(EVENTS, f"It has more than {self._limits.events:,} events.")
+                    if self._left < 0 or len(line) > _MAX_LINE:
+                        raise BundleError(f"{EVENTS}: line {count}", "This line is too long.")
+                    yield line.rstrip(b"\r\n")
+        except BundleError:
+            raise
+        except KeyError:
+            raise BundleError(EVENTS, "This entry is missing.") from None
+        except (
+            zipfile.BadZipFile,
+            zipfile.LargeZipFile,
+            EOFError,
+            OSError,
+            RuntimeError,
+            struct.error,
+            zlib.error,
+        ):
+            raise BundleError(EVENTS, "This entry is broken.") from None
+
+
+def _listed(manifest: dict[str, Any], name: str, most: int) -> list[Any]:
+    value = manifest.get(name, [])
+    if not isinstance(value, list):
+        raise BundleError(f"{MANIFEST}: {name}", "This must be a list.")
+    if len(value) > most:
+        raise BundleError(f"{MANIFEST}: {name}", f"It lists {len(value):,}; at most {most:,} are allowed.")
+    return value
+
+
+def _directory_size(file: IO[bytes]) -> int:
+    """The bytes of a ZIP's directory, which `zipfile` reads at once and whole."""
+    end = file.seek(0, 2)
+    file.seek(max(0, end - _END.size - 2**16))
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or at + _END.size > len(tail):
+        raise BundleError("file", "This is not a ZIP file, or it is broken.")
+    return int(_END.unpack_from(tail, at)[5])

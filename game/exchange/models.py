@@ -1,11 +1,11 @@
 """What the endpoints of exchange take and answer."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AwareDatetime, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import WithJsonSchema
 from sqlmodel import Field
 
-from game.core.models import Name, Shape
+from game.core.models import Shape
 from game.grid.formats import WARNINGS
 from game.maps.models import MapRead
 
@@ -49,22 +49,3 @@ class ImportRead(Shape):
     maps: list[MapRead] | None
     found: list[FoundMap] = Field(description="What the file holds.")
     warnings: list[ImportWarning]
-
-
-class AssetName(Shape):
-    """The name of an asset in a bundle."""
-
-    name: Name
-
-
-class BundledEvent(Shape):
-    """An event in a bundle."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    seq: int
-    kind: Annotated[str, StringConstraints(max_length=50, pattern=r"^[a-z]+\.[a-z_]+$")]
-    subject_id: Annotated[str, StringConstraints(max_length=36)]
-    payload: dict[str, Any]
-    before: dict[str, Any] | None = None
-    created_at: AwareDatetime

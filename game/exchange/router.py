@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response, UploadFile
 from starlette.datastructures import UploadFile as Upload
-from starlette.responses import StreamingResponse
 
 from game.accounts.current import CurrentUser
 from game.core.compute import Computing, TooLarge, TooMuchAtOnce
@@ -18,7 +17,6 @@ from game.core.database import Session
 from game.core.errors import BadRequest, FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
 from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
-from game.core.versions import created
 from game.exchange import queries
 from game.exchange.bundle import BundleError
 from game.exchange.map_files import ReadFile, read_file, write_file
@@ -26,15 +24,9 @@ from game.exchange.models import ImportRead
 from game.grid import formats
 from game.maps import queries as maps
 from game.universes import access
-from game.universes import queries as universes
-from game.universes.models import UniverseRead
 
 _MAX_WARNINGS_HEADER = 4000
 _MAX_WARNING = 300
-
-universe_files = APIRouter(
-    prefix="/universes", tags=["Files"], route_class=StrictRoute, responses=documented(Unauthorized)
-)
 
 
 class InvalidFile(Unprocessable):
@@ -129,11 +121,11 @@ async def import_map(
     await session.close()
     files, main = await _uploaded(request)
     if not any(files.values()):
-        raise _refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
+        raise refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
     try:
         file = await computing.run(user.id, read_file, files, main)
     except formats.FormatError as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     if dry_run:
         return _import_answer(200, file, [])
 
@@ -194,9 +186,9 @@ async def export_map(
     try:
         exported = await computing.run(user.id, write_file, text, format, pictures)
     except formats.FormatError as error:
-        raise _refused(error) from None
+        raise refused(error) from None
     stem, _, extension = exported.filename.rpartition(".")
-    headers = _attachment(stem, extension)
+    headers = attachment(stem, extension)
     if exported.warnings:
         headers["X-Warnings"] = _short(exported.warnings)
     return Response(exported.content, headers=headers, media_type=exported.media_type)
@@ -216,50 +208,12 @@ def _short(warnings: list[formats.FormatWarning]) -> str:
     return f"[{','.join(parts)}]"
 
 
-def _refused(error: BundleError | formats.FormatError) -> InvalidFile:
+def refused(error: BundleError | formats.FormatError) -> InvalidFile:
+    """The problem of a file that breaks a rule."""
     return InvalidFile(errors=[FieldError(error.place[:300] or "file", "invalid_file", error.message[:300])])
 
 
-def _attachment(name: str, extension: str) -> dict[str, str]:
+def attachment(name: str, extension: str) -> dict[str, str]:
     """The header that names a download; only plain characters, whatever the name."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60] or "worldkeep"
     return {"Content-Disposition": f'attachment; filename="{slug}.{extension}"'}
-
-
-@universe_files.get(
-    "/{id}/export",
-    response_class=Response,
-    responses={**documented(NotFound), 200: {"description": "The file.", "content": {"application/zip": {}}}},
-)
-async def export_universe(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
-    """Take out a whole universe as one file: its maps, pictures and history."""
-    home = await access.get(session, user, id, "exportUniverse")
-    pieces = queries.bundle(request.app.state.database, home)
-    headers = _attachment(home.universe.name, "worldkeep.zip")
-    return StreamingResponse(pieces, media_type="application/zip", headers=headers)
-
-
-@universe_files.post(
-    "/import",
-    status_code=201,
-    response_model=UniverseRead,
-    responses=documented(InvalidFile, IdempotencyKeyReused),
-)
-async def import_universe(
-    request: Request,
-    file: Annotated[UploadFile, File(description="What `exportUniverse` gave.")],
-    user: CurrentUser,
-    session: Session,
-    once: Once,
-) -> Response:
-    """Bring in a universe from a file, with new ids; you are its owner."""
-    data = await file.read()
-
-    async def bring_in() -> Response:
-        try:
-            home = await queries.unbundle(session, user, data, request.scope["go_on"])
-        except BundleError as error:
-            raise _refused(error) from None
-        return created(f"/universes/{home.universe.id}", universes.read(home))
-
-    return await once(user.id, bring_in, data)

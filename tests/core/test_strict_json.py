@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from game.core.strict_json import MAX_DEPTH, MAX_FIELDS, MAX_STRING, JsonRefused, parse
+from game.core.json_gate import MAX_DEPTH, MAX_STRING, JsonRefused, parse
+from game.core.strict_json import MAX_FIELDS
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
 JSON = {"content-type": "application/json"}

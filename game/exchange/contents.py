@@ -1,0 +1,237 @@
+"""What a bundle brings, checked like what a client sends, and made ready to be stored. Pure; runs in a computing
+process.
+
+`prepare` reads a bundle and writes a file of records for the database, each a line of JSON; that of an asset is
+followed by its bytes.
+
+    {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256", "size"}  and `size` bytes
+    {"kind": "map", "id", "name", "description", "visibility", "version", "frame", "width", "height",
+     "players_frame", "players_legend", "players_layers"}
+    {"kind": "chunks", "map_id", "layers": [], "xs": [], "ys": [], "rows": []}
+    {"kind": "events", "seqs": [], "kinds": [], "subject_ids": [], "payloads": [], "befores": [], "times": []}
+
+Frames, rows, payloads and what they kept of the time before are JSON texts: the server passes them on unparsed.
+"""
+
+import re
+from collections import defaultdict
+from hashlib import sha256
+from typing import IO, Any, NamedTuple
+
+import orjson
+from pydantic import ValidationError
+
+from game.assets.pictures import PictureError, inspect
+from game.core.ids import uuid7
+from game.core.json_gate import MAX_DEPTH, JsonRefused, parse
+from game.exchange.bundle import EVENTS, MANIFEST, BundleError, Limits, Reader
+from game.exchange.bundled import (
+    CHANGES,
+    PAYLOADS,
+    BundledAsset,
+    BundledEvent,
+    BundledMap,
+    BundledUniverse,
+    Fields,
+)
+from game.grid.chunks import split
+from game.grid.document import GridError, check, size
+from game.grid.past import check_before
+from game.grid.stored import StoredError
+from game.maps.players import players_columns
+
+_BATCH_BYTES = 256 * 1024
+_MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
+"""A layer's key in place of its rows, which no client could send."""
+_EVENT_LEVELS = 4
+"""How much deeper what a client sent lies in an event: `before`, a change, its part, a side of it."""
+_ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
+
+
+class Contents(NamedTuple):
+    """What a prepared bundle holds: the universe's fields, and bytes of each kind of data."""
+
+    name: str
+    description: str
+    active_map_id: str | None
+    events: int
+    asset_bytes: int
+    map_bytes: int
+    event_bytes: int
+
+
+def prepare(source: str, target: str, limits: Limits) -> Contents:
+    """Check the bundle in the file `source`, and write its records to the file `target`.
+
+    Everything gets a new id. The history comes along, without the names of who made it: a file could claim
+    anybody's.
+
+    Raises:
+        BundleError: the file, or something in it, breaks a rule.
+    """
+    with open(source, "rb") as file, open(target, "wb") as records:
+        return _Bundle(Reader(file, limits), records).prepare()
+
+
+class _Bundle:
+    """A bundle on its way into records."""
+
+    def __init__(self, reader: Reader, records: IO[bytes]) -> None:
+        self._reader, self._records = reader, records
+        self._ids: dict[str, str] = {}  # of maps and other subjects, the new by the old ones
+        self._assets: dict[str, str] = {}
+        self._published: dict[str, str] = {}  # of maps that members may read
+        self._bytes: dict[str, int] = defaultdict(int)
+
+    def prepare(self) -> Contents:
+        manifest = self._reader.manifest()
+        universe = _shaped(BundledUniverse, manifest.get("universe"), MANIFEST, "universe")
+        for index, one in enumerate(manifest["assets"]):
+            self._asset(one, f"assets[{index}]")
+        for one in manifest["maps"]:
+            self._map(one)
+        events = self._events()
+        sizes = [self._bytes[kind] for kind in ("asset", "map", "event")]
+        active = self._published.get(universe.active_map_id or "")
+        return Contents(universe.name, universe.description, active, events, *sizes)
+
+    def _asset(self, one: dict[str, Any], place: str) -> None:
+        data = self._reader.picture(one["id"])
+        try:
+            picture = inspect(data)
+        except PictureError as error:
+            raise BundleError(f"assets/{one['id']}", str(error)) from None
+        name = _shaped(BundledAsset, one, MANIFEST, place).name
+        self._assets[one["id"]] = new_id = str(uuid7())
+        digest = sha256(data).hexdigest()
+        self._write("asset", id=new_id, name=name, sha256=digest, size=len(data), **picture._asdict())
+        self._records.write(data)
+        self._bytes["asset"] += len(data)
+
+    def _map(self, map_id: str) -> None:
+        name = f"maps/{map_id}.json"
+        value = _parsed(self._reader.map(map_id), name)
+        document = _shaped(BundledMap, value, name)
+        try:
+            check(document.grid_data)
+        except GridError as error:
+            raise BundleError(f"{name}: {error.breaches[0].place}", error.breaches[0].message) from None
+        self._ids[map_id] = new_id = str(uuid7())
+        frame, chunks = split(document.grid_data)
+        width, height = size(document.grid_data)
+        text = self._relinked(orjson.dumps(frame).decode())
+        players: dict[str, Any] = {"players_frame": None, "players_legend": None, "players_layers": None}
+        if document.visibility == "members":
+            self._published[map_id] = new_id
+            shown, legend, layers = players_columns(orjson.loads(text))
+            players = {"players_frame": orjson.dumps(shown).decode(), "players_legend": legend}
+            players["players_layers"] = layers
+        fields = document.model_dump(include={"name", "description", "visibility", "version"})
+        self._write("map", id=new_id, frame=text, width=width, height=height, **fields, **players)
+        self._bytes["map"] += len(text)
+        batch = _Batch(self, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
+        for key, rows in chunks.items():
+            line = orjson.dumps(rows).decode()
+            self._bytes["map"] += len(line)
+            batch.add(len(line), *key, line)
+        batch.write()
+
+    def _events(self) -> int:
+        count = 0
+        columns = ("seqs", "kinds", "subject_ids", "payloads", "befores", "times")
+        batch = _Batch(self, "events", columns)
+        for count, line in enumerate(self._reader.events(), 1):
+            event = _event(line, count)
+            payload, before = self._text(event.payload), self._text(event.before)
+            length = len(payload or "") + len(before or "")
+            self._bytes["event"] += length
+            batch.add(
+                length, count, event.kind, self._subject(event), payload, before, event.created_at.isoformat()
+            )
+        batch.write()
+        return count
+
+    def _subject(self, event: BundledEvent) -> str | None:
+        """The new id of what an event is about; None for the universe."""
+        if event.kind.startswith("universe."):
+            return None
+        known = self._assets.get(event.subject_id) or self._ids.get(event.subject_id)
+        return known or self._ids.setdefault(event.subject_id, str(uuid7()))
+
+    def _text(self, value: Any) -> str | None:
+        return None if value is None else self._relinked(orjson.dumps(value).decode())
+
+    def _relinked(self, text: str) -> str:
+        """JSON text with the new ids of assets in place of the old ones."""
+        return _ASSET_ID.sub(lambda found: f'"asset_id":"{self._assets.get(found[1], found[1])}"', text)
+
+    def _write(self, kind: str, **fields: Any) -> None:
+        self._records.write(orjson.dumps({"kind": kind, **fields}) + b"\n")
+
+
+class _Batch:
+    """Rows of one kind, written as columns when they are enough."""
+
+    def __init__(self, bundle: _Bundle, kind: str, columns: tuple[str, ...], **fields: Any) -> None:
+        self._bundle, self._kind, self._columns, self._fields = bundle, kind, columns, fields
+        self._rows: list[tuple[Any, ...]] = []
+        self._bytes = 0
+
+    def add(self, length: int, *row: Any) -> None:
+        self._rows.append(row)
+        # What stands around the texts counts, too.
+        self._bytes += length + 200
+        if self._bytes > _BATCH_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        if self._rows:
+            columns = dict(zip(self._columns, map(list, zip(*self._rows, strict=True)), strict=True))
+            self._bundle._write(self._kind, **self._fields, **columns)
+        self._rows, self._bytes = [], 0
+
+
+def _event(line: bytes, seq: int) -> BundledEvent:
+    """An event of the log, every part of it checked.
+
+    Raises:
+        BundleError: it breaks a rule; names the line.
+    """
+    place = f"{EVENTS}: line {seq}"
+    # The gate of all JSON, but for the layers' keys, which are looked at with the rest of what was kept.
+    value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_DEPTH + _EVENT_LEVELS)
+    event: BundledEvent = _shaped(BundledEvent, value, place)
+    if event.seq != seq:
+        raise BundleError(f"{place}: seq", f"The events must be counted without gaps: {seq} comes here.")
+    if shape := PAYLOADS.get(event.kind):
+        _shaped(shape, event.payload, place, "payload")
+    for key in ("of", "seq"):
+        if type(event.payload.get(key)) is int and event.payload[key] >= seq:
+            raise BundleError(f"{place}: payload.{key}", "It names an event that comes later.")
+    if event.before is None and event.kind not in CHANGES:
+        return event
+    before = orjson.loads(line).get("before")
+    try:
+        check_before(before)
+    except StoredError as error:
+        raise BundleError(f"{place}: {error.place}", error.message) from None
+    if event.kind in CHANGES and "change" not in before:
+        raise BundleError(f"{place}: before", "It must have the change.")
+    return event.model_copy(update={"before": before})
+
+
+def _shaped(shape: type[Fields], value: Any, file: str, at: str = "") -> Any:
+    """A value, which stands in a file at a place, as one of the API's shapes, as if a client had sent it."""
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(filter(None, [at, *(str(part)[:64] for part in fault["loc"])]))
+        raise BundleError(f"{file}: {where}" if where else file, str(fault["msg"])) from None
+
+
+def _parsed(text: bytes, place: str, max_depth: int = MAX_DEPTH) -> Any:
+    try:
+        return parse(text, max_depth)
+    except JsonRefused as refused:
+        raise BundleError(f"{place}: {refused.place}" if refused.place else place, refused.message) from None

@@ -1,0 +1,139 @@
+"""Endpoints of universes as files."""
+
+import asyncio
+import hashlib
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO, Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, File, Request, Response, UploadFile
+from starlette.responses import StreamingResponse
+
+from game.accounts.current import CurrentUser
+from game.accounts.models import User
+from game.core.compute import Computing, Turns, until_gone
+from game.core.database import Session
+from game.core.errors import NotFound, Unauthorized, documented
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.settings import Settings
+from game.core.strict_json import StrictRoute
+from game.core.versions import created
+from game.exchange import universe_queries
+from game.exchange.bundle import BundleError, Limits
+from game.exchange.contents import Contents, prepare
+from game.exchange.router import InvalidFile, attachment, refused
+from game.universes import access
+from game.universes import queries as universes
+from game.universes.access import Access
+from game.universes.models import UniverseRead
+
+router = APIRouter(
+    prefix="/universes", tags=["Files"], route_class=StrictRoute, responses=documented(Unauthorized)
+)
+
+_CHUNK_BYTES = 256 * 1024
+_turns = Turns(2, 1)
+"""Exports and imports that read or write at once: each has a database connection for seconds."""
+
+
+def _time_limit(request: Request) -> asyncio.Timeout:
+    """The time that the database's part may take, which is more than what other requests get."""
+    seconds: float = request.app.state.settings.bundle_timeout
+    request.scope["go_on"](seconds)
+    return asyncio.timeout(seconds)
+
+
+@router.get(
+    "/{id}/export",
+    response_class=Response,
+    responses={**documented(NotFound), 200: {"description": "The file.", "content": {"application/zip": {}}}},
+)
+async def export_universe(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
+    """Export a universe as one file: its maps, pictures and history."""
+    home = await access.get(session, user, id, "exportUniverse")
+    await session.close()
+    # Written to disk first: a client that reads slowly must not keep a connection and a snapshot of the database.
+    file = TemporaryFile(prefix="worldkeep-")  # noqa: SIM115 - closed when it was sent
+    try:
+        await until_gone(request.receive, _export(request, home, file))
+    except BaseException:
+        file.close()
+        raise
+    length = file.seek(0, 2)
+    headers = {**attachment(home.universe.name, "worldkeep.zip"), "Content-Length": str(length)}
+    return StreamingResponse(_sent(file), media_type="application/zip", headers=headers)
+
+
+async def _export(request: Request, home: Access, file: IO[bytes]) -> None:
+    async with _turns.turn(home.user.id), _time_limit(request):
+        await universe_queries.export(request.app.state.database, home, file)
+
+
+async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        file.seek(0)
+        while part := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+            yield part
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    response_model=UniverseRead,
+    responses=documented(InvalidFile, IdempotencyKeyReused),
+)
+async def import_universe(
+    request: Request,
+    file: Annotated[UploadFile, File(description="What `exportUniverse` gave.")],
+    user: CurrentUser,
+    session: Session,
+    computing: Computing,
+    once: Once,
+) -> Response:
+    """Import a universe from a file, with new ids; you are its owner."""
+    settings: Settings = request.app.state.settings
+    await session.close()
+    with TemporaryDirectory(prefix="worldkeep-") as folder:
+        source, target = Path(folder, "bundle"), Path(folder, "records")
+        digest = await asyncio.to_thread(_save, file.file, source)
+        limits = Limits(
+            settings.max_bundle_maps,
+            settings.max_bundle_assets,
+            settings.max_bundle_events,
+            settings.max_bundle_unpacked,
+        )
+        try:
+            contents = await computing.run(
+                user.id, prepare, str(source), str(target), limits, seconds=settings.bundle_timeout
+            )
+        except BundleError as error:
+            raise refused(error) from None
+
+        async def store() -> Response:
+            home = await _store(session, user, contents, target)
+            return created(f"/universes/{home.universe.id}", universes.read(home))
+
+        async with _turns.turn(user.id), _time_limit(request):
+            return await until_gone(request.receive, once(user.id, store, digest))
+
+
+def _save(source: IO[bytes], target: Path) -> bytes:
+    """Copy a file, and return its digest."""
+    with target.open("wb") as file:
+        source.seek(0)
+        shutil.copyfileobj(source, file, _CHUNK_BYTES)
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+async def _store(session: Session, user: User, contents: Contents, target: Path) -> Access:
+    home = await universes.add(session, user, {"name": contents.name, "description": contents.description})
+    with target.open("rb") as records:
+        await universe_queries.store(session, home.universe, records)
+    home.universe.event_seq = contents.events
+    home.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None
+    await universes.record_import(session, home)
+    return home

@@ -1,0 +1,137 @@
+"""A universe out of the database and into it: read from one snapshot, stored in one transaction."""
+
+import asyncio
+from datetime import datetime
+from typing import IO, Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Integer, Text, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.dialects.postgresql import UUID as Uuid
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.assets.models import Asset
+from game.core.database import Database
+from game.core.models import rfc3339
+from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, Writer
+from game.maps import queries as maps
+from game.maps.models import Map
+from game.universes.access import Access
+from game.universes.models import Universe
+
+_EVENTS_AT_ONCE = 500
+_BYTES_AT_ONCE = 4 * 2**20
+
+# As text: what a universe brought from elsewhere may be anything.
+_LINES = text(f"""
+    SELECT seq, line FROM (
+        SELECT seq, line, sum(octet_length(line)) OVER (ORDER BY seq) - octet_length(line) AS ahead
+        FROM (
+            SELECT seq, concat('{{"seq":', seq, ',"kind":', to_json(kind), ',"subject_id":"', subject_id,
+                '","payload":', payload, ',"before":', coalesce(before::text, 'null'),
+                ',"created_at":"', {rfc3339("created_at")}, '"}}') AS line
+            FROM event WHERE universe_id = :universe_id AND seq > :seq ORDER BY seq LIMIT {_EVENTS_AT_ONCE}
+        ) lines
+    ) measured
+    WHERE ahead < {_BYTES_AT_ONCE} ORDER BY seq
+""")
+
+
+async def export(database: Database, home: Access, file: IO[bytes]) -> None:
+    """Write a universe, as it is at one moment, to a file as a bundle."""
+    universe, writer = home.universe, Writer(file)
+    async with database.session() as session:
+        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))
+        map_ids = (await session.execute(statement)).scalars().all()
+        listed = (
+            await session.execute(
+                select(col(Asset.id), col(Asset.name), col(Asset.media_type))
+                .where(col(Asset.universe_id) == universe.id)
+                .order_by(col(Asset.id))
+            )
+        ).all()
+        manifest = {
+            "format": FORMAT,
+            "version": VERSION,
+            "universe": {
+                "name": universe.name,
+                "description": universe.description,
+                "active_map_id": universe.active_map_id and str(universe.active_map_id),
+            },
+            "maps": [str(one) for one in map_ids],
+            "assets": [{"id": str(one.id), "name": one.name, "media_type": one.media_type} for one in listed],
+        }
+        writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        for map_id in map_ids:
+            found = await maps.get(session, home.user, map_id, "exportMap")
+            document, _ = await maps.document(session, found)
+            await asyncio.to_thread(writer.add, f"maps/{map_id}.json", document)
+        for one in listed:
+            bytes_of = select(col(Asset.data)).where(
+                col(Asset.universe_id) == universe.id, col(Asset.id) == one.id
+            )
+            data = (await session.execute(bytes_of)).scalar_one()
+            await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
+        with writer.open(EVENTS) as entry:
+            seq = 0
+            while lines := (await session.execute(_LINES, {"universe_id": universe.id, "seq": seq})).all():
+                part = b"".join(line.line.encode() + b"\n" for line in lines)
+                await asyncio.to_thread(entry.write, part)
+                seq = lines[-1].seq
+    await asyncio.to_thread(writer.close)
+
+
+_ASSET = text("""
+    INSERT INTO asset (id, universe_id, name, media_type, width, height, data)
+    VALUES (:id, :universe_id, :name, :media_type, :width, :height, :data)
+""")
+_MAP = text("""
+    INSERT INTO map (
+        id, universe_id, name, description, version, grid_data, width, height, visibility,
+        players_frame, players_legend, players_layers
+    ) VALUES (
+        :id, :universe_id, :name, :description, :version, cast(:frame AS jsonb), :width, :height, :visibility,
+        cast(:players_frame AS jsonb), :players_legend, :players_layers
+    )
+""").bindparams(bindparam("players_legend", type_=ARRAY(Text)), bindparam("players_layers", type_=ARRAY(Integer)))
+_INTEGERS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]
+_CHUNKS = text("""
+    INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
+    SELECT :universe_id, :map_id, layer, x, y, rows::jsonb
+    FROM unnest(:layers, :xs, :ys, :rows) AS chunk (layer, x, y, rows)
+""").bindparams(*_INTEGERS, bindparam("rows", type_=ARRAY(Text)))
+_EVENTS = text("""
+    INSERT INTO event (universe_id, seq, kind, subject_id, payload, before, created_at)
+    SELECT :universe_id, seq, kind, coalesce(subject_id, :universe_id), payload::jsonb, before::jsonb, created_at
+    FROM unnest(:seqs, :kinds, :subject_ids, :payloads, :befores, :times)
+        AS event (seq, kind, subject_id, payload, before, created_at)
+""").bindparams(
+    bindparam("universe_id", type_=Uuid()),
+    bindparam("seqs", type_=ARRAY(Integer)),
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("kinds", "payloads", "befores")),
+    bindparam("subject_ids", type_=ARRAY(Uuid())),
+    bindparam("times", type_=ARRAY(TIMESTAMP(timezone=True))),
+)
+
+
+async def store(session: AsyncSession, universe: Universe, records: IO[bytes]) -> None:
+    """Store the records of a prepared bundle (`exchange.contents`) in a new universe."""
+    while line := await asyncio.to_thread(records.readline):
+        record = await asyncio.to_thread(orjson.loads, line)
+        values: dict[str, Any] = {"universe_id": universe.id, **record}
+        match values.pop("kind"):
+            case "asset":
+                values["data"] = await asyncio.to_thread(records.read, values.pop("size"))
+                del values["sha256"]
+                await session.execute(_ASSET, {**values, "id": UUID(values["id"])})
+            case "map":
+                await session.execute(_MAP, {**values, "id": UUID(values["id"])})
+            case "chunks":
+                await session.execute(_CHUNKS, {**values, "map_id": UUID(values["map_id"])})
+            case "events":
+                values["subject_ids"] = [one and UUID(one) for one in values["subject_ids"]]
+                values["times"] = [datetime.fromisoformat(one) for one in values["times"]]
+                await session.execute(_EVENTS, values)

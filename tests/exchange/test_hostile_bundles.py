@@ -1,0 +1,132 @@
+"""Bundles made to hurt, sent to a real server: refused at once, ended in time, and nobody else notices."""
+
+import asyncio
+import io
+import time
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx2
+import orjson
+import psutil
+import pytest
+
+from tests.conftest import Person, Server, serving, sign_up_and_log_in
+
+EVENT = {
+    "kind": "universe.updated",
+    "subject_id": "u",
+    "payload": {"name": "A", "version": 2},
+    "before": {"name": "B"},
+}
+TIME = "2026-01-01T00:00:00Z"
+
+
+def bundle(events: list[bytes], **manifest: Any) -> bytes:
+    """A bundle without maps, unless told."""
+    out = io.BytesIO()
+    whole = {"format": "worldkeep-universe", "version": 1, "universe": {"name": "Here"}, **manifest}
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("worldkeep.json", orjson.dumps(whole))
+        file.writestr("events.jsonl", b"\n".join(events))
+        file.writestr("maps/one.json", b'{"name": "A"}')
+    return out.getvalue()
+
+
+def long_bundle(events: int = 150_000) -> bytes:
+    """A good bundle that takes a while."""
+    return bundle([orjson.dumps({**EVENT, "seq": seq, "created_at": TIME}) for seq in range(1, events + 1)])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, new_database: Any) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("server")
+    (folder / "tmp").mkdir()
+    environment = {"WORLDKEEP_BUNDLE_TIMEOUT": "3", "DATABASE_URL": new_database(), "TMPDIR": str(folder / "tmp")}
+    with serving(folder, **environment) as server:
+        yield server
+
+
+@pytest.fixture
+async def person(server: Server) -> AsyncIterator[Person]:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+        yield await sign_up_and_log_in(client)
+
+
+async def bring_in(person: Person, data: bytes) -> httpx2.Response:
+    return await person.client.post("/universes/import", files={"file": ("universe.zip", data)})
+
+
+def computing(server: Server) -> list[psutil.Process]:
+    """The server's processes that computed for more than a moment in the last half second."""
+    children = psutil.Process(server.process.pid).children(recursive=True)
+    before = {}
+    for child in children:
+        if child.is_running() and "compute_process" in " ".join(child.cmdline()):
+            before[child] = child.cpu_times().user
+    time.sleep(0.5)
+    return [child for child, was in before.items() if child.is_running() and child.cpu_times().user - was > 0.1]
+
+
+async def until_idle(server: Server) -> None:
+    end = time.monotonic() + 20
+    while await asyncio.to_thread(computing, server):
+        assert time.monotonic() < end, "it goes on"
+
+
+async def nothing_is_left(server: Server, person: Person) -> None:
+    await until_idle(server)
+    assert (await person.client.get("/universes")).json()["items"] == []
+    assert list((server.log.parent / "tmp").glob("worldkeep-*")) == []
+
+
+async def test_one_map_named_very_often(server: Server, person: Person) -> None:
+    data = bundle([], maps=["one"] * 200_000)
+    assert len(data) < 4000
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+        other = await sign_up_and_log_in(client)
+        attack = asyncio.gather(*(bring_in(person, data) for _ in range(10)))
+        written = []
+        while not attack.done():
+            written.append((await other.client.post("/universes", json={"name": "Mine"})).status_code)
+        answers = await attack
+    assert {answer.status_code for answer in answers} == {422}
+    assert answers[0].json()["errors"][0]["field"] == "worldkeep.json: maps"
+    assert set(written) == {201}
+    await nothing_is_left(server, person)
+
+
+async def test_one_map_named_twice(server: Server, person: Person) -> None:
+    answer = await bring_in(person, bundle([], maps=["one", "one"]))
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "worldkeep.json: maps[1]")
+
+
+async def test_a_client_that_hangs_up_ends_it(server: Server, person: Person) -> None:
+    task = asyncio.create_task(bring_in(person, long_bundle(100_000)))
+    end = time.monotonic() + 30
+    while not await asyncio.to_thread(computing, server):
+        assert time.monotonic() < end
+        assert not task.done(), task.result().text
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await nothing_is_left(server, person)
+
+
+async def test_there_is_a_time_limit(server: Server, person: Person) -> None:
+    answer = await bring_in(person, long_bundle())
+    assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+    assert answer.headers["retry-after"]
+    await nothing_is_left(server, person)
+
+
+async def test_others_are_not_held_up(server: Server, person: Person) -> None:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+        other = await sign_up_and_log_in(client)
+        attack = asyncio.gather(*(bring_in(person, long_bundle(30_000)) for _ in range(5)))
+        statuses = []
+        while not attack.done():
+            statuses.append((await other.client.post("/universes", json={"name": "Mine"})).status_code)
+            statuses.append((await other.client.get("/health")).status_code)
+        assert {answer.status_code for answer in await attack} <= {201, 429, 503}
+    assert set(statuses) == {200, 201}
