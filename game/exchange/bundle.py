@@ -23,12 +23,11 @@ VERSION: Final = 1
 MANIFEST: Final = "worldkeep.json"
 EVENTS: Final = "events.jsonl"
 
-_MAX_MANIFEST: Final = 4 * 2**20
 _MAX_MAP: Final = 64 * 2**20
 _MAX_PICTURE: Final = 64 * 2**20
 _MAX_LINE: Final = 64 * 2**20
-_MAX_DIRECTORY: Final = 8 * 2**20
-"""Bytes of a ZIP's list of entries: about 50,000 of them."""
+_LISTED_BYTES: Final = 1024
+"""Bytes that one map or asset may take in the manifest, and in the ZIP's own directory."""
 _END: Final = struct.Struct("<4s4H2LH")
 """The end of a ZIP file (APPNOTE 4.3.16): signature, disks, entries, size and place of the directory, comment."""
 
@@ -49,6 +48,11 @@ class Limits:
     assets: int
     events: int
     unpacked: int
+
+    @property
+    def listed(self) -> int:
+        """Bytes of a list of all maps and assets."""
+        return (self.maps + self.assets + 100) * _LISTED_BYTES
 
 
 class Writer:
@@ -79,7 +83,7 @@ class Reader:
 
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
         self._limits, self._left = limits, limits.unpacked
-        if _directory_size(file) > _MAX_DIRECTORY:
+        if _directory_size(file) > limits.listed:
             raise BundleError("file", "It has too many entries.")
         try:
             self._zip = zipfile.ZipFile(file)
@@ -97,7 +101,7 @@ class Reader:
         """The manifest: JSON of the right kind that lists no more than is allowed, each thing once, and all of it
         in the file."""
         try:
-            manifest = orjson.loads(self.read(MANIFEST, _MAX_MANIFEST))
+            manifest = orjson.loads(self.read(MANIFEST, self._limits.listed))
         except orjson.JSONDecodeError:
             raise BundleError(MANIFEST, "This is not JSON.") from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -177,6 +181,16 @@ class Reader:
             zlib.error,
         ):
             raise BundleError(EVENTS, "This entry is broken.") from None
+
+
+def check_lists(path: str, limits: Limits) -> None:
+    """Refuse a bundle that lists too much, or something twice; takes milliseconds.
+
+    Raises:
+        BundleError: it does, or it is no bundle.
+    """
+    with open(path, "rb") as file:
+        Reader(file, limits).manifest()
 
 
 def _listed(manifest: dict[str, Any], name: str, most: int) -> list[Any]:

@@ -22,7 +22,7 @@ from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
 from game.core.versions import created
 from game.exchange import universe_queries
-from game.exchange.bundle import BundleError, Limits
+from game.exchange.bundle import BundleError, Limits, check_lists
 from game.exchange.contents import Contents, prepare
 from game.exchange.router import InvalidFile, attachment, refused
 from game.universes import access
@@ -106,6 +106,8 @@ async def import_universe(
             settings.max_bundle_unpacked,
         )
         try:
+            # What is plainly wrong waits for no turn.
+            await asyncio.to_thread(check_lists, str(source), limits)
             contents = await computing.run(
                 user.id, prepare, str(source), str(target), limits, seconds=settings.bundle_timeout
             )

@@ -150,20 +150,32 @@ def _check_cells(part: Mapping[str, Any], place: str) -> None:
     _number(part["cells"], f"{place}.cells", 0, MAX_LAYER_KEY)
     used: set[str] = set()
     for index, run in enumerate(_list(part.get("runs"), f"{place}.runs", MAX_RUNS)):
-        here = f"{place}.runs[{index}]"
-        if not isinstance(run, list) or len(run) != 5:
-            raise StoredError(here, "must be a list of x, y, count, before and after")
-        x, _, count = _numbers(run[:3], here, (0, 0, 1), (_SIDE - 1, _SIDE - 1, _SIDE))
-        if x + count > _SIDE:
-            raise StoredError(here, "reaches beyond the largest map")
-        for text in run[3:]:
-            if not isinstance(text, str) or len(text) not in (1, count):
-                raise StoredError(here, f"must hold one symbol, or {count}")
-            used.update(text)
+        if not _is_run(run):
+            here = f"{place}.runs[{index}]"
+            raise StoredError(here, f"must be [x, y, count, before, after], of cells up to {_SIDE - 1}")
+        used.update(run[3], run[4])
     used.discard(EMPTY)
     for start in range(0, len(symbols := sorted(used)), DEFAULT_LIMITS.max_legend):
         some = symbols[start : start + DEFAULT_LIMITS.max_legend]
         _check_document({"legend": [{"symbol": symbol} for symbol in some]}, f"{place}.runs")
+
+
+def _is_run(run: Any) -> bool:
+    """Whether this is a run of cells; there may be millions of them."""
+    if type(run) is not list or len(run) != 5:
+        return False
+    x, y, count, before, after = run
+    return (
+        type(x) is int
+        and type(y) is int
+        and type(count) is int
+        and 0 <= x < x + count <= _SIDE
+        and 0 <= y < _SIDE
+        and type(before) is str
+        and type(after) is str
+        and len(before) in (1, count)
+        and len(after) in (1, count)
+    )
 
 
 def _check_item(part: Mapping[str, Any], place: str) -> None:
