@@ -11,7 +11,9 @@ import httpx2
 import pytest
 from PIL import Image
 
-from tests.conftest import Person
+from game.core.settings import Settings
+from game.main import create_app, lifespan
+from tests.conftest import Person, somebody
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (8, 6)) -> bytes:
@@ -76,7 +78,15 @@ class TestCreate:
         noise.save(buffer, "PNG")
         assert len(buffer.getvalue()) > 4 * 2**20
         assert (await upload(owner, universe, buffer.getvalue())).status_code == 201
-        assert (await upload(owner, universe, b"\0" * (17 * 2**20))).status_code == 413
+
+    async def test_up_to_a_limit_that_the_answer_names(self, settings: Settings) -> None:
+        app = create_app(settings.model_copy(update={"max_import_size": 5 * 2**20}))
+        async with lifespan(app):
+            person = await somebody(app)
+            answer = await upload(person, await person.universe(), b"\0" * (6 * 2**20))
+            await person.client.aclose()
+        assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
+        assert "5242880 bytes (5 MiB)" in answer.json()["detail"]
 
     async def test_sent_again_with_its_key_there_is_one(self, owner: Person) -> None:
         universe, key = await owner.universe(), {"Idempotency-Key": str(uuid4())}
