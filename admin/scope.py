@@ -24,6 +24,7 @@ from game.assets.models import Asset
 from game.core.errors import NotFound
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
+from game.members.models import Invitation
 from game.permissions import GAME_MASTERS
 from game.universes.access import SUPERUSERS_FIRST
 from game.universes.models import Member, Universe
@@ -70,6 +71,7 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     AuthSession: lambda model, user_id: false(),
     Universe: lambda model, user_id: _runs(model.id, user_id),
     Member: _in_own_universe,
+    Invitation: _in_own_universe,
     Map: _in_own_universe,
     MapChunk: _in_own_universe,
     Asset: _in_own_universe,
@@ -147,7 +149,7 @@ def _is_own(session: Session, row: Any, user: User) -> bool:
             # Its first member comes in a flush of its own.
             created.add(row.id)
         homes = {row.id}
-    elif isinstance(row, Member | Map | MapChunk | Asset):
+    elif isinstance(row, Member | Invitation | Map | MapChunk | Asset):
         homes = _old_and_new(row, "universe_id")
     else:
         return False

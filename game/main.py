@@ -39,6 +39,7 @@ from game.events.cursors import Cursors
 from game.exchange.router import map_files
 from game.exchange.router_universes import router as universe_files
 from game.maps.router import router as maps
+from game.members.router import invitations, members
 from game.play.router import router as play
 from game.universes.router import router as universes
 
@@ -186,6 +187,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(accounts)
     app.include_router(universe_files, max_body_size=settings.max_import_size)
     app.include_router(universes)
+    app.include_router(members)
+    app.include_router(invitations)
     app.include_router(map_files, max_body_size=settings.max_import_size)
     app.include_router(maps)
     app.include_router(editing)

@@ -67,6 +67,17 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "exportUniverse": _OWNER,
     "transferUniverse": _OWNER,
     "listEvents": _MEMBERS,
+    # Members and invitations
+    "listMembers": _MEMBERS,
+    "updateMember": GAME_MASTERS,
+    "removeMember": _MEMBERS,
+    "removeOtherMember": GAME_MASTERS,
+    "appointGameMaster": _OWNER,
+    "createInvitation": GAME_MASTERS,
+    "listInvitations": GAME_MASTERS,
+    "deleteInvitation": GAME_MASTERS,
+    "readInvitation": _ANYONE,
+    "acceptInvitation": _SIGNED_IN,
     # Maps
     "listMaps": _SIGNED_IN,
     "createMap": GAME_MASTERS,
@@ -96,6 +107,10 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readAsset": _MEMBERS,
     "deleteAsset": GAME_MASTERS,
 }
+
+
+PARTS = frozenset({"removeOtherMember", "appointGameMaster"})
+"""Rows that are no operations of their own, but a part of what one of them may do."""
 
 
 def may(operation: str, role: Role) -> bool:

@@ -17,8 +17,9 @@ from game.core.database import Database
 from game.core.settings import Settings
 from game.grid.document import check
 from game.maps import queries as maps
+from game.permissions import Role
 from game.universes import queries as universes
-from game.universes.models import Universe
+from game.universes.models import Member, Universe
 
 _FOLDER = Path(__file__).parent
 _ACCOUNTS = {
@@ -54,12 +55,12 @@ async def load_demo(settings: Settings) -> list[DemoLogin]:
     try:
         async with AsyncSession(database.engine, expire_on_commit=False) as session, session.begin():
             manager = UserManager(session, settings.secret())
+            users = {}
             for role, email in _ACCOUNTS.items():
                 password = known.get(email) or secrets.token_urlsafe(9)
-                login, user = await _demo_account(manager, role, email, password)
+                login, users[role] = await _demo_account(manager, role, email, password)
                 logins.append(login)
-                if role == "game master":
-                    await _load_universe(session, user)
+            await _load_universe(session, users["game master"], [users["player one"], users["player two"]])
             # Before the accounts are committed: nobody could log in to one whose password was lost.
             _write_passwords(file, logins)
     finally:
@@ -114,11 +115,14 @@ def content() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return universe, [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
-async def _load_universe(session: AsyncSession, owner: User) -> None:
+async def _load_universe(session: AsyncSession, owner: User, players: list[User]) -> None:
     if (await session.execute(select(col(Universe.id)).limit(1))).first() is not None:
         return
     fields, documents = content()
     home = await universes.create(session, owner, fields)
+    session.add_all(
+        Member(universe_id=home.universe.id, user_id=player.id, role=Role.player) for player in players
+    )
     for one in documents:
         check(one["grid_data"])
         await maps.create(session, home, one)

@@ -41,7 +41,7 @@ class SpentRefreshToken(Unauthorized):
 
 
 class OwnsUniverses(Conflict):
-    """This account owns universes. Delete them first, or deactivate the account."""
+    """This account owns universes. Hand them over or delete them first, or deactivate the account."""
 
     code = "USER_OWNS_UNIVERSES"
 

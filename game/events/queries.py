@@ -36,7 +36,9 @@ _RECORD = text("""
 class Subject(Protocol):
     """What an event is about: a universe, or something in one."""
 
-    id: UUID
+    @property
+    def id(self) -> UUID:
+        """The subject's id."""
 
     @property
     def universe_id(self) -> UUID:

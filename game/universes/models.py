@@ -96,6 +96,11 @@ class Member(SQLModel, table=True):
     role: str = Field(max_length=20)
     created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
+    @property
+    def id(self) -> UUID:
+        """Whom an event of a member is about."""
+        return self.user_id
+
 
 class UniverseRead(Shape):
     """A game world."""

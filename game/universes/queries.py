@@ -126,6 +126,9 @@ async def _is_published(session: AsyncSession, universe_id: UUID, map_id: UUID) 
     return (await session.execute(_PUBLISHED, {"universe_id": universe_id, "id": map_id})).first() is not None
 
 
+_WITHDRAW = text("DELETE FROM invitation WHERE universe_id = :universe_id AND role = 'game_master'")
+
+
 async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Access:
     """Make another member the owner of a locked universe; the owner becomes a game master. Returns the new access.
 
@@ -143,6 +146,8 @@ async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Acc
     # One after the other: at no moment are there two owners.
     await session.flush()
     member.role = Role.owner
+    # Whom the old owner invited to be a game master, the new one may not want.
+    await session.execute(_WITHDRAW, {"universe_id": universe.id})
     universe.owner_id = user_id
     universe.access_version += 1
     universe.touch()

@@ -24,7 +24,7 @@ class TestContent:
     @pytest.mark.parametrize("one", MAPS, ids=lambda one: str(one["name"]))
     def test_keeps_the_rules(self, one: dict[str, Any]) -> None:
         check(one["grid_data"])
-        assert one.keys() == {"name", "description", "grid_data"}
+        assert one.keys() - {"visibility"} == {"name", "description", "grid_data"}
         assert one["description"]
 
     @pytest.mark.parametrize("one", MAPS, ids=lambda one: str(one["name"]))
@@ -97,7 +97,14 @@ class TestLoadDemo:
         logins = asyncio.run(load_demo(settings_of))
         found = asyncio.run(self.look_around(settings_of, logins))
         names = {one["name"] for one in MAPS}
-        assert found == {"superuser": set(), "game master": names, "player one": set(), "player two": set()}
+        published = {one["name"] for one in MAPS if one.get("visibility") == "members"}
+        assert 0 < len(published) < len(names)
+        assert found == {
+            "superuser": set(),
+            "game master": names,
+            "player one": published,
+            "player two": published,
+        }
 
     @staticmethod
     async def look_around(settings: Settings, logins: list[DemoLogin]) -> dict[str, set[str]]:
@@ -114,6 +121,10 @@ class TestLoadDemo:
                 items = (await client.get("/maps", headers=headers)).json()["items"]
                 for item in items:
                     answer: httpx2.Response = await client.get(f"/maps/{item['id']}", headers=headers)
-                    assert answer.json()["grid_data"] == grids[item["name"]]
+                    if role == "game master":
+                        assert answer.json()["grid_data"] == grids[item["name"]]
+                    else:
+                        assert answer.json().keys() & {"version", "updated_at"} == set()
+                        assert answer.json()["grid_data"]["layers"] == grids[item["name"]]["layers"]
                 found[role] = {item["name"] for item in items}
         return found

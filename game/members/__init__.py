@@ -1,0 +1,1 @@
+"""Members: who is in a universe, their roles, and the invitations by which they come."""

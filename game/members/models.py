@@ -1,0 +1,118 @@
+"""What the endpoints of members and invitations take and give, and the table of invitations."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field as Constraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint, Uuid
+from sqlmodel import Field, SQLModel
+
+from game.core.ids import uuid7
+from game.core.models import Shape, Timestamp, example, instant, now, unset
+from game.permissions import Role
+from game.universes.models import MemberRole
+
+MAX_DAYS = 90
+_DAY = 86_400
+
+GivenRole = Literal[Role.game_master, Role.player, Role.spectator]
+"""A role that can be given: there is one owner, and a universe is handed over."""
+
+
+class Invitation(SQLModel, table=True):
+    """A link by which people become members, until it expires, is used up or withdrawn (deleted)."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "id"),
+        # Looks up the universe of a code.
+        UniqueConstraint("code"),
+        ForeignKeyConstraint(["universe_id"], ["universe.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(["created_by"], ["account.id"], ondelete="CASCADE"),
+        CheckConstraint("role IN ('game_master', 'player', 'spectator')", name="role"),
+        CheckConstraint("uses >= 0 AND (max_uses IS NULL OR uses <= max_uses)", name="uses"),
+    )
+
+    universe_id: UUID
+    id: UUID = Field(default_factory=uuid7)
+    code: str = Field(max_length=40)
+    role: str = Field(max_length=20)
+    max_uses: int | None = None
+    uses: int = 0
+    expires_at: datetime = instant()
+    created_by: UUID = Field(sa_type=Uuid)
+    created_at: datetime = instant(default_factory=now)
+
+
+class MemberRead(Shape):
+    """Somebody in a universe."""
+
+    user_id: UUID
+    display_name: str
+    role: MemberRole
+    created_at: Timestamp = Field(description="When they became a member.")
+
+
+class MemberPage(Shape):
+    """A page of the members of a universe, in the order in which they came."""
+
+    items: list[MemberRead]
+    next_cursor: str | None
+
+
+class MemberPatch(Shape):
+    """Gives a member another role."""
+
+    model_config = example({"role": "player"})
+
+    role: GivenRole = unset()
+
+
+class InvitationWrite(Shape):
+    """Creates an invitation."""
+
+    model_config = example({"role": "player", "max_uses": 4, "expires_in": 604800})
+
+    role: GivenRole
+    max_uses: Annotated[int, Constraint(ge=1, le=10_000)] | None = Field(
+        default=None, description="How many people may use it; null for any number."
+    )
+    expires_in: Annotated[int, Constraint(ge=60, le=MAX_DAYS * _DAY)] = Field(
+        default=7 * _DAY, description="In seconds."
+    )
+
+
+class InvitationRead(Shape):
+    """An invitation, for those who may invite."""
+
+    id: UUID
+    code: str
+    url: str = Field(description="The page that invites: send this.")
+    role: GivenRole
+    max_uses: int | None
+    uses: int
+    expires_at: Timestamp
+    created_at: Timestamp
+
+
+class InvitationList(Shape):
+    """The invitations of a universe that are good, newest first."""
+
+    items: list[InvitationRead]
+
+
+class InvitationPreview(Shape):
+    """What a code invites to."""
+
+    universe_name: str
+    role: GivenRole
+    invited_by: str = Field(description="The display name of who made the invitation.")
+    expires_at: Timestamp
+
+
+class Accepted(Shape):
+    """Where the caller is a member now."""
+
+    universe_id: UUID
+    role: MemberRole

@@ -1,0 +1,242 @@
+"""The SQL of members and invitations."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, literal, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.accounts.models import User
+from game.core.errors import Conflict, NotFound
+from game.core.models import now
+from game.core.pages import decode_cursor, encode_cursor
+from game.events import queries as events
+from game.members.models import Invitation, InvitationPreview, InvitationWrite, MemberRead
+from game.permissions import Role
+from game.universes.access import Access
+from game.universes.models import Member, MemberRole, Universe
+
+_CODE_BYTES = 18
+_MAX_INVITATIONS = 100
+"""Of one universe at a time."""
+_ORDER = "created_at"
+
+
+class OwnerStays(Conflict):
+    """The owner cannot leave or take another role. Hand the universe over to somebody first."""
+
+    code = "OWNER_STAYS"
+
+
+class TooManyInvitations(Conflict):
+    """There are too many invitations of this universe that are still good. Withdraw some first."""
+
+    code = "TOO_MANY_INVITATIONS"
+
+
+def _members(universe_id: UUID) -> Select[tuple[Member, str]]:
+    return (
+        select(Member, col(User.display_name))
+        .join(User, col(User.id) == col(Member.user_id))
+        .where(col(Member.universe_id) == universe_id)
+    )
+
+
+def _read(member: Member, display_name: str) -> MemberRead:
+    return MemberRead(
+        user_id=member.user_id,
+        display_name=display_name,
+        role=MemberRole(member.role),
+        created_at=member.created_at,
+    )
+
+
+async def page(session: AsyncSession, universe_id: UUID, limit: int, cursor: str | None) -> Mapping[str, Any]:
+    """A page of the members of a universe, in the order in which they came.
+
+    Raises:
+        Unprocessable: the cursor is none of this list.
+    """
+    statement = _members(universe_id)
+    order = col(Member.created_at), col(Member.user_id)
+    if cursor is not None:
+        created_at, user_id = decode_cursor(cursor, _ORDER, datetime)
+        statement = statement.where(tuple_(*order) > tuple_(literal(created_at), literal(user_id)))
+    rows = (await session.execute(statement.order_by(*order).limit(limit + 1))).all()
+    items = [_read(*row) for row in rows[:limit]]
+    more = len(rows) > limit
+    next_cursor = encode_cursor(_ORDER, items[-1].created_at, items[-1].user_id) if more else None
+    return {"items": items, "next_cursor": next_cursor}
+
+
+async def get(session: AsyncSession, access: Access, user_id: UUID) -> tuple[Member, MemberRead]:
+    """A member of a universe, as it is stored and as it is read.
+
+    Raises:
+        NotFound: this user is none.
+    """
+    statement = _members(access.universe.id).where(col(Member.user_id) == user_id)
+    row = (await session.execute(statement.execution_options(populate_existing=True))).one_or_none()
+    if row is None:
+        raise NotFound
+    return row[0], _read(*row)
+
+
+async def change_role(session: AsyncSession, access: Access, user_id: UUID, role: Role) -> MemberRead:
+    """Give a member of a locked universe another role.
+
+    Raises:
+        NotFound: this user is no member.
+        OwnerStays: they are the owner.
+        Forbidden: a game master is made or unmade, and that is for the owner.
+    """
+    member, read = await get(session, access, user_id)
+    if member.role == role:
+        return read
+    if Role.game_master in (member.role, role):
+        access.require("appointGameMaster")
+    if member.role == Role.owner:
+        access.require("appointGameMaster")
+        raise OwnerStays
+    before = {"role": member.role}
+    member.role = role
+    access.universe.access_version += 1
+    payload = {"user_id": user_id, "role": role}
+    await events.record(session, "member.updated", access.user.id, member, payload, before, shared=payload)
+    return read.model_copy(update={"role": MemberRole(role)})
+
+
+async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
+    """Remove a member from a locked universe, with their invitations; members may remove themselves.
+
+    Raises:
+        NotFound: this user is no member.
+        OwnerStays: they are the owner.
+        Forbidden: they are somebody whom the caller may not remove.
+    """
+    member, _ = await get(session, access, user_id)
+    if user_id != access.user.id:
+        access.require("removeOtherMember")
+        if member.role in (Role.game_master, Role.owner):
+            access.require("appointGameMaster")
+    if member.role == Role.owner:
+        raise OwnerStays
+    payload = {"user_id": user_id}
+    access.universe.access_version += 1
+    await events.record(
+        session, "member.removed", access.user.id, member, payload, {"role": member.role}, shared=payload
+    )
+    invitations = select(Invitation).where(
+        col(Invitation.universe_id) == access.universe.id, col(Invitation.created_by) == user_id
+    )
+    for invitation in (await session.execute(invitations)).scalars():
+        await session.delete(invitation)
+    await session.delete(member)
+
+
+def _is_good() -> ColumnElement[bool]:
+    """That an invitation can be used."""
+    left = or_(col(Invitation.max_uses).is_(None), col(Invitation.uses) < col(Invitation.max_uses))
+    return left & (col(Invitation.expires_at) > now())
+
+
+async def invitations(session: AsyncSession, universe_id: UUID) -> list[Invitation]:
+    """The invitations of a universe that can be used, newest first."""
+    statement = select(Invitation).where(col(Invitation.universe_id) == universe_id, _is_good())
+    return [*(await session.execute(statement.order_by(col(Invitation.id).desc()))).scalars()]
+
+
+async def invite(session: AsyncSession, access: Access, body: InvitationWrite) -> Invitation:
+    """A new invitation to a locked universe.
+
+    Raises:
+        Forbidden: it is for game masters, and that is for the owner.
+        TooManyInvitations: there are too many that can be used.
+    """
+    if body.role == Role.game_master:
+        access.require("appointGameMaster")
+    universe_id = access.universe.id
+    if len(await invitations(session, universe_id)) >= _MAX_INVITATIONS:
+        raise TooManyInvitations
+    await session.execute(delete(Invitation).where(col(Invitation.universe_id) == universe_id, ~_is_good()))
+    invitation = Invitation(
+        universe_id=universe_id,
+        code=secrets.token_urlsafe(_CODE_BYTES),
+        role=body.role,
+        max_uses=body.max_uses,
+        expires_at=now() + timedelta(seconds=body.expires_in),
+        created_by=access.user.id,
+    )
+    session.add(invitation)
+    payload = {"role": body.role, "max_uses": body.max_uses, "expires_at": invitation.expires_at}
+    await events.record(session, "invitation.created", access.user.id, invitation, payload)
+    return invitation
+
+
+async def withdraw(session: AsyncSession, access: Access, invitation_id: UUID) -> None:
+    """Withdraw an invitation to a locked universe.
+
+    Raises:
+        NotFound: there is none such in this universe.
+    """
+    invitation = await session.get(Invitation, (access.universe.id, invitation_id))
+    if invitation is None:
+        raise NotFound
+    await events.record(session, "invitation.deleted", access.user.id, invitation, {"role": invitation.role})
+    await session.delete(invitation)
+
+
+async def preview(session: AsyncSession, code: str) -> InvitationPreview:
+    """What a code invites to.
+
+    Raises:
+        NotFound: it is good for nothing; whatever the reason, the same.
+    """
+    statement = (
+        select(Invitation, col(Universe.name), col(User.display_name))
+        .join(Universe, col(Universe.id) == col(Invitation.universe_id))
+        .join(User, col(User.id) == col(Invitation.created_by))
+        .where(col(Invitation.code) == code, _is_good())
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
+        raise NotFound
+    invitation, name, invited_by = row
+    return InvitationPreview(
+        universe_name=name, role=invitation.role, invited_by=invited_by, expires_at=invitation.expires_at
+    )
+
+
+async def accept(session: AsyncSession, user: User, code: str) -> Member:
+    """Make a user a member by a code; who is one already stays what they are.
+
+    Raises:
+        NotFound: the code is good for nothing.
+    """
+    usable = select(Invitation).where(col(Invitation.code) == code, _is_good())
+    found = (await session.execute(usable)).scalar_one_or_none()
+    if found is None:
+        raise NotFound
+    home = select(Universe).where(col(Universe.id) == found.universe_id).with_for_update(key_share=True)
+    again = usable.where(col(Invitation.universe_id) == found.universe_id)
+    universe = (await session.execute(home.execution_options(populate_existing=True))).scalar_one_or_none()
+    # As it is under the lock: others may have taken the last use meanwhile.
+    options = {"populate_existing": True}
+    invitation = (await session.execute(again.execution_options(**options))).scalar_one_or_none()
+    if universe is None or invitation is None:
+        raise NotFound
+    member = await session.get(Member, (universe.id, user.id))
+    if member is not None:
+        return member
+    invitation.uses += 1
+    member = Member(universe_id=universe.id, user_id=user.id, role=invitation.role)
+    session.add(member)
+    universe.access_version += 1
+    shared = {"user_id": user.id, "display_name": user.display_name, "role": member.role}
+    payload = {**shared, "invitation_id": invitation.id}
+    await events.record(session, "member.joined", user.id, member, payload, shared=shared)
+    return member
