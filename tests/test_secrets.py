@@ -1,0 +1,328 @@
+"""The proof that a player is sent no secret.
+
+Worlds are made at random, with marked secrets in every place that can hold one; not one byte of a mark may be
+in anything that a player or a spectator fetches, on any route of the OpenAPI document.
+
+What a mark cannot show, a second look does: after a game master has worked on secrets only, each answer is the
+same as before, to the byte, ETags included.
+"""
+
+import asyncio
+import io
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Person, somebody
+from tests.members.test_router import join
+from tests.test_matrix import OPERATIONS, PREPARED, Things, call
+
+MARK = "x5EcReTx"
+MAX_MARKS = 200
+OTHERS_ONLY = {"logOut", "logOutWithCookie", "updateMe", "endSession", "resetPassword"}
+"""What would end the player's own log-in. Nothing of a universe is in their answers."""
+
+
+def secret(number: int = 0) -> str:
+    return f"{MARK}{number}"
+
+
+def gm() -> st.SearchStrategy[dict[str, Any]]:
+    """Nothing, or a key for game masters."""
+    return st.sampled_from([{}, {"gm": secret()}, {"gm": {"deep": [secret(), {secret(1): 1}]}}])
+
+
+def kept() -> st.SearchStrategy[dict[str, Any]]:
+    """Nothing, or what an importer keeps of another program."""
+    names = st.sampled_from(["tiled", "ldtk", "uvtt"])
+    return st.one_of(st.just({}), names.map(lambda name: {name: {"class": secret(2)}}))
+
+
+def merged(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.tuples(*parts).map(lambda found: {key: value for one in found for key, value in one.items()})
+
+
+SIZE = 5
+_cells = st.text("#.~", min_size=SIZE, max_size=SIZE)
+_hidden_cells = st.text("#!", min_size=SIZE, max_size=SIZE)
+_rows = st.lists(_cells, min_size=SIZE, max_size=SIZE)
+_places = st.integers(0, SIZE - 1)
+_ends = st.fixed_dictionaries({name: st.integers(0, SIZE) for name in ("x1", "y1", "x2", "y2")}).filter(
+    lambda one: (one["x1"], one["y1"]) != (one["x2"], one["y2"])
+)
+
+
+def _layers() -> st.SearchStrategy[list[dict[str, Any]]]:
+    shown = merged(st.fixed_dictionaries({"name": st.just("ground"), "rows": _rows}), gm(), kept())
+    hidden = merged(
+        st.fixed_dictionaries(
+            {
+                "name": st.just(secret(3)),
+                "visible_to": st.just("game_masters"),
+                "rows": st.lists(_hidden_cells, min_size=SIZE, max_size=SIZE),
+            }
+        ),
+        gm(),
+    )
+    return st.tuples(shown, hidden).map(list)
+
+
+def _things(place: st.SearchStrategy[dict[str, Any]], kind: str) -> st.SearchStrategy[list[dict[str, Any]]]:
+    shown = merged(place, gm(), kept())
+    hidden = merged(
+        place, st.just({"hidden": True, "name": secret(4), "kind": secret(5), "properties": {secret(6): 1}})
+    )
+    named = st.lists(st.one_of(shown, hidden), max_size=4)
+    return named.map(
+        lambda items: [
+            {**one, "id": f"{kind}-{MARK if one.get('hidden') else ''}{number}"}
+            for number, one in enumerate(items)
+        ]
+    )
+
+
+def _doors() -> st.SearchStrategy[list[dict[str, Any]]]:
+    secrets = merged(_ends, st.just({"secret": True, "state": "closed", "name": secret(7), "id": secret(8)}))
+    return st.tuples(_things(_ends, "door"), st.lists(secrets, max_size=1)).map(lambda both: [*both[0], *both[1]])
+
+
+def documents() -> st.SearchStrategy[dict[str, Any]]:
+    """Grids with secrets in every place that can hold one."""
+    entity = st.fixed_dictionaries({"kind": st.just("chest"), "x": _places, "y": _places})
+    light = st.fixed_dictionaries({"x": _places, "y": _places, "range": st.just(2)})
+    return merged(
+        st.fixed_dictionaries(
+            {
+                "width": st.just(SIZE),
+                "height": st.just(SIZE),
+                "legend": st.tuples(gm(), kept()).map(
+                    lambda more: [
+                        {"symbol": "#", "name": "wall", "blocks_movement": True, **more[0], **more[1]},
+                        {"symbol": ".", "name": "floor"},
+                        {"symbol": "~", "name": "water"},
+                        # Only cells of the hidden layer have it, if any.
+                        {"symbol": "!", "name": secret(9), "color": "#5ec5e7"},
+                    ]
+                ),
+                "layers": _layers(),
+                "entities": _things(entity, "entity"),
+                "walls": _things(_ends, "wall"),
+                "doors": _doors(),
+                "lights": _things(light, "light"),
+            }
+        ),
+        gm(),
+        kept(),
+    )
+
+
+def _png(note: str) -> bytes:
+    """A picture with a note in it."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
+
+    header = (1).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])
+    parts = [
+        chunk(b"IHDR", header),
+        chunk(b"tEXt", b"Comment\0" + note.encode()),
+        chunk(b"IDAT", zlib.compress(b"\0\xff\xff\xff")),
+        chunk(b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+class World:
+    """A universe with a published map and one that is not, its owner, a player and a spectator."""
+
+    owner: Person
+    player: Person
+    spectator: Person
+
+    async def create(self, app: FastAPI, document: dict[str, Any]) -> None:
+        names = ("owner", "player", "spectator")
+        # What nobody at the table may learn of each other: the address.
+        people = [
+            await somebody(app, email=f"{secret(10)}-{id(self)}-{n}@example.com", display_name=n) for n in names
+        ]
+        self.owner, self.player, self.spectator = people
+        universe = await self.owner.universe()
+        self.universe_id = universe["id"]
+        await join(self.player, self.owner, self.universe_id, "player")
+        await join(self.spectator, self.owner, self.universe_id, "spectator")
+        files = {"file": (f"{secret(11)}.png", io.BytesIO(_png(secret(12))), "image/png")}
+        asset = await self.owner.client.post(f"/universes/{self.universe_id}/assets", files=files)
+        assert asset.status_code == 201, asset.text
+        self.asset_id = asset.json()["id"]
+        background = {"asset_id": self.asset_id, "x": 0, "y": 0, "width": 1, "height": 1}
+        shown = await self.owner.map(self.universe_id, name="Shown", grid_data=document, visibility="members")
+        hidden = await self.owner.map(
+            self.universe_id,
+            name=secret(13),
+            description=secret(14),
+            grid_data={**document, "background": background},
+        )
+        self.map_id, self.hidden_id = shown["id"], hidden["id"]
+        invitation = await self.owner.client.post(
+            f"/universes/{self.universe_id}/invitations", json={"role": "player"}
+        )
+        self.code = invitation.json()["code"]
+        self.invitation_id = invitation.json()["id"]
+
+    def things(self, map_id: str) -> Things:
+        """What the requests of the matrix are about, with this map."""
+        ids = {
+            "maps": map_id,
+            "universes": self.universe_id,
+            "assets": self.asset_id,
+            "users": self.owner.id,
+            "sessions": self.asset_id,
+            "user_id": self.owner.id,
+            "invitation_id": self.invitation_id,
+            "code": "unknown",
+        }
+        return Things(ids, self.player, self.player)
+
+    async def close(self) -> None:
+        for person in (self.owner, self.player, self.spectator):
+            await person.client.aclose()
+
+
+def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tuple[str, str, dict[str, Any]]]]:
+    """A request for every operation, of both maps, and of what else is asked for a map."""
+    for map_id in (world.map_id, world.hidden_id):
+        things = world.things(map_id)
+        for name in OPERATIONS:
+            if name in OTHERS_ONLY or (name in PREPARED and name.startswith(("logIn", "register", "refresh"))):
+                continue
+            method, path, rest = call(name, things)
+            if only_get and method != "GET":
+                continue
+            if name in ("readMetrics", "listSessions"):
+                # They count requests; nothing of a universe is in them.
+                continue
+            yield name, (method, path, rest)
+    for path in (
+        "/maps?limit=1",
+        f"/maps?universe_id={world.universe_id}&sort=-updated_at",
+        f"/maps?q={MARK}",
+        f"/maps/{world.map_id}?at_seq=5",
+        f"/maps/{world.map_id}/region?x=0&y=0&width=9&height=9&layers={secret(3)},ground",
+        f"/maps/{world.map_id}/image.svg?layers={secret(3)},ground",
+        f"/universes/{world.universe_id}/events?after=0",
+        f"/universes/{world.universe_id}/events?limit=1000",
+        f"/assets/{world.asset_id}?size=thumbnail",
+    ):
+        yield path, ("GET", path, {})
+
+
+async def ask(client: httpx2.AsyncClient, request: tuple[str, str, dict[str, Any]]) -> httpx2.Response:
+    method, path, rest = request
+    return await client.request(method, path, **rest)
+
+
+def everything_in(answer: httpx2.Response) -> str:
+    return answer.content.decode("latin-1") + str(answer.headers)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=documents())
+def check_marks(
+    run: Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None], document: dict[str, Any]
+) -> None:
+    async def look(world: World) -> None:
+        for person in (world.player, world.spectator):
+            for name, request in requests(world):
+                if name == "removeMember" or (name == "acceptInvitation"):
+                    continue
+                answer = await ask(person.client, request)
+                own = everything_in(answer).replace(person.email, "")
+                # What the request itself had in it, such as a name to search for, is no news.
+                assert MARK not in own, (name, request, answer.text[:2000])
+
+    run(look, document)
+
+
+def comparable(answer: httpx2.Response) -> Any:
+    """An answer but for what is new each time: the request's id, cursors."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "date")}
+    text = answer.text.replace(answer.headers["x-request-id"], "")
+    if "events" in str(answer.url.path):
+        body = answer.json()
+        body.pop("next_cursor", None)
+        for item in body.get("items", ()):
+            item.pop("cursor", None)
+        body.pop("request_id", None)
+        return answer.status_code, body
+    return answer.status_code, headers, text
+
+
+async def hidden_work(world: World, document: dict[str, Any]) -> None:
+    """What a game master may do without that a player notices anything."""
+    owner, path = world.owner.client, f"/maps/{world.map_id}"
+    entity = {"id": secret(20), "kind": "spy", "x": 0, "y": 0, "hidden": True}
+    edits: list[dict[str, Any]] = [
+        {"op": "set", "layer": secret(3), "cells": [{"x": 1, "y": 1, "symbol": "!"}]},
+        {"op": "set", "layer": secret(3), "cells": [{"x": 1, "y": 1, "symbol": "#"}]},
+        {"op": "put_entity", "entity": entity},
+        {"op": "put_light", "light": {"id": secret(21), "x": 1, "y": 1, "range": 1, "hidden": True}},
+        {"op": "update_map", "changes": {"gm": secret(22)}},
+        {"op": "add_layer", "layer": {"name": secret(23), "visible_to": "game_masters"}},
+        {"op": "update_legend", "legend": [{"symbol": "?", "name": secret(24)}]},
+        {"op": "remove_entity", "id": secret(20)},
+    ]
+    for edit in edits:
+        answer = await owner.post(f"{path}/edits", json={"edits": [edit]})
+        assert answer.status_code == 200, (edit, answer.text)
+    assert (await owner.post(f"{path}/undo")).status_code == 200
+    assert (await owner.post(f"{path}/redo")).status_code == 200
+    replaced = {**document, "gm": secret(25)}
+    assert (await owner.patch(path, json={"grid_data": replaced})).status_code == 200
+    assert (await owner.patch(f"/maps/{world.hidden_id}", json={"name": secret(26)})).status_code == 200
+    await world.owner.map(world.universe_id, name=secret(27))
+    assert (await owner.post(f"/universes/{world.universe_id}/invitations", json={"role": "player"})).is_success
+
+
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@given(document=documents())
+def check_traces(
+    run: Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None], document: dict[str, Any]
+) -> None:
+    async def look(world: World) -> None:
+        asked = [*requests(world, only_get=True)]
+        before = [comparable(await ask(world.player.client, request)) for _, request in asked]
+        await hidden_work(world, document)
+        for (name, request), expected in zip(asked, before, strict=True):
+            assert comparable(await ask(world.player.client, request)) == expected, name
+
+    run(look, document)
+
+
+@pytest.fixture
+async def run(app: FastAPI) -> Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None]:
+    """Runs a look at a new world in the event loop of the app, from the thread that hypothesis works in."""
+    loop = asyncio.get_running_loop()
+
+    async def in_world(look: Callable[[World], Awaitable[None]], document: dict[str, Any]) -> None:
+        world = World()
+        await world.create(app, document)
+        try:
+            await look(world)
+        finally:
+            await world.close()
+
+    return lambda look, document: asyncio.run_coroutine_threadsafe(in_world(look, document), loop).result(120)
+
+
+async def test_no_mark_is_sent(run: Any) -> None:
+    await asyncio.to_thread(check_marks, run)
+
+
+async def test_secret_work_leaves_no_trace(run: Any) -> None:
+    await asyncio.to_thread(check_traces, run)
