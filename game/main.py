@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
 
 from admin import guard, site
+from game.accounts import pages as account_pages
 from game.accounts.router import router as accounts
 from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.router import router as assets
@@ -198,6 +199,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     docs.install(app)
     guide.install(app)
     webpages.install(app)
+    account_pages.install(app)
     static.install(app, immutable=settings.is_production)
     site.install(app)
     return app

@@ -5,15 +5,14 @@ from typing import Annotated
 from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import OAuth2PasswordRequestForm
 
-from game.accounts import login
+from game.accounts import login, pages
 from game.accounts.emails import Email
 from game.accounts.manager import UserManager
 from game.core.database import Session
 from game.core.limits import Limiter, Rate, client_limits
 
-# Behind the #, which browsers keep to themselves: no token in a log.
-VERIFY_PAGE, RESET_PAGE = "/verify-email#token=", "/reset-password#token="
-FORGOT_PAGE, ACCOUNT_PAGE = "/forgot-password", "/account"
+# Behind the #, which browsers do not send: no token stands in a log.
+VERIFY_PAGE, RESET_PAGE = f"{pages.VERIFY_EMAIL}#token=", f"{pages.RESET_PASSWORD}#token="
 
 
 def get_manager(request: Request, session: Session) -> UserManager:

@@ -6,7 +6,6 @@ from fastapi import APIRouter, BackgroundTasks, Request, Response
 
 from game.accounts import emails
 from game.accounts.dependencies import (
-    FORGOT_PAGE,
     RESET_PAGE,
     Manager,
     count_requested_mail,
@@ -15,6 +14,7 @@ from game.accounts.dependencies import (
 from game.accounts.errors import BadResetToken
 from game.accounts.manager import UserManager
 from game.accounts.models import Accepted, EmailOnly, ResetPassword, User, UserRead
+from game.accounts.pages import FORGOT_PASSWORD
 from game.core.errors import TooManyRequests, Unprocessable, documented
 from game.core.links import link
 from game.core.strict_json import StrictRoute
@@ -56,5 +56,5 @@ async def reset_password(
 ) -> Any:
     """Set a new password with a token from a mail; ends all sessions."""
     user = await manager.reset(body.token, body.password)
-    send_after_answer(request, background, emails.password_changed(user, link(request, FORGOT_PAGE)))
+    send_after_answer(request, background, emails.password_changed(user, link(request, FORGOT_PASSWORD)))
     return tagged(response, user)

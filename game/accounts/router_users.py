@@ -8,8 +8,6 @@ from fastapi import APIRouter, BackgroundTasks, Request, Response
 from game.accounts import emails, policy, queries
 from game.accounts.current import Caller, CurrentCaller, CurrentUser
 from game.accounts.dependencies import (
-    ACCOUNT_PAGE,
-    FORGOT_PAGE,
     VERIFY_PAGE,
     Manager,
     count_requested_mail,
@@ -19,6 +17,7 @@ from game.accounts.dependencies import (
 from game.accounts.errors import CannotChangeSelf, OwnsUniverses, UserAlreadyExists
 from game.accounts.manager import UserManager
 from game.accounts.models import MeRead, User, UserPage, UserRead, UserUpdate, UserUpdateMe
+from game.accounts.pages import ACCOUNT, FORGOT_PASSWORD
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import (
@@ -88,7 +87,7 @@ async def update_me(
         raise _wrong_password()
     user = await manager.change_own(user, changes, caller.identity.session_id)
     if "password" in fields:
-        page = link(request, FORGOT_PAGE)
+        page = link(request, FORGOT_PASSWORD)
         send_after_answer(request, background, emails.password_changed(user, page))
     if has_new_address:
         for email in _address_change(request, manager, user, new_address):
@@ -103,7 +102,7 @@ def _address_change(
     token = manager.verify_token(user, new_address)
     return (
         emails.confirm_address(new_address, link(request, VERIFY_PAGE + token), token),
-        emails.address_change_requested(user, link(request, ACCOUNT_PAGE)),
+        emails.address_change_requested(user, link(request, ACCOUNT)),
     )
 
 

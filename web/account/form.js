@@ -1,0 +1,119 @@
+/** Forms that call the API: one call at a time, what is wrong beside its field, what went well above the fields. */
+
+import { Problem } from './client.js';
+
+/** The names of fields of the API where the page's are others, by the form's data-form. */
+const NAMES = {
+  email: { email: 'new_email', current_password: 'email_password' },
+  password: { password: 'new_password' },
+};
+
+/**
+ * @param {string} [name] its data-form, where a page has several forms
+ * @returns {HTMLFormElement}
+ */
+export function formOf(name = '') {
+  const form = document.querySelector(`form[data-form="${name}"]`);
+  if (!(form instanceof HTMLFormElement)) throw new Error(`This page has no form ${name}.`);
+  return form;
+}
+
+/**
+ * Call `submit` with the values of a form when it is sent, and show what it throws.
+ *
+ * @param {HTMLFormElement} form
+ * @param {(values: Record<string, string>) => Promise<void>} submit
+ */
+export function onSubmit(form, submit) {
+  for (const button of form.querySelectorAll('[data-shows]')) showPassword(/** @type {HTMLElement} */ (button));
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const button = /** @type {HTMLButtonElement} */ (form.querySelector('button:not([type=button])'));
+    if (button.disabled) return;
+    clear(form);
+    button.disabled = true;
+    try {
+      await submit(Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value)])));
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      showProblem(form, error);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+/**
+ * Say something above the fields of a form, or in another place.
+ *
+ * @param {ParentNode} place a form, or what has a data-notice
+ * @param {'success' | 'danger'} kind
+ * @param {string} text
+ */
+export function say(place, kind, text) {
+  const notice = place.querySelector('[data-notice]');
+  if (!notice) return;
+  const alert = document.createElement('div');
+  alert.className = `alert alert-${kind}`;
+  alert.textContent = text;
+  notice.replaceChildren(alert);
+}
+
+/**
+ * Show one part of a page in place of another, and have screen readers read it.
+ *
+ * @param {string} selector
+ * @param {HTMLElement} [instead]
+ */
+export function show(selector, instead) {
+  const part = /** @type {HTMLElement} */ (document.querySelector(selector));
+  if (instead) instead.hidden = true;
+  part.hidden = false;
+  part.focus();
+}
+
+/** @param {HTMLFormElement} form */
+function clear(form) {
+  form.querySelector('[data-notice]')?.replaceChildren();
+  for (const input of form.querySelectorAll('.is-invalid')) {
+    input.classList.remove('is-invalid');
+    input.removeAttribute('aria-invalid');
+  }
+}
+
+/** @param {HTMLFormElement} form @param {Problem} problem */
+function showProblem(form, problem) {
+  /** @type {Record<string, string>} */
+  const names = NAMES[/** @type {keyof typeof NAMES} */ (form.dataset.form ?? '')] ?? {};
+  /** @type {HTMLInputElement[]} */
+  const wrong = [];
+  const rest = [];
+  for (const error of problem.errors) {
+    const input = form.elements.namedItem(names[error.field] ?? error.field);
+    const place = input instanceof HTMLInputElement && document.getElementById(`${input.id}-error`);
+    if (!place) {
+      rest.push(sentence(error.message));
+      continue;
+    }
+    place.textContent = sentence(error.message);
+    input.classList.add('is-invalid');
+    input.setAttribute('aria-invalid', 'true');
+    wrong.push(input);
+  }
+  if (wrong.length) wrong[0].focus();
+  if (!wrong.length || rest.length) say(form, 'danger', rest.join(' ') || problem.message);
+}
+
+/** @param {string} text */
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.?$/, '.');
+
+/** @param {HTMLElement} button */
+function showPassword(button) {
+  const input = /** @type {HTMLInputElement} */ (document.getElementById(button.dataset.shows ?? ''));
+  button.addEventListener('click', () => {
+    const shown = input.type === 'password';
+    input.type = shown ? 'text' : 'password';
+    button.textContent = shown ? 'Hide' : 'Show';
+    button.setAttribute('aria-pressed', String(shown));
+  });
+}
