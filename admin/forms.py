@@ -14,6 +14,7 @@ from wtforms import (
     EmailField,
     Form,
     HiddenField,
+    IntegerField,
     PasswordField,
     SelectField,
     StringField,
@@ -27,6 +28,16 @@ from game.core.models import MAX_DESCRIPTION, MAX_NAME
 from game.grid.document import GridError, check
 
 _NAME = {"maxlength": MAX_NAME, "required": True, "autocomplete": "off"}
+MAX_NEW_SIDE = 1024
+"""Cells a side of a map that is created here. The editor resizes it further."""
+_SIDE = {"min": 1, "max": MAX_NEW_SIDE, "required": True}
+_GRID_TYPES = [
+    ("square", "Squares"),
+    ("hex_row", "Hexes in rows"),
+    ("hex_column", "Hexes in columns"),
+    ("isometric", "Isometric"),
+    ("none", "No grid"),
+]
 _DESCRIPTION = {"maxlength": MAX_DESCRIPTION, "rows": 4}
 
 
@@ -55,6 +66,17 @@ class MapForm(Form):
     universe_id = SelectField("Universe", validate_choice=False)
     description = TextAreaField("Description", render_kw=_DESCRIPTION)
     grid_data = TextAreaField("Grid data", render_kw={"rows": 24, "spellcheck": "false", "class_": "wa-code"})
+
+
+class NewMapForm(MapForm):
+    """Creates a map: with a grid of a type and size to begin with, or with the grid data of a text."""
+
+    grid_type = SelectField(
+        "Grid",
+        choices=_GRID_TYPES,
+    )
+    width = IntegerField("Width", description="Cells.", default=40, render_kw=_SIDE)
+    height = IntegerField("Height", description="Cells.", default=30, render_kw=_SIDE)
 
 
 class UserForm(Form):
@@ -112,6 +134,41 @@ def _as_sentence(text: str) -> str:
 def lines(text: str | None) -> str:
     """A text with the line ends that it had before the browser sent it as CRLF."""
     return (text or "").replace("\r\n", "\n")
+
+
+def new_grid(form: NewMapForm) -> dict[str, Any]:
+    """The grid data of a new map: one empty layer, and a few tiles to begin with. None without a size.
+
+    Raises:
+        InvalidForm: the type of the grid or its size cannot be.
+    """
+    if not (form.width.raw_data or form.height.raw_data or form.grid_type.raw_data):
+        return {}
+    errors = []
+    if form.grid_type.data not in dict(_GRID_TYPES):
+        errors.append(FieldError("grid_type", "unknown", "Choose one."))
+    width, height = (_side(field, errors) for field in (form.width, form.height))
+    if errors:
+        raise InvalidForm(errors=errors)
+    return {
+        "width": width,
+        "height": height,
+        "grid_type": form.grid_type.data,
+        "legend": [
+            {"symbol": "#", "name": "wall", "color": "#5b5348", "blocks_movement": True, "blocks_sight": True},
+            {"symbol": ".", "name": "floor", "color": "#cfc6b0"},
+            {"symbol": "~", "name": "water", "color": "#6a929c", "movement_cost": 2},
+        ],
+        "layers": [{"name": "ground", "rows": [" " * width] * height}],
+    }
+
+
+def _side(field: IntegerField, errors: list[FieldError]) -> int:
+    """The cells of a side; where it cannot be, 0 and an error."""
+    if field.data is not None and 1 <= field.data <= MAX_NEW_SIDE:
+        return int(field.data)
+    errors.append(FieldError(field.name, "out_of_range", f"A whole number from 1 to {MAX_NEW_SIDE:,}."))
+    return 0
 
 
 async def grid(text: str | None) -> dict[str, Any]:

@@ -200,7 +200,8 @@ class Site(Admin):
                 created = await view.create_row(session, request, form)
         except Exception as error:
             return await self._form_page(request, view, None, form, problem_of(error))
-        return RedirectResponse(link(view.identity, "details", created, done="created"), 303)
+        done = {"done": "created"} if view.after_create == "details" else {}
+        return RedirectResponse(link(view.identity, view.after_create, created, **done), 303)
 
     async def edit(self, request: Request) -> Response:
         """The form of a row: shown, or sent. A form of an outdated version is refused."""

@@ -80,6 +80,8 @@ class View(ModelView):
     filters: ClassVar[Mapping[str, Filter]] = {}
     new_form: ClassVar[type[Form] | None] = None
     edit_form: ClassVar[type[Form] | None] = None
+    after_create: ClassVar[str] = "details"
+    """The page of a row that was just created."""
     delete_warning: ClassVar[str] = "This cannot be undone."
 
     can_create = can_edit = can_delete = can_import = False

@@ -12,7 +12,7 @@ from sqlmodel import col
 from starlette.responses import Response
 
 from admin import writes
-from admin.forms import InvalidForm, MapForm, checked, grid, lines
+from admin.forms import InvalidForm, MapForm, NewMapForm, checked, grid, lines, new_grid
 from admin.labels import COLUMNS, DATES
 from admin.scope import person
 from admin.views.base import Filter, View
@@ -61,7 +61,8 @@ class MapView(View, model=Map):
     deferred = (Map.grid_data,)
     filters: ClassVar[dict[str, Filter]] = {"universe_id": Filter("Universe", universes=True)}
     can_create = can_edit = can_delete = True
-    new_form = edit_form = MapForm
+    new_form, edit_form = NewMapForm, MapForm
+    after_create = "edit"
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
         """The map's recent activity."""
@@ -109,7 +110,7 @@ class MapView(View, model=Map):
     async def create_row(self, session: AsyncSession, request: Request, form: Any) -> UUID:
         """Create a map in one of the universes that the user sees."""
         text = form.grid_data.data or ""
-        fields = {**self._fields(form), "grid_data": await grid(text) if text.strip() else {}}
+        fields = {**self._fields(form), "grid_data": await grid(text) if text.strip() else new_grid(form)}
         fields = checked(MapCreate, fields)
         try:
             return await writes.create_map(session, fields.pop("universe_id"), fields)

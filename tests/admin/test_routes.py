@@ -107,7 +107,6 @@ def _of(identity: str, mine: bool) -> Iterator[tuple[tuple[str, str], list[Call]
 
 DOOR = {
     ("statics", "", "GET"),
-    ("static", "", "GET"),
     ("login", "", "GET"),
     ("login", "", "POST"),
     ("logout", "", "POST"),

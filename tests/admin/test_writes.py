@@ -554,3 +554,38 @@ class TestUsers:
             assert answer.status_code == 200
             for word in ("argon2", "hashed", "refresh_hash", "\\x"):
                 assert word not in answer.text
+
+
+class TestNewMap:
+    """A map is created with the grid that was chosen, and opens in the editor."""
+
+    @pytest.mark.parametrize("grid_type", ["square", "hex_row", "hex_column", "isometric", "none"])
+    async def test_with_a_grid(self, browse: Browse, owner: Person, grid_type: str) -> None:
+        universe = await owner.universe()
+        form = {"name": "x", "universe_id": universe["id"], "grid_type": grid_type, "width": "7", "height": "3"}
+        answer = await (await browse(owner)).post("/admin/map/create", data={**form, "grid_data": ""})
+        assert answer.status_code == 303
+        assert answer.headers["location"].startswith("/admin/map/edit/")
+        map_id = answer.headers["location"].rpartition("/")[2]
+        grid = (await owner.client.get(f"/maps/{map_id}")).json()["grid_data"]
+        assert (grid["width"], grid["height"], grid["grid_type"]) == (7, 3, grid_type)
+        assert grid["layers"] == [{"name": "ground", "rows": [" " * 7] * 3}]
+        assert {one["name"] for one in grid["legend"]} == {"wall", "floor", "water"}
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("width", "0"), ("width", "1025"), ("height", "-1"), ("height", "2.5"), ("height", ""), ("width", "x")],
+    )
+    async def test_with_a_size_that_cannot_be(self, browse: Browse, owner: Person, field: str, value: str) -> None:
+        universe = await owner.universe()
+        form = {"name": "x", "universe_id": universe["id"], "grid_type": "square", "width": "7", "height": "3"}
+        answer = await (await browse(owner)).post("/admin/map/create", data={**form, field: value})
+        assert answer.status_code == 422
+        assert "A whole number from 1 to 1,024." in answer.text
+
+    async def test_with_a_grid_that_is_unknown(self, browse: Browse, owner: Person) -> None:
+        universe = await owner.universe()
+        form = {"name": "x", "universe_id": universe["id"], "grid_type": "cube", "width": "7", "height": "3"}
+        answer = await (await browse(owner)).post("/admin/map/create", data=form)
+        assert answer.status_code == 422
+        assert "Choose one." in answer.text

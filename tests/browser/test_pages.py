@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from admin.views import VIEWS
 from tests.browser.conftest import SMALL, Visiting
-from tests.browser.driver import Player, paint
+from tests.browser.driver import MapEditor, Player, paint
 
 
 class TestEveryPage:
@@ -90,14 +90,12 @@ class TestSuperuser:
     def test_edits_the_map_of_somebody_else(
         self, visit: Visiting, people: dict[str, Player], new_map: Callable[..., str], game_master: Player
     ) -> None:
-        """The editor writes into the form, whose own button saves."""
         map_id = new_map()
         editor = visit(people["superuser"]).edit(map_id)
         expect(editor.page.locator(".wk-title")).to_have_text("Cellar")
         editor.take_tile("water")
         editor.click(3, 3)
-        editor.press("Control+s")
-        expect(editor.page.get_by_role("heading", level=1)).to_have_text("Cellar")
+        editor.save()
         grid = game_master.get(f"/maps/{map_id}")["grid_data"]
         assert grid["layers"][0]["rows"][3] == "#..~.......#"
 
@@ -111,28 +109,44 @@ class TestSuperuser:
         editor.click(3, 3)
         game_master.post(f"/maps/{map_id}/edits", edits=[paint(8, 5, "#")])
         editor.press("Control+s")
-        expect(editor.page.get_by_role("alert")).to_contain_text("Somebody else saved this while you")
-        visiting.expect(f"412 POST /admin/map/edit/{map_id}")
-        editor.wait()
-        assert editor.shown(3, 3) == "~"
-        editor.page.get_by_role("button", name="Overwrite with mine").click()
-        expect(editor.page.get_by_role("heading", level=1)).to_have_text("Cellar")
+        editor.page.locator("[data-answer=overwrite]").click()
+        editor.saved()
+        visiting.expect(f"412 POST /maps/{map_id}/edits")
         rows = game_master.get(f"/maps/{map_id}")["grid_data"]["layers"][0]["rows"]
-        assert [rows[3][3], rows[5][8]] == ["~", "."]
+        assert [rows[3][3], rows[5][8]] == ["~", "#"]
 
 
 class TestNewMap:
-    def test_is_drawn_before_it_is_made(self, visit: Visiting, game_master: Player, universe_id: str) -> None:
-        page = visit(game_master).page(f"/admin/map/create?universe_id={universe_id}")
-        page.locator(".wa-mounted").wait_for()
-        expect(page.locator(".wk-title")).to_have_text("New map")
-        name = f"Attic {uuid4().hex[:6]}"
-        page.get_by_label("Name", exact=True).first.fill(name)
-        page.get_by_role("button", name="Start drawing").click()
+    def test_is_created_with_its_grid_and_opens_in_the_editor(
+        self, visit: Visiting, game_master: Player, universe_id: str
+    ) -> None:
+        visiting = visit(game_master)
+        page = visiting.page(f"/admin/map/create?universe_id={universe_id}")
+        page.get_by_label("Name", exact=True).fill(f"Attic {uuid4().hex[:6]}")
+        page.get_by_label("Grid", exact=True).select_option("Hexes in rows")
+        page.get_by_label("Width").fill("21")
+        page.get_by_label("Height").fill("9")
+        assert page.locator("form#form button").all_inner_texts() == ["Create map"]
         page.get_by_role("button", name="Create map").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text(name)
-        grid = game_master.get(f"/maps/{page.url.rpartition('/')[2].partition('?')[0]}")["grid_data"]
-        assert (grid["width"], grid["height"], len(grid["layers"])) == (40, 30, 1)
+        page.locator(".wa-mounted").wait_for()
+        editor = MapEditor(visiting, page, page.url.rpartition("/")[2])
+        editor.take_tile("wall")
+        editor.click(4, 4)
+        editor.save()
+        grid = editor.grid()
+        assert (grid["width"], grid["height"], grid["grid_type"]) == (21, 9, "hex_row")
+        assert grid["layers"][0]["rows"][4] == "    #" + " " * 16
+        # The first save, like every other, stays in the editor.
+        assert page.url.endswith(f"/admin/map/edit/{editor.map_id}")
+
+    def test_grid_data_instead_of_a_size(self, visit: Visiting, game_master: Player, universe_id: str) -> None:
+        page = visit(game_master).page(f"/admin/map/create?universe_id={universe_id}")
+        page.get_by_label("Name", exact=True).fill("Copied")
+        page.get_by_text("Start from grid data").click()
+        page.get_by_label("Grid data").fill(json.dumps(SMALL))
+        page.get_by_role("button", name="Create map").click()
+        page.locator(".wa-mounted").wait_for()
+        assert game_master.get(f"/maps/{page.url.rpartition('/')[2]}")["grid_data"] == SMALL
 
 
 class TestWithoutJavaScript:
