@@ -12,6 +12,7 @@ The rules:
   gargantuan 4 x 4 cells; 5e "Creature Size") and how it moves (`walk`, or `fly`: the ground's movement cost
   does not count). The position of a larger creature is its top left cell; it pays for the worst cell that it
   enters upon, and all its cells must be free. On hexes all walkers take one cell.
+- Of ways that cost the same, one with the fewest diagonal steps is taken.
 - On a grid of type none the way leads over the centres of cells, with diagonals of length sqrt(2).
 
 The search is A* with buckets (one stack for all nodes of equal estimate, so no comparison sorts them), on the
@@ -34,6 +35,9 @@ from game.grid.obstacles import Obstacles, costs_of, crossings, look
 BLOCK: Final = 256
 BUDGET: Final = 400_000
 """How many cells a search looks at before it gives up: about a second of work."""
+
+# Costs are counted in parts, and a diagonal step costs one part more: so many that no way has as many steps.
+_PARTS: Final = 2**21
 
 SIZES: Final = {"tiny": 1, "small": 1, "medium": 1, "large": 2, "huge": 3, "gargantuan": 4}
 MODES: Final = {"walk": False, "fly": True}
@@ -76,9 +80,9 @@ class Walker(NamedTuple):
         return walker
 
 
-# The steps from a node by its exits (a bit for each step): how far on the node is, and the cells that it
-# counts.
-_Moves: TypeAlias = list[tuple[tuple[int, int | float], ...]]
+# The steps from a node by its exits (a bit for each step): how far on the node is, the cells that it counts, and
+# whether it is diagonal (1 or 0).
+_Moves: TypeAlias = list[tuple[tuple[int, int | float, int], ...]]
 
 
 def find(
@@ -108,7 +112,7 @@ def find(
     counted = grid.diagonal_rule == "5-10-5" and not grid.is_hex and grid.type != "none"
     shift = 1 if counted else 0
     moves, estimate = _moves(field, counted), _estimate(field, goal, shift)
-    exits, terrain, costs = field.exits, field.terrain, field.costs
+    exits, terrain, costs = field.exits, field.terrain, [cost * _PARTS for cost in field.costs]
     first, last = field.index(start) << shift, field.index(goal)
     spent: dict[int, int | float] = {first: 0}
     came = {first: first}
@@ -131,9 +135,9 @@ def find(
                 # A step led here, so this is a cell whose block was not read yet.
                 yield from field.read(field.cell(at))
             so_far = spent[node]
-            for delta, step in moves[node & shift][exits[at]]:
+            for delta, step, diagonal in moves[node & shift][exits[at]]:
                 other = node + delta
-                cost = so_far + step * costs[terrain[other >> shift]]
+                cost = so_far + step * costs[terrain[other >> shift]] + diagonal
                 if other not in spent or cost < spent[other]:
                     spent[other] = cost
                     came[other] = node
@@ -158,10 +162,11 @@ def _way(field: "_Field", came: dict[int, int], node: int, shift: int, spent: in
         nodes.append(node)
     cells = [field.cell(node >> shift) for node in reversed(nodes)]
     grid = field.grid
+    parts = spent - diagonals(grid, cells)
     return Path(
         True,
         cells,
-        spent * grid.cell_distance,
+        (parts // _PARTS if isinstance(parts, int) else parts / _PARTS) * grid.cell_distance,
         length(grid, cells) * grid.cell_distance,
         grid.distance_unit,
         None,
@@ -170,14 +175,15 @@ def _way(field: "_Field", came: dict[int, int], node: int, shift: int, spent: in
 
 def length(grid: Grid, cells: Sequence[Cell]) -> int | float:
     """How long a way from neighbour to neighbour is, in cells, whatever the ground."""
-    lattice = [to_lattice(grid.type, cell) for cell in cells]
-    steps = len(lattice) - 1
-    if grid.is_hex:
-        return steps
-    diagonals = sum(a[0] != b[0] and a[1] != b[1] for a, b in pairwise(lattice))
+    steps, slanted = len(cells) - 1, diagonals(grid, cells)
     if grid.type == "none":
-        return steps - diagonals + diagonals * sqrt(2)
-    return steps + diagonals // 2 if grid.diagonal_rule == "5-10-5" else steps
+        return steps - slanted + slanted * sqrt(2)
+    return steps + slanted // 2 if grid.diagonal_rule == "5-10-5" else steps
+
+
+def diagonals(grid: Grid, cells: Sequence[Cell]) -> int:
+    """How many steps of a way from neighbour to neighbour are diagonal; none on hexes."""
+    return 0 if grid.is_hex else sum(a[0] != b[0] and a[1] != b[1] for a, b in pairwise(cells))
 
 
 def _moves(field: "_Field", counted: bool) -> list[_Moves]:
@@ -187,13 +193,13 @@ def _moves(field: "_Field", counted: bool) -> list[_Moves]:
     slant = sqrt(2) if field.grid.type == "none" else 1
     tables: list[_Moves] = []
     for parity in (0, 1) if counted else (0,):
-        single: list[tuple[int, int | float]] = []
+        single: list[tuple[int, int | float, int]] = []
         for du, dv in steps:
-            delta, diagonal = dv * field.stride + du, not field.grid.is_hex and du != 0 and dv != 0
+            delta, diagonal = dv * field.stride + du, int(not field.grid.is_hex and du != 0 and dv != 0)
             if not counted:
-                single.append((delta, slant if diagonal else 1))
+                single.append((delta, slant if diagonal else 1, diagonal))
             else:
-                single.append((2 * delta + (1 - 2 * parity) * diagonal, 1 + parity * diagonal))
+                single.append((2 * delta + (1 - 2 * parity) * diagonal, 1 + parity * diagonal, diagonal))
         # Straight steps last: the search goes on with the last of equals, so ways do not zigzag.
         choices = [(1 << bit, move) for bit, move in enumerate(single)][::-1]
         every = range(1 << len(steps))
@@ -202,12 +208,14 @@ def _moves(field: "_Field", counted: bool) -> list[_Moves]:
 
 
 def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | float]:
-    """What is left from a node at the least: the distance by the grid's rule, at the lowest cost of any
-    ground.
+    """What is left from a node at the least, in parts: the distance by the grid's rule, at the lowest cost of any
+    ground, and the fewest diagonal steps of a way that costs no more.
 
     It never falls by more than a step costs, so a node that was looked at once need not be looked at again.
     """
-    grid, stride, least = field.grid, field.stride, min(field.costs)
+    grid, stride, least = field.grid, field.stride, min(field.costs) * _PARTS
+    # Where a step may cost as little as being diagonal does, diagonals are not looked for ahead.
+    each = 1 if least > 1 else 0
     goal_v, goal_u = divmod(field.index(goal), stride)
     root = sqrt(2) - 1
 
@@ -217,19 +225,22 @@ def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | 
 
     def cells(node: int) -> int | float:
         dv, du = abs(node // stride - goal_v), abs(node % stride - goal_u)
-        return (du if du > dv else dv) * least
+        return du * least + dv * each if du > dv else dv * least + du * each
 
     def counted(node: int) -> int | float:
-        # A node whose next diagonal is the costly one rounds up.
+        # A node whose next diagonal is the costly one rounds up. Two straight steps cost as much as that one.
+        dear = node & 1
         dv, du = abs((node >> 1) // stride - goal_v), abs((node >> 1) % stride - goal_u)
-        return (du + (dv + (node & 1)) // 2 if du > dv else dv + (du + (node & 1)) // 2) * least
+        long, short = (du, dv) if du > dv else (dv, du)
+        slanted = short - (short + 1 + dear & 1) if short else 0
+        return (long + (short + dear) // 2) * least + slanted * each
 
     def straight(node: int) -> int | float:
         return (abs(node // stride - goal_v) + abs(node % stride - goal_u)) * least
 
     def octile(node: int) -> int | float:
         dv, du = abs(node // stride - goal_v), abs(node % stride - goal_u)
-        return (du + root * dv if du > dv else dv + root * du) * least
+        return (du + root * dv) * least + dv * each if du > dv else (dv + root * du) * least + du * each
 
     if grid.is_hex:
         return hexes
