@@ -1,16 +1,34 @@
-"""Straight pieces of walls and doors, as geometry: joined where they lie on one line.
+"""Straight pieces of walls and doors, as geometry: joined where they lie on one line, and cut to cells.
 
-Everything is exact, also for fractions: a piece is joined to another only if both lie on the very same line.
+To join is exact, also for fractions: a piece is joined to another only if both lie on the very same line. To
+cut is not: where a piece is cut, it ends at a multiple of 1/10,000 of a cell, and a cell is closed and a
+millionth of a cell larger than it is, so that a piece along its side, with rounded ends, belongs to both cells.
+What is shorter than it can be written then is left out: a piece that only touches the corner of a cell is not
+in it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
-from math import gcd
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from math import floor, gcd, sqrt
 from typing import Final, NamedTuple, TypeAlias
+
+from game.grid.geometry import HEXES, Cell, GridType, corners, extent
 
 Number: TypeAlias = int | float
 
+Ends: TypeAlias = tuple[Number, Number, Number, Number]
+"""x1, y1, x2, y2: a straight piece from one point to another."""
+
+Part: TypeAlias = tuple[float, float]
+"""Which part of a piece: from and to, each from 0 at its first end to 1 at its second."""
+
 _EXACT: Final = 2**53  # from here on not every whole number is a float
+_FAR: Final = 100_000
+_SLACK: Final = 1e-6
+_DIGITS: Final = 4
+_LINE: Final = sqrt(3) / 2  # from one staggered line of hexes to the next
+_DIAMETER: Final = 2 / sqrt(3)
 
 
 class Piece(NamedTuple):
@@ -54,6 +72,161 @@ def merge(pieces: Iterable[Piece]) -> list[Piece]:
         merged.append(last)
     merged.sort()
     return merged
+
+
+def touched(
+    grid_type: GridType,
+    ends: Ends,
+    width: int,
+    height: int,
+    wanted: Callable[[int, int], object] = lambda x, y: True,
+) -> Iterator[tuple[Cell, Part]]:
+    """The cells of a map of a size that a piece lies in, each with the part of the piece in it, in no order.
+
+    Only cells that `wanted` says yes to are given. The ends must be within _FAR cells of the map (`near_map`).
+    """
+    if grid_type == "hex_column":
+        x1, y1, x2, y2 = ends
+        swapped = touched("hex_row", (y1, x1, y2, x2), height, width, lambda x, y: wanted(y, x))
+        yield from ((cell[::-1], part) for cell, part in swapped)
+        return
+    is_hex = grid_type in HEXES
+    apart, high = (_LINE, _DIAMETER) if is_hex else (1.0, 1.0)
+    x1, y1, x2, y2 = ends
+    top, bottom = min(y1, y2), max(y1, y2)
+    for y in range(
+        max(floor((top - high - _SLACK) / apart), 0), min(floor((bottom + _SLACK) / apart) + 1, height)
+    ):
+        band = _between(y1, y2, y * apart - _SLACK, y * apart + high + _SLACK)
+        if band is None:
+            continue
+        xs = x1 + band[0] * (x2 - x1), x1 + band[1] * (x2 - x1)
+        shift = 0.5 if is_hex and y & 1 else 0.0
+        first = max(floor(min(xs) - shift - _SLACK), 0)
+        for x in range(first, min(floor(max(xs) - shift + _SLACK) + 1, width)):
+            if wanted(x, y) and (part := _within_cell(grid_type, ends, (x, y), band)):
+                yield (x, y), part
+
+
+def near_map(grid_type: GridType, ends: Ends, width: int, height: int) -> Ends | None:
+    """A piece cut to the surroundings of a map, if it reaches far beyond; None if it does not come near it."""
+    if max(map(abs, ends)) < _FAR:
+        return ends
+    right, bottom = extent(grid_type, width, height)
+    x1, y1, x2, y2 = map(Fraction, ends)
+    begin, end = Fraction(0), Fraction(1)
+    for first, last, low, high in ((x1, x2, -2, right + 2), (y1, y2, -2, bottom + 2)):
+        if first == last:
+            if not low <= first <= high:
+                return None
+            continue
+        a, b = sorted(((Fraction(low) - first) / (last - first), (Fraction(high) - first) / (last - first)))
+        begin, end = max(begin, a), min(end, b)
+    if begin > end:
+        return None
+    dx, dy = x2 - x1, y2 - y1
+    return float(x1 + begin * dx), float(y1 + begin * dy), float(x1 + end * dx), float(y1 + end * dy)
+
+
+def cut(ends: Ends, part: Part) -> Ends | None:
+    """A part of a piece; None if nothing is left of it."""
+    x1, y1, x2, y2 = ends
+    if (x1, y1) == (x2, y2):
+        return ends
+    if (part[1] - part[0]) * max(abs(x2 - x1), abs(y2 - y1)) < 10**-_DIGITS / 2:
+        return None
+    begin = (x1, y1) if part[0] <= 0 else _rounded(ends, part[0])
+    end = (x2, y2) if part[1] >= 1 else _rounded(ends, part[1])
+    return None if begin == end else (*begin, *end)
+
+
+def joined(parts: Iterable[Part]) -> list[Part]:
+    """Parts of one piece, those that overlap or touch as one."""
+    found: list[Part] = []
+    for begin, end in sorted(parts):
+        if found and begin <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((begin, end))
+    return found
+
+
+def pieces_by_cell(
+    grid_type: GridType,
+    pieces: Iterable[Piece],
+    width: int,
+    height: int,
+    wanted: Callable[[int, int], object] = lambda x, y: True,
+) -> dict[Cell, list[Piece]]:
+    """For each wanted cell of a map that any pieces lie in, what of them does, merged."""
+    found: dict[Cell, list[Piece]] = defaultdict(list)
+    for one in pieces:
+        if ends := near_map(grid_type, one[:4], width, height):
+            for cell, part in touched(grid_type, ends, width, height, wanted):
+                if inside := cut(ends, part):
+                    found[cell].append(piece(*inside, *one[4:]))
+    return {cell: merge(parts) if len(parts) > 1 else parts for cell, parts in found.items()}
+
+
+def divide(grid_type: GridType, pieces: Iterable[Piece], cells: Sequence[Cell]) -> tuple[list[Piece], list[Piece]]:
+    """What of some pieces lies in any of some cells, and what does not. A side of a cell lies in it."""
+    inside, outside = [], []
+    for one in pieces:
+        ends = one[:4]
+        parts = [
+            part for cell in cells if (part := _within_cell(grid_type, ends, cell, (0.0, 1.0))) and cut(ends, part)
+        ]
+        at = 0.0
+        for begin, end in joined(parts):
+            if begin > at and (left := cut(ends, (at, begin))):
+                outside.append(piece(*left, *one[4:]))
+            if kept := cut(ends, (begin, end)):
+                inside.append(piece(*kept, *one[4:]))
+            at = end
+        if not parts:
+            outside.append(one)
+        elif at < 1 and (left := cut(ends, (at, 1.0))):
+            outside.append(piece(*left, *one[4:]))
+    return inside, outside
+
+
+def _between(first: Number, last: Number, low: float, high: float) -> Part | None:
+    """The part of a piece in which a coordinate that goes from first to last is from low to high."""
+    if first == last:
+        return (0.0, 1.0) if low <= first <= high else None
+    a, b = (low - first) / (last - first), (high - first) / (last - first)
+    begin, end = max(min(a, b), 0.0), min(max(a, b), 1.0)
+    return (begin, end) if begin <= end else None
+
+
+def _within_cell(grid_type: GridType, ends: Ends, cell: Cell, part: Part) -> Part | None:
+    """What of a part of a piece lies in a cell."""
+    x1, y1, x2, y2 = ends
+    begin, end = part
+    if grid_type not in HEXES:
+        for first, last, low in ((x1, x2, cell[0]), (y1, y2, cell[1])):
+            inside = _between(first, last, low - _SLACK, low + 1 + _SLACK)
+            if inside is None:
+                return None
+            begin, end = max(begin, inside[0]), min(end, inside[1])
+        return (begin, end) if begin <= end else None
+    around = corners(grid_type, cell)
+    for (ax, ay), (bx, by) in zip(around, around[1:] + around[:1], strict=True):
+        # Clockwise on the screen, the inside is on the right of each side; how far, grows with the cross product.
+        length = _DIAMETER / 2
+        first = ((bx - ax) * (y1 - ay) - (by - ay) * (x1 - ax)) / length
+        last = ((bx - ax) * (y2 - ay) - (by - ay) * (x2 - ax)) / length
+        if first < -_SLACK and last < -_SLACK:
+            return None
+        if first < -_SLACK or last < -_SLACK:
+            crossing = (-_SLACK - first) / (last - first)
+            begin, end = (max(begin, crossing), end) if first < last else (begin, min(end, crossing))
+    return (begin, end) if begin <= end else None
+
+
+def _rounded(ends: Ends, at: float) -> tuple[Number, Number]:
+    x1, y1, x2, y2 = ends
+    return _plain(round(x1 + at * (x2 - x1), _DIGITS)), _plain(round(y1 + at * (y2 - y1), _DIGITS))
 
 
 def _plain(value: Number) -> Number:

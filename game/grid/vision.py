@@ -21,9 +21,10 @@ from typing import Any, Final, NamedTuple
 from game.grid.canvas import Canvas, Steps
 from game.grid.cell_sets import NONE, Cells, ChunkXY, cells_from, gather, intersection, spread, union
 from game.grid.chunks import CHUNK, Frame, layer_keys, touching
-from game.grid.geometry import HEXES, Cell, Grid, GridType, cell_at, to_lattice
+from game.grid.geometry import HEXES, Cell, Grid, GridType, to_lattice
 from game.grid.obstacles import Segment, survey
 from game.grid.player_view import is_hidden
+from game.grid.scene import light_cell
 from game.grid.sight import MAX_RANGE, around_cell
 
 SIZES: Final = (0.5, 1, 2, 3, 4)
@@ -59,13 +60,22 @@ def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, 
     that holds its middle. On hexes all tokens take one cell, as all walkers do (`game.grid.paths`). What lies
     off the map is left out.
     """
-    side = 1 if grid_type in HEXES or size < 1 else int(size)
-    if grid_type == "none":
-        left, top = (floor(x + size / 2), floor(y + size / 2)) if size < 1 else (ceil(x - 0.5), ceil(y - 0.5))
-    else:
-        left, top = int(x), int(y)
+    side = cells_a_side(grid_type, size)
+    left, top = anchor(grid_type, x, y, size)
     columns = range(max(left, 0), min(left + side, width))
     return tuple((column, row) for row in range(max(top, 0), min(top + side, height)) for column in columns)
+
+
+def anchor(grid_type: GridType, x: float, y: float, size: float) -> Cell:
+    """The top left cell that a token stands on, also off the map; takes its position as `footprint` does."""
+    if grid_type != "none":
+        return int(x), int(y)
+    return (floor(x + size / 2), floor(y + size / 2)) if size < 1 else (ceil(x - 0.5), ceil(y - 0.5))
+
+
+def cells_a_side(grid_type: GridType, size: float) -> int:
+    """How many cells a token of a size takes a side."""
+    return 1 if grid_type in HEXES or size < 1 else int(size)
 
 
 def map_lights(document: Mapping[str, Any], width: int, height: int) -> list[Light]:
@@ -73,11 +83,9 @@ def map_lights(document: Mapping[str, Any], width: int, height: int) -> list[Lig
     grid_type = Grid.of(document).type
     found = []
     for light in document.get("lights", ()):
-        x, y = light["x"], light["y"]
-        if not is_hidden(light) and -2 < x < 2 * width + 2 and -2 < y < 2 * height + 2:
-            column, row = cell_at(grid_type, x, y)
-            if 0 <= column < width and 0 <= row < height:
-                found.append(Light(((column, row),), light.get("range", 0)))
+        cell = None if is_hidden(light) else light_cell(grid_type, light, width, height)
+        if cell is not None:
+            found.append(Light((cell,), light.get("range", 0)))
     return found
 
 

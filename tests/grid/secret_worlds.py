@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 from tests.grid.grids import documents
@@ -15,9 +16,14 @@ secrets = st.dictionaries(st.sampled_from(WITHHELD), st.sampled_from([MARK, {"de
 hidden = st.sampled_from([{}, {}, {"hidden": False}, {"hidden": True}])
 
 
-def marked(thing: dict[str, Any]) -> dict[str, Any]:
+def marked(thing: dict[str, Any], number: int) -> dict[str, Any]:
     """A thing with a mark in it if it is hidden."""
-    return {**thing, "name": MARK, "id": MARK + str(id(thing))} if thing.get("hidden") else thing
+    return {**thing, "name": MARK, "id": f"{MARK}{number}"} if thing.get("hidden") else thing
+
+
+def is_marked(thing: dict[str, Any]) -> bool:
+    """Whether there is a mark in what players may get of a thing that is not hidden."""
+    return MARK in orjson.dumps({key: value for key, value in thing.items() if key not in WITHHELD}).decode()
 
 
 @st.composite
@@ -51,10 +57,9 @@ def secret_worlds(draw: st.DrawFn, width: int = 7, height: int = 6) -> dict[str,
         if door.get("secret") and door["state"] != "open":
             door |= {"id": f"d{n}{MARK}", "properties": {"wood": MARK}}
     for name in ("legend", "layers", "entities", "lights", "walls", "doors"):
-        document[name] = [
-            marked({**thing, **draw(secrets)}) if name not in ("legend", "layers") else {**thing, **draw(secrets)}
-            for thing in document[name]
-        ]
+        document[name] = [{**thing, **draw(secrets)} for thing in document[name]]
+        if name not in ("legend", "layers"):
+            document[name] = [marked(thing, number) for number, thing in enumerate(document[name])]
         if not document[name] and draw(st.booleans()):
             del document[name]
     if draw(st.booleans()):

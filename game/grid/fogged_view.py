@@ -1,0 +1,260 @@
+"""What a player may be sent of a map with fog: what is in sight as it is, and what was seen before as it was.
+
+The rules, beside those of `game.grid.player_view`, whose secrets are left out here too:
+
+- A cell is shown if it is in sight, or explored and the fog's mode is `explored`. All others are spaces, on
+  each layer.
+- Things (doors, entities, lights) are shown if any of their cells is; doors are cut to the cells shown. If what
+  is left of a door is in several pieces, only the first has the door's id.
+- Walls are cut to the cells shown that they lie in, and merged. Only pieces that lie on one line exactly are:
+  one at a slant stays cut at each cell.
+- Where the mode is `explored`, what is not in sight is shown as it is remembered (`game.grid.memory`).
+- Things are in the order of their keys (`Scene.things`), so that the order does not tell which are remembered.
+- A legend entry is shown if a cell shown uses its symbol; they are in the symbols' order, for the same reason.
+- `background` has no `asset_id`.
+- `fog` is `{"mode", "rows"}`, a character a cell: `2` in sight, `1` seen before, `0` neither. In the mode `sight`
+  nothing was seen before.
+
+How to use it: `FoggedView.frame` and `FoggedView.rows` are the frame and the chunks of a map as a player knows
+it, so whatever works on stored maps works on what they know: `chunks.join`, `paths.find`, `moves`,
+`obstacles.look`. `whole` and `part` make what is sent for a map and a region.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+
+from game.grid.canvas import Result, Steps
+from game.grid.cell_sets import Cells, contains, gather, intersection, rectangle, union
+from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, Frame, region
+from game.grid.document import EMPTY
+from game.grid.memory import EMPTY as NOTHING
+from game.grid.memory import Memory, known_rows, known_things, known_walls
+from game.grid.moves import Known
+from game.grid.player_view import players_document, symbols_of
+from game.grid.scene import KINDS, Scene
+from game.grid.segments import cut, joined, touched
+
+Mode: TypeAlias = Literal["explored", "sight"]
+
+_ONES: Final = re.compile("1+")
+_LINE: Final = (1 << CHUNK) - 1
+
+
+class FoggedView:
+    """What a group of viewers may know of a map: its scene, as it is in sight and as it is remembered.
+
+    `shown` are the cells that are shown. It is a snapshot: after any change make another.
+    """
+
+    def __init__(self, scene: Scene, memory: Memory, visible: Cells, mode: Mode) -> None:
+        self.scene, self.visible, self.mode = scene, visible, mode
+        self.memory = memory if mode == "explored" else NOTHING
+        self.shown = union(memory.explored, visible) if mode == "explored" else visible
+
+    @property
+    def layers(self) -> frozenset[int]:
+        """The keys of the layers whose chunks the viewers may know something of."""
+        return self.scene.layers
+
+    def rows(self, key: ChunkKey, rows: Sequence[str]) -> list[str] | None:
+        """The rows of a chunk as the viewers know them, given as they are stored; None for nothing but spaces.
+
+        A chunk that is stored as empty may be known with something in it: give its rows as spaces (`blank_rows`).
+        """
+        layer, column, band = key
+        bits = self.shown.get((column, band), 0)
+        if not bits or layer not in self.layers:
+            return None
+        known = []
+        for line, row in enumerate(known_rows(self.memory, key, rows)):
+            shown = bits >> line * CHUNK & _LINE
+            if shown == 0:
+                known.append(EMPTY * len(row))
+            elif shown == (1 << len(row)) - 1:
+                known.append(row)
+            else:
+                text = f"{shown:b}"[::-1].ljust(CHUNK, "0")
+                known.append(_kept(row, text[: len(row)]))
+        return known if any(row.strip(EMPTY) for row in known) else None
+
+    def blank_rows(self, key: ChunkKey) -> list[str]:
+        """The rows of an empty chunk."""
+        _, column, band = key
+        width, height = self.scene.width - column * CHUNK, self.scene.height - band * CHUNK
+        return [EMPTY * min(CHUNK, width)] * min(CHUNK, height)
+
+    def chunks(
+        self, stored: Mapping[ChunkKey, Sequence[str]], keys: Iterable[ChunkKey]
+    ) -> dict[ChunkKey, list[str]]:
+        """Some chunks as the viewers know them, given those of them that are stored; empty ones are left out."""
+        found = {}
+        for key in keys:
+            if key[1:] in self.shown:
+                rows = self.rows(key, stored[key] if key in stored else self.blank_rows(key))
+                if rows is not None:
+                    found[key] = rows
+        return found
+
+    def keys(self) -> list[ChunkKey]:
+        """The chunks that the viewers may know something of, in ascending order."""
+        return sorted((layer, *chunk) for layer in self.layers for chunk in self.shown)
+
+    def frame(self, used: Iterable[str]) -> Frame:
+        """The frame of the map as the viewers know it, without `fog`.
+
+        `used` are the symbols that `rows` shows them, over all chunks: `symbols_of` each.
+        """
+        symbols = set(used)
+        frame = {key: value for key, value in self._bare.items() if key not in ("walls", "legend", *KINDS)}
+        if "background" in frame:
+            frame["background"] = {key: value for key, value in frame["background"].items() if key != "asset_id"}
+        lists = {"legend": self._legend(symbols), "walls": self.walls(self.shown), "doors": self.doors(self.shown)}
+        lists |= {kind: self.placed(kind, self.shown) for kind in ("entities", "lights")}
+        return {**frame, **{key: items for key, items in lists.items() if items}}
+
+    @cached_property
+    def known(self) -> Known:
+        """The map as movers know it whose knowledge this is."""
+        return Known(self.frame({*self.scene.legend, *self.memory.legend}), self.through)
+
+    def through(self, steps: Steps[Result]) -> Steps[Result]:
+        """Steps on the map as the viewers know it, as steps on the stored map. They must not want whole layers."""
+        try:
+            wanted = next(steps)
+            while True:
+                stored = yield wanted
+                wanted = steps.send(self.chunks(stored, wanted.chunks))
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+    def walls(self, cells: Cells) -> list[dict[str, Any]]:
+        """The walls in some of the cells shown."""
+        inside = intersection(cells, self.shown)
+        return [one._asdict() for one in known_walls(self.memory, self.scene, inside)]
+
+    def doors(self, cells: Cells) -> list[dict[str, Any]]:
+        """The doors in some of the cells shown, each cut to these cells."""
+        scene, inside = self.scene, intersection(cells, self.shown)
+        found = []
+        for door in known_things(self.memory, scene, "doors").values():
+            ends = scene.door_ends(door)
+            if ends is None:
+                continue
+            parts = [
+                part
+                for _, part in touched(
+                    scene.grid.type, ends, scene.width, scene.height, lambda x, y: contains(inside, x, y)
+                )
+                if cut(ends, part)
+            ]
+            for index, part in enumerate(joined(parts)):
+                x1, y1, x2, y2 = cut(ends, part) or ends
+                piece = {**door, "x1": x1, "y1": y1, "x2": x2, "y2": y2}
+                if index:
+                    piece.pop("id", None)
+                found.append(piece)
+        return found
+
+    def placed(self, kind: Literal["entities", "lights"], cells: Cells) -> list[dict[str, Any]]:
+        """The entities or lights in some of the cells shown."""
+        inside = intersection(cells, self.shown)
+        things = known_things(self.memory, self.scene, kind).values()
+        return [one for one in things if any(contains(inside, *cell) for cell in self.scene.cells_of(kind, one))]
+
+    def fog(self, x: int, y: int, width: int, height: int) -> list[str]:
+        """What of a rectangle on the map is in sight (2), was seen before (1), or neither (0): a row for each
+        line."""
+        stride = max(width, CHUNK)
+        seen, shown = (gather(cells, stride, x, y, height) for cells in (self.visible, self.shown))
+        rows = []
+        for line in range(height):
+            now, ever = (bits >> line * stride & (1 << width) - 1 for bits in (seen, shown))
+            if now == ever:
+                rows.append(f"{now:0{width}b}"[::-1].replace("1", "2") if width else "")
+            else:
+                twos, ones = f"{now:0{width}b}"[::-1], f"{ever:0{width}b}"[::-1]
+                rows.append("".join("2" if a == "1" else b for a, b in zip(twos, ones, strict=True)))
+        return rows
+
+    @cached_property
+    def _bare(self) -> Frame:
+        """What no fog hides: the document's own keys and its layers."""
+        bare = {key: value for key, value in self.scene.frame.items() if key not in ("walls", "legend", *KINDS)}
+        return players_document(bare, ()).frame
+
+    def _legend(self, symbols: set[str]) -> list[dict[str, Any]]:
+        """The entries of some symbols in the symbols' order; also of those that are gone from the legend."""
+        legend = {**self.memory.legend, **self.scene.legend}
+        return [entry for symbol, entry in sorted(legend.items()) if symbol in symbols]
+
+
+def whole(view: FoggedView, stored: Mapping[ChunkKey, Sequence[str]]) -> dict[str, Any]:
+    """The document of a map as a player gets it.
+
+    Takes the chunks of `view.keys()`, as far as they are stored.
+    """
+    scene = view.scene
+    known = view.chunks(stored, view.keys())
+    document = view.frame(set().union(*map(symbols_of, known.values())))
+    document["layers"] = _layers(document.get("layers", ()), known, 0, 0, scene.width, scene.height)
+    if not document["layers"]:
+        del document["layers"]
+    return {**document, "fog": {"mode": view.mode, "rows": view.fog(0, 0, scene.width, scene.height)}}
+
+
+def part(
+    view: FoggedView, stored: Mapping[ChunkKey, Sequence[str]], x: int, y: int, width: int, height: int
+) -> dict[str, Any]:
+    """A rectangle on a map as a player gets it: `layers` (name and rows), `fog` (rows), `legend`, and the
+    walls, doors, entities and lights in its cells.
+
+    Takes the chunks of the layers shown that the rectangle touches, as far as they are stored.
+    """
+    cells = rectangle(x, y, width, height)
+    known = view.chunks(stored, ((layer, *chunk) for layer in sorted(view.layers) for chunk in cells))
+    layers = _layers(view._bare.get("layers", ()), known, x, y, width, height)
+    symbols = {symbol for layer in layers for row in layer.get("rows", ()) for symbol in row}
+    return {
+        "x": x,
+        "y": y,
+        "width": width,
+        "height": height,
+        "layers": [{"name": layer["name"], "rows": layer["rows"]} for layer in layers if "rows" in layer],
+        "legend": view._legend(symbols),
+        "fog": view.fog(x, y, width, height),
+        "walls": view.walls(cells),
+        "doors": view.doors(cells),
+        "entities": view.placed("entities", cells),
+        "lights": view.placed("lights", cells),
+    }
+
+
+def _layers(
+    layers: Iterable[Mapping[str, Any]],
+    chunks: Mapping[ChunkKey, Sequence[str]],
+    x: int,
+    y: int,
+    width: int,
+    height: int,
+) -> list[dict[str, Any]]:
+    found = []
+    for layer in layers:
+        shown = dict(layer)
+        if "rows" in layer:
+            key = layer["rows"] - ROWS_MARK
+            parts = {chunk[1:]: rows for chunk, rows in chunks.items() if chunk[0] == key}
+            shown["rows"] = region(parts, x, y, width, height)
+        found.append(shown)
+    return found
+
+
+def _kept(row: str, marks: str) -> str:
+    """A row, with spaces where the mark is not 1."""
+    parts, end = [], 0
+    for match in _ONES.finditer(marks):
+        parts += [EMPTY * (match.start() - end), row[match.start() : match.end()]]
+        end = match.end()
+    return "".join(parts) + EMPTY * (len(row) - end)

@@ -1,0 +1,498 @@
+"""What a group of viewers remembers of a map with fog: where they have been looking, and what they saw there last.
+
+A group is all players of a map together, or one of them (`fog_sharing`). Its memory is
+
+- `explored`: the cells that it sees or has seen, a bit each;
+- what has changed there out of its sight, as it was when it was last seen. Only what differs from now is kept:
+  a cell's symbol on a layer, the walls in a cell, a door, an entity, a light, and legend entries that are gone.
+
+The rules:
+
+- A cell, and what is in it, is known as it is while it is in sight. What changes in a cell out of sight leaves its
+  former state in memory, until the cell is in sight again, or is revealed by a game master.
+- A thing (door, entity, light) is seen while any of its cells is in sight. It is remembered where it was seen
+  last. It is forgotten when it is seen again, anywhere, or when a cell in which it is remembered is in sight
+  and it is not there.
+- Walls are remembered cell by cell. The side between two cells belongs to both: seen from one of them, it is
+  known in both.
+- A layer that is removed, or hidden, is gone from memory at once. One that is added, or shown, is seen in a
+  cell when the cell is in sight. Layers, the legend and the document's own keys are known as they are now.
+
+How to use it, for each group. All functions are pure, and take the scene (`game.grid.scene`) after the change:
+
+| what happened | function |
+|---|---|
+| a token moved, came, went or changed, or a token's light | `see`, with what is in sight now |
+| the map was edited, replaced or undone | `remember`, then it has seen what is in sight after it |
+| a game master reveals or hides cells | `reveal`, `hide` |
+| the map was resized | `resized` |
+| sharing went from `party` to `each` | each player gets the same memory |
+| sharing went from `each` to `party` | `join` |
+| the grid type changed, a member was removed | EMPTY |
+
+A memory may hold only some chunks of a map, as long as it has those that are in sight, or are changed, revealed or
+hidden, the ones beside them, and those of the things that it remembers or that are changed (`chunks_of`).
+`pack` and `unpack` turn it into what is stored: 512 bytes a chunk for `explored`, and JSON where something
+differs.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from game.grid.cell_sets import (
+    CHUNK_BYTES,
+    NONE,
+    Cells,
+    ChunkXY,
+    cells_from,
+    contains,
+    difference,
+    each,
+    intersection,
+    moved,
+    rectangle,
+    union,
+)
+from game.grid.chunks import CHUNK, ChunkKey
+from game.grid.document import EMPTY as BLANK
+from game.grid.geometry import Cell, Point, neighbours
+from game.grid.scene import KINDS, Scene, Thing, moved_key
+from game.grid.segments import Piece, divide, merge, piece, pieces_by_cell
+
+AS_NOW: Final = "\uffff"
+"""In remembered rows: the cell is known as it is now. No symbol of a map can be this character."""
+
+Things: TypeAlias = Mapping[str, Mapping[str, dict[str, Any] | None]]
+"""By kind and key, what differs from now: the thing as it was seen last, or None where it is there and not
+known."""
+
+Rows: TypeAlias = Sequence[str] | None
+"""The rows of a chunk; None for an empty one."""
+
+_LINE: Final = (1 << CHUNK) - 1
+
+
+class ChunkMemory(NamedTuple):
+    """What differs from now in a chunk.
+
+    `rows`: by layer key and line (0 to 63) 64 symbols, AS_NOW where nothing differs. `walls`: by bit (64 y + x
+    in the chunk) what lay of walls in that cell.
+    """
+
+    rows: Mapping[int, Mapping[int, str]] = MappingProxyType({})
+    walls: Mapping[int, Sequence[Piece]] = MappingProxyType({})
+
+
+class Memory(NamedTuple):
+    """What a group of viewers remembers; never changed once it is made."""
+
+    explored: Cells = NONE
+    chunks: Mapping[ChunkXY, ChunkMemory] = MappingProxyType({})
+    things: Things = MappingProxyType({})
+    legend: Mapping[str, dict[str, Any]] = MappingProxyType({})
+
+
+EMPTY: Final = Memory()
+
+
+def see(memory: Memory, scene: Scene, visible: Cells) -> Memory:
+    """The memory of a group that has some cells in sight, which become explored and are known as they are."""
+    explored = union(memory.explored, visible)
+    chunks = dict(memory.chunks)
+    for chunk in memory.chunks.keys() & chunks_beside(visible):
+        kept = memory.chunks[chunk]
+        rows = _masked(kept.rows, ~visible.get(chunk, 0)) if chunk in visible else kept.rows
+        walls = _walls_seen(kept.walls, chunk, scene, visible) if kept.walls else {}
+        _put(chunks, chunk, ChunkMemory(rows, walls))
+    return Memory(explored, chunks, _things_seen(memory.things, scene, visible, explored), memory.legend)
+
+
+def reveal(memory: Memory, scene: Scene, cells: Cells) -> Memory:
+    """The memory of a group that is shown cells of the map as they are now."""
+    return see(memory, scene, intersection(cells, rectangle(0, 0, scene.width, scene.height)))
+
+
+def hide(memory: Memory, scene: Scene, cells: Cells, visible: Cells) -> Memory:
+    """The memory of a group that forgets cells; what is in sight stays explored."""
+    explored = union(difference(memory.explored, cells), visible)
+    return _limited(memory, scene, explored)
+
+
+def remember(
+    memory: Memory, before: Scene, after: Scene, rows: Mapping[ChunkKey, tuple[Rows, Rows]], visible: Cells
+) -> Memory:
+    """The memory of a group after a change of the map.
+
+    Takes the map before and after, and the rows of each chunk that changed, before and after; of layers that were
+    added, removed, hidden or shown, those of all chunks that are not empty. `visible` is what is in sight after
+    the change. Both scenes have the same grid type. If the size differs, cells keep their coordinates.
+    """
+    # First everything that changed is noted as it was known. What is in sight, or is as it was, is taken out then.
+    explored = memory.explored
+    if (before.width, before.height) != (after.width, after.height):
+        explored = intersection(explored, rectangle(0, 0, after.width, after.height))
+        memory = _limited(memory, after, explored)
+    chunks = {
+        chunk: kept._replace(rows={layer: lines for layer, lines in kept.rows.items() if layer in after.layers})
+        for chunk, kept in memory.chunks.items()
+    }
+    for (layer, column, band), (old, new) in rows.items():
+        known = explored.get((column, band), 0)
+        if layer in after.layers and known:
+            kept = chunks.get((column, band), ChunkMemory())
+            lines = _noted(kept.rows.get(layer, {}), old if layer in before.layers else None, new, known)
+            chunks[column, band] = kept._replace(rows={**kept.rows, layer: lines})
+    _note_walls(chunks, before, after, explored)
+    for chunk, kept in list(chunks.items()):
+        _put(chunks, chunk, kept)
+    things = {kind: _note_things(memory, kind, before, after) for kind in KINDS}
+    entries = (*before.legend.items(), *memory.legend.items())
+    legend = {symbol: entry for symbol, entry in entries if symbol not in after.legend}
+    return see(Memory(explored, chunks, things, legend), after, visible)
+
+
+def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Memory:
+    """The memory of a group after a change of the map's size that moved its cells by (dx, dy), and its points by
+    `shift`.
+
+    `after` is the map in its new size, with nothing else changed. On hexes dx (hex_column) or dy (hex_row) is
+    even.
+    """
+    explored = moved(memory.explored, dx, dy, after.width, after.height)
+    chunks: dict[ChunkXY, ChunkMemory] = {}
+    for (column, band), kept in memory.chunks.items():
+        left, top = column * CHUNK + dx, band * CHUNK + dy
+        for layer, lines in kept.rows.items():
+            for line, text in lines.items():
+                _place_row(chunks, layer, left, top + line, text)
+        for bit, pieces in kept.walls.items():
+            x, y = left + bit % CHUNK, top + bit // CHUNK
+            if x >= 0 and y >= 0:
+                _place_walls(chunks, (x, y), [_moved_piece(one, shift) for one in pieces])
+    things: dict[str, dict[str, dict[str, Any] | None]] = {}
+    for kind, known in memory.things.items():
+        by = (dx, dy) if kind == "entities" else shift
+        things[kind] = {moved_key(key, by): thing and _moved_thing(thing, by) for key, thing in known.items()}
+    return _limited(Memory(explored, chunks, things, memory.legend), after, explored)
+
+
+def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
+    """One memory of several groups' for all of them.
+
+    What one of them knows as it is now, all do. Of what several remember differently, the first one's is taken.
+    What the cells beside one another are known to be (a side of two) may differ then; nothing is known that
+    none of them knew.
+    """
+    explored = union(NONE, *(memory.explored for memory in memories))
+    chunks: dict[ChunkXY, ChunkMemory] = {}
+    for chunk in {chunk for memory in memories for chunk in memory.chunks}:
+        _put(chunks, chunk, _joined_chunk(memories, chunk))
+    things: dict[str, dict[str, dict[str, Any] | None]] = {}
+    for kind in KINDS:
+        things[kind] = {}
+        for key in {key for memory in memories for key in memory.things.get(kind, ())}:
+            known = [_known_thing(memory, scene, kind, key) for memory in memories]
+            if scene.thing(kind, key) is None or scene.thing(kind, key) not in known:
+                things[kind][key] = next(filter(None, known), None)
+    legend = {symbol: entry for memory in reversed(memories) for symbol, entry in memory.legend.items()}
+    return see(Memory(explored, chunks, things, legend), scene, visible)
+
+
+def known_rows(memory: Memory, key: ChunkKey, rows: Sequence[str]) -> list[str]:
+    """The rows of a chunk as they are remembered, given as they are now; as if all of it was explored."""
+    layer, column, band = key
+    kept = memory.chunks.get((column, band), ChunkMemory()).rows.get(layer, {})
+    known = list(rows)
+    for line, text in kept.items():
+        if line < len(known):
+            now = known[line]
+            known[line] = "".join(a if b == AS_NOW else b for a, b in zip(now, text, strict=False))
+    return known
+
+
+def known_walls(memory: Memory, scene: Scene, cells: Cells) -> list[Piece]:
+    """The walls in some cells as they are remembered, merged."""
+    found: list[Piece] = []
+    asked = dict(cells)
+    for chunk, kept in memory.chunks.items():
+        for bit, pieces in kept.walls.items():
+            if asked.get(chunk, 0) >> bit & 1:
+                asked[chunk] &= ~(1 << bit)
+                found += pieces
+    for pieces in scene.walls_in(asked).values():
+        found += pieces
+    return merge(found)
+
+
+def known_things(memory: Memory, scene: Scene, kind: str) -> dict[str, dict[str, Any]]:
+    """The things of a kind as they are remembered, by key in ascending order; as if all of the map was
+    explored."""
+    kept = memory.things.get(kind, {})
+    found = {}
+    for key in sorted(scene.things[kind].keys() | kept.keys()):
+        thing = kept[key] if key in kept else scene.thing(kind, key)
+        if thing is not None:
+            found[key] = thing
+    return found
+
+
+def chunks_beside(cells: Cells) -> set[ChunkXY]:
+    """The chunks with any of some cells, and those around them."""
+    around = (-1, 0, 1)
+    return {(x + i, y + j) for x, y in cells for i in around for j in around if x + i >= 0 and y + j >= 0}
+
+
+def chunks_of(memory: Memory, scene: Scene, changed: Iterable[tuple[str, str]] = ()) -> set[ChunkXY]:
+    """The chunks in which things are, or are remembered: all in memory, and those that changed, as (kind, key)."""
+    keys = {*changed, *((kind, key) for kind, kept in memory.things.items() for key in kept)}
+    cells: list[Cell] = []
+    for kind, key in keys:
+        for thing in (memory.things.get(kind, {}).get(key), scene.thing(kind, key)):
+            if thing is not None:
+                cells += scene.cells_of(kind, thing)
+    return {(x // CHUNK, y // CHUNK) for x, y in cells}
+
+
+def pack(memory: Memory) -> tuple[dict[ChunkXY, tuple[bytes, dict[str, Any] | None]], dict[str, Any]]:
+    """A memory as it is stored: for each chunk what is explored, and what differs from now, as JSON or None;
+    and what is kept for the map as a whole, as JSON."""
+    chunks = {}
+    for chunk in memory.explored.keys() | memory.chunks.keys():
+        differs = None
+        if kept := memory.chunks.get(chunk):
+            rows = {
+                str(layer): {str(line): text for line, text in lines.items()} for layer, lines in kept.rows.items()
+            }
+            walls = {str(bit): [list(one) for one in pieces] for bit, pieces in kept.walls.items()}
+            differs = {"rows": rows, "walls": walls}
+        chunks[chunk] = memory.explored.get(chunk, 0).to_bytes(CHUNK_BYTES, "little"), differs
+    things = {kind: dict(kept) for kind, kept in memory.things.items() if kept}
+    return chunks, {"things": things, "legend": dict(memory.legend)}
+
+
+def unpack(
+    chunks: Mapping[ChunkXY, tuple[bytes, Mapping[str, Any] | None]], whole: Mapping[str, Any] | None
+) -> Memory:
+    """The memory that was packed; `whole` is None where nothing was stored."""
+    explored = {chunk: int.from_bytes(bits, "little") for chunk, (bits, _) in chunks.items() if any(bits)}
+    kept = {
+        chunk: ChunkMemory(
+            {
+                int(layer): {int(line): text for line, text in lines.items()}
+                for layer, lines in differs["rows"].items()
+            },
+            {int(bit): [Piece(*one) for one in pieces] for bit, pieces in differs["walls"].items()},
+        )
+        for chunk, (_, differs) in chunks.items()
+        if differs
+    }
+    return Memory(explored, kept, *((whole["things"], whole["legend"]) if whole else ({}, {})))
+
+
+def _put(chunks: dict[ChunkXY, ChunkMemory], chunk: ChunkXY, kept: ChunkMemory) -> None:
+    """Keep what differs in a chunk, as far as anything does."""
+    rows = {layer: lines for layer, lines in kept.rows.items() if lines}
+    if rows or kept.walls:
+        chunks[chunk] = ChunkMemory(rows, kept.walls)
+    else:
+        chunks.pop(chunk, None)
+
+
+def _noted(kept: Mapping[int, str], old: Rows, new: Rows, known: int) -> dict[int, str]:
+    """Remembered rows of a chunk after a change, with the former symbols of the known cells that changed."""
+    noted = dict(kept)
+    for line in range(CHUNK):
+        before = (old[line] if old and line < len(old) else "").ljust(CHUNK, BLANK)
+        after = (new[line] if new and line < len(new) else "").ljust(CHUNK, BLANK)
+        bits = known >> line * CHUNK & _LINE
+        if before == after or not bits:
+            continue
+        text = kept.get(line, AS_NOW * CHUNK)
+        symbols = [
+            (a if text[x] == AS_NOW else text[x]) if bits >> x & 1 else AS_NOW for x, a in enumerate(before)
+        ]
+        marked = "".join(AS_NOW if a == b else a for a, b in zip(symbols, after, strict=True))
+        noted[line] = marked
+    return {line: text for line, text in noted.items() if text.strip(AS_NOW)}
+
+
+def _masked(rows: Mapping[int, Mapping[int, str]], left: int) -> dict[int, dict[int, str]]:
+    """Remembered rows of a chunk, as far as they are in some cells of it."""
+    found: dict[int, dict[int, str]] = {}
+    for layer, lines in rows.items():
+        found[layer] = {}
+        for line, text in lines.items():
+            bits = left >> line * CHUNK & _LINE
+            masked = "".join(a if bits >> x & 1 else AS_NOW for x, a in enumerate(text))
+            if masked.strip(AS_NOW):
+                found[layer][line] = masked
+    return found
+
+
+def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene, explored: Cells) -> None:
+    """Keep what lay of walls in the explored cells where walls have changed."""
+    changed = set(before.pieces) ^ set(after.pieces)
+    if not changed:
+        return
+
+    def wanted(x: int, y: int) -> bool:
+        return contains(explored, x, y)
+
+    width, height = max(before.width, after.width), max(before.height, after.height)
+    cells = cells_from(pieces_by_cell(after.grid.type, changed, width, height, wanted))
+    old, new = before.walls_in(cells), after.walls_in(cells)
+    for x, y in each(cells):
+        chunk, bit = _bit(x, y)
+        kept = chunks.get(chunk, ChunkMemory())
+        known = kept.walls.get(bit, old.get((x, y), []))
+        walls = {other: pieces for other, pieces in kept.walls.items() if other != bit}
+        if known != new.get((x, y), []):
+            walls[bit] = known
+        chunks[chunk] = kept._replace(walls=walls)
+
+
+def _walls_seen(
+    kept: Mapping[int, Sequence[Piece]], chunk: ChunkXY, scene: Scene, visible: Cells
+) -> dict[int, Sequence[Piece]]:
+    """What is remembered of walls in a chunk while some cells are in sight, their sides among it."""
+    found: dict[int, Sequence[Piece]] = {}
+    for bit, pieces in kept.items():
+        cell = chunk[0] * CHUNK + bit % CHUNK, chunk[1] * CHUNK + bit // CHUNK
+        if contains(visible, *cell):
+            continue
+        beside = [other for other in neighbours(scene.grid, cell) if min(other) >= 0 and contains(visible, *other)]
+        if beside:
+            now = scene.walls_in(cells_from([cell])).get(cell, [])
+            seen, _ = divide(scene.grid.type, now, beside)
+            _, unseen = divide(scene.grid.type, pieces, beside)
+            pieces = merge([*seen, *unseen])
+            if pieces == now:
+                continue
+        found[bit] = pieces
+    return found
+
+
+def _note_things(memory: Memory, kind: str, before: Scene, after: Scene) -> dict[str, dict[str, Any] | None]:
+    """The things that are remembered, with those that changed as they were known."""
+    noted = dict(memory.things.get(kind, {}))
+    old, new = before.things[kind], after.things[kind]
+    for key in old.keys() | new.keys():
+        if key not in noted and old.get(key) != new.get(key):
+            thing = before.thing(kind, key)
+            seen = thing is not None and _any(before.cells_of(kind, thing), memory.explored)
+            noted[key] = thing if seen else None
+    return noted
+
+
+def _things_seen(things: Things, scene: Scene, visible: Cells, explored: Cells) -> Things:
+    """What is remembered of things while some cells are in sight, and some explored."""
+    found: dict[str, dict[str, dict[str, Any] | None]] = {}
+    for kind, kept in things.items():
+        left: dict[str, dict[str, Any] | None] = {}
+        for key, known in kept.items():
+            now = scene.thing(kind, key)
+            cells = [] if now is None else scene.cells_of(kind, now)
+            if _any(cells, visible):
+                continue
+            if known is not None:
+                places = scene.cells_of(kind, known)
+                if _any(places, visible) or not _any(places, explored):
+                    known = None
+            # Without a note it would be known as it is now, where that place is explored.
+            if known != (now if _any(cells, explored) else None):
+                left[key] = known
+        if left:
+            found[kind] = left
+    return found
+
+
+def _known_thing(memory: Memory, scene: Scene, kind: str, key: str) -> dict[str, Any] | None:
+    kept = memory.things.get(kind, {})
+    if key in kept:
+        return kept[key]
+    now = scene.thing(kind, key)
+    return now if now is not None and _any(scene.cells_of(kind, now), memory.explored) else None
+
+
+def _limited(memory: Memory, scene: Scene, explored: Cells) -> Memory:
+    """A memory without what it knows of cells that are not explored."""
+    chunks: dict[ChunkXY, ChunkMemory] = {}
+    for chunk, kept in memory.chunks.items():
+        bits = explored.get(chunk, 0)
+        walls = {bit: pieces for bit, pieces in kept.walls.items() if bits >> bit & 1}
+        _put(chunks, chunk, ChunkMemory(_masked(kept.rows, bits), walls))
+    return Memory(explored, chunks, _things_seen(memory.things, scene, NONE, explored), memory.legend)
+
+
+def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:
+    """What none of several groups knows as it is now, in a chunk that any of them has explored."""
+    asked = [memory for memory in memories if memory.explored.get(chunk)]
+    rows: dict[int, dict[int, str]] = {}
+    walls: dict[int, Sequence[Piece]] = {}
+    places = {
+        (layer, line, x)
+        for memory in asked
+        for layer, lines in memory.chunks.get(chunk, ChunkMemory()).rows.items()
+        for line, text in lines.items()
+        for x, symbol in enumerate(text)
+        if symbol != AS_NOW
+    }
+    for layer, line, x in places:
+        symbols = [
+            memory.chunks.get(chunk, ChunkMemory()).rows.get(layer, {}).get(line, AS_NOW * CHUNK)[x]
+            for memory in asked
+            if memory.explored[chunk] >> line * CHUNK + x & 1
+        ]
+        if AS_NOW not in symbols:
+            text = rows.setdefault(layer, {}).get(line, AS_NOW * CHUNK)
+            rows[layer][line] = text[:x] + symbols[0] + text[x + 1 :]
+    for bit in {bit for memory in asked for bit in memory.chunks.get(chunk, ChunkMemory()).walls}:
+        known = [
+            memory.chunks.get(chunk, ChunkMemory()).walls.get(bit)
+            for memory in asked
+            if memory.explored[chunk] >> bit & 1
+        ]
+        if known and known[0] is not None and None not in known:
+            walls[bit] = known[0]
+    return ChunkMemory(rows, walls)
+
+
+def _any(cells: Iterable[Cell], within: Cells) -> bool:
+    return any(contains(within, *cell) for cell in cells)
+
+
+def _bit(x: int, y: int) -> tuple[ChunkXY, int]:
+    return (x // CHUNK, y // CHUNK), y % CHUNK * CHUNK + x % CHUNK
+
+
+def _place_row(chunks: dict[ChunkXY, ChunkMemory], layer: int, left: int, y: int, text: str) -> None:
+    """Put a remembered row that begins in the cell (left, y)."""
+    if y < 0:
+        return
+    for column in (left // CHUNK, left // CHUNK + 1):
+        begin = column * CHUNK - left
+        part = (AS_NOW * -begin + text)[max(begin, 0) : max(begin, 0) + CHUNK].ljust(CHUNK, AS_NOW)
+        if column >= 0 and part.strip(AS_NOW):
+            kept = chunks.setdefault((column, y // CHUNK), ChunkMemory({}, {}))
+            lines = {**kept.rows.get(layer, {})}
+            old = lines.get(y % CHUNK, AS_NOW * CHUNK)
+            lines[y % CHUNK] = "".join(b if a == AS_NOW else a for a, b in zip(part, old, strict=True))
+            chunks[column, y // CHUNK] = kept._replace(rows={**kept.rows, layer: lines})
+
+
+def _place_walls(chunks: dict[ChunkXY, ChunkMemory], cell: Cell, pieces: Sequence[Piece]) -> None:
+    chunk, bit = _bit(*cell)
+    kept = chunks.get(chunk, ChunkMemory())
+    chunks[chunk] = kept._replace(walls={**kept.walls, bit: pieces})
+
+
+def _moved_piece(one: Piece, by: Point) -> Piece:
+    return piece(one.x1 + by[0], one.y1 + by[1], one.x2 + by[0], one.y2 + by[1], *one[4:])
+
+
+def _moved_thing(thing: Thing, by: Point) -> dict[str, Any]:
+    return {
+        key: value + by[0] if key in ("x", "x1", "x2") else value + by[1] if key in ("y", "y1", "y2") else value
+        for key, value in thing.items()
+    }

@@ -1,0 +1,132 @@
+"""A map as players would know it if they saw all of it: its things, each in the cells where it is seen.
+
+What players may never know (`game.grid.player_view`) is not in a scene. With fog, a player's knowledge of a map is
+part of the scene as it is now, and part of what it was (`game.grid.memory`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, Final
+
+from game.grid.cell_sets import Cells, contains
+from game.grid.geometry import Cell, Grid, GridType, Point, cell_at
+from game.grid.player_view import (
+    players_door,
+    players_entity,
+    players_keys,
+    players_light,
+    players_pieces,
+    shown_layers,
+)
+from game.grid.segments import Ends, Piece, cut, near_map, pieces_by_cell, touched
+
+KINDS: Final = ("doors", "entities", "lights")
+"""The lists of a document whose items are seen, and remembered, each as a whole."""
+
+Thing = Mapping[str, Any]
+
+_SHOW: Final[Mapping[str, Callable[[Thing], dict[str, Any] | None]]] = {
+    "doors": players_door,
+    "entities": players_entity,
+    "lights": players_light,
+}
+
+
+class Scene:
+    """A map of a size, given by its frame (`game.grid.chunks`), without its secrets and without its rows.
+
+    `layers` are the keys of the layers shown. Everything else is found when it is asked for.
+    """
+
+    def __init__(self, frame: Thing, width: int, height: int) -> None:
+        self.frame, self.width, self.height = frame, width, height
+        self.grid = Grid.of(frame)
+        self.layers = shown_layers(frame)
+        self._shown: dict[tuple[str, str], dict[str, Any] | None] = {}
+
+    @cached_property
+    def legend(self) -> Mapping[str, dict[str, Any]]:
+        """The legend's entries by symbol, also of symbols that no cell shows."""
+        return {entry["symbol"]: players_keys(entry) for entry in self.frame.get("legend", ())}
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """All walls, merged, with secret doors among them."""
+        return players_pieces(self.frame)
+
+    @cached_property
+    def things(self) -> Mapping[str, Mapping[str, Thing]]:
+        """The stored things, hidden ones among them, by kind and key.
+
+        The key is `#` and the id. Doors and lights may be without one: their key is `@` and their place, so
+        that one of them that is moved is another.
+        """
+        return {kind: _keyed(self.frame.get(kind, ())) for kind in KINDS}
+
+    def thing(self, kind: str, key: str) -> dict[str, Any] | None:
+        """A thing as players get it; None if there is none that they may know of."""
+        if (kind, key) not in self._shown:
+            stored = self.things[kind].get(key)
+            self._shown[kind, key] = None if stored is None else _SHOW[kind](stored)
+        return self._shown[kind, key]
+
+    def cells_of(self, kind: str, thing: Thing) -> list[Cell]:
+        """The cells on the map where a thing is seen: those that a door lies in, or the one that holds it."""
+        if kind == "doors":
+            ends = self.door_ends(thing)
+            parts = touched(self.grid.type, ends, self.width, self.height) if ends else ()
+            return [cell for cell, part in parts if ends and cut(ends, part)]
+        if kind == "lights":
+            cell = light_cell(self.grid.type, thing, self.width, self.height)
+            return [] if cell is None else [cell]
+        x, y = thing["x"], thing["y"]
+        return [(x, y)] if 0 <= x < self.width and 0 <= y < self.height else []
+
+    def door_ends(self, door: Thing) -> Ends | None:
+        """Where a door lies, as far as it is near the map; None if it is not."""
+        return near_map(self.grid.type, (door["x1"], door["y1"], door["x2"], door["y2"]), self.width, self.height)
+
+    def walls_in(self, cells: Cells) -> dict[Cell, list[Piece]]:
+        """What lies of walls in some cells, for those with any."""
+
+        def wanted(x: int, y: int) -> bool:
+            return contains(cells, x, y)
+
+        return pieces_by_cell(self.grid.type, self.pieces, self.width, self.height, wanted) if cells else {}
+
+
+def light_cell(grid_type: GridType, light: Thing, width: int, height: int) -> Cell | None:
+    """The cell of a map that holds a light; None if it is off the map."""
+    x, y = light["x"], light["y"]
+    if not (-2 < x < 2 * width + 2 and -2 < y < 2 * height + 2):
+        return None
+    column, row = cell_at(grid_type, x, y)
+    return (column, row) if 0 <= column < width and 0 <= row < height else None
+
+
+def moved_key(key: str, by: Point) -> str:
+    """The key that a thing has when it is moved."""
+    if not key.startswith("@"):
+        return key
+    place, slash, more = key[1:].partition("/")
+    numbers = [float(text) + by[index % 2] for index, text in enumerate(place.split(","))]
+    return _place_key(numbers) + slash + more
+
+
+def _keyed(items: Iterable[Thing]) -> dict[str, Thing]:
+    found: dict[str, Thing] = {}
+    for item in items:
+        if "id" in item:
+            found[f"#{item['id']}"] = item
+            continue
+        key = place = _place_key([item[name] for name in ("x", "y", "x1", "y1", "x2", "y2") if name in item])
+        more = 1
+        while key in found:
+            more += 1
+            key = f"{place}/{more}"
+        found[key] = item
+    return found
+
+
+def _place_key(numbers: Iterable[float]) -> str:
+    return "@" + ",".join(repr(float(number)) for number in numbers)
