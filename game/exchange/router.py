@@ -173,7 +173,7 @@ async def export_map(
     session: Session,
     computing: Computing,
     format: Annotated[
-        Literal["tiled", "tmj", "uvtt", "text"],
+        Literal["tiled", "tmj", "ldtk", "uvtt", "text"],
         Query(description="`tiled` is TMX, `tmj` is Tiled's JSON."),
     ],
 ) -> Response:

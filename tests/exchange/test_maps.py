@@ -166,7 +166,8 @@ class TestImport:
 
 class TestExport:
     @pytest.mark.parametrize(
-        ("format", "start"), [("tiled", b"<?xml"), ("tmj", b"{"), ("uvtt", b"{"), ("text", b"")]
+        ("format", "start"),
+        [("tiled", b"<?xml"), ("tmj", b"{"), ("ldtk", b"{"), ("uvtt", b"{"), ("text", b"")],
     )
     async def test_and_in_again(self, owner: Person, format: str, start: bytes) -> None:
         universe = await owner.universe()

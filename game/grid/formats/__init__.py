@@ -19,6 +19,7 @@ from game.grid.formats.imported import (
     link_pictures,
 )
 from game.grid.formats.ldtk import read_ldtk
+from game.grid.formats.ldtk_export import write_ldtk
 from game.grid.formats.pictures import is_picture
 from game.grid.formats.strict import Node, parse_json, parse_xml
 from game.grid.formats.text import read_text, write_text
@@ -81,6 +82,7 @@ def read(files: Mapping[str, bytes], main: str | None = None, limits: Limits = D
 WRITTEN: Final[Mapping[str, tuple[str, str]]] = {
     "tiled": (".tmx", "application/xml"),
     "tmj": (".tmj", "application/json"),
+    "ldtk": (".ldtk", "application/json"),
     "uvtt": (".uvtt", "application/json"),
     "text": (".txt", "text/plain; charset=utf-8"),
 }
@@ -95,7 +97,7 @@ def write(
     pictures: Mapping[str, bytes] = MappingProxyType({}),
     drawing: bytes | None = None,
 ) -> Exported:
-    """A map in another program's format: `tiled` (TMX), `tmj`, `uvtt` or `text`.
+    """A map in another program's format: `tiled` (TMX), `tmj`, `ldtk`, `uvtt` or `text`.
 
     Takes a valid document, the map's name for the file's name, the stored pictures by asset id that are to go
     into the file, and a drawing of what `drawn_for` gives.
@@ -109,6 +111,8 @@ def write(
         case "uvtt":
             background = whole_background(document, _background(document, pictures))
             content = write_uvtt(document, background, drawing, notes)
+        case "ldtk":
+            content = write_ldtk(document, name, notes)
         case "text":
             content = write_text(document, notes)
         case _:

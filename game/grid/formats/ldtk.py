@@ -2,7 +2,8 @@
 
 IntGrid values become cells named by their definition; tiles and auto-layer tiles become cells by tile id,
 stacked ones on layers of their own; entities keep their fields as properties. What else a level says is kept
-under `ldtk`. Source: LDtk's JSON format documentation (ldtk.io/json).
+under `ldtk`, with the project's settings and definitions. What our export says and LDtk has no place for stands in
+the level's field PACKED. Source: LDtk's JSON format documentation (ldtk.io/json).
 """
 
 import math
@@ -10,11 +11,14 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
-from game.grid.document import EMPTY, Limits
-from game.grid.formats.imported import Document, FormatError, ImportedMap, unique
+import orjson
+
+from game.grid.document import EMPTY, GridError, Limits, check
+from game.grid.formats.imported import WARNINGS, Document, FormatError, ImportedMap, Notes, unique
 from game.grid.formats.legend import Legend, is_entry, stable_color, usual_rules, usual_symbol
 from game.grid.formats.pictures import probe
 from game.grid.formats.strict import Node, kept, parse_json
+from game.grid.formats.tiled_properties import PACKED, as_object
 from game.grid.formats.uploads import Pictures, Uploads
 
 Json = dict[str, Any]
@@ -24,6 +28,8 @@ Key = tuple[int, int, int]
 MAX_LEVELS: Final = 1000
 MAX_UID: Final = 2**31 - 1
 MAX_PIXELS: Final = 2**24
+MAX_DEFINITIONS: Final = 256 * 2**10
+"""Bytes of JSON of a project's definitions that are kept with each of its maps."""
 _KINDS: Final = ("IntGrid", "Entities", "Tiles", "AutoLayer")
 
 
@@ -35,7 +41,50 @@ def read_ldtk(root: Node, name: str, uploads: Uploads, limits: Limits) -> list[I
     if len(levels) > MAX_LEVELS:
         raise FormatError("levels", f"the project has more than {MAX_LEVELS} levels")
     definitions = _Definitions(root, uploads)
-    return [_Level(node, world, definitions, uploads, limits).read() for world, node in levels]
+    project = _project(root, uploads.notes)
+    maps = []
+    for world, node in levels:
+        level = _Level(node, world, definitions, uploads, limits)
+        settings = {**project, **_layout(root, world)}
+        try:
+            made = level.read(settings)
+            if level.packed:
+                check(made.grid_data, limits, "")
+        except GridError as error:
+            if not level.packed:
+                raise
+            message = f"The field {PACKED!r} is damaged, and was left out: {error}"[:300]
+            uploads.notes.add("NOT_KEPT", node.place, message)
+            level = _Level(node, world, definitions, uploads, limits)
+            level.packed = {}
+            made = level.read(settings)
+        maps.append(made)
+    return maps
+
+
+def _project(root: Node, notes: Notes) -> Json:
+    """What each map keeps of its project: the settings, and the definitions, as far as they are not too large."""
+    without = ("__header__", "levels", "worlds", "defs", "toc")
+    definitions = dict(as_object(root.value.get("defs")))
+    if len(orjson.dumps(definitions)) > MAX_DEFINITIONS:
+        definitions["layers"] = [node.value | {"autoRuleGroups": []} for node in root["defs"].list_of("layers")]
+        notes.add("AUTO_RULES_LOST", "defs.layers", WARNINGS["AUTO_RULES_LOST"])
+        if len(orjson.dumps(definitions)) > MAX_DEFINITIONS:
+            notes.add("DEFINITIONS_LOST", "defs", WARNINGS["DEFINITIONS_LOST"])
+            definitions = {}
+    settings = {key: value for key, value in root.value.items() if key not in without}
+    result = kept({**settings, "defs": definitions}, "", notes)
+    assert isinstance(result, dict)
+    return result
+
+
+def _layout(root: Node, world: str) -> Json:
+    """How the levels of a world lie: of several worlds, each says it for itself."""
+    keys = ("worldLayout", "worldGridWidth", "worldGridHeight")
+    about: Json = next(
+        (node.value for node in root.list_of("worlds") if node.value.get("identifier") == world), {}
+    )
+    return {key: about[key] for key in keys if isinstance(about.get(key), str | int)}
 
 
 def _levels(root: Node, uploads: Uploads) -> Iterator[tuple[str, Node]]:
@@ -55,8 +104,11 @@ def _levels(root: Node, uploads: Uploads) -> Iterator[tuple[str, Node]]:
             if found[0] in used:
                 raise FormatError(level.at("externalRelPath"), "is the file of another level")
             used.add(found[0])
+            node = None
             with uploads.notes.skipping("LEVEL_UNREADABLE"):
-                yield world, _external_level(*found)
+                node = _external_level(*found)
+            if node:
+                yield world, node
 
 
 def _external_level(name: str, data: bytes) -> Node:
@@ -83,10 +135,6 @@ class _Definitions:
                 for tile in tiles if isinstance(tiles, list) else ():
                     if isinstance(tile, int):
                         self.tags.setdefault((uid, tile), tag.text("enumValueId", ""))
-        rules = sum(1 for node in self.layers.values() if node.value.get("autoRuleGroups"))
-        if rules:
-            message = f"The rules of {rules} auto-layers are not kept; the tiles that they painted are."
-            uploads.notes.add("AUTO_RULES_LOST", "defs.layers", message)
 
     def value(self, layer: int, value: int) -> tuple[str, str | None]:
         """The name and the colour of an IntGrid value."""
@@ -148,7 +196,25 @@ class _Level:
         self.width, self.height = self.side("pxWid"), self.side("pxHei")
         self.keys: dict[Key, int] = {}
         self.planes: list[tuple[Json, array[int]]] = []
-        self.names: set[str] = set()
+        self.ids: set[str] = set()
+        self.sheets: dict[int, str | None] = {}
+        self.packed = self.unpacked()
+
+    def unpacked(self) -> Json:
+        """What our export packed: `document`, `legend`, `layers`, `entities`; nothing without such a field."""
+        for field in self.node.parts("fieldInstances", "NOT_KEPT", Notes()):
+            text = field.value.get("__value")
+            if field.value.get("__identifier") == PACKED and isinstance(text, str):
+                try:
+                    return as_object(kept(parse_json(text.encode()).value, field.place, self.notes))
+                except (FormatError, UnicodeError):
+                    message = f"The field {PACKED!r} is damaged, and was left out."
+                    self.notes.add("NOT_KEPT", field.place, message)
+        return {}
+
+    def packed_list(self, key: str) -> list[Json]:
+        items = self.packed.get(key)
+        return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
     def side(self, key: str) -> int:
         pixels = self.node.integer(key, 0, MAX_PIXELS)
@@ -159,35 +225,71 @@ class _Level:
             raise FormatError(self.node.at(key), f"is {side} cells; a side has at most {self.limits.max_size}")
         return side
 
-    def read(self) -> ImportedMap:
-        """The level as a map."""
+    def read(self, project: Json) -> ImportedMap:
+        """The level as a map, which keeps this of its project."""
         for instance in reversed(self.instances):  # LDtk lists the uppermost first
             if instance.text("__type") != "Entities":
                 self.layer(instance)
-        legend = self.legend()
-        symbols = [EMPTY, *(entry["symbol"] for entry in legend)]
+        legend, symbols = self.legend()
         layers = []
-        for about, cells in self.planes:
+        names: set[str] = set()
+        for about, cells in self.ordered_planes():
             text = "".join(map(symbols.__getitem__, cells))
             rows = [text[at : at + self.width] for at in range(0, len(text), self.width or 1)]
-            layers.append({**about, "rows": rows or [""] * self.height})
+            layers.append({**about, "name": unique(about["name"], names), "rows": rows or [""] * self.height})
         entities = [entity for instance in self.instances for entity in self.entities(instance)]
-        kept_keys = ("iid", "uid", "worldX", "worldY", "worldDepth", "__bgColor", "__neighbours")
-        about = {key: self.node.value[key] for key in kept_keys if key in self.node}
+        background = self.background()
+        packed = as_object(self.packed.get("document"))
         document: Document = {
             "width": self.width,
             "height": self.height,
             "grid_type": "square",
+            **{key: value for key, value in packed.items() if key not in ("ldtk", "background")},
             "legend": legend,
             "layers": layers,
             "entities": entities,
-            "properties": self.fields(self.node),
-            **self.background(),
-            "ldtk": kept({**about, **({"world": self.world} if self.world else {})}, self.node.place, self.notes),
+            "properties": {**self.fields(self.node), **as_object(packed.get("properties"))},
+            **background,
+            "ldtk": self.about(project, background),
         }
         document = {key: value for key, value in document.items() if value not in ([], {})}
         name = self.node.text("identifier", "") or "level"
         return ImportedMap(f"{self.world} {name}".strip(), "", document, self.pictures.files)
+
+    def about(self, project: Json, background: Json) -> Json:
+        """What is kept of the level: all but its cells and entities."""
+        without = ("layerInstances", "fieldInstances")
+        level = {key: value for key, value in self.node.value.items() if key not in without}
+        data = ("intGridCsv", "intGrid", "autoLayerTiles", "gridTiles", "entityInstances")
+        layers = [
+            {key: value for key, value in instance.value.items() if key not in data} for instance in self.instances
+        ]
+        about = {**level, "cell": self.cell, "fields": self.raw_fields(self.node), "layers": layers}
+        if background:
+            about["shown"] = {"asset_id": background["background"]["asset_id"], **background["background"]}
+        if self.world:
+            about["world"] = self.world
+        result = kept(about, self.node.place, self.notes)
+        return {**result, "project": project}
+
+    def ordered_planes(self) -> list[tuple[Json, "array[int]"]]:
+        """The layers as our export had them, new ones above the one that LDtk has beneath them."""
+        packed = self.packed_list("layers")
+        ranks = {(item.get("iid"), str(item.get("plane"))): rank for rank, item in enumerate(packed)}
+        ranked = []
+        rank = -1
+        for about, cells in self.planes:
+            rank = ranks.get((about["ldtk"]["iid"], str(about["ldtk"]["plane"])), -1 if not ranks else rank)
+            item = packed[rank] if ranks and rank >= 0 and self.is_plane(packed[rank], about) else {}
+            more = {key: value for key, value in item.items() if key not in ("iid", "plane", "rows", "ldtk")}
+            if not (isinstance(more.get("name"), str) and more["name"]):
+                more.pop("name", None)
+            ranked.append((rank, {**about, **more}, cells))
+        return [(about, cells) for _, about, cells in sorted(ranked, key=lambda each: each[0])]
+
+    def is_plane(self, item: Json, about: Json) -> bool:
+        """Whether something that was packed of a layer is of this one."""
+        return all(bool(item.get(key) == about["ldtk"][key]) for key in ("iid", "plane"))
 
     def layer(self, instance: Node) -> None:
         """Add a layer's cells: its values, and its tiles above them."""
@@ -197,15 +299,19 @@ class _Level:
             self.notes.add("LAYER_LOST", instance.place, message)
             return
         scale = size // self.cell
-        about: Json = {"ldtk": {"iid": instance.text("iid", "", 64), "type": instance.text("__type")}}
+        about: Json = {}
         if not instance.flag("visible", True):
             about["visible"] = False
         if (opacity := instance.number("__opacity", 1)) != 1:
             about["opacity"] = min(1, max(0, opacity))
+        about["ldtk"] = {"iid": instance.text("iid", "", 64), "type": instance.text("__type")}
         has_values = instance.text("__type") == "IntGrid"
         if has_values:
-            self.values(instance, {"name": name, **about}, scale)
-        tiles = [*instance.list_of("autoLayerTiles"), *instance.list_of("gridTiles")]
+            self.values(instance, {"name": name, **about, "ldtk": {**about["ldtk"], "plane": "values"}}, scale)
+        tiles = [
+            *instance.parts("autoLayerTiles", "TILES_UNREADABLE", self.notes),
+            *instance.parts("gridTiles", "TILES_UNREADABLE", self.notes),
+        ]
         if tiles or not has_values:
             self.tiles(instance, tiles, f"{name} tiles" if has_values else name, about, scale)
 
@@ -216,7 +322,7 @@ class _Level:
             self.notes.add("LAYER_LOST", place, message)
             return None
         cells = array("I", bytes(4)) * self.uploads.take_cells(self.width, self.height, place)
-        self.planes.append(({**about, "name": unique(about["name"], self.names)}, cells))
+        self.planes.append((about, cells))
         return cells
 
     def put(self, cells: "array[int]", x: int, y: int, scale: int, key: Key) -> bool:
@@ -263,93 +369,155 @@ class _Level:
     def tiles(self, instance: Node, tiles: list[Node], name: str, about: Json, scale: int) -> None:
         tileset = instance.integer("__tilesetDefUid", 0, MAX_UID, 0)
         across, down = self.offset(instance)
-        planes: list[array[int] | None] = [self.plane({"name": name, **about}, instance.place)]
+        planes: list[array[int] | None] = []
         height: dict[tuple[int, int], int] = {}
-        outside = 0
+        outside = between = 0
+
+        def add_plane() -> None:
+            level = len(planes)
+            called = {"name": f"{name} {level + 1}" if level else name}
+            planes.append(
+                self.plane({**called, **about, "ldtk": {**about["ldtk"], "plane": level}}, instance.place)
+            )
+
+        add_plane()
         for tile in tiles:
-            x, y = (part // self.cell for part in _pixels(tile, "px", across, down))
-            key = (tileset, tile.integer("t", 0, MAX_UID), tile.integer("f", 0, 3, 0))
-            level = height[x, y] = height.get((x, y), -1) + 1
-            if level == len(planes):
-                planes.append(self.plane({"name": f"{name} {level + 1}", **about}, instance.place))
-            cells = planes[level]
-            if cells is not None and not self.put(cells, x, y, scale, key):
-                outside += 1
+            with self.notes.skipping("TILES_UNREADABLE"):
+                pixels = _pixels(tile, "px", across, down)
+                x, y = (part // self.cell for part in pixels)
+                between += any(part % self.cell for part in pixels)
+                key = (tileset, tile.integer("t", 0, MAX_UID), tile.integer("f", 0, 3, 0))
+                level = height[x, y] = height.get((x, y), -1) + 1
+                if level == len(planes):
+                    add_plane()
+                cells = planes[level]
+                if cells is not None and not self.put(cells, x, y, scale, key):
+                    outside += 1
         if outside:
             message = f"{outside} tiles lie outside the level, at least in part, and were cut off."
             self.notes.add("TILES_OUTSIDE", instance.place, message)
+        if between:
+            message = f"{between} tiles are shifted by a part of a cell; they were put where they begin."
+            self.notes.add("LAYER_OFFSET", instance.place, message)
 
-    def legend(self) -> list[Json]:
+    def legend(self) -> tuple[list[Json], list[str]]:
+        """The legend, and the symbol of each number that the planes hold."""
+        guessed: list[str] = []
+        items = self.packed_list("legend")
+        packed = {key: rank for rank, item in enumerate(items) for key in _keys(item)}
+        # A symbol of ours may be a value of several layers: all of them are one entry.
+        entries: dict[float, tuple[Json, Any, list[Key]]] = {}
+        for index, key in enumerate(self.keys):
+            rank = packed.get(key, len(items) + index)
+            if rank in entries:
+                entries[rank][2].append(key)
+                continue
+            entry, wish = self.entry(key, guessed)
+            if key in packed:
+                entry = {name: entry[name] for name in ("ldtk", "picture") if name in entry}
+                entry |= _packed_entry(items[rank])
+                wish = entry.pop("symbol", wish)
+            entries[rank] = entry, wish, [key]
+        for rank, item in enumerate(items):
+            if rank not in entries:
+                entry = _packed_entry(item)
+                entries[rank] = entry, entry.pop("symbol", None), []
         legend = Legend(self.limits)
-        sheets: dict[int, str | None] = {}
-        guessed = []
-        for owner, number, flips in self.keys:
-            entry: Json
-            if owner < 0:
-                name, color = self.definitions.value(-1 - owner, number)
-                rules = usual_rules(name)
-                entry = {"name": name, **rules, "ldtk": {"layer": -1 - owner, "value": number}}
-                guessed += [name] if rules else []
-            else:
-                name, color = self.definitions.tile(owner, number)
-                entry = {"name": name, "ldtk": {"tileset": owner, "tile": number, "flips": flips}}
-                if owner not in sheets:
-                    sheets[owner] = self.sheet(owner)
-                if asset := sheets[owner]:
-                    entry["picture"] = {"asset_id": asset, **self.definitions.box(owner, number)}
-            entry["color"] = color or stable_color(f"{owner} {number}")
-            legend.add(entry, usual_symbol(name) if owner < 0 else None, self.node.place)
-        if guessed:
+        symbols = [EMPTY] * (len(self.keys) + 1)
+        for _, (entry, wish, keys) in sorted(entries.items()):
+            if len(keys) > 1:
+                entry["ldtk"] = {**entry["ldtk"], "keys": [list(key) for key in keys]}
+            symbol = legend.add(entry, wish if isinstance(wish, str) else None, self.node.place)
+            for key in keys:
+                symbols[self.keys[key]] = symbol
+        if guessed and not packed:
             message = f"What blocks movement or sight was guessed from the names: {', '.join(guessed)}"
             self.notes.add("RULES_GUESSED", self.node.place, message[:1000])
-        return legend.entries
+        return legend.entries, symbols
+
+    def entry(self, key: Key, guessed: list[str]) -> tuple[Json, str | None]:
+        """What LDtk says of a cell, and the symbol that it would like to have."""
+        owner, number, flips = key
+        if owner < 0:
+            name, color = self.definitions.value(-1 - owner, number)
+            rules = usual_rules(name)
+            guessed += [name] if rules else []
+            entry = {"name": name, **rules, "ldtk": {"layer": -1 - owner, "value": number}}
+        else:
+            name, color = self.definitions.tile(owner, number)
+            entry = {"name": name, "ldtk": {"tileset": owner, "tile": number, "flips": flips}}
+            if asset := self.sheet(owner):
+                entry["picture"] = {"asset_id": asset, **self.definitions.box(owner, number)}
+        entry["color"] = color or stable_color(f"{owner} {number}")
+        return entry, usual_symbol(name) if owner < 0 else None
 
     def sheet(self, tileset: int) -> str | None:
-        node = self.definitions.tilesets.get(tileset)
-        with self.notes.skipping("PICTURE_REFUSED"):
-            path = node.text("relPath", "") if node else ""
-            found = self.uploads.find(path) if path else None
-            return self.pictures.add(found[1], path, found[0]) if found else None
-        return None
+        """The name of a tileset's picture, if it was uploaded along."""
+        if tileset not in self.sheets:
+            self.sheets[tileset] = None
+            node = self.definitions.tilesets.get(tileset)
+            with self.notes.skipping("PICTURE_REFUSED"):
+                path = node.text("relPath", "") if node else ""
+                found = self.uploads.find(path) if path else None
+                if found:
+                    self.sheets[tileset] = self.pictures.add(found[1], path, found[0])
+        return self.sheets[tileset]
 
     def entities(self, instance: Node) -> Iterator[Json]:
         if not self.width or not self.height:
             return
         across, down = self.offset(instance)
-        for node in instance.list_of("entityInstances"):
-            kind = node.text("__identifier")
-            x, y = _pixels(node, "px", across, down)
-            pivot = node.value.get("__pivot")
-            # An entity that stands on its lower right edge belongs to the cell above and to the left of it.
-            right, bottom = (
-                (pivot[0] == 1, pivot[1] == 1) if isinstance(pivot, list) and len(pivot) == 2 else (0, 0)
-            )
-            column, row = (x - right) // self.cell, (y - bottom) // self.cell
-            inside = min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)
-            if (column, row) != inside:
-                message = f"The {kind} lies outside the level; it was put at its edge."
-                self.notes.add("OBJECT_OUTSIDE", node.place, message)
-            fields = self.fields(node)
-            name = fields.get("name", fields.get("Name"))
-            rest = ("__tags", "__smartColor", "px", "width", "height", "defUid")
-            entity: Json = {
-                "id": unique(node.text("iid", "", 64) or kind[:60] or "entity", self.names, 64),
-                "kind": kind,
-                "name": name if isinstance(name, str) else kind,
-                "x": inside[0],
-                "y": inside[1],
-                "ldtk": kept({key: node.value[key] for key in rest if key in node}, node.place, self.notes),
-            }
-            if fields:
-                entity["properties"] = fields
-            yield entity
+        packed = as_object(self.packed.get("entities"))
+        for node in instance.parts("entityInstances", "OBJECT_UNREADABLE", self.notes):
+            entity: Json = {}
+            with self.notes.skipping("OBJECT_UNREADABLE"):
+                entity = self.entity(node, across, down, packed)
+                entity["ldtk"]["layer"] = instance.text("iid", "", 64)
+            if entity:
+                yield entity
+
+    def entity(self, node: Node, across: int, down: int, packed: Json) -> Json:
+        """An entity; `across` and `down` are its layer's offset in pixels."""
+        kind = node.text("__identifier")
+        pixels = _pixels(node, "px", across, down)
+        column, row = entity_cell(pixels, node.value.get("__pivot"), self.cell)
+        inside = min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)
+        if (column, row) != inside:
+            message = f"The {kind} lies outside the level; it was put at its edge."
+            self.notes.add("OBJECT_OUTSIDE", node.place, message)
+        fields = self.fields(node)
+        name = fields.get("name", fields.get("Name"))
+        rest = ("__pivot", "__tags", "__tile", "__smartColor", "px", "width", "height", "defUid")
+        about = {key: node.value[key] for key in rest if key in node}
+        entity: Json = {
+            "id": unique(node.text("iid", "", 64) or kind[:60] or "entity", self.ids, 64),
+            "kind": kind,
+            "name": name if isinstance(name, str) else kind,
+            "x": inside[0],
+            "y": inside[1],
+            "ldtk": kept({**about, "fields": self.raw_fields(node)}, node.place, self.notes),
+        }
+        more = as_object(packed.get(entity["id"]))
+        fields |= as_object(more.get("properties"))
+        entity |= {key: more[key] for key in more if key not in ("x", "y", "ldtk", "properties")}
+        if fields or "properties" in more:
+            entity["properties"] = fields
+        return entity
 
     def fields(self, owner: Node) -> Json:
         """The values of custom fields by name."""
-        fields = (field for field in owner.list_of("fieldInstances"))
-        values = {field.text("__identifier"): field.value.get("__value") for field in fields}
+        values = {
+            str(field["__identifier"]): field.get("__value")
+            for field in self.raw_fields(owner)
+            if isinstance(field.get("__identifier"), str)
+        }
         result = kept(values, owner.at("fieldInstances"), self.notes)
         return result if isinstance(result, dict) else {}
+
+    def raw_fields(self, owner: Node) -> list[Json]:
+        """The custom fields as LDtk has them."""
+        fields = owner.parts("fieldInstances", "NOT_KEPT", self.notes)
+        return [field.value for field in fields if field.value.get("__identifier") != PACKED]
 
     def background(self) -> Json:
         path = self.node.text("bgRelPath", "")
@@ -359,17 +527,42 @@ class _Level:
                 message = f"The level's picture {path} was not uploaded along."
                 self.notes.add("PICTURE_MISSING", self.node.at("bgRelPath"), message)
             return {}
-        picture = probe(found[1], found[0])
-        asset = self.pictures.add(found[1], path, found[0])
-        x, y, across, down = 0.0, 0.0, 1.0, 1.0
-        if "__bgPos" in self.node:
-            position = self.node["__bgPos"]
-            (left, top), (across, down) = _pair(position, "topLeftPx"), _pair(position, "scale")
-            crop = position.value.get("cropRect")
-            crop_x, crop_y = _pair(Node({"cropRect": crop[:2]}), "cropRect") if isinstance(crop, list) else (0, 0)
-            x, y = left - crop_x * across, top - crop_y * down
-        box = {"x": x, "y": y, "width": abs(picture.width * across), "height": abs(picture.height * down)}
-        return {"background": {"asset_id": asset, **{key: value / self.cell for key, value in box.items()}}}
+        with self.notes.skipping("PICTURE_REFUSED"):
+            picture = probe(found[1], found[0])
+            x, y, across, down = 0.0, 0.0, 1.0, 1.0
+            if "__bgPos" in self.node:
+                position = self.node["__bgPos"]
+                (left, top), (across, down) = _pair(position, "topLeftPx"), _pair(position, "scale")
+                crop = position.value.get("cropRect")
+                is_crop = isinstance(crop, list)
+                crop_x, crop_y = _pair(Node({"cropRect": crop[:2]}), "cropRect") if is_crop else (0, 0)
+                x, y = left - crop_x * across, top - crop_y * down
+            box = {"x": x, "y": y, "width": abs(picture.width * across), "height": abs(picture.height * down)}
+            place = {key: value / self.cell for key, value in box.items()}
+            place |= as_object(as_object(self.packed.get("document")).get("background"))
+            return {"background": {**place, "asset_id": self.pictures.add(found[1], path, found[0])}}
+        return {}
+
+
+def entity_cell(pixels: tuple[int, int], pivot: Any, cell: int) -> tuple[int, int]:
+    """The cell of an entity at these pixels.
+
+    One that stands on its lower right edge belongs to the cell above and to the left of it.
+    """
+    right, bottom = (pivot[0] == 1, pivot[1] == 1) if isinstance(pivot, list) and len(pivot) == 2 else (0, 0)
+    return (pixels[0] - right) // cell, (pixels[1] - bottom) // cell
+
+
+def _keys(item: Json) -> Iterator[Key]:
+    """What an entry of the legend was in LDtk, as our export packed it."""
+    of = item.get("of")
+    for key in of if isinstance(of, list) else ():
+        if isinstance(key, list) and len(key) == 3 and all(type(part) is int for part in key):
+            yield key[0], key[1], key[2]
+
+
+def _packed_entry(item: Json) -> Json:
+    return {key: value for key, value in item.items() if key not in ("of", "ldtk", "picture")}
 
 
 def _pair(owner: Node, key: str) -> tuple[float, float]:

@@ -23,10 +23,24 @@ SAMPLES = {
     "plain.tmj": orjson.dumps(tmj()),
     "infinite.tmj": orjson.dumps(tmj(infinite=True, layers=[tile_layer(None, chunks=CHUNKS)])),
     "keep.tmj": formats.write(KEEP.grid_data, "tmj").content,
+    "cave.export.ldtk": formats.write(
+        formats.read({"cave.ldtk": file("cave.ldtk")}).maps[0].grid_data, "ldtk"
+    ).content,
+    "template-override.tmx": file("template-override.tmx"),
+    "object-references.tmx": file("object-references.tmx"),
+    "wang-corner-1.4.tmx": file("wang-corner-1.4.tmx"),
+    "group-offset.tmx": file("group-offset.tmx"),
+    "hex-odd-chunk.tmx": file("hex-odd-chunk.tmx"),
+    "isometric-tile-object.tmx": file("isometric-tile-object.tmx"),
+    "old-tileproperties.json": file("old-tileproperties.json"),
+    "fraction.uvtt": file("fraction.uvtt"),
+    "orc.tx": file("orc.tx"),
+    "t.png": file("t.png"),
+    "diamond.png": file("diamond.png"),
     "stones.tsx": file("stones.tsx"),
     "stones.png": png(19, 10, "red"),
 }
-MAPS = sorted(name for name in SAMPLES if not name.startswith("stones"))
+MAPS = sorted(name for name in SAMPLES if not name.endswith((".tsx", ".tx", ".png")))
 TOKENS = [
     b"-1", b"0", b"50000", b"2147483648", b"99999999999999999999", b"1e999", b"1e-300", b"0.5", b"null", b"true",
     b'"x"', b"[]", b"{}", b"csv", b"base64", b"zstd", b"&x;", b"<", b'"', b"\\u0000", b"\0", b"\xff", b"",
@@ -85,12 +99,34 @@ class TestBrokenJson:
         survives(name, orjson.dumps(root))
 
 
-class TestBrokenTileset:
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [
+        ("stones.tsx", "keep.tmx"),
+        ("stones.png", "keep.tmx"),
+        ("orc.tx", "template-override.tmx"),
+        ("t.png", "object-references.tmx"),
+        ("diamond.png", "isometric-tile-object.tmx"),
+    ],
+)
+class TestBrokenPart:
+    """A tileset, a template or a picture that is broken never ends the import."""
+
     @given(data=st.data())
-    @settings(max_examples=60, deadline=None)
-    def test_with_other_tokens(self, data: st.DataObject) -> None:
-        broken = SAMPLES["stones.tsx"]
+    @settings(max_examples=40, deadline=None)
+    def test_with_other_bytes(self, name: str, owner: str, data: st.DataObject) -> None:
+        broken = bytearray(SAMPLES[name])
+        for _ in range(data.draw(st.integers(1, 4))):
+            broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+        made = formats.read({**SAMPLES, name: bytes(broken)}, owner)
+        check(made.maps[0].grid_data)
+
+    @given(data=st.data())
+    @settings(max_examples=40, deadline=None)
+    def test_with_other_tokens(self, name: str, owner: str, data: st.DataObject) -> None:
+        broken = SAMPLES[name]
         spots = [match.span() for match in re.finditer(rb"\w+|[^\w\s]", broken)]
         start, end = data.draw(st.sampled_from(spots))
-        token = data.draw(st.sampled_from(TOKENS))
-        survives("keep.tmx", SAMPLES["keep.tmx"], **{"stones.tsx": broken[:start] + token + broken[end:]})
+        broken = broken[:start] + data.draw(st.sampled_from(TOKENS)) + broken[end:]
+        made = formats.read({**SAMPLES, name: broken}, owner)
+        check(made.maps[0].grid_data)

@@ -83,10 +83,10 @@ class TestRead:
 
 class TestWrite:
     def test_refuses_an_unknown_format(self) -> None:
-        with pytest.raises(ValueError, match="tiled, tmj, uvtt, text"):
+        with pytest.raises(ValueError, match="tiled, tmj, ldtk, uvtt, text"):
             formats.write({}, "doc")
 
-    @pytest.mark.parametrize("format", ["tiled", "tmj", "uvtt", "text"])
+    @pytest.mark.parametrize("format", ["tiled", "tmj", "ldtk", "uvtt", "text"])
     def test_writes_an_empty_document(self, format: str) -> None:
         assert formats.write({}, format).content is not None
 

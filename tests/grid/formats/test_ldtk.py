@@ -141,11 +141,6 @@ class TestBroken:
                 "worlds[0].levels[0].layerInstances[1].__gridSize",
             ),
             ((*LEVEL, "layerInstances", 1, "__type"), "Heap", "worlds[0].levels[0].layerInstances[1].__type"),
-            (
-                (*LEVEL, "layerInstances", 1, "gridTiles", 0, "px"),
-                [1],
-                "worlds[0].levels[0].layerInstances[1].gridTiles[0].px",
-            ),
             (("worlds", 0, "levels"), [], "levels"),
         ],
     )
@@ -153,6 +148,34 @@ class TestBroken:
         with pytest.raises(FormatError) as caught:
             formats.read({"a.ldtk": project(*path, value=value)})
         assert caught.value.place == place
+
+    @pytest.mark.parametrize(
+        ("path", "value", "code"),
+        [
+            ((*LEVEL, "layerInstances", 1, "gridTiles", 0, "px"), [1], "TILES_UNREADABLE"),
+            ((*LEVEL, "layerInstances", 1, "gridTiles", 0), 7, "TILES_UNREADABLE"),
+            ((*LEVEL, "layerInstances", 0, "entityInstances", 0, "px"), None, "OBJECT_UNREADABLE"),
+            ((*LEVEL, "layerInstances", 0, "entityInstances"), {}, "OBJECT_UNREADABLE"),
+            ((*LEVEL, "fieldInstances"), 5, "NOT_KEPT"),
+        ],
+    )
+    def test_in_a_part_is_a_warning(self, path: tuple[str | int, ...], value: Any, code: str) -> None:
+        made = formats.read({"a.ldtk": project(*path, value=value)})
+        [warning] = [each for each in made.warnings if each.code == code][:1]
+        assert warning.place.startswith("worlds[0].levels[0]")
+        assert made.maps[0].grid_data["layers"][0]["rows"] == ["## ", " \ue000#"]
+
+    def test_level_file_is_a_warning(self) -> None:
+        made = formats.read({"cave.ldtk": file("cave.ldtk"), "Deep.ldtkl": b"{"}, "cave.ldtk")
+        assert [each.name for each in made.maps] == ["Under Cave"]
+        assert "LEVEL_UNREADABLE" in [each.code for each in made.warnings]
+
+    def test_picture_of_a_level_is_a_warning(self) -> None:
+        root = orjson.loads(file("cave.ldtk"))
+        root["worlds"][0]["levels"][0]["bgRelPath"] = "sky.gif"
+        made = formats.read({"cave.ldtk": orjson.dumps(root), "sky.gif": b"GIF89a"})
+        assert "PICTURE_REFUSED" in [each.code for each in made.warnings]
+        assert "background" not in made.maps[0].grid_data
 
     def test_is_a_level_file_that_two_levels_name(self) -> None:
         root = orjson.loads(file("cave.ldtk"))
