@@ -131,7 +131,8 @@ class Objects:
         about = as_object(thing.get("tiled"))
         source = about.get("template")
         template = self.templates.get(source) if isinstance(source, str) else None
-        item = clean_object(about)
+        # Its name and class are here what the thing is called now.
+        item = clean_object({key: about[key] for key in about if key not in ("name", "type", "class")})
         shift = self.shifts.get(about["layer"], (0, 0)) if is_id(about.get("layer")) else (0, 0)
         look = template.look if template and "gid" not in item else self.looks.of(item.get("gid"))
         merged = template.merged(item) if template else item
@@ -263,7 +264,9 @@ class Objects:
         if max(abs(light["x"] - before[0]), abs(light["y"] - before[1])) < _SAME:
             kept.item |= {"x": kept.shape.x, "y": kept.shape.y}
         else:
-            kept.item |= {"x": kept.shape.x + x - middle[0], "y": kept.shape.y + y - middle[1]}
+            across, down = projection.unit
+            moved = (light["x"] - before[0]) * across, (light["y"] - before[1]) * down
+            kept.item |= {"x": kept.shape.x + moved[0], "y": kept.shape.y + moved[1]}
         reach = round(kept.shape.reach() / projection.unit[0], DIGITS)
         without = {"range": None} if reach and light.get("range") == reach else {}
         return self.feature(light, kept, "light", without)
@@ -352,6 +355,8 @@ def clean_object(kept: Json) -> Json:
             item[key] = value is True
         elif key == "text":
             item |= {"text": value} if isinstance(value, dict) else {}
+        elif key == "properties":
+            item[key] = objects_of(value)
         elif key not in ("layer", "index", "part") and isinstance(value, str | int | float):
             item[key] = value
     if "template" in item:
