@@ -123,7 +123,7 @@ class Settings(BaseSettings):
         512 * 2**20, ge=2**20, description="Bytes of a universe that is imported, unpacked."
     )
     bundle_timeout: float = Field(
-        60.0, gt=0, le=600, description="Seconds that the export or import of a universe may take."
+        60.0, gt=0, le=600, description="Seconds that the export or import of a universe or a map may take."
     )
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from game.assets.pictures import Picture, PictureError, inspect
-from game.core.models import MAX_DESCRIPTION, MAX_NAME
+from game.core.names import MAX_DESCRIPTION, MAX_NAME
 from game.grid.document import size
 from game.grid.drawing import PictureError as DrawingError
 from game.grid.drawing import PictureTooLarge, Region, draw_png

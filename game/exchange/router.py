@@ -16,6 +16,7 @@ from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import BadRequest, FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
 from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
+from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
 from game.exchange import queries
 from game.exchange.bundle import BundleError
@@ -123,7 +124,8 @@ async def import_map(
     if not any(files.values()):
         raise refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
     try:
-        file = await computing.run(user.id, read_file, files, main)
+        seconds: float = request.app.state.settings.bundle_timeout
+        file = await computing.run(user.id, read_file, files, main, seconds=seconds)
     except formats.FormatError as error:
         raise refused(error) from None
     if dry_run:
@@ -180,11 +182,13 @@ async def export_map(
     """Take out a map as a file that another program opens."""
     found = await maps.get(session, user, id, "exportMap")
     text = (await maps.document(session, found)).body
-    limit = request.app.state.settings.max_import_size
-    pictures = await queries.pictures_of(session, found, text, format, limit)
+    settings: Settings = request.app.state.settings
+    pictures = await queries.pictures_of(session, found, text, format, settings.max_import_size)
     await session.close()
     try:
-        exported = await computing.run(user.id, write_file, text, format, pictures)
+        exported = await computing.run(
+            user.id, write_file, text, format, pictures, seconds=settings.bundle_timeout
+        )
     except formats.FormatError as error:
         raise refused(error) from None
     stem, _, extension = exported.filename.rpartition(".")

@@ -121,10 +121,10 @@ class TestImport:
         assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FILE"), answer.text
         assert answer.json()["errors"][0]["message"]
 
-    async def test_a_file_of_fifty_megabytes(self, owner: Person) -> None:
+    async def test_a_file_of_sixty_five_megabytes(self, owner: Person) -> None:
         universe = await owner.universe()
-        # A picture with 37 MB of notes in it.
-        notes = b"tEXt" + b"a\0" + bytes([65]) * 37_000_000
+        # A picture with 49 MB of notes in it: 65 MB as base64.
+        notes = b"tEXt" + b"a\0" + bytes([65]) * 49_000_000
         start, end = png(30, 20, "red")[:33], png(30, 20, "red")[33:]
         picture = start + pack(">I", len(notes) - 4) + notes + pack(">I", crc32(notes)) + end
         resolution = {"map_size": {"x": 3, "y": 2}, "pixels_per_grid": 10}

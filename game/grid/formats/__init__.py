@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+import orjson
+
 from game.grid.document import DEFAULT_LIMITS, GridError, Limits, check, size
 from game.grid.formats import tmx
 from game.grid.formats.imported import (
@@ -16,6 +18,7 @@ from game.grid.formats.imported import (
     Imported,
     ImportedMap,
     Notes,
+    TooLarge,
     link_pictures,
 )
 from game.grid.formats.ldtk import read_ldtk
@@ -76,7 +79,15 @@ def read(files: Mapping[str, bytes], main: str | None = None, limits: Limits = D
         except GridError as error:
             breach = error.breaches[0]
             raise FormatError(breach.place.removeprefix("."), breach.message) from None
+        frame = {**made.grid_data, "layers": [_without_rows(layer) for layer in made.grid_data.get("layers", ())]}
+        if (length := len(orjson.dumps(frame))) > limits.max_frame:
+            message = f"holds {length} bytes besides the cells; a map may have {limits.max_frame}"
+            raise TooLarge("", message)
     return Imported(kind, maps, uploads.notes.all())
+
+
+def _without_rows(layer: Document) -> Document:
+    return {key: value for key, value in layer.items() if key != "rows"}
 
 
 WRITTEN: Final[Mapping[str, tuple[str, str]]] = {

@@ -17,7 +17,7 @@ import orjson
 
 from game.grid.document import EMPTY, size
 from game.grid.formats import ldtk_shapes as shapes
-from game.grid.formats.imported import Document, Notes
+from game.grid.formats.imported import Document, FormatError, Notes
 from game.grid.formats.ldtk import MAX_PIXELS, Key, entity_cell
 from game.grid.formats.ldtk_shapes import shaped
 from game.grid.formats.legend import stable_color
@@ -27,6 +27,8 @@ Json = dict[str, Any]
 
 CELL: Final = 16
 """Pixels of a cell of a map that did not come from LDtk."""
+MAX_CELLS: Final = 2048 * 2048
+"""Over all layers: LDtk writes each as a number of its own."""
 _TYPES: Final[Mapping[type, tuple[str, str, str]]] = {
     bool: ("Bool", "F_Bool", "V_Bool"),
     int: ("Int", "F_Int", "V_Int"),
@@ -38,7 +40,13 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 def write_ldtk(document: Document, name: str, notes: Notes) -> bytes:
-    """A map as an LDtk project with one level of this name. Takes a valid document."""
+    """A map as an LDtk project with one level of this name. Takes a valid document.
+
+    Raises FormatError for a map with more than MAX_CELLS cells.
+    """
+    width, height = size(document)
+    if width * height * max(1, len(document.get("layers", ()))) > MAX_CELLS:
+        raise FormatError("layers", f"has more than {MAX_CELLS} cells, the most that an LDtk file gets")
     return orjson.dumps(_Writer(document, name, notes).project())
 
 

@@ -55,6 +55,14 @@ def encode_csv(gids: "array[int]", width: int) -> str:
     return "\n" + ",\n".join(lines) + "\n"
 
 
+def encode_packed(gids: "array[int]") -> str:
+    """Global tile ids as Tiled writes base64 with zlib."""
+    if sys.byteorder == "big":
+        gids = gids[:]
+        gids.byteswap()
+    return base64.b64encode(zlib.compress(gids.tobytes())).decode()
+
+
 def _from_numbers(data: Node, numbers: list[object]) -> "array[int]":
     try:
         return array("I", numbers)  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ MAX_CELL_PIXELS: Final = 512
 def write_tiled(document: Document, pictures: Mapping[str, bytes], notes: Notes, as_json: bool) -> bytes:
     """A Tiled map. Takes a valid document, and by asset id the pictures to embed (TMX only)."""
     tmj = _Writer(document, pictures, notes, as_json).map()
-    return orjson.dumps(tmj, option=orjson.OPT_INDENT_2) if as_json else tmx.to_xml(tmj, notes)
+    return orjson.dumps(tmj) if as_json else tmx.to_xml(tmj, notes)
 
 
 class _Writer:

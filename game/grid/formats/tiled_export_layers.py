@@ -10,13 +10,15 @@ from game.grid.document import EMPTY
 from game.grid.formats.imported import Document, Notes
 from game.grid.formats.pictures import probe
 from game.grid.formats.projection import Frame, Point, Projection
-from game.grid.formats.tile_data import encode_csv
+from game.grid.formats.tile_data import encode_csv, encode_packed
 from game.grid.formats.tiled import whole_cells
 from game.grid.formats.tiled_export_objects import Ids, clean_object, is_id, is_number, objects_of, own_properties
 from game.grid.formats.tiled_properties import as_object
 
 Json = dict[str, Any]
 
+MAX_LISTED: Final = 1 << 20
+"""Cells of a layer that TMJ has as a list of numbers; more are packed, as a list would take gigabytes."""
 _KEPT_ONLY: Final = ("parent", "asset_id", "background", "property_types", "properties", "objects", "layers")
 
 
@@ -197,7 +199,8 @@ class Layers:
             **self.look(layer, about, slot),
             "properties": own_properties(layer, about.get("property_types"), packed, "layers", self.notes),
         }
-        return item | self.cells(layer, item, slot)
+        packing = {"encoding": "base64", "compression": "zlib"} if self.is_packed else {}
+        return item | packing | self.cells(layer, item, slot)
 
     def look(self, layer: Json, about: Json, slot: Json) -> Json:
         """How a layer is shown without its groups: as Tiled had it, if it is still true."""
@@ -265,7 +268,14 @@ class Layers:
 
     def encoded(self, cells: "array[int]") -> list[int] | str:
         """Global tile ids as the written format has them."""
-        return cells.tolist() if self.as_json else encode_csv(cells, self.bounds.width)
+        if not self.as_json:
+            return encode_csv(cells, self.bounds.width)
+        return encode_packed(cells) if self.is_packed else cells.tolist()
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the cells are written as packed text."""
+        return self.as_json and self.bounds.width * self.bounds.height > MAX_LISTED
 
     # Pictures
 

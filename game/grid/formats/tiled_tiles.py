@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from game.grid.document import EMPTY, Limits
 from game.grid.formats import tmx
-from game.grid.formats.imported import FormatError
+from game.grid.formats.imported import FormatError, TooLarge
 from game.grid.formats.legend import Legend, is_entry, is_symbol, stable_color, usual_rules, usual_symbol
 from game.grid.formats.pictures import Box, Picture, average_colors, probe
 from game.grid.formats.projection import MAX_TILE, Point, Projection
@@ -24,6 +24,8 @@ GENERATED: Final = "worldkeep_legend"
 """The custom property of a tileset that our export made from a legend."""
 LEGEND_RULES: Final = ("blocks_movement", "blocks_sight", "movement_cost")
 MAX_TILESETS: Final = 1000
+MAX_TILES: Final = 100_000
+"""Tiles of all tilesets of a map of which the file says something."""
 
 
 def parse_tileset(data: bytes, name: str, uploads: Uploads) -> Node:
@@ -130,8 +132,10 @@ class Tiles:
             if result and first <= result[-1].first:
                 raise FormatError(node.at("firstgid"), "must be greater than that of the tileset before")
             result.append(self.tileset(node, first))
-        if len(result) > MAX_TILESETS:
-            raise FormatError("tilesets", f"has more than {MAX_TILESETS} tilesets")
+            if len(result) > MAX_TILESETS:
+                raise TooLarge("tilesets", f"has more than {MAX_TILESETS} tilesets")
+            if sum(len(tileset.tiles) for tileset in result) > MAX_TILES:
+                raise TooLarge(node.place, f"is too much: the tilesets describe more than {MAX_TILES} tiles")
         return result
 
     def tileset(self, node: Node, first: int) -> Tileset:

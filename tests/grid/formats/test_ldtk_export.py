@@ -209,3 +209,10 @@ class TestKeptData:
                 place = place[key]
         check(document)
         assert orjson.loads(formats.write(document, "ldtk").content)["levels"]
+
+
+class TestLarge:
+    def test_maps_are_refused(self) -> None:
+        document = {"width": 4096, "height": 1025, "layers": []}
+        with pytest.raises(formats.FormatError, match="more than 4194304 cells"):
+            formats.write(document, "ldtk")

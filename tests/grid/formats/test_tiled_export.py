@@ -353,3 +353,18 @@ class TestThroughTiled:
         made = self.open(formats.write(document, "tiled"), tmp_path, ".tmj").grid_data
         assert made["layers"][0]["rows"] == document["layers"][0]["rows"]
         assert made["tiled"]["origin"] == {"x": -16, "y": 16}
+
+
+class TestLarge:
+    def test_maps_have_packed_cells_in_json(self) -> None:
+        row = "#" + " " * 1099
+        document = {
+            "width": 1100,
+            "height": 1000,
+            "grid_type": "square",
+            "legend": [{"symbol": "#", "name": "wall", "color": "#123456"}],
+            "layers": [{"name": "a", "rows": [row] * 1000}],
+        }
+        [layer] = parsed(document)["layers"]
+        assert (layer["encoding"], layer["compression"], len(layer["data"]) < 20_000) == ("base64", "zlib", True)
+        assert again(document, "tmj")["layers"][0]["rows"] == document["layers"][0]["rows"]  # type: ignore[index]
