@@ -75,8 +75,8 @@ class NewMapForm(MapForm):
         "Grid",
         choices=_GRID_TYPES,
     )
-    width = IntegerField("Width", description="Cells.", default=40, render_kw=_SIDE)
-    height = IntegerField("Height", description="Cells.", default=30, render_kw=_SIDE)
+    width = IntegerField("Width in cells", default=40, render_kw=_SIDE)
+    height = IntegerField("Height in cells", default=30, render_kw=_SIDE)
 
 
 class UserForm(Form):

@@ -21,7 +21,7 @@ import { doorProblem } from './doors.js';
 export function drawMarks(above, range) {
   const drawing = /** @type {Drawing} */ (above);
   const { state } = drawing;
-  drawWarnings(drawing);
+  drawWarnings(drawing, range);
   if (state.ghost) drawFloat(drawing, state.ghost, range);
   if (state.float) drawFloat(drawing, state.float, range);
   drawMarquee(drawing);
@@ -210,12 +210,17 @@ function drawMarquee({ context, view, state, pixel }) {
   context.strokeRect(...box);
 }
 
-/** A sign beside each door that lets nobody through. @param {Drawing} drawing */
-function drawWarnings({ context, doc, view, pixel, unit }) {
+/**
+ * A sign on each door that lets nobody through.
+ * @param {Drawing} drawing  @param {Quad} range
+ */
+function drawWarnings({ context, doc, view, pixel, unit }, [x0, y0, x1, y1]) {
   if (unit < 8 * pixel) return;
   for (const door of doc.frame.doors) {
-    if (!doorProblem(doc, door)) continue;
-    const [x, y] = view.toScreen(...middleOf(doc, 'doors', door));
+    const middle = middleOf(doc, 'doors', door);
+    const [cx, cy] = doc.geometry.cellAt(...middle);
+    if (cx < x0 - 1 || cy < y0 - 1 || cx > x1 || cy > y1 || !doorProblem(doc, door)) continue;
+    const [x, y] = view.toScreen(...middle);
     const r = Math.min(Math.max(unit * 0.2, 6 * pixel), 11 * pixel);
     context.beginPath();
     context.moveTo(x, y - r);

@@ -4,6 +4,7 @@ import { checkbox, h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
 import { KINDS } from '../../../web/shared/kinds.js';
 import { swatch } from '../../../web/shared/swatch.js';
+import { Scroller } from './scroller.js';
 import { paints, toolEntry } from './tools/tools.js';
 
 /** @typedef {import('./tools/tools.js').ToolName} ToolName */
@@ -32,7 +33,9 @@ export class OptionBar {
   /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     this.editor = editor;
-    this.element = h('div', { class: 'wk-options' });
+    this.row = h('div', { class: 'wk-options' });
+    this.scroller = new Scroller(this.row);
+    this.element = this.scroller.element;
     /** @type {unknown[] | null} */
     this.last = null;
   }
@@ -58,7 +61,8 @@ export class OptionBar {
     ];
     if (last && inputs.every((value, i) => value === last[i])) return;
     this.last = inputs;
-    this.element.replaceChildren(...this.#parts());
+    this.row.replaceChildren(...this.#parts());
+    this.scroller.update();
   }
 
   #parts() {
@@ -177,7 +181,7 @@ export class OptionBar {
       this.editor.refresh();
     };
     const hint = 'Empty cells of what is moved or pasted empty the cells below';
-    return checkbox('With empty cells', state.withEmpty, set, hint);
+    return checkbox('Empty cells too', state.withEmpty, set, hint);
   }
 
   #putDown() {

@@ -6,7 +6,7 @@ import { KINDS, kindColor } from '../../../web/shared/kinds.js';
 import { refOf, sameThing } from '../../../web/shared/things.js';
 import { hexOf, parseColor } from '../../../web/shared/tiles.js';
 import { thingsOf } from '../../../web/shared/document.js';
-import { doorProblem } from './doors.js';
+import { doorProblem, wallsOn, withoutDoor } from './doors.js';
 import { Panel, small } from './panel.js';
 
 /**
@@ -46,7 +46,9 @@ export class ThingsPanel extends Panel {
 
   inputs() {
     const { entities, doors, walls, lights, legend } = this.frame;
-    return [entities, doors, walls, lights, legend, this.state.things, this.shown];
+    // Whether a door leads anywhere depends on the cells too.
+    const painted = doors.length ? this.editor.history.position : null;
+    return [entities, doors, walls, lights, legend, painted, this.state.things, this.shown];
   }
 
   draw() {
@@ -267,7 +269,7 @@ export class ThingsPanel extends Panel {
     const problem = doorProblem(this.editor.document, item);
     const secret = 'Players see a wall here until it is open';
     return [
-      ...(problem ? [h('p', { class: 'wk-problem' }, icon('warning'), h('span', {}, problem))] : []),
+      ...(problem ? [this.#problem(item, problem)] : []),
       h(
         'div',
         { class: 'wk-field' },
@@ -282,6 +284,27 @@ export class ThingsPanel extends Panel {
       ),
       this.#segment(item),
     ];
+  }
+
+  /** What is wrong with a door, and what mends it. @param {Door} door  @param {string} problem */
+  #problem(door, problem) {
+    const { editor } = this;
+    const walls = wallsOn(editor.document, door);
+    const cut = () =>
+      editor.run('Cut the wall at the door', (step) => {
+        const pieces = walls.flatMap((wall) => withoutDoor(wall, door));
+        const rest = this.frame.walls.filter((wall) => !walls.includes(wall));
+        step.change({
+          walls: [...rest, ...pieces.map((wall) => ({ ...wall, id: editor.things.newId('walls', wall) }))],
+        });
+      });
+    const props = { type: 'button', class: 'wk-link', 'data-focus': 'door-cut', onclick: cut };
+    return h(
+      'p',
+      { class: 'wk-problem' },
+      icon('warning'),
+      h('span', {}, problem, walls.length ? [' ', h('button', props, 'Cut the wall here')] : null),
+    );
   }
 
   /** @param {Thing} item */

@@ -157,7 +157,7 @@ export class WallTool extends Placing {
     const [x1, y1] = this.corners[this.corners.length - 1];
     const [x2, y2] = this.geometry.nearestCorner(...point);
     this.state.preview = { segment: [x1, y1, x2, y2] };
-    this.editor.describe('Click the next corner; the same one again ends the wall');
+    this.editor.describe('Same corner again: done');
   }
 
   settle() {
