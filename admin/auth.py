@@ -14,9 +14,11 @@ from game.accounts.manager import UserManager
 from game.accounts.models import User
 from game.accounts.tokens import Identity
 from game.core.database import Database
+from game.universes import access
 
 BASE = "/admin"
 LOGIN = f"{BASE}/login"
+LOGOUT = f"{BASE}/logout"
 
 
 async def user_of(request: Request) -> User | None:
@@ -26,6 +28,12 @@ async def user_of(request: Request) -> User | None:
         return None
     async with _sessions(request) as session:
         return await queries.user_of_session(session, identity)
+
+
+async def only_plays(request: Request, user: User) -> bool:
+    """Whether somebody only plays in other people's universes."""
+    async with _sessions(request) as session:
+        return await access.only_plays(session, user)
 
 
 def _sessions(request: Request) -> AsyncSession:

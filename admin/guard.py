@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from admin.auth import BASE, LOGIN, user_of
+from admin.auth import BASE, LOGIN, LOGOUT, only_plays, user_of
 from admin.scope import PERSON
 from game.accounts.current import CrossSite, comes_from_our_page
 from game.core.errors import (
+    Forbidden,
     MethodNotAllowed,
     NotFound,
     Problem,
@@ -55,6 +56,12 @@ def problem_for(error: Exception) -> Problem:
             problem = Problem(f"{HTTPStatus(status).phrase}.")
             problem.status_code = status
             return problem
+
+
+class ForGameMasters(Forbidden):
+    """The back office is for game masters. You play in universes of others: their worlds are edited by them."""
+
+    code = "FOR_GAME_MASTERS"
 
 
 class Guard:
@@ -98,6 +105,8 @@ class Guard:
         if request.method not in _SAFE_METHODS and not comes_from_our_page(request):
             raise CrossSite("A page of another site sent this request. It was refused.")
         user = await user_of(request)
+        if user is not None and request.url.path not in (LOGIN, LOGOUT) and await only_plays(request, user):
+            raise ForGameMasters
         PERSON.set(user)
         if user is not None or request.url.path == LOGIN:
             return None

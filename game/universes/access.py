@@ -55,6 +55,13 @@ def universes_of(user_id: UUID, roles: Iterable[Role] = ()) -> Select[tuple[UUID
     return statement.where(col(Member.role).in_([*roles])) if roles else statement
 
 
+async def only_plays(session: AsyncSession, user: User) -> bool:
+    """Whether somebody is in other people's universes, and runs none: neither one of their own nor the server."""
+    statement = select(col(Member.role)).where(col(Member.user_id) == user.id).distinct()
+    roles = set((await session.execute(statement)).scalars())
+    return bool(roles) and not user.is_superuser and not roles & GAME_MASTERS
+
+
 def membership(user: User) -> ColumnElement[bool]:
     """What joins a user's membership to a universe."""
     return and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == user.id)
