@@ -33,6 +33,8 @@ EXACT: Final = 1e-6
 """Of a cell: less is no shift of a layer."""
 MAX_LAYERS: Final = 1000
 """Layers of every kind; those with cells are counted by the limits of a document."""
+MAX_OUTSIDE: Final = 10_000
+"""Cells of a layer outside of the map that are kept for an export to Tiled."""
 _NOT_KEPT: Final = ("data", "chunks", "objects", "layers", "properties", "imagedata", "asset_id", "background")
 _OF_CELLS: Final = ("name", "visible", "opacity", "width", "height", "x", "y", "encoding", "compression")
 
@@ -100,6 +102,8 @@ class _Reader:
         self.height_in_tiled = self.height
         self.projection = read_projection(tmj, self.notes)
         self.shown: list[Shown] = []
+        self.outside: dict[int, list[list[int]]] = {}
+        """Cells that a layer's offset puts outside of the map: [column, row, global tile id] in Tiled's layer."""
         self.layers = self.read_layers()
 
     def document(self) -> Document:
@@ -274,6 +278,8 @@ class _Reader:
             if (only.width, only.height) == (self.width, self.height):
                 return only.gids
         result = array("I", bytes(4)) * self.uploads.take_cells(self.width, self.height, place)
+        right, down, _ = whole_cells(self.projection, self.shown[index].shift)
+        outside: list[list[int]] = []
         lost = 0
         for block in blocks:
             x, y = block.x - self.left, block.y - self.top
@@ -281,12 +287,23 @@ class _Reader:
             for row in range(block.height):
                 line = block.gids[row * block.width : (row + 1) * block.width]
                 inside = line[first:last] if 0 <= y + row < self.height and first < last else line[:0]
-                lost += len(line) - line.count(0) - len(inside) + inside.count(0)
+                if hidden := len(line) - line.count(0) - len(inside) + inside.count(0):
+                    lost += hidden
+                    if lost <= MAX_OUTSIDE:
+                        shown = range(first, last) if inside else range(0)
+                        own = block.x - right, block.y - down + row
+                        outside += [
+                            [own[0] + at, own[1], gid] for at, gid in enumerate(line) if gid and at not in shown
+                        ]
                 at = (y + row) * self.width + x + first
                 if inside:
                     result[at : at + len(inside)] = inside
         if lost:
-            self.notes.add("CELLS_OUTSIDE", place, f"{lost} cells lie outside the map, and were left out.")
+            fits = lost <= MAX_OUTSIDE
+            fate = "they are kept, and not shown" if fits else "they were left out"
+            self.notes.add("CELLS_OUTSIDE", place, f"{lost} cells lie outside the map; {fate}.")
+            if fits:
+                self.outside[index] = outside
         return result
 
     def tile_layers(self, grids: dict[int, "array[int]"], symbols: dict[int, str]) -> list[Json]:
@@ -311,6 +328,8 @@ class _Reader:
             if values or "properties" in layer:
                 layer["properties"] = values | as_object(packed.get("properties"))
             layer["rows"] = rows or [""] * self.height
+            if index in self.outside:
+                about["outside"] = self.outside[index]
             layer["tiled"] = {**about, **({"property_types": types} if types else {})}
             if (original := node.text("name", "")) != name:
                 layer["tiled"] |= {"name": original, "as": name}

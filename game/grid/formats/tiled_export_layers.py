@@ -12,7 +12,15 @@ from game.grid.formats.pictures import probe
 from game.grid.formats.projection import Frame, Point, Projection
 from game.grid.formats.tile_data import encode_csv, encode_packed
 from game.grid.formats.tiled import whole_cells
-from game.grid.formats.tiled_export_objects import Ids, clean_object, is_id, is_number, objects_of, own_properties
+from game.grid.formats.tiled_export_objects import (
+    Ids,
+    clean_object,
+    is_id,
+    is_number,
+    is_whole,
+    objects_of,
+    own_properties,
+)
 from game.grid.formats.tiled_properties import as_object
 
 Json = dict[str, Any]
@@ -243,7 +251,22 @@ class Layers:
             x, y = self.projection.to_screen(right * across, down * high)
             offset = {"offsetx": _number(item, "offsetx", 0) - x, "offsety": _number(item, "offsety", 0) - y}
             return {**offset, "data": self.encoded(self.part(rows, *bounds.first))}
-        return {"data": self.encoded(self.part(rows, left, top))}
+        cells = self.part(rows, left, top)
+        self.put_outside(cells, as_object(layer.get("tiled")).get("outside"), right, down)
+        return {"data": self.encoded(cells)}
+
+    def put_outside(self, cells: "array[int]", outside: Any, right: int, down: int) -> None:
+        """Put back the cells that the layer's offset puts outside of the map, which were kept."""
+        bounds = self.bounds
+        for cell in outside if isinstance(outside, list) else ():
+            if not isinstance(cell, list) or len(cell) != 3 or not all(map(is_whole, cell)):
+                continue
+            x, y, gid = cell
+            ours = x + right + bounds.first[0], y + down + bounds.first[1]
+            size = bounds.width + bounds.first[0], bounds.height + bounds.first[1]
+            is_shown = all(0 <= place < side for place, side in zip(ours, size, strict=True))
+            if not is_shown and 0 <= x < bounds.width and 0 <= y < bounds.height and 0 < gid < 1 << 32:
+                cells[y * bounds.width + x] = gid
 
     def loses(self, rows: list[str], left: int, top: int) -> bool:
         """Whether cells lie outside when a layer is written from this column and row on."""

@@ -1,8 +1,12 @@
 """Telling formats apart, choosing the map among the files, and what all formats promise."""
 
+import re
+from pathlib import Path
+
 import orjson
 import pytest
 
+from game.core.schema import ROOT
 from game.grid import formats
 from game.grid.document import Limits, check
 from game.grid.formats import FormatError
@@ -121,3 +125,17 @@ class TestUnique:
         used: set[str] = set()
         names = [unique(name, used, 16) for name in ("a", "a", "b" * 40, "b" * 40)]
         assert names == ["a", "a 2", "b" * 16, "b" * 8 + " 2"]
+
+
+class TestWarnings:
+    SOURCES = "".join(path.read_text() for path in Path(formats.__file__).parent.glob("*.py"))
+
+    def test_are_all_explained_in_the_docs(self) -> None:
+        page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+        rows = "".join(f"| `{code}` | {text} |\n" for code, text in formats.WARNINGS.items())
+        assert rows in page
+
+    def test_have_codes_of_the_list(self) -> None:
+        used = set(re.findall(r'\b(?:add|skipping|parts)\(\s*(?:"\w+", )?"([A-Z_]+)"', self.SOURCES))
+        assert len(used) > 20
+        assert used <= set(formats.WARNINGS)

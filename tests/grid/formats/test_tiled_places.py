@@ -146,12 +146,17 @@ class TestLayer:
         assert made.maps[0].grid_data["layers"][0]["rows"][0][1] != " "
         assert [warning.code for warning in made.warnings] == ["LAYER_OFFSET"]
 
-    def test_shifted_off_the_map_loses_cells_with_a_warning(self) -> None:
-        layer = tile_layer([1, 1, 1, 0, 0, 0], offsetx=16)
+    @pytest.mark.parametrize("offset", [(16, 0), (-16, 0), (0, 16), (32, -16)])
+    def test_shifted_off_the_map_keeps_its_cells_and_shows_what_is_inside(self, offset: tuple[int, int]) -> None:
+        data = [1, 2, 3, 4, 5, 6]
+        layer = tile_layer(data, offsetx=offset[0], offsety=offset[1])
         made = formats.read({"a.tmj": orjson.dumps(tmj(layers=[layer]))})
-        assert [warning.message for warning in made.warnings] == [
-            "1 cells lie outside the map, and were left out."
-        ]
+        assert [warning.code for warning in made.warnings] == ["CELLS_OUTSIDE"]
+        document = made.maps[0].grid_data
+        shown = [symbol for row in document["layers"][0]["rows"] for symbol in row if symbol != " "]
+        assert 0 < len(shown) < 6
+        [written] = orjson.loads(formats.write(document, "tmj").content)["layers"]
+        assert (written["data"], written.get("offsetx")) == (data, offset[0])
 
     def test_with_a_hidden_picture_is_no_background(self) -> None:
         layer = {"type": "imagelayer", "id": 1, "name": "b", "image": "b.png", "visible": False}
