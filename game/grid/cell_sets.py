@@ -64,6 +64,25 @@ def count(cells: Cells) -> int:
     return sum(bits.bit_count() for bits in cells.values())
 
 
+def bounds(cells: Cells) -> tuple[int, int, int, int] | None:
+    """The smallest rectangle (x, y, width, height) that holds a set; None for no cells."""
+    boxes = []
+    for (column, band), bits in cells.items():
+        row, rest = 0, bits
+        while rest:
+            row |= rest & (1 << CHUNK) - 1
+            rest >>= CHUNK
+        left, right = (row & -row).bit_length() - 1, row.bit_length()
+        top, bottom = ((bits & -bits).bit_length() - 1) // CHUNK, (bits.bit_length() - 1) // CHUNK + 1
+        x, y = column * CHUNK, band * CHUNK
+        boxes.append((x + left, y + top, x + right, y + bottom))
+    if not boxes:
+        return None
+    lefts, tops, rights, bottoms = zip(*boxes, strict=True)
+    left, top = min(lefts), min(tops)
+    return left, top, max(rights) - left, max(bottoms) - top
+
+
 def union(*sets: Cells) -> Cells:
     """The cells that are in any of the sets."""
     found = dict(sets[0]) if sets else {}

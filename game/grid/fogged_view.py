@@ -143,13 +143,8 @@ class FoggedView:
             ends = scene.door_ends(door)
             if ends is None:
                 continue
-            parts = [
-                part
-                for _, part in touched(
-                    scene.grid.type, ends, scene.width, scene.height, lambda x, y: contains(inside, x, y)
-                )
-                if cut(ends, part)
-            ]
+            cells_with_parts = touched(scene.grid.type, ends, (0, 0, scene.width, scene.height))
+            parts = [part for cell, part in cells_with_parts if contains(inside, *cell) and cut(ends, part)]
             for index, part in enumerate(joined(parts)):
                 x1, y1, x2, y2 = cut(ends, part) or ends
                 piece = {**door, "x1": x1, "y1": y1, "x2": x2, "y2": y2}

@@ -335,12 +335,13 @@ def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene,
     changed = set(before.pieces) ^ set(after.pieces)
     if not changed:
         return
-
-    def wanted(x: int, y: int) -> bool:
-        return contains(explored, x, y)
-
     width, height = max(before.width, after.width), max(before.height, after.height)
-    cells = cells_from(pieces_by_cell(after.grid.type, changed, width, height, wanted))
+    touched: list[Cell] = []
+    for column, band in explored:
+        left, top = column * CHUNK, band * CHUNK
+        box = left, top, min(left + CHUNK, width), min(top + CHUNK, height)
+        touched += pieces_by_cell(after.grid.type, changed, width, height, box)
+    cells = intersection(cells_from(touched), explored)
     old, new = before.walls_in(cells), after.walls_in(cells)
     for x, y in each(cells):
         chunk, bit = _bit(x, y)

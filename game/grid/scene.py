@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from game.grid.cell_sets import Cells, contains
+from game.grid.cell_sets import Cells, ChunkXY
+from game.grid.chunks import CHUNK
 from game.grid.geometry import Cell, Grid, GridType, Point, cell_at
 from game.grid.player_view import (
     players_door,
@@ -43,6 +44,7 @@ class Scene:
         self.grid = Grid.of(frame)
         self.layers = shown_layers(frame)
         self._shown: dict[tuple[str, str], dict[str, Any] | None] = {}
+        self._walls: dict[ChunkXY, dict[Cell, list[Piece]]] = {}
 
     @cached_property
     def legend(self) -> Mapping[str, dict[str, Any]]:
@@ -74,7 +76,7 @@ class Scene:
         """The cells on the map where a thing is seen: those that a door lies in, or the one that holds it."""
         if kind == "doors":
             ends = self.door_ends(thing)
-            parts = touched(self.grid.type, ends, self.width, self.height) if ends else ()
+            parts = touched(self.grid.type, ends, (0, 0, self.width, self.height)) if ends else ()
             return [cell for cell, part in parts if ends and cut(ends, part)]
         if kind == "lights":
             cell = light_cell(self.grid.type, thing, self.width, self.height)
@@ -88,11 +90,20 @@ class Scene:
 
     def walls_in(self, cells: Cells) -> dict[Cell, list[Piece]]:
         """What lies of walls in some cells, for those with any."""
+        found = {}
+        for chunk, bits in cells.items():
+            for cell, pieces in self._walls_of(chunk).items():
+                if bits >> (cell[1] % CHUNK * CHUNK + cell[0] % CHUNK) & 1:
+                    found[cell] = pieces
+        return found
 
-        def wanted(x: int, y: int) -> bool:
-            return contains(cells, x, y)
-
-        return pieces_by_cell(self.grid.type, self.pieces, self.width, self.height, wanted) if cells else {}
+    def _walls_of(self, chunk: ChunkXY) -> dict[Cell, list[Piece]]:
+        """What lies of walls in the cells of a chunk."""
+        if chunk not in self._walls:
+            left, top = chunk[0] * CHUNK, chunk[1] * CHUNK
+            box = left, top, min(left + CHUNK, self.width), min(top + CHUNK, self.height)
+            self._walls[chunk] = pieces_by_cell(self.grid.type, self.pieces, self.width, self.height, box)
+        return self._walls[chunk]
 
 
 def light_cell(grid_type: GridType, light: Thing, width: int, height: int) -> Cell | None:

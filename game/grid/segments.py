@@ -8,7 +8,7 @@ in it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import floor, gcd, sqrt
 from typing import Final, NamedTuple, TypeAlias
@@ -19,6 +19,9 @@ Number: TypeAlias = int | float
 
 Ends: TypeAlias = tuple[Number, Number, Number, Number]
 """x1, y1, x2, y2: a straight piece from one point to another."""
+
+Box: TypeAlias = tuple[int, int, int, int]
+"""Cells: left, top, and right and bottom, which are not in it any more."""
 
 Part: TypeAlias = tuple[float, float]
 """Which part of a piece: from and to, each from 0 at its first end to 1 at its second."""
@@ -56,7 +59,7 @@ def merge(pieces: Iterable[Piece]) -> list[Piece]:
 
     So the result says what is covered by walls, and neither how many pieces it was drawn with nor in which order.
     """
-    lines: dict[tuple[int | bool, ...], list[Piece]] = defaultdict(list)
+    lines: dict[tuple[Number, ...], list[Piece]] = defaultdict(list)
     for one in pieces:
         lines[*_line(one), one.blocks_movement, one.blocks_sight].append(one)
     merged: list[Piece] = []
@@ -74,37 +77,30 @@ def merge(pieces: Iterable[Piece]) -> list[Piece]:
     return merged
 
 
-def touched(
-    grid_type: GridType,
-    ends: Ends,
-    width: int,
-    height: int,
-    wanted: Callable[[int, int], object] = lambda x, y: True,
-) -> Iterator[tuple[Cell, Part]]:
-    """The cells of a map of a size that a piece lies in, each with the part of the piece in it, in no order.
+def touched(grid_type: GridType, ends: Ends, box: Box) -> Iterator[tuple[Cell, Part]]:
+    """The cells of a box that a piece lies in, each with the part of the piece in it, in no order.
 
-    Only cells that `wanted` says yes to are given. The ends must be within _FAR cells of the map (`near_map`).
+    The ends must be within _FAR cells of the map (`near_map`).
     """
     if grid_type == "hex_column":
         x1, y1, x2, y2 = ends
-        swapped = touched("hex_row", (y1, x1, y2, x2), height, width, lambda x, y: wanted(y, x))
+        swapped = touched("hex_row", (y1, x1, y2, x2), (box[1], box[0], box[3], box[2]))
         yield from ((cell[::-1], part) for cell, part in swapped)
         return
     is_hex = grid_type in HEXES
     apart, high = (_LINE, _DIAMETER) if is_hex else (1.0, 1.0)
     x1, y1, x2, y2 = ends
-    top, bottom = min(y1, y2), max(y1, y2)
-    for y in range(
-        max(floor((top - high - _SLACK) / apart), 0), min(floor((bottom + _SLACK) / apart) + 1, height)
-    ):
+    left, top, right, bottom = box
+    first_row = max(floor((min(y1, y2) - high - _SLACK) / apart), top)
+    for y in range(first_row, min(floor((max(y1, y2) + _SLACK) / apart) + 1, bottom)):
         band = _between(y1, y2, y * apart - _SLACK, y * apart + high + _SLACK)
         if band is None:
             continue
         xs = x1 + band[0] * (x2 - x1), x1 + band[1] * (x2 - x1)
         shift = 0.5 if is_hex and y & 1 else 0.0
-        first = max(floor(min(xs) - shift - _SLACK), 0)
-        for x in range(first, min(floor(max(xs) - shift + _SLACK) + 1, width)):
-            if wanted(x, y) and (part := _within_cell(grid_type, ends, (x, y), band)):
+        first = max(floor(min(xs) - shift - _SLACK), left)
+        for x in range(first, min(floor(max(xs) - shift + _SLACK) + 1, right)):
+            if part := _within_cell(grid_type, ends, (x, y), band):
                 yield (x, y), part
 
 
@@ -152,20 +148,34 @@ def joined(parts: Iterable[Part]) -> list[Part]:
 
 
 def pieces_by_cell(
-    grid_type: GridType,
-    pieces: Iterable[Piece],
-    width: int,
-    height: int,
-    wanted: Callable[[int, int], object] = lambda x, y: True,
+    grid_type: GridType, pieces: Iterable[Piece], width: int, height: int, box: Box | None = None
 ) -> dict[Cell, list[Piece]]:
-    """For each wanted cell of a map that any pieces lie in, what of them does, merged."""
+    """For each cell of a map of a size, or of a box on it, that any pieces lie in, what of them does, merged."""
+    box = box or (0, 0, width, height)
     found: dict[Cell, list[Piece]] = defaultdict(list)
     for one in pieces:
-        if ends := near_map(grid_type, one[:4], width, height):
-            for cell, part in touched(grid_type, ends, width, height, wanted):
+        if grid_type not in HEXES and (along := _along_the_grid(one, box)):
+            for cell, whole in along:
+                found[cell].append(whole)
+        elif ends := near_map(grid_type, one[:4], width, height):
+            for cell, part in touched(grid_type, ends, box):
                 if inside := cut(ends, part):
                     found[cell].append(piece(*inside, *one[4:]))
     return {cell: merge(parts) if len(parts) > 1 else parts for cell, parts in found.items()}
+
+
+def _along_the_grid(one: Piece, box: Box) -> list[tuple[Cell, Piece]] | None:
+    """The cells of a box that a piece lies in which goes along the sides of squares from corner to corner, and
+    what of it does; None if it is another piece. The most common walls, ten times as fast."""
+    x1, y1, x2, y2, *blocks = one
+    if not (type(x1) is type(y1) is type(x2) is type(y2) is int) or (x1 == x2) == (y1 == y2):
+        return None
+    left, top, right, bottom = box
+    if x1 == x2:
+        parts = [(y, Piece(x1, y, x1, y + 1, *blocks)) for y in range(max(y1, top), min(y2, bottom))]
+        return [((x, y), part) for x in (x1 - 1, x1) if left <= x < right for y, part in parts]
+    parts = [(x, Piece(x, y1, x + 1, y1, *blocks)) for x in range(max(x1, left), min(x2, right))]
+    return [((x, y), part) for y in (y1 - 1, y1) if top <= y < bottom for x, part in parts]
 
 
 def divide(grid_type: GridType, pieces: Iterable[Piece], cells: Sequence[Cell]) -> tuple[list[Piece], list[Piece]]:
@@ -233,18 +243,20 @@ def _plain(value: Number) -> Number:
     return int(value) if isinstance(value, float) and abs(value) < _EXACT and value.is_integer() else value
 
 
-def _line(one: Piece) -> tuple[int, int, int, int]:
-    """The line that a piece lies on: the same four numbers for all pieces on it.
+def _line(one: Piece) -> tuple[Number, ...]:
+    """The line that a piece lies on: the same numbers for all pieces on it.
 
     These are the direction in lowest terms, and the cross product of direction and any of its points as a
-    fraction in lowest terms. A point by itself has the direction (0, 0), and its place instead.
+    fraction in lowest terms; for a piece along an axis, what of its points is the same. A point by itself has
+    the direction (0, 0), and its place.
     """
+    x1, y1, x2, y2 = one[:4]
+    if x1 == x2 or y1 == y2:
+        return (0, 0, x1, y1) if x1 == x2 and y1 == y2 else (0, 1, x1) if x1 == x2 else (1, 0, y1)
     parts = [value.as_integer_ratio() for value in one[:4]]
     scale = max(below for _, below in parts)  # all of them are powers of two
     x1, y1, x2, y2 = (above * (scale // below) for above, below in parts)
     shared = gcd(x2 - x1, y2 - y1)
-    if not shared:
-        return 0, scale, x1, y1
     du, dv = (x2 - x1) // shared, (y2 - y1) // shared
     cross = du * y1 - dv * x1
     common = gcd(cross, scale)

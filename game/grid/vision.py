@@ -15,7 +15,7 @@ How fast it is, is in docs/performance.md. `Vision` reads the chunks in reach as
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import Any, Final, NamedTuple
 
 from game.grid.canvas import Canvas, Steps
@@ -30,6 +30,12 @@ from game.grid.sight import MAX_RANGE, around_cell
 SIZES: Final = (0.5, 1, 2, 3, 4)
 """Cells a side that a token may take: tiny to gargantuan (5e)."""
 
+# From a cell, in columns and lines: how far off what blocks in it may still be seen to, on any grid.
+_SLACK: Final = 3
+
+# How many views from cells are kept, of about 1 KB each.
+_KEPT: Final = 10_000
+
 _DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
 
 
@@ -43,6 +49,13 @@ class Sight(NamedTuple):
     def of(cls, sight: Mapping[str, Any] | None) -> "Sight":
         """The `sight` of a token: null or `{range, darkvision}`."""
         return cls() if sight is None else cls(sight.get("range", 0), sight.get("darkvision", 0))
+
+
+class Eyes(NamedTuple):
+    """A token that sees: the cells that it stands on (`footprint`), and how far it sees."""
+
+    cells: tuple[Cell, ...]
+    sight: Sight
 
 
 class Light(NamedTuple):
@@ -98,15 +111,15 @@ def token_light(cells: Sequence[Cell], light: Mapping[str, Any] | None) -> Light
 class Vision:
     """What is visible on a map as it is stored now, read and kept chunk by chunk as far as it is asked for.
 
-    The methods are generators that yield the chunks they want, like all work on stored maps. What was found
-    stays, so one Vision serves all tokens of a map; after a change of the map make another (`affected` tells
-    for whom).
+    The methods are generators that yield the chunks they want, like all work on stored maps. What was found is
+    kept, so one Vision serves all tokens of a map. It holds for the version of the map that it was made of;
+    `after` makes the next one of it, which looks anew only where the change may be seen. So it may be kept between
+    requests, under the map's id and version. It is not for two threads at once.
     """
 
     def __init__(self, frame: Frame, width: int, height: int) -> None:
         self.frame, self.width, self.height = frame, width, height
         self.grid = Grid.of(frame)
-        self._canvas = Canvas(width, height)
         named = layer_keys(frame)
         layers = frame.get("layers", ())
         self._keys = [named.get(layer["name"]) if layer.get("visible", True) else None for layer in layers]
@@ -114,6 +127,28 @@ class Vision:
         self._screens: dict[ChunkXY, tuple[Segment, ...]] = {}
         self._joined: dict[tuple[ChunkXY, ...], tuple[Segment, ...]] = {}
         self._seen: dict[tuple[Cell, int | float], Cells] = {}
+
+    def after(self, frame: Frame, changed: Iterable[Cell]) -> "Vision":
+        """The Vision of the same map after a change of what blocks sight in some cells, given its frame then.
+
+        `changed` are all cells whose symbols changed, and all that changed walls and doors lie in, as they were
+        and as they are (`Scene.cells_of`, `segments.pieces_by_cell`); cells near enough to contain them all
+        will do as well. Size, grid type and diagonal rule are the same, and so is which layers are `visible`.
+        """
+        after = Vision(frame, self.width, self.height)
+        cells = list(changed)
+        xs, ys = [x for x, _ in cells], [y for _, y in cells]
+        left, top = min(xs, default=inf) - _SLACK, min(ys, default=inf) - _SLACK
+        right, bottom = max(xs, default=-inf) + _SLACK, max(ys, default=-inf) + _SLACK
+        for (column, band), opaque in self._opaque.items():
+            x, y = column * CHUNK, band * CHUNK
+            if right < x or bottom < y or left >= x + CHUNK or top >= y + CHUNK:
+                after._opaque[column, band] = opaque
+                after._screens[column, band] = self._screens[column, band]
+        for (cell, reach), seen in self._seen.items():
+            if not (left - reach <= cell[0] <= right + reach and top - reach <= cell[1] <= bottom + reach):
+                after._seen[cell, reach] = seen
+        return after
 
     def seen_by(self, cells: Sequence[Cell], sight: Sight, lit: Cells | None = None) -> Steps[Cells]:
         """What a token sees that stands on some cells.
@@ -134,9 +169,33 @@ class Vision:
                 parts.append((yield from self.visible_from(cell, min(sight.darkvision, sight.range))))
         return union(*parts)
 
-    def lit_by(self, lights: Iterable[Light], near: Iterable[tuple[Sequence[Cell], Sight]]) -> Steps[Cells]:
-        """The cells that lights light, for tokens (their cells and sight): lights that reach nothing within the
-        range of any of them are left out."""
+    def seen_by_group(self, eyes: Sequence[Eyes], lights: Sequence[Light], lighting: str) -> Steps[Cells]:
+        """What the eyes of a group of viewers see together, by all lights of a map: its own and its tokens'."""
+        lit = None
+        if lighting == "dark":
+            lit = yield from self.lit_by(lights, eyes)
+        found = []
+        for cells, sight in eyes:
+            found.append((yield from self.seen_by(cells, sight, lit)))
+        return union(NONE, *found)
+
+    def seen_on_a_way(
+        self, places: Sequence[Sequence[Cell]], sight: Sight, reach: float, lights: Sequence[Light], lighting: str
+    ) -> Steps[Cells]:
+        """What a token sees on a way, at all of its places (the cells that it stands on) together.
+
+        Takes how far the token's own light reaches, which moves along, and the lights of the map and of the other
+        tokens.
+        """
+        found: list[Cells] = [NONE]
+        for cells in places:
+            own = [Light(tuple(cells), reach)] if reach > 0 else []
+            found.append((yield from self.seen_by_group([Eyes(tuple(cells), sight)], [*lights, *own], lighting)))
+        return union(*found)
+
+    def lit_by(self, lights: Iterable[Light], near: Iterable[Eyes]) -> Steps[Cells]:
+        """The cells that lights light, for tokens: lights that reach nothing within the range of any of them are
+        left out."""
         boxes = []
         for cells, sight in near:
             xs, ys = [x for x, _ in cells], [y for _, y in cells]
@@ -160,6 +219,8 @@ class Vision:
         known = self._seen.get((cell, radius))
         if known is None:
             known = yield from self._look(cell, radius)
+            if len(self._seen) >= _KEPT:
+                self._seen.clear()
             self._seen[cell, radius] = known
         return known
 
@@ -193,30 +254,15 @@ class Vision:
     def _survey(self, chunks: Iterable[ChunkXY]) -> Steps[None]:
         missing = [chunk for chunk in chunks if chunk not in self._opaque]
         keys = [key for key in self._keys if key is not None]
-        yield from self._canvas.want((key, *chunk) for key in keys for chunk in missing)
+        canvas = Canvas(self.width, self.height)
+        yield from canvas.want((key, *chunk) for key in keys for chunk in missing)
         for column, band in missing:
             x, y = column * CHUNK, band * CHUNK
             width, height = min(CHUNK, self.width - x), min(CHUNK, self.height - y)
-            rows = [None if key is None else self._canvas.region(key, x, y, width, height) for key in self._keys]
+            rows = [None if key is None else canvas.region(key, x, y, width, height) for key in self._keys]
             obstacles = survey(self.frame, rows, x, y, width, height)
             self._screens[column, band] = obstacles.screens
             self._opaque[column, band] = _bits(obstacles.opaque, width, height)
-
-
-def affected(
-    grid_type: GridType, changed: Iterable[Cell], viewers: Iterable[tuple[Sequence[Cell], int | float]]
-) -> list[int]:
-    """Which of some tokens (their cells and range) or lights may see or light otherwise after a change of what
-    blocks sight or gives light in some cells: their places in the sequence. The others see the same as
-    before."""
-    xs, ys = zip(*changed, strict=True)
-    slack = 2 if grid_type in HEXES else 1
-    left, top, right, bottom = min(xs) - slack, min(ys) - slack, max(xs) + slack, max(ys) + slack
-    return [
-        index
-        for index, (cells, reach) in enumerate(viewers)
-        if any(left - reach <= x <= right + reach and top - reach <= y <= bottom + reach for x, y in cells)
-    ]
 
 
 def _bits(marks: bytes, width: int, height: int) -> int:

@@ -28,6 +28,15 @@ class TestSets:
         assert count(made) == len(cells)
         assert all(contains(made, *cell) == (cell in cells) for cell in [*cells, (0, 0), (63, 63), (64, 0)])
 
+    @given(some)
+    def test_have_bounds(self, cells: set[Cell]) -> None:
+        found = cell_sets.bounds(cells_from(cells))
+        assert (found is None) == (not cells)
+        if found is not None:
+            x, y, width, height = found
+            xs, ys = [x for x, _ in cells], [y for _, y in cells]
+            assert (x, y, x + width - 1, y + height - 1) == (min(xs), min(ys), max(xs), max(ys))
+
     @given(some, some, some)
     def test_are_joined_and_cut(self, one: set[Cell], two: set[Cell], three: set[Cell]) -> None:
         a, b, c = map(cells_from, (one, two, three))

@@ -141,7 +141,7 @@ class TestCells:
         assert {x for x, _ in found} == {0, 1, 2, 3}
 
     def test_a_door_in_several_cells_is_one_part(self) -> None:
-        parts = [part for _, part in touched("square", (0.5, 0.5, 3.5, 2.5), 9, 9)]
+        parts = [part for _, part in touched("square", (0.5, 0.5, 3.5, 2.5), (0, 0, 9, 9))]
         assert joined(parts) == [(0.0, 1.0)]
         assert cut((0, 0, 3, 0), (1 / 3, 0.5)) == (1, 0, 1.5, 0)
 

@@ -11,8 +11,9 @@ from game.grid.canvas import run
 from game.grid.cell_sets import cells_from, each
 from game.grid.distance import distance
 from game.grid.geometry import Cell, Grid, cell_at
+from game.grid.scene import Scene
 from game.grid.sight import view
-from game.grid.vision import Light, Sight, Vision, affected, footprint, map_lights, token_light
+from game.grid.vision import Eyes, Light, Sight, Vision, footprint, map_lights, token_light
 from tests.grid.grids import GRIDS, documents, grids, whole
 from tests.grid.maps import Store
 from tests.grid.test_sight import Plain
@@ -112,12 +113,38 @@ class TestSeenBy:
             expected = own
         cells = footprint(plain.grid.type, x, y, size, store.width, store.height)
         assert set(cells) == own
-        lit = run(vision.lit_by(lights, [(cells, sight)]), store.load) if dark else None
+        lit = run(vision.lit_by(lights, [Eyes(cells, sight)]), store.load) if dark else None
         assert set(each(run(vision.seen_by(cells, sight, lit), store.load))) == expected
 
     def test_without_sight_it_sees_where_it_stands(self) -> None:
         vision, store = vision_of({"width": 5, "height": 5})
         assert set(each(run(vision.seen_by([(1, 1), (2, 1)], Sight.of(None)), store.load))) == {(1, 1), (2, 1)}
+
+
+HALL: Document = {"width": 20, "height": 3}
+LAMP = Light(((10, 1),), 2)
+
+
+class TestGroups:
+    """In a hall in the dark, with a lamp in the middle."""
+
+    def seen(self, eyes: list[Eyes], lighting: str) -> set[int]:
+        vision, store = vision_of(HALL)
+        return {x for x, _ in each(run(vision.seen_by_group(eyes, [LAMP], lighting), store.load))}
+
+    def test_see_together(self) -> None:
+        eyes = [Eyes(((0, 1),), Sight(9, 1)), Eyes(((19, 1),), Sight(5))]
+        assert self.seen(eyes, "dark") == {0, 1, 8, 9, 19}
+        assert self.seen(eyes, "dim") == self.seen(eyes, "bright") == {*range(10), *range(14, 20)}
+        assert self.seen([], "dark") == set()
+
+    def test_see_on_the_way_by_their_own_light(self) -> None:
+        vision, store = vision_of(HALL)
+        places = [[(x, 1)] for x in range(4)]
+        steps = vision.seen_on_a_way(places, Sight(6), 1, [LAMP], "dark")
+        assert {x for x, _ in each(run(steps, store.load))} == {0, 1, 2, 3, 4, 8, 9}
+        steps = vision.seen_on_a_way(places, Sight(6), 0, [LAMP], "dark")
+        assert {x for x, _ in each(run(steps, store.load))} == {0, 1, 2, 3, 8, 9}
 
 
 class TestFootprint:
@@ -159,23 +186,43 @@ class TestLights:
     def test_out_of_reach_are_not_looked_at(self) -> None:
         vision, store = vision_of({"width": 200, "height": 9, "layers": [{"name": "g", "rows": [" " * 200] * 9}]})
         lights = [Light(((199, 4),), 5), Light(((12, 4),), 2)]
-        lit = run(vision.lit_by(lights, [([(2, 4)], Sight(9))]), store.load)
+        lit = run(vision.lit_by(lights, [Eyes(((2, 4),), Sight(9))]), store.load)
         assert lit == cells_from((x, y) for x in range(10, 15) for y in range(2, 7))
         assert store.loaded == {(0, 0, 0)}
 
 
-class TestAffected:
-    @given(documents(width=30, height=6), st.integers(0, 29), st.integers(0, 5), st.data())
-    @settings(max_examples=100, deadline=None)
-    def test_the_others_see_the_same(self, document: Document, x: int, y: int, data: Any) -> None:
-        before, store = vision_of(document)
-        rows = document["layers"][0]["rows"]
-        symbol = data.draw(st.sampled_from("#."))
-        rows[y] = rows[y][:x] + symbol + rows[y][x + 1 :]
-        after, changed = vision_of(document)
-        viewers = [([(i, j)], r) for i, j, r in ((0, 0, 4), (9, 3, 3), (15, 2, 6), (25, 5, 2), (29, 0, 9))]
-        reached = affected(before.grid.type, [(x, y)], viewers)
-        for index, (cells, reach) in enumerate(viewers):
-            if index not in reached:
-                one = run(before.visible_from(cells[0], reach), store.load)
-                assert one == run(after.visible_from(cells[0], reach), changed.load)
+class TestAfter:
+    @given(grids, st.randoms(use_true_random=False))
+    @settings(max_examples=60, deadline=None)
+    def test_sees_what_a_new_one_sees(self, grid: Grid, random: Random) -> None:
+        """After a cell and a door have changed."""
+        document = across_chunks(grid, random)
+        x, y = random.randrange(55, 75), random.randrange(55, 75)
+        door = {"id": "d", "x1": x, "y1": y, "x2": x + random.choice([0, 1]), "y2": y + 1, "state": "closed"}
+        document["doors"] = [door]
+        vision, store = vision_of(document)
+        viewers = [
+            (random.randrange(45, 85), random.randrange(45, 85), random.choice([2, 5, 12])) for _ in range(20)
+        ]
+        for i, j, reach in viewers:
+            run(vision.visible_from((i, j), reach), store.load)
+        door["state"] = "open"
+        cells = Scene(store.frame, store.width, store.height).cells_of("doors", door)
+        if random.random() < 0.5:
+            rows = document["layers"][0]["rows"]
+            rows[y] = rows[y][:x] + random.choice("# ") + rows[y][x + 1 :]
+            cells.append((x, y))
+        anew, changed = vision_of(document)
+        after = vision.after(changed.frame, cells)
+        for i, j, reach in viewers:
+            one = run(after.visible_from((i, j), reach), changed.load)
+            assert one == run(anew.visible_from((i, j), reach), changed.load)
+
+    def test_of_no_change_looks_nowhere(self) -> None:
+        vision, store = vision_of({"width": 9, "height": 9, "layers": [{"name": "g", "rows": [" " * 9] * 9}]})
+        run(vision.visible_from((1, 1), 3), store.load)
+        after = vision.after(store.frame, [])
+        store.loaded.clear()
+        run(after.visible_from((1, 1), 3), store.load)
+        run(after.visible_from((5, 5), 3), store.load)
+        assert store.loaded == set()
