@@ -52,7 +52,7 @@ if (place instanceof HTMLElement && form && (place.dataset.mapUrl || textarea)) 
   mounted = editor;
   if (mapUrl) {
     // The editor's button saves all of it: the form has none of its own.
-    for (const button of form.querySelectorAll('.wa-foot button')) button.remove();
+    form.querySelector('.wa-foot')?.remove();
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       editor.save();

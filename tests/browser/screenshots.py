@@ -65,7 +65,7 @@ def take(browser: Browser, url: str, player: Player) -> None:
     inn = ids["The Lantern and Eel"]
     visit = Visit(browser, url, player, color_scheme="dark")
     editor = visit.edit(inn)
-    editor.button("Choose and move things (O)").click()
+    editor.button("Select and move objects (O)").click()
     innkeeper = editor.grid()["entities"][0]
     editor.click(innkeeper["x"], innkeeper["y"])
     keep(editor.page, "editor-dark")

@@ -37,7 +37,7 @@ class TestEveryPage:
             if view.can_create:
                 page.goto(f"/admin/{view.identity}/create")
                 expect(page.get_by_role("button", name="Create")).to_be_visible()
-            page.goto(f"/admin/{view.identity}/list?search=no+such+thing")
+            page.goto(f"/admin/{view.identity}/list?search=no+such+object")
             expect(page.locator("main")).to_contain_text("Nothing matches the search.")
 
     def test_errors_and_the_door(self, visit: Visiting, game_master: Player) -> None:

@@ -62,7 +62,7 @@ class TestGameMaster:
         editor.page.get_by_label("Kind of the next entity").fill("goblin")
         editor.page.get_by_label("Kind of the next entity").press("Enter")
         editor.click(7, 13)
-        editor.write("thing-name", "Snag")
+        editor.write("object-name", "Snag")
         editor.save()
         after = editor.grid()
         assert [row[5:8] for row in after["layers"][0]["rows"][11:14]] == ["#.."] * 3

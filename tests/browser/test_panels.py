@@ -1,4 +1,4 @@
-"""The panels of the editor: layers, the legend, things on the map, its size, its JSON; seen through the API."""
+"""The panels of the editor: layers, the legend, objects on the map, its size, its JSON; seen through the API."""
 
 import json
 
@@ -98,14 +98,14 @@ class TestLegend:
         assert (grid["layers"][0]["rows"][0], grid["layers"][0]["rows"][4][4]) == ("W" * 12, lava)
 
 
-class TestThings:
+class TestObjects:
     def test_place_edit_drag_and_delete_an_entity(self, editor: MapEditor) -> None:
         editor.press("n")
         editor.page.get_by_label("Kind of the next entity").fill("monster")
         editor.page.get_by_label("Kind of the next entity").press("Enter")
         editor.click(6, 4)
         assert editor.heard() == "Placed monster"
-        editor.write("thing-name", "Goblin")
+        editor.write("object-name", "Goblin")
         editor.write("property-new", "hit_points")
         editor.field("property-0").fill("7")
         editor.field("property-0").blur()
@@ -134,7 +134,7 @@ class TestThings:
         editor.drag((2, 2, -0.5, -0.5), (4, 2, -0.5, -0.5))
         editor.press("i")
         editor.click(3, 5)
-        editor.write("thing-range", "6")
+        editor.write("object-range", "6")
         editor.save()
         grid = editor.grid()
         ((door,), (wall,), (light,)) = grid["doors"], grid["walls"], grid["lights"]
@@ -146,9 +146,9 @@ class TestThings:
     def test_a_number_off_the_map_is_not_taken(self, editor: MapEditor) -> None:
         editor.press("o")
         editor.click(2, 1)
-        editor.write("thing-x", "12")
-        assert editor.field("thing-x").evaluate("(field) => field.validity.valid") is False
-        editor.write("thing-x", "11")
+        editor.write("object-x", "12")
+        assert editor.field("object-x").evaluate("(field) => field.validity.valid") is False
+        editor.write("object-x", "11")
         editor.save()
         assert editor.grid()["entities"][0]["x"] == 11
 
@@ -159,7 +159,7 @@ class TestThings:
         second = open_map(grid, evil)
         second.press("o")
         second.click(2, 1)
-        expect(second.field("thing-name")).to_have_value(evil)
+        expect(second.field("object-name")).to_have_value(evil)
         expect(second.page.locator(".wk-layer-name")).to_have_text(evil)
         assert second.page.locator(".wk-editor img").count() == 0
         page = desk.page("/admin/map/list")

@@ -1,4 +1,4 @@
-"""Several things, and pieces of a map, in the editor: chosen, moved, copied, stamped; walls, doors, secrets."""
+"""Several objects, and pieces of a map, in the editor: chosen, moved, copied, stamped; walls, doors, secrets."""
 
 import json
 from io import BytesIO
@@ -31,11 +31,11 @@ ENDS = ("x1", "y1", "x2", "y2")
 
 @pytest.fixture
 def room(open_map: Opening) -> MapEditor:
-    """A map with furniture on a second layer, and things, in the editor."""
+    """A map with furniture on a second layer, and objects, in the editor."""
     return open_map(ROOM)
 
 
-def things(editor: MapEditor) -> dict[str, list[Any]]:
+def objects(editor: MapEditor) -> dict[str, list[Any]]:
     """Where everything on the map is, as the API gives it."""
     grid = editor.grid()
     return {
@@ -50,11 +50,11 @@ class TestMarquee:
     def test_chooses_several_and_a_drag_moves_all(self, room: MapEditor) -> None:
         room.press("o")
         room.drag((0, 1, 0.3, -0.4), (4, 4, 0.4, 0.4))
-        assert room.heard() == "Chose 4 things"
+        assert room.heard() == "Selected 4 objects"
         room.drag((2, 1), (4, 2))
-        assert room.heard() == "Moved 4 things"
+        assert room.heard() == "Moved 4 objects"
         room.save()
-        assert things(room) == {
+        assert objects(room) == {
             "entities": [("Chest", 5, 4), ("Rat", 4, 2), ("Sign", 9, 6)],
             "walls": [[3, 5, 6, 5]],
             "doors": [],
@@ -62,7 +62,7 @@ class TestMarquee:
         }
         room.press("Control+z")
         room.save()
-        assert things(room)["entities"] == [("Chest", 3, 3), ("Rat", 2, 1), ("Sign", 9, 6)]
+        assert objects(room)["entities"] == [("Chest", 3, 3), ("Rat", 2, 1), ("Sign", 9, 6)]
 
     def test_with_shift_one_more_and_one_less(self, room: MapEditor) -> None:
         room.press("o")
@@ -70,29 +70,29 @@ class TestMarquee:
         room.page.keyboard.down("Shift")
         room.click(9, 6)
         room.click(3, 3)
-        assert room.heard() == "Chose 3 things"
+        assert room.heard() == "Selected 3 objects"
         room.click(2, 1)
         room.page.keyboard.up("Shift")
-        expect(room.page.locator(".wk-thing-form")).to_contain_text("2 things")
+        expect(room.page.locator(".wk-object-form")).to_contain_text("2 objects")
         room.press("ArrowUp", "Shift+ArrowLeft")
         # Beyond the edge of the map: none of them moves.
-        assert room.heard() == "Moved 2 things"
+        assert room.heard() == "Moved 2 objects"
         room.press("Delete")
         room.save()
-        assert things(room)["entities"] == [("Rat", 2, 1)]
+        assert objects(room)["entities"] == [("Rat", 2, 1)]
 
     def test_copies_are_pasted_under_the_pointer(self, room: MapEditor) -> None:
         room.press("o")
         room.drag((0, 1, 0.3, -0.4), (4, 4, 0.4, 0.4))
         room.press("Control+c")
-        assert room.heard() == "Copied 4 things."
+        assert room.heard() == "Copied 4 objects."
         room.point(6, 2)
         room.press("Control+v")
         # It follows the pointer until a click.
         room.click(8, 3)
-        assert room.heard() == "Chose 4 things"
+        assert room.heard() == "Selected 4 objects"
         room.save()
-        found = things(room)
+        found = objects(room)
         assert found["entities"] == [
             ("Chest", 3, 3),
             ("Chest", 9, 4),
@@ -107,7 +107,7 @@ class TestMarquee:
 
     def test_all_of_them_are_hidden_and_duplicated(self, room: MapEditor) -> None:
         room.press("o", "Control+a")
-        assert room.heard() == "Chose 5 things"
+        assert room.heard() == "Selected 5 objects"
         room.page.get_by_label("Hidden from players").check()
         room.press("Control+d")
         room.save()
@@ -129,7 +129,7 @@ class TestPieces:
         assert [row[5:9] for row in room.rows(1)[5:7]] == ["    ", "  TT"]
         assert len(room.grid()["entities"]) == 3
 
-    def test_everything_moves_with_its_things(self, room: MapEditor) -> None:
+    def test_everything_moves_with_its_objects(self, room: MapEditor) -> None:
         room.press("s")
         room.button("Everything").click()
         room.drag((1, 1), (4, 3))
@@ -138,7 +138,7 @@ class TestPieces:
         room.save()
         assert room.rows()[1] == "#    ......#"
         assert room.rows(1)[2:5] == [" " * 12, " " * 12, "      TT    "]
-        assert things(room) == {
+        assert objects(room) == {
             "entities": [("Chest", 7, 5), ("Rat", 6, 3), ("Sign", 9, 6)],
             "walls": [[5, 6, 8, 6]],
             "doors": [],
@@ -190,10 +190,10 @@ class TestStamp:
         room.drag((2, 1), (3, 3))
         room.button("Use as a stamp").click()
         room.click(8, 3)
-        assert room.heard() == "Stamped 8 cells and 3 things"
+        assert room.heard() == "Stamped 8 cells and 3 objects"
         room.save()
         assert room.rows(1)[3] == "        TT  "
-        assert [one[1:] for one in things(room)["entities"]] == [(3, 3), (9, 4), (2, 1), (8, 2), (9, 6)]
+        assert [one[1:] for one in objects(room)["entities"]] == [(3, 3), (9, 4), (2, 1), (8, 2), (9, 6)]
 
 
 class TestWalls:
@@ -201,9 +201,9 @@ class TestWalls:
         editor.press("w")
         for cell in ((3, 3), (6, 3), (6, 5), (3, 5), (3, 3)):
             editor.click(*cell, -0.5, -0.5)
-        assert editor.heard() == "Placed 4 things"
+        assert editor.heard() == "Placed 4 objects"
         editor.save()
-        assert things(editor)["walls"] == [[3, 3, 6, 3], [3, 5, 3, 3], [6, 3, 6, 5], [6, 5, 3, 5]]
+        assert objects(editor)["walls"] == [[3, 3, 6, 3], [3, 5, 3, 3], [6, 3, 6, 5], [6, 5, 3, 5]]
 
     def test_undo_takes_the_last_corner_back(self, editor: MapEditor) -> None:
         editor.press("w")
@@ -216,7 +216,7 @@ class TestWalls:
         editor.click(2, 2, -0.5, -0.5)
         editor.press("Escape")
         editor.save()
-        assert things(editor)["walls"] == [[3, 3, 6, 3], [6, 3, 8, 3]]
+        assert objects(editor)["walls"] == [[3, 3, 6, 3], [6, 3, 8, 3]]
 
     def test_by_keyboard(self, editor: MapEditor) -> None:
         editor.press("w")
@@ -224,9 +224,9 @@ class TestWalls:
         editor.press("ArrowRight")
         x, y = editor.run("(editor) => editor.state.cursor")
         editor.press("Space", "ArrowRight", "ArrowRight", "Space", "ArrowDown", "Space", "Space")
-        assert editor.heard() == "Placed 2 things"
+        assert editor.heard() == "Placed 2 objects"
         editor.save()
-        assert things(editor)["walls"] == [[x, y, x + 2, y], [x + 2, y, x + 2, y + 1]]
+        assert objects(editor)["walls"] == [[x, y, x + 2, y], [x + 2, y, x + 2, y + 1]]
 
 
 class TestDoors:
@@ -240,7 +240,7 @@ class TestDoors:
         editor.field("map-Height").fill("10")
         editor.page.get_by_role("radio", name="bottom", exact=True).check(force=True)
         editor.field("map-Height").press("Enter")
-        editor.show_panel("Things")
+        editor.show_panel("Objects")
         expect(problem).to_have_count(0)
 
     def test_on_a_wall_offer_to_cut_it(self, open_map: Opening) -> None:
@@ -251,7 +251,7 @@ class TestDoors:
         editor.button("Cut the wall here").click()
         expect(editor.page.locator(".wk-problem")).to_have_count(0)
         editor.save()
-        assert things(editor)["walls"] == [[2, 4, 5, 4], [6, 4, 8, 4]]
+        assert objects(editor)["walls"] == [[2, 4, 5, 4], [6, 4, 8, 4]]
         # The API says that there is a way now, once the door is open.
         editor.button("open", exact=True).click()
         editor.save()
@@ -260,7 +260,7 @@ class TestDoors:
 
 
 class TestForGameMasters:
-    def test_layers_things_and_secret_doors(self, room: MapEditor) -> None:
+    def test_layers_objects_and_secret_doors(self, room: MapEditor) -> None:
         room.button("Only game masters see furniture").click()
         room.press("o")
         room.click(2, 1)
@@ -383,3 +383,26 @@ class TestPhone:
         phone.button("Move the view (H)").tap()
         expect(after).to_be_hidden()
         expect(phone.button("Move the view (H)")).to_have_attribute("aria-pressed", "true")
+
+
+class TestGridType:
+    def test_what_is_placed_by_points_is_as_the_server_has_it(self, room: MapEditor) -> None:
+        room.press("o")
+        room.click(9, 6)
+        room.press("Delete")
+        room.show_panel("Map")
+        room.field("map-grid_type").select_option("hex_row")
+        room.button("Save and change").click()
+        room.hear("Changed the grid; walls, doors and lights moved with their cells.")
+        room.saved()
+        grid = room.grid()
+        assert (grid["grid_type"], len(grid["entities"])) == ("hex_row", 2)
+        shown = room.run("({ document: { frame } }) => [frame.other.grid_type, frame.walls, frame.lights]")
+        assert shown == ["hex_row", grid["walls"], grid["lights"]]
+
+    def test_is_left_as_it_is_on_second_thoughts(self, room: MapEditor) -> None:
+        room.show_panel("Map")
+        room.field("map-grid_type").select_option("hex_row")
+        room.button("Cancel").click()
+        expect(room.field("map-grid_type")).to_have_value("square")
+        assert room.save() == []

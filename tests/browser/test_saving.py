@@ -104,7 +104,7 @@ class TestLargeChanges:
         grid = {**SMALL, "width": 320, "height": 320, "entities": []}
         return open_map({**grid, "layers": [{"name": "ground", "rows": ["." * 320] * 320}]})
 
-    def test_more_things_than_a_request_may_have_edits(self, editor: MapEditor) -> None:
+    def test_more_objects_than_a_request_may_have_edits(self, editor: MapEditor) -> None:
         editor.run(
             """(editor) => {
                 const goblin = (_, i) => ({ id: `g${i}`, kind: 'goblin', name: `G${i}`, x: i % 12, y: i % 8 });
@@ -183,13 +183,13 @@ class TestConflict:
 
     def test_reload_sets_mine_aside_until_it_is_put_back(self, second: MapEditor) -> None:
         second.page.locator("[data-answer=reload]").click()
-        expect(second.notices).to_contain_text("This is version 2. Your own changes are set aside.")
+        expect(second.notices).to_contain_text("This is version 2. Your changes are set aside.")
         assert [second.shown(3, 3), second.shown(8, 5)] == ["#", "#"]
         # Not even a reload of the page loses them.
         second.page.reload()
         second.wait()
         assert second.shown(3, 3) == "#"
-        second.button("Put them on top").click()
+        second.button("Apply them").click()
         second.save()
         rows = second.rows()
         assert [rows[3][3], rows[5][8]] == ["~", "#"]
@@ -220,7 +220,7 @@ class TestLeaving:
         editor.page.reload()
         assert editor.visit.asked == ["beforeunload"]
         editor.wait()
-        expect(editor.notices).to_contain_text(re.compile("Your unsaved changes from .* are back"))
+        expect(editor.notices).to_contain_text(re.compile("Your unsaved changes from .* were restored"))
         assert editor.shown(3, 3) == "~"
         expect(editor.page.locator(".wk-status")).to_have_text("Unsaved")
         editor.save()
@@ -248,7 +248,7 @@ class TestLeaving:
         second = desk.edit(editor.map_id)
         expect(second.notices).to_contain_text("unsaved changes from another tab")
         assert second.shown(3, 3) == "."
-        second.button("Put them on top").click()
+        second.button("Apply them").click()
         second.save()
         assert second.rows()[3][3] == "~"
 

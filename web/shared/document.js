@@ -13,8 +13,8 @@
  * @typedef {Segment & {state?: string, secret?: boolean}} Door
  * @typedef {{id?: string, x: number, y: number, range?: number, color?: string, intensity?: number,
  *   hidden?: boolean} & Open} Light
- * @typedef {Entity | Wall | Door | Light} Thing
- * @typedef {'entities' | 'walls' | 'doors' | 'lights'} ThingList
+ * @typedef {Entity | Wall | Door | Light} MapObject
+ * @typedef {'entities' | 'walls' | 'doors' | 'lights'} ObjectList
  * @typedef {{name: string, visible?: boolean, locked?: boolean, opacity?: number, visible_to?: string} & Open} LayerMeta
  *
  * @typedef {object} Layer
@@ -41,7 +41,7 @@
 import { Geometry } from './geometry.js';
 
 export const EMPTY = 32;
-/** @type {ThingList[]} */
+/** @type {ObjectList[]} */
 export const LISTS = ['entities', 'walls', 'doors', 'lights'];
 /**
  * The nine anchors of the server's `resize`: where the old map lies in the new one.
@@ -202,9 +202,9 @@ export function resized(frame, width, height, dx, dy) {
     }
     return { ...layer, cells };
   });
-  /** @type {<T extends Open>(things: T[]) => T[]} */
-  const kept = (things) =>
-    things
+  /** @type {<T extends Open>(objects: T[]) => T[]} */
+  const kept = (objects) =>
+    objects
       .map((item) => moved(item, px, py))
       .filter((item) => {
         const xs = [item.x, item.x1, item.x2].filter((x) => x !== undefined);
@@ -228,7 +228,7 @@ export function resized(frame, width, height, dx, dy) {
 }
 
 /**
- * A thing moved by (dx, dy), whichever coordinates it has.
+ * An object moved by (dx, dy), whichever coordinates it has.
  * @template {Open} T
  * @param {T} item  @param {number} dx  @param {number} dy
  * @returns {T}
@@ -242,11 +242,11 @@ export function moved(item, dx, dy) {
 }
 
 /**
- * A list of things of a frame, whichever of the four.
- * @param {Frame} frame  @param {ThingList} list
- * @returns {Thing[]}
+ * A list of objects of a frame, whichever of the four.
+ * @param {Frame} frame  @param {ObjectList} list
+ * @returns {MapObject[]}
  */
-export const thingsOf = (frame, list) => frame[list];
+export const objectsOf = (frame, list) => frame[list];
 
 /** The code of a symbol. @param {unknown} symbol */
 export const codeOf = (symbol) => String(symbol).charCodeAt(0);

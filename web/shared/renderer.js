@@ -11,7 +11,7 @@
  * @property {string} desk  around the map
  * @property {string} paper  an empty cell
  * @property {string} line  between cells
- * @property {string} accent  what is chosen
+ * @property {string} accent  what is selected
  * @property {string} casing  around lines
  * @property {string} ink
  * @property {string} halo  around names
@@ -28,7 +28,7 @@
  * @property {number | null} layer  the key of the active layer
  * @property {Options} options
  * @property {Theme} theme
- * @property {import('./things.js').ThingRef[]} things  the chosen ones
+ * @property {import('./objects.js').ObjectRef[]} objects  the selected ones
  * @property {import('./pictures.js').Pictures} pictures
  *
  * @typedef {object} Drawing  what is being drawn: on a canvas, with where and how
@@ -64,7 +64,7 @@
 
 import { EMPTY } from './document.js';
 import { Tiles, colorOf, contextOf } from './tiles.js';
-import { drawThings } from './thing-drawing.js';
+import { drawObjects } from './object-drawing.js';
 
 const DETAIL = 6; // device pixels a cell; below it only the overview is drawn
 const BUDGET = 8; // milliseconds a frame for chunks that are new on screen
@@ -110,7 +110,7 @@ export class Renderer {
   /** @param {import('./document.js').Change} change */
   #changed({ frame, layer, indexes }) {
     if (frame) {
-      // Things are drawn anew in each frame; only these parts are in the kept pictures.
+      // Objects are drawn anew in each frame; only these parts are in the kept pictures.
       const { width, height, legend, layers, other } = this.document.frame;
       const drawn = [width, height, legend, layers, other.grid_type];
       const isAnother = drawn.map((part, i) => part !== this.drawn[i]);
@@ -171,7 +171,7 @@ export class Renderer {
       this.#drawGround();
       whole = view.scale >= DETAIL ? this.#drawChunks(range, begin) : this.#drawOverview(range, begin);
       const { document: doc, state } = this;
-      drawThings({ context, doc, view, state, unit: view.scale, pixel: view.ratio }, range, this.drawAbove);
+      drawObjects({ context, doc, view, state, unit: view.scale, pixel: view.ratio }, range, this.drawAbove);
     }
     this.frameTimes.push(performance.now() - begin);
     if (this.frameTimes.length > 240) this.frameTimes.shift();

@@ -2,7 +2,7 @@
 
 import { EMPTY } from '../../../web/shared/document.js';
 import { PointerInput } from '../../../web/shared/pointer.js';
-import { thingAt } from '../../../web/shared/things.js';
+import { objectAt } from '../../../web/shared/objects.js';
 import { holds } from './tools/select.js';
 
 /**
@@ -97,20 +97,20 @@ export class CanvasInput {
     if (editor.keys.isPanning || tool === 'hand') cursor = 'grab';
     else if (float) cursor = float.follows || float.holds(cell) ? 'move' : 'crosshair';
     else if (tool === 'select' && selection && holds(selection, cell)) cursor = 'move';
-    else if (tool === 'object') cursor = thingAt(editor.document, ...point) ? 'move' : 'default';
+    else if (tool === 'object') cursor = objectAt(editor.document, ...point) ? 'move' : 'default';
     if (editor.canvas.style.cursor !== cursor) editor.canvas.style.cursor = cursor;
   }
 
   /** What is in a cell, for people. @param {Pair} cell */
   contentsOf([x, y]) {
-    const { document: doc, palette, things } = this.editor;
+    const { document: doc, palette, objects } = this.editor;
     const { frame, geometry } = doc;
     const index = y * geometry.width + x;
     const top = frame.layers.findLast(({ cells, meta }) => cells && meta.visible !== false && cells[index] !== EMPTY);
     const active = palette.layer?.cells;
     const code = active && active[index] !== EMPTY ? active[index] : (top?.cells?.[index] ?? EMPTY);
     const here = frame.entities.filter((entity) => entity.x === x && entity.y === y).slice(0, 3);
-    return [palette.nameOf(code), ...here.map((entity) => things.nameOf('entities', entity))].join(' · ');
+    return [palette.nameOf(code), ...here.map((entity) => objects.nameOf('entities', entity))].join(' · ');
   }
 
   /** @param {{cell: Pair, inside: boolean}} place */

@@ -1,18 +1,18 @@
 /**
- * Cells and things that were copied or lifted, and where they are held above the map. They keep their figure wherever
+ * Cells and objects that were copied or lifted, and where they are held above the map. They keep their figure wherever
  * they are put, on hexes too: cells are kept in lattice coordinates.
  *
- * @typedef {import('../../../web/shared/document.js').Thing} Thing
- * @typedef {import('../../../web/shared/document.js').ThingList} ThingList
+ * @typedef {import('../../../web/shared/document.js').MapObject} MapObject
+ * @typedef {import('../../../web/shared/document.js').ObjectList} ObjectList
  * @typedef {import('../../../web/shared/geometry.js').Geometry} Geometry
  * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
  *
  * @typedef {[number, number, number]} CellCode  x, y and the code of its symbol
- * @typedef {{list: ThingList, item: Thing}} ClipThing
+ * @typedef {{list: ObjectList, item: MapObject}} ClipObject
  *
  * @typedef {object} Clip
  * @property {{layer: number | null, cells: CellCode[]}[]} parts  by layer; null stands for the active one
- * @property {ClipThing[]} things
+ * @property {ClipObject[]} objects
  * @property {Pair} origin  the upper left cell where it was taken
  * @property {number} width  cells
  * @property {number} height  cells
@@ -22,7 +22,7 @@
 import { EMPTY, moved } from '../../../web/shared/document.js';
 import { plural } from '../../../web/shared/dom.js';
 import { tidy } from '../../../web/shared/geometry.js';
-import { middleOf, refOf, thingOf } from '../../../web/shared/things.js';
+import { middleOf, refOf, objectOf } from '../../../web/shared/objects.js';
 
 /** A clip held above the map. */
 export class Float {
@@ -40,7 +40,7 @@ export class Float {
     this.follows = false;
     this.held = new Set([
       ...clip.parts.flatMap(({ cells }) => cells.map(([x, y]) => this.#key(x, y))),
-      ...clip.things.map(({ list, item }) => this.#key(...this.#cellOf(list, item))),
+      ...clip.objects.map(({ list, item }) => this.#key(...this.#cellOf(list, item))),
     ]);
   }
 
@@ -51,7 +51,7 @@ export class Float {
   }
 
   /**
-   * @param {ThingList} list  @param {Thing} item
+   * @param {ObjectList} list  @param {MapObject} item
    * @returns {Pair}
    */
   #cellOf(list, item) {
@@ -96,12 +96,12 @@ export class Float {
     for (const [x, y, code] of cells) yield [...this.#moved(x, y), code];
   }
 
-  /** Its things where they are now. @returns {ClipThing[]} */
-  things() {
+  /** Its objects where they are now. @returns {ClipObject[]} */
+  objects() {
     const { geometry, clip } = this;
     const [x, y] = this.#moved(...clip.origin);
     const [[fromX, fromY], [toX, toY]] = [geometry.centre(...clip.origin), geometry.centre(x, y)];
-    return clip.things.map(({ list, item }) => {
+    return clip.objects.map(({ list, item }) => {
       if (list === 'entities') {
         const [ex, ey] = this.#moved(item.x, item.y);
         return { list, item: { ...item, x: ex, y: ey } };
@@ -109,7 +109,7 @@ export class Float {
       /** @type {import('../../../web/shared/document.js').Open} */
       const next = moved(item, toX - fromX, toY - fromY);
       for (const key of ['x', 'y', 'x1', 'y1', 'x2', 'y2']) if (key in next) next[key] = tidy(next[key]);
-      return { list, item: /** @type {Thing} */ (next) };
+      return { list, item: /** @type {MapObject} */ (next) };
     });
   }
 
@@ -123,8 +123,8 @@ export class Float {
    * Put it on the map: what lies off the map, and on layers that are locked or gone, is left out.
    * @param {import('./editor.js').Editor} editor
    * @param {import('./history.js').Step} step
-   * @param {boolean} isCopy  whether its things get ids of their own
-   * @returns {{cells: number, things: import('../../../web/shared/things.js').ThingRef[]}} how much was put
+   * @param {boolean} isCopy  whether its objects get ids of their own
+   * @returns {{cells: number, objects: import('../../../web/shared/objects.js').ObjectRef[]}} how much was put
    */
   put(editor, step, isCopy) {
     const { geometry } = this;
@@ -143,16 +143,16 @@ export class Float {
       );
       count += kept.length;
     }
-    const things = this.things()
+    const objects = this.objects()
       .filter(({ list, item }) => geometry.holds(...this.#cellNear(list, item)))
-      .map(({ list, item }) => ({ list, item: isCopy ? { ...item, id: editor.things.newId(list, item) } : item }));
-    if (things.length) editor.things.add(step, things);
-    return { cells: count, things: things.map(({ list, item }) => refOf(list, item)) };
+      .map(({ list, item }) => ({ list, item: isCopy ? { ...item, id: editor.objects.newId(list, item) } : item }));
+    if (objects.length) editor.objects.add(step, objects);
+    return { cells: count, objects: objects.map(({ list, item }) => refOf(list, item)) };
   }
 
   /**
-   * The cell of a thing; of a wall on the lower or right edge of the map, the one before it.
-   * @param {ThingList} list  @param {Thing} item
+   * The cell of an object; of a wall on the lower or right edge of the map, the one before it.
+   * @param {ObjectList} list  @param {MapObject} item
    * @returns {Pair}
    */
   #cellNear(list, item) {
@@ -164,32 +164,34 @@ export class Float {
 }
 
 /**
- * A clip of things alone.
+ * A clip of objects alone.
  * @param {import('../../../web/shared/document.js').GridDocument} doc
- * @param {import('../../../web/shared/things.js').ThingRef[]} refs
+ * @param {import('../../../web/shared/objects.js').ObjectRef[]} refs
  * @returns {Clip | null}
  */
-export function clipOfThings(doc, refs) {
-  const things = refs.flatMap((ref) => {
-    const item = thingOf(doc.frame, ref);
+export function clipOfObjects(doc, refs) {
+  const objects = refs.flatMap((ref) => {
+    const item = objectOf(doc.frame, ref);
     return item ? [{ list: ref.list, item }] : [];
   });
-  if (!things.length) return null;
-  const cells = things.map(({ list, item }) =>
+  if (!objects.length) return null;
+  const cells = objects.map(({ list, item }) =>
     list === 'entities' ? [item.x, item.y] : doc.geometry.cellAt(...middleOf(doc, list, item)),
   );
   const [xs, ys] = [cells.map(([x]) => x), cells.map(([, y]) => y)];
   const [x, y] = [Math.min(...xs), Math.min(...ys)];
   return {
     parts: [],
-    things,
+    objects,
     origin: [x, y],
     width: Math.max(...xs) - x + 1,
     height: Math.max(...ys) - y + 1,
-    text: JSON.stringify(things.map(({ item }) => item)),
+    text: JSON.stringify(objects.map(({ item }) => item)),
   };
 }
 
-/** “12 cells and 3 things”. @param {number} cells  @param {number} things */
-export const amount = (cells, things) =>
-  [cells || !things ? plural(cells, 'cell') : '', things ? plural(things, 'thing') : ''].filter(Boolean).join(' and ');
+/** “12 cells and 3 objects”. @param {number} cells  @param {number} objects */
+export const amount = (cells, objects) =>
+  [cells || !objects ? plural(cells, 'cell') : '', objects ? plural(objects, 'object') : '']
+    .filter(Boolean)
+    .join(' and ');

@@ -1,7 +1,7 @@
-/** What is copied, cut and pasted: cells, things, both, or rows of symbols from elsewhere. */
+/** What is copied, cut and pasted: cells, objects, both, or rows of symbols from elsewhere. */
 
 import { EMPTY } from '../../../web/shared/document.js';
-import { amount, clipOfThings } from './clip.js';
+import { amount, clipOfObjects } from './clip.js';
 
 /** @typedef {import('./clip.js').Clip} Clip */
 
@@ -15,10 +15,10 @@ export class Clipboard {
     this.clip = null;
   }
 
-  /** What is selected or chosen now. @returns {Clip | null} */
+  /** What is selected or selected now. @returns {Clip | null} */
   #current() {
     const { editor } = this;
-    if (editor.state.things.length) return clipOfThings(editor.document, editor.state.things);
+    if (editor.state.objects.length) return clipOfObjects(editor.document, editor.state.objects);
     return editor.tools.select.clip();
   }
 
@@ -37,7 +37,7 @@ export class Clipboard {
     this.clip = clip;
     const what = amountOf(clip);
     if (!cut) editor.announce(`Copied ${what}.`);
-    else if (clip.parts.some(({ layer }) => layer !== null) || !clip.parts.length || editor.palette.mayPaint())
+    else if (clip.parts.some(({ layer }) => layer !== null) || !clip.parts.length || editor.palette.canPaint())
       editor.run(`Cut ${what}`, (step) => editor.tools.select.takeOff(step, clip));
     editor.refresh();
     return clip.text;
@@ -54,7 +54,7 @@ export class Clipboard {
     const clip = isOwn ? this.clip : this.#clipOf(text);
     if (!clip) return;
     // What lies on one layer goes to the active one.
-    if (clip.parts.some(({ layer }) => layer === null) && !editor.palette.mayPaint()) return;
+    if (clip.parts.some(({ layer }) => layer === null) && !editor.palette.canPaint()) return;
     const { state, view } = editor;
     const { geometry } = editor.document;
     const at = state.cursor ?? state.pointer ?? geometry.cellAt(...view.toPoint(view.width / 2, view.height / 2));
@@ -96,7 +96,7 @@ export class Clipboard {
     });
     const width = Math.max(...rows.map((row) => row.length));
     return cells.length
-      ? { parts: [{ layer: null, cells }], things: [], origin: [0, 0], width, height: rows.length, text }
+      ? { parts: [{ layer: null, cells }], objects: [], origin: [0, 0], width, height: rows.length, text }
       : null;
   }
 
@@ -104,19 +104,19 @@ export class Clipboard {
   empty() {
     const { editor } = this;
     const clip = editor.tools.select.clip();
-    if (!clip || (editor.state.reach === 'layer' && !editor.palette.mayPaint())) return;
+    if (!clip || (editor.state.reach === 'layer' && !editor.palette.canPaint())) return;
     const count = clip.parts.reduce((sum, { cells }) => sum + cells.length, 0);
     const label =
-      editor.state.reach === 'layer' ? editor.palette.paintedLabel(count, EMPTY) : `Emptied ${amountOf(clip)}`;
+      editor.state.reach === 'layer' ? editor.palette.paintedLabel(count, EMPTY) : `Cleared ${amountOf(clip)}`;
     editor.run(label, (step) => editor.tools.select.takeOff(step, clip));
   }
 
-  /** All cells; with a tool for things, all things. */
+  /** All cells; with a tool for objects, all objects. */
   selectAll() {
     const { editor } = this;
     const { frame } = editor.document;
     if (editor.state.tool === 'object') {
-      editor.things.chooseAll();
+      editor.objects.selectAll();
       return;
     }
     editor.setTool('select');
@@ -128,8 +128,8 @@ export class Clipboard {
 }
 
 /** @param {Clip} clip */
-const amountOf = ({ parts, things }) =>
+const amountOf = ({ parts, objects }) =>
   amount(
     parts.reduce((sum, { cells }) => sum + cells.length, 0),
-    things.length,
+    objects.length,
   );

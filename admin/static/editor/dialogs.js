@@ -75,7 +75,7 @@ export function askConflict(root, mine, theirs, { canCopy, isWhole }) {
     {
       value: 'reload',
       label: 'Reload: show theirs',
-      hint: 'Your changes are set aside. You can put them back on top at any time.',
+      hint: 'Your changes are set aside. You can apply them again at any time.',
     },
     {
       value: 'copy',
@@ -124,15 +124,15 @@ const KEYS = [
       [['Ctrl', 'A'], 'Select all'],
       [['Ctrl', 'C'], ['Ctrl', 'X'], 'Copy, cut'],
       [['Ctrl', 'V'], 'Paste under the pointer; a click or Enter puts it down'],
-      [['Del'], 'Empty the cells, or delete the things'],
+      [['Del'], 'Clear the cells, or delete the objects'],
     ],
   ],
   [
-    'Things',
+    'Objects',
     [
-      [['Drag'], 'Choose all things in a rectangle'],
-      [['Shift', 'click'], 'Choose one more, or one less'],
-      [['←↑↓→'], 'Move the chosen ones; with Shift, five cells'],
+      [['Drag'], 'Select all objects in a rectangle'],
+      [['Shift', 'click'], 'Select one more, or one less'],
+      [['←↑↓→'], 'Move the selected ones; with Shift, five cells'],
       [['Ctrl', 'D'], 'Duplicate them'],
       [['Click, click, …'], 'Walls from corner to corner; Enter or Esc ends'],
     ],

@@ -6,7 +6,7 @@ import { Pictures } from '../../../web/shared/pictures.js';
 import { Renderer } from '../../../web/shared/renderer.js';
 import { View } from '../../../web/shared/view.js';
 import { CanvasInput } from './canvas-input.js';
-import { ChosenThings } from './chosen-things.js';
+import { SelectedObjects } from './selected-objects.js';
 import { Clipboard } from './clipboard.js';
 import { CellCursor } from './cursor.js';
 import { Floating } from './floating.js';
@@ -24,14 +24,14 @@ import { Palette } from './palette.js';
 import { RawTab } from './raw.js';
 import { StartCard } from './start-card.js';
 import { initialState } from './state.js';
-import { ThingsPanel } from './things-panel.js';
+import { ObjectsPanel } from './objects-panel.js';
 import { TOOLS, paints, toolEntry } from './tools/tools.js';
 
 /**
  * @typedef {import('../../../web/shared/document.js').Frame} Frame
  * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
  * @typedef {import('./tools/tools.js').ToolName} ToolName
- * @typedef {'tiles' | 'things' | 'map'} PanelName
+ * @typedef {'tiles' | 'objects' | 'map'} PanelName
  * @typedef {Record<ToolName, import('./tools/tool.js').Tool> & {select: import('./tools/select.js').Select}} Tools
  */
 
@@ -54,7 +54,7 @@ export class Editor {
 
     this.notices = new Notices(this);
     this.palette = new Palette(this);
-    this.things = new ChosenThings(this);
+    this.objects = new SelectedObjects(this);
     this.clipboard = new Clipboard(this);
     this.floating = new Floating(this);
     this.cursor = new CellCursor(this);
@@ -72,7 +72,7 @@ export class Editor {
     this.panels = {
       layers: new LayersPanel(this),
       tiles: new LegendPanel(this),
-      things: new ThingsPanel(this),
+      objects: new ObjectsPanel(this),
       map: new MapPanel(this),
     };
     /** @type {PanelName} */
@@ -125,7 +125,7 @@ export class Editor {
   open(frame, name) {
     this.tool.cancel();
     this.floating.cancel();
-    Object.assign(this.state, { selection: null, ghost: null, preview: null, things: [], faults: [], cursor: null });
+    Object.assign(this.state, { selection: null, ghost: null, preview: null, objects: [], faults: [], cursor: null });
     this.document.open(frame);
     this.history.clear();
     this.layout.title.textContent = name || 'New map';
@@ -212,13 +212,13 @@ export class Editor {
     this.refresh();
   }
 
-  /** What is chosen may be gone after a step. */
+  /** What is selected may be gone after a step. */
   #keepChoices() {
     const { state } = this;
     const { frame, geometry } = this.document;
     if (!this.document.layer(state.layer))
       state.layer = (frame.layers.find(({ cells }) => cells) ?? frame.layers[0])?.key ?? null;
-    this.things.keep();
+    this.objects.keep();
     const { selection } = state;
     if (selection && (selection.x + selection.width > frame.width || selection.y + selection.height > frame.height))
       state.selection = null;
@@ -238,17 +238,17 @@ export class Editor {
       this.tool.settle();
       Object.assign(this.state, { preview: null, hover: null, ghost: null, tool: name });
       if (paints(name)) this.palette.lastPaintTool = name;
-      if (toolEntry(name).subject !== 'things') this.state.things = [];
+      if (toolEntry(name).subject !== 'objects') this.state.objects = [];
       this.announce(toolEntry(name).label);
       const button = this.layout.toolButtons.get(name);
       if (button) this.layout.tools.reveal(button);
     }
-    this.tool.take();
+    this.tool.activate();
     this.describe('');
     this.refresh();
   }
 
-  /** Escape: one thing after another. */
+  /** Escape: one object after another. */
   escape() {
     const { state, tool } = this;
     if (state.float) this.floating.cancel();
@@ -256,7 +256,7 @@ export class Editor {
       tool.begunByKey = false;
       tool.cancel();
       state.selection = null;
-    } else if (state.things.length) this.things.choose([]);
+    } else if (state.objects.length) this.objects.select([]);
     else state.cursor = null;
     this.refresh();
   }

@@ -7,7 +7,7 @@
  * @typedef {import('../../../web/shared/document.js').Layer} Layer
  * @typedef {import('../../../web/shared/document.js').LegendEntry} LegendEntry
  * @typedef {import('../../../web/shared/document.js').Open} Open
- * @typedef {import('../../../web/shared/document.js').Thing} Thing
+ * @typedef {import('../../../web/shared/document.js').MapObject} MapObject
  * @typedef {{x: number, y: number, symbol: string}} CellSymbol
  */
 
@@ -21,7 +21,7 @@ import {
   newLayerKey,
   resized,
   textOf,
-  thingsOf,
+  objectsOf,
 } from '../../../web/shared/document.js';
 
 const CHUNK = 64; // cells a side, as the server stores them
@@ -32,12 +32,12 @@ const MAX_CELLS = 20_000; // of one `set`
 const MAX_TILES = 4096; // in the legend, as the server takes them
 const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
 const SMALLEST_PASTE = 40;
-/** @type {Record<import('../../../web/shared/document.js').ThingList, string>} */
+/** @type {Record<import('../../../web/shared/document.js').ObjectList, string>} */
 const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
 
 /**
  * What changed from `base` to `frame`: {edits, complete}. The layers of both are told apart by their keys.
- * `complete` is false where no edit can say it, and the whole document has to be sent: things without an id; layers
+ * `complete` is false where no edit can say it, and the whole document has to be sent: objects without an id; layers
  * that gain or lose their rows, or come without; a null where there was none, because in a patch it removes; tiles that
  * stay, in another order; and new tiles for which a full legend has no room before the old ones go.
  * @param {Frame} base  @param {Frame} frame
@@ -62,9 +62,9 @@ export function difference(base, frame) {
   }
   let complete = legend.complete && layers.complete && same(merged(from.other, map ?? {}), frame.other);
   for (const list of LISTS) {
-    const things = thingEdits(thingsOf(from, list), thingsOf(frame, list), ONE[list]);
-    edits.push(...things.edits);
-    complete &&= things.complete;
+    const objects = objectEdits(objectsOf(from, list), objectsOf(frame, list), ONE[list]);
+    edits.push(...objects.edits);
+    complete &&= objects.complete;
   }
   // Last, when no cell has them any more.
   edits.push(...legend.removals);
@@ -311,16 +311,16 @@ function pasteEdit(layer, cells) {
   return { op: 'paste', layer, x: left, y: top, rows, transparent: true };
 }
 
-/** @param {Thing[]} before  @param {Thing[]} after  @param {string} one */
-function thingEdits(before, after, one) {
+/** @param {MapObject[]} before  @param {MapObject[]} after  @param {string} one */
+function objectEdits(before, after, one) {
   /** @type {Edit[]} */
   const edits = [];
-  const named = (/** @type {Thing[]} */ list) =>
+  const named = (/** @type {MapObject[]} */ list) =>
     new Map(list.filter(({ id }) => id !== undefined).map((item) => [item.id, item]));
   const [old, now] = [named(before), named(after)];
   for (const id of old.keys()) if (!now.has(id)) edits.push({ op: `remove_${one}`, id });
   for (const [id, item] of now) if (!same(old.get(id), item)) edits.push({ op: `put_${one}`, [one]: item });
-  const nameless = (/** @type {Thing[]} */ list) => list.filter(({ id }) => id === undefined);
+  const nameless = (/** @type {MapObject[]} */ list) => list.filter(({ id }) => id === undefined);
   return { edits, complete: same(nameless(before), nameless(after)) };
 }
 
@@ -424,12 +424,12 @@ export function applied(frame, edits) {
   for (const list of LISTS) {
     const one = ONE[list];
     operations[`remove_${one}`] = ({ id }) => {
-      next = { ...next, [list]: thingsOf(next, list).filter((item) => item.id !== id) };
+      next = { ...next, [list]: objectsOf(next, list).filter((item) => item.id !== id) };
     };
     operations[`put_${one}`] = ({ [one]: item }) => {
-      const things = thingsOf(next, list);
-      const index = things.findIndex(({ id }) => id === item.id);
-      next = { ...next, [list]: index < 0 ? [...things, item] : things.with(index, item) };
+      const objects = objectsOf(next, list);
+      const index = objects.findIndex(({ id }) => id === item.id);
+      next = { ...next, [list]: index < 0 ? [...objects, item] : objects.with(index, item) };
     };
   }
   for (const edit of edits) {

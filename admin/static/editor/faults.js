@@ -7,13 +7,13 @@
  * @property {number} [offset]  in the text of the JSON tab
  * @property {import('../../../web/shared/geometry.js').Pair} [cell]
  * @property {number} [layer]  its key
- * @property {import('../../../web/shared/things.js').ThingRef[]} [things]
+ * @property {import('../../../web/shared/objects.js').ObjectRef[]} [objects]
  * @property {string} [symbol]
  */
 
-import { thingsOf } from '../../../web/shared/document.js';
+import { objectsOf } from '../../../web/shared/document.js';
 
-/** @type {Record<string, import('../../../web/shared/document.js').ThingList>} */
+/** @type {Record<string, import('../../../web/shared/document.js').ObjectList>} */
 const LISTS = { entity: 'entities', wall: 'walls', door: 'doors', light: 'lights' };
 
 /**
@@ -44,8 +44,8 @@ export function faultOf({ field = '', message = '' }, edits, frame) {
   if (one) {
     const list = LISTS[one];
     const id = edit[one]?.id ?? edit.id;
-    const at = thingsOf(frame, list).findIndex((item) => item.id === id);
-    fault.things = at < 0 ? undefined : [{ list, id }];
+    const at = objectsOf(frame, list).findIndex((item) => item.id === id);
+    fault.objects = at < 0 ? undefined : [{ list, id }];
     const key = /^\w+\.(\w+)/.exec(rest)?.[1];
     fault.place = at < 0 ? list : `${list}[${at}]${key ? `.${key}` : ''}`;
     fault.text = sentence(`The ${one} “${edit[one]?.name || id}”${key ? `, ${key}` : ''}`, message);

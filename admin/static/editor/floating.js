@@ -86,10 +86,10 @@ export class Floating {
     this.dragged = this.lifted = editor.state.float = null;
     if (!float) return;
     const step = lifted ?? editor.history.begin('');
-    const { cells, things } = float.put(editor, step, !lifted);
-    step.label = `${lifted ? 'Moved' : 'Pasted'} ${amount(cells, things.length)}`;
+    const { cells, objects } = float.put(editor, step, !lifted);
+    step.label = `${lifted ? 'Moved' : 'Pasted'} ${amount(cells, objects.length)}`;
     step.commit();
-    if (things.length && !cells) editor.things.choose(things);
+    if (objects.length && !cells) editor.objects.select(objects);
     editor.refresh();
   }
 

@@ -1,4 +1,4 @@
-/** JSON for people: written with one row, legend entry or thing a line, and with every place in it to be found. */
+/** JSON for people: written with one row, legend entry or object a line, and with every place in it to be found. */
 
 const WIDEST = 140; // characters a line
 

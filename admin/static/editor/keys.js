@@ -81,7 +81,7 @@ export class KeyInput {
       z: () => (event.shiftKey ? editor.redo() : editor.undo()),
       y: () => editor.redo(),
       a: () => editor.clipboard.selectAll(),
-      d: () => editor.things.duplicate(),
+      d: () => editor.objects.duplicate(),
       0: () => editor.fit(),
     };
     if (!acts[key]) return;
@@ -127,19 +127,19 @@ export class KeyInput {
     event.preventDefault();
   }
 
-  /** Chosen things move, and else the cell cursor. @param {number} dx  @param {number} dy  @param {boolean} shift */
+  /** Chosen objects move, and else the cell cursor. @param {number} dx  @param {number} dy  @param {boolean} shift */
   #arrow(dx, dy, shift) {
     const { editor } = this;
     const { state } = editor;
     const by = shift ? 5 : 1;
-    if (state.tool === 'object' && state.things.length && !state.cursor && !state.float)
-      editor.things.nudge(dx * by, dy * by);
+    if (state.tool === 'object' && state.objects.length && !state.cursor && !state.float)
+      editor.objects.nudge(dx * by, dy * by);
     else editor.cursor.move(dx, dy, shift);
   }
 
   #remove() {
     const { editor } = this;
-    if (editor.state.things.length) editor.things.remove();
+    if (editor.state.objects.length) editor.objects.remove();
     else if (editor.state.selection) editor.clipboard.empty();
   }
 

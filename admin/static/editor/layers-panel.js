@@ -17,6 +17,16 @@ export class LayersPanel extends Panel {
     super(editor, 'wk-layers');
     /** The key of the layer whose name is being typed. @type {number | null} */
     this.renaming = null;
+    /** The active layer that was scrolled to. @type {number | null} */
+    this.shown = null;
+  }
+
+  update() {
+    super.update();
+    const active = this.element.querySelector('.wk-on');
+    if (!(active instanceof HTMLElement) || this.shown === this.state.layer) return;
+    this.shown = this.state.layer;
+    active.scrollIntoView({ block: 'nearest' });
   }
 
   inputs() {

@@ -16,7 +16,7 @@ import { TOOLS } from './tools/tools.js';
 /** @type {[PanelName, string][]} */
 const PANELS = [
   ['tiles', 'Tiles'],
-  ['things', 'Things'],
+  ['objects', 'Objects'],
   ['map', 'Map'],
 ];
 

@@ -35,12 +35,12 @@ export class LegendPanel extends Panel {
     /** What the person chose; null: where there is room. @type {boolean | null} */
     this.isFormOpen = null;
     /** What the person chose; null: by how many tiles there are. @type {LegendView | null} */
-    this.chosenView = keptView();
+    this.wantedView = keptView();
   }
 
   /** @returns {LegendView} */
   get view() {
-    return this.chosenView ?? (this.frame.legend.length > ROOMY ? 'palette' : 'list');
+    return this.wantedView ?? (this.frame.legend.length > ROOMY ? 'palette' : 'list');
   }
 
   inputs() {
@@ -110,8 +110,8 @@ export class LegendPanel extends Panel {
   }
 
   #turnView() {
-    this.chosenView = this.view === 'palette' ? 'list' : 'palette';
-    keepView(this.chosenView);
+    this.wantedView = this.view === 'palette' ? 'list' : 'palette';
+    keepView(this.wantedView);
     this.editor.refresh();
   }
 
@@ -186,7 +186,7 @@ export class LegendPanel extends Panel {
       ),
       h(
         'div',
-        { class: 'wk-form', role: 'group', 'aria-label': 'The chosen tile' },
+        { class: 'wk-form', role: 'group', 'aria-label': 'The selected tile' },
         this.#look(index, entry, code),
         this.#rules(index, entry, title),
         this.#more(index, entry, code, title),

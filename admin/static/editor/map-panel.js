@@ -4,7 +4,7 @@ import { ANCHORS, EMPTY, MAX_SIDE, anchorShift, resized } from '../../../web/sha
 import { ask } from './dialogs.js';
 import { field, h, plural } from '../../../web/shared/dom.js';
 import { Panel } from './panel.js';
-import { THINGS } from './things-panel.js';
+import { OBJECTS } from './objects-panel.js';
 
 /** @type {[import('../../../web/shared/geometry.js').GridType, string][]} */
 const GRID_TYPES = [
@@ -81,7 +81,7 @@ export class MapPanel extends Panel {
           ['Cells', (width * height).toLocaleString('en')],
           ['Layers', this.frame.layers.length],
           ['Tiles', this.frame.legend.length],
-          ...THINGS.map(([list, label]) => [label, this.frame[list].length]),
+          ...OBJECTS.map(([list, label]) => [label, this.frame[list].length]),
         ].map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, String(value)))),
       ),
     ];
@@ -92,11 +92,44 @@ export class MapPanel extends Panel {
     this.editor.run('Changed the grid', (step) => step.change({ other: { ...this.frame.other, [key]: value } }));
   }
 
-  /** @param {string} key  @param {[string, string][]} options  value and label  @param {unknown} now */
-  #select(key, options, now) {
+  /**
+   * Change the type of the grid. Points lie elsewhere on hexes: what is placed by them is moved by the server.
+   * @param {string} type
+   */
+  async #setGridType(type) {
+    const { editor, frame } = this;
+    const isHex = (/** @type {unknown} */ one) => one === 'hex_row' || one === 'hex_column';
+    const old = frame.other.grid_type ?? 'square';
+    const isOtherPlane = old !== type && (isHex(old) || isHex(type));
+    const placed = frame.walls.length + frame.doors.length + frame.lights.length;
+    const change = editor.saving?.changeGrid?.bind(editor.saving);
+    if (!isOtherPlane || !placed || !change) {
+      this.#set('grid_type', type);
+      return;
+    }
+    const sure = await ask(
+      editor.element,
+      'Change the grid?',
+      'The map is saved, and its walls, doors and lights move with their cells. This cannot be undone here; the history of the map keeps it as it was.',
+      [
+        { value: 'change', label: 'Save and change', primary: true },
+        { value: null, label: 'Cancel' },
+      ],
+    );
+    if (sure) await change(type);
+    // The field shows what the map has.
+    this.last = null;
+    editor.refresh();
+  }
+
+  /**
+   * @param {string} key  @param {[string, string][]} options  value and label  @param {unknown} now
+   * @param {(value: string) => void} [choose]
+   */
+  #select(key, options, now, choose = (value) => this.#set(key, value)) {
     const select = h(
       'select',
-      { 'data-focus': `map-${key}`, onchange: () => this.#set(key, select.value) },
+      { 'data-focus': `map-${key}`, onchange: () => choose(select.value) },
       options.map(([value, label]) => h('option', { value, selected: value === now }, label)),
     );
     return select;
@@ -120,6 +153,7 @@ export class MapPanel extends Panel {
       'data-focus': 'map-unit',
       onchange: () => this.#set('distance_unit', unit.value),
     });
+    const setType = (/** @type {string} */ type) => this.#setGridType(type);
     return h(
       'div',
       { class: 'wk-form' },
@@ -127,7 +161,7 @@ export class MapPanel extends Panel {
       h(
         'div',
         { class: 'wk-form-line' },
-        field('Cells', this.#select('grid_type', GRID_TYPES, other.grid_type ?? 'square'), 'wk-grow'),
+        field('Cells', this.#select('grid_type', GRID_TYPES, other.grid_type ?? 'square', setType), 'wk-grow'),
         field('Diagonals', this.#select('diagonal_rule', DIAGONALS, other.diagonal_rule ?? '5-5-5')),
       ),
       h('div', { class: 'wk-form-line' }, field('A cell is', distance), field('Unit', unit)),
@@ -159,9 +193,9 @@ export class MapPanel extends Panel {
       (count, layer, i) => count + filled(layer.cells) - filled(next.layers[i].cells),
       0,
     );
-    const things = THINGS.reduce((count, [list]) => count + frame[list].length - next[list].length, 0);
-    if (lost || things) {
-      const what = [lost && plural(lost, 'cell'), things && plural(things, 'thing')].filter(Boolean).join(' and ');
+    const objects = OBJECTS.reduce((count, [list]) => count + frame[list].length - next[list].length, 0);
+    if (lost || objects) {
+      const what = [lost && plural(lost, 'cell'), objects && plural(objects, 'object')].filter(Boolean).join(' and ');
       const sure = await ask(this.editor.element, 'Cut the map?', `${what} would be cut off. Undo brings them back.`, [
         { value: 'cut', label: 'Resize', danger: true },
         { value: null, label: 'Cancel' },

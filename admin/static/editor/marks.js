@@ -12,8 +12,8 @@
 
 import { EMPTY } from '../../../web/shared/document.js';
 import { tilesOf } from '../../../web/shared/renderer.js';
-import { drawThing } from '../../../web/shared/thing-drawing.js';
-import { middleOf } from '../../../web/shared/things.js';
+import { drawObject } from '../../../web/shared/object-drawing.js';
+import { middleOf } from '../../../web/shared/objects.js';
 import { colorOf, css } from '../../../web/shared/tiles.js';
 import { doorProblem } from './doors.js';
 
@@ -188,7 +188,7 @@ function drawFloat(drawing, float, [x0, y0, x1, y1]) {
       if (shown.size < MAX_OUTLINED) shown.set(`${x} ${y}`, [x, y]);
     }
   }
-  for (const { list, item } of float.things()) drawThing(drawing, list, item, !float.clip.parts.length);
+  for (const { list, item } of float.objects()) drawObject(drawing, list, item, !float.clip.parts.length);
   context.globalAlpha = 1;
   outlineCells(drawing, [...shown.values()], '#fff', state.theme.accent, 1.5);
 }

@@ -69,7 +69,7 @@ export class Notices {
     editor.renderer.request();
     if (!faults.length) return;
     const [first] = faults;
-    const isOnMap = Boolean(first.cell || first.things);
+    const isOnMap = Boolean(first.cell || first.objects);
     /** @type {NoticeOptions['actions']} */
     const actions = [['Show in JSON', () => this.#showInJson(faults), true]];
     if (isOnMap) actions.unshift(['Show on the map', () => this.#showOnMap(first), true]);
@@ -90,12 +90,12 @@ export class Notices {
   }
 
   /** @param {Fault} fault */
-  #showOnMap({ cell, things, layer }) {
+  #showOnMap({ cell, objects, layer }) {
     const { editor } = this;
     editor.showTab('map');
     if (layer !== undefined) editor.palette.setLayer(layer);
     if (cell) editor.reveal(cell);
-    if (things) editor.things.choose(things, { reveal: true });
+    if (objects) editor.objects.select(objects, { reveal: true });
     editor.refresh();
   }
 }

@@ -15,7 +15,7 @@ const SIZES = [1, 3, 5];
 const HINTS = {
   fill: 'Fills the connected cells of one kind',
   picker: 'Takes the tile of a cell; so does a right click',
-  object: 'Click or drag a rectangle to choose; drag to move',
+  object: 'Click or drag a rectangle to select; drag to move',
   door: 'Click on the side of a cell; drag for a wider door',
   wall: 'Click corner after corner, or drag for one wall',
   light: 'Click where it shines',
@@ -26,7 +26,7 @@ const HINTS = {
 const REACHES = [
   ['layer', 'This layer', 'Only the cells of the active layer'],
   ['layers', 'All layers', 'The cells of all layers'],
-  ['everything', 'Everything', 'The cells of all layers, and the things there'],
+  ['everything', 'Everything', 'The cells of all layers, and the objects there'],
 ];
 
 export class OptionBar {
@@ -55,7 +55,7 @@ export class OptionBar {
       state.float !== null,
       state.stamp,
       state.isTaking,
-      state.things.length,
+      state.objects.length,
       editor.clipboard.clip,
       editor.palette.layer?.meta,
     ];
@@ -75,7 +75,7 @@ export class OptionBar {
     if (tool === 'rectangle') parts.push(this.#shape());
     if (tool === 'stamp') parts.push(...this.#stamp());
     if (tool === 'select') parts.push(this.#reach(), ...this.#clipboard(state.selection !== null));
-    if (tool === 'object') parts.push(...this.#clipboard(state.things.length > 0));
+    if (tool === 'object') parts.push(...this.#clipboard(state.objects.length > 0));
     if (tool === 'entity') parts.push(...this.#kind());
     if (state.float) parts.push(this.#putDown());
     else if (HINTS[tool]) parts.push(h('span', { class: 'wk-hint' }, HINTS[tool]));
@@ -149,11 +149,11 @@ export class OptionBar {
 
   /** Copy, cut and paste. @param {boolean} isSelected */
   #clipboard(isSelected) {
-    const { clipboard, things, state } = this.editor;
+    const { clipboard, objects, state } = this.editor;
     const isCells = state.tool === 'select';
     const remove = isCells
-      ? this.#button('remove', 'Empty the cells (Del)', () => clipboard.empty(), { disabled: !isSelected })
-      : this.#button('remove', 'Delete the things (Del)', () => things.remove(), { disabled: !isSelected });
+      ? this.#button('remove', 'Clear the cells (Del)', () => clipboard.empty(), { disabled: !isSelected })
+      : this.#button('remove', 'Delete the objects (Del)', () => objects.remove(), { disabled: !isSelected });
     return [
       this.#button('copy', 'Copy (Ctrl+C)', () => clipboard.copy(), { disabled: !isSelected }),
       this.#button('cut', 'Cut (Ctrl+X)', () => clipboard.copy(true), { disabled: !isSelected }),

@@ -1,4 +1,4 @@
-/** What is painted with and where: the chosen tile, the active layer, the size of the brush. */
+/** What is painted with and where: the selected tile, the active layer, the size of the brush. */
 
 import { EMPTY, newLayerKey } from '../../../web/shared/document.js';
 import { plural } from '../../../web/shared/dom.js';
@@ -74,7 +74,7 @@ export class Palette {
   }
 
   /** Whether the active layer can be painted on; says why not. */
-  mayPaint() {
+  canPaint() {
     const problem = this.#obstacle();
     if (problem) this.editor.warn(problem);
     return !problem;
@@ -93,7 +93,7 @@ export class Palette {
   paintedLabel(count, code) {
     const name = this.layer?.meta.name;
     return code === EMPTY
-      ? `Emptied ${plural(count, 'cell')} on ${name}`
+      ? `Cleared ${plural(count, 'cell')} on ${name}`
       : `Painted ${plural(count, 'cell')} of ${this.nameOf(code)} on ${name}`;
   }
 

@@ -9,7 +9,8 @@
  * @typedef {import('./editor.js').Editor} Editor
  * @typedef {import('./history.js').Step} Step
  * @typedef {import('./mount.js').MountOptions} MountOptions
- * @typedef {{isDirty: boolean, load(): Promise<void>, save(): Promise<boolean>, changed(): void}} Saving  `save` resolves to whether all is saved;
+ * @typedef {{isDirty: boolean, load(): Promise<void>, save(): Promise<boolean>, changed(): void,
+ *   changeGrid?(type: string): Promise<boolean>}} Saving  `save` resolves to whether all is saved;
  *   `changed` is called when something may be unsaved
  */
 
@@ -96,7 +97,7 @@ export class MapSaving {
     for (const draft of this.drafts.all()) {
       const fits = draft.own && draft.version === this.version;
       if (fits && this.#putBack(draft)) {
-        this.editor.notices.show(`Your unsaved changes from ${ago(draft.at)} are back.`, {
+        this.editor.notices.show(`Your unsaved changes from ${ago(draft.at)} were restored.`, {
           actions: [
             ['Discard them', () => this.#discardDraft(draft)],
             ['Keep them', () => {}],
@@ -111,7 +112,7 @@ export class MapSaving {
         draft.version === this.version ? '' : `, made on version ${draft.version} (the map is at ${this.version} now)`;
       this.editor.notices.show(`${whose}, from ${ago(draft.at)}${version}.`, {
         actions: [
-          ['Put them on top', () => this.#putBack(draft) && draft.own === false && this.drafts.forget(draft.tab)],
+          ['Apply them', () => this.#putBack(draft) && draft.own === false && this.drafts.forget(draft.tab)],
           ['Discard', () => this.drafts.forget(draft.tab)],
         ],
       });
@@ -128,7 +129,7 @@ export class MapSaving {
     try {
       const { frame } = editor.document;
       const next = draft.edits ? applied(frame, draft.edits) : editor.frameOf(draft.document);
-      this.restored = editor.run('Put unsaved changes back', (step) => step.change(next));
+      this.restored = editor.run('Restored unsaved changes', (step) => step.change(next));
       return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -233,6 +234,28 @@ export class MapSaving {
     return false;
   }
 
+  /**
+   * Change the grid of the map as it is saved, with all that is unsaved: the server moves walls, doors and lights
+   * with their cells, or says which does not fit. Then the map is shown anew.
+   * @param {string} type
+   * @returns {Promise<boolean>} whether it was changed
+   */
+  async changeGrid(type) {
+    if (!(await this.save())) return false;
+    const edits = [{ op: 'update_map', changes: { grid_type: type } }];
+    const now = this.editor.document.frame;
+    try {
+      await this.#sent(saveEdits(this.mapUrl, edits, this.version));
+      this.#open(await readMap(this.mapUrl));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      await this.#refused(error, edits, now);
+      return false;
+    }
+    this.editor.announce('Changed the grid; walls, doors and lights moved with their cells.');
+    return true;
+  }
+
   /** @returns {Promise<boolean>} */
   async #conflict() {
     const { editor, options, base } = this;
@@ -292,9 +315,9 @@ export class MapSaving {
     this.drafts.keep(draft, tab);
     this.drafts.forget();
     this.#open(theirs);
-    this.editor.notices.show(`This is version ${theirs.version}. Your own changes are set aside.`, {
+    this.editor.notices.show(`This is version ${theirs.version}. Your changes are set aside.`, {
       actions: [
-        ['Put them on top', () => this.#putBack(draft) && this.drafts.forget(draft.tab)],
+        ['Apply them', () => this.#putBack(draft) && this.drafts.forget(draft.tab)],
         ['Discard', () => this.drafts.forget(draft.tab)],
       ],
     });

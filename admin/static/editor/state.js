@@ -47,7 +47,7 @@ export const initialState = (element, pictures) => ({
   layer: null,
   options: keptOptions(),
   theme: themeOf(element),
-  things: [],
+  objects: [],
   pictures,
   symbol: EMPTY,
   brush: 1,

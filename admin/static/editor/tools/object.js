@@ -1,33 +1,33 @@
-/** Chooses things, by a click or by the marquee, and drags them; the ends of a wall or a door too. */
+/** Selects objects, by a click or by the marquee, and drags them; the ends of a wall or a door too. */
 
 import { moved } from '../../../../web/shared/document.js';
 import { plural } from '../../../../web/shared/dom.js';
 import { tidy } from '../../../../web/shared/geometry.js';
-import { sameThing, thingAt, thingOf, thingsWithin } from '../../../../web/shared/things.js';
+import { sameObject, objectAt, objectOf, objectsWithin } from '../../../../web/shared/objects.js';
 import { Tool } from './tool.js';
 
 /**
  * @typedef {import('./tool.js').Pair} Pair
  * @typedef {import('./tool.js').Place} Place
  * @typedef {import('../../../../web/shared/document.js').Open} Open
- * @typedef {import('../../../../web/shared/document.js').Thing} Thing
- * @typedef {import('../../../../web/shared/document.js').ThingList} ThingList
- * @typedef {import('../../../../web/shared/things.js').ThingRef} ThingRef
+ * @typedef {import('../../../../web/shared/document.js').MapObject} MapObject
+ * @typedef {import('../../../../web/shared/document.js').ObjectList} ObjectList
+ * @typedef {import('../../../../web/shared/objects.js').ObjectRef} ObjectRef
  */
 
 const END = 0.22; // points: how near to an end of a wall takes it
 
 export class ObjectTool extends Tool {
-  /** The lists whose things it chooses; all without. @type {ThingList[] | undefined} */
+  /** The lists whose objects it selects; all without. @type {ObjectList[] | undefined} */
   lists = undefined;
   /**
-   * What is dragged: from where, the things as they were, and which end of a wall, if one.
-   * @type {{from: Pair, point: Pair, before: {ref: ThingRef, item: Thing}[], end: 1 | 2 | null} | null}
+   * What is dragged: from where, the objects as they were, and which end of a wall, if one.
+   * @type {{from: Pair, point: Pair, before: {ref: ObjectRef, item: MapObject}[], end: 1 | 2 | null} | null}
    */
   drag = null;
   /** @type {import('../history.js').Step | null} */
   step = null;
-  /** Where the marquee began, in the picture of the map, and what was chosen then. @type {{at: Pair, kept: ThingRef[]} | null} */
+  /** Where the marquee began, in the picture of the map, and what was selected then. @type {{at: Pair, kept: ObjectRef[]} | null} */
   marquee = null;
 
   get isBusy() {
@@ -37,9 +37,9 @@ export class ObjectTool extends Tool {
   /** @param {Place} place */
   down(place) {
     if (this.grab(place)) return;
-    const kept = place.shift ? this.state.things : [];
+    const kept = place.shift ? this.state.objects : [];
     this.marquee = { at: this.geometry.project(...place.point), kept };
-    this.editor.things.choose(kept);
+    this.editor.objects.select(kept);
   }
 
   /**
@@ -48,28 +48,30 @@ export class ObjectTool extends Tool {
    * @returns {boolean} whether there is something
    */
   grab(place) {
-    const { things } = this.editor;
+    const { objects } = this.editor;
     const end = place.shift ? null : this.#endAt(place);
-    const ref = end ? this.state.things[0] : thingAt(this.document, ...place.point, this.lists);
+    const ref = end ? this.state.objects[0] : objectAt(this.document, ...place.point, this.lists);
     if (!ref) return false;
-    const isChosen = this.state.things.some((one) => sameThing(one, ref));
+    const isSelected = this.state.objects.some((one) => sameObject(one, ref));
     if (place.shift) {
-      things.choose(isChosen ? this.state.things.filter((one) => !sameThing(one, ref)) : [...this.state.things, ref]);
+      objects.select(
+        isSelected ? this.state.objects.filter((one) => !sameObject(one, ref)) : [...this.state.objects, ref],
+      );
       return true;
     }
-    if (!isChosen) things.choose([ref]);
-    this.drag = { from: place.cell, point: place.point, before: things.chosen(), end };
+    if (!isSelected) objects.select([ref]);
+    this.drag = { from: place.cell, point: place.point, before: objects.selected(), end };
     return true;
   }
 
   /**
-   * Which end of the chosen wall or door is at a place.
+   * Which end of the selected wall or door is at a place.
    * @param {Place} place
    */
   #endAt({ point: [px, py] }) {
-    const { things } = this.state;
+    const { objects } = this.state;
     const item =
-      things.length === 1 && /^(walls|doors)$/.test(things[0].list) && thingOf(this.document.frame, things[0]);
+      objects.length === 1 && /^(walls|doors)$/.test(objects[0].list) && objectOf(this.document.frame, objects[0]);
     if (!item) return null;
     if (Math.hypot(item.x1 - px, item.y1 - py) < END) return 1;
     return Math.hypot(item.x2 - px, item.y2 - py) < END ? 2 : null;
@@ -86,12 +88,12 @@ export class ObjectTool extends Tool {
     const [X2, Y2] = this.geometry.project(...place.point);
     const [left, top, right, bottom] = [Math.min(X, X2), Math.min(Y, Y2), Math.max(X, X2), Math.max(Y, Y2)];
     this.state.marquee = [left, top, right, bottom];
-    const found = thingsWithin(this.document, (px, py) => {
+    const found = objectsWithin(this.document, (px, py) => {
       const [x, y] = this.geometry.project(px, py);
       return x >= left && x <= right && y >= top && y <= bottom;
     });
-    this.state.things = [...kept, ...found.filter((ref) => !kept.some((one) => sameThing(one, ref)))];
-    this.editor.describe(plural(this.state.things.length, 'thing'));
+    this.state.objects = [...kept, ...found.filter((ref) => !kept.some((one) => sameObject(one, ref)))];
+    this.editor.describe(plural(this.state.objects.length, 'object'));
   }
 
   /** @param {NonNullable<ObjectTool['drag']>} drag  @param {Place} place */
@@ -99,7 +101,7 @@ export class ObjectTool extends Tool {
     const next = before.map(({ ref, item }) => {
       if (end) {
         const [x, y] = this.geometry.nearestCorner(...place.point);
-        return { ref, item: /** @type {Thing} */ ({ ...item, [`x${end}`]: x, [`y${end}`]: y }) };
+        return { ref, item: /** @type {MapObject} */ ({ ...item, [`x${end}`]: x, [`y${end}`]: y }) };
       }
       if (before.length === 1 && ref.list === 'entities')
         return { ref, item: { ...item, ...this.#clamped(place.cell) } };
@@ -112,9 +114,9 @@ export class ObjectTool extends Tool {
     });
     // Several keep their places to each other: where one would leave the map, all stay.
     if (next.some(({ ref, item }) => ref.list === 'entities' && !this.geometry.holds(item.x, item.y))) return;
-    if (next.every(({ ref, item }) => isThere(item, thingOf(this.document.frame, ref)))) return;
+    if (next.every(({ ref, item }) => isThere(item, objectOf(this.document.frame, ref)))) return;
     this.step ??= this.editor.begin('');
-    this.editor.things.replace(this.step, next);
+    this.editor.objects.replace(this.step, next);
   }
 
   /** @param {Pair} cell */
@@ -133,10 +135,10 @@ export class ObjectTool extends Tool {
     this.drag = this.step = this.marquee = this.state.marquee = null;
     if (marquee) {
       this.editor.describe('');
-      this.editor.things.choose(this.state.things);
+      this.editor.objects.select(this.state.objects);
     }
     if (!step || !drag) return;
-    step.label = `Moved ${this.editor.things.summary(drag.before)}`;
+    step.label = `Moved ${this.editor.objects.summary(drag.before)}`;
     step.commit();
   }
 
@@ -153,16 +155,16 @@ export class ObjectTool extends Tool {
 
 const half = (/** @type {number} */ value) => Math.round(value * 2) / 2;
 
-/** @param {Thing} next  @param {Thing | undefined} now */
+/** @param {MapObject} next  @param {MapObject | undefined} now */
 const isThere = (next, now) =>
   Boolean(now) &&
   ['x', 'y', 'x1', 'y1', 'x2', 'y2'].every((key) => /** @type {Open} */ (now)[key] === /** @type {Open} */ (next)[key]);
 
 /**
- * A thing moved as far as from one cell to another.
+ * An object moved as far as from one cell to another.
  * @param {import('../../../../web/shared/geometry.js').Geometry} geometry
- * @param {ThingList} list  @param {Thing} item  @param {Pair} from  @param {Pair} to
- * @returns {Thing}
+ * @param {ObjectList} list  @param {MapObject} item  @param {Pair} from  @param {Pair} to
+ * @returns {MapObject}
  */
 export function movedByCells(geometry, list, item, from, to) {
   if (list === 'entities') {
@@ -174,5 +176,5 @@ export function movedByCells(geometry, list, item, from, to) {
   /** @type {Open} */
   const next = moved(item, bx - ax, by - ay);
   for (const key of ['x', 'y', 'x1', 'y1', 'x2', 'y2']) if (key in next) next[key] = tidy(next[key]);
-  return /** @type {Thing} */ (next);
+  return /** @type {MapObject} */ (next);
 }

@@ -1,4 +1,4 @@
-/** Tools that paint cells with the chosen tile: brush, eraser, line, rectangle, fill; and the picker of tiles. */
+/** Tools that paint cells with the selected tile: brush, eraser, line, rectangle, fill; and the picker of tiles. */
 
 import { EMPTY } from '../../../../web/shared/document.js';
 import { plural } from '../../../../web/shared/dom.js';
@@ -27,7 +27,7 @@ export class Brush extends Tool {
 
   /** @param {Place} place */
   down(place) {
-    if (!this.editor.palette.mayPaint()) return;
+    if (!this.editor.palette.canPaint()) return;
     this.step = this.editor.begin('');
     this.painted = 0;
     this.#along(this.step, place.shift && this.last ? this.last : place.cell, place.cell);
@@ -93,7 +93,7 @@ class Shape extends Tool {
 
   /** @param {Place} place */
   down(place) {
-    if (!this.editor.palette.mayPaint()) return;
+    if (!this.editor.palette.canPaint()) return;
     this.start = place.cell;
     this.move(place);
   }
@@ -216,7 +216,7 @@ export class Rectangle extends Shape {
 export class Fill extends Tool {
   /** @param {Place} place */
   down({ cell, inside }) {
-    if (!inside || !this.editor.palette.mayPaint()) return;
+    if (!inside || !this.editor.palette.canPaint()) return;
     const { layer, symbol } = this.state;
     const cells = this.document.layer(layer)?.cells;
     if (!cells) return;

@@ -1,21 +1,21 @@
-/** Tools that place things: entities, lights, walls and doors. Where one is already, it is chosen and dragged instead. */
+/** Tools that place objects: entities, lights, walls and doors. Where one is already, it is selected and dragged instead. */
 
 import { tidy } from '../../../../web/shared/geometry.js';
-import { refOf, thingAt } from '../../../../web/shared/things.js';
+import { refOf, objectAt } from '../../../../web/shared/objects.js';
 import { ObjectTool } from './object.js';
 import { Tool } from './tool.js';
 
 /**
  * @typedef {import('./tool.js').Pair} Pair
  * @typedef {import('./tool.js').Place} Place
- * @typedef {import('../../../../web/shared/document.js').Thing} Thing
- * @typedef {import('../../../../web/shared/document.js').ThingList} ThingList
+ * @typedef {import('../../../../web/shared/document.js').MapObject} MapObject
+ * @typedef {import('../../../../web/shared/document.js').ObjectList} ObjectList
  * @typedef {import('../../../../web/shared/geometry.js').Quad} Quad
  */
 
 const NEAR = 0.3; // points: how near to a corner begins a wall there, not another wall's drag
 
-/** Places one kind of thing. */
+/** Places one kind of object. */
 class Placing extends ObjectTool {
   /** @param {Place} place */
   down(place) {
@@ -26,13 +26,13 @@ class Placing extends ObjectTool {
   place(_place) {}
 
   /**
-   * @param {ThingList} list  @param {Omit<Thing, 'id'>} fields
-   * @returns {import('../../../../web/shared/things.js').ThingRef}
+   * @param {ObjectList} list  @param {Omit<MapObject, 'id'>} fields
+   * @returns {import('../../../../web/shared/objects.js').ObjectRef}
    */
   add(list, fields) {
-    const { things } = this.editor;
-    const item = /** @type {Thing} */ ({ id: things.newId(list, /** @type {Thing} */ (fields)), ...fields });
-    this.editor.run(`Added ${things.nameOf(list, item)}`, (step) => things.add(step, [{ list, item }]));
+    const { objects } = this.editor;
+    const item = /** @type {MapObject} */ ({ id: objects.newId(list, /** @type {MapObject} */ (fields)), ...fields });
+    this.editor.run(`Added ${objects.nameOf(list, item)}`, (step) => objects.add(step, [{ list, item }]));
     return refOf(list, item);
   }
 
@@ -43,35 +43,35 @@ class Placing extends ObjectTool {
 }
 
 export class EntityTool extends Placing {
-  /** @type {ThingList[]} */
+  /** @type {ObjectList[]} */
   lists = ['entities'];
 
   /** @param {Place} place */
   place({ cell: [x, y] }) {
     const kind = this.state.kind || 'npc';
-    this.editor.things.choose([this.add('entities', { kind, name: '', x, y, properties: {} })], { isNew: true });
+    this.editor.objects.select([this.add('entities', { kind, name: '', x, y, properties: {} })], { isNew: true });
   }
 }
 
 export class LightTool extends Placing {
-  /** @type {ThingList[]} */
+  /** @type {ObjectList[]} */
   lists = ['lights'];
 
   /** @param {Place} place */
   place({ cell }) {
     const [x, y] = this.geometry.centre(...cell);
     const light = this.add('lights', { x: tidy(x), y: tidy(y), range: 4, color: '#ffd28a', intensity: 1 });
-    this.editor.things.choose([light], { isNew: true });
+    this.editor.objects.select([light], { isNew: true });
   }
 }
 
 /** Walls from corner to corner: a click each, until one corner is clicked twice, or one drag. */
 export class WallTool extends Placing {
-  /** @type {ThingList[]} */
+  /** @type {ObjectList[]} */
   lists = ['walls'];
   /** The corners of the walls being drawn, the last one open. @type {Pair[]} */
   corners = [];
-  /** @type {import('../../../../web/shared/things.js').ThingRef[]} */
+  /** @type {import('../../../../web/shared/objects.js').ObjectRef[]} */
   added = [];
   /** Whether the button went down on the last corner and is still down. */
   isDown = false;
@@ -90,7 +90,7 @@ export class WallTool extends Placing {
     }
     const isNear = Math.hypot(corner[0] - place.point[0], corner[1] - place.point[1]) < NEAR;
     if ((!isNear && this.grab(place)) || !(place.inside || isNear)) return;
-    this.editor.things.choose([]);
+    this.editor.objects.select([]);
     this.corners = [corner];
     this.added = [];
     this.isDown = true;
@@ -118,7 +118,7 @@ export class WallTool extends Placing {
     this.isDown = false;
     this.state.preview = null;
     this.editor.describe('');
-    if (added.length) this.editor.things.choose(added, { isNew: true });
+    if (added.length) this.editor.objects.select(added, { isNew: true });
   }
 
   /** @param {Place} place */
@@ -185,7 +185,7 @@ export class WallTool extends Placing {
 
 /** Doors on the side of a cell; dragged along, over several. */
 export class DoorTool extends Placing {
-  /** @type {ThingList[]} */
+  /** @type {ObjectList[]} */
   lists = ['doors'];
   /** Where it began, and the side of the cell there. @type {{point: Pair, side: Quad} | null} */
   begun = null;
@@ -231,7 +231,7 @@ export class DoorTool extends Placing {
     if (!segment) return;
     const [x1, y1, x2, y2] = segment;
     if (x1 === x2 && y1 === y2) return;
-    this.editor.things.choose([this.add('doors', { x1, y1, x2, y2, state: 'closed' })], { isNew: true });
+    this.editor.objects.select([this.add('doors', { x1, y1, x2, y2, state: 'closed' })], { isNew: true });
   }
 
   cancel() {
@@ -242,7 +242,7 @@ export class DoorTool extends Placing {
   /** @param {Place} place */
   hover(place) {
     this.state.hover = null;
-    const isFree = place.inside && !thingAt(this.document, ...place.point, this.lists);
+    const isFree = place.inside && !objectAt(this.document, ...place.point, this.lists);
     const side = isFree ? this.geometry.nearestSide(...place.point) : null;
     this.state.preview = side ? { segment: side } : null;
   }

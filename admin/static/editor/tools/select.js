@@ -1,7 +1,7 @@
-/** Selects a rectangle of cells, on the active layer or on all, with or without the things there; moves it. */
+/** Selects a rectangle of cells, on the active layer or on all, with or without the objects there; moves it. */
 
 import { EMPTY } from '../../../../web/shared/document.js';
-import { thingOf, thingsWithin } from '../../../../web/shared/things.js';
+import { objectOf, objectsWithin } from '../../../../web/shared/objects.js';
 import { Tool } from './tool.js';
 
 /**
@@ -110,7 +110,7 @@ export class Select extends Tool {
         .map(([, , code]) => String.fromCharCode(code))
         .join(''),
     );
-    return { parts, things: this.#things(), origin: [x, y], width, height, text: rows.join('\n') };
+    return { parts, objects: this.#objects(), origin: [x, y], width, height, text: rows.join('\n') };
   }
 
   /**
@@ -128,8 +128,8 @@ export class Select extends Tool {
     return found;
   }
 
-  /** The things in the selection, walls on its border among them; none unless they are meant. */
-  #things() {
+  /** The objects in the selection, walls on its border among them; none unless they are meant. */
+  #objects() {
     const { selection, reach } = this.state;
     if (!selection || reach !== 'everything') return [];
     const { x, y, width, height } = selection;
@@ -143,9 +143,9 @@ export class Select extends Tool {
     const [left, right] = [Math.min(...xs) - 1e-6, Math.max(...xs) + 1e-6];
     const [top, bottom] = [Math.min(...ys) - 1e-6, Math.max(...ys) + 1e-6];
     const { frame } = this.document;
-    return thingsWithin(this.document, (px, py) => px >= left && px <= right && py >= top && py <= bottom).flatMap(
+    return objectsWithin(this.document, (px, py) => px >= left && px <= right && py >= top && py <= bottom).flatMap(
       (ref) => {
-        const item = thingOf(frame, ref);
+        const item = objectOf(frame, ref);
         const isEntity = ref.list === 'entities';
         if (!item || (isEntity && !holds(selection, [item.x, item.y]))) return [];
         return [{ list: ref.list, item }];
@@ -154,7 +154,7 @@ export class Select extends Tool {
   }
 
   /**
-   * Take a clip off the map: its cells are empty then, but those of locked layers, and its things gone.
+   * Take a clip off the map: its cells are empty then, but those of locked layers, and its objects gone.
    * @param {import('../history.js').Step} step  @param {import('../clip.js').Clip} clip
    */
   takeOff(step, clip) {
@@ -167,12 +167,12 @@ export class Select extends Tool {
         EMPTY,
       );
     }
-    this.editor.things.takeOff(step, clip.things);
+    this.editor.objects.takeOff(step, clip.objects);
   }
 
   /** Hold what is selected above the map, to be moved. */
   lift() {
-    if (this.state.reach === 'layer' && !this.editor.palette.mayPaint()) return false;
+    if (this.state.reach === 'layer' && !this.editor.palette.canPaint()) return false;
     const whole = this.clip();
     if (!whole) return false;
     const isLocked = (/** @type {number | null} */ key) =>

@@ -20,13 +20,13 @@ export class Stamp extends Tool {
   /** The places of this stroke. @type {Set<string>} */
   done = new Set();
   cells = 0;
-  things = 0;
+  objects = 0;
 
   get isBusy() {
     return this.step !== null || this.taking !== null;
   }
 
-  take() {
+  activate() {
     const { clip } = this.editor.clipboard;
     this.state.stamp ??= clip?.parts.length ? clip : null;
     this.state.isTaking = !this.state.stamp;
@@ -38,11 +38,11 @@ export class Stamp extends Tool {
       this.#take(place, 'down');
       return;
     }
-    if (!this.state.stamp || (this.state.stamp.parts[0]?.layer === null && !this.editor.palette.mayPaint())) return;
+    if (!this.state.stamp || (this.state.stamp.parts[0]?.layer === null && !this.editor.palette.canPaint())) return;
     this.step = this.editor.begin('');
     this.first = this.last = place.cell;
     this.done.clear();
-    this.cells = this.things = 0;
+    this.cells = this.objects = 0;
     this.move(place);
   }
 
@@ -71,9 +71,9 @@ export class Stamp extends Tool {
     if (this.done.has(`${across} ${down}`)) return;
     this.done.add(`${across} ${down}`);
     const float = this.#above(stamp, [x + across * stamp.width, y + down * stamp.height]);
-    const { cells, things } = float.put(this.editor, step, true);
+    const { cells, objects } = float.put(this.editor, step, true);
     this.cells += cells;
-    this.things += things.length;
+    this.objects += objects.length;
   }
 
   /** @param {Place} place */
@@ -85,7 +85,7 @@ export class Stamp extends Tool {
   settle() {
     this.taking = this.first = null;
     if (!this.step) return;
-    this.step.label = `Stamped ${amount(this.cells, this.things)}`;
+    this.step.label = `Stamped ${amount(this.cells, this.objects)}`;
     this.step.commit();
     this.step = null;
   }

@@ -41,8 +41,8 @@ export class Tool {
     return y * this.geometry.width + x;
   }
 
-  /** Another tool was taken, or this one. */
-  take() {}
+  /** It is the tool in use now. */
+  activate() {}
 
   /** @param {Place} _place */
   down(_place) {}

@@ -14,7 +14,7 @@ import { Stamp } from './stamp.js';
  * @property {string} label
  * @property {string} key
  * @property {typeof import('./tool.js').Tool} type
- * @property {'painting' | 'cells' | 'things' | 'view'} subject  what it is about; a divider stands between these
+ * @property {'painting' | 'cells' | 'objects' | 'view'} subject  what it is about; a divider stands between these
  */
 
 /** @type {ToolEntry[]} */
@@ -27,11 +27,11 @@ export const TOOLS = [
   { name: 'picker', label: 'Picker', key: 'p', type: Picker, subject: 'cells' },
   { name: 'stamp', label: 'Stamp', key: 't', type: Stamp, subject: 'cells' },
   { name: 'select', label: 'Select cells', key: 's', type: Select, subject: 'cells' },
-  { name: 'object', label: 'Choose and move things', key: 'o', type: ObjectTool, subject: 'things' },
-  { name: 'entity', label: 'Place an entity', key: 'n', type: EntityTool, subject: 'things' },
-  { name: 'door', label: 'Place a door', key: 'd', type: DoorTool, subject: 'things' },
-  { name: 'wall', label: 'Draw walls', key: 'w', type: WallTool, subject: 'things' },
-  { name: 'light', label: 'Place a light', key: 'i', type: LightTool, subject: 'things' },
+  { name: 'object', label: 'Select and move objects', key: 'o', type: ObjectTool, subject: 'objects' },
+  { name: 'entity', label: 'Place an entity', key: 'n', type: EntityTool, subject: 'objects' },
+  { name: 'door', label: 'Place a door', key: 'd', type: DoorTool, subject: 'objects' },
+  { name: 'wall', label: 'Draw walls', key: 'w', type: WallTool, subject: 'objects' },
+  { name: 'light', label: 'Place a light', key: 'i', type: LightTool, subject: 'objects' },
   { name: 'hand', label: 'Move the view', key: 'h', type: Hand, subject: 'view' },
 ];
 
@@ -42,5 +42,5 @@ export function toolEntry(name) {
   return entry;
 }
 
-/** Whether a tool paints with the chosen tile, or erases. @param {ToolName} name */
+/** Whether a tool paints with the selected tile, or erases. @param {ToolName} name */
 export const paints = (name) => toolEntry(name).subject === 'painting';

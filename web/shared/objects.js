@@ -1,49 +1,49 @@
 /**
- * Things on a map: entities, doors, walls and lights; which one is meant, and which are at a place.
+ * Objects on a map: entities, doors, walls and lights; which one is meant, and which are at a place.
  *
  * @typedef {import('./document.js').Frame} Frame
  * @typedef {import('./document.js').GridDocument} GridDocument
- * @typedef {import('./document.js').Thing} Thing
- * @typedef {import('./document.js').ThingList} ThingList
- * @typedef {{list: ThingList, id?: string, index?: number}} ThingRef  by its id, or by its place where it has none
+ * @typedef {import('./document.js').MapObject} MapObject
+ * @typedef {import('./document.js').ObjectList} ObjectList
+ * @typedef {{list: ObjectList, id?: string, index?: number}} ObjectRef  by its id, or by its place where it has none
  */
 
-import { thingsOf } from './document.js';
+import { objectsOf } from './document.js';
 import { distanceToSegment } from './geometry.js';
 
-/** @type {ThingList[]} A door at the very edge of a cell wins over who stands in the cell. */
+/** @type {ObjectList[]} A door at the very edge of a cell wins over who stands in the cell. */
 const UPPERMOST = ['doors', 'entities', 'lights', 'walls'];
 
 /**
- * The place of a thing in its list; -1 when it is gone.
- * @param {Frame} frame  @param {ThingRef} ref
+ * The place of an object in its list; -1 when it is gone.
+ * @param {Frame} frame  @param {ObjectRef} ref
  */
-export function indexOfThing(frame, { list, id, index = -1 }) {
+export function indexOfObject(frame, { list, id, index = -1 }) {
   if (id === undefined) return index < frame[list].length ? index : -1;
-  return thingsOf(frame, list).findIndex((item) => item.id === id);
+  return objectsOf(frame, list).findIndex((item) => item.id === id);
 }
 
 /**
- * @param {Frame} frame  @param {ThingRef} ref
- * @returns {Thing | undefined}
+ * @param {Frame} frame  @param {ObjectRef} ref
+ * @returns {MapObject | undefined}
  */
-export const thingOf = (frame, ref) => thingsOf(frame, ref.list)[indexOfThing(frame, ref)];
+export const objectOf = (frame, ref) => objectsOf(frame, ref.list)[indexOfObject(frame, ref)];
 
 /**
- * @param {ThingList} list  @param {Thing} item  @param {number} [index]
- * @returns {ThingRef}
+ * @param {ObjectList} list  @param {MapObject} item  @param {number} [index]
+ * @returns {ObjectRef}
  */
 export const refOf = (list, item, index) => (item.id === undefined ? { list, index } : { list, id: item.id });
 
-/** @param {ThingRef} a  @param {ThingRef} b */
-export const sameThing = (a, b) => a.list === b.list && a.id === b.id && a.index === b.index;
+/** @param {ObjectRef} a  @param {ObjectRef} b */
+export const sameObject = (a, b) => a.list === b.list && a.id === b.id && a.index === b.index;
 
 /**
- * The uppermost thing at a point; null where there is none.
- * @param {GridDocument} doc  @param {number} px  @param {number} py  @param {ThingList[]} [lists]
- * @returns {ThingRef | null}
+ * The uppermost object at a point; null where there is none.
+ * @param {GridDocument} doc  @param {number} px  @param {number} py  @param {ObjectList[]} [lists]
+ * @returns {ObjectRef | null}
  */
-export function thingAt(doc, px, py, lists = UPPERMOST) {
+export function objectAt(doc, px, py, lists = UPPERMOST) {
   const { frame, geometry } = doc;
   const [x, y] = geometry.cellAt(px, py);
   /** @type {(item: import('./document.js').Segment) => number} */
@@ -62,11 +62,11 @@ export function thingAt(doc, px, py, lists = UPPERMOST) {
 }
 
 /**
- * The things that lie wholly where `holds` says, by their points: the middle of an entity, both ends of a wall.
+ * The objects that lie wholly where `holds` says, by their points: the middle of an entity, both ends of a wall.
  * @param {GridDocument} doc  @param {(px: number, py: number) => boolean} holds
- * @returns {ThingRef[]}
+ * @returns {ObjectRef[]}
  */
-export function thingsWithin({ frame, geometry }, holds) {
+export function objectsWithin({ frame, geometry }, holds) {
   const { entities, walls, doors, lights } = frame;
   /** @type {(item: import('./document.js').Segment) => boolean} */
   const segment = ({ x1, y1, x2, y2 }) => holds(x1, y1) && holds(x2, y2);
@@ -79,8 +79,8 @@ export function thingsWithin({ frame, geometry }, holds) {
 }
 
 /**
- * The point in the middle of a thing.
- * @param {GridDocument} doc  @param {ThingList} list  @param {Thing} item
+ * The point in the middle of an object.
+ * @param {GridDocument} doc  @param {ObjectList} list  @param {MapObject} item
  * @returns {import('./geometry.js').Pair}
  */
 export function middleOf({ geometry }, list, item) {

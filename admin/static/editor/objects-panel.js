@@ -1,25 +1,25 @@
-/** The lists of entities, doors, walls and lights, and the form of the chosen ones. */
+/** The lists of entities, doors, walls and lights, and the form of the selected ones. */
 
 import { checkbox, field, h, plural } from '../../../web/shared/dom.js';
 import { icon, kindIcon } from '../../../web/shared/icons.js';
 import { KINDS, kindColor } from '../../../web/shared/kinds.js';
-import { refOf, sameThing } from '../../../web/shared/things.js';
+import { refOf, sameObject } from '../../../web/shared/objects.js';
 import { hexOf, parseColor } from '../../../web/shared/tiles.js';
-import { thingsOf } from '../../../web/shared/document.js';
+import { objectsOf } from '../../../web/shared/document.js';
 import { doorProblem, wallsOn, withoutDoor } from './doors.js';
 import { Panel, small } from './panel.js';
 
 /**
  * @typedef {import('../../../web/shared/document.js').Door} Door
- * @typedef {import('../../../web/shared/document.js').Thing} Thing
- * @typedef {import('../../../web/shared/document.js').ThingList} ThingList
- * @typedef {import('../../../web/shared/things.js').ThingRef} ThingRef
+ * @typedef {import('../../../web/shared/document.js').MapObject} MapObject
+ * @typedef {import('../../../web/shared/document.js').ObjectList} ObjectList
+ * @typedef {import('../../../web/shared/objects.js').ObjectRef} ObjectRef
  */
 
 const MAX_LISTED = 300;
 
-/** @type {[ThingList, string][]} */
-export const THINGS = [
+/** @type {[ObjectList, string][]} */
+export const OBJECTS = [
   ['entities', 'Entities'],
   ['doors', 'Doors'],
   ['walls', 'Walls'],
@@ -28,44 +28,44 @@ export const THINGS = [
 const TITLES = { entities: 'Entity', doors: 'Door', walls: 'Wall', lights: 'Light' };
 const ICONS = /** @type {const} */ ({ entities: 'entity', doors: 'door', walls: 'wall', lights: 'light' });
 const EMPTY_HINTS = {
-  entities: 'No entities. Take the entity tool (N) and click on the map.',
-  doors: 'No doors. Take the door tool (D) and click on the side of a cell.',
-  walls: 'No walls. Take the wall tool (W) and click from corner to corner.',
-  lights: 'No lights. Take the light tool (I) and click on the map.',
+  entities: 'No entities. Use the entity tool (N) and click on the map.',
+  doors: 'No doors. Use the door tool (D) and click on the side of a cell.',
+  walls: 'No walls. Use the wall tool (W) and click from corner to corner.',
+  lights: 'No lights. Use the light tool (I) and click on the map.',
 };
 
-export class ThingsPanel extends Panel {
+export class ObjectsPanel extends Panel {
   /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
-    super(editor, 'wk-things');
+    super(editor, 'wk-objects');
     this.query = '';
-    /** @type {ThingList} */
+    /** @type {ObjectList} */
     this.shown = 'entities';
-    this.list = h('ul', { class: 'wk-list', 'data-scroll': 'things' });
+    this.list = h('ul', { class: 'wk-list', 'data-scroll': 'objects' });
   }
 
   inputs() {
     const { entities, doors, walls, lights, legend } = this.frame;
     // Whether a door leads anywhere depends on the cells too.
     const painted = doors.length ? this.editor.history.position : null;
-    return [entities, doors, walls, lights, legend, painted, this.state.things, this.shown];
+    return [entities, doors, walls, lights, legend, painted, this.state.objects, this.shown];
   }
 
   draw() {
-    const chosen = this.editor.things.chosen();
+    const selected = this.editor.objects.selected();
     const search = h('input', {
       type: 'search',
       value: this.query,
       placeholder: 'Find by name or kind',
-      'aria-label': 'Find a thing',
-      'data-focus': 'find-thing',
+      'aria-label': 'Find an object',
+      'data-focus': 'find-object',
       oninput: () => {
         this.query = search.value;
         this.#fillList();
       },
     });
     this.#fillList();
-    const lists = THINGS.map(([list, label]) => {
+    const lists = OBJECTS.map(([list, label]) => {
       const onclick = () => {
         this.shown = list;
         this.editor.refresh();
@@ -79,21 +79,21 @@ export class ThingsPanel extends Panel {
       return h('button', props, `${label} `, h('small', {}, String(this.frame[list].length)));
     });
     return [
-      chosen.length === 1 && this.#form(chosen[0].ref.list, chosen[0].item),
-      chosen.length > 1 && this.#formOfMany(chosen),
-      h('div', { class: 'wk-segments', role: 'group', 'aria-label': 'Which things' }, lists),
+      selected.length === 1 && this.#form(selected[0].ref.list, selected[0].item),
+      selected.length > 1 && this.#formOfMany(selected),
+      h('div', { class: 'wk-segments', role: 'group', 'aria-label': 'Which objects' }, lists),
       h('div', { class: 'wk-find' }, icon('search'), search),
       this.list,
     ];
   }
 
   #fillList() {
-    const { things } = this.editor;
+    const { objects } = this.editor;
     const wanted = this.query.trim().toLowerCase();
-    const all = thingsOf(this.frame, this.shown).map((item, index) => ({
+    const all = objectsOf(this.frame, this.shown).map((item, index) => ({
       item,
       ref: refOf(this.shown, item, index),
-      name: things.nameOf(this.shown, item),
+      name: objects.nameOf(this.shown, item),
     }));
     const found = all.filter(({ item, name }) => `${name} ${item.kind ?? ''}`.toLowerCase().includes(wanted));
     const rows = found.slice(0, MAX_LISTED).map(({ item, ref, name }) => this.#row(item, ref, name));
@@ -104,19 +104,19 @@ export class ThingsPanel extends Panel {
     this.list.replaceChildren(...rows);
   }
 
-  /** @param {Thing} item  @param {ThingRef} ref  @param {string} name */
+  /** @param {MapObject} item  @param {ObjectRef} ref  @param {string} name */
   #row(item, ref, name) {
-    const isChosen = this.editor.things.isChosen(ref);
+    const isSelected = this.editor.objects.isSelected(ref);
     const isEntity = this.shown === 'entities';
     const token = h('span', { class: 'wk-token' }, isEntity ? kindIcon(item.kind) : icon(ICONS[this.shown]));
     if (isEntity) token.style.background = kindColor(item.kind);
     const problem = this.shown === 'doors' ? doorProblem(this.editor.document, /** @type {Door} */ (item)) : null;
     const props = {
       type: 'button',
-      class: `wk-tile ${isChosen ? 'wk-on' : ''}`,
-      'aria-pressed': String(isChosen),
-      'data-focus': `thing-${ref.id ?? ref.index}`,
-      onclick: (/** @type {MouseEvent} */ event) => this.#choose(ref, event),
+      class: `wk-tile ${isSelected ? 'wk-on' : ''}`,
+      'aria-pressed': String(isSelected),
+      'data-focus': `object-${ref.id ?? ref.index}`,
+      onclick: (/** @type {MouseEvent} */ event) => this.#select(ref, event),
     };
     return h(
       'li',
@@ -133,40 +133,40 @@ export class ThingsPanel extends Panel {
     );
   }
 
-  /** @param {ThingRef} ref  @param {MouseEvent} event */
-  #choose(ref, event) {
-    const { things, state } = this.editor;
-    const others = state.things.filter((one) => !sameThing(one, ref));
-    if (!event.shiftKey && !event.ctrlKey && !event.metaKey) things.choose([ref], { reveal: true });
-    else things.choose(others.length < state.things.length ? others : [...others, ref]);
+  /** @param {ObjectRef} ref  @param {MouseEvent} event */
+  #select(ref, event) {
+    const { objects, state } = this.editor;
+    const others = state.objects.filter((one) => !sameObject(one, ref));
+    if (!event.shiftKey && !event.ctrlKey && !event.metaKey) objects.select([ref], { reveal: true });
+    else objects.select(others.length < state.objects.length ? others : [...others, ref]);
   }
 
   /** @param {{[key: string]: any}} changes  @param {string} [label] */
   #set(changes, label) {
-    this.editor.things.set(changes, label);
+    this.editor.objects.set(changes, label);
   }
 
   /**
-   * @param {Thing} item  @param {string} key  @param {string} label
+   * @param {MapObject} item  @param {string} key  @param {string} label
    * @param {{keep?: boolean, class?: string, input?: {[key: string]: any}}} [props]  `keep`: also when it is empty
    */
   #text(item, key, label, props = {}) {
     const input = h('input', {
       value: item[key] ?? '',
-      'data-focus': `thing-${key}`,
+      'data-focus': `object-${key}`,
       onchange: () => this.#set({ [key]: input.value || (props.keep ? '' : undefined) }),
       ...props.input,
     });
     return field(label, input, props.class);
   }
 
-  /** @param {Thing} item  @param {string} key  @param {string} label  @param {{[key: string]: any}} [props] */
+  /** @param {MapObject} item  @param {string} key  @param {string} label  @param {{[key: string]: any}} [props] */
   #number(item, key, label, props = {}) {
     const input = h('input', {
       type: 'number',
       value: item[key] ?? '',
       step: 'any',
-      'data-focus': `thing-${key}`,
+      'data-focus': `object-${key}`,
       class: 'wk-short',
       required: true,
       ...props,
@@ -186,10 +186,10 @@ export class ThingsPanel extends Panel {
 
   /** @param {string} title  @param {HTMLElement[]} parts */
   #frameOfForm(title, parts) {
-    const { things } = this.editor;
+    const { objects } = this.editor;
     return h(
       'div',
-      { class: 'wk-form wk-thing-form', role: 'group', 'aria-label': title },
+      { class: 'wk-form wk-object-form', role: 'group', 'aria-label': title },
       h(
         'div',
         { class: 'wk-panel-head' },
@@ -197,28 +197,28 @@ export class ThingsPanel extends Panel {
         h(
           'span',
           {},
-          small('duplicate', 'Duplicate', () => things.duplicate(), { focus: 'thing-duplicate' }),
-          small('remove', 'Delete', () => things.remove(), { focus: 'thing-remove' }),
-          small('close', 'Done', () => things.choose([]), { focus: 'thing-close' }),
+          small('duplicate', 'Duplicate', () => objects.duplicate(), { focus: 'object-duplicate' }),
+          small('remove', 'Delete', () => objects.remove(), { focus: 'object-remove' }),
+          small('close', 'Done', () => objects.select([]), { focus: 'object-close' }),
         ),
       ),
       parts,
     );
   }
 
-  /** @param {import('./chosen-things.js').Chosen[]} chosen */
-  #formOfMany(chosen) {
-    const counts = THINGS.map(([list, label]) => {
-      const count = chosen.filter(({ ref }) => ref.list === list).length;
+  /** @param {import('./selected-objects.js').Selected[]} selected */
+  #formOfMany(selected) {
+    const counts = OBJECTS.map(([list, label]) => {
+      const count = selected.filter(({ ref }) => ref.list === list).length;
       return count ? plural(count, TITLES[list].toLowerCase(), label.toLowerCase()) : '';
     });
-    return this.#frameOfForm(plural(chosen.length, 'thing'), [
+    return this.#frameOfForm(plural(selected.length, 'object'), [
       h('p', { class: 'wk-quiet' }, counts.filter(Boolean).join(', ')),
-      this.#hidden(chosen.every(({ item }) => item.hidden)),
+      this.#hidden(selected.every(({ item }) => item.hidden)),
     ]);
   }
 
-  /** @param {ThingList} list  @param {Thing} item */
+  /** @param {ObjectList} list  @param {MapObject} item */
   #form(list, item) {
     const forms = {
       entities: () => this.#entity(item),
@@ -229,7 +229,7 @@ export class ThingsPanel extends Panel {
     return this.#frameOfForm(TITLES[list], [...forms[list](), this.#properties(item)]);
   }
 
-  /** @param {Thing} item */
+  /** @param {MapObject} item */
   #entity(item) {
     const { width, height, entities } = this.frame;
     const kinds = [...new Set([...KINDS, ...entities.map(({ kind }) => kind).filter(Boolean)])].slice(0, 100);
@@ -295,7 +295,7 @@ export class ThingsPanel extends Panel {
         const pieces = walls.flatMap((wall) => withoutDoor(wall, door));
         const rest = this.frame.walls.filter((wall) => !walls.includes(wall));
         step.change({
-          walls: [...rest, ...pieces.map((wall) => ({ ...wall, id: editor.things.newId('walls', wall) }))],
+          walls: [...rest, ...pieces.map((wall) => ({ ...wall, id: editor.objects.newId('walls', wall) }))],
         });
       });
     const props = { type: 'button', class: 'wk-link', 'data-focus': 'door-cut', onclick: cut };
@@ -307,7 +307,7 @@ export class ThingsPanel extends Panel {
     );
   }
 
-  /** @param {Thing} item */
+  /** @param {MapObject} item */
   #wall(item) {
     const blocks = (/** @type {string} */ key, /** @type {string} */ label) =>
       checkbox(label, item[key] !== false, (on) => this.#set({ [key]: on }));
@@ -323,12 +323,12 @@ export class ThingsPanel extends Panel {
     ];
   }
 
-  /** @param {Thing} item */
+  /** @param {MapObject} item */
   #light(item) {
     const color = h('input', {
       type: 'color',
       value: hexOf(parseColor(item.color) ?? [255, 210, 138, 255]),
-      'data-focus': 'thing-color',
+      'data-focus': 'object-color',
       onchange: () => this.#set({ color: color.value }),
     });
     return [
@@ -344,7 +344,7 @@ export class ThingsPanel extends Panel {
     ];
   }
 
-  /** @param {Thing} item */
+  /** @param {MapObject} item */
   #segment(item) {
     return h(
       'details',
@@ -360,7 +360,7 @@ export class ThingsPanel extends Panel {
 
   /**
    * Properties as lines of name and value; what is not text is written as JSON.
-   * @param {Thing} item
+   * @param {MapObject} item
    */
   #properties(item) {
     /** @type {[string, unknown][]} */
@@ -401,7 +401,7 @@ export class ThingsPanel extends Panel {
   }
 }
 
-const placeOf = (/** @type {Thing} */ { x, y, x1, y1 }) => `${short(x ?? x1)}, ${short(y ?? y1)}`;
+const placeOf = (/** @type {MapObject} */ { x, y, x1, y1 }) => `${short(x ?? x1)}, ${short(y ?? y1)}`;
 const short = (/** @type {unknown} */ value) => Math.round(Number(value) * 10) / 10;
 
 /** Text as it is; all else, and text that reads like something else, as JSON. @param {unknown} value */

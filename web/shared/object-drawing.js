@@ -5,8 +5,8 @@
  * @typedef {import('./document.js').Entity} Entity
  * @typedef {import('./document.js').Light} Light
  * @typedef {import('./document.js').Segment} Segment
- * @typedef {import('./document.js').Thing} Thing
- * @typedef {import('./document.js').ThingList} ThingList
+ * @typedef {import('./document.js').MapObject} MapObject
+ * @typedef {import('./document.js').ObjectList} ObjectList
  * @typedef {import('./document.js').Wall} Wall
  * @typedef {import('./geometry.js').Pair} Pair
  * @typedef {import('./geometry.js').Quad} Quad
@@ -15,19 +15,19 @@
 
 import { kindColor, kindPath } from './kinds.js';
 import { contextOf, css, parseColor } from './tiles.js';
-import { thingOf } from './things.js';
+import { objectOf } from './objects.js';
 
 const HIDDEN = 0.5; // opacity of what players do not see
 
 /**
- * Draw all things that a range of cells may show, then what `drawAbove` has to add.
+ * Draw all objects that a range of cells may show, then what `drawAbove` has to add.
  * @param {Drawing} drawing  @param {Quad} range  @param {(drawing: Drawing, range: Quad) => void} drawAbove
  */
-export function drawThings(drawing, range, drawAbove) {
+export function drawObjects(drawing, range, drawAbove) {
   const { context, doc, view, state } = drawing;
   const { frame } = doc;
   const shows = shownTest(doc.geometry, range);
-  const chosen = new Set(state.things.map((ref) => thingOf(frame, ref)));
+  const selected = new Set(state.objects.map((ref) => objectOf(frame, ref)));
   context.save();
   context.lineCap = context.lineJoin = 'round';
   if (state.options.lights && frame.lights.length) {
@@ -39,31 +39,31 @@ export function drawThings(drawing, range, drawAbove) {
   if (view.scale >= 4) {
     const seen = (/** @type {Segment} */ { x1, y1, x2, y2 }) =>
       shows((x1 + x2) / 2, (y1 + y2) / 2, Math.hypot(x2 - x1, y2 - y1) / 2 + 1);
-    for (const wall of frame.walls) if (seen(wall)) drawThing(drawing, 'walls', wall, chosen.has(wall));
-    for (const door of frame.doors) if (seen(door)) drawThing(drawing, 'doors', door, chosen.has(door));
+    for (const wall of frame.walls) if (seen(wall)) drawObject(drawing, 'walls', wall, selected.has(wall));
+    for (const door of frame.doors) if (seen(door)) drawObject(drawing, 'doors', door, selected.has(door));
     for (const light of frame.lights)
-      if (shows(light.x, light.y, 1)) drawThing(drawing, 'lights', light, chosen.has(light));
+      if (shows(light.x, light.y, 1)) drawObject(drawing, 'lights', light, selected.has(light));
   }
   const [x0, y0, x1, y1] = range;
   const entities = frame.entities.filter(({ x, y }) => x >= x0 && x < x1 && y >= y0 && y < y1);
-  for (const entity of entities) drawThing(drawing, 'entities', entity, chosen.has(entity));
+  for (const entity of entities) drawObject(drawing, 'entities', entity, selected.has(entity));
   if (state.options.labels && view.scale >= 30 * view.ratio) drawLabels(drawing, entities);
   drawAbove(drawing, range);
   context.restore();
 }
 
 /**
- * Draw one thing, fainter where players do not see it.
- * @param {Drawing} drawing  @param {ThingList} list  @param {Thing} item  @param {boolean} chosen
+ * Draw one object, fainter where players do not see it.
+ * @param {Drawing} drawing  @param {ObjectList} list  @param {MapObject} item  @param {boolean} selected
  */
-export function drawThing(drawing, list, item, chosen) {
+export function drawObject(drawing, list, item, selected) {
   const { context } = drawing;
   const alpha = context.globalAlpha;
-  if (item.hidden && !chosen) context.globalAlpha = alpha * HIDDEN;
-  if (list === 'walls') drawWall(drawing, /** @type {Wall} */ (item), chosen);
-  else if (list === 'doors') drawDoor(drawing, /** @type {Door} */ (item), chosen);
-  else if (list === 'lights') drawLight(drawing, /** @type {Light} */ (item), chosen);
-  else drawEntity(drawing, /** @type {Entity} */ (item), chosen);
+  if (item.hidden && !selected) context.globalAlpha = alpha * HIDDEN;
+  if (list === 'walls') drawWall(drawing, /** @type {Wall} */ (item), selected);
+  else if (list === 'doors') drawDoor(drawing, /** @type {Door} */ (item), selected);
+  else if (list === 'lights') drawLight(drawing, /** @type {Light} */ (item), selected);
+  else drawEntity(drawing, /** @type {Entity} */ (item), selected);
   context.globalAlpha = alpha;
 }
 
@@ -107,29 +107,29 @@ function trace({ context, view }, { x1, y1, x2, y2 }) {
   context.lineTo(...view.toScreen(x2, y2));
 }
 
-/** @param {Drawing} drawing  @param {Wall} wall  @param {boolean} chosen */
-function drawWall(drawing, wall, chosen) {
+/** @param {Drawing} drawing  @param {Wall} wall  @param {boolean} selected */
+function drawWall(drawing, wall, selected) {
   const { context, unit, pixel, state } = drawing;
   const width = Math.max(Math.min(2 * pixel, unit * 0.3), unit * 0.09);
   trace(drawing, wall);
-  stroke(context, chosen ? accent(drawing) : state.theme.casing, width + (chosen ? 5 : 2) * pixel);
+  stroke(context, selected ? accent(drawing) : state.theme.casing, width + (selected ? 5 : 2) * pixel);
   if (wall.blocks_sight === false) context.setLineDash([width * 1.6, width * 1.8]);
   stroke(context, '#2f2a2a', width);
   context.setLineDash([]);
-  if (chosen) drawEnds(drawing, wall);
+  if (selected) drawEnds(drawing, wall);
 }
 
 /** @type {Record<string, string>} */
 const DOOR_COLORS = { open: '#c98f4e', closed: '#8f5a2b', locked: '#7c3f35' };
 
-/** @param {Drawing} drawing  @param {Door} door  @param {boolean} chosen */
-function drawDoor(drawing, door, chosen) {
+/** @param {Drawing} drawing  @param {Door} door  @param {boolean} selected */
+function drawDoor(drawing, door, selected) {
   const { context, view, unit, pixel, state } = drawing;
   const width = Math.max(Math.min(3 * pixel, unit * 0.3), unit * 0.15);
   const [a, b] = [view.toScreen(door.x1, door.y1), view.toScreen(door.x2, door.y2)];
   const kind = Object.hasOwn(DOOR_COLORS, door.state ?? '') ? String(door.state) : 'closed';
   trace(drawing, door);
-  if (chosen) stroke(context, accent(drawing), width + 6 * pixel);
+  if (selected) stroke(context, accent(drawing), width + 6 * pixel);
   let to = b;
   if (kind === 'open') {
     context.setLineDash([2 * pixel, 3 * pixel]);
@@ -161,7 +161,7 @@ function drawDoor(drawing, door, chosen) {
     context.fill();
     stroke(context, '#40302a', 1 * pixel);
   }
-  if (chosen) drawEnds(drawing, door);
+  if (selected) drawEnds(drawing, door);
 }
 
 /** @param {Drawing} drawing  @param {Segment} segment */
@@ -222,11 +222,11 @@ function drawGlow(drawing, light) {
   context.globalAlpha = 1;
 }
 
-/** @param {Drawing} drawing  @param {Light} light  @param {boolean} chosen */
-function drawLight(drawing, light, chosen) {
+/** @param {Drawing} drawing  @param {Light} light  @param {boolean} selected */
+function drawLight(drawing, light, selected) {
   const { context, view, unit, pixel } = drawing;
   const [x, y] = view.toScreen(light.x, light.y);
-  if (chosen) {
+  if (selected) {
     context.beginPath();
     const [across, down] = axes(drawing, light.range ?? 0);
     context.ellipse(x, y, across, down, 0, 0, 7);
@@ -248,11 +248,11 @@ function drawLight(drawing, light, chosen) {
   context.arc(x, y, r, 0, 7);
   context.fillStyle = css(parseColor(light.color) ?? [255, 210, 138, 255]);
   context.fill();
-  stroke(context, chosen ? accent(drawing) : 'rgba(70, 50, 20, 0.7)', (chosen ? 2.5 : 1) * pixel);
+  stroke(context, selected ? accent(drawing) : 'rgba(70, 50, 20, 0.7)', (selected ? 2.5 : 1) * pixel);
 }
 
-/** @param {Drawing} drawing  @param {Entity} entity  @param {boolean} chosen */
-function drawEntity(drawing, entity, chosen) {
+/** @param {Drawing} drawing  @param {Entity} entity  @param {boolean} selected */
+function drawEntity(drawing, entity, selected) {
   const { context, doc, view, unit, pixel } = drawing;
   const [x, y] = view.toScreen(...doc.geometry.centre(entity.x, entity.y));
   const r = Math.max(2 * pixel, unit * (doc.geometry.isIsometric ? 0.26 : 0.36));
@@ -262,7 +262,7 @@ function drawEntity(drawing, entity, chosen) {
   context.fill();
   if (unit >= 9) stroke(context, 'rgba(20, 16, 12, 0.5)', r * 0.2 + 1.4 * pixel);
   if (unit >= 9) stroke(context, '#fffdf6', r * 0.16);
-  if (chosen) {
+  if (selected) {
     context.beginPath();
     context.arc(x, y, r + 3.5 * pixel, 0, 7);
     stroke(context, accent(drawing), 2.5 * pixel);
