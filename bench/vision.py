@@ -17,7 +17,7 @@ from game.grid.cell_sets import Cells, rectangle, union
 from game.grid.chunks import split
 from game.grid.fogged_view import FoggedView, whole
 from game.grid.geometry import Cell
-from game.grid.memory import EMPTY, Memory, pack, remember, see
+from game.grid.memory import NOTHING, Memory, pack, remember, see
 from game.grid.moves import MoveBlocked, Token, move_along
 from game.grid.player_view import players_document
 from game.grid.scene import Scene
@@ -140,7 +140,7 @@ def moves() -> list[Line]:
 
     for path in paths(120):
         start = run(stored.vision().visible_from(path[0], RANGE), stored.load)
-        memory = see(EMPTY, stored.scene, start)
+        memory = see(NOTHING, stored.scene, start)
         for keep in walked:
             with timed(walked[keep]):
                 scene, vision = kept if keep else (Scene(stored.frame, 64, 64), stored.vision())
@@ -158,7 +158,7 @@ def size() -> list[Line]:
     scene = Scene({"width": 1024, "height": 1024}, 1024, 1024)
     stored = 0
     for _ in range(6):
-        chunks, whole_map = pack(memories.reveal(EMPTY, scene, rectangle(0, 0, 1024, 1024)))
+        chunks, whole_map = pack(memories.reveal(NOTHING, scene, rectangle(0, 0, 1024, 1024)))
         stored += sum(len(bits) + len(orjson.dumps(differs)) for bits, differs in chunks.values())
         stored += len(orjson.dumps(whole_map))
     return [("explored memory of 1024 x 1024 for 6 viewers", f"{stored / 1e6:.2f} MB", "1 MB")]
@@ -176,7 +176,7 @@ def doors() -> list[Line]:
 
     vision = stored.vision()
     visible = look(vision, stored)
-    groups: list[Memory] = [see(EMPTY, stored.scene, seen) for seen in visible]
+    groups: list[Memory] = [see(NOTHING, stored.scene, seen) for seen in visible]
     results: list[float] = []
     for turn in range(200):
         document = dict(stored.document)

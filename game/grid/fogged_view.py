@@ -26,11 +26,10 @@ from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from game.grid.canvas import Result, Steps
-from game.grid.cell_sets import Cells, contains, gather, intersection, rectangle, union
-from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, Frame, region
+from game.grid.cell_sets import Cells, ChunkXY, contains, intersection, rectangle, union
+from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, Frame, region, touching
 from game.grid.document import EMPTY
-from game.grid.memory import EMPTY as NOTHING
-from game.grid.memory import Memory, known_rows, known_things, known_walls
+from game.grid.memory import NOTHING, Memory, known_rows, known_things, known_walls
 from game.grid.moves import Known
 from game.grid.player_view import players_document, symbols_of
 from game.grid.scene import KINDS, Scene
@@ -40,6 +39,8 @@ Mode: TypeAlias = Literal["explored", "sight"]
 
 _ONES: Final = re.compile("1+")
 _LINE: Final = (1 << CHUNK) - 1
+_CELLS: Final = CHUNK * CHUNK
+_ZEROS: Final = int.from_bytes(b"0" * _CELLS)
 
 
 class FoggedView:
@@ -162,17 +163,24 @@ class FoggedView:
     def fog(self, x: int, y: int, width: int, height: int) -> list[str]:
         """What of a rectangle on the map is in sight (2), was seen before (1), or neither (0): a row for each
         line."""
-        stride = max(width, CHUNK)
-        seen, shown = (gather(cells, stride, x, y, height) for cells in (self.visible, self.shown))
+        columns, bands = touching(x, y, width, height)
         rows = []
-        for line in range(height):
-            now, ever = (bits >> line * stride & (1 << width) - 1 for bits in (seen, shown))
-            if now == ever:
-                rows.append(f"{now:0{width}b}"[::-1].replace("1", "2") if width else "")
-            else:
-                twos, ones = f"{now:0{width}b}"[::-1], f"{ever:0{width}b}"[::-1]
-                rows.append("".join("2" if a == "1" else b for a, b in zip(twos, ones, strict=True)))
-        return rows
+        for band in bands:
+            parts = [self._fog_of((column, band)) for column in columns]
+            begin, end = max(y - band * CHUNK, 0), min(y + height - band * CHUNK, CHUNK)
+            left = x - columns.start * CHUNK
+            rows += ["".join(lines)[left : left + width] for lines in zip(*parts, strict=True)][begin:end]
+        return rows or [""] * height
+
+    def _fog_of(self, chunk: ChunkXY) -> list[str]:
+        """The 64 lines of a chunk, as `fog` has them."""
+        shown, seen = self.shown.get(chunk, 0), self.visible.get(chunk, 0)
+        if not shown:
+            return ["0" * CHUNK] * CHUNK
+        # The digits of both as bytes, added all at once: none is more than 2, so nothing is carried.
+        digits = (int.from_bytes(f"{bits:0{_CELLS}b}".encode()) for bits in (shown, seen))
+        text = (sum(digits) - _ZEROS).to_bytes(_CELLS).decode()[::-1]
+        return [text[at : at + CHUNK] for at in range(0, _CELLS, CHUNK)]
 
     @cached_property
     def _bare(self) -> Frame:

@@ -28,7 +28,7 @@ How to use it, for each group. All functions are pure, and take the scene (`game
 | the map was resized | `resized` |
 | sharing went from `party` to `each` | each player gets the same memory |
 | sharing went from `each` to `party` | `join` |
-| the grid type changed, a member was removed | EMPTY |
+| the grid type changed, a member was removed | NOTHING |
 
 A memory may hold only some chunks of a map, as long as it has those that are in sight, or are changed, revealed or
 hidden, the ones beside them, and those of the things that it remembers or that are changed (`chunks_of`).
@@ -45,20 +45,20 @@ from game.grid.cell_sets import (
     NONE,
     Cells,
     ChunkXY,
+    bits_of,
     cells_from,
     contains,
     difference,
-    each,
     intersection,
     moved,
     rectangle,
     union,
 )
 from game.grid.chunks import CHUNK, ChunkKey
-from game.grid.document import EMPTY as BLANK
+from game.grid.document import EMPTY
 from game.grid.geometry import Cell, Point, neighbours
 from game.grid.scene import KINDS, Scene, Thing, moved_key
-from game.grid.segments import Piece, divide, merge, piece, pieces_by_cell
+from game.grid.segments import Piece, divide, merge, piece, pieces_by_cell, pieces_by_chunk
 
 AS_NOW: Final = "\uffff"
 """In remembered rows: the cell is known as it is now. No symbol of a map can be this character."""
@@ -93,7 +93,7 @@ class Memory(NamedTuple):
     legend: Mapping[str, dict[str, Any]] = MappingProxyType({})
 
 
-EMPTY: Final = Memory()
+NOTHING: Final = Memory()
 
 
 def see(memory: Memory, scene: Scene, visible: Cells) -> Memory:
@@ -303,8 +303,8 @@ def _noted(kept: Mapping[int, str], old: Rows, new: Rows, known: int) -> dict[in
     """Remembered rows of a chunk after a change, with the former symbols of the known cells that changed."""
     noted = dict(kept)
     for line in range(CHUNK):
-        before = (old[line] if old and line < len(old) else "").ljust(CHUNK, BLANK)
-        after = (new[line] if new and line < len(new) else "").ljust(CHUNK, BLANK)
+        before = (old[line] if old and line < len(old) else "").ljust(CHUNK, EMPTY)
+        after = (new[line] if new and line < len(new) else "").ljust(CHUNK, EMPTY)
         bits = known >> line * CHUNK & _LINE
         if before == after or not bits:
             continue
@@ -337,19 +337,21 @@ def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene,
         return
     width, height = max(before.width, after.width), max(before.height, after.height)
     touched: list[Cell] = []
-    for column, band in explored:
-        left, top = column * CHUNK, band * CHUNK
-        box = left, top, min(left + CHUNK, width), min(top + CHUNK, height)
-        touched += pieces_by_cell(after.grid.type, changed, width, height, box)
+    for (column, band), pieces in pieces_by_chunk(after.grid.type, changed, width, height).items():
+        if (column, band) in explored:
+            left, top = column * CHUNK, band * CHUNK
+            box = left, top, min(left + CHUNK, width), min(top + CHUNK, height)
+            touched += pieces_by_cell(after.grid.type, pieces, width, height, box)
     cells = intersection(cells_from(touched), explored)
     old, new = before.walls_in(cells), after.walls_in(cells)
-    for x, y in each(cells):
-        chunk, bit = _bit(x, y)
+    for chunk, bits in cells.items():
         kept = chunks.get(chunk, ChunkMemory())
-        known = kept.walls.get(bit, old.get((x, y), []))
-        walls = {other: pieces for other, pieces in kept.walls.items() if other != bit}
-        if known != new.get((x, y), []):
-            walls[bit] = known
+        walls = dict(kept.walls)
+        for bit in bits_of(bits):
+            cell = chunk[0] * CHUNK + bit % CHUNK, chunk[1] * CHUNK + bit // CHUNK
+            known = walls.pop(bit, old.get(cell, []))
+            if known != new.get(cell, []):
+                walls[bit] = known
         chunks[chunk] = kept._replace(walls=walls)
 
 

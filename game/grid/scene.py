@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from game.grid.cell_sets import Cells, ChunkXY
 from game.grid.chunks import CHUNK
-from game.grid.geometry import Cell, Grid, GridType, Point, cell_at
+from game.grid.geometry import Cell, Grid, GridType, Point, cell_at, neighbours
 from game.grid.player_view import (
     players_door,
     players_entity,
@@ -19,7 +19,7 @@ from game.grid.player_view import (
     players_pieces,
     shown_layers,
 )
-from game.grid.segments import Ends, Piece, cut, near_map, pieces_by_cell, touched
+from game.grid.segments import Ends, Piece, cut, near_map, pieces_by_cell, pieces_by_chunk, touched
 
 KINDS: Final = ("doors", "entities", "lights")
 """The lists of a document whose items are seen, and remembered, each as a whole."""
@@ -57,6 +57,10 @@ class Scene:
         return players_pieces(self.frame)
 
     @cached_property
+    def _pieces_near(self) -> Mapping[ChunkXY, list[Piece]]:
+        return pieces_by_chunk(self.grid.type, self.pieces, self.width, self.height)
+
+    @cached_property
     def things(self) -> Mapping[str, Mapping[str, Thing]]:
         """The stored things, hidden ones among them, by kind and key.
 
@@ -84,6 +88,12 @@ class Scene:
         x, y = thing["x"], thing["y"]
         return [(x, y)] if 0 <= x < self.width and 0 <= y < self.height else []
 
+    def is_beside(self, kind: str, thing: Thing, cells: Iterable[Cell]) -> bool:
+        """Whether a thing is in any of some cells, or in a neighbour of one: what a token that stands there
+        reaches."""
+        reached = {other for cell in cells for other in (cell, *neighbours(self.grid, cell))}
+        return not reached.isdisjoint(self.cells_of(kind, thing))
+
     def door_ends(self, door: Thing) -> Ends | None:
         """Where a door lies, as far as it is near the map; None if it is not."""
         return near_map(self.grid.type, (door["x1"], door["y1"], door["x2"], door["y2"]), self.width, self.height)
@@ -102,7 +112,8 @@ class Scene:
         if chunk not in self._walls:
             left, top = chunk[0] * CHUNK, chunk[1] * CHUNK
             box = left, top, min(left + CHUNK, self.width), min(top + CHUNK, self.height)
-            self._walls[chunk] = pieces_by_cell(self.grid.type, self.pieces, self.width, self.height, box)
+            near = self._pieces_near.get(chunk, ())
+            self._walls[chunk] = pieces_by_cell(self.grid.type, near, self.width, self.height, box)
         return self._walls[chunk]
 
 

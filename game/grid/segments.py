@@ -13,6 +13,8 @@ from fractions import Fraction
 from math import floor, gcd, sqrt
 from typing import Final, NamedTuple, TypeAlias
 
+from game.grid.cell_sets import ChunkXY
+from game.grid.chunks import CHUNK
 from game.grid.geometry import HEXES, Cell, GridType, corners, extent
 
 Number: TypeAlias = int | float
@@ -162,6 +164,31 @@ def pieces_by_cell(
                 if inside := cut(ends, part):
                     found[cell].append(piece(*inside, *one[4:]))
     return {cell: merge(parts) if len(parts) > 1 else parts for cell, parts in found.items()}
+
+
+def pieces_by_chunk(
+    grid_type: GridType, pieces: Iterable[Piece], width: int, height: int
+) -> dict[ChunkXY, list[Piece]]:
+    """For each chunk of a map of a size the pieces that may lie in any of its cells, all that do among them."""
+    turned, is_hex = grid_type == "hex_column", grid_type in HEXES
+    across, down = (height, width) if turned else (width, height)
+    apart, high = (_LINE, _DIAMETER) if is_hex else (1.0, 1.0)
+    found: dict[ChunkXY, list[Piece]] = defaultdict(list)
+    for one in pieces:
+        ends = near_map(grid_type, one[:4], width, height)
+        if ends is None:
+            continue
+        x1, y1, x2, y2 = (ends[1], ends[0], ends[3], ends[2]) if turned else ends
+        first = max(floor((min(y1, y2) - high - _SLACK) / apart), 0) // CHUNK
+        last = min(floor((max(y1, y2) + _SLACK) / apart), down - 1) // CHUNK
+        for band in range(first, last + 1):
+            low, top = band * CHUNK * apart, ((band + 1) * CHUNK - 1) * apart + high
+            if part := _between(y1, y2, low - _SLACK, top + _SLACK):
+                xs = x1 + part[0] * (x2 - x1), x1 + part[1] * (x2 - x1)
+                begin, end = max(floor(min(xs)) - 1, 0) // CHUNK, min(floor(max(xs)) + 1, across - 1) // CHUNK
+                for column in range(begin, end + 1):
+                    found[(band, column) if turned else (column, band)].append(one)
+    return found
 
 
 def _along_the_grid(one: Piece, box: Box) -> list[tuple[Cell, Piece]] | None:

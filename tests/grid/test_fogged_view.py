@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from game.grid import memory as memories
 from game.grid.canvas import Loaded, Wanted, run
-from game.grid.cell_sets import NONE, Cells, each, rectangle, union
+from game.grid.cell_sets import NONE, Cells, contains, each, rectangle, union
 from game.grid.chunks import layer_keys, split
 from game.grid.fogged_view import FoggedView, Mode, whole
 from game.grid.geometry import Cell, Grid, cell_at, corners
@@ -426,3 +426,26 @@ class TestFoggedView:
                 table.stored_again()
             check(table, model, "explored")
         check(table, model, "sight")
+
+
+class TestLarge:
+    def test_fog_of_many_chunks(self) -> None:
+        """The rows of `fog`, across chunks, against cell by cell."""
+        scene = Scene({"width": 150, "height": 140}, 150, 140)
+        explored, visible = rectangle(30, 50, 90, 40), rectangle(60, 60, 10, 10)
+        view = FoggedView(scene, memories.see(Memory(), scene, explored), visible, "explored")
+        for x, y, width, height in (
+            (0, 0, 150, 140),
+            (63, 61, 3, 5),
+            (10, 10, 1, 1),
+            (5, 5, 0, 3),
+            (64, 64, 64, 64),
+        ):
+            expected = [
+                "".join(
+                    "2" if contains(visible, i, j) else "1" if contains(explored, i, j) else "0"
+                    for i in range(x, x + width)
+                )
+                for j in range(y, y + height)
+            ]
+            assert view.fog(x, y, width, height) == expected

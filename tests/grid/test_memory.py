@@ -12,7 +12,7 @@ from game.grid import memory as memories
 from game.grid.cell_sets import contains, count, rectangle, union
 from game.grid.fogged_view import FoggedView, part, whole
 from game.grid.geometry import Grid
-from game.grid.memory import EMPTY, Memory, chunks_of, pack, unpack
+from game.grid.memory import NOTHING, Memory, chunks_of, pack, unpack
 from game.grid.scene import Scene
 from tests.grid.grids import GRIDS
 from tests.grid.maps import Store
@@ -158,20 +158,20 @@ class TestJoin:
         left(table)
         again = memories.join([table.memory], table.scene, table.visible)
         assert whole(FoggedView(table.scene, again, {}, "explored"), table.chunks) == shown(table)
-        assert memories.join([], table.scene, {}) == EMPTY
+        assert memories.join([], table.scene, {}) == NOTHING
 
 
 class TestStored:
     def test_512_bytes_a_chunk_and_nothing_else_where_nothing_changed(self) -> None:
         document = {"width": 1024, "height": 1024}
         scene = Scene(document, 1024, 1024)
-        memory = memories.reveal(EMPTY, scene, rectangle(0, 0, 5000, 5000))
+        memory = memories.reveal(NOTHING, scene, rectangle(0, 0, 5000, 5000))
         assert count(memory.explored) == 1024 * 1024
         chunks, things = pack(memory)
         assert sum(len(bits) + (0 if differs is None else 1) for bits, differs in chunks.values()) == 256 * 512
         assert things == {"things": {}, "legend": {}}
         assert unpack(chunks, things) == memory
-        assert unpack({}, None) == EMPTY
+        assert unpack({}, None) == NOTHING
 
     def test_differs_only_while_it_differs(self) -> None:
         table = Table(room())
@@ -190,7 +190,7 @@ class TestStored:
         table = Table(
             {**room(size=200), "entities": [{"id": "far", "x": 190, "y": 190}, {"id": "chest", "x": 3, "y": 3}]}
         )
-        table.memory = memories.reveal(EMPTY, table.scene, rectangle(0, 0, 200, 200))
+        table.memory = memories.reveal(NOTHING, table.scene, rectangle(0, 0, 200, 200))
         changed = deepcopy(table.document)
         changed["entities"] = [{"id": "far", "x": 10, "y": 190}, {"id": "chest", "x": 4, "y": 4}]
         table.change(changed)
@@ -239,3 +239,12 @@ def test_a_memory_is_never_changed() -> None:
     table.change(room())
     memories.hide(memory, table.scene, rectangle(0, 0, 3, 3), {})
     assert pack(memory) == before
+
+
+class TestScene:
+    def test_a_token_reaches_what_is_in_its_cells_or_beside(self) -> None:
+        table = Table(room())
+        door = table.document["doors"][0]
+        assert set(table.scene.cells_of("doors", door)) == {(0, 1), (1, 1)}
+        assert table.scene.is_beside("doors", door, [(2, 2)])
+        assert not table.scene.is_beside("doors", door, [(3, 1), (3, 2)])

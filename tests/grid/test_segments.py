@@ -7,8 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from game.grid.chunks import CHUNK
 from game.grid.geometry import Cell, Grid, corners
-from game.grid.segments import Ends, Piece, cut, divide, joined, merge, piece, pieces_by_cell, touched
+from game.grid.segments import (
+    Ends,
+    Piece,
+    cut,
+    divide,
+    joined,
+    merge,
+    piece,
+    pieces_by_cell,
+    pieces_by_chunk,
+    touched,
+)
 from tests.grid.grids import GRIDS, grids, walls
 
 
@@ -152,3 +164,15 @@ def near(one: Piece, x: float, y: float) -> bool:
     long = (x2 - x1) ** 2 + (y2 - y1) ** 2
     part = 0.0 if not long else min(max(((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / long, 0), 1)
     return abs(x1 + part * (x2 - x1) - x) < 2e-3 and abs(y1 + part * (y2 - y1) - y) < 2e-3
+
+
+class TestChunks:
+    @given(grids, st.lists(any_piece, min_size=1, max_size=6), st.integers(-4, 4), st.integers(-4, 4))
+    @settings(max_examples=100, deadline=None)
+    def test_have_all_pieces_that_lie_in_them(self, grid: Grid, pieces: list[Piece], x: int, y: int) -> None:
+        """Around the place where four chunks meet."""
+        moved = [piece(a + 60 + x, b + 60 + y, c + 62 - x, d + 62 + y, *rest) for a, b, c, d, *rest in pieces]
+        near = pieces_by_chunk(grid.type, moved, 140, 140)
+        for one in moved:
+            for column, row in pieces_by_cell(grid.type, [one], 140, 140):
+                assert one in near[column // CHUNK, row // CHUNK]
