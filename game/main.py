@@ -101,7 +101,7 @@ def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
         allow_credentials="*" not in origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
-        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID", "X-Warnings", "Content-Disposition"],
     )
 
 

@@ -55,7 +55,7 @@ WARNINGS: Final[Mapping[str, str]] = {
     "MARK_LOST": "A combining mark in a text is no cell; it was left out.",
     "NOT_KEPT": "A value that a map does not model cannot be kept either.",
     "OBJECTS_NOT_SHOWN": "Objects on a map without cells are kept, not shown.",
-    "OBJECT_OUTSIDE": "An object lies outside the map; it was put at its edge.",
+    "OBJECT_OUTSIDE": "An object lies outside the map; it was moved to the edge.",
     "OBJECT_UNREADABLE": "An object cannot be read; it was left out.",
     "OBLIQUE_AS_SQUARE": "An oblique map is taken as a square grid.",
     "OPACITY_LIMITED": "A layer cannot be more opaque than its group in the other program.",
@@ -126,7 +126,7 @@ class Exported(NamedTuple):
 
 @dataclass
 class Notes:
-    """Collects warnings; of each code only the first few are told one by one, the rest are counted."""
+    """Collects warnings: the first few of each code, and the number of the rest."""
 
     warnings: list[FormatWarning] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
@@ -158,7 +158,7 @@ class Notes:
 
 
 def unique(name: str, used: set[str], longest: int = 128) -> str:
-    """The name, shortened and numbered where it is too long or used already; from then on it is used, too."""
+    """The name, shortened or numbered if it is too long or in `used`; the result is added to `used`."""
     result, number = name[:longest], 2
     while result in used:
         result, number = f"{name[: longest - 8]} {number}", number + 1

@@ -321,18 +321,18 @@ class _Level:
             message = f"A map has at most {self.limits.max_layers} layers; {about['name']} was left out."
             self.notes.add("LAYER_LOST", place, message)
             return None
-        cells = array("I", bytes(4)) * self.uploads.take_cells(self.width, self.height, place)
+        cells = array("I", bytes(4)) * self.uploads.count_cells(self.width, self.height, place)
         self.planes.append((about, cells))
         return cells
 
     def put(self, cells: "array[int]", x: int, y: int, scale: int, key: Key) -> bool:
-        """Set the cells that a part of a layer covers; answers whether all of them are on the map."""
+        """Set the cells that a part of a layer covers; returns whether all of them are on the map."""
         number = self.keys.setdefault(key, len(self.keys) + 1)
         left, right = max(0, x), min(self.width, x + scale)
         top, bottom = max(0, y), min(self.height, y + scale)
         if left < right and top < bottom:
             if scale > 1:
-                self.uploads.take_cells(right - left, bottom - top, self.node.place)
+                self.uploads.count_cells(right - left, bottom - top, self.node.place)
             line = array("I", [number]) * (right - left)
             for row in range(top, bottom):
                 cells[row * self.width + left : row * self.width + right] = line
@@ -412,22 +412,22 @@ class _Level:
             if rank in entries:
                 entries[rank][2].append(key)
                 continue
-            entry, wish = self.entry(key, guessed)
+            entry, preferred = self.entry(key, guessed)
             if key in packed:
                 entry = {name: entry[name] for name in ("ldtk", "picture") if name in entry}
                 entry |= _packed_entry(items[rank])
-                wish = entry.pop("symbol", wish)
-            entries[rank] = entry, wish, [key]
+                preferred = entry.pop("symbol", preferred)
+            entries[rank] = entry, preferred, [key]
         for rank, item in enumerate(items):
             if rank not in entries:
                 entry = _packed_entry(item)
                 entries[rank] = entry, entry.pop("symbol", None), []
         legend = Legend(self.limits)
         symbols = [EMPTY] * (len(self.keys) + 1)
-        for _, (entry, wish, keys) in sorted(entries.items()):
+        for _, (entry, preferred, keys) in sorted(entries.items()):
             if len(keys) > 1:
                 entry["ldtk"] = {**entry["ldtk"], "keys": [list(key) for key in keys]}
-            symbol = legend.add(entry, wish if isinstance(wish, str) else None, self.node.place)
+            symbol = legend.add(entry, preferred if isinstance(preferred, str) else None, self.node.place)
             for key in keys:
                 symbols[self.keys[key]] = symbol
         if guessed and not packed:
@@ -483,7 +483,7 @@ class _Level:
         column, row = entity_cell(pixels, node.value.get("__pivot"), self.cell)
         inside = min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)
         if (column, row) != inside:
-            message = f"The {kind} lies outside the level; it was put at its edge."
+            message = f"The {kind} lies outside the level; it was moved to the edge."
             self.notes.add("OBJECT_OUTSIDE", node.place, message)
         fields = self.fields(node)
         name = fields.get("name", fields.get("Name"))

@@ -41,7 +41,7 @@ _BY_NAME: Final = {entry["name"]: symbol for symbol, entry in reversed(list(USUA
 
 
 def usual_symbol(name: str) -> str | None:
-    """The character that a plain text map has for a thing of this name, such as `#` for a wall."""
+    """The character of a plain text map for this name, such as `#` for a wall."""
     return _BY_NAME.get(name.casefold())
 
 
@@ -51,7 +51,7 @@ def is_symbol(text: str) -> bool:
 
 
 def usual_rules(name: str) -> dict[str, Any]:
-    """What a thing of this name usually does to movement and sight; empty for a name that is not usual."""
+    """How something of this name usually affects movement and sight; empty for an unknown name."""
     entry = USUAL.get(usual_symbol(name) or "", {})
     return {key: value for key, value in entry.items() if key not in ("name", "color")}
 
@@ -66,7 +66,7 @@ def is_entry(entry: Mapping[str, Any]) -> bool:
 
 
 def stable_color(key: str) -> str:
-    """A muted colour for a thing without a picture: always the same for the same key."""
+    """A muted colour for something without a picture: always the same for the same key."""
     seed = zlib.crc32(key.encode())
     hue, lightness, saturation = (
         seed % 360 / 360,
@@ -86,14 +86,14 @@ class Legend:
         self._used: set[str] = set()
         self._private = FIRST_PRIVATE
 
-    def add(self, entry: Mapping[str, Any], wish: str | None, place: str) -> str:
-        """Add an entry; answers its symbol: the wish where it is a free symbol, else one for private use.
+    def add(self, entry: Mapping[str, Any], preferred: str | None, place: str) -> str:
+        """Add an entry; returns its symbol: the preferred one if it is valid and free, else one for private use.
 
         Raises FormatError at `place` when the legend is full.
         """
         if len(self.entries) == self._limits.max_legend:
             raise FormatError(place, f"has more than {self._limits.max_legend} different tiles")
-        symbol = wish if wish and wish not in self._used and is_symbol(wish) else None
+        symbol = preferred if preferred and preferred not in self._used and is_symbol(preferred) else None
         while symbol is None or symbol in self._used:
             if self._private > LAST_PRIVATE:
                 raise FormatError(place, "has more different tiles than there are symbols for private use")

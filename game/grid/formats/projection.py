@@ -175,7 +175,7 @@ class Frame:
     height: int
 
     def box(self, shift: Point, pixels: Point) -> tuple[dict[str, float], bool]:
-        """The place of a picture of so many pixels: x, y, width, height; and whether it keeps its proportions.
+        """The place of a picture with this size: x, y, width, height; and whether it keeps its proportions.
 
         On an isometric map it is the box around the diamond of a rectangle of cells: twice as wide as high.
         """

@@ -18,7 +18,7 @@ from game.grid.formats.legend import (
 from game.grid.formats.uploads import Uploads
 
 TAB: Final = 8
-_SPARE: Final = string.ascii_letters + string.digits + "@$;?()[]{}'`\\"
+_CHARACTERS: Final = string.ascii_letters + string.digits + "@$;?()[]{}'`\\"
 
 
 def read_text(data: bytes, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
@@ -32,7 +32,7 @@ def read_text(data: bytes, name: str, uploads: Uploads, limits: Limits) -> Impor
     for side, what in ((width, "columns"), (len(lines), "lines")):
         if side > limits.max_size:
             raise FormatError("", f"has {side} {what}; a map has at most {limits.max_size}")
-    uploads.take_cells(width, len(lines), "")
+    uploads.count_cells(width, len(lines), "")
     if any(len(line) != width for line in lines):
         uploads.notes.add("LINES_FILLED_UP", "", f"Short lines were filled up to {width} cells.")
     legend = Legend(limits)
@@ -121,12 +121,16 @@ def _readable(rows: list[str], document: Document, notes: Notes) -> list[str]:
     used = set().union(*rows)
     private = {symbol for symbol in used if FIRST_PRIVATE <= ord(symbol) <= LAST_PRIVATE}
     names = {entry["symbol"]: str(entry.get("name", "")) for entry in document.get("legend", [])}
-    spare = iter([character for character in _SPARE if character not in used])
+    unused = iter([character for character in _CHARACTERS if character not in used])
     taken = used - private
     table = {}
     for symbol in sorted(private):
-        wish = usual_symbol(names.get(symbol, ""))
-        chosen = wish if wish and wish not in taken else next((c for c in spare if c not in taken), None)
+        preferred = usual_symbol(names.get(symbol, ""))
+        chosen = (
+            preferred
+            if preferred and preferred not in taken
+            else next((c for c in unused if c not in taken), None)
+        )
         if chosen:
             table[ord(symbol)] = chosen
             taken.add(chosen)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from game.grid.document import Limits
-from game.grid.formats.imported import Document, FormatError, ImportedMap, unique
+from game.grid.formats.imported import Document, FormatError, ImportedMap, Notes, unique
 from game.grid.formats.pictures import probe
 from game.grid.formats.projection import Frame, Point, Projection, read_projection
 from game.grid.formats.strict import Node, kept
@@ -99,7 +99,7 @@ class _Reader:
         self.width = tmj.integer("width", 0, limits.max_size)
         self.height = tmj.integer("height", 0, limits.max_size)
         self.left = self.top = 0
-        self.height_in_tiled = self.height
+        self.width_in_tiled, self.height_in_tiled = self.width, self.height
         self.projection = read_projection(tmj, self.notes)
         self.shown: list[Shown] = []
         self.outside: dict[int, list[list[int]]] = {}
@@ -141,6 +141,9 @@ class _Reader:
         looks, templates = TileLooks(tileset.raw for tileset in tiles.tilesets), Templates(tiles)
         corner = self.left, self.top
         objects = Objects(document, self.projection, corner, looks, templates, self.limits)
+        for node, item in self.layers:
+            if _is(item, "objectgroup"):
+                objects.numbers.reserve(node.parts("objects", "OBJECT_UNREADABLE", Notes()))
         for (node, item), shown in zip(self.layers, self.shown, strict=True):
             if _is(item, "objectgroup"):
                 objects.read_layer(node, item, shown.shift)
@@ -160,6 +163,9 @@ class _Reader:
             document["tiled"]["templates"] = kept_templates
         if self.infinite or self.left or self.top:
             document["tiled"]["origin"] = {"x": self.left, "y": self.top}
+        if self.infinite:
+            # What Tiled says of an infinite map's size is not where its cells are.
+            document["tiled"]["size"] = {"width": self.width_in_tiled, "height": self.height_in_tiled}
         return {key: value for key, value in document.items() if value not in ([], {})}
 
     def read_layers(self) -> list[tuple[Node, Json]]:
@@ -186,11 +192,11 @@ class _Reader:
         if len(layers) > MAX_LAYERS:
             raise FormatError("layers", f"has more than {MAX_LAYERS} layers")
         used: set[int] = set()
-        spare = max((node.integer("id", 0, MAX_ID, 0) for node, _ in layers), default=0)
+        last = max((node.integer("id", 0, MAX_ID, 0) for node, _ in layers), default=0)
         for node, item in layers:
             number = node.integer("id", 0, MAX_ID, 0)
             if not number or number in used:
-                number = spare = spare + 1
+                number = last = last + 1
             item["id"] = number
             used.add(number)
         for (_, item), parent in zip(layers, parents, strict=True):
@@ -231,7 +237,7 @@ class _Reader:
             width = part.integer("width", 0, self.limits.max_size, self.width)
             height = part.integer("height", 0, self.limits.max_size, self.height)
             x, y = part.integer("x", -MAX_ID, MAX_ID, 0) + right, part.integer("y", -MAX_ID, MAX_ID, 0) + down
-            cells = self.uploads.take_cells(width, height, part.place)
+            cells = self.uploads.count_cells(width, height, part.place)
             data = part["data"] if cells or "data" in part else Node([], part.at("data"))
             blocks.append(Block(x, y, width, height, decode(data, encoding, compression, cells)))
         return blocks
@@ -277,7 +283,7 @@ class _Reader:
             only = blocks[0]
             if (only.width, only.height) == (self.width, self.height):
                 return only.gids
-        result = array("I", bytes(4)) * self.uploads.take_cells(self.width, self.height, place)
+        result = array("I", bytes(4)) * self.uploads.count_cells(self.width, self.height, place)
         right, down, _ = whole_cells(self.projection, self.shown[index].shift)
         outside: list[list[int]] = []
         lost = 0

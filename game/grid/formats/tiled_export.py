@@ -86,7 +86,14 @@ class _Writer:
         origin = as_object(self.kept.get("origin"))
         left, top = (_whole(origin.get(key)) for key in ("x", "y"))
         if self.about.get("infinite") is True:
-            return Bounds((left, top), (0, 0), self.width, self.height, infinite=True)
+            stated = as_object(self.kept.get("size"))
+            sides = (stated.get(key) for key in ("width", "height"))
+            usual = self.width, self.height
+            width, height = (
+                side if is_whole(side) and 0 < side < 1 << 16 else other
+                for side, other in zip(sides, usual, strict=True)
+            )
+            return Bounds((left, top), (0, 0), *usual, infinite=True, size=(width, height))
         added = (-1, 0) if self.projection.axis == "x" else (0, -1)
         if self.projection.orientation == "hexagonal" and (left, top) == added and self.is_free(-left, -top):
             return Bounds(added, (-left, -top), self.width + left, self.height + top, infinite=False)
@@ -132,8 +139,8 @@ class _Writer:
             **about,
             **as_tiled(self.projection),
             "type": "map",
-            "width": self.bounds.width,
-            "height": self.bounds.height,
+            "width": self.bounds.stated[0],
+            "height": self.bounds.stated[1],
             "nextlayerid": layers.ids.next,
             "nextobjectid": objects.ids.next,
             "properties": own_properties(self.document, types, packed, "properties", self.notes),

@@ -32,13 +32,22 @@ _KEPT_ONLY: Final = ("parent", "asset_id", "background", "property_types", "prop
 
 @dataclass(frozen=True)
 class Bounds:
-    """Which of our cells are written: Tiled's cell of our (0, 0), the first column and row written, the size."""
+    """Which of our cells are written: Tiled's cell of our (0, 0), the first column and row written, the size.
+
+    An infinite map may state another size, `size`.
+    """
 
     corner: tuple[int, int]
     first: tuple[int, int]
     width: int
     height: int
     infinite: bool
+    size: tuple[int, int] | None = None
+
+    @property
+    def stated(self) -> tuple[int, int]:
+        """The size that the file states."""
+        return self.size or (self.width, self.height)
 
 
 class Skeleton:
@@ -107,7 +116,7 @@ class Layers:
         last = as_object(self.kept.get("map")).get("nextlayerid")
         self.ids = Ids([*self.skeleton.by_id, last - 1 if is_id(last) else None])
         size = self.document.get("width", 0), self.document.get("height", 0)
-        self.frame = Frame(self.projection, self.bounds.corner, size, self.bounds.height)
+        self.frame = Frame(self.projection, self.bounds.corner, size, self.bounds.stated[1])
 
     def tree(self, things: dict[int | str, list[Json]], object_ids: Ids) -> list[Json]:
         """All layers as a tree: the kept ones where Tiled had them, new ones after their neighbours.

@@ -33,18 +33,18 @@ _ENDS: Final = ("x1", "y1", "x2", "y2")
 
 
 class Ids:
-    """Gives ids: the one that is wished for where it is free, else the next."""
+    """Allocates ids: the preferred one if it is free, else the next."""
 
-    def __init__(self, wishes: Iterable[Any]) -> None:
+    def __init__(self, preferred: Iterable[Any]) -> None:
         self.used: set[int] = set()
-        self.next = 1 + max((wish for wish in wishes if is_id(wish)), default=0)
+        self.next = 1 + max(filter(is_id, preferred), default=0)
 
-    def take(self, wish: Any = None) -> int:
-        """An id of its own."""
-        if not is_id(wish) or wish in self.used:
-            wish, self.next = self.next, self.next + 1
-        self.used.add(wish)
-        return int(wish)
+    def take(self, preferred: Any = None) -> int:
+        """An id that nothing else has."""
+        if not is_id(preferred) or preferred in self.used:
+            preferred, self.next = self.next, self.next + 1
+        self.used.add(preferred)
+        return int(preferred)
 
 
 def own_properties(

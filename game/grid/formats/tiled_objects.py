@@ -4,13 +4,13 @@ Each keeps its object under `tiled`: all that the file says of it but its name, 
 line with several corners, which becomes several walls, the first keeps the object, the others only its id.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 from game.grid.document import Limits
-from game.grid.formats.imported import Document, TooLarge
+from game.grid.formats.imported import Document, TooLarge, unique
 from game.grid.formats.legend import is_entry
 from game.grid.formats.projection import Point, Projection
 from game.grid.formats.strict import Node, kept
@@ -23,6 +23,8 @@ Json = dict[str, Any]
 
 DIGITS: Final = 5
 """Decimals of a place in cells: finer than a pixel, coarser than what Tiled writes of one."""
+MAX_ENTITY_ID: Final = 64
+"""Characters of an id."""
 AS_ENTITY: Final = "as_entity"
 """The key of the packed data of an object that looks like a wall, a door or a light and is an entity."""
 
@@ -74,6 +76,32 @@ def is_light(shape: Shape) -> bool:
     return shape.kind in ("point", "ellipse", "capsule", "tile", "polygon")
 
 
+class Numbers:
+    """Gives each object an id of its own: Tiled before 0.12 wrote none, and files may repeat one."""
+
+    def __init__(self) -> None:
+        self.used: set[int] = set()
+        self.next = 1
+
+    def reserve(self, nodes: Iterable[Node]) -> None:
+        """Keep the ids of these objects from being given to others."""
+        numbers = (node.value.get("id") for node in nodes)
+        self.next = max(self.next, 1 + max((each for each in numbers if _is_number(each)), default=0))
+
+    def numbered(self, node: Node) -> Node:
+        """An object with its id, or the next one that is free."""
+        number = node.value.get("id")
+        if not _is_number(number) or number in self.used:
+            number, self.next = self.next, self.next + 1
+            node = Node({**node.value, "id": number}, node.place)
+        self.used.add(number)
+        return node
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and 0 < value < MAX_ID
+
+
 class Objects:
     """Reads object layers: entities, and the walls, doors and lights that are objects of these classes."""
 
@@ -93,7 +121,7 @@ class Objects:
         self.width, self.height = document["width"], document["height"]
         self.used: set[str] = set()
         self.doors: set[str] = set()
-        self.spare = 0
+        self.numbers = Numbers()
 
     def read_layer(self, layer: Node, item: Json, shift: Point) -> None:
         """Read a layer's objects; `shift` is its offset in screen pixels.
@@ -108,6 +136,7 @@ class Objects:
                 item["objects"] = kept(objects, layer.at("objects"), self.notes)
             return
         for index, node in enumerate(nodes):
+            node = self.numbers.numbered(node)
             about = {"layer": item["id"]} | ({"index": index} if item.get("draworder") == "index" else {})
             with self.notes.skipping("OBJECT_UNREADABLE"):
                 self.read_object(node, about, shift)
@@ -192,19 +221,13 @@ class Objects:
 
     def door_id(self, found: Found, part: int) -> str:
         """A door's id: what our export wrote, or else Tiled's number, counted on for the other parts of a line."""
-        number = found.node.integer("id", 0, MAX_ID, 0)
-        return self.own_id(
-            found.packed.get("id"), f"{number}-{part + 1}" if part else str(number or ""), self.doors
-        )
+        number = found.tiled["id"]
+        return self.own_id(found.packed.get("id"), f"{number}-{part + 1}" if part else str(number), self.doors)
 
-    def own_id(self, wish: Any, otherwise: str, used: set[str]) -> str:
-        """The wish, if it can be an id, or else another one that is free."""
-        result = wish if isinstance(wish, str) and 0 < len(wish) <= 64 else otherwise
-        while result in used or not result:
-            self.spare += 1
-            result = f"object-{self.spare}"
-        used.add(result)
-        return result
+    def own_id(self, preferred: Any, otherwise: str, used: set[str]) -> str:
+        """The preferred id if it is valid, or else the other one; with a number if it is in `used`."""
+        is_id = isinstance(preferred, str) and 0 < len(preferred) <= MAX_ENTITY_ID
+        return unique(preferred if is_id else otherwise, used, MAX_ENTITY_ID)
 
     def add_light(self, found: Found) -> None:
         """Add a light, in the middle of its object; one without a range shines as far as the object reaches."""
@@ -226,12 +249,11 @@ class Objects:
         column, row = column - self.corner[0], row - self.corner[1]
         inside = min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)
         if max(abs(column - inside[0]), abs(row - inside[1])) > 1:
-            message = "The object lies outside the map; it was put at its edge."
+            message = "The object lies outside the map; it was moved to the edge."
             self.notes.add("OBJECT_OUTSIDE", found.node.place, message)
-        number = found.node.integer("id", 0, MAX_ID, 0)
         entity: Json = {
             **{key: value for key, value in found.packed.items() if key != AS_ENTITY},
-            "id": self.own_id(found.packed.get("id"), str(number or ""), self.used),
+            "id": self.own_id(found.packed.get("id"), str(found.tiled["id"]), self.used),
             "kind": found.kind or found.usual_kind,
             "name": found.name,
             "x": inside[0],

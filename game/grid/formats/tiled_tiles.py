@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import posixpath
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +25,7 @@ Json = dict[str, Any]
 GENERATED: Final = "worldkeep_legend"
 """The custom property of a tileset that our export made from a legend."""
 LEGEND_RULES: Final = ("blocks_movement", "blocks_sight", "movement_cost")
+_ABSOLUTE: Final = re.compile(r"/|\\|[A-Za-z][A-Za-z0-9+.-]*:")
 MAX_TILESETS: Final = 1000
 MAX_TILES: Final = 100_000
 """Tiles of all tilesets of a map of which the file says something."""
@@ -175,7 +178,8 @@ class Tiles:
                 self.notes.add("TILESET_MISSING", place, message)
             else:
                 with self.notes.skipping("TILESET_UNREADABLE"):
-                    self.parsed[source] = parse_tileset(found[1], found[0], self.uploads)
+                    node = parse_tileset(found[1], found[0], self.uploads)
+                    self.parsed[source] = Node(_from_folder(node.value, source), node.place)
         return self.parsed[source]
 
     def measured(self, owner: Node) -> Node:
@@ -201,7 +205,9 @@ class Tiles:
         """The legend, and the symbol of every global tile id that is used."""
         turned = len({gid for gid in used if gid & GID_MASK}) <= self.limits.max_legend
         if not turned:
-            message = f"More than {self.limits.max_legend} tiles count with their flips: the flips were left out."
+            message = (
+                f"There are more than {self.limits.max_legend} tiles, counting flipped ones: flips were removed."
+            )
             self.notes.add("TILE_FLIPS_LOST", "tilesets", message)
         firsts = [tileset.first for tileset in self.tilesets]
         tiles: dict[int, dict[int, list[int]]] = {}
@@ -214,8 +220,8 @@ class Tiles:
         symbols = dict.fromkeys(used, EMPTY)
         for index in sorted(tiles):
             entries = self.entries(self.tilesets[index] if index >= 0 else None, list(tiles[index]))
-            for same, (entry, wish) in zip(tiles[index].values(), entries, strict=True):
-                symbol = legend.add(entry, wish, "tilesets")
+            for same, (entry, preferred) in zip(tiles[index].values(), entries, strict=True):
+                symbol = legend.add(entry, preferred, "tilesets")
                 symbols.update(dict.fromkeys(same, symbol))
         return legend.entries, symbols
 
@@ -230,18 +236,18 @@ class Tiles:
         looks = {} if tileset.generated else self.looks(tileset, sorted(set(numbers)))
         result = []
         for gid, number in zip(gids, numbers, strict=True):
-            entry, wish = self.entry(tileset, number)
+            entry, preferred = self.entry(tileset, number)
             color, picture = looks.get(number, (None, None))
             if not tileset.generated:
                 entry.setdefault("color", color or stable_color(f"{tileset.name} {number}"))
                 entry["tiled"] = {"gid": gid}
             if picture:
                 entry["picture"] = picture
-            result.append((entry, wish))
+            result.append((entry, preferred))
         return result
 
     def entry(self, tileset: Tileset, number: int) -> tuple[Json, str | None]:
-        """A tile's legend entry from its class and custom properties; and its wish for a symbol."""
+        """A tile's legend entry from its class and custom properties, and its preferred symbol."""
         tile = tileset.tiles.get(number)
         if tile is None:
             return {"name": f"{tileset.name} {number}"}, None
@@ -255,7 +261,7 @@ class Tiles:
         for rule in LEGEND_RULES:
             if rule in values and is_entry({rule: values[rule]}):
                 entry[rule] = values.pop(rule)
-        wish = values.pop("symbol", None) if is_symbol(str(values.get("symbol"))) else usual_symbol(name)
+        preferred = values.pop("symbol", None) if is_symbol(str(values.get("symbol"))) else usual_symbol(name)
         if tileset.generated:
             entry = {
                 **{key: value for key, value in packed.items() if key not in ("symbol", "properties")},
@@ -267,7 +273,7 @@ class Tiles:
             entry |= rules
         if values:
             entry["properties"] = values
-        return entry, wish
+        return entry, preferred
 
     def looks(self, tileset: Tileset, numbers: list[int]) -> dict[int, tuple[str | None, Json]]:
         """The average colour of tiles and the part of a picture that shows them, where there is a picture."""
@@ -295,7 +301,7 @@ class Tiles:
     def colors(self, data: bytes, boxes: list[Box], owner: Node, tileset: Node) -> list[str | None]:
         """The average colours of the boxes in a tileset's picture, while this import may decode pictures."""
         place = owner.at("image")
-        if not self.uploads.take_pixels(probe(data, place)):
+        if not self.uploads.count_pixels(probe(data, place)):
             message = "The pictures have too many pixels to average all their colours."
             self.notes.add("COLORS_MADE_UP", place, message)
             return [None] * len(boxes)
@@ -309,6 +315,23 @@ class Tiles:
         offset = Node(as_object(tileset.value.get("tileoffset")), tileset.at("tileoffset"))
         across, down = offset.number("x", 0), offset.number("y", 0) + self.projection.tile_height
         return [(x - across, y - down) for x, y in self.projection.outline()]
+
+
+def _from_folder(tileset: Json, source: str) -> Json:
+    """A tileset of a file of its own with the paths of its pictures as they are seen from the map's folder."""
+    folder = posixpath.dirname(source.replace("\\", "/"))
+    result = _moved(tileset, folder)
+    if folder and isinstance(result.get("tiles"), list):
+        result["tiles"] = [_moved(tile, folder) if isinstance(tile, dict) else tile for tile in result["tiles"]]
+    return result
+
+
+def _moved(owner: Json, folder: str) -> Json:
+    image = owner.get("image")
+    if not folder or not isinstance(image, str) or not image or _ABSOLUTE.match(image):
+        return owner
+    path = posixpath.normpath(posixpath.join(folder, image.replace("\\", "/")))
+    return {**owner, "image": path}
 
 
 def _counts(tileset: Node, picture: Picture | None) -> Json:

@@ -14,7 +14,7 @@ MAX_PIXELS: Final = 4 * MAX_DECODED
 
 
 class Uploads:
-    """The uploaded files by name, the warnings so far, and what may still be read: cells, and pixels."""
+    """The uploaded files by name, the warnings so far, and the remaining budget of cells and pixels."""
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         self.notes = Notes()
@@ -28,14 +28,14 @@ class Uploads:
         name = self._by_name.get(_base_name(source).casefold())
         return (name, self._files[name]) if name is not None else None
 
-    def take_cells(self, width: int, height: int, place: str) -> int:
+    def count_cells(self, width: int, height: int, place: str) -> int:
         """Count cells before they are read: width x height. Raises TooLarge when they are too many."""
         self._cells -= width * height
         if self._cells < 0:
             raise TooLarge(place, f"the file has more than {MAX_CELLS} cells in all")
         return width * height
 
-    def take_pixels(self, picture: Picture) -> bool:
+    def count_pixels(self, picture: Picture) -> bool:
         """Count a picture's pixels before it is decoded; returns whether the import may still decode it."""
         self._pixels -= picture.width * picture.height
         return self._pixels >= 0
@@ -47,13 +47,13 @@ class Pictures:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
-    def add(self, data: bytes, wish: str, place: str) -> str:
+    def add(self, data: bytes, preferred: str, place: str) -> str:
         """Add a picture; returns its name. Raises FormatError at `place` if it is none, or too large."""
         kind = probe(data, place).kind
         for name, known in self.files.items():
             if known == data:
                 return name
-        stem = re.sub(r"\.(png|jpe?g|webp)$", "", _base_name(wish), flags=re.IGNORECASE) or "picture"
+        stem = re.sub(r"\.(png|jpe?g|webp)$", "", _base_name(preferred), flags=re.IGNORECASE) or "picture"
         name, number = f"{stem[: MAX_NAME - 10]}.{kind}", 2
         while name in self.files:
             name, number = f"{stem[: MAX_NAME - 10]}-{number}.{kind}", number + 1

@@ -238,7 +238,7 @@ class TestObjects:
     def test_with_the_same_id_get_ids_of_their_own(self) -> None:
         things = [{"id": 4, "x": 0, "y": 0}, {"id": 4, "x": 0, "y": 0}, {"x": 0, "y": 0}]
         document = read(layers=[{"type": "objectgroup", "objects": things}])
-        assert [entity["id"] for entity in document["entities"]] == ["4", "object-1", "object-2"]
+        assert [entity["id"] for entity in document["entities"]] == ["4", "5", "6"]
 
     def test_of_a_template_are_kept_with_a_warning(self) -> None:
         layer = {"type": "objectgroup", "objects": [{"id": 1, "template": "orc.tx", "x": 0, "y": 0}]}

@@ -331,3 +331,24 @@ class TestBackground:
         [written] = orjson.loads(formats.write(document, "tmj").content)["layers"]
         assert (written["offsetx"], written["offsety"]) == pytest.approx(offset, abs=1e-4)
         assert made.warnings == []
+
+
+class TestPaths:
+    def test_of_the_pictures_of_a_tileset_in_a_folder_count_from_the_map(self) -> None:
+        tileset = {"name": "t", "tilewidth": 8, "tileheight": 8, "image": "../art/t.png", "tiles": [
+            {"id": 0, "image": "a.png"}, {"id": 1, "image": "/b.png"}, {"id": 2, "image": "http://x.example/c.png"},
+        ]}  # fmt: skip
+        source = orjson.dumps(tmj(tilesets=[{"firstgid": 1, "source": "sets/t.tsj"}]))
+        document = formats.read({"a.tmj": source, "t.tsj": orjson.dumps(tileset)}, "a.tmj").maps[0].grid_data
+        [written] = orjson.loads(formats.write(document, "tmj").content)["tilesets"]
+        assert written["image"] == "art/t.png"
+        assert [tile["image"] for tile in written["tiles"]] == ["sets/a.png", "/b.png", "http://x.example/c.png"]
+
+
+class TestInfinite:
+    def test_map_keeps_the_size_that_it_states(self) -> None:
+        layer = tile_layer(None, chunks=[{"x": 0, "y": 0, "width": 1, "height": 1, "data": [1]}])
+        document = formats.read({"a.tmj": orjson.dumps(tmj(infinite=True, layers=[layer]))}).maps[0].grid_data
+        assert (document["width"], document["height"]) == (1, 1)
+        written = orjson.loads(formats.write(document, "tmj").content)
+        assert (written["width"], written["height"]) == (3, 2)
