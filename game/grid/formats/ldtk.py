@@ -139,8 +139,9 @@ class _Definitions:
     def value(self, layer: int, value: int) -> tuple[str, str | None]:
         """The name and the colour of an IntGrid value."""
         node = self.layers.get(layer)
-        for entry in node.list_of("intGridValues") if node else ():
-            if entry.value.get("value") == value:
+        for index, entry in enumerate(node.list_of("intGridValues") if node else ()):
+            # LDtk before 0.8 numbered the values by their order.
+            if entry.value.get("value", index + 1) == value:
                 color = entry.text("color", "")
                 name = entry.text("identifier", "")
                 return name or f"value {value}", color if is_entry({"color": color}) else None
@@ -181,7 +182,12 @@ class _Level:
         self.definitions, self.uploads, self.limits = definitions, uploads, limits
         self.notes = uploads.notes
         self.pictures = Pictures()
-        self.instances = list(node.list_of("layerInstances"))
+        self.instances = []
+        iids: set[str] = set()
+        for index, layer in enumerate(node.list_of("layerInstances")):
+            # LDtk before 1.0 gave layers no ids.
+            iid = unique(layer.text("iid", "", 64) or f"layer-{index}", iids, 64)
+            self.instances.append(Node({**layer.value, "iid": iid}, layer.place))
         for instance in self.instances:
             if instance.text("__type") not in _KINDS:
                 raise FormatError(instance.at("__type"), f"must be one of {', '.join(_KINDS)}")
@@ -348,7 +354,7 @@ class _Level:
 
     def values(self, instance: Node, about: Json, scale: int) -> None:
         columns, rows = (instance.integer(key, 0, self.limits.max_size) for key in ("__cWid", "__cHei"))
-        values = instance["intGridCsv"]
+        values = instance["intGridCsv"] if "intGrid" not in instance else _old_values(instance, columns * rows)
         if not isinstance(values.value, list) or len(values.value) != columns * rows:
             raise values.fail(f"must be a list of {columns * rows} values")
         cells = self.plane(about, instance.place)
@@ -542,6 +548,16 @@ class _Level:
             place |= as_object(as_object(self.packed.get("document")).get("background"))
             return {"background": {**place, "asset_id": self.pictures.add(found[1], path, found[0])}}
         return {}
+
+
+def _old_values(instance: Node, cells: int) -> Node:
+    """The values of a layer as LDtk before 1.0 had them: those that are not empty, counted from 0."""
+    if instance.value.get("intGridCsv"):
+        return instance["intGridCsv"]
+    values = [0] * cells
+    for item in instance.list_of("intGrid"):
+        values[item.integer("coordId", 0, cells - 1)] = item.integer("v", 0, MAX_UID - 1) + 1
+    return Node(values, instance.at("intGrid"))
 
 
 def entity_cell(pixels: tuple[int, int], pivot: Any, cell: int) -> tuple[int, int]:

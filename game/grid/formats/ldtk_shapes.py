@@ -321,9 +321,20 @@ def shaped(usual: Mapping[str, Any], *kept: Any) -> Json:
     return result
 
 
+_RECTANGLES: Final = ("__tile", "tile", "tileRect", "uiTileRect")
+"""Keys that hold a rectangle of a tileset."""
+
+
 def _fits(key: str, usual: Any, value: Any) -> bool:
     if key == "__value":
         return True
+    if key in _RECTANGLES and value is not None:
+        sides = ("tilesetUid", "x", "y", "w", "h")
+        return (
+            isinstance(value, dict)
+            and set(value) == set(sides)
+            and all(type(value[side]) is int for side in sides)
+        )
     if usual is None:
         return value is None or (type(value) in (int, float) and key in ("min", "max")) or (
             type(value) is _NULL.get(key, int)

@@ -88,6 +88,22 @@ class TestLayers:
         assert [warning.code for warning in made.warnings].count("LAYER_LOST") == 2
 
 
+class TestOldVersions:
+    def test_have_layers_without_ids_and_values_by_their_place(self) -> None:
+        root = orjson.loads(file("cave.ldtk"))
+        for layer in root["worlds"][0]["levels"][0]["layerInstances"]:
+            del layer["iid"], layer["intGridCsv"]
+        collisions = root["worlds"][0]["levels"][0]["layerInstances"][-1]
+        collisions["intGrid"] = [{"coordId": at, "v": v} for at, v in ((0, 0), (1, 0), (4, 1), (5, 0))]
+        for entry in root["defs"]["layers"][0]["intGridValues"]:
+            del entry["value"]
+        made = formats.read({"a.ldtk": orjson.dumps(root)}).maps[0].grid_data
+        assert made["layers"][0]["rows"] == ["## ", " \ue000#"]
+        assert len({layer["ldtk"]["iid"] for layer in made["layers"]}) == 2
+        again = formats.read({"b.ldtk": formats.write(made, "ldtk").content}).maps[0].grid_data
+        assert again["layers"] == made["layers"]
+
+
 class TestLegend:
     def test_names_values_and_guesses_what_they_block(self, cave: dict[str, Any]) -> None:
         walls, second = cave["legend"][:2]
