@@ -157,6 +157,17 @@ class TestPieces:
         assert room.save() == []
         expect(room.page.locator(".wk-status")).to_have_text("All saved")
 
+    def test_empty_cells_clear_those_below_when_told(self, room: MapEditor) -> None:
+        room.take_layer("furniture")
+        room.press("s")
+        room.drag((5, 5), (6, 5))
+        room.button("Empty cells clear the cells below").click()
+        room.press("Control+c")
+        room.point(2, 2)
+        room.press("Control+v", "Enter")
+        room.save()
+        assert room.rows(1)[2] == " " * 12
+
     def test_a_locked_layer_stays(self, room: MapEditor) -> None:
         room.button("Lock furniture").click()
         room.press("s")

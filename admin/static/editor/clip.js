@@ -1,17 +1,17 @@
 /**
  * Cells and objects that were copied or lifted, and where they are held above the map. They keep their figure wherever
- * they are put, on hexes too: cells are kept in lattice coordinates.
+ * they are put, on hexes too: they move by lattice coordinates.
  *
  * @typedef {import('../../../web/shared/document.js').MapObject} MapObject
  * @typedef {import('../../../web/shared/document.js').ObjectList} ObjectList
  * @typedef {import('../../../web/shared/geometry.js').Geometry} Geometry
  * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
  *
- * @typedef {[number, number, number]} CellCode  x, y and the code of its symbol
  * @typedef {{list: ObjectList, item: MapObject}} ClipObject
  *
  * @typedef {object} Clip
- * @property {{layer: number | null, cells: CellCode[]}[]} parts  by layer; null stands for the active one
+ * @property {{layer: number | null, codes: Uint16Array}[]} parts  by layer, null stands for the active one: the codes
+ *   of all its cells, row by row
  * @property {ClipObject[]} objects
  * @property {Pair} origin  the upper left cell where it was taken
  * @property {number} width  cells
@@ -38,27 +38,17 @@ export class Float {
     this.anchor = geometry.toLattice(...at);
     /** Whether it goes where the pointer goes. */
     this.follows = false;
-    this.held = new Set([
-      ...clip.parts.flatMap(({ cells }) => cells.map(([x, y]) => this.#key(x, y))),
-      ...clip.objects.map(({ list, item }) => this.#key(...this.#cellOf(list, item))),
-    ]);
-  }
-
-  /** @param {number} x  @param {number} y */
-  #key(x, y) {
-    const [u, v] = this.geometry.toLattice(x, y);
-    return `${u - this.origin[0]} ${v - this.origin[1]}`;
   }
 
   /**
-   * @param {ObjectList} list  @param {MapObject} item
-   * @returns {Pair}
+   * The rectangle of the map that it lies in. On hexes, lines may be staggered the other way there: one cell more.
+   * @returns {import('../../../web/shared/geometry.js').Rectangle}
    */
-  #cellOf(list, item) {
-    if (list === 'entities') return [item.x, item.y];
-    return list === 'lights'
-      ? this.geometry.cellAt(item.x, item.y)
-      : this.geometry.cellAt((item.x1 + item.x2) / 2, (item.y1 + item.y2) / 2);
+  get box() {
+    const [x, y] = this.geometry.fromLattice(...this.anchor);
+    const { width, height } = this.clip;
+    const more = this.geometry.isHex ? 1 : 0;
+    return { x: x - more, y: y - more, width: width + 2 * more, height: height + 2 * more };
   }
 
   /** Put its upper left cell somewhere else. @param {Pair} at */
@@ -89,11 +79,32 @@ export class Float {
   }
 
   /**
-   * @param {CellCode[]} cells  of one of its parts
-   * @returns {Generator<CellCode>}
+   * The index in the clip of what lies on a cell of the map now; -1 beside it.
+   * @param {number} x  @param {number} y
    */
-  *cells(cells) {
-    for (const [x, y, code] of cells) yield [...this.#moved(x, y), code];
+  indexAt(x, y) {
+    const [u, v] = this.geometry.toLattice(x, y);
+    const [cx, cy] = this.geometry.fromLattice(
+      u - this.anchor[0] + this.origin[0],
+      v - this.anchor[1] + this.origin[1],
+    );
+    const { origin, width, height } = this.clip;
+    const [column, row] = [cx - origin[0], cy - origin[1]];
+    return column >= 0 && row >= 0 && column < width && row < height ? row * width + column : -1;
+  }
+
+  /**
+   * Where each cell of the clip lies on the map now: its index in the map, -1 off it.
+   * @returns {Int32Array}
+   */
+  #places() {
+    const { origin, width, height } = this.clip;
+    const places = new Int32Array(width * height);
+    for (let i = 0; i < places.length; i++) {
+      const [x, y] = this.#moved(origin[0] + (i % width), origin[1] + Math.floor(i / width));
+      places[i] = this.geometry.holds(x, y) ? y * this.geometry.width + x : -1;
+    }
+    return places;
   }
 
   /** Its objects where they are now. @returns {ClipObject[]} */
@@ -115,8 +126,7 @@ export class Float {
 
   /** Whether a cell of the map is under it. @param {Pair} cell */
   holds([x, y]) {
-    const [u, v] = this.geometry.toLattice(x, y);
-    return this.held.has(`${u - this.anchor[0]} ${v - this.anchor[1]}`);
+    return this.indexAt(x, y) >= 0;
   }
 
   /**
@@ -128,18 +138,20 @@ export class Float {
    */
   put(editor, step, isCopy) {
     const { geometry } = this;
+    const places = this.clip.parts.length ? this.#places() : [];
     let count = 0;
-    for (const { layer, cells } of this.clip.parts) {
+    for (const { layer, codes } of this.clip.parts) {
       const key = layer ?? editor.state.layer;
       const target = editor.document.layer(key);
       if (!target?.cells || target.meta.locked) continue;
-      const kept = [...this.cells(cells)].filter(
-        ([x, y, code]) => geometry.holds(x, y) && (code !== EMPTY || editor.state.withEmpty),
-      );
+      /** @type {number[]} */
+      const kept = [];
+      for (let i = 0; i < codes.length; i++)
+        if (places[i] >= 0 && (codes[i] !== EMPTY || editor.state.withEmpty)) kept.push(i);
       step.paint(
         key,
-        kept.map(([x, y]) => y * geometry.width + x),
-        kept.map(([, , code]) => code),
+        kept.map((i) => places[i]),
+        kept.map((i) => codes[i]),
       );
       count += kept.length;
     }

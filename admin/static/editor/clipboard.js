@@ -89,23 +89,22 @@ export class Clipboard {
       editor.notices.show(message, { kind: 'warning' });
       return null;
     }
-    /** @type {import('./clip.js').CellCode[]} */
-    const cells = [];
-    rows.forEach((row, y) => {
-      for (let x = 0; x < row.length; x++) cells.push([x, y, row.charCodeAt(x)]);
-    });
     const width = Math.max(...rows.map((row) => row.length));
-    return cells.length
-      ? { parts: [{ layer: null, cells }], objects: [], origin: [0, 0], width, height: rows.length, text }
+    const codes = new Uint16Array(width * rows.length).fill(EMPTY);
+    rows.forEach((row, y) => {
+      for (let x = 0; x < row.length; x++) codes[y * width + x] = row.charCodeAt(x);
+    });
+    return width
+      ? { parts: [{ layer: null, codes }], objects: [], origin: [0, 0], width, height: rows.length, text }
       : null;
   }
 
-  /** Empty the selected cells. */
-  empty() {
+  /** Clear the selected cells. */
+  clear() {
     const { editor } = this;
     const clip = editor.tools.select.clip();
     if (!clip || (editor.state.reach === 'layer' && !editor.palette.canPaint())) return;
-    const count = clip.parts.reduce((sum, { cells }) => sum + cells.length, 0);
+    const count = clip.parts.reduce((sum, { codes }) => sum + codes.length, 0);
     const label =
       editor.state.reach === 'layer' ? editor.palette.paintedLabel(count, EMPTY) : `Cleared ${amountOf(clip)}`;
     editor.run(label, (step) => editor.tools.select.takeOff(step, clip));
@@ -130,6 +129,6 @@ export class Clipboard {
 /** @param {Clip} clip */
 const amountOf = ({ parts, objects }) =>
   amount(
-    parts.reduce((sum, { cells }) => sum + cells.length, 0),
+    parts.reduce((sum, { codes }) => sum + codes.length, 0),
     objects.length,
   );

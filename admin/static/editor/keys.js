@@ -140,7 +140,7 @@ export class KeyInput {
   #remove() {
     const { editor } = this;
     if (editor.state.objects.length) editor.objects.remove();
-    else if (editor.state.selection) editor.clipboard.empty();
+    else if (editor.state.selection) editor.clipboard.clear();
   }
 
   #startPanning() {

@@ -49,9 +49,14 @@ function cellPath({ context, doc, view }, x, y) {
  * @param {number} [width]  CSS pixels
  */
 function outlineCells(drawing, cells, outer, inner, width = 1.5) {
-  const { context, doc, pixel } = drawing;
+  const { context, doc } = drawing;
   context.beginPath();
   traceAround(drawing, cells, doc.geometry);
+  strokeTwice(drawing, outer, inner, width);
+}
+
+/** @param {Drawing} drawing  @param {string} outer  @param {string} inner  @param {number} width  CSS pixels */
+function strokeTwice({ context, pixel }, outer, inner, width) {
   context.strokeStyle = outer;
   context.lineWidth = (width + 2) * pixel;
   context.stroke();
@@ -169,7 +174,7 @@ function drawCell(drawing, tiles, x, y, code) {
   context.drawImage(image, Math.round(cx - image.width / 2), Math.round(cy - image.height / 2));
 }
 
-const MAX_OUTLINED = 4000;
+const MAX_SHOWN = 40_000; // cells; of more, only the place is shown
 
 /**
  * What is held above the map, or where a stamp would be put.
@@ -179,18 +184,45 @@ function drawFloat(drawing, float, [x0, y0, x1, y1]) {
   const { context, state } = drawing;
   const tiles = tilesFor(drawing);
   context.globalAlpha = 0.88;
-  /** @type {Map<string, Pair>} */
-  const shown = new Map();
-  for (const { cells } of float.clip.parts) {
-    for (const [x, y, code] of float.cells(cells)) {
-      if (x < x0 || y < y0 || x >= x1 || y >= y1 || (code === EMPTY && !state.withEmpty)) continue;
-      drawCell(drawing, tiles, x, y, code);
-      if (shown.size < MAX_OUTLINED) shown.set(`${x} ${y}`, [x, y]);
+  const { box } = float;
+  /** @type {Pair[]} */
+  const shown = [];
+  for (let y = Math.max(y0, box.y); y < Math.min(y1, box.y + box.height) && shown.length < MAX_SHOWN; y++)
+    for (let x = Math.max(x0, box.x); x < Math.min(x1, box.x + box.width); x++)
+      if (float.indexAt(x, y) >= 0) shown.push([x, y]);
+  const { parts } = float.clip;
+  if (shown.length < MAX_SHOWN)
+    for (const { codes } of parts) {
+      for (const [x, y] of shown) {
+        const code = codes[float.indexAt(x, y)];
+        if (code !== EMPTY || state.withEmpty) drawCell(drawing, tiles, x, y, code);
+      }
     }
-  }
-  for (const { list, item } of float.objects()) drawObject(drawing, list, item, !float.clip.parts.length);
+  for (const { list, item } of float.objects()) drawObject(drawing, list, item, !parts.length);
   context.globalAlpha = 1;
-  outlineCells(drawing, [...shown.values()], '#fff', state.theme.accent, 1.5);
+  if (!parts.length) return;
+  context.beginPath();
+  if (drawing.doc.geometry.isHex) traceFloat(drawing, float, shown);
+  else traceRectangle(drawing, box);
+  strokeTwice(drawing, '#fff', state.theme.accent, 1.5);
+}
+
+/**
+ * The outline of what is held: the sides of its cells behind which it ends.
+ * @param {Drawing} drawing  @param {Float} float  @param {Pair[]} cells
+ */
+function traceFloat({ context, doc, view }, float, cells) {
+  const { geometry } = doc;
+  for (const cell of cells) {
+    const [mx, my] = geometry.centre(...cell);
+    const corners = geometry.corners(...cell);
+    corners.forEach((a, i) => {
+      const b = corners[(i + 1) % corners.length];
+      if (float.indexAt(...geometry.cellAt(a[0] + b[0] - mx, a[1] + b[1] - my)) >= 0) return;
+      context.moveTo(...view.toScreen(...a));
+      context.lineTo(...view.toScreen(...b));
+    });
+  }
 }
 
 /** @param {Drawing} drawing */

@@ -1,6 +1,6 @@
 /** The bar above the map: what the tool in hand does, and how. */
 
-import { checkbox, h } from '../../../web/shared/dom.js';
+import { h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
 import { KINDS } from '../../../web/shared/kinds.js';
 import { swatch } from '../../../web/shared/swatch.js';
@@ -152,7 +152,7 @@ export class OptionBar {
     const { clipboard, objects, state } = this.editor;
     const isCells = state.tool === 'select';
     const remove = isCells
-      ? this.#button('remove', 'Clear the cells (Del)', () => clipboard.empty(), { disabled: !isSelected })
+      ? this.#button('remove', 'Clear the cells (Del)', () => clipboard.clear(), { disabled: !isSelected })
       : this.#button('remove', 'Delete the objects (Del)', () => objects.remove(), { disabled: !isSelected });
     return [
       this.#button('copy', 'Copy (Ctrl+C)', () => clipboard.copy(), { disabled: !isSelected }),
@@ -174,14 +174,15 @@ export class OptionBar {
     return this.#button('stamp', 'Use as a stamp', make, { disabled: !isSelected });
   }
 
+  /** Whether empty cells of what is moved or pasted clear those below. */
   #withEmpty() {
     const { state } = this.editor;
-    const set = (/** @type {boolean} */ on) => {
-      state.withEmpty = on;
+    const turn = () => {
+      state.withEmpty = !state.withEmpty;
       this.editor.refresh();
     };
-    const hint = 'Empty cells of what is moved or pasted empty the cells below';
-    return checkbox('Empty cells too', state.withEmpty, set, hint);
+    const label = 'Empty cells clear the cells below';
+    return this.#button('eraser', label, turn, { 'aria-pressed': String(state.withEmpty) });
   }
 
   #putDown() {

@@ -1,6 +1,6 @@
 /** Selects a rectangle of cells, on the active layer or on all, with or without the objects there; moves it. */
 
-import { EMPTY } from '../../../../web/shared/document.js';
+import { EMPTY, textOf } from '../../../../web/shared/document.js';
 import { objectOf, objectsWithin } from '../../../../web/shared/objects.js';
 import { Tool } from './tool.js';
 
@@ -101,31 +101,21 @@ export class Select extends Tool {
     }
     const parts = layers.map(({ key, cells }) => ({
       layer: reach === 'layer' ? null : key,
-      cells: this.#cells(/** @type {Uint16Array} */ (cells)),
+      codes: this.#codes(/** @type {Uint16Array} */ (cells), selection),
     }));
     const shown = parts[Math.max(0, reach === 'layer' ? 0 : layers.findIndex(({ key }) => key === active))];
-    const rows = Array.from({ length: height }, (_, row) =>
-      shown.cells
-        .slice(row * width, (row + 1) * width)
-        .map(([, , code]) => String.fromCharCode(code))
-        .join(''),
-    );
+    const rows = Array.from({ length: height }, (_, row) => textOf(shown.codes, row * width, (row + 1) * width));
     return { parts, objects: this.#objects(), origin: [x, y], width, height, text: rows.join('\n') };
   }
 
-  /**
-   * @param {Uint16Array} cells
-   * @returns {import('../clip.js').CellCode[]}
-   */
-  #cells(cells) {
-    const { x, y, width, height } = /** @type {import('../../../../web/shared/geometry.js').Rectangle} */ (
-      this.state.selection
-    );
-    /** @type {import('../clip.js').CellCode[]} */
-    const found = [];
-    for (let cy = y; cy < y + height; cy++)
-      for (let cx = x; cx < x + width; cx++) found.push([cx, cy, cells[this.index([cx, cy])]]);
-    return found;
+  /** @param {Uint16Array} cells  @param {import('../../../../web/shared/geometry.js').Rectangle} rectangle */
+  #codes(cells, { x, y, width, height }) {
+    const codes = new Uint16Array(width * height);
+    for (let row = 0; row < height; row++) {
+      const from = this.index([x, y + row]);
+      codes.set(cells.subarray(from, from + width), row * width);
+    }
+    return codes;
   }
 
   /** The objects in the selection, walls on its border among them; none unless they are meant. */
@@ -158,14 +148,14 @@ export class Select extends Tool {
    * @param {import('../history.js').Step} step  @param {import('../clip.js').Clip} clip
    */
   takeOff(step, clip) {
-    for (const { layer, cells } of clip.parts) {
+    const { origin, width, height } = clip;
+    const [x, y] = origin;
+    const indexes = Uint32Array.from({ length: width * height }, (_, i) =>
+      this.index([x + (i % width), y + Math.floor(i / width)]),
+    );
+    for (const { layer } of clip.parts) {
       const key = layer ?? this.state.layer;
-      if (this.document.layer(key)?.meta.locked) continue;
-      step.paint(
-        key,
-        cells.map(([x, y]) => this.index([x, y])),
-        EMPTY,
-      );
+      if (!this.document.layer(key)?.meta.locked) step.paint(key, indexes, EMPTY);
     }
     this.editor.objects.takeOff(step, clip.objects);
   }
