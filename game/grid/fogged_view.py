@@ -29,7 +29,7 @@ from game.grid.canvas import Result, Steps
 from game.grid.cell_sets import Cells, ChunkXY, contains, intersection, rectangle, union
 from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, Frame, region, touching
 from game.grid.document import EMPTY
-from game.grid.memory import NOTHING, Memory, known_rows, known_things, known_walls
+from game.grid.memory import NOTHING, Memory, known_rows, known_things, known_walls, layer_order
 from game.grid.moves import Known
 from game.grid.player_view import players_document, symbols_of
 from game.grid.scene import KINDS, Scene
@@ -54,10 +54,20 @@ class FoggedView:
         self.memory = memory if mode == "explored" else NOTHING
         self.shown = union(memory.explored, visible) if mode == "explored" else visible
 
-    @property
-    def layers(self) -> frozenset[int]:
-        """The keys of the layers whose chunks the viewers may know something of."""
-        return self.scene.layers
+    @cached_property
+    def layers(self) -> Mapping[int, dict[str, Any]]:
+        """The layers with rows that the viewers know, by key from the bottom up; of those that are gone, the
+        ones of which any cell is remembered."""
+        now, gone = self.scene.layers_by_key, self.memory.layers
+        names = {layer["name"] for layer in now.values()}
+        kept = {key for memory in self.memory.chunks.values() for key in memory.rows}
+        found = {}
+        for key in layer_order(self.memory.order, self.scene):
+            if key in now:
+                found[key] = now[key]
+            elif key in kept and key in gone and gone[key]["name"] not in names:
+                found[key] = gone[key]
+        return found
 
     def rows(self, key: ChunkKey, rows: Sequence[str]) -> list[str] | None:
         """The rows of a chunk as the viewers know them, given as they are stored; None for nothing but spaces.
@@ -68,6 +78,8 @@ class FoggedView:
         bits = self.shown.get((column, band), 0)
         if not bits or layer not in self.layers:
             return None
+        if layer not in self.scene.layers:
+            rows = self.blank_rows(key)
         known = []
         for line, row in enumerate(known_rows(self.memory, key, rows)):
             shown = bits >> line * CHUNK & _LINE
@@ -184,9 +196,17 @@ class FoggedView:
 
     @cached_property
     def _bare(self) -> Frame:
-        """What no fog hides: the document's own keys and its layers."""
+        """What no fog hides: the document's own keys and its layers, and layers that are gone among them."""
         bare = {key: value for key, value in self.scene.frame.items() if key not in ("walls", "legend", *KINDS)}
-        return players_document(bare, ()).frame
+        frame = players_document(bare, ()).frame
+        layers, at = list(frame.get("layers", ())), 0
+        for key, layer in self.layers.items():
+            if key in self.scene.layers:
+                at = layers.index(layer, at) + 1
+            else:
+                layers.insert(at, layer)
+                at += 1
+        return {**frame, "layers": layers} if layers else frame
 
     def _legend(self, symbols: set[str]) -> list[dict[str, Any]]:
         """The entries of some symbols in the symbols' order; also of those that are gone from the legend."""
@@ -218,14 +238,16 @@ def part(
     """
     cells = rectangle(x, y, width, height)
     known = view.chunks(stored, ((layer, *chunk) for layer in sorted(view.layers) for chunk in cells))
-    layers = _layers(view._bare.get("layers", ()), known, x, y, width, height)
+    remembered = {layer for layer, _, _ in known} | view.scene.layers
+    bare = [layer for layer in view._bare.get("layers", ()) if layer.get("rows", 0) - ROWS_MARK in remembered]
+    layers = _layers(bare, known, x, y, width, height)
     symbols = {symbol for layer in layers for row in layer.get("rows", ()) for symbol in row}
     return {
         "x": x,
         "y": y,
         "width": width,
         "height": height,
-        "layers": [{"name": layer["name"], "rows": layer["rows"]} for layer in layers if "rows" in layer],
+        "layers": [{"name": layer["name"], "rows": layer["rows"]} for layer in layers],
         "legend": view._legend(symbols),
         "fog": view.fog(x, y, width, height),
         "walls": view.walls(cells),

@@ -15,8 +15,9 @@ The rules:
   and it is not there.
 - Walls are remembered cell by cell. The side between two cells belongs to both: seen from one of them, it is
   known in both.
-- A layer that is removed, or hidden, is gone from memory at once. One that is added, or shown, is seen in a
-  cell when the cell is in sight. Layers, the legend and the document's own keys are known as they are now.
+- A layer that is removed, or hidden, leaves its cells in memory like any that change, and itself where it was
+  among the others, as long as any cell of it is remembered. One that is added, or shown, is seen in a cell when
+  the cell is in sight. Otherwise layers, the legend and the document's own keys are known as they are now.
 
 How to use it, for each group. All functions are pure, and take the scene (`game.grid.scene`) after the change:
 
@@ -85,12 +86,18 @@ class ChunkMemory(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a group of viewers remembers; never changed once it is made."""
+    """What a group of viewers remembers; never changed once it is made.
+
+    `legend` has the entries that are gone, by symbol, and `layers` the layers that are, by key. If there are any,
+    `order` has the keys of all layers known, from the bottom up.
+    """
 
     explored: Cells = NONE
     chunks: Mapping[ChunkXY, ChunkMemory] = MappingProxyType({})
     things: Things = MappingProxyType({})
     legend: Mapping[str, dict[str, Any]] = MappingProxyType({})
+    layers: Mapping[int, dict[str, Any]] = MappingProxyType({})
+    order: tuple[int, ...] = ()
 
 
 NOTHING: Final = Memory()
@@ -105,7 +112,8 @@ def see(memory: Memory, scene: Scene, visible: Cells) -> Memory:
         rows = _masked(kept.rows, ~visible.get(chunk, 0)) if chunk in visible else kept.rows
         walls = _walls_seen(kept.walls, chunk, scene, visible) if kept.walls else {}
         _put(chunks, chunk, ChunkMemory(rows, walls))
-    return Memory(explored, chunks, _things_seen(memory.things, scene, visible, explored), memory.legend)
+    things = _things_seen(memory.things, scene, visible, explored)
+    return memory._replace(explored=explored, chunks=chunks, things=things)
 
 
 def reveal(memory: Memory, scene: Scene, cells: Cells) -> Memory:
@@ -133,15 +141,13 @@ def remember(
     if (before.width, before.height) != (after.width, after.height):
         explored = intersection(explored, rectangle(0, 0, after.width, after.height))
         memory = _limited(memory, after, explored)
-    chunks = {
-        chunk: kept._replace(rows={layer: lines for layer, lines in kept.rows.items() if layer in after.layers})
-        for chunk, kept in memory.chunks.items()
-    }
+    chunks = dict(memory.chunks)
     for (layer, column, band), (old, new) in rows.items():
         known = explored.get((column, band), 0)
-        if layer in after.layers and known:
+        if known and (layer in before.layers or layer in after.layers):
             kept = chunks.get((column, band), ChunkMemory())
-            lines = _noted(kept.rows.get(layer, {}), old if layer in before.layers else None, new, known)
+            was, now = old if layer in before.layers else None, new if layer in after.layers else None
+            lines = _noted(kept.rows.get(layer, {}), was, now, known)
             chunks[column, band] = kept._replace(rows={**kept.rows, layer: lines})
     _note_walls(chunks, before, after, explored)
     for chunk, kept in list(chunks.items()):
@@ -149,7 +155,22 @@ def remember(
     things = {kind: _note_things(memory, kind, before, after) for kind in KINDS}
     entries = (*before.legend.items(), *memory.legend.items())
     legend = {symbol: entry for symbol, entry in entries if symbol not in after.legend}
-    return see(Memory(explored, chunks, things, legend), after, visible)
+    both = (*memory.layers.items(), *before.layers_by_key.items())
+    layers = {key: layer for key, layer in both if key not in after.layers}
+    order = layer_order(layer_order(memory.order, before), after) if layers else ()
+    return see(Memory(explored, chunks, things, legend, layers, order), after, visible)
+
+
+def layer_order(order: Sequence[int], scene: Scene) -> tuple[int, ...]:
+    """The keys of all layers known, from the bottom up: those of the scene, and of those that were known before
+    (in `order`) each that is gone, above the one that it was above."""
+    found = list(scene.layers_by_key)
+    below: int | None = None
+    for key in order:
+        if key not in scene.layers:
+            found.insert(0 if below is None else found.index(below) + 1, key)
+        below = key
+    return tuple(found)
 
 
 def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Memory:
@@ -174,7 +195,8 @@ def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Mem
     for kind, known in memory.things.items():
         by = (dx, dy) if kind == "entities" else shift
         things[kind] = {moved_key(key, by): thing and _moved_thing(thing, by) for key, thing in known.items()}
-    return _limited(Memory(explored, chunks, things, memory.legend), after, explored)
+    kept_all = memory._replace(explored=explored, chunks=chunks, things=things)
+    return _limited(kept_all, after, explored)
 
 
 def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
@@ -196,7 +218,11 @@ def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
             if scene.thing(kind, key) is None or scene.thing(kind, key) not in known:
                 things[kind][key] = next(filter(None, known), None)
     legend = {symbol: entry for memory in reversed(memories) for symbol, entry in memory.legend.items()}
-    return see(Memory(explored, chunks, things, legend), scene, visible)
+    layers = {key: layer for memory in reversed(memories) for key, layer in memory.layers.items()}
+    order: tuple[int, ...] = ()
+    for memory in memories if layers else ():
+        order += tuple(key for key in memory.order if key not in order)
+    return see(Memory(explored, chunks, things, legend, layers, order), scene, visible)
 
 
 def known_rows(memory: Memory, key: ChunkKey, rows: Sequence[str]) -> list[str]:
@@ -268,7 +294,9 @@ def pack(memory: Memory) -> tuple[dict[ChunkXY, tuple[bytes, dict[str, Any] | No
             differs = {"rows": rows, "walls": walls}
         chunks[chunk] = memory.explored.get(chunk, 0).to_bytes(CHUNK_BYTES, "little"), differs
     things = {kind: dict(kept) for kind, kept in memory.things.items() if kept}
-    return chunks, {"things": things, "legend": dict(memory.legend)}
+    layers = {str(key): layer for key, layer in memory.layers.items()}
+    whole = {"things": things, "legend": dict(memory.legend), "layers": layers, "order": list(memory.order)}
+    return chunks, whole
 
 
 def unpack(
@@ -287,7 +315,10 @@ def unpack(
         for chunk, (_, differs) in chunks.items()
         if differs
     }
-    return Memory(explored, kept, *((whole["things"], whole["legend"]) if whole else ({}, {})))
+    if whole is None:
+        return Memory(explored, kept)
+    layers = {int(key): layer for key, layer in whole["layers"].items()}
+    return Memory(explored, kept, whole["things"], whole["legend"], layers, tuple(whole["order"]))
 
 
 def _put(chunks: dict[ChunkXY, ChunkMemory], chunk: ChunkXY, kept: ChunkMemory) -> None:
@@ -425,7 +456,8 @@ def _limited(memory: Memory, scene: Scene, explored: Cells) -> Memory:
         bits = explored.get(chunk, 0)
         walls = {bit: pieces for bit, pieces in kept.walls.items() if bits >> bit & 1}
         _put(chunks, chunk, ChunkMemory(_masked(kept.rows, bits), walls))
-    return Memory(explored, chunks, _things_seen(memory.things, scene, NONE, explored), memory.legend)
+    things = _things_seen(memory.things, scene, NONE, explored)
+    return memory._replace(explored=explored, chunks=chunks, things=things)
 
 
 def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:

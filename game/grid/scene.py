@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import Any, Final
 
 from game.grid.cell_sets import Cells, ChunkXY
-from game.grid.chunks import CHUNK
+from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.geometry import Cell, Grid, GridType, Point, cell_at, neighbours
 from game.grid.player_view import (
     players_door,
     players_entity,
     players_keys,
+    players_layer,
     players_light,
     players_pieces,
     shown_layers,
@@ -45,6 +46,12 @@ class Scene:
         self.layers = shown_layers(frame)
         self._shown: dict[tuple[str, str], dict[str, Any] | None] = {}
         self._walls: dict[ChunkXY, dict[Cell, list[Piece]]] = {}
+
+    @cached_property
+    def layers_by_key(self) -> Mapping[int, dict[str, Any]]:
+        """The layers shown that have rows, by their keys, from the bottom up; `rows` are as in the frame."""
+        shown = filter(None, map(players_layer, self.frame.get("layers", ())))
+        return {layer["rows"] - ROWS_MARK: layer for layer in shown if "rows" in layer}
 
     @cached_property
     def legend(self) -> Mapping[str, dict[str, Any]]:

@@ -92,14 +92,18 @@ class Model:
         self.walls: dict[Cell, tuple[int, list[Document]]] = {}
         self.time = 0
         self.legend: dict[str, Document] = {}
+        self.layers: dict[str, Document] = {}
+        self.order: list[str] = []
 
     def sees(self, cells: set[Cell]) -> None:
         document = self.table.document
         layers = [layer for layer in document["layers"] if "visible_to" not in layer]
-        names = {layer["name"] for layer in layers}
-        for known in self.cells.values():
-            for name in set(known) - names:
-                del known[name]
+        names = [layer["name"] for layer in layers]
+        self.layers |= {layer["name"]: stripped(layer) for layer in layers}
+        for below, name in zip([None, *self.order], list(self.order), strict=False):
+            if name not in names:
+                names.insert(0 if below is None else names.index(below) + 1, name)
+        self.order = names
         for x, y in cells:
             self.cells[x, y] = {layer["name"]: layer["rows"][y][x] for layer in layers}
         now = {
@@ -249,16 +253,17 @@ def check(table: Table, model: Model, mode: Mode) -> None:
     expected = stripped(document)
     expected.pop("background", None)
     expected["layers"] = []
-    for layer in document["layers"]:
-        if "visible_to" not in layer:
-            rows = [
-                "".join(model.cells.get((x, y), {}).get(layer["name"], " ") for x in range(table.width))
-                for y in range(table.height)
-            ]
-            expected["layers"].append({**stripped(layer), "rows": rows})
+    current = {layer["name"] for layer in document["layers"] if "visible_to" not in layer}
+    for name in model.order:
+        rows = [
+            "".join(model.cells.get((x, y), {}).get(name, " ") for x in range(table.width))
+            for y in range(table.height)
+        ]
+        if name in current or "".join(rows).strip():
+            expected["layers"].append({**model.layers[name], "rows": rows})
     used = {symbol for layer in expected["layers"] for row in layer["rows"] for symbol in row} - {" "}
-    current = {entry["symbol"]: stripped(entry) for entry in document["legend"]}
-    expected["legend"] = [current.get(symbol, model.legend.get(symbol)) for symbol in sorted(used)]
+    legend = {entry["symbol"]: stripped(entry) for entry in document["legend"]}
+    expected["legend"] = [legend.get(symbol, model.legend.get(symbol)) for symbol in sorted(used)]
     marks = [
         "".join("2" if (x, y) in seen else "1" if (x, y) in model.cells else "0" for x in range(table.width))
         for y in range(table.height)
@@ -282,6 +287,7 @@ def check(table: Table, model: Model, mode: Mode) -> None:
 def deepcopy_model(model: Model) -> Model:
     copy = Model(model.table)
     copy.cells, copy.things = dict(model.cells), dict(model.things)
+    copy.layers, copy.order = model.layers, model.order
     copy.walls, copy.legend = dict(model.walls), dict(model.legend)
     return copy
 
@@ -337,7 +343,13 @@ def _edit(document: Document, random: Random, table: Table) -> None:
             layer["rows"][y] = layer["rows"][y][:x] + symbol + layer["rows"][y][x + 1 :]
     elif kind == "layer":
         layer = random.choice([layer for layer in document["layers"] if layer["name"] != MARK])
-        if layer.pop("visible_to", None) is None:
+        if random.random() < 0.3 and len(document["layers"]) > 2:
+            document["layers"].remove(layer)
+        elif random.random() < 0.3:
+            rows = ["".join(random.choice(" .#") for _ in row) for row in layer["rows"]]
+            new = {"name": f"new-{random.randrange(1000)}", "rows": rows}
+            document["layers"].insert(random.randrange(len(document["layers"]) + 1), new)
+        elif layer.pop("visible_to", None) is None:
             layer["visible_to"] = "game_masters"
     elif kind == "legend":
         used = {symbol for layer in document["layers"] for row in layer["rows"] for symbol in row}

@@ -169,7 +169,7 @@ class TestStored:
         assert count(memory.explored) == 1024 * 1024
         chunks, things = pack(memory)
         assert sum(len(bits) + (0 if differs is None else 1) for bits, differs in chunks.values()) == 256 * 512
-        assert things == {"things": {}, "legend": {}}
+        assert things == {"things": {}, "legend": {}, "layers": {}, "order": []}
         assert unpack(chunks, things) == memory
         assert unpack({}, None) == NOTHING
 
@@ -219,10 +219,12 @@ class TestPart:
         view = table.view("explored")
         all_of_it, some = whole(view, table.chunks), part(view, table.chunks, x, y, width, height)
         assert some["fog"] == [row[x : x + width] for row in all_of_it["fog"]["rows"][y : y + height]]
-        assert some["layers"] == [
-            {"name": layer["name"], "rows": [row[x : x + width] for row in layer["rows"][y : y + height]]}
-            for layer in all_of_it.get("layers", [])
-        ]
+        rows = {layer["name"]: layer["rows"] for layer in some["layers"]}
+        for layer in all_of_it.get("layers", []):
+            inside = [row[x : x + width] for row in layer["rows"][y : y + height]]
+            # A layer that is gone is left out where nothing of it is remembered.
+            assert rows.pop(layer["name"], [" " * width] * height) == inside
+        assert not rows
         inside = [t for t in all_of_it.get("entities", []) if x <= t["x"] < x + width and y <= t["y"] < y + height]
         assert some["entities"] == inside
         assert {door.get("id") for door in some["doors"]} <= {
