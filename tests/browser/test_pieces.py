@@ -396,6 +396,22 @@ class TestPhone:
         expect(phone.button("Move the view (H)")).to_have_attribute("aria-pressed", "true")
 
 
+class TestKeyboard:
+    def test_a_rectangle_selects_and_a_stamp_is_taken(self, room: MapEditor) -> None:
+        room.press("o")
+        room.canvas.focus()
+        room.press(
+            "ArrowRight", *["ArrowLeft"] * 12, *["ArrowUp"] * 9, "Space", *["ArrowRight"] * 5, *["ArrowDown"] * 5
+        )
+        room.press("Space")
+        assert room.heard() == "Selected 4 objects"
+        room.press("t", *["ArrowLeft"] * 5, *["ArrowUp"] * 5, "Space", "ArrowRight", "ArrowDown", "Space")
+        assert room.heard() == "Took a stamp of 2 by 2 cells."
+        room.press(*["ArrowRight"] * 4, *["ArrowDown"] * 3, "Space")
+        room.save()
+        assert [row[5:7] for row in room.rows()[4:6]] == ["##", "#."]
+
+
 class TestGridType:
     def test_what_is_placed_by_points_is_as_the_server_has_it(self, room: MapEditor) -> None:
         room.press("o")

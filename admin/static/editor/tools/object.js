@@ -34,6 +34,10 @@ export class ObjectTool extends Tool {
     return this.step !== null || this.marquee !== null;
   }
 
+  get endsByKey() {
+    return this.marquee !== null;
+  }
+
   /** @param {Place} place */
   down(place) {
     if (this.grab(place)) return;

@@ -26,6 +26,10 @@ export class Stamp extends Tool {
     return this.step !== null || this.taking !== null;
   }
 
+  get endsByKey() {
+    return this.taking !== null;
+  }
+
   activate() {
     const { clip } = this.editor.clipboard;
     this.state.stamp ??= clip?.parts.length ? clip : null;
