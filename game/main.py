@@ -35,6 +35,7 @@ from game.core.mail import Mailer
 from game.core.metrics import Metrics
 from game.core.openapi import tidy
 from game.core.settings import Settings
+from game.editing.batches import Batches
 from game.editing.router import router as editing
 from game.events.cursors import Cursors
 from game.exchange.router import map_files
@@ -144,12 +145,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.hot = Coalescer(state.database.hot_connection, state.settings.hot_pool_size)
     state.hot_writes = Coalescer(state.database.hot_connection, state.settings.hot_write_pool_size)
     settings = state.settings
+    state.edits = Batches(state.database, settings.request_timeout)
     state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()
     async with housekeeping(state.database):
         yield
+    await state.edits.close()
     state.compute.close()
     await state.mailer.close()
     state.hot.close()

@@ -1,5 +1,6 @@
 """The database: a worker's connections for requests, for hot reads and for limits; one transaction a request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -8,13 +9,14 @@ import orjson
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from game.core.errors import Problem
+from game.core.errors import OutcomeUnknown, Problem, is_database_away
 from game.core.settings import Settings
 
 CONNECT_SECONDS = 2.0
 STATEMENT_SECONDS = 3.0
 _POOL_WAIT_SECONDS = 1.5
 _SIDE_POOL = 2
+_READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 _CONNECTION: dict[str, Any] = {
     "timeout": CONNECT_SECONDS,
@@ -125,7 +127,22 @@ async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
             if problem.commits:
                 await session.commit()
             raise
+        await _commit(request, session)
+
+
+async def _commit(request: Request, session: AsyncSession) -> None:
+    """Commit what a request has written.
+
+    Raises:
+        OutcomeUnknown: the database was lost, or the request's time was over, on the way.
+    """
+    try:
         await session.commit()
+    except (Exception, asyncio.CancelledError) as error:
+        is_lost = isinstance(error, asyncio.CancelledError) or is_database_away(error)
+        if is_lost and request.method not in _READING_METHODS:
+            raise OutcomeUnknown from error
+        raise
 
 
 Session = Annotated[AsyncSession, Depends(get_session, scope="function")]

@@ -160,6 +160,16 @@ class Unavailable(Problem):
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
+class OutcomeUnknown(Unavailable):
+    """The server lost its database, or its time was over, while this was being stored: it may have happened.
+
+    Read before you send it again, or send it with an Idempotency-Key, which makes that safe. Any other 503 says
+    that nothing has happened.
+    """
+
+    code = "OUTCOME_UNKNOWN"
+
+
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of an endpoint that may end in these problems."""
     meanings: dict[int, list[str]] = {}

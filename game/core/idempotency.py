@@ -19,6 +19,7 @@ import zstandard
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy import LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
 
 from game.core.database import Session
@@ -101,6 +102,15 @@ class _Once:
         ] = None,
     ) -> None:
         self._request, self._session, self._key = request, session, key
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the client sent a key."""
+        return self._key is not None
+
+    def within(self, session: AsyncSession) -> "_Once":
+        """The same in another transaction."""
+        return _Once(self._request, session, self._key)
 
     async def __call__(self, user_id: UUID, make: Callable[[], Awaitable[Response]], *content: bytes) -> Response:
         """Carry out a request that changes something, or repeat the answer to this user's first one with this key.

@@ -88,13 +88,21 @@ _SET_CELLS = f"""
             AND c.layer = layered.layer_key AND c.x = layered.chunk_x AND c.y = layered.chunk_y
         FOR UPDATE OF c WAIT
     ), painted AS MATERIALIZED (
-        SELECT held.*, cell.runs, cell.count, lines.rows AS new_rows,
+        SELECT held.*, cell.runs, cell.effect, cell.count, lines.rows AS new_rows,
             row_number() OVER (PARTITION BY held.universe_id ORDER BY held.n) AS turn
         FROM held,
         LATERAL (
             SELECT count(*) AS count, jsonb_agg(
                 jsonb_build_array(cell.x, cell.y, 1, was.symbol, cell.symbol) ORDER BY cell.y, cell.x
-            ) AS runs
+            ) AS runs, jsonb_build_object(
+                'region', jsonb_build_object(
+                    'x', min(cell.x), 'y', min(cell.y),
+                    'width', max(cell.x) - min(cell.x) + 1, 'height', max(cell.y) - min(cell.y) + 1
+                ),
+                'cells', jsonb_build_array(jsonb_build_object('layer', held.layer, 'runs', jsonb_agg(
+                    jsonb_build_array(cell.x, cell.y, 1, cell.symbol) ORDER BY cell.y, cell.x
+                )))
+            ) AS effect
             FROM jsonb_to_recordset(held.cells) AS cell (x int, y int, symbol text),
             LATERAL (
                 SELECT substr(held.rows->>(cell.y % {CHUNK}), cell.x % {CHUNK} + 1, 1) AS symbol
@@ -141,9 +149,7 @@ _SET_CELLS = f"""
     ), logged AS (
         INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, created_at)
         SELECT universe_id, seq, actor_id, 'map.edited', map_id,
-            jsonb_build_object(
-                'edits', edits, 'version', new_version, 'touched', jsonb_build_object('cells', count)
-            ),
+            effect || jsonb_build_object('version', new_version, 'touched', jsonb_build_object('cells', count)),
             jsonb_build_object('change', jsonb_build_array(
                 jsonb_build_object('cells', layer_key, 'runs', runs)
             )),

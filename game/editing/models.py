@@ -22,6 +22,8 @@ _EDITS: list[dict[str, Any]] = [
     {"op": "paste", "layer": "ground", "x": 5, "y": 5, "rows": ["##", "#."], "transparent": False},
     {"op": "replace", "layer": "ground", "symbol": ".", "with": ","},
     {"op": "put_entity", "entity": {"id": "goblin-1", "kind": "monster", "name": "Goblin", "x": 2, "y": 1}},
+    {"op": "update_entity", "id": "goblin-1", "changes": {"name": "Grik", "properties": {"hp": 4}}},
+    {"op": "move_entity", "id": "goblin-1", "x": 3, "y": 1},
     {"op": "remove_entity", "id": "goblin-1"},
     {"op": "put_door", "door": {"x1": 2, "y1": 3, "x2": 3, "y2": 3, "state": "closed"}},
     {"op": "add_layer", "layer": {"name": "roof"}, "index": 1},
@@ -34,7 +36,8 @@ _EDITS: list[dict[str, Any]] = [
     {"op": "resize", "width": 80, "height": 60, "anchor": "top_left"},
 ]
 
-_THINGS = {f"{verb}_{kind}" for verb in ("put", "remove") for kind in ("entity", "wall", "door", "light")}
+_KINDS = ("entity", "wall", "door", "light")
+_THINGS = {f"{verb}_{kind}" for verb in ("put", "update", "remove") for kind in _KINDS}
 
 Edit = Annotated[
     Any,

@@ -1,20 +1,21 @@
-"""The SQL of editing: applying steps to a locked map, and reading back the events that undo and redo go by."""
+"""The SQL of editing: the events that undo and redo go by, and how much work edits are."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import Select
+from sqlalchemy import Select, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from game.accounts.models import User
 from game.editing.undoing import Step
+from game.editing.work import LoggedChange
 from game.events import queries as events
 from game.events.models import Event
-from game.grid.canvas import Steps
-from game.grid.changes import Change, Edited, counts
-from game.maps import queries as maps
 from game.maps.models import Map
+from game.universes.models import Member
 
 MAX_STEPS = 20_000
 """Steps since an edit that undo and redo look through."""
@@ -22,31 +23,7 @@ _UNDO_DEPTH = 2000
 _STEPS = ("map.edited", "map.undone", "map.redone")
 
 
-async def apply_steps(session: AsyncSession, row: Map, steps: Steps[Edited], *, large: bool = False) -> Edited:
-    """Run steps on a locked map, load the chunks they ask for, and store the result.
-
-    Raises:
-        GridError, Conflict: as the steps do; then nothing is stored.
-    """
-    edited = await maps.follow(session, row, steps, large=large)
-    await maps.write_chunks(session, row, edited.chunks)
-    if edited.frame is not None:
-        row.grid_data = edited.frame
-        row.width, row.height = edited.width, edited.height
-        row.publish()
-    return edited
-
-
-async def record(
-    session: AsyncSession, kind: str, user: User, row: Map, change: Change, payload: dict[str, Any]
-) -> int:
-    """Count a change of a locked map as its next version, and write its event; returns the event's number."""
-    row.touch()
-    payload = {**payload, "version": row.version, "touched": counts(change)}
-    return await events.record(session, kind, user.id, row, payload, {"change": change})
-
-
-def _steps(row: Map) -> Select[Any]:
+def _steps(row: events.Subject) -> Select[Any]:
     """The edits of a map, and their undos and redos, newest first."""
     of = col(Event.payload)["of"].label("of")
     return (
@@ -57,7 +34,7 @@ def _steps(row: Map) -> Select[Any]:
     )
 
 
-async def steps_by(session: AsyncSession, row: Map, user: User) -> Sequence[Step]:
+async def steps_by(session: AsyncSession, row: events.Subject, user: User) -> Sequence[Step]:
     """A user's last steps on a map, oldest first."""
     return await _read_steps(session, _steps(row).where(col(Event.actor_id) == user.id).limit(_UNDO_DEPTH))
 
@@ -73,13 +50,58 @@ async def _read_steps(session: AsyncSession, statement: Select[Any]) -> Sequence
     return [Step(row.seq, row.kind, row.of if type(row.of) is int else None) for row in rows]
 
 
-async def replaced_since(session: AsyncSession, row: Map, seq: int) -> Event | None:
-    """An event after another one that replaced the whole grid of a map; None if there is none."""
+async def replaced_since(session: AsyncSession, row: Map, seq: int) -> int | None:
+    """The number of an event after another one that replaced the whole grid of a map; None if there is none."""
     statement = events.log_of(row).where(col(Event.seq) > seq, col(Event.before).op("?")("grid_data")).limit(1)
-    return (await session.execute(statement)).scalar_one_or_none()
+    return (await session.execute(statement.with_only_columns(col(Event.seq)))).scalar_one_or_none()
 
 
-async def events_at(session: AsyncSession, row: Map, seqs: Sequence[int]) -> Sequence[Event]:
-    """The events of a map with these numbers, oldest first."""
-    statement = events.log_of(row).where(col(Event.seq).in_(seqs)).order_by(None).order_by(col(Event.seq))
-    return (await session.execute(statement)).scalars().all()
+async def changes_at(session: AsyncSession, row: Map, seqs: Sequence[int], max_bytes: int) -> list[LoggedChange]:
+    """The changes that these events of a map stored, oldest first; as far as `max_bytes` of JSON reach."""
+    text = cast(col(Event.before)["change"], Text)
+    ordered = events.log_of(row).where(col(Event.seq).in_(seqs)).order_by(None).order_by(col(Event.seq))
+    # Counted before they are sent: a change may be megabytes.
+    sizes = (await session.execute(ordered.with_only_columns(func.octet_length(text)))).scalars().all()
+    if sum(size or 0 for size in sizes) > max_bytes:
+        seqs = []
+    found = ordered.with_only_columns(col(Event.seq), text).where(col(Event.seq).in_(seqs))
+    return [LoggedChange(*one) for one in await session.execute(found)]
+
+
+async def event_at(session: AsyncSession, row: Map, seq: int) -> Event:
+    """An event of a map, without what it stored."""
+    statement = events.log_of(row).where(col(Event.seq) == seq).options(defer(Event.before))  # type: ignore[arg-type]
+    return (await session.execute(statement)).scalar_one()
+
+
+async def weight_of(session: AsyncSession, row: events.Subject, seq: int) -> tuple[int, Any]:
+    """About how much work the change of an event is: bytes of its JSON, and what its payload says it touched."""
+    weight = func.octet_length(cast(col(Event.before)["change"], Text)), col(Event.payload)["touched"]
+    statement = events.log_of(row).where(col(Event.seq) == seq).with_only_columns(*weight)
+    found = (await session.execute(statement)).one_or_none()
+    return (0, None) if found is None else (found[0] or 0, found[1])
+
+
+class Outline(NamedTuple):
+    """A map without its document."""
+
+    id: UUID
+    universe_id: UUID
+    width: int
+    height: int
+    layers: int
+
+
+async def outline(session: AsyncSession, user: User, map_id: UUID) -> Outline | None:
+    """A map of a universe that the user is a member of, in outline; None when there is none.
+
+    For estimates alone: whether they may do anything with it is asked when it is locked.
+    """
+    layers = func.coalesce(func.jsonb_array_length(col(Map.grid_data)["layers"]), 0)
+    statement = (
+        select(col(Map.id), col(Map.universe_id), col(Map.width), col(Map.height), layers)
+        .join(Member, col(Member.universe_id) == col(Map.universe_id))
+        .where(col(Member.user_id) == user.id, col(Map.id) == map_id)
+    )
+    found = (await session.execute(statement)).one_or_none()
+    return None if found is None else Outline(*found)

@@ -38,7 +38,7 @@ class Subject(Protocol):
 
     @property
     def id(self) -> UUID:
-        """The subject's id."""
+        """What the events name as their subject."""
 
     @property
     def universe_id(self) -> UUID:

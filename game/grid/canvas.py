@@ -6,6 +6,7 @@ is sent what is stored of that, and returns its result. `run` shows the whole ex
 
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import ne
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -13,16 +14,22 @@ from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.document import EMPTY
 
 
+class TooCostly(Exception):
+    """More work than one request may ask for; the message says what the bound is."""
+
+
 class Wanted(NamedTuple):
-    """Chunks to load, in ascending order so that all lock them in the same order, and layers to load
-    whole."""
+    """Chunks to load, in ascending order so that all lock them in the same order, layers to load whole, and how
+    many stored chunks that may be (None: any number)."""
 
     chunks: list[ChunkKey]
     layers: list[int]
+    most: int | None = None
 
 
 Loaded: TypeAlias = Mapping[ChunkKey, Sequence[str]]
-"""The rows of every wanted chunk that is stored; those that are left out are empty."""
+"""The rows of every wanted chunk that is stored; those that are left out are empty. If there are more stored than
+wanted `most`, that many and one more."""
 
 Result = TypeVar("Result")
 Steps: TypeAlias = Generator[Wanted, Loaded, Result]
@@ -46,11 +53,12 @@ def run(steps: Steps[Result], load: Callable[[Wanted], Loaded]) -> Result:
 class Canvas:
     """The cells of a map of a given size, as stored and as changed since.
 
-    Every chunk must be known before it is read or painted: `yield from canvas.want(...)`.
+    Every chunk must be known before it is read or painted: `yield from canvas.want(...)`. More than `max_chunks`
+    stored chunks are not loaded: `want` raises TooCostly.
     """
 
-    def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = width, height
+    def __init__(self, width: int, height: int, max_chunks: int | None = None) -> None:
+        self.width, self.height, self._max_chunks = width, height, max_chunks
         self._stored: dict[ChunkKey, list[str]] = {}
         self._now: dict[ChunkKey, list[str]] = {}  # an empty chunk may be missing here
         self._before: dict[ChunkKey, list[str]] = {}  # of those painted since the last `take_runs`
@@ -63,7 +71,10 @@ class Canvas:
         missing = sorted({key for key in chunks if not self.knows(key) and key[0] not in whole})
         if not missing and not whole:
             return
-        loaded = yield Wanted(missing, whole)
+        most = None if self._max_chunks is None else self._max_chunks - len(self._stored)
+        loaded = yield Wanted(missing, whole, most)
+        if most is not None and len(loaded) > most:
+            raise TooCostly(f"needs more than {self._max_chunks:,} parts of {CHUNK} x {CHUNK} cells of the map")
         for key, rows in loaded.items():
             if not self.knows(key):
                 self._stored[key] = self._now[key] = list(rows)
@@ -103,6 +114,18 @@ class Canvas:
             rows[line] = rows[line][:left] + part + rows[line][left + len(part) :]
             x += len(part)
             symbols = symbols[len(part) :]
+
+    def fill(self, layer: int, x: int, y: int, width: int, height: int, symbol: str) -> None:
+        """Set all cells of a rectangle on the map to one symbol."""
+        for key in self.keys(layer, x, y, width, height):
+            rows, left, top = self.open(key), key[1] * CHUNK, key[2] * CHUNK
+            first, last = max(x - left, 0), min(x + width - left, len(rows[0]))
+            lines = slice(max(y - top, 0), min(y + height - top, len(rows)))
+            if first == 0 and last == len(rows[0]):
+                rows[lines] = [symbol * last] * len(rows[lines])
+            else:
+                painted = symbol * (last - first)
+                rows[lines] = [row[:first] + painted + row[last:] for row in rows[lines]]
 
     def open(self, key: ChunkKey) -> list[str]:
         """The rows of a chunk, to be painted on in place."""
@@ -159,12 +182,15 @@ class Canvas:
     def take_runs(self) -> dict[int, list[Run]]:
         """What was painted since the last call, as runs of cells that differ, by layer, row by row."""
         changed: dict[int, list[tuple[int, int, str, str]]] = defaultdict(list)
+        # Large changes are of few kinds of rows.
+        differences = lru_cache(4096)(_differences)
         for key, rows in self._before.items():
+            left, runs = key[1] * CHUNK, changed[key[0]]
             for y, (old, new) in enumerate(zip(rows, self._now[key], strict=True), key[2] * CHUNK):
                 if old != new:
-                    changed[key[0]] += _differences(key[1] * CHUNK, y, old, new)
+                    runs += [(y, left + x, was, now) for x, was, now in differences(old, new)]
         self._before = {}
-        return {layer: _joined(runs) for layer, runs in sorted(changed.items())}
+        return {layer: _joined(runs) for layer, runs in sorted(changed.items()) if runs}
 
     def written(self) -> dict[ChunkKey, list[str] | None]:
         """The chunks that are to be stored: their rows, or None for one that is empty now and was stored."""
@@ -183,14 +209,14 @@ def unpack(count: int, text: str) -> str:
     return text * count if len(text) == 1 else text
 
 
-def _differences(x: int, y: int, old: str, new: str) -> list[tuple[int, int, str, str]]:
-    """The stretches (y, x, old, new) in which two rows of a chunk differ; `x` is the place of their first cell."""
+def _differences(old: str, new: str) -> list[tuple[int, str, str]]:
+    """The stretches (x, old, new) in which two rows of a chunk differ."""
     runs = []
     marks = bytes(map(ne, old, new)) + b"\0"
     first = marks.find(1)
     while first >= 0:
         end = marks.find(0, first)
-        runs.append((y, x + first, old[first:end], new[first:end]))
+        runs.append((first, old[first:end], new[first:end]))
         first = marks.find(1, end)
     return runs
 

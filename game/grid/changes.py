@@ -75,9 +75,9 @@ class Draft:
     """A map while it is being changed, and the change so far. Frame and items that it was given stay as they
     are."""
 
-    def __init__(self, frame: Frame, width: int, height: int) -> None:
+    def __init__(self, frame: Frame, width: int, height: int, max_chunks: int | None = None) -> None:
         self.frame = dict(frame)
-        self.canvas = Canvas(width, height)
+        self.canvas = Canvas(width, height, max_chunks)
         self._change: Change = []
         self._lists: dict[str, dict[Any, Item]] = {}
         self._values: dict[str, list[Any]] = {}  # that were set, as they were before
@@ -269,6 +269,8 @@ class Draft:
         elif before is None and to >= len(items):
             # A fresh object as the key of an item without a name: no other item can have it.
             items[after.get(by, object())] = after
+        elif after is None:
+            del items[key]
         else:
             order = list(items.items())
             at = len(order) if key is None else list(items).index(key)
@@ -283,10 +285,12 @@ class Draft:
             del self.frame[name]
 
 
-def replay(frame: Frame, width: int, height: int, change: Change) -> Steps[Edited]:
-    """Apply a change, or the inverse of one, to a map; raises Conflict with the reason, with nothing
-    applied."""
-    draft = Draft(frame, width, height)
+def replay(frame: Frame, width: int, height: int, change: Change, max_chunks: int | None = None) -> Steps[Edited]:
+    """Apply a change, or the inverse of one, to a map.
+
+    Raises Conflict with the reason, with nothing applied; TooCostly, when it needs more than `max_chunks`.
+    """
+    draft = Draft(frame, width, height, max_chunks)
     yield from draft.replay(change)
     return draft.finished()
 

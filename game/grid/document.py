@@ -51,6 +51,10 @@ class GridError(ValueError):
         self.breaches: tuple[Breach, ...] = tuple(breaches)
         super().__init__("; ".join(f"{breach.place}: {breach.message}" for breach in self.breaches))
 
+    def __reduce__(self) -> tuple[type["GridError"], tuple[tuple[Breach, ...]]]:
+        """How it is pickled: it may be raised in another process."""
+        return GridError, (self.breaches,)
+
 
 # A rule looks at one value and answers None, or the code and the message of the breach.
 _Rule: TypeAlias = Callable[[Any], tuple[str, str] | None]

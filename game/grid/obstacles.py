@@ -88,7 +88,7 @@ def survey(
     grid = Grid.of(document)
     near = _box(grid.type, x, y, width, height)
     segments = [
-        (item, _segment(grid.type, item))
+        (item, segment_of(grid.type, item))
         for item in _barring(document)
         if min(item["x1"], item["x2"]) <= near[2] and max(item["x1"], item["x2"]) >= near[0]
         if min(item["y1"], item["y2"]) <= near[3] and max(item["y1"], item["y2"]) >= near[1]
@@ -172,7 +172,8 @@ def _barring(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield door
 
 
-def _segment(grid_type: GridType, item: Mapping[str, Any]) -> Segment:
+def segment_of(grid_type: GridType, item: Mapping[str, Any]) -> Segment:
+    """A wall or door of a document as a segment on the lattice."""
     ends = [max(-_FAR, min(item[key], _FAR)) for key in ("x1", "y1", "x2", "y2")]
     u1, v1 = point_to_lattice(grid_type, *ends[:2])
     u2, v2 = point_to_lattice(grid_type, *ends[2:])

@@ -38,6 +38,7 @@ from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.changes import same
 from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
 from game.grid.document import size
+from game.grid.effects import replaced
 from game.grid.player_view import players_document
 from game.maps.models import Map, MapChunk, MapSummary, Visibility
 from game.maps.players import EVERY_SYMBOL, differs, players_tag, with_legend
@@ -49,6 +50,7 @@ from game.universes.models import Member, Universe
 
 _MAX_CHASES = 10
 _LARGE_CHUNKS = 16
+_CHUNKS_AT_ONCE = 1024
 _LARGE = 65_536
 """Cells from which work on a grid goes to a thread, so that other requests go on."""
 
@@ -300,6 +302,7 @@ _SOME_CHUNKS = text("""
     SELECT layer, x, y, rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id
         AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
+    LIMIT cast(:most AS int)
 """).bindparams(*_KEYS, bindparam("whole", type_=ARRAY(Integer)))
 _PUT_CHUNKS = text("""
     INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
@@ -448,7 +451,8 @@ async def restore(session: AsyncSession, found: Found, document: dict[str, Any],
         row.touch()
         row.publish()
         shared = {"grid_data": "replaced"} if seen and row.is_published else None
-        payload = {"seq": seq, "version": row.version}
+        effect = replaced(before, row.grid_data, row.width, row.height)
+        payload = {"seq": seq, "version": row.version, **effect}
         await events.record(session, "map.restored", found.access.user.id, row, payload, before, shared=shared)
 
 
@@ -507,10 +511,15 @@ async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]
 
 
 async def load_chunks(
-    session: AsyncSession, row: Map, keys: Iterable[ChunkKey] = (), layers: Iterable[int] = ()
+    session: AsyncSession,
+    row: Map,
+    keys: Iterable[ChunkKey] = (),
+    layers: Iterable[int] = (),
+    most: int | None = None,
 ) -> dict[ChunkKey, list[str]]:
-    """The stored chunks of a map among those of these keys, and all of these layers."""
-    found = await session.execute(_SOME_CHUNKS, {**_place(row), **_columns(list(keys)), "whole": list(layers)})
+    """The stored chunks of a map among those of these keys, and all of these layers; at most `most` if given."""
+    wanted = {**_columns(list(keys)), "whole": list(layers), "most": most}
+    found = await session.execute(_SOME_CHUNKS, {**_place(row), **wanted})
     return {(one.layer, one.x, one.y): one.rows for one in found}
 
 
@@ -525,7 +534,8 @@ async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large
         outcome = await asyncio.to_thread(_step, steps, loaded) if large else _step(steps, loaded)
         if not isinstance(outcome, Wanted):
             return outcome.value
-        loaded = await load_chunks(session, row, outcome.chunks, outcome.layers)
+        most = None if outcome.most is None else outcome.most + 1
+        loaded = await load_chunks(session, row, outcome.chunks, outcome.layers, most)
 
 
 class _Done(NamedTuple, Generic[Result]):
@@ -539,13 +549,22 @@ def _step(steps: Steps[Result], loaded: Loaded | None) -> Wanted | _Done[Result]
         return _Done(stop.value)
 
 
-async def write_chunks(session: AsyncSession, row: Map, chunks: Mapping[ChunkKey, list[str] | None]) -> None:
-    """Store chunks of a locked map: the rows of each, or None to delete it."""
-    put = {key: orjson.dumps(rows).decode() for key, rows in chunks.items() if rows is not None}
-    if put:
-        await session.execute(_PUT_CHUNKS, {**_place(row), **_columns(list(put)), "rows": list(put.values())})
+async def write_chunks(
+    session: AsyncSession, row: Map, chunks: Mapping[ChunkKey, list[str] | bytes | None]
+) -> None:
+    """Store chunks of a locked map: the rows of each, or their JSON text, or None to delete it."""
+    keys = [key for key, rows in chunks.items() if rows is not None]
+    # Some at a time: one statement of thousands would take longer than a statement may.
+    for start in range(0, len(keys), _CHUNKS_AT_ONCE):
+        some = keys[start : start + _CHUNKS_AT_ONCE]
+        rows = [_rows_text(chunks[key]) for key in some]
+        await session.execute(_PUT_CHUNKS, {**_place(row), **_columns(some), "rows": rows})
     if gone := [key for key, rows in chunks.items() if rows is None]:
         await session.execute(_DROP_CHUNKS, {**_place(row), **_columns(gone)})
+
+
+def _rows_text(rows: list[str] | bytes | None) -> str:
+    return (rows if isinstance(rows, bytes) else orjson.dumps(rows)).decode()
 
 
 def _place(row: Map) -> dict[str, UUID]:

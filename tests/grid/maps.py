@@ -11,7 +11,8 @@ from game.grid.canvas import Loaded, Wanted, run
 from game.grid.changes import Change, Edited, replay
 from game.grid.chunks import ChunkKey, Frame, join, split
 from game.grid.document import size
-from game.grid.edits import ANCHORS, apply
+from game.grid.edits import apply
+from game.grid.edits.frame import ANCHORS
 from game.grid.geometry import HEXES, Grid, centre, extent, neighbours
 
 SYMBOLS = "#.~"
@@ -127,6 +128,12 @@ class Naive:
 
     def remove_entity(self, id: str) -> None:
         self.document["entities"] = [item for item in self.document["entities"] if item["id"] != id]
+
+    def update_entity(self, id: str, changes: Document) -> None:
+        patch(next(item for item in self.document["entities"] if item["id"] == id), changes)
+
+    def move_entity(self, id: str, x: int, y: int) -> None:
+        self.update_entity(id, {"x": x, "y": y})
 
     def add_layer(self, layer: Document, index: int | None = None) -> None:
         width, height = size(self.document)
@@ -305,7 +312,10 @@ def edits(document: Mapping[str, Any]) -> st.SearchStrategy[Document]:
         max_leaves=4,
     )
     keys: dict[str, st.SearchStrategy[Any]] = {
-        "grid_type": st.sampled_from([None, "square", "hex_row", "hex_column"]),
+        # Between squares and hexes, walls and lights move: tests of their own look at that.
+        "grid_type": st.sampled_from([None, "square", "isometric"])
+        if document.get("grid_type", "square") in ("square", "isometric")
+        else st.just(document["grid_type"]),
         "background": st.sampled_from([None, {"x": 2}, {"x": 2.5, "y": None}]),
         "mood": mood,
         "weather": mood,
@@ -328,7 +338,10 @@ def edits(document: Mapping[str, Any]) -> st.SearchStrategy[Document]:
     if free := [symbol for symbol in legend_of(document) if symbol not in painted]:
         choices.append(op("remove_legend_entry", symbol=st.sampled_from(free)))
     if ids:
+        changes = st.fixed_dictionaries({}, optional={**places, "name": st.sampled_from(["Orc", None])})
         choices.append(op("remove_entity", id=st.sampled_from(ids)))
+        choices.append(op("update_entity", id=st.sampled_from(ids), changes=changes))
+        choices.append(op("move_entity", id=st.sampled_from(ids), **places))
     if len(names) > 1:
         choices.append(op("remove_layer", name=st.sampled_from(names)))
     return st.one_of(choices)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game.grid.canvas import run
+from game.grid.canvas import TooCostly, run
+from game.grid.changes import replay
 from game.grid.chunks import CHUNK
 from game.grid.document import Breach, GridError, Limits, check
-from game.grid.edits import apply
+from game.grid.edits import apply, budget
 from tests.grid.maps import Document, Store, edits, maps, naive, paints
 
 
@@ -456,3 +457,117 @@ class TestPaints:
         }
         runs = [[60, 63, 200, " ", "#"], [60, 64, 200, " ", "#"]]
         assert Store(plain(300)).edit(fill) == [{"cells": 0, "runs": runs}]
+
+
+def fill(x: int, width: int) -> Document:
+    """All rows of a map that is 128 high."""
+    return {
+        "op": "fill_rectangle",
+        "layer": "ground",
+        "x": x,
+        "y": 0,
+        "width": width,
+        "height": 128,
+        "symbol": "#",
+    }
+
+
+class TestCosts:
+    @pytest.mark.parametrize(
+        ("costly", "refused"),
+        [
+            ([fill(0, 128)], 4),
+            ([fill(63, 2)], 4),
+            ([{"op": "set", "layer": "ground", "cells": [{"x": 0, "y": 0, "symbol": "#"}] * 200}], 5),
+            ([{"op": "paste", "layer": "ground", "x": 0, "y": 0, "rows": ["#"] * 100}], 10),
+            (
+                [
+                    {"op": "replace", "layer": "ground", "symbol": old, "with": new}
+                    for old, new in ((".", "#"), ("#", "."))
+                ],
+                4,
+            ),
+            (
+                [{"op": "flood_fill", "layer": "ground", "x": 100, "y": 100, "symbol": new} for new in "#."],
+                4,
+            ),
+            ([{"op": "resize", "width": width, "height": 128} for width in (127, 128)], 4),
+        ],
+        ids=lambda costly: costly[0]["op"] if isinstance(costly, list) else "",
+    )
+    def test_are_bounded_for_a_request(
+        self, costly: list[dict[str, Any]], refused: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each edit counts; the place is that of the first that is too much."""
+        monkeypatch.setattr(budget, "MAX_CELLS", 4 * 128 * 128)
+        legend = [{"symbol": symbol} for symbol in "#."]
+        store = Store({"legend": legend, "layers": [{"name": "ground", "rows": ["." * 128] * 128}]})
+        requests = (costly * 12)[:12]
+        with pytest.raises(GridError) as error:
+            store.edit(*requests)
+        [breach] = error.value.breaches
+        assert (breach.place, breach.code) == (f"edits[{refused}]", "too_costly")
+        store.edit(*requests[: refused - 1])
+
+    def test_of_a_maze_are_counted_by_its_stretches(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(budget, "MAX_CELLS", 4 * 128 * 128)
+        rows = [".#" * 64] * 127 + ["." * 128]
+        store = Store({"legend": [{"symbol": s} for s in "#.~"], "layers": [{"name": "ground", "rows": rows}]})
+        with pytest.raises(GridError, match="too much work"):
+            store.edit({"op": "flood_fill", "layer": "ground", "x": 0, "y": 0, "symbol": "~"})
+
+    def test_chunks_are_not_loaded_without_end(self) -> None:
+        store = Store({"legend": [{"symbol": "#"}], "layers": [{"name": "ground", "rows": ["#" * 200] * 200}]})
+        steps = replay(store.frame, 200, 200, [{"cells": 0, "runs": [[0, 0, 200, "#", " "]]}], max_chunks=3)
+        wanted = next(steps)
+        assert (len(wanted.chunks), wanted.most) == (4, 3)
+        with pytest.raises(TooCostly):
+            steps.send(store.load(wanted))
+
+
+class TestThings:
+    def test_update_changes_what_it_names_and_put_replaces(self) -> None:
+        goblin = {"id": "g", "x": 1, "y": 1, "name": "Goblin", "properties": {"hp": 7, "items": {"gold": 3}}}
+        store = Store(tavern(entities=[goblin]))
+        store.edit(
+            {"op": "update_entity", "id": "g", "changes": {"properties": {"items": {"gold": None}, "hp": 5}}}
+        )
+        [after] = store.document()["entities"]
+        assert after == {**goblin, "properties": {"hp": 5, "items": {}}}
+        store.edit({"op": "move_entity", "id": "g", "x": 2, "y": 0})
+        assert store.document()["entities"] == [{**after, "x": 2, "y": 0}]
+        store.edit({"op": "put_entity", "entity": {"id": "g", "x": 0, "y": 0}})
+        assert store.document()["entities"] == [{"id": "g", "x": 0, "y": 0}]
+
+    def test_update_of_walls_doors_and_lights(self) -> None:
+        ends = {"x1": 0, "y1": 0, "x2": 1, "y2": 0}
+        light = {"id": "l", "x": 1, "y": 1}
+        store = Store(tavern(walls=[{"id": "w", **ends}], doors=[{"id": "d", **ends}], lights=[light]))
+        store.edit(
+            {"op": "update_wall", "id": "w", "changes": {"blocks_sight": False}},
+            {"op": "update_door", "id": "d", "changes": {"state": "open", "x2": 2}},
+            {"op": "update_light", "id": "l", "changes": {"range": 4}},
+        )
+        document = store.document()
+        assert document["walls"] == [{"id": "w", **ends, "blocks_sight": False}]
+        assert document["doors"] == [{"id": "d", **ends, "x2": 2, "state": "open"}]
+        assert document["lights"] == [{"id": "l", "x": 1, "y": 1, "range": 4}]
+
+    @pytest.mark.parametrize(
+        ("edit", "place", "code"),
+        [
+            ({"op": "update_entity", "id": "no", "changes": {}}, "edits[0].id", "not_found"),
+            ({"op": "update_entity", "id": "g", "changes": {"x": 99}}, "edits[0].changes.x", "out_of_bounds"),
+            ({"op": "update_entity", "id": "g", "changes": {"x": None}}, "edits[0].changes.x", "missing"),
+            ({"op": "update_entity", "id": "g", "changes": {"id": "h"}}, "edits[0].changes.id", "unknown_field"),
+            ({"op": "update_entity", "id": "g", "changes": {"id": None}}, "edits[0].changes.id", "unknown_field"),
+            ({"op": "move_entity", "id": "g", "x": 5, "y": 0}, "edits[0].x", "out_of_bounds"),
+            ({"op": "move_entity", "id": "g", "x": 1}, "edits[0].y", "missing"),
+            ({"op": "update_door", "id": "g", "changes": {"state": "open"}}, "edits[0].id", "not_found"),
+        ],
+    )
+    def test_refused(self, edit: dict[str, Any], place: str, code: str) -> None:
+        store = Store(tavern(entities=[{"id": "g", "x": 1, "y": 1}]))
+        with pytest.raises(GridError) as error:
+            store.edit(edit)
+        assert [(one.place, one.code) for one in error.value.breaches] == [(place, code)]

@@ -1,0 +1,153 @@
+"""Edits that come while others of the same map are being written are written together, in one transaction.
+
+Each is an event of its own and is refused or applied by itself, in the order in which they came. But the map is
+locked, read and written once for all of them, and while they wait they hold no connection.
+
+    requests  --apply()-->  waiting, by map  --one task a map: lock, apply one by one, write, commit-->  answers
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from uuid import UUID
+
+from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.accounts.models import User
+from game.core.database import Database
+from game.core.errors import OutcomeUnknown, Problem, Unavailable, as_problem, is_database_away
+from game.core.idempotency import Once
+from game.editing.opened import OpenMap
+from game.maps import queries as maps
+from game.maps.models import Map
+
+_MAX_BATCH = 64
+
+
+class Job:
+    """One request for one map: who asks, what it does to the open map, and its answer."""
+
+    def __init__(self, user: User, once: Once, act: Callable[[OpenMap], Awaitable[Response]]) -> None:
+        self.user, self.once, self.act = user, once, act
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self.has_begun = False
+
+    def resolve(self, outcome: Response | Exception) -> None:
+        """Give the answer, unless there is one or nobody waits for it any more."""
+        if self.answer.done():
+            return
+        if isinstance(outcome, Exception):
+            self.answer.set_exception(outcome)
+        else:
+            self.answer.set_result(outcome)
+
+
+class Batches:
+    """The edits of one worker, by map. A batch gets at most `seconds` until its commit."""
+
+    def __init__(self, database: Database, seconds: float) -> None:
+        self._database, self._seconds = database, seconds
+        self._waiting: dict[UUID, deque[Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def apply(self, map_id: UUID, job: Job) -> Response:
+        """The answer of a job, which is applied together with others of its map.
+
+        Raises:
+            NotFound, Forbidden: its user may not edit the map.
+            OutcomeUnknown: it was given up, or the database was lost, when it may have been applied already.
+            Problem: as the job does.
+        """
+        waiting = self._waiting.get(map_id)
+        if waiting is None:
+            waiting = self._waiting[map_id] = deque()
+            task = asyncio.create_task(self._work(map_id, waiting))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        waiting.append(job)
+        try:
+            return await job.answer
+        except asyncio.CancelledError:
+            if job.has_begun:
+                raise OutcomeUnknown from None
+            raise
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _work(self, map_id: UUID, waiting: deque[Job]) -> None:
+        """Apply the jobs of a map until none is waiting."""
+        jobs: list[Job] = []
+        try:
+            while waiting:
+                jobs = [waiting.popleft() for _ in range(min(len(waiting), _MAX_BATCH))]
+                await self._apply_all(map_id, [job for job in jobs if not job.answer.done()])
+        finally:
+            # No job is added once it is left out here; only when the server stops are there any.
+            del self._waiting[map_id]
+            for job in (*jobs, *waiting):
+                job.resolve(OutcomeUnknown() if job.has_begun else Unavailable("The server stops."))
+
+    async def _apply_all(self, map_id: UUID, jobs: list[Job]) -> None:
+        """Apply jobs in one transaction; where one of them makes the database refuse it, each in its own."""
+        try:
+            await self._transact(map_id, jobs)
+        except Exception as error:
+            if len(jobs) == 1 or is_database_away(error):
+                problem = as_problem(error)
+                for job in jobs:
+                    job.resolve(problem or error)
+            else:
+                for job in jobs:
+                    await self._apply_all(map_id, [job])
+
+    async def _transact(self, map_id: UUID, jobs: list[Job]) -> None:
+        outcomes: list[tuple[Job, Response | Problem]] = []
+        async with self._database.session() as session:
+            async with asyncio.timeout(self._seconds):
+                row, refused = await _lock(session, map_id, jobs)
+                opened = None if row is None else OpenMap(session, row)
+                for job in jobs:
+                    job.has_begun = True
+                    if opened is None or job.user.id in refused:
+                        outcomes.append((job, refused[job.user.id]))
+                        continue
+                    try:
+                        outcomes.append((job, await _act(session, opened, job)))
+                    except Problem as problem:
+                        outcomes.append((job, problem))
+                if opened:
+                    await opened.store()
+            try:
+                await session.commit()
+            except Exception as error:
+                if not is_database_away(error):
+                    raise
+                for job, outcome in outcomes:
+                    job.resolve(outcome if isinstance(outcome, Problem) else OutcomeUnknown())
+                return
+        for job, outcome in outcomes:
+            job.resolve(outcome)
+
+
+async def _lock(session: AsyncSession, map_id: UUID, jobs: list[Job]) -> tuple[Map | None, dict[UUID, Problem]]:
+    """Lock a map for the users of jobs; the row, if one of them may edit it, and why others may not."""
+    row: Map | None = None
+    refused: dict[UUID, Problem] = {}
+    for user in {job.user.id: job.user for job in jobs}.values():
+        try:
+            row = (await maps.get_to_change(session, user, map_id, "editMap")).row
+        except Problem as problem:
+            refused[user.id] = problem
+    return row, refused
+
+
+async def _act(session: AsyncSession, opened: OpenMap, job: Job) -> Response:
+    # A key that was taken for a job that is refused is given back.
+    async with session.begin_nested() if job.once.has_key else nullcontext():
+        return await job.once.within(session)(job.user.id, lambda: job.act(opened))

@@ -1,0 +1,160 @@
+"""Undo and redo: a person's next edit is found, compared with what came since, and replayed as a new event."""
+
+from collections.abc import Awaitable
+from uuid import UUID
+
+import orjson
+from fastapi import Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.accounts.models import User
+from game.core.compute import Computing
+from game.core.errors import Conflict, Unprocessable
+from game.core.idempotency import Once
+from game.core.versions import require_match
+from game.editing import queries, undoing, work
+from game.editing.apply import LARGE_CELLS, finish
+from game.editing.opened import OpenMap
+from game.editing.undoing import Turn
+from game.editing.work import LoggedChange, Stored
+from game.events import phrases
+from game.events.queries import Subject
+from game.grid.canvas import TooCostly
+from game.grid.changes import Conflict as ReplayConflict
+from game.maps import queries as maps
+from game.maps.history import HistoryBroken
+from game.maps.models import Map
+
+_MAX_COMPARED = 1000
+_MAX_COMPARED_BYTES = 16 * 2**20
+_LARGE_BYTES = 65_536
+
+
+class NothingToUndo(Conflict):
+    """You have no edit of this map to undo."""
+
+    code = "NOTHING_TO_UNDO"
+
+
+class NothingToRedo(Conflict):
+    """You have undone no edit of this map that could be redone."""
+
+    code = "NOTHING_TO_REDO"
+
+
+class EditOverlapped(Conflict):
+    """Later edits changed the same."""
+
+    code = "EDIT_OVERLAPPED"
+
+
+class UndoTooCostly(Unprocessable):
+    """This changes more cells than one request may."""
+
+    code = "EDIT_TOO_COSTLY"
+
+
+async def take_turn(
+    session: AsyncSession,
+    computing: Computing,
+    user: User,
+    map_id: UUID,
+    if_match: str | None,
+    once: Once,
+    *,
+    is_undo: bool,
+) -> Response:
+    """Undo the user's last edit of a map, or redo the one that they undid last; the answer with the result.
+
+    Raises:
+        NothingToUndo, NothingToRedo: there is no such edit.
+        EditOverlapped: what others changed since overlaps it.
+        HistoryBroken: the event stored something else than a change.
+        NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
+    """
+
+    async def act() -> Response:
+        row = (await maps.get_to_change(session, user, map_id, "undoEdit" if is_undo else "redoEdit")).row
+        require_match(if_match, row)
+        turn = await _next_turn(session, row, user, is_undo)
+        if turn is None:
+            raise NothingToUndo if is_undo else NothingToRedo
+        opened = OpenMap(session, row)
+        change, others = await _compared(session, row, turn)
+        if is_large:
+            frame = orjson.dumps(row.grid_data)
+            arguments = frame, row.width, row.height, change, others, is_undo
+            running = computing.run(user.id, work.turn_text, *arguments, load=opened.load)
+        else:
+            steps = work.turn(row.grid_data, row.width, row.height, change, others, is_undo=is_undo)
+            running = opened.run(steps)
+        stored = await _explained(session, row, running)
+        kind = "map.undone" if is_undo else "map.redone"
+        answer = await finish(opened, kind, user, stored, {"of": turn.edit})
+        await opened.store()
+        return answer
+
+    is_large = await _is_large(session, user, map_id, is_undo)
+    await session.close()
+    if not is_large:
+        return await once(user.id, act)
+    async with computing.turn(user.id):
+        return await once(user.id, act)
+
+
+async def _next_turn(session: AsyncSession, row: Subject, user: User, is_undo: bool) -> Turn | None:
+    done, undone = undoing.stacks(await queries.steps_by(session, row, user))
+    turns = done if is_undo else undone
+    return turns[-1] if turns else None
+
+
+async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bool) -> bool:
+    """Whether the next turn, as far as can be told before anything is locked, is work for another process."""
+    row = await queries.outline(session, user, map_id)
+    turn = await _next_turn(session, row, user, is_undo) if row else None
+    if row is None or turn is None:
+        return False
+    size, touched = await queries.weight_of(session, row, turn.edit)
+    touched = touched if isinstance(touched, dict) else {}
+    cells = touched.get("cells", 0)
+    # A change of size or of layers may move cells that it does not count.
+    moves = not touched.keys().isdisjoint(("width", "layers", "legend"))
+    cells = max(cells if isinstance(cells, int) else 0, row.layers * row.width * row.height if moves else 0)
+    return size > _LARGE_BYTES or cells > LARGE_CELLS
+
+
+async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:
+    """The change of an edit, and those with which it may overlap: all since it was last done or undone, but for
+    those that cancel each other.
+
+    Raises:
+        EditOverlapped: the whole grid was replaced since then, or there are too many.
+    """
+    if replaced := await queries.replaced_since(session, row, turn.last):
+        raise await _overlapped(session, row, replaced)
+    steps = await queries.steps_since(session, row, turn.last)
+    others = undoing.net(steps)
+    if len(steps) < queries.MAX_STEPS and len(others) <= _MAX_COMPARED:
+        changes = await queries.changes_at(session, row, [turn.edit, *others], _MAX_COMPARED_BYTES)
+        if changes:
+            return changes[0], changes[1:]
+    raise EditOverlapped("Too much has happened to this map since then.")
+
+
+async def _explained(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:
+    """What a turn gives; its errors as problems."""
+    try:
+        return await running
+    except work.Overlap as overlap:
+        raise await _overlapped(session, row, overlap.seq) from None
+    except ReplayConflict as conflict:
+        raise EditOverlapped(f"{str(conflict)[:1].upper()}{str(conflict)[1:]}.") from None
+    except work.Broken as broken:
+        raise HistoryBroken(f"Event {broken.seq} cannot be used: {broken.reason}.", seq=broken.seq) from None
+    except TooCostly as error:
+        raise UndoTooCostly(f"This {error}.") from None
+
+
+async def _overlapped(session: AsyncSession, row: Map, seq: int) -> EditOverlapped:
+    event = await queries.event_at(session, row, seq)
+    return EditOverlapped(f"Event {seq} changed the same: {phrases.summary(event.kind, event.payload)}.", seq=seq)

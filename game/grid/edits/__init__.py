@@ -1,0 +1,105 @@
+"""The edits of a map that clients send: their rules, and what they do to its frame and chunks.
+
+Each edit is an object with an `op`; the table `fields.FIELDS` lists the ops and their fields. All edits of a
+request are applied in order, or none. They ask only for the chunks that they touch: those of `set`,
+`fill_rectangle` and `paste` in one go for the whole request, those of `flood_fill` as the flood spreads,
+whole layers for `replace`, `remove_layer`, `remove_legend_entry` and `resize`. What they may cost in all is
+bounded (`budget`), and counted before it is done.
+
+Cells, rectangles and pasted rows must lie on the map, and every symbol must be the space or in the legend.
+`put_...` replaces the thing of that id as a whole (keys that it does not name are gone), or adds it; without an id
+it gets a new one. All `update_...` take JSON merge patches (RFC 7396): at any depth, only the keys that they name
+change, and null removes a key. `update_map` changes the document's own keys, those of a game among
+them, but for its size and its lists, which have edits of their own. `update_legend` adds entries that are new at
+`index`, or at the end. `remove_legend_entry` is refused while a cell has the symbol.
+`resize` is a crop as in Tiled: what is cut off is lost, cells as well as the entities, lights, walls and
+doors that would lie outside.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, TypeAlias
+
+import orjson
+
+from game.grid.canvas import Steps, TooCostly
+from game.grid.changes import Draft, Edited
+from game.grid.chunks import Frame
+from game.grid.document import DEFAULT_LIMITS, Limits
+from game.grid.edits import cells, things
+from game.grid.edits import frame as frames
+from game.grid.edits.budget import MAX_CHUNKS, stated
+from game.grid.edits.editor import Editor
+from game.grid.edits.fields import KINDS, Edit, fault, parsed
+
+_Op: TypeAlias = Callable[[Editor, Edit, str], Steps[None] | None]
+_OPS: Final[Mapping[str, _Op]] = {
+    "set": cells.set_cells,
+    "fill_rectangle": cells.fill_rectangle,
+    "flood_fill": cells.flood_fill,
+    "paste": cells.paste,
+    "replace": cells.replace,
+    **{f"put_{kind}": things.put for kind in KINDS},
+    **{f"update_{kind}": things.update for kind in KINDS},
+    **{f"remove_{kind}": things.remove for kind in KINDS},
+    "move_entity": things.move_entity,
+    "add_layer": frames.add_layer,
+    "update_layer": frames.update_layer,
+    "remove_layer": frames.remove_layer,
+    "move_layer": frames.move_layer,
+    "update_legend": frames.update_legend,
+    "remove_legend_entry": frames.remove_legend_entry,
+    "update_map": frames.update_map,
+    "resize": frames.resize,
+}
+
+
+def apply(
+    frame: Frame,
+    width: int,
+    height: int,
+    edits: Sequence[Edit],
+    new_id: Callable[[], str],
+    limits: Limits = DEFAULT_LIMITS,
+) -> Steps[Edited]:
+    """Apply edits to a map; a generator that yields the chunks it wants and returns what to store (`Edited`).
+
+    Takes the map's valid frame and size in cells, the edits as parsed JSON, and a function that makes an id.
+    The frame is left as it is. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`; or
+    just `edits`, when together they make the frame larger than `limits.max_frame`.
+    """
+    if not isinstance(edits, list):
+        raise fault("edits", "wrong_type", "must be a list")
+    editor = Editor(Draft(frame, width, height, MAX_CHUNKS), new_id, limits)
+    known = [parsed(edit, f"edits[{index}]") for index, edit in enumerate(edits)]
+    for index, edit in enumerate(known):
+        with _bounded(f"edits[{index}]"):
+            editor.budget.spend(stated(edit))
+    with _bounded("edits"):
+        yield from editor.canvas.want({key for edit in known for key in cells.reached(editor, edit)})
+    for index, edit in enumerate(known):
+        place = f"edits[{index}]"
+        with _bounded(place):
+            # Of layers that the edits before it added or renamed.
+            yield from editor.canvas.want(cells.reached(editor, edit))
+            steps = _OPS[edit["op"]](editor, edit, place)
+            if steps is not None:
+                yield from steps
+    edited = editor.draft.finished()
+    if edited.frame is not None and (much := _bytes(edited.frame)) > limits.max_frame and much > _bytes(frame):
+        message = f"make the map too large: all but its rows is at most {limits.max_frame:,} bytes of JSON"
+        raise fault("edits", "too_large", message)
+    return edited
+
+
+@contextmanager
+def _bounded(place: str) -> Iterator[None]:
+    """Name the place of the edit that asks for more work than a request may."""
+    try:
+        yield
+    except TooCostly as error:
+        raise fault(place, "too_costly", str(error)) from None
+
+
+def _bytes(frame: Frame) -> int:
+    return len(orjson.dumps(frame))

@@ -1,0 +1,259 @@
+"""Edits of layers, of the legend, of the map's own keys and of its size."""
+
+from secrets import randbelow
+from typing import Any, Final
+
+from game.grid.canvas import Steps
+from game.grid.changes import Item, cut_off
+from game.grid.chunks import CHUNK, ROWS_MARK
+from game.grid.document import EMPTY, MAX_BREACHES, Breach, GridError, check
+from game.grid.edits.editor import Editor, patched
+from game.grid.edits.fields import KINDS, Edit, fault
+from game.grid.geometry import HEXES, GridType, centre, extent
+from game.grid.regrid import DoesNotFit, door, is_other_plane, light, wall
+
+ANCHORS: Final = {
+    "top_left": (0, 0),
+    "top": (1, 0),
+    "top_right": (2, 0),
+    "left": (0, 1),
+    "center": (1, 1),
+    "right": (2, 1),
+    "bottom_left": (0, 2),
+    "bottom": (1, 2),
+    "bottom_right": (2, 2),
+}
+"""Where the old map lies in the new one when it is resized: at the start, in the middle or at the end,
+across and down."""
+
+# Layer keys end here, so that ROWS_MARK + key keeps the digits that the frame's text is searched for.
+_LAYER_KEYS: Final = 259_000
+
+_OTHER_EDITS: Final = {
+    "width": "resize",
+    "height": "resize",
+    "legend": "update_legend or remove_legend_entry",
+    "layers": "add_layer, update_layer, move_layer or remove_layer",
+    **{name: f"put_{kind}, update_{kind} or remove_{kind}" for kind, name in KINDS.items()},
+}
+"""The keys of a document that `update_map` leaves alone, and the edits that change them."""
+
+
+def add_layer(editor: Editor, edit: Edit, place: str) -> None:
+    """Add a layer, with or without rows."""
+    layer, index = dict(edit["layer"]), edit["index"]
+    rows = layer.pop("rows", None)
+    editor.check_layer(layer, rows, f"{place}.layer")
+    editor.check_room("layers", f"{place}.layer")
+    editor.check_index("layers", index, "layers", place)
+    taken = set(editor.draft.layer_keys())
+    # By chance, so that hardly ever is it the key of a layer whose removal somebody may still undo.
+    while (key := randbelow(_LAYER_KEYS)) in taken:
+        pass
+    editor.canvas.add_layer(key)
+    editor.draft.put("layers", None, {**layer, "rows": ROWS_MARK + key}, index)
+    for y, row in enumerate(rows or ()):
+        if row.strip(EMPTY):
+            editor.canvas.paint(key, 0, y, row)
+
+
+def update_layer(editor: Editor, edit: Edit, place: str) -> None:
+    """Change keys of a layer by a merge patch; its rows are changed by other edits."""
+    before = _named_layer(editor, edit, place)
+    if "rows" in edit["changes"]:
+        message = "cannot be changed here: paste or set cells"
+        raise fault(f"{place}.changes.rows", "unknown_field", message)
+    after = patched(before, edit["changes"])
+    layer = {name: value for name, value in after.items() if name != "rows"}
+    editor.check_layer(layer, None, f"{place}.changes", renamed_from=edit["name"])
+    editor.draft.put("layers", before, after)
+
+
+def remove_layer(editor: Editor, edit: Edit, place: str) -> Steps[None]:
+    """Remove a layer with its cells."""
+    before = _named_layer(editor, edit, place)
+    key = editor.draft.cells_of(before)
+    if key is not None:
+        yield from editor.canvas.want(layers=[key])
+        editor.spend_layers([key])
+        for chunk in editor.canvas.used(key):
+            rows = editor.canvas.open(chunk)
+            rows[:] = [EMPTY * len(row) for row in rows]
+        editor.draft.flush()
+    editor.draft.put("layers", before, None)
+
+
+def move_layer(editor: Editor, edit: Edit, place: str) -> None:
+    """Move a layer to another index."""
+    before = _named_layer(editor, edit, place)
+    order = list(editor.draft.items("layers"))
+    if edit["index"] >= len(order):
+        message = f"must be less than {len(order)}, the number of layers"
+        raise fault(f"{place}.index", "out_of_range", message)
+    if order[edit["index"]] != edit["name"]:
+        editor.draft.put("layers", before, before, edit["index"])
+
+
+def update_legend(editor: Editor, edit: Edit, place: str) -> None:
+    """Change legend entries by merge patches; new symbols are added."""
+    index = edit["index"]
+    editor.check_index("legend", index, "legend entries", place)
+    for number, changes in enumerate(edit["legend"]):
+        here = f"{place}.legend[{number}]"
+        symbol = changes.get("symbol") if isinstance(changes, dict) else None
+        before = editor.draft.items("legend").get(symbol) if isinstance(symbol, str) else None
+        after = patched(before, changes)
+        editor.check({"legend": [after]}, "legend[0]", here)
+        if before is not None:
+            editor.draft.put("legend", before, after)
+            continue
+        editor.check_room("legend", here)
+        editor.draft.put("legend", None, after, index)
+        if index is not None:
+            index += 1
+
+
+def remove_legend_entry(editor: Editor, edit: Edit, place: str) -> Steps[None]:
+    """Remove a legend entry that no cell uses."""
+    symbol = edit["symbol"]
+    before = editor.draft.items("legend").get(symbol)
+    if before is None:
+        raise fault(f"{place}.symbol", "not_found", "is the symbol of no legend entry on this map")
+    layers = editor.draft.layer_keys()
+    yield from editor.canvas.want(layers=layers)
+    # Looking for a symbol takes a fraction of the time of painting.
+    editor.spend_layers(layers, share=8)
+    for name, layer in editor.draft.items("layers").items():
+        key = editor.draft.cells_of(layer)
+        cell = None if key is None else editor.canvas.find(key, symbol)
+        if cell:
+            message = f"is still in cell ({cell[0]}, {cell[1]}) of the layer {name}"
+            raise fault(f"{place}.symbol", "in_use", message)
+    # What was painted over it until now: undo brings the entry back first, and then the cells.
+    editor.draft.flush()
+    editor.draft.put("legend", before, None)
+
+
+def update_map(editor: Editor, edit: Edit, place: str) -> None:
+    """Change the document's own keys by a merge patch."""
+    changes, here = edit["changes"], f"{place}.changes"
+    for key in changes:
+        if key in _OTHER_EDITS:
+            message = f"cannot be changed here: use {_OTHER_EDITS[key]}"
+            raise fault(f"{here}.{key}", "unknown_field", message)
+    # The rules for these keys look at one value each, so those that stay need no second look.
+    check(patched(None, changes), editor.limits, here)
+    if "grid_type" in changes:
+        _regrid(editor, changes["grid_type"] or "square", f"{here}.grid_type")
+    for key, change in changes.items():
+        held = editor.draft.value(key)
+        after = [] if change is None else [patched(held[0] if held else None, change)]
+        editor.draft.set_value(key, after)
+
+
+def _regrid(editor: Editor, new: GridType, place: str) -> None:
+    """Keep walls, doors and lights between and in the same cells when the grid gets another type.
+
+    Raises:
+        GridError: some would not fit; names each of them.
+    """
+    old: GridType = editor.draft.frame.get("grid_type", "square")
+    if not is_other_plane(old, new):
+        return
+    size = editor.canvas.width, editor.canvas.height
+    moved: list[tuple[str, Item, list[dict[str, Any]]]] = []
+    breaches = []
+    for name in ("walls", "doors", "lights"):
+        for index, item in enumerate(editor.draft.items(name).values()):
+            editor.budget.spend(CHUNK)
+            try:
+                match name:
+                    case "walls":
+                        placed = wall(old, new, item, *size)
+                    case "doors":
+                        placed = [door(old, new, item, *size)]
+                    case _:
+                        placed = [light(old, new, item)]
+            except DoesNotFit as reason:
+                named = f" ({item['id']})" if "id" in item else ""
+                message = f"{name}[{index}]{named} {reason}: remove it, or put it elsewhere, before"
+                breaches.append(Breach(place, "does_not_fit", message))
+            else:
+                moved.append((name, item, placed))
+    if breaches:
+        raise GridError(breaches[:MAX_BREACHES])
+    for name, before, (first, *more) in moved:
+        editor.draft.put(name, before, first)
+        for item in more:
+            editor.check_room(name, place)
+            editor.draft.put(name, None, {**item, "id": editor.new_id()} if "id" in item else item)
+
+
+def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
+    """Change the size; what is cut off is lost."""
+    for side in ("width", "height"):
+        if edit[side] > editor.limits.max_size:
+            raise fault(f"{place}.{side}", "out_of_range", f"must be from 0 to {editor.limits.max_size}")
+    if edit["anchor"] not in ANCHORS:
+        raise fault(f"{place}.anchor", "not_an_option", f"must be one of {', '.join(ANCHORS)}")
+    canvas, new = editor.canvas, (edit["width"], edit["height"])
+    old = canvas.width, canvas.height
+    if new == old:
+        return
+    grid_type: GridType = editor.draft.frame.get("grid_type", "square")
+    dx, dy = (part * (b - a) // 2 for part, a, b in zip(ANCHORS[edit["anchor"]], old, new, strict=True))
+    # Odd and even lines of hexes are staggered differently: an odd move would tear every figure apart.
+    dx, dy = dx - dx % 2 * (grid_type == "hex_column"), dy - dy % 2 * (grid_type == "hex_row")
+    layers = editor.draft.layer_keys()
+    yield from canvas.want(layers=layers)
+    editor.spend_layers(layers)
+    for layer in layers:
+        for x, y, across, down in cut_off(old, new, dx, dy):
+            for line in range(y, y + down):
+                if canvas.read(layer, x, line, across).strip(EMPTY):
+                    canvas.paint(layer, x, line, EMPTY * across)
+    _move_things(editor, new, dx, dy, _shift(grid_type, dx, dy))
+    editor.draft.resize(*new, dx, dy)
+
+
+def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift: tuple[float, float]) -> None:
+    """Move everything that is not a cell, and remove what would lie outside of the new size.
+
+    Takes the size and the move in cells, and the move as a point.
+    """
+    right, bottom = extent(editor.draft.frame.get("grid_type", "square"), *size)
+    for name in ("entities", "walls", "doors", "lights"):
+        by = (dx, dy) if name == "entities" else shift
+        for item in list(editor.draft.items(name).values()):
+            moved = _shifted(item, *by)
+            xs = [moved[key] for key in ("x", "x1", "x2") if key in moved]
+            ys = [moved[key] for key in ("y", "y1", "y2") if key in moved]
+            inside = max(xs) >= 0 and max(ys) >= 0 and min(xs) <= right and min(ys) <= bottom
+            if name == "entities":
+                inside = 0 <= moved["x"] < size[0] and 0 <= moved["y"] < size[1]
+            editor.draft.put(name, item, moved if inside else None)
+    if "background" in editor.draft.frame:
+        editor.draft.set_value("background", [_shifted(editor.draft.frame["background"], *shift)])
+
+
+def _shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:
+    """How far points move when cells move by (dx, dy); by whole numbers where cells are square."""
+    if grid_type not in HEXES:
+        return dx, dy
+    (x1, y1), (x2, y2) = centre(grid_type, (0, 0)), centre(grid_type, (dx, dy))
+    return x2 - x1, y2 - y1
+
+
+def _shifted(item: Item, dx: float, dy: float) -> dict[str, Any]:
+    moved = dict(item)
+    for key, by in (("x", dx), ("x1", dx), ("x2", dx), ("y", dy), ("y1", dy), ("y2", dy)):
+        if key in moved:
+            moved[key] += by
+    return moved
+
+
+def _named_layer(editor: Editor, edit: Edit, place: str) -> Item:
+    layer = editor.draft.items("layers").get(edit["name"])
+    if layer is None:
+        raise fault(f"{place}.name", "not_found", "is the name of no layer on this map")
+    return layer

@@ -1,0 +1,59 @@
+"""Edits of entities, walls, doors and lights: put, update, move and remove."""
+
+from typing import Any
+
+from game.grid.edits.editor import Editor, patched
+from game.grid.edits.fields import KINDS, Edit, fault
+
+
+def put(editor: Editor, edit: Edit, place: str) -> None:
+    """Add a thing, or replace the one of its id as a whole; without an id it gets a new one."""
+    kind = edit["op"].removeprefix("put_")
+    item = dict(edit[kind])
+    if "id" not in item:
+        item["id"] = editor.new_id()
+    _store(editor, kind, item, f"{place}.{kind}")
+
+
+def update(editor: Editor, edit: Edit, place: str) -> None:
+    """Change keys of a thing by a merge patch."""
+    kind = edit["op"].removeprefix("update_")
+    if edit["changes"].get("id", edit["id"]) != edit["id"]:
+        raise fault(f"{place}.changes.id", "unknown_field", "cannot be changed here: put it anew, and remove this")
+    before = _named(editor, kind, edit, place)
+    _store(editor, kind, patched(before, edit["changes"]), f"{place}.changes")
+
+
+def move_entity(editor: Editor, edit: Edit, place: str) -> None:
+    """Move an entity to another cell."""
+    before = _named(editor, "entity", edit, place)
+    _store(editor, "entity", {**before, "x": edit["x"], "y": edit["y"]}, place)
+
+
+def remove(editor: Editor, edit: Edit, place: str) -> None:
+    """Remove a thing."""
+    kind = edit["op"].removeprefix("remove_")
+    editor.draft.put(KINDS[kind], _named(editor, kind, edit, place), None)
+
+
+def _named(editor: Editor, kind: str, edit: Edit, place: str) -> Any:
+    """The thing of the id that an edit names."""
+    before = editor.draft.items(KINDS[kind]).get(edit["id"])
+    if before is None:
+        raise fault(f"{place}.id", "not_found", f"is the id of no {kind} on this map")
+    return before
+
+
+def _store(editor: Editor, kind: str, item: dict[str, Any], place: str) -> None:
+    """Add a thing to its list, or replace the one of its id, if it keeps the document's rules."""
+    name = KINDS[kind]
+    document: dict[str, Any] = {name: [item]}
+    for side, cells in (("width", editor.canvas.width), ("height", editor.canvas.height)):
+        # A map of a game's own making may hold entities without having cells.
+        if cells or side in editor.draft.frame:
+            document[side] = cells
+    editor.check(document, f"{name}[0]", place)
+    before = editor.draft.items(name).get(item["id"])
+    if before is None:
+        editor.check_room(name, place)
+    editor.draft.put(name, before, item)

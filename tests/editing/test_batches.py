@@ -1,0 +1,138 @@
+"""Edits that come at once: written together, each answered for itself; what is said when a commit is lost."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+
+from tests.conftest import Person
+from tests.editing.test_router import edit, grid, rows, set_cells
+
+
+def put(id: str, x: int = 0, y: int = 0, **more: Any) -> dict[str, Any]:
+    return {"op": "put_entity", "entity": {"id": id, "x": x, "y": y, **more}}
+
+
+async def entities(person: Person, map_id: str) -> dict[str, Any]:
+    document = (await person.client.get(f"/maps/{map_id}")).json()["grid_data"]
+    return {one["id"]: one for one in document.get("entities", [])}
+
+
+async def test_each_is_an_event_of_its_own(owner: Person) -> None:
+    one = await owner.map(grid_data=grid(40, 30))
+    answers = await asyncio.gather(*(edit(owner, one["id"], put(f"e{n}", n, 1)) for n in range(24)))
+    assert [answer.status_code for answer in answers] == [200] * 24
+    assert sorted(answer.json()["version"] for answer in answers) == list(range(2, 26))
+    assert len(await entities(owner, one["id"])) == 24
+    log = (await owner.client.get(f"/universes/{one['universe_id']}/events?after=2")).json()["items"]
+    assert [event["payload"]["version"] for event in log] == list(range(2, 26))
+    assert all(len(event["payload"]["entities"]["put"]) == 1 for event in log)
+    for seq in (3, 14, 26):
+        was = await owner.client.get(f"/maps/{one['id']}", params={"at_seq": seq})
+        assert len(was.json()["grid_data"]["entities"]) == seq - 2
+
+
+async def test_one_that_is_refused_leaves_the_others(owner: Person) -> None:
+    one = await owner.map(grid_data=grid(8, 8))
+    requests = [
+        [put("a")],
+        [put("b"), put("c", 99)],
+        [
+            put("d"),
+            {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": 9, "height": 1, "symbol": "#"},
+        ],
+        [put("e"), set_cells((1, 1, "#"))],
+        [{"op": "update_entity", "id": "nobody", "changes": {}}],
+    ]
+    answers = await asyncio.gather(*(edit(owner, one["id"], *request) for request in requests))
+    assert [answer.status_code for answer in answers] == [200, 422, 422, 200, 422]
+    assert set(await entities(owner, one["id"])) == {"a", "e"}
+    assert (await rows(owner, one["id"]))[:2] == ["........", ".#......"]
+
+
+async def test_later_ones_see_what_earlier_ones_wrote(owner: Person) -> None:
+    """In whichever order they come: the last version of the map is that of the last event."""
+    one = await owner.map(grid_data=grid(8, 8))
+    fill = {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": 8, "height": 8, "symbol": "~"}
+    assert (await edit(owner, one["id"], put("a"))).status_code == 200
+    requests = [
+        [fill],
+        [set_cells((0, 0, "#")), put("b")],
+        [{"op": "move_entity", "id": "a", "x": 5, "y": 6}],
+    ]
+    answers = await asyncio.gather(*(edit(owner, one["id"], *request) for request in requests))
+    assert {answer.status_code for answer in answers} == {200}
+    filled_last = answers[0].json()["seq"] > answers[1].json()["seq"]
+    assert (await rows(owner, one["id"]))[0] == ("~~~~~~~~" if filled_last else "#~~~~~~~")
+    assert (await entities(owner, one["id"]))["a"] == {"id": "a", "x": 5, "y": 6}
+
+
+async def test_with_if_match_exactly_one(owner: Person) -> None:
+    one = await owner.map(grid_data=grid(8, 8))
+    answers = await asyncio.gather(
+        *(edit(owner, one["id"], put(f"e{n}"), **{"If-Match": '"1"'}) for n in range(6))
+    )
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 5}
+
+
+async def test_a_key_is_applied_once_and_given_back_by_what_is_refused(owner: Person) -> None:
+    one = await owner.map(grid_data=grid(8, 8))
+    keys = [{"Idempotency-Key": str(uuid4())} for _ in range(6)]
+    first = await asyncio.gather(*(edit(owner, one["id"], put(f"e{n}"), **key) for n, key in enumerate(keys)))
+    again = await asyncio.gather(*(edit(owner, one["id"], put(f"e{n}"), **key) for n, key in enumerate(keys)))
+    assert [answer.json() for answer in first] == [answer.json() for answer in again]
+    assert max(answer.json()["version"] for answer in again) == 7
+    key = {"Idempotency-Key": str(uuid4())}
+    refused, other = await asyncio.gather(
+        edit(owner, one["id"], {"op": "move_entity", "id": "late", "x": 1, "y": 1}, **key),
+        edit(owner, one["id"], put("another")),
+    )
+    assert (refused.status_code, other.status_code) == (422, 200)
+    assert (await edit(owner, one["id"], put("late"))).status_code == 200
+    repeated = await edit(owner, one["id"], {"op": "move_entity", "id": "late", "x": 1, "y": 1}, **key)
+    assert repeated.status_code == 200
+
+
+async def test_strangers_among_them_find_nothing(owner: Person, stranger: Person) -> None:
+    one = await owner.map(grid_data=grid(8, 8))
+    answers = await asyncio.gather(
+        *(edit(who, one["id"], put(f"e{n}")) for n, who in enumerate((stranger, owner, stranger, owner)))
+    )
+    assert [answer.status_code for answer in answers] == [404, 200, 404, 200]
+    assert set(await entities(owner, one["id"])) == {"e1", "e3"}
+
+
+async def test_a_lost_commit_says_that_the_outcome_is_unknown(owner: Person, database: asyncpg.Connection) -> None:
+    """A commit that takes longer than the server waits for the database: it may have happened or not."""
+    one = await owner.map(grid_data=grid(8, 8))
+    await database.execute(
+        f"""
+        CREATE FUNCTION slow_{owner.id.replace("-", "")}() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_sleep(30); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER slow_commit AFTER INSERT ON event DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+            WHEN (NEW.universe_id = '{one["universe_id"]}')
+            EXECUTE FUNCTION slow_{owner.id.replace("-", "")}();
+        """
+    )
+    try:
+        answers = [
+            await edit(owner, one["id"], put("e")),
+            await owner.client.patch(f"/maps/{one['id']}", json={"name": "Other"}),
+        ]
+    finally:
+        await database.execute("DROP TRIGGER slow_commit ON event")
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "OUTCOME_UNKNOWN")
+        assert answer.headers["retry-after"]
+    assert (await edit(owner, one["id"], put("f"))).status_code == 200
+
+
+async def test_a_locked_map_says_that_nothing_has_happened(owner: Person, database: asyncpg.Connection) -> None:
+    one = await owner.map(grid_data=grid(8, 8))
+    async with database.transaction():
+        await database.execute("SELECT FROM map WHERE id = $1 FOR UPDATE", one["id"])
+        answers = await asyncio.gather(*(edit(owner, one["id"], put(f"e{n}")) for n in range(3)))
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "UNAVAILABLE")}
+    assert await entities(owner, one["id"]) == {}
