@@ -1,9 +1,8 @@
-"""Sets of cells as bits: the cells of a chunk are one whole number, so that sets are joined and cut 4096 cells
-at a time.
+"""Sets of cells as bits: one integer per chunk, so that sets are combined 4096 cells at a time.
 
-In a chunk, the cell at column x and line y of it (each 0 to 63) is the bit 64 y + x, also in the narrower
-chunks at a map's edge. Chunks without a cell of the set are left out. As bytes a chunk has 512: bit n is bit n
-% 8 of byte n // 8.
+In a chunk, the cell in column x and row y of it (each 0 to 63) is bit 64 y + x, also in the narrower chunks at
+a map's edge. Chunks without any cell of the set are left out. As bytes a chunk takes 512: bit n is bit n % 8 of
+byte n // 8.
 """
 
 from collections import defaultdict
@@ -19,7 +18,7 @@ ChunkXY: TypeAlias = tuple[int, int]
 """Chunk x, chunk y: the chunk holds the cells from (64 x, 64 y)."""
 
 Cells: TypeAlias = Mapping[ChunkXY, int]
-"""A set of cells: for each chunk with any of them, which ones, as bits. Never changed once it is made."""
+"""A set of cells: the bits of each chunk that has any. Sets are never modified."""
 
 CHUNK_BYTES: Final = CHUNK * CHUNK // 8
 NONE: Final[Cells] = {}

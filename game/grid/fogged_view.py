@@ -1,23 +1,23 @@
 """What a player may be sent of a map with fog: what is in sight as it is, and what was seen before as it was.
 
-The rules, beside those of `game.grid.player_view`, whose secrets are left out here too:
+The rules, in addition to those of `game.grid.player_view`:
 
-- A cell is shown if it is in sight, or explored and the fog's mode is `explored`. All others are spaces, on
-  each layer.
-- Things (doors, entities, lights) are shown if any of their cells is; doors are cut to the cells shown. If what
-  is left of a door is in several pieces, only the first has the door's id.
-- Walls are cut to the cells shown that they lie in, and merged. Only pieces that lie on one line exactly are:
-  one at a slant stays cut at each cell.
-- Where the mode is `explored`, what is not in sight is shown as it is remembered (`game.grid.memory`).
+- A cell is shown if it is in sight, or if it is explored and the fog's mode is `explored`. All others are
+  spaces, on every layer.
+- Doors, entities and lights are shown if any of their cells is. Doors are cut to the cells shown; if several
+  pieces of a door are left, only the first has its id.
+- Walls are cut to the cells shown in which they lie, and merged. Pieces are merged only if they lie on exactly
+  the same line: slanting walls stay cut at each cell.
+- In the mode `explored`, what is not in sight is shown as it is remembered (`game.grid.memory`).
 - Things are in the order of their keys (`Scene.things`), so that the order does not tell which are remembered.
-- A legend entry is shown if a cell shown uses its symbol; they are in the symbols' order, for the same reason.
+  Legend entries are in the order of their symbols, and only those that a cell shown uses are sent.
 - `background` has no `asset_id`.
-- `fog` is `{"mode", "rows"}`, a character a cell: `2` in sight, `1` seen before, `0` neither. In the mode `sight`
-  nothing was seen before.
+- `fog` is `{"mode", "rows"}`, a character per cell: `2` in sight, `1` seen before, `0` neither. In the mode
+  `sight` no cell is `1`.
 
-How to use it: `FoggedView.frame` and `FoggedView.rows` are the frame and the chunks of a map as a player knows
-it, so whatever works on stored maps works on what they know: `chunks.join`, `paths.find`, `moves`,
-`obstacles.look`. `whole` and `part` make what is sent for a map and a region.
+`FoggedView.frame` and `FoggedView.rows` are the frame and the chunks of the map that the player knows, so
+functions that work on stored maps work on it (`through`): `paths.find`, `moves`, `sight.view`. `whole` and
+`part` make what is sent for a map and for a region.
 """
 
 import re
@@ -44,9 +44,9 @@ _ZEROS: Final = int.from_bytes(b"0" * _CELLS)
 
 
 class FoggedView:
-    """What a group of viewers may know of a map: its scene, as it is in sight and as it is remembered.
+    """What a group of viewers knows of a map.
 
-    `shown` are the cells that are shown. It is a snapshot: after any change make another.
+    `shown` are the cells that are shown. A view is a snapshot: make another after any change.
     """
 
     def __init__(self, scene: Scene, memory: Memory, visible: Cells, mode: Mode) -> None:

@@ -1,39 +1,41 @@
-"""What a group of viewers remembers of a map with fog: where they have been looking, and what they saw there last.
+"""What a group of viewers remembers of a map with fog: which cells they have seen, and what they saw there last.
 
 A group is all players of a map together, or one of them (`fog_sharing`). Its memory is
 
-- `explored`: the cells that it sees or has seen, a bit each;
-- what has changed there out of its sight, as it was when it was last seen. Only what differs from now is kept:
-  a cell's symbol on a layer, the walls in a cell, a door, an entity, a light, and legend entries that are gone.
+- `explored`: the cells that it sees or has seen, one bit each;
+- what has changed out of its sight, as it was when last seen. Only differences from the current map are kept:
+  symbols of cells by layer, the walls in a cell, doors, entities, lights, and legend entries and layers that
+  are gone.
 
 The rules:
 
-- A cell, and what is in it, is known as it is while it is in sight. What changes in a cell out of sight leaves its
-  former state in memory, until the cell is in sight again, or is revealed by a game master.
-- A thing (door, entity, light) is seen while any of its cells is in sight. It is remembered where it was seen
-  last. It is forgotten when it is seen again, anywhere, or when a cell in which it is remembered is in sight
-  and it is not there.
-- Walls are remembered cell by cell. The side between two cells belongs to both: seen from one of them, it is
-  known in both.
-- A layer that is removed, or hidden, leaves its cells in memory like any that change, and itself where it was
-  among the others, as long as any cell of it is remembered. One that is added, or shown, is seen in a cell when
-  the cell is in sight. Otherwise layers, the legend and the document's own keys are known as they are now.
+- While a cell is in sight, everything in it is known as it is. A change out of sight leaves the former state in
+  memory until the cell is in sight again, or is revealed by a game master.
+- A door, entity or light is seen while any of its cells is in sight, and remembered where it was last seen. It is
+  forgotten when it is seen again, anywhere, or when a cell in which it is remembered is in sight and it is not
+  there.
+- Walls are remembered per cell. The side between two cells belongs to both: seen from one of them, it is known
+  in both.
+- A layer that is removed or hidden leaves its cells in memory like any others that change, and is itself kept,
+  in its place among the layers, as long as any of its cells is remembered. The cells of a layer that is added
+  or shown are seen when they are in sight. All else about layers, the legend and the document's own keys is
+  known as it is now.
 
-How to use it, for each group. All functions are pure, and take the scene (`game.grid.scene`) after the change:
+How to use it, for each group (all functions are pure, and take the scene, `game.grid.scene`, after the change):
 
 | what happened | function |
 |---|---|
 | a token moved, came, went or changed, or a token's light | `see`, with what is in sight now |
-| the map was edited, replaced or undone | `remember`, then it has seen what is in sight after it |
+| the map was edited, replaced or undone | `remember`, with what is in sight now |
 | a game master reveals or hides cells | `reveal`, `hide` |
 | the map was resized | `resized` |
-| sharing went from `party` to `each` | each player gets the same memory |
-| sharing went from `each` to `party` | `join` |
+| sharing changed from `party` to `each` | give each player the same memory |
+| sharing changed from `each` to `party` | `join` |
 | the grid type changed, a member was removed | NOTHING |
 
-A memory may hold only some chunks of a map, as long as it has those that are in sight, or are changed, revealed or
-hidden, the ones beside them, and those of the things that it remembers or that are changed (`chunks_of`).
-`pack` and `unpack` turn it into what is stored: 512 bytes a chunk for `explored`, and JSON where something
+A memory may be loaded in part, if it has the chunks that are in sight, changed, revealed or hidden, the chunks
+beside those (`chunks_beside`), and the chunks of all things that it remembers or that changed (`chunks_of`).
+`pack` and `unpack` convert it to what is stored: 512 bytes per chunk for `explored`, and JSON where something
 differs.
 """
 
@@ -62,7 +64,7 @@ from game.grid.scene import KINDS, Scene, Thing, moved_key
 from game.grid.segments import Piece, divide, merge, piece, pieces_by_cell, pieces_by_chunk
 
 AS_NOW: Final = "\uffff"
-"""In remembered rows: the cell is known as it is now. No symbol of a map can be this character."""
+"""In remembered rows: the cell does not differ from now. No symbol can be this character."""
 
 Things: TypeAlias = Mapping[str, Mapping[str, dict[str, Any] | None]]
 """By kind and key, what differs from now: the thing as it was seen last, or None where it is there and not
@@ -86,7 +88,7 @@ class ChunkMemory(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a group of viewers remembers; never changed once it is made.
+    """What a group of viewers remembers; immutable.
 
     `legend` has the entries that are gone, by symbol, and `layers` the layers that are, by key. If there are any,
     `order` has the keys of all layers known, from the bottom up.

@@ -1,27 +1,28 @@
-"""A token's move, step by step, with what is really in the way and with what the mover knows of it.
+"""A token's move, checked step by step against the real map and against what the mover knows of it.
 
-The rules, beside those of `game.grid.paths` (steps, sizes, diagonals, costs):
+The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, costs):
 
-- First the whole path is tried on the map as the mover knows it. What is in the way there refuses the move
-  (`MoveBlocked`), and nothing moves.
-- Then it is walked on the map as it is. What the mover could not know of stops the token before it: the move ends
-  there, and says where and by what. A secret or a hidden door is a `wall` then.
-- What is in the way is named only by the id that it has on the map that the mover knows.
-- A step is blocked by the map's `edge`, a `cell` that blocks movement (one that it enters, or on squares one
-  beside a diagonal step), a `wall` or a `door` that is not open. A token that stands where it could not have
-  walked to may leave.
-- A move costs what its steps cost on the map without its secrets (`game.grid.player_view`): hidden ground costs
-  nothing.
-- A path to a place alone is the cheapest on the map that the mover knows, of equal ones one with the fewest
+- The whole path is first checked on the map as the mover knows it. An obstacle there refuses the move
+  (`MoveBlocked`): nothing moves.
+- Then the path is walked on the real map. The first obstacle that the mover could not know of ends the move:
+  the token stands before it, and the result says where and by what kind of thing it was stopped. A secret or
+  hidden door counts as a `wall`.
+- An obstacle is named by its id only if the mover knows a thing with that id.
+- A step is blocked by the map's `edge`; by a `cell` that blocks movement, among those that it enters and those
+  beside a diagonal step; or by a `wall` or a `door` that is not open. A token may leave a place that it could
+  not have entered.
+- Costs are counted on the map without its secrets (`game.grid.player_view`): hidden ground costs nothing extra.
+- A move to a place takes the cheapest path on the map that the mover knows; of equal ones, one with the fewest
   diagonals.
-- On a grid of type none, positions are points and a step of a path may be of any length: the token walks from
-  cell to cell on the straight line, and stands at the last point in the end; where it is stopped, on the cell.
+- On a grid of type none, positions are points, and a path's positions may be any distance apart: the token
+  walks the cells on the straight lines between them. It ends at the last point, or on the cell before an
+  obstacle.
 
-Everything here takes stored maps as frames, and yields the chunks that it wants (`game.grid.canvas`). What a
-mover knows is given as `Known`; for game masters that is the map itself.
+Maps are passed as the frames of stored maps; the functions are generators that yield the chunks they want
+(`game.grid.canvas`). What the mover knows is a `Known`; for game masters that is the stored map.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import sqrt
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
@@ -35,17 +36,17 @@ from game.grid.player_view import is_disguised, is_hidden
 from game.grid.vision import anchor, cells_a_side
 
 MAX_PATH: Final = 1024
-"""Positions that a path may have; on a grid of type none also the cells that it leads over."""
+"""Positions that a client's path may have; on a grid of type none also the cells on it."""
 
-_RUN: Final = 64  # steps that are looked at together
+_RUN: Final = 64  # steps that are checked together
 
 Kind: TypeAlias = Literal["wall", "door", "cell", "edge"]
 Passage: TypeAlias = Callable[[Steps[Any]], Steps[Any]]
 
 
 class Obstruction(NamedTuple):
-    """What is in the way of a step: the place (top left cell) that the token could not step to, what kind of
-    thing it is, and its id if the mover knows it."""
+    """What blocks a step: the position (top left cell) that the token cannot step to, the kind of obstacle, and
+    its id if the mover knows it."""
 
     at: Cell
     kind: Kind
@@ -58,18 +59,30 @@ class Obstruction(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What a move did: where the token stands, the cells (top left ones) that it walked over with the first and
-    the last, what it cost in the map's unit, and what stopped it, if something did."""
+    """The result of a move.
+
+    `x, y`: where the token stands now. `cells`: its top left cells on the way, the first and the last included.
+    `cost`: in the map's unit. `stopped`: the unknown obstacle that ended the move, if one did; `blocker` is the
+    real id of that wall or door. Only tell it to who sees the door after the move (`named`).
+    """
 
     x: float
     y: float
     cells: list[Cell]
     cost: int | float
-    stopped: Obstruction | None
+    stopped: Obstruction | None = None
+    blocker: str | None = None
+
+    def named(self, doors: Iterable[Mapping[str, Any]]) -> Obstruction | None:
+        """What stopped the move, with its id if it is among the doors that the mover sees after it."""
+        if self.stopped is None or self.blocker is None or self.stopped.kind != "door":
+            return self.stopped
+        is_seen = any(door.get("id") == self.blocker for door in doors)
+        return self.stopped._replace(id=self.blocker) if is_seen else self.stopped
 
 
 class Known(NamedTuple):
-    """A map as a mover knows it: its frame, and a way from steps on it to steps on the stored map.
+    """A map as a mover knows it: its frame, and a function that turns steps on it into steps on the stored map.
 
     Without fog: the frame of `players_document`, whose chunks are as stored. With fog: `FoggedView.known`.
     """
@@ -83,7 +96,7 @@ class MoveError(Exception):
 
 
 class MoveBlocked(MoveError):
-    """Something that the mover knows of is in the way."""
+    """An obstacle that the mover knows of blocks the path."""
 
     def __init__(self, obstruction: Obstruction) -> None:
         self.obstruction = obstruction
@@ -91,11 +104,11 @@ class MoveBlocked(MoveError):
 
 
 class NoPath(MoveError):
-    """No path that the mover knows leads there; the message says why."""
+    """The mover knows no path to the place; the message says why."""
 
 
 class BadPath(MoveError):
-    """A path that is none: the position at `index` is too much, or not beside the one before it."""
+    """An invalid path: too long, or the position at `index` is not next to the one before it."""
 
     def __init__(self, index: int, message: str) -> None:
         self.index = index
@@ -103,8 +116,7 @@ class BadPath(MoveError):
 
 
 class Token(NamedTuple):
-    """Who moves: where it stands (top left cell, or point on a grid of type none), and its size in cells a
-    side."""
+    """A token's position (top left cell, or a point on a grid of type none) and size in cells per side."""
 
     x: float
     y: float
@@ -114,26 +126,15 @@ class Token(NamedTuple):
 def move_along(
     frame: Frame, width: int, height: int, token: Token, path: Sequence[Point], known: Known, priced: Frame
 ) -> Steps[Move]:
-    """Move a token along a path of neighbouring cells, which may begin with its own.
+    """Move a token along a path of neighbouring cells; the path may begin with the token's own cell.
 
-    Takes the stored map, the map as the mover knows it, and the frame without secrets that costs are counted on.
-    Raises BadPath, MoveBlocked.
+    Takes the stored map, the map as the mover knows it, and the frame without secrets on which costs are counted.
+    Raises BadPath or MoveBlocked.
     """
     grid = Grid.of(frame)
     cells = _cells(grid, token, path)
-    side = cells_a_side(grid.type, token.size)
-    if (wrong := (yield from known.through(_first(known.frame, width, height, cells, side)))) is not None:
-        index, obstruction = wrong
-        raise MoveBlocked(obstruction)
-    wrong = yield from _first(frame, width, height, cells, side)
-    stopped = None
-    if wrong is not None:
-        index, obstruction = wrong
-        stopped = _told(obstruction, frame, known.frame)
-        cells = cells[: index + 1]
-    cost = yield from _cost(priced, width, height, cells, side)
-    x, y = path[-1] if path and stopped is None else (token.x, token.y) if len(cells) == 1 else cells[-1]
-    return Move(x, y, cells, cost, stopped)
+    end = path[-1] if path else (token.x, token.y)
+    return (yield from _walk(frame, width, height, token, cells, end, known, priced))
 
 
 def move_to(
@@ -146,9 +147,9 @@ def move_to(
     priced: Frame,
     budget: int = BUDGET,
 ) -> Steps[Move]:
-    """Move a token on the cheapest path that the mover knows to a place, as `move_along`.
+    """Move a token to a place on the cheapest path that the mover knows; otherwise like `move_along`.
 
-    Raises NoPath, and MoveBlocked where a token that may leave its place only by a path of its own cannot.
+    `budget` is the number of cells that the search may look at. Raises NoPath.
     """
     grid = Grid.of(frame)
     start, goal = anchor(grid.type, token.x, token.y, token.size), anchor(grid.type, *place, token.size)
@@ -156,8 +157,38 @@ def move_to(
     path = yield from known.through(find(known.frame, width, height, start, goal, walker, budget))
     if not path.found:
         raise NoPath(path.reason)
-    move: Move = yield from move_along(frame, width, height, token, path.cells[1:], known, priced)
-    return move._replace(x=place[0], y=place[1]) if move.stopped is None else move
+    return (yield from _walk(frame, width, height, token, path.cells, place, known, priced))
+
+
+def clamped(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> Point:
+    """The position on a map that is nearest to a token's: for tokens that a smaller map leaves outside."""
+    side = size if grid_type == "none" else cells_a_side(grid_type, size)
+    return max(min(x, width - side), 0), max(min(y, height - side), 0)
+
+
+def _walk(
+    frame: Frame,
+    width: int,
+    height: int,
+    token: Token,
+    cells: list[Cell],
+    end: Point,
+    known: Known,
+    priced: Frame,
+) -> Steps[Move]:
+    side = cells_a_side(Grid.of(frame).type, token.size)
+    blocked = yield from known.through(_first(known.frame, width, height, cells, side))
+    if blocked is not None:
+        raise MoveBlocked(blocked[1])
+    blocked = yield from _first(frame, width, height, cells, side)
+    if blocked is None:
+        cost = yield from _cost(priced, width, height, cells, side)
+        return Move(*end, cells, cost)
+    index, obstruction = blocked
+    cells = cells[: index + 1]
+    x, y = (token.x, token.y) if index == 0 else cells[-1]
+    cost = yield from _cost(priced, width, height, cells, side)
+    return Move(x, y, cells, cost, _told(obstruction, frame, known.frame), obstruction.id)
 
 
 def is_on_map(grid_type: GridType, cell: Cell, size: float, width: int, height: int) -> bool:

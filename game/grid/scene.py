@@ -1,7 +1,7 @@
-"""A map as players would know it if they saw all of it: its things, each in the cells where it is seen.
+"""A map as players would know it if they saw all of it: its things, and the cells in which each is seen.
 
-What players may never know (`game.grid.player_view`) is not in a scene. With fog, a player's knowledge of a map is
-part of the scene as it is now, and part of what it was (`game.grid.memory`).
+A scene holds nothing that players may never know (`game.grid.player_view`). With fog, what a player knows of a
+map is partly the scene as it is now and partly what it was (`game.grid.memory`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,9 +35,9 @@ _SHOW: Final[Mapping[str, Callable[[Thing], dict[str, Any] | None]]] = {
 
 
 class Scene:
-    """A map of a size, given by its frame (`game.grid.chunks`), without its secrets and without its rows.
+    """One version of a stored map, without its secrets and without its rows. It may be kept between requests.
 
-    `layers` are the keys of the layers shown. Everything else is found when it is asked for.
+    `layers` are the keys of the layers shown. Everything else is computed when it is first used.
     """
 
     def __init__(self, frame: Thing, width: int, height: int) -> None:

@@ -1,10 +1,9 @@
-"""Straight pieces of walls and doors, as geometry: joined where they lie on one line, and cut to cells.
+"""Straight pieces of walls and doors: merged where they continue each other, and cut to cells.
 
-To join is exact, also for fractions: a piece is joined to another only if both lie on the very same line. To
-cut is not: where a piece is cut, it ends at a multiple of 1/10,000 of a cell, and a cell is closed and a
-millionth of a cell larger than it is, so that a piece along its side, with rounded ends, belongs to both cells.
-What is shorter than it can be written then is left out: a piece that only touches the corner of a cell is not
-in it.
+Merging is exact, also for fractions: pieces are merged only if they lie on the very same line. Cutting is not:
+cut ends are rounded to 1/10,000 of a cell, and a cell counts as a millionth of a cell larger than it is, so
+that a piece along its side belongs to both neighbours even if its ends are rounded. A piece that only touches
+the corner of a cell is not in it.
 """
 
 from collections import defaultdict

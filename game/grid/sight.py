@@ -338,7 +338,7 @@ def _direction(u: int, v: int) -> float:
     return slope if u >= 0 else 2 - slope
 
 
-@lru_cache(maxsize=12)
+@lru_cache(maxsize=8)
 def _common(grid: Grid, radius: int | float, odd: int) -> Around:
     return Around(grid, radius, odd)
 

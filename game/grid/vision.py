@@ -1,17 +1,17 @@
-"""What tokens see: the rules of `game.grid.sight`, made fast and kept chunk by chunk.
+"""What tokens see: the rules of `game.grid.sight`, applied to tokens and light.
 
-The rules, beside those of `sight` (what blocks a line of sight, symmetry, ranges by the map's distance):
+The rules, in addition to those of `sight` (what blocks a line of sight, symmetry, ranges by the map's distance):
 
-- A token sees what is visible from any of the cells that it stands on (`footprint`), within its range. It
-  always sees those cells themselves, also without `sight`.
-- Where the map's `lighting` is `dark`, it sees of that what is lit or within its darkvision. `bright` and `dim`
-  change nothing here. Darkvision does not reach further than the range.
-- A light lights the cells that are visible from the cell it lies in, within its range. A map's light has
-  `range`; a token's reaches as far as the larger of `bright` and `dim`, both counted from the token, from all
-  its cells. A hidden light is off, and so is one off the map.
+- A token sees what is visible from any of the cells that it occupies (`footprint`), within its range. It always
+  sees those cells themselves, even without `sight`.
+- Where the map's `lighting` is `dark`, it sees of that only what is lit or within its darkvision. `bright` and
+  `dim` make no difference here. Darkvision does not extend the range.
+- A light lights the cells that are visible from its own cell, within its range. A map light has a `range`; a
+  token's light reaches as far as the larger of `bright` and `dim`, both measured from the token, from each of
+  its cells. Hidden lights are off, and so are lights off the map.
 
-How fast it is, is in docs/performance.md. `Vision` reads the chunks in reach as generators do here
-(`game.grid.canvas`).
+`Vision` reads only the chunks in reach; its methods are generators that yield the chunks they want
+(`game.grid.canvas`). docs/performance.md has measurements.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,19 +28,20 @@ from game.grid.scene import light_cell
 from game.grid.sight import MAX_RANGE, around_cell
 
 SIZES: Final = (0.5, 1, 2, 3, 4)
-"""Cells a side that a token may take: tiny to gargantuan (5e)."""
+"""Sizes of tokens, in cells per side: tiny to gargantuan (5e)."""
 
-# From a cell, in columns and lines: how far off what blocks in it may still be seen to, on any grid.
+# How far beyond a range, in columns and rows, something that blocks sight can still make a difference; on any
+# grid.
 _SLACK: Final = 3
 
-# How many views from cells are kept, of about 1 KB each.
+# How many views from cells are cached, of about 1 KB each.
 _KEPT: Final = 10_000
 
 _DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
 
 
 class Sight(NamedTuple):
-    """How far a token sees, in cells: in all, and without light. A token without `sight` has (0, 0)."""
+    """How far a token sees, in cells: its range, and how far without light. A token without `sight` has (0, 0)."""
 
     range: int | float = 0
     darkvision: int | float = 0
@@ -52,21 +53,21 @@ class Sight(NamedTuple):
 
 
 class Eyes(NamedTuple):
-    """A token that sees: the cells that it stands on (`footprint`), and how far it sees."""
+    """A token that sees: the cells that it occupies (`footprint`), and how far it sees."""
 
     cells: tuple[Cell, ...]
     sight: Sight
 
 
 class Light(NamedTuple):
-    """A light: the cells that it shines from, and how far, in cells."""
+    """A light: the cells that it shines from, and its range in cells."""
 
     cells: tuple[Cell, ...]
     range: int | float
 
 
 def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> tuple[Cell, ...]:
-    """The cells of a map of a size that a token stands on, row by row.
+    """The cells of a map of the given size that a token occupies, row by row.
 
     Takes its top left cell, or on a grid of type none the point of its top left corner in cells, and its
     `size`. There it stands on the cells whose centres it covers, and where it covers none (0.5), on the one
@@ -80,19 +81,19 @@ def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, 
 
 
 def anchor(grid_type: GridType, x: float, y: float, size: float) -> Cell:
-    """The top left cell that a token stands on, also off the map; takes its position as `footprint` does."""
+    """The top left cell that a token occupies, even off the map; takes its position as `footprint` does."""
     if grid_type != "none":
         return int(x), int(y)
     return (floor(x + size / 2), floor(y + size / 2)) if size < 1 else (ceil(x - 0.5), ceil(y - 0.5))
 
 
 def cells_a_side(grid_type: GridType, size: float) -> int:
-    """How many cells a token of a size takes a side."""
+    """How many cells per side a token of a size occupies."""
     return 1 if grid_type in HEXES or size < 1 else int(size)
 
 
 def map_lights(document: Mapping[str, Any], width: int, height: int) -> list[Light]:
-    """The lights of a grid data document, or a frame, that are on and on the map."""
+    """The lights of a grid data document, or a frame, that are on the map and not hidden."""
     grid_type = Grid.of(document).type
     found = []
     for light in document.get("lights", ()):
@@ -103,18 +104,17 @@ def map_lights(document: Mapping[str, Any], width: int, height: int) -> list[Lig
 
 
 def token_light(cells: Sequence[Cell], light: Mapping[str, Any] | None) -> Light | None:
-    """The light that a token on some cells carries, of its `light`: null or `{bright, dim, color}`."""
+    """The light that a token carries, from its cells and its `light`: null or `{bright, dim, color}`."""
     reach = max(light.get("bright", 0), light.get("dim", 0)) if light else 0
     return Light(tuple(cells), reach) if reach > 0 else None
 
 
 class Vision:
-    """What is visible on a map as it is stored now, read and kept chunk by chunk as far as it is asked for.
+    """What is visible on one version of a stored map.
 
-    The methods are generators that yield the chunks they want, like all work on stored maps. What was found is
-    kept, so one Vision serves all tokens of a map. It holds for the version of the map that it was made of;
-    `after` makes the next one of it, which looks anew only where the change may be seen. So it may be kept between
-    requests, under the map's id and version. It is not for two threads at once.
+    Results are cached, so one Vision serves all tokens of a map, and may be kept between requests under the
+    map's id and version. `after` makes the Vision of the next version and keeps what the change cannot have
+    affected. Not for use by two threads at once.
     """
 
     def __init__(self, frame: Frame, width: int, height: int) -> None:
@@ -129,11 +129,12 @@ class Vision:
         self._seen: dict[tuple[Cell, int | float], Cells] = {}
 
     def after(self, frame: Frame, changed: Iterable[Cell]) -> "Vision":
-        """The Vision of the same map after a change of what blocks sight in some cells, given its frame then.
+        """The Vision of the same map after a change, given its new frame.
 
-        `changed` are all cells whose symbols changed, and all that changed walls and doors lie in, as they were
-        and as they are (`Scene.cells_of`, `segments.pieces_by_cell`); cells near enough to contain them all
-        will do as well. Size, grid type and diagonal rule are the same, and so is which layers are `visible`.
+        `changed` are the cells in which something that blocks sight may have changed: cells whose symbols
+        changed, and those that changed walls and doors lie in, before and after (`Scene.cells_of`,
+        `segments.pieces_by_cell`). Only their bounding box counts. Size, grid type, diagonal rule and the
+        layers' `visible` must be the same.
         """
         after = Vision(frame, self.width, self.height)
         cells = list(changed)
@@ -151,9 +152,9 @@ class Vision:
         return after
 
     def seen_by(self, cells: Sequence[Cell], sight: Sight, lit: Cells | None = None) -> Steps[Cells]:
-        """What a token sees that stands on some cells.
+        """What a token on some cells sees.
 
-        `lit` are the cells that are lit where the map is dark (`lit_by`), and None where it is not.
+        `lit` are the cells that are lit on a dark map (`lit_by`); None on a map that is not dark.
         """
         found = cells_from(cells)
         if sight.range <= 0:
@@ -170,7 +171,7 @@ class Vision:
         return union(*parts)
 
     def seen_by_group(self, eyes: Sequence[Eyes], lights: Sequence[Light], lighting: str) -> Steps[Cells]:
-        """What the eyes of a group of viewers see together, by all lights of a map: its own and its tokens'."""
+        """What a group of tokens sees together. `lights` are the map's and the tokens' lights."""
         lit = None
         if lighting == "dark":
             lit = yield from self.lit_by(lights, eyes)
@@ -182,10 +183,10 @@ class Vision:
     def seen_on_a_way(
         self, places: Sequence[Sequence[Cell]], sight: Sight, reach: float, lights: Sequence[Light], lighting: str
     ) -> Steps[Cells]:
-        """What a token sees on a way, at all of its places (the cells that it stands on) together.
+        """What a token sees on its way, at all positions together.
 
-        Takes how far the token's own light reaches, which moves along, and the lights of the map and of the other
-        tokens.
+        `places` are the cells that it occupies at each position; `reach` is the range of its own light, which
+        moves along; `lights` are the map's and the other tokens' lights.
         """
         found: list[Cells] = [NONE]
         for cells in places:
@@ -194,8 +195,7 @@ class Vision:
         return union(*found)
 
     def lit_by(self, lights: Iterable[Light], near: Iterable[Eyes]) -> Steps[Cells]:
-        """The cells that lights light, for tokens: lights that reach nothing within the range of any of them are
-        left out."""
+        """The cells that are lit. Lights that reach nothing within the range of any of the tokens are skipped."""
         boxes = []
         for cells, sight in near:
             xs, ys = [x for x, _ in cells], [y for _, y in cells]

@@ -23,6 +23,7 @@ from game.grid.moves import (
     NoPath,
     Obstruction,
     Token,
+    clamped,
     move_along,
     move_to,
 )
@@ -177,7 +178,8 @@ class TestMoveAlong:
         document = drawn("....", doors=[door])
         if "hidden" in secret:
             move = walk(document, Token(0, 0), [(1, 0), (2, 0), (3, 0)])
-            assert move == Move(1, 0, [(0, 0), (1, 0)], 5, Obstruction((2, 0), "wall"))
+            assert move == Move(1, 0, [(0, 0), (1, 0)], 5, Obstruction((2, 0), "wall"), "d")
+            assert move.named([door]) == Obstruction((2, 0), "wall")
         else:
             with pytest.raises(MoveBlocked) as blocked:
                 walk(document, Token(0, 0), [(1, 0), (2, 0), (3, 0)])
@@ -185,6 +187,19 @@ class TestMoveAlong:
         with pytest.raises(MoveBlocked) as known:
             walk(document, Token(0, 0), [(1, 0), (2, 0)], secrets=True)
         assert known.value.obstruction == Obstruction((2, 0), "door", "d")
+
+    def test_a_door_that_comes_in_sight_may_be_named(self) -> None:
+        door = {"id": "d", "x1": 2, "y1": 0, "x2": 2, "y2": 1}
+        store = Store(drawn("....", doors=[door]))
+        scene = Scene(store.frame, store.width, store.height)
+        start = FoggedView(scene, Memory(), rectangle(0, 0, 1, 1), "sight")
+        steps = move_along(store.frame, 4, 1, Token(0, 0), [(1, 0), (2, 0)], start.known, store.frame)
+        move = run(steps, store.load)
+        assert move.stopped == Obstruction((2, 0), "door")
+        assert move.named(start.doors(start.visible)) == Obstruction((2, 0), "door")
+        after = FoggedView(scene, Memory(), rectangle(0, 0, 2, 1), "sight")
+        assert move.named(after.doors(after.visible)) == Obstruction((2, 0), "door", "d")
+        assert move._replace(stopped=None).named([door]) is None
 
     def test_hidden_ground_costs_nothing(self) -> None:
         document = drawn("....")
@@ -249,6 +264,12 @@ class TestMoveTo:
         with pytest.raises(NoPath, match="not on the map"):
             go(drawn("..."), Token(0, 0, 2), (2, 0))
 
+    def test_may_be_longer_than_a_path_that_is_sent(self) -> None:
+        side = MAX_PATH + 100
+        document = {"width": side, "height": 1}
+        move = go(document, Token(0, 0), (side - 1, 0))
+        assert len(move.cells) == side
+
     def test_to_a_point_stands_there(self) -> None:
         move = go(drawn("...", grid_type="none"), Token(0, 0), (2.25, 0.25))
         assert (move.x, move.y, move.cells) == (2.25, 0.25, [(0, 0), (1, 0), (2, 0)])
@@ -256,3 +277,11 @@ class TestMoveTo:
     @pytest.mark.parametrize("kind", ["square", "hex_row", "hex_column", "isometric", "none"])
     def test_where_it_stands_already_costs_nothing(self, kind: str) -> None:
         assert go(drawn("..", "..", grid_type=kind), Token(1, 1), (1, 1)) == Move(1, 1, [(1, 1)], 0, None)
+
+
+class TestClamped:
+    def test_is_the_nearest_place_on_the_map(self) -> None:
+        assert clamped("square", 9, 2, 2, 5, 4) == (3, 2)
+        assert clamped("none", 4.5, -1.0, 0.5, 5, 4) == (4.5, 0)
+        assert clamped("hex_row", 9, 9, 3, 5, 4) == (4, 3)
+        assert clamped("square", 3, 3, 4, 2, 2) == (0, 0)
