@@ -45,6 +45,9 @@ lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addres
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 		--python-version 3.11 -q pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	npm update --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+	$(PY) -c 'import json, pathlib; path = pathlib.Path("package-lock.json"); lock = json.loads(path.read_text()); \
+		[one.pop("funding", None) for one in lock["packages"].values()]; \
+		path.write_text(json.dumps(lock, indent=2) + "\n")'
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
