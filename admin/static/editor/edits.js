@@ -9,6 +9,7 @@
  * @typedef {import('../../../web/shared/document.js').Open} Open
  * @typedef {import('../../../web/shared/document.js').MapObject} MapObject
  * @typedef {{x: number, y: number, symbol: string}} CellSymbol
+ * @typedef {{x: number, y: number, width: number, height: number, code: number}} Box  cells of one code
  */
 
 import {
@@ -30,6 +31,7 @@ const MAX_EDITS = 1000;
 const MAX_BYTES = 1_000_000;
 const MAX_CELLS = 20_000; // of one `set`
 const MAX_TILES = 4096; // in the legend, as the server takes them
+const MAX_FAST = 256; // cells of one chunk in one `set`: the server's fast path takes these
 const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
 const SMALLEST_PASTE = 40;
 /** @type {Record<import('../../../web/shared/document.js').ObjectList, string>} */
@@ -231,7 +233,6 @@ export function freeName(name, taken) {
  * @param {string} layer  its name  @param {Uint16Array | null} before  @param {Uint16Array} after  @param {number} width
  */
 function cellEdits(layer, before, after, width) {
-  /** @typedef {{x: number, y: number, width: number, height: number, code: number}} Box */
   /** @type {Box[]} */
   const rectangles = [];
   const height = width ? after.length / width : 0;
@@ -249,6 +250,8 @@ function cellEdits(layer, before, after, width) {
     }
     open = still;
   }
+  const few = fewCells(rectangles);
+  if (few) return [{ op: 'set', layer, cells: few }];
   /** @type {Edit[]} */
   const edits = [];
   /** @type {CellSymbol[]} */
@@ -280,6 +283,25 @@ function cellEdits(layer, before, after, width) {
   for (let at = 0; at < cells.length; at += MAX_CELLS)
     edits.push({ op: 'set', layer, cells: cells.slice(at, at + MAX_CELLS) });
   return edits;
+}
+
+/**
+ * The cells of boxes, where they are few and in one chunk; null otherwise, and of none.
+ * @param {Box[]} boxes
+ * @returns {CellSymbol[] | null}
+ */
+function fewCells(boxes) {
+  const count = boxes.reduce((sum, { width, height }) => sum + width * height, 0);
+  if (!count || count > MAX_FAST) return null;
+  const cells = boxes.flatMap(({ x, y, width, height, code }) =>
+    Array.from({ length: width * height }, (_, i) => ({
+      x: x + (i % width),
+      y: y + Math.floor(i / width),
+      symbol: String.fromCharCode(code),
+    })),
+  );
+  const chunks = new Set(cells.map(({ x, y }) => `${Math.floor(x / CHUNK)} ${Math.floor(y / CHUNK)}`));
+  return chunks.size === 1 ? cells : null;
 }
 
 /**

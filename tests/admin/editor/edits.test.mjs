@@ -98,28 +98,33 @@ for (const type of ['square', 'hex_row', 'hex_column', 'isometric', 'none']) {
 }
 
 test('edits are few and in the format of the server', () => {
-  const rows = Array.from({ length: 9 }, () => '.'.repeat(9));
+  const rows = Array.from({ length: 20 }, () => '.'.repeat(80));
   const document = new GridDocument(
-    readFrame({ width: 9, height: 9, legend: [{ symbol: '#' }, { symbol: '.' }], layers: [{ name: 'g', rows }] }),
+    readFrame({ width: 80, height: 20, legend: [{ symbol: '#' }, { symbol: '.' }], layers: [{ name: 'g', rows }] }),
   );
   const base = document.snapshot();
   const history = new History(document);
   const { key } = document.frame.layers[0];
-  history.run('one', (step) => step.paint(key, [11], 35));
-  assert.deepEqual(difference(base, document.frame).edits, [
-    { op: 'set', layer: 'g', cells: [{ x: 2, y: 1, symbol: '#' }] },
-  ]);
-  history.undo();
-  history.run('all', (step) =>
-    step.paint(
-      key,
-      Array.from({ length: 81 }, (_, i) => i),
-      35,
-    ),
-  );
-  assert.deepEqual(difference(base, document.frame).edits, [
-    { op: 'fill_rectangle', layer: 'g', x: 0, y: 0, width: 9, height: 9, symbol: '#' },
-  ]);
+  const painted = (x, y, width, height) => {
+    const index = (i) => (y + Math.floor(i / width)) * 80 + x + (i % width);
+    history.run('box', (step) =>
+      step.paint(
+        key,
+        Array.from({ length: width * height }, (_, i) => index(i)),
+        35,
+      ),
+    );
+    const { edits } = difference(base, document.frame);
+    history.undo();
+    return edits;
+  };
+  assert.deepEqual(painted(2, 1, 1, 1), [{ op: 'set', layer: 'g', cells: [{ x: 2, y: 1, symbol: '#' }] }]);
+  // Few cells of one chunk go in one list, which the server has a fast path for.
+  const [few, ...none] = painted(0, 0, 16, 16);
+  assert.deepEqual([few.op, few.cells.length, none], ['set', 256, []]);
+  const box = { op: 'fill_rectangle', layer: 'g', symbol: '#' };
+  assert.deepEqual(painted(0, 0, 16, 17), [{ ...box, x: 0, y: 0, width: 16, height: 17 }]);
+  assert.deepEqual(painted(60, 0, 8, 2), [{ ...box, x: 60, y: 0, width: 8, height: 2 }]);
 });
 
 test('tiles that go, come, change their symbol, and keys of the map', () => {
