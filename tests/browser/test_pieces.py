@@ -427,6 +427,19 @@ class TestGridType:
         shown = room.run("({ document: { frame } }) => [frame.other.grid_type, frame.walls, frame.lights]")
         assert shown == ["hex_row", grid["walls"], grid["lights"]]
 
+    def test_what_does_not_fit_is_named_and_shown(self, open_map: Opening) -> None:
+        door = {"id": "gate", "x1": 2, "y1": 2, "x2": 5, "y2": 6, "state": "closed"}
+        editor = open_map({**SMALL, "doors": [door]})
+        editor.show_panel("Map")
+        editor.field("map-grid_type").select_option("hex_row")
+        editor.button("Save and change").click()
+        expect(editor.page.locator(".wk-notice.wk-error")).to_contain_text("doors[0] (gate)")
+        editor.visit.expect(f"422 POST {editor.url}/edits")
+        expect(editor.field("map-grid_type")).to_have_value("square")
+        editor.button("Show on the map").click()
+        assert editor.heard() == "Selected door"
+        assert editor.grid() == {**SMALL, "doors": [door]}
+
     def test_is_left_as_it_is_on_second_thoughts(self, room: MapEditor) -> None:
         room.show_panel("Map")
         room.field("map-grid_type").select_option("hex_row")

@@ -12,6 +12,7 @@
  */
 
 import { objectsOf } from '../../../web/shared/document.js';
+import { refOf } from '../../../web/shared/objects.js';
 
 /** @type {Record<string, import('../../../web/shared/document.js').ObjectList>} */
 const LISTS = { entity: 'entities', wall: 'walls', door: 'doors', light: 'lights' };
@@ -66,8 +67,18 @@ export function faultOf({ field = '', message = '' }, edits, frame) {
     return fault;
   }
   if (edit.op === 'update_map') {
-    fault.place = rest.replace(/^changes\.?/, '');
-    fault.text = sentence(fault.place, message);
+    // Another grid type may not suit an object, which the message names by its place.
+    const [place, list, at] = /^(entities|walls|doors|lights)\[(\d+)\]/.exec(message) ?? [];
+    if (!place) {
+      fault.place = rest.replace(/^changes\.?/, '');
+      fault.text = sentence(fault.place, message);
+      return fault;
+    }
+    const named = /** @type {import('../../../web/shared/document.js').ObjectList} */ (list);
+    const item = objectsOf(frame, named)[Number(at)];
+    fault.place = place;
+    fault.objects = item && [refOf(named, item, Number(at))];
+    fault.text = sentence('', message);
     return fault;
   }
   fault.place = index < 0 ? '' : `layers[${index}]`;

@@ -56,16 +56,13 @@ export class SelectedObjects {
    */
   select(refs, { isNew = false, reveal = false } = {}) {
     const { editor } = this;
+    if (refs.length && toolEntry(editor.state.tool).subject !== 'objects') editor.setTool('object');
     editor.state.objects = refs;
     const selected = this.selected();
     if (selected.length) {
       editor.panels.objects.shown = selected[0].ref.list;
       editor.showPanel('objects');
       editor.announce(`${isNew ? 'Placed' : 'Selected'} ${this.summary(selected)}`);
-      if (toolEntry(editor.state.tool).subject !== 'objects') {
-        editor.setTool('object');
-        editor.state.objects = refs;
-      }
       if (reveal) this.#reveal(selected[0]);
     }
     editor.refresh();
