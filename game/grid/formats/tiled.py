@@ -121,8 +121,6 @@ class _Reader:
         grids = {index: self.grid(index, blocks) for index, blocks in cells.items()}
         legend, symbols = tiles.legend(set().union(*grids.values()))
         values, types, packed = read_properties(tmj, self.notes)
-        without = ("width", "height", "layers", "tilesets", "properties", "type")
-        about: Json = {key: value for key, value in tmj.value.items() if key not in without}
         document: Document = {
             "width": self.width,
             "height": self.height,
@@ -138,9 +136,15 @@ class _Reader:
         }
         if self.projection.grid_type != "square" or document["grid_type"] != "none":
             document["grid_type"] = self.projection.grid_type
-        looks, templates = TileLooks(tileset.raw for tileset in tiles.tilesets), Templates(tiles)
-        corner = self.left, self.top
-        objects = Objects(document, self.projection, corner, looks, templates, self.limits)
+        templates = Templates(tiles)
+        self.things(document, tiles, templates)
+        document["tiled"] = self.about(tiles, templates, types)
+        return {key: value for key, value in document.items() if value not in ([], {})}
+
+    def things(self, document: Document, tiles: Tiles, templates: Templates) -> None:
+        """Add what the layers without cells hold: objects, and the background."""
+        looks = TileLooks(tileset.raw for tileset in tiles.tilesets)
+        objects = Objects(document, self.projection, (self.left, self.top), looks, templates, self.limits)
         for node, item in self.layers:
             if _is(item, "objectgroup"):
                 objects.numbers.reserve(node.parts("objects", "OBJECT_UNREADABLE", Notes()))
@@ -149,24 +153,28 @@ class _Reader:
                 objects.read_layer(node, item, shown.shift)
             elif _is(item, "imagelayer"):
                 self.image_layer(node, item, document, shown)
-        for node, item in self.layers:
             if not _is(item, "tilelayer"):
                 self.keep_properties(node, item)
-        document["tiled"] = {
-            "map": kept(about, "", self.notes),
+
+    def about(self, tiles: Tiles, templates: Templates, types: Json) -> Json:
+        """What is kept of the map for an export to Tiled."""
+        without = ("width", "height", "layers", "tilesets", "properties", "type")
+        attributes = {key: value for key, value in self.map.value.items() if key not in without}
+        result: Json = {
+            "map": kept(attributes, "", self.notes),
             "tilesets": [tileset.raw for tileset in tiles.tilesets if not tileset.generated],
             "layers": [item for _, item in self.layers],
         }
         if types:
-            document["tiled"]["property_types"] = types
+            result["property_types"] = types
         if kept_templates := templates.as_kept():
-            document["tiled"]["templates"] = kept_templates
+            result["templates"] = kept_templates
         if self.infinite or self.left or self.top:
-            document["tiled"]["origin"] = {"x": self.left, "y": self.top}
+            result["origin"] = {"x": self.left, "y": self.top}
         if self.infinite:
             # What Tiled says of an infinite map's size is not where its cells are.
-            document["tiled"]["size"] = {"width": self.width_in_tiled, "height": self.height_in_tiled}
-        return {key: value for key, value in document.items() if value not in ([], {})}
+            result["size"] = {"width": self.width_in_tiled, "height": self.height_in_tiled}
+        return result
 
     def read_layers(self) -> list[tuple[Node, Json]]:
         """Every layer in Tiled's order, a group before what it holds: (its node, what is kept of it).

@@ -1,0 +1,80 @@
+"""The definitions of an LDtk project that is written: those that were kept, and new ones."""
+
+import re
+from typing import Any
+
+from game.grid.formats import ldtk_shapes as shapes
+from game.grid.formats.ldtk_shapes import shaped
+
+Json = dict[str, Any]
+
+
+def objects_of(value: Any) -> list[Json]:
+    """The objects of a list; nothing of what is none."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def whole(value: Any, low: int, high: int, otherwise: int) -> int:
+    """A whole number in a range, or another one."""
+    return value if type(value) is int and low <= value <= high else otherwise
+
+
+def rgb(color: str) -> str:
+    """A colour as LDtk has it: without transparency."""
+    digits = color.removeprefix("#")
+    return "#" + ("".join(2 * digit for digit in digits) if len(digits) == 3 else digits[:6]).upper()
+
+
+class Definitions:
+    """The definitions of the project, those that were kept and new ones, with uids of their own."""
+
+    def __init__(self, kept: Json, last: Any) -> None:
+        usual = {
+            "layers": shapes.LAYER_DEFINITION,
+            "entities": shapes.ENTITY_DEFINITION,
+            "tilesets": shapes.TILESET_DEFINITION,
+            "levelFields": shapes.FIELD_DEFINITION,
+        }
+        self.lists = {
+            key: [shaped(template, item) for item in objects_of(kept.get(key))] for key, template in usual.items()
+        }
+        for each in self.lists["layers"]:
+            each["intGridValues"] = [
+                shaped(shapes.VALUE_DEFINITION, item) for item in objects_of(each["intGridValues"])
+            ]
+            if each["type"] not in ("IntGrid", "Entities", "Tiles", "AutoLayer"):
+                each["type"] = "IntGrid"
+            each["__type"] = each["type"]
+        for each in self.lists["entities"]:
+            each["fieldDefs"] = [shaped(shapes.FIELD_DEFINITION, item) for item in objects_of(each["fieldDefs"])]
+        self.enums = {key: shapes.complete(key, kept.get(key)) for key in ("enums", "externalEnums")}
+        everything = [each for items in (*self.lists.values(), *self.enums.values()) for each in items]
+        fields = [field for each in self.lists["entities"] for field in each["fieldDefs"]]
+        used = [whole(each.get("uid"), 0, 2**30, 0) for each in everything + fields]
+        self.next = max(1 + max([0, *used]), whole(last, 0, 2**30, 0))
+        self.identifiers = {str(each.get("identifier")) for each in everything}
+
+    def uid(self) -> int:
+        """A new uid."""
+        self.next += 1
+        return self.next - 1
+
+    def identifier(self, name: str) -> str:
+        """An identifier of its own, as like the name as may be."""
+        plain = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:48] or "Thing"
+        plain = plain if not plain[0].isdigit() else f"_{plain}"
+        result, number = plain, 2
+        while result in self.identifiers:
+            result, number = f"{plain}_{number}", number + 1
+        self.identifiers.add(result)
+        return result
+
+    def of(self, key: str, uid: Any) -> Json | None:
+        """The definition with a uid."""
+        return next((each for each in self.lists[key] if each["uid"] == uid), None)
+
+    def add(self, key: str, template: Json, **values: Any) -> Json:
+        """A new definition."""
+        made = {**template, **values, "uid": self.uid()}
+        self.lists[key].append(made)
+        return made
