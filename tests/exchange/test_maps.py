@@ -1,15 +1,17 @@
 """Maps from other programs' files and back, over HTTP. The formats themselves are tested in tests/grid/formats."""
 
+from asyncio import create_task
 from base64 import b64decode, b64encode
 from io import BytesIO
 from struct import pack
 from typing import Any
 from uuid import uuid4
-from zlib import crc32
+from zlib import compress, crc32
 
 import httpx2
 import orjson
 import pytest
+from fastapi import FastAPI
 from PIL import Image
 
 from tests.conftest import Person
@@ -145,6 +147,26 @@ class TestImport:
         headers = {"content-type": "multipart/form-data; boundary=x"}
         answer = await bring_in(owner, universe["id"], b"--y\r\nnonsense", headers=headers)
         assert (answer.status_code, answer.json()["code"]) in ((400, "BAD_REQUEST"), (422, "INVALID_FILE"))
+
+    async def test_holds_no_connection_while_it_computes(
+        self, owner: Person, stranger: Person, app: FastAPI
+    ) -> None:
+        universe = await owner.universe()
+        size = 700
+        cells = b64encode(compress(b"\1\0\0\0" * size * size)).decode()
+        layer = {**TILED["layers"][0], "width": size, "height": size, "data": cells}  # type: ignore[index]
+        layer |= {"encoding": "base64", "compression": "zlib"}
+        data = orjson.dumps({**TILED, "width": size, "height": size, "layers": [layer] * 2})
+        many = app.state.settings.database_pool_size + 4
+        imports = [create_task(bring_in(owner, universe["id"], data, dry_run=True)) for _ in range(many)]
+        reads = 0
+        while not all(each.done() for each in imports):
+            assert (await stranger.client.get("/universes")).status_code == 200
+            assert (await stranger.client.post("/universes", json={"name": "Elsewhere"})).status_code == 201
+            reads += 1
+        assert reads > 5
+        assert {(await each).status_code for each in imports} <= {200, 429, 503}
+        assert 200 in {(await each).status_code for each in imports}
 
     async def test_with_a_picture_that_is_not_taken(self, owner: Person) -> None:
         universe = await owner.universe()
