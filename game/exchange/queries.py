@@ -23,13 +23,17 @@ async def put_maps(
 ) -> list[bytes]:
     """Make the maps of a file in a locked universe; returns their JSON texts."""
     texts = []
+    # The levels of a project share their pictures.
+    stored: dict[bytes, str] = {}
     for one in file.maps:
         ids: dict[str, str] = {}
         for name, (picture, data) in one.pictures.items():
-            called = "".join(character for character in name if character.isprintable())[-MAX_NAME:] or "picture"
-            asset = await assets.create(session, home, called, picture, data)
-            ids[name] = str(asset.id)
-            progress()
+            if data not in stored:
+                called = "".join(part for part in name if part.isprintable())[-MAX_NAME:] or "picture"
+                asset = await assets.create(session, home, called, picture, data)
+                stored[data] = str(asset.id)
+                progress()
+            ids[name] = stored[data]
         document = await asyncio.to_thread(linked, one.document, ids)
         fields = {"name": one.name, "description": one.description, "grid_data": document}
         found = await maps.create(session, home, fields)

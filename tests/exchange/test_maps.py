@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from PIL import Image
 
 from tests.conftest import Person
-from tests.grid.formats.samples import png
+from tests.grid.formats.samples import file, png
 
 TILED = {
     "type": "map",
@@ -147,6 +147,20 @@ class TestImport:
         headers = {"content-type": "multipart/form-data; boundary=x"}
         answer = await bring_in(owner, universe["id"], b"--y\r\nnonsense", headers=headers)
         assert (answer.status_code, answer.json()["code"]) in ((400, "BAD_REQUEST"), (422, "INVALID_FILE"))
+
+    async def test_stores_the_picture_that_levels_share_once(self, owner: Person) -> None:
+        universe = await owner.universe()
+        root = orjson.loads(file("cave.ldtk"))
+        level = root["worlds"][0]["levels"][0]
+        root["worlds"][0]["levels"] = [level | {"identifier": name, "iid": name} for name in ("A", "B", "C")]
+        files = [("files", ("a.ldtk", orjson.dumps(root))), ("files", ("rocks.png", png(16, 16, "red")))]
+        answer = await owner.client.post("/maps/import", params={"universe_id": universe["id"]}, files=files)
+        assert len(answer.json()["maps"]) == 3, answer.text
+        assets = (await owner.client.get(f"/universes/{universe['id']}/assets")).json()["items"]
+        assert [asset["name"] for asset in assets] == ["rocks.png"]
+        legends = [one["grid_data"]["legend"] for one in answer.json()["maps"]]
+        named = {entry["picture"]["asset_id"] for legend in legends for entry in legend if "picture" in entry}
+        assert named == {assets[0]["id"]}
 
     async def test_holds_no_connection_while_it_computes(
         self, owner: Person, stranger: Person, app: FastAPI
