@@ -12,6 +12,8 @@ GRID_TYPES: Final = ("square", "hex_row", "hex_column", "isometric", "none")
 DIAGONAL_RULES: Final = ("5-5-5", "5-10-5", "none")
 # Universal VTT knows closed or not, Foundry adds locked. A secret door is a door of any state with `secret`.
 DOOR_STATES: Final = ("open", "closed", "locked")
+AUDIENCES: Final = ("game_masters",)
+"""What a layer's `visible_to` may be; a layer without it is for everybody."""
 MAX_BREACHES: Final = 20
 MAX_MOVEMENT_COST: Final = 1_000_000
 
@@ -69,6 +71,11 @@ def _of_type(kind: type, name: str) -> _Rule:
 _boolean = _of_type(bool, "true or false")
 _string = _of_type(str, "a string")
 _object = _of_type(dict, "an object")
+
+
+def _reserved(_: Any) -> tuple[str, str] | None:
+    """A key that only the server sends."""
+    return "reserved", "is the server's key: leave it out"
 
 
 def _text(shortest: int, longest: int) -> _Rule:
@@ -149,6 +156,7 @@ _coordinate = _number()
 _not_negative = _number(0)
 _SEGMENT: Final[_Rules] = {
     "id": _id,
+    "hidden": _boolean,
     "x1": _coordinate,
     "y1": _coordinate,
     "x2": _coordinate,
@@ -165,6 +173,8 @@ _DOCUMENT: Final[_Rules] = {
     "distance_unit": _text(0, 32),
     "diagonal_rule": _one_of(DIAGONAL_RULES),
     "properties": _object,
+    # Players are sent what they have seen of the map under this key.
+    "fog": _reserved,
 }
 _LEGEND: Final[_Rules] = {
     "symbol": _symbol,
@@ -180,15 +190,17 @@ _LEGEND: Final[_Rules] = {
 _LAYER: Final[_Rules] = {
     "name": _text(1, 128),
     "visible": _boolean,
+    "visible_to": _one_of(AUDIENCES),
     "opacity": _number(0, 1),
     "rows": _of_type(list, "a list of strings"),
     "properties": _object,
 }
-_ENTITY: Final[_Rules] = {"id": _id, "kind": _string, "name": _string, "properties": _object}
+_ENTITY: Final[_Rules] = {"id": _id, "hidden": _boolean, "kind": _string, "name": _string, "properties": _object}
 _WALL: Final = _SEGMENT
 _DOOR: Final[_Rules] = {**_SEGMENT, "state": _one_of(DOOR_STATES), "secret": _boolean}
 _LIGHT: Final[_Rules] = {
     "id": _id,
+    "hidden": _boolean,
     "x": _coordinate,
     "y": _coordinate,
     "range": _not_negative,

@@ -374,6 +374,7 @@ BAD: list[tuple[Any, str, str]] = [
     ({"op": "remove_legend_entry", "symbol": "#"}, ".symbol", "in_use"),
     ({"op": "update_map", "changes": []}, ".changes", "wrong_type"),
     ({"op": "update_map", "changes": {"grid_type": "round"}}, ".changes.grid_type", "not_an_option"),
+    ({"op": "update_map", "changes": {"fog": {"mode": "sight"}}}, ".changes.fog", "reserved"),
     ({"op": "update_map", "changes": {"cell_distance": 0}}, ".changes.cell_distance", "out_of_range"),
     ({"op": "update_map", "changes": {"background": {"x": "1"}}}, ".changes.background.x", "wrong_type"),
     ({"op": "update_map", "changes": {"background": 1}}, ".changes.background", "wrong_type"),
