@@ -45,6 +45,12 @@ class Universe(UniverseRead, table=True):
     pass
 
 
+class Member(SQLModel, table=True):
+    universe_id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(primary_key=True)
+    role: str
+
+
 class MapRead(SQLModel):
     id: UUID = Field(primary_key=True)
     universe_id: UUID
@@ -97,7 +103,7 @@ async def read_universe(
     id: UUID, user: CurrentUser, session: Session, response: Response, if_none_match: IfNoneMatch = None
 ) -> Any:
     universe = await session.get(Universe, id)
-    if universe is None or universe.owner_id != user.id:
+    if universe is None or await session.get(Member, (id, user.id)) is None:
         raise HTTPException(404)
     response.headers["ETag"] = etag = f'"{universe.version}"'
     return Response(status_code=304, headers={"ETag": etag}) if if_none_match == etag else universe
@@ -110,7 +116,8 @@ async def list_universes(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: UUID | None = None,
 ) -> Any:
-    statement = select(Universe).where(Universe.owner_id == user.id).order_by(col(Universe.id)).limit(limit + 1)
+    statement = select(Universe).join(Member, col(Member.universe_id) == Universe.id)
+    statement = statement.where(Member.user_id == user.id).order_by(col(Universe.id)).limit(limit + 1)
     if cursor:
         statement = statement.where(Universe.id > cursor)
     rows = (await session.exec(statement)).all()
@@ -121,8 +128,9 @@ async def list_universes(
 async def read_map(
     id: UUID, user: CurrentUser, session: Session, response: Response, if_none_match: IfNoneMatch = None
 ) -> Any:
-    statement = select(Map).join(Universe, col(Universe.id) == Map.universe_id)
-    row = (await session.exec(statement.where(Map.id == id, Universe.owner_id == user.id))).one_or_none()
+    statement = select(Map).join(Member, col(Member.universe_id) == Map.universe_id)
+    mine = Member.user_id == user.id, col(Member.role).in_(["owner", "game_master"])
+    row = (await session.exec(statement.where(Map.id == id, *mine))).one_or_none()
     if row is None:
         raise HTTPException(404)
     response.headers["ETag"] = etag = f'"{row.version}"'

@@ -70,6 +70,16 @@ class Universe(models.Model):
         app_label, db_table = "bench", "universe"
 
 
+class Member(models.Model):
+    pk = models.CompositePrimaryKey("universe_id", "user_id")
+    universe = models.ForeignKey(Universe, models.CASCADE, related_name="members")
+    user = models.ForeignKey(Account, models.CASCADE)
+    role = models.CharField(max_length=20)
+
+    class Meta:
+        app_label, db_table = "bench", "member"
+
+
 class Map(models.Model):
     id = models.UUIDField(primary_key=True)
     universe = models.ForeignKey(Universe, models.CASCADE)
@@ -139,7 +149,7 @@ class UniverseView(OneView):
     serializer_class = UniverseSerializer
 
     def get_queryset(self) -> Any:
-        return Universe.objects.filter(owner=self.request.user)
+        return Universe.objects.filter(members__user=self.request.user)
 
 
 class UniversesView(Guarded, generics.ListAPIView):
@@ -147,14 +157,16 @@ class UniversesView(Guarded, generics.ListAPIView):
     pagination_class = Page
 
     def get_queryset(self) -> Any:
-        return Universe.objects.filter(owner=self.request.user)
+        return Universe.objects.filter(members__user=self.request.user)
 
 
 class MapView(OneView):
     serializer_class = MapSerializer
 
     def get_queryset(self) -> Any:
-        return Map.objects.filter(universe__owner=self.request.user)
+        return Map.objects.filter(
+            universe__members__user=self.request.user, universe__members__role__in=("owner", "game_master")
+        )
 
 
 urlpatterns = [

@@ -26,7 +26,7 @@ const AUTHENTICATED = `
 const string = { type: 'string' }
 const times = { version: { type: 'integer' }, created_at: string, updated_at: string }
 const universe = {
-  type: 'object', properties: { id: string, name: string, description: string, owner_id: string, ...times }
+  type: 'object', properties: { id: string, name: string, description: string, owner_id: string, role: string, ...times }
 }
 const map = {
   type: 'object',
@@ -59,13 +59,15 @@ const one = (name, text) => async (request, reply) => {
 const params = { type: 'object', properties: { id: { type: 'string', format: 'uuid' } } }
 
 app.get('/universes/:id', { schema: { params, response: { 200: universe } } }, one('universe', `
-  SELECT u.id, u.name, u.description, u.owner_id, u.version, u.created_at, u.updated_at
-  ${AUTHENTICATED.replace('WHERE', 'JOIN universe u ON u.owner_id = a.id WHERE u.id = $3 AND')}`))
+  SELECT u.id, u.name, u.description, u.owner_id, mb.role, u.version, u.created_at, u.updated_at
+  ${AUTHENTICATED.replace('WHERE', `JOIN member mb ON mb.user_id = a.id AND mb.universe_id = $3
+    JOIN universe u ON u.id = mb.universe_id WHERE`)}`))
 
 app.get('/maps/:id', { schema: { params, response: { 200: map } } }, one('map', `
   SELECT m.id, m.universe_id, m.name, m.description, m.grid_data, m.version, m.created_at, m.updated_at
-  ${AUTHENTICATED.replace('WHERE', `JOIN universe u ON u.owner_id = a.id
-    JOIN bench_map m ON m.universe_id = u.id WHERE m.id = $3 AND`)}`))
+  ${AUTHENTICATED.replace('WHERE', `JOIN bench_map m ON m.id = $3
+    JOIN member mb ON mb.user_id = a.id AND mb.universe_id = m.universe_id
+      AND mb.role IN ('owner', 'game_master') WHERE`)}`))
 
 const querystring = {
   type: 'object',
@@ -74,9 +76,10 @@ const querystring = {
 app.get('/universes', { schema: { querystring, response: { 200: page } } }, async (request, reply) => {
   const { limit, cursor } = request.query
   const rows = await ask(request, 'universes', `
-    SELECT u.id, u.name, u.description, u.owner_id, u.version, u.created_at, u.updated_at
-    ${AUTHENTICATED.replace('WHERE', 'JOIN universe u ON u.owner_id = a.id WHERE')}
-    AND ($3::uuid IS NULL OR u.id > $3) ORDER BY u.id LIMIT $4`, cursor ?? null, limit + 1)
+    SELECT u.id, u.name, u.description, u.owner_id, mb.role, u.version, u.created_at, u.updated_at
+    ${AUTHENTICATED.replace('WHERE', `JOIN member mb ON mb.user_id = a.id
+      JOIN universe u ON u.id = mb.universe_id WHERE`)}
+    AND ($3::uuid IS NULL OR mb.universe_id > $3) ORDER BY mb.universe_id LIMIT $4`, cursor ?? null, limit + 1)
   if (!rows.length) {
     const [session] = await ask(request, 'session', `SELECT 1 ${AUTHENTICATED}`)
     if (!session) return reply.code(401).send({ code: 'UNAUTHORIZED' })
@@ -116,9 +119,10 @@ app.post('/maps/:id/edits', { schema: { params, body, response: { 200: edited } 
     await client.query('BEGIN')
     const universe = await run('count', `
       UPDATE universe u SET event_seq = u.event_seq + 1
-      FROM auth_session s JOIN account a ON a.id = s.user_id AND a.is_active, map m
+      FROM auth_session s JOIN account a ON a.id = s.user_id AND a.is_active
+      JOIN member mb ON mb.user_id = a.id AND mb.role IN ('owner', 'game_master'), map m
       WHERE s.id = $1 AND s.user_id = $2 AND s.expires_at > now()
-      AND m.id = $3 AND u.id = m.universe_id AND u.owner_id = a.id
+      AND m.id = $3 AND u.id = m.universe_id AND mb.universe_id = m.universe_id
       RETURNING u.id, u.event_seq`, request.user.sid, request.user.sub, request.params.id)
     if (!universe) return await giveUp('NOT_FOUND', 404)
     const map = await run('touch', `
