@@ -114,7 +114,7 @@ class TestFrameworkErrors:
             "/universes",
             "/maps",
             f"/maps/{made['id']}",
-            f"/universes/{made['universe_id']}/events",
+            f"/universes/{made['universe_id']}/members",
         ):
             answer = await owner.client.get(path + slashes)
             assert answer.status_code == 200
