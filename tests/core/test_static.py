@@ -38,6 +38,11 @@ class TestServing:
             address = urljoin(static.address(path), found[1] or found[2])
             assert (await client.get(address)).status_code == 200, address
 
+    @pytest.mark.parametrize("path", [path for path in MODULES if path.startswith("web/shared/")])
+    def test_what_is_shared_stands_alone(self, path: str) -> None:
+        for found in IMPORT.finditer((ROOT / path).read_text()):
+            assert re.fullmatch(r"\./[\w-]+\.js", found[1] or found[2]), f"{path} imports {found[0]}"
+
     async def test_is_asked_about_again_while_files_may_change(self, client: httpx2.AsyncClient) -> None:
         address = static.address("web/shared/api.js")
         answer = await client.get(address)
