@@ -50,7 +50,7 @@ def read_file(files: dict[str, bytes], main: str | None) -> ReadFile:
 
 
 def _called(name: str) -> str:
-    """A file's name for a map as a name that we take."""
+    """The name of a file's map, without what a name may not have."""
     return "".join(character for character in name if character.isprintable()).strip()[:MAX_NAME] or "Map"
 
 
@@ -72,7 +72,7 @@ def linked(document: bytes, ids: dict[str, str]) -> dict[str, Any]:
 
 
 def write_file(text: str | bytes, format: str, pictures: dict[str, bytes]) -> Exported:
-    """A map, as the API answers it, as another program's file; one that shows a picture gets a drawing if need be.
+    """A map, as the API answers it, as another program's file; with a drawing of the map if the format needs one.
 
     Raises FormatError: what is kept of the other program leaves no way to write it.
     """
@@ -90,7 +90,7 @@ def written(document: dict[str, Any], format: str, name: str, pictures: dict[str
 
 
 def _drawing(document: dict[str, Any], background: bytes | None) -> bytes | None:
-    """A map as a picture, as large as may be; None for a map that is too large for any, or cannot be drawn."""
+    """A picture of a map, as large as allowed; None if the map is too large for any or cannot be drawn."""
     cell_size = _PIXELS_PER_CELL
     for _ in range(3):
         try:

@@ -52,7 +52,10 @@ _IMPORT_BODY = {
                             "items": _FILE,
                             "description": "The map, and the tilesets and pictures that it refers to.",
                         },
-                        "main": {"type": "string", "description": "Which of them is the map, if it is unclear."},
+                        "main": {
+                            "type": "string",
+                            "description": "The name of the map among the files, if it is unclear.",
+                        },
                     },
                 }
             },
@@ -109,13 +112,13 @@ async def import_map(
     session: Session,
     computing: Computing,
     once: Once,
-    universe_id: Annotated[UUID, Query(description="Where the maps go.")],
-    dry_run: Annotated[bool, Query(description="Only look: make nothing.")] = False,
+    universe_id: Annotated[UUID, Query(description="The universe that gets the maps.")],
+    dry_run: Annotated[bool, Query(description="Only check the file: store nothing.")] = False,
 ) -> Response:
-    """Bring in a map of another program: Tiled (TMX, TMJ), LDtk, Universal VTT, or plain text.
+    """Import maps of another program: Tiled (TMX, TMJ), LDtk, Universal VTT, or plain text.
 
-    The format is told by the content. What the file says and a map does not model is kept, and comes back on
-    export to the same format; what is lost is a warning.
+    The format is recognised by the content. What a file says and a map does not model is kept, and comes back with
+    an export to the same format; what is lost is a warning.
     """
     await access.get(session, user, universe_id, "importMap")
     # The file is received and read without a connection.
@@ -179,7 +182,7 @@ async def export_map(
         Query(description="`tiled` is TMX, `tmj` is Tiled's JSON."),
     ],
 ) -> Response:
-    """Take out a map as a file that another program opens."""
+    """Export a map as a file of another program."""
     found = await maps.get(session, user, id, "exportMap")
     text = (await maps.document(session, found)).body
     settings: Settings = request.app.state.settings

@@ -189,7 +189,7 @@ class TestImport:
         assert answer.status_code == 201, answer.text
         [warning] = answer.json()["warnings"]
         assert (warning["code"], warning["place"]) == ("PICTURE_REFUSED", "tiles.png")
-        assert warning["message"].endswith("It is not a PNG, JPEG or WebP picture.")
+        assert warning["message"].endswith("Reason: tiles.png: is not a PNG, JPEG or WebP picture.")
 
     async def test_into_somebody_elses_universe(
         self, owner: Person, stranger: Person, client: httpx2.AsyncClient

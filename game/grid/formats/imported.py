@@ -139,16 +139,16 @@ class Notes:
 
     @contextmanager
     def skipping(self, code: str) -> Iterator[None]:
-        """Make a warning of a FormatError within: the part that cannot be read is left out, the rest goes on."""
+        """Turn a FormatError within into a warning: this part is left out, reading goes on."""
         try:
             yield
         except TooLarge:
             raise
         except FormatError as error:
-            self.add(code, error.place, f"{WARNINGS[code]} It {error.message}.")
+            self.add(code, error.place, f"{WARNINGS[code]} Reason: {error}.")
 
     def all(self) -> list[FormatWarning]:
-        """The warnings, with one more for each code that came too often to list."""
+        """The warnings, plus a summary for each code with too many."""
         more = [
             FormatWarning(code, "", f"There are {seen - MAX_WARNINGS_OF_A_KIND} more of these.")
             for code, seen in self._seen.items()

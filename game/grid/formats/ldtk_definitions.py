@@ -15,7 +15,7 @@ def objects_of(value: Any) -> list[Json]:
 
 
 def whole(value: Any, low: int, high: int, otherwise: int) -> int:
-    """A whole number in a range, or another one."""
+    """The value if it is a whole number in this range, or else `otherwise`."""
     return value if type(value) is int and low <= value <= high else otherwise
 
 
@@ -60,7 +60,7 @@ class Definitions:
         return self.next - 1
 
     def identifier(self, name: str) -> str:
-        """An identifier of its own, as like the name as may be."""
+        """A unique identifier that resembles the name."""
         plain = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:48] or "Thing"
         plain = plain if not plain[0].isdigit() else f"_{plain}"
         result, number = plain, 2

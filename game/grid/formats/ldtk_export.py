@@ -197,7 +197,7 @@ class _Writer:
         return whole(self.kept.get(key), -MAX_PIXELS, MAX_PIXELS, 0)
 
     def entity_definition(self, entity: Json, about: Json) -> Json:
-        """The definition of an entity's kind: LDtk's, one that was made for another entity, or a new one."""
+        """The definition for an entity's kind: LDtk's own, one made before, or a new one."""
         kind = str(entity.get("kind", ""))
         kept = self.definitions.of("entities", about.get("defUid"))
         if kept and kept["identifier"] == kind:

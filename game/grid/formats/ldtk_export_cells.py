@@ -109,7 +109,7 @@ class Cells:
         return definition
 
     def use_tileset(self, instance: Json, definition: Json) -> None:
-        """Give a layer a tileset that there is, or none."""
+        """Drop references of a layer to tilesets that do not exist."""
         for owner, key in (
             (instance, "__tilesetDefUid"),
             (instance, "overrideTilesetUid"),

@@ -239,7 +239,7 @@ class Level:
         return cells
 
     def put(self, cells: "array[int]", x: int, y: int, scale: int, key: Key) -> bool:
-        """Set the cells that a part of a layer covers; returns whether all of them are on the map."""
+        """Set the cells that a tile or value covers; returns whether all of them are on the map."""
         number = self.keys.setdefault(key, len(self.keys) + 1)
         left, right = max(0, x), min(self.width, x + scale)
         top, bottom = max(0, y), min(self.height, y + scale)
@@ -282,7 +282,7 @@ class Level:
                 self.put(cells, x, y, scale, (-1 - layer, value, 0))
 
     def tiles(self, instance: Node, tiles: list[Node], name: str, about: Json, scale: int) -> None:
-        """Add the layers of the tiles: as many as lie on each other."""
+        """Add the layers of the tiles: one more for each tile that is stacked on another."""
         tileset = instance.integer("__tilesetDefUid", 0, MAX_UID, 0)
         across, down = self.offset(instance)
         planes: list[array[int] | None] = []
@@ -352,7 +352,7 @@ class Level:
         return legend.entries, symbols
 
     def entry(self, key: Key, guessed: list[str]) -> tuple[Json, str | None]:
-        """What LDtk says of a cell, and the symbol that it would like to have."""
+        """What LDtk says of a cell, and its preferred symbol."""
         owner, number, flips = key
         if owner < 0:
             name, color = self.definitions.value(-1 - owner, number)

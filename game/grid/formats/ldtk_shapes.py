@@ -309,7 +309,7 @@ def complete(key: str, items: Any) -> list[Json]:
 
 
 def shaped(usual: Mapping[str, Any], *kept: Any) -> Json:
-    """An object with the keys of a usual one, and their values from those that were kept, where they can be such.
+    """A copy of `usual` with values from `kept` wherever they have the right type.
 
     Anyone may have edited what was kept.
     """

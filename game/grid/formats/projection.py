@@ -67,7 +67,7 @@ class Projection:
         return (across, down / line) if self.axis == "y" else (across / line, down)
 
     def to_point(self, x: float, y: float) -> Point:
-        """A place in map pixels as a point of ours: cells and their fractions.
+        """A place in map pixels as one of our points: cells and their fractions.
 
         On a staggered isometric map, which we take for a plain one, the shift of every other line is left out.
         """
@@ -77,7 +77,7 @@ class Projection:
         return (x - left) / across + middle[0], (y - top) / down + middle[1]
 
     def to_pixels(self, px: float, py: float) -> Point:
-        """The map pixels of a point of ours; the inverse of `to_point`."""
+        """The map pixels of one of our points; the inverse of `to_point`."""
         across, down = self.unit
         left, top = self._first_middle
         middle = centre(self.grid_type, (0, 0))

@@ -24,13 +24,13 @@ TINY: Final = 1e-64
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A JSON value and its place in the file. Every reading either gives the asked type or a FormatError."""
+    """A JSON value and its place in the file. Each method returns the requested type or raises FormatError."""
 
     value: Any
     place: str = ""
 
     def fail(self, message: str) -> FormatError:
-        """An error at this place, to be raised."""
+        """A FormatError at this place."""
         return FormatError(self.place, message)
 
     def at(self, key: str) -> str:

@@ -22,7 +22,7 @@ _CHARACTERS: Final = string.ascii_letters + string.digits + "@$;?()[]{}'`\\"
 
 
 def read_text(data: bytes, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
-    """A text map as grid data: one layer, and a legend guessed from the usual meanings of characters.
+    """A text map as grid data: one layer, and a legend guessed from the usual meaning of characters.
 
     Short lines are filled up with empty cells, tabs reach to the next multiple of TAB. A character that
     cannot be a symbol (an emoji, say) gets one for private use. Raises FormatError with the line.

@@ -104,7 +104,7 @@ def _from_base64(data: Node, text: str, compression: str, cells: int) -> "array[
 
 
 def _unpack(data: Node, packed: bytes, compression: str, size: int) -> bytes:
-    """At most size + 1 bytes: enough to see that there are too many."""
+    """At most size + 1 bytes, which shows that there are too many."""
     if compression == "":
         return packed
     try:

@@ -64,7 +64,7 @@ class _Writer:
         return list(self.document.get(key, []))
 
     def choose_projection(self) -> Projection:
-        """That of the Tiled map it came from, as long as the grid is the same; else one made for the grid."""
+        """The projection of the original Tiled map while the grid type is the same, or else a standard one."""
         grid_type = str(self.document.get("grid_type", "square"))
         try:
             kept = read_projection(Node(self.about), Notes())
@@ -100,7 +100,7 @@ class _Writer:
         return Bounds((0, 0), (0, 0), self.width, self.height, infinite=False)
 
     def is_free(self, columns: int, rows: int) -> bool:
-        """Whether there is nothing in the first columns or rows of a map that has more of them."""
+        """Whether the first columns or rows are empty, and not all that the map has."""
         if self.width <= columns or self.height <= rows:
             return False
         layers = [layer.get("rows", []) for layer in self.things("layers")]
@@ -187,7 +187,7 @@ class _Writer:
         return result
 
     def embedded(self, owner: Json) -> Json:
-        """A copy of something with a picture, with the picture in it where it has no file of its own."""
+        """A copy of a tileset, tile or layer, with its picture embedded if it has no file."""
         owner = {key: value for key, value in owner.items() if key not in ("imagedata", "imageformat")}
         asset = owner.pop("asset_id", None)
         data = self.pictures.get(asset) if isinstance(asset, str) else None
@@ -200,7 +200,7 @@ class _Writer:
         return {**owner, **embedded_image(data)}
 
     def keep_rules(self, tilesets: list[Json], entry: Json, gid: int) -> None:
-        """Write what an entry blocks to its tile, where it was changed here; in tilesets of the map only."""
+        """Write what an entry blocks to its tile if it was changed here; only in embedded tilesets."""
         tileset = [tileset for tileset in tilesets if tileset["firstgid"] <= gid & GID_MASK][-1]
         if "source" in tileset or gid != gid & GID_MASK:
             return
@@ -229,7 +229,7 @@ class _Writer:
         tile["properties"] = properties
 
     def generated(self, first: int, entries: list[Json]) -> Json:
-        """A tileset of one picture a tile, which Tiled keeps in the map's own file (only TMX can hold it)."""
+        """A tileset with one embedded picture for each tile (TMX only)."""
         width, height = int(self.projection.tile_width), int(self.projection.tile_height)
         tiles = []
         for index, entry in enumerate(entries):

@@ -265,7 +265,7 @@ class Layers:
         return {"data": self.encoded(cells)}
 
     def put_outside(self, cells: "array[int]", outside: Any, right: int, down: int) -> None:
-        """Put back the cells that the layer's offset puts outside of the map, which were kept."""
+        """Restore the cells that were kept because the layer's offset puts them outside of the map."""
         bounds = self.bounds
         for cell in outside if isinstance(outside, list) else ():
             if not isinstance(cell, list) or len(cell) != 3 or not all(map(is_whole, cell)):

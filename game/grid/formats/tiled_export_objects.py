@@ -40,7 +40,7 @@ class Ids:
         self.next = 1 + max(filter(is_id, preferred), default=0)
 
     def take(self, preferred: Any = None) -> int:
-        """An id that nothing else has."""
+        """A unique id."""
         if not is_id(preferred) or preferred in self.used:
             preferred, self.next = self.next, self.next + 1
         self.used.add(preferred)
@@ -196,7 +196,7 @@ class Objects:
         return kept.shape.x + middle[0] - before[0], kept.shape.y + middle[1] - before[1]
 
     def pixels(self, x: float, y: float, shift: Point) -> Point:
-        """Map pixels of a point of ours, in a layer with this offset."""
+        """Map pixels of one of our points, in a layer with this offset."""
         pixels = self.projection.to_pixels(x + self.origin[0], y + self.origin[1])
         return self.projection.moved(*pixels, -shift[0], -shift[1])
 

@@ -185,7 +185,7 @@ class Objects:
         )
 
     def add(self, key: str, thing: Json, node: Node) -> None:
-        """Add to the document, as long as it may hold more of the kind."""
+        """Add to the document. Raises TooLarge if it is full."""
         most = {
             "entities": self.limits.max_entities,
             "walls": self.limits.max_walls,

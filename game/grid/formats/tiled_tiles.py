@@ -58,7 +58,7 @@ class Tileset:
 
     @property
     def name(self) -> str:
-        """Its name, or what it is instead."""
+        """Its name, or `tile` if it has none."""
         return self.node.text("name", "") or "tile"
 
     def box(self, tile: int) -> Box:
@@ -226,7 +226,7 @@ class Tiles:
         return legend.entries, symbols
 
     def entries(self, tileset: Tileset | None, gids: list[int]) -> list[tuple[Json, str | None]]:
-        """Legend entries for the used tiles of a tileset, each with the symbol it would like to have."""
+        """Legend entries for the used tiles of a tileset, each with its preferred symbol."""
         if tileset is None:
             self.notes.add(
                 "UNKNOWN_TILE", "tilesets", f"No tileset has the tiles {gids[:10]}; they are kept as cells."

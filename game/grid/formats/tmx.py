@@ -265,7 +265,7 @@ class _Reader:
 
 
 def to_xml(tmj: Mapping[str, Any], notes: Notes) -> bytes:
-    """A map in the shape of Tiled's JSON as TMX. What has not the shape it should have is left out."""
+    """A map in the shape of Tiled's JSON as TMX. Values of a wrong shape are left out."""
     root = _Writer(notes).map(tmj)
     ElementTree.indent(root, " ")
     body: bytes = ElementTree.tostring(root, "utf-8")
