@@ -1,7 +1,8 @@
 """The cells that an effect covers: cones, cubes, spheres, cylinders and lines of the 5e rules.
 
-A cell is covered when its centre is inside the shape; of a round shape that is the rule of the 5e DMG
-("Areas of Effect": at least half of the square) but for slivers. The shapes are those of the 5e SRD, "Areas
+By the rule "centre" a cell is covered when its centre is inside the shape; of a round shape that is the rule of
+the 5e DMG ("Areas of Effect": at least half of the square) but for slivers. "template" counts whole squares, as
+`game.grid.templates` says. The shapes are those of the 5e SRD, "Areas
 of Effect":
 
 | shape | size | origin and direction |
@@ -17,13 +18,15 @@ two cells whose centres lie exactly on the two long sides of a cube or line, one
 one cell wide never takes two. Directions are degrees clockwise on the screen, as in Tiled: 0 right, 90 down.
 """
 
-from collections.abc import Callable
-from math import cos, hypot, inf, isfinite, radians, sin
+from collections.abc import Callable, Iterable
+from math import cos, floor, hypot, inf, isfinite, radians, sin
 from typing import Final, Literal, TypeAlias, get_args
 
+from game.grid import templates
 from game.grid.geometry import Cell, Grid, Point, cell_at, centre
 
 Shape: TypeAlias = Literal["cone", "cube", "sphere", "cylinder", "line"]
+Rule: TypeAlias = Literal["centre", "template"]
 SHAPES: Final[tuple[Shape, ...]] = get_args(Shape)
 
 MAX_CELLS: Final = 250_000
@@ -42,12 +45,13 @@ def area(
     size: float,
     direction: float = 0,
     line_width: float | None = None,
+    rule: Rule = "centre",
 ) -> list[Cell]:
     """The cells of a map that an effect covers, row by row.
 
     Takes the map's size in cells, the origin as a point in cells, `size` and `line_width` in the map's unit
-    (by default as wide as a cell), the direction in degrees. Raises ValueError for a size that is negative
-    or covers too much, or an unknown shape.
+    (by default as wide as a cell), the direction in degrees, and the rule. Raises ValueError for a size that is
+    negative or covers too much, or an unknown shape.
     """
     if shape not in SHAPES:
         raise ValueError(f"shape must be one of {', '.join(SHAPES)}")
@@ -59,7 +63,6 @@ def area(
         across = length
     if not (0 <= length < inf and 0 <= across < inf):
         raise ValueError("the size of an effect must be 0 or more")
-    inside = _inside(shape, length, across, radians(direction))
     reach = length if shape in ("sphere", "cylinder") else hypot(length, across / 2)
     left, top = cell_at(grid.type, origin[0] - reach, origin[1] - reach)
     right, bottom = cell_at(grid.type, origin[0] + reach, origin[1] + reach)
@@ -68,6 +71,12 @@ def area(
     rows = range(max(top - 1, 0), min(bottom + 2, height))
     if len(columns) * len(rows) > MAX_CELLS:
         raise ValueError(f"the effect is too large: the box around it may have {MAX_CELLS} cells")
+    if rule == "template" and grid.type in ("square", "isometric"):
+        cells = _template(grid, shape, origin, length, across, direction, columns, rows)
+        return sorted(
+            (cell for cell in cells if cell[0] in columns and cell[1] in rows), key=lambda c: (c[1], c[0])
+        )
+    inside = _inside(shape, length, across, radians(direction))
     covered = []
     for y in rows:
         for x in columns:
@@ -75,6 +84,29 @@ def area(
             if inside(px - origin[0], py - origin[1]):
                 covered.append((x, y))
     return covered
+
+
+def _template(
+    grid: Grid,
+    shape: Shape,
+    origin: Point,
+    length: float,
+    across: float,
+    direction: float,
+    columns: range,
+    rows: range,
+) -> Iterable[Cell]:
+    """The squares of a shape's template, sizes rounded to whole squares; some may lie off the map."""
+    size, wide = floor(length + 0.5 + _EDGE), max(1, floor(across + 0.5 + _EDGE))
+    if shape in ("cone", "cube", "line") and size * wide > MAX_CELLS:
+        raise ValueError(f"the effect is too large: it may have {MAX_CELLS} cells")
+    if shape == "cone":
+        return templates.cone(origin, size, direction)
+    if shape == "cube":
+        return templates.cube(origin, size, direction)
+    if shape == "line":
+        return templates.line(grid, origin, size, direction, wide)
+    return templates.sphere(grid, origin, size, ((x, y) for y in rows for x in columns))
 
 
 def _inside(shape: Shape, length: float, across: float, angle: float) -> Callable[[float, float], bool]:

@@ -7,16 +7,20 @@ The rules:
 - A cell costs the `movement_cost` that the topmost of its symbols to state one states, and 1 where none does:
   difficult terrain does not add up (5e SRD, "Difficult Terrain"), and a road through a forest is a road.
 - A wall blocks movement and sight unless it says otherwise. A door does the same while it is not open.
+- An open door lets through the blocking cells that it lies on or at the edge of: they block neither movement nor
+  sight. (A cell that it only touches with its end stays as it is.) So a door on the side of a wall that is drawn
+  with cells opens a way through that wall, if it is one cell thick.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, hypot
 from typing import Any, Final, TypeAlias
 
 from game.grid.canvas import Canvas, Steps
 from game.grid.chunks import Frame, layer_keys
-from game.grid.geometry import Grid, GridType, centre, point_to_lattice
+from game.grid.geometry import Cell, Grid, GridType, cell_at, centre, neighbours, point_to_lattice
 
 SCALE: Final = 3 * 256
 """Segments are snapped to 1/768 of a cell, so that all tests on them are exact in whole numbers.
@@ -27,6 +31,13 @@ squares and hexes lie, fit exactly.
 
 # A wall may have any finite number for an end; this far out, only the direction that it comes from matters.
 _FAR: Final = 1e300
+_FAR_DOOR: Final = 1e6
+
+_BESIDE: Final = 0.05
+"""How far beside a door a point still is in a cell that the door lies at the edge of, in cells."""
+_MIDDLE: Final = ((1, 0.4), (2, 0.6))
+_POINTS: Final = 4
+"""Points looked at for each cell of a door's length."""
 
 Segment: TypeAlias = tuple[int, int, int, int]
 """u1, v1, u2, v2: a straight wall on the lattice, in SCALE parts of a cell."""
@@ -93,15 +104,101 @@ def survey(
         if min(item["x1"], item["x2"]) <= near[2] and max(item["x1"], item["x2"]) >= near[0]
         if min(item["y1"], item["y2"]) <= near[3] and max(item["y1"], item["y2"]) >= near[1]
     ]
+    solid, opaque = (
+        _any(seen, {entry["symbol"] for entry in legend if entry.get(key)}, width * height)
+        for key in ("blocks_movement", "blocks_sight")
+    )
+    for door in document.get("doors", ()):
+        if door.get("state", "closed") == "open":
+            for column, row in opened_cells(grid.type, door, x, y, width, height):
+                index = (row - y) * width + column - x
+                solid[index] = opaque[index] = 0
     return Obstacles(
         grid, x, y, width, height,
-        _any(seen, {e["symbol"] for e in legend if e.get("blocks_movement")}, width * height),
-        _any(seen, {e["symbol"] for e in legend if e.get("blocks_sight")}, width * height),
+        bytes(solid), bytes(opaque),
         _topmost(seen, {symbol: number[cost] for symbol, cost in stated.items()}, width * height),
         costs,
         tuple(segment for item, segment in segments if item.get("blocks_movement", True)),
         tuple(segment for item, segment in segments if item.get("blocks_sight", True)),
     )  # fmt: skip
+
+
+def opened_cells(
+    grid_type: GridType, door: Mapping[str, Any], x: int, y: int, width: int, height: int
+) -> set[Cell]:
+    """The cells of a rectangle that a door opens when it is open: those that it lies on or at the edge of.
+
+    They are found by points close to the door on both of its sides, some in each cell along it.
+    """
+    ends = _within(door, _box(grid_type, x, y, width, height))
+    if ends is None:
+        return set()
+    (x1, y1), (x2, y2) = ends
+    length = hypot(x2 - x1, y2 - y1)
+    if not length:
+        return set()
+    beside_x, beside_y = (y1 - y2) / length * _BESIDE, (x2 - x1) / length * _BESIDE
+    count = max(2, ceil(length * _POINTS))
+    points = ((x1 + (x2 - x1) * part, y1 + (y2 - y1) * part) for part in ((n + 0.5) / count for n in range(count)))
+    cells = {
+        cell_at(grid_type, px + side * beside_x, py + side * beside_y) for px, py in points for side in (-1, 1)
+    }
+    return {cell for cell in cells if x <= cell[0] < x + width and y <= cell[1] < y + height}
+
+
+def can_open(obstacles: Obstacles, door: Mapping[str, Any]) -> bool:
+    """Whether a door lets anybody through once it is open.
+
+    Takes what stands in the way around the door (two cells to each side), found without the door itself. It lets
+    somebody through if on both of its sides there is a cell to stand in, among those that it opens and their
+    neighbours, and no wall lies on its middle.
+    """
+    grid, x, y, width, height = obstacles.grid, obstacles.x, obstacles.y, obstacles.width, obstacles.height
+    opened = opened_cells(grid.type, door, x, y, width, height)
+    dx, dy = door["x2"] - door["x1"], door["y2"] - door["y1"]
+    sides = set()
+    for column, row in {*opened, *(cell for one in opened for cell in neighbours(grid, one))}:
+        on_map = x <= column < x + width and y <= row < y + height
+        if on_map and not obstacles.solid[(row - y) * width + column - x]:
+            px, py = centre(grid.type, (column, row))
+            across = dx * (py - door["y1"]) - dy * (px - door["x1"])
+            if abs(across) > _BESIDE:
+                sides.add(across > 0)
+    ends = {f"{axis}{n}": door[f"{axis}1"] + d * at for axis, d in (("x", dx), ("y", dy)) for n, at in _MIDDLE}
+    middle = segment_of(grid.type, ends)
+    return len(sides) == 2 and not any(_lies_on(barrier, middle) for barrier in obstacles.barriers)
+
+
+def _lies_on(barrier: Segment, piece: Segment) -> bool:
+    """Whether a piece of a straight line is a part of a barrier."""
+    u1, v1, u2, v2 = barrier
+    du, dv = u2 - u1, v2 - v1
+    for u, v in (piece[:2], piece[2:]):
+        # To rounding: the ends of both are snapped.
+        off_line = abs(du * (v - v1) - dv * (u - u1)) > 2 * (abs(du) + abs(dv))
+        if off_line or not min(u1, u2) - 2 <= u <= max(u1, u2) + 2 or not min(v1, v2) - 2 <= v <= max(v1, v2) + 2:
+            return False
+    return True
+
+
+def _within(
+    item: Mapping[str, Any], box: tuple[float, float, float, float]
+) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The ends of the part of a straight line in a box (Liang and Barsky's clipping); None if it is outside."""
+    x1, y1, x2, y2 = (max(-_FAR_DOOR, min(item[key], _FAR_DOOR)) for key in ("x1", "y1", "x2", "y2"))
+    dx, dy = x2 - x1, y2 - y1
+    begin, end = 0.0, 1.0
+    for step, room in ((-dx, x1 - box[0]), (dx, box[2] - x1), (-dy, y1 - box[1]), (dy, box[3] - y1)):
+        if not step:
+            if room < 0:
+                return None
+        elif step < 0:
+            begin = max(begin, room / step)
+        else:
+            end = min(end, room / step)
+    if begin > end:
+        return None
+    return (x1 + begin * dx, y1 + begin * dy), (x1 + end * dx, y1 + end * dy)
 
 
 def costs_of(document: Mapping[str, Any]) -> tuple[int | float, ...]:
@@ -186,13 +283,13 @@ def _box(grid_type: GridType, x: int, y: int, width: int, height: int) -> tuple[
     return left - 2, top - 2, right + 2, bottom + 2
 
 
-def _any(layers: Sequence[str], symbols: set[str], count: int) -> bytes:
+def _any(layers: Sequence[str], symbols: set[str], count: int) -> bytearray:
     """1 for each cell with one of the symbols in any layer."""
     marks = defaultdict(lambda: "\0", {ord(symbol): "\1" for symbol in symbols})
     together = 0
     for cells in layers if symbols else ():
         together |= int.from_bytes(cells.translate(marks).encode("latin-1"), "little")
-    return together.to_bytes(count, "little")
+    return bytearray(together.to_bytes(count, "little"))
 
 
 def _topmost(layers: Sequence[str], numbers: Mapping[str, int], count: int) -> Sequence[int]:

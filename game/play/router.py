@@ -126,13 +126,20 @@ async def read_area(
     line_width: Annotated[
         float | None, Query(ge=0, le=100_000, description="Of a line, in the map's unit; none: one cell.")
     ] = None,
+    rule: Annotated[
+        area.Rule,
+        Query(
+            description="`centre`: cells whose centre is inside. `template`: whole squares as on a battle map, a "
+            "15 ft cone is 1 + 2 + 3; on square and isometric maps, elsewhere as `centre`."
+        ),
+    ] = "centre",
 ) -> Any:
     """Find the cells that an effect covers: a cone, cube, sphere, cylinder or line of the 5e rules."""
     row = (await maps.get(session, user, id, "readArea")).row
     grid = Grid.of(row.grid_data)
     try:
         covered = await asyncio.to_thread(
-            area.area, grid, row.width, row.height, shape, (x, y), size, direction, line_width
+            area.area, grid, row.width, row.height, shape, (x, y), size, direction, line_width, rule
         )
     except ValueError as error:
         raise _refuse("size", "out_of_range", str(error)) from None

@@ -1,5 +1,6 @@
 """The cells that effects cover."""
 
+from collections import Counter
 from math import dist, inf, nan
 
 import pytest
@@ -96,3 +97,64 @@ class TestArea:
     def test_refuses_an_unknown_shape(self) -> None:
         with pytest.raises(ValueError, match="must be one of cone, cube"):
             area(SQUARE, 9, 9, "star", (0, 0), 5)  # type: ignore[arg-type]
+
+
+class TestTemplates:
+    """Whole squares."""
+
+    @staticmethod
+    def drawn(shape: Shape, origin: Point, size: float, direction: float = 0, grid: Grid = SQUARE) -> list[str]:
+        found = area(grid, 7, 7, shape, origin, size, direction, rule="template")
+        assert found == sorted(found, key=lambda cell: (cell[1], cell[0]))
+        rows = ["".join("x" if (x, y) in found else "." for x in range(7)) for y in range(7)]
+        return [row for row in rows if "x" in row]
+
+    @pytest.mark.parametrize("direction", range(0, 360, 45))
+    @pytest.mark.parametrize("origin", [(9.0, 9.0), (9.5, 9.5), (9.0, 9.5)])
+    def test_a_cone_of_15_feet_has_1_2_and_3(self, origin: Point, direction: int) -> None:
+        found = area(SQUARE, 20, 20, "cone", origin, 15, direction, rule="template")
+        by_step = Counter(
+            max(abs(x + 0.5 - origin[0]), abs(y + 0.5 - origin[1]))
+            if direction % 90 == 0
+            else abs(x + 0.5 - origin[0]) + abs(y + 0.5 - origin[1])
+            for x, y in found
+        )
+        if direction % 90 == 0:
+            lines = Counter(x if direction in (0, 180) else y for x, y in found)
+            assert sorted(lines.values()) == [1, 2, 3]
+        else:
+            assert sorted(by_step.values()) == [1, 2, 3]
+
+    def test_a_cone_from_a_corner(self) -> None:
+        assert self.drawn("cone", (1, 3), 15) == ["..xx...", ".xxx...", "...x..."]
+        assert self.drawn("cone", (1, 1), 15, 45) == [".xxx...", ".xx....", ".x....."]
+
+    def test_a_diagonal_line_by_the_rule_of_the_map(self) -> None:
+        assert area(SQUARE, 9, 9, "line", (1.5, 1.5), 15, 45, rule="template") == [(2, 2), (3, 3), (4, 4)]
+        assert area(SQUARE, 9, 9, "line", (1, 1), 15, 45, rule="template") == [(1, 1), (2, 2), (3, 3)]
+        alternating = Grid(diagonal_rule="5-10-5")
+        assert area(alternating, 9, 9, "line", (1.5, 1.5), 15, 45, rule="template") == [(2, 2), (3, 3)]
+        assert area(SQUARE, 9, 9, "line", (1.5, 1.5), 15, rule="template") == [(2, 1), (3, 1), (4, 1)]
+        wide = area(SQUARE, 9, 9, "line", (1, 3), 15, line_width=10, rule="template")
+        assert wide == [(1, 2), (2, 2), (3, 2), (1, 3), (2, 3), (3, 3)]
+
+    def test_spheres_and_cubes(self) -> None:
+        assert self.drawn("sphere", (3, 3), 10) == [".xxxx.."] * 4
+        assert self.drawn("sphere", (3, 3), 10, grid=Grid(diagonal_rule="5-10-5")) == [
+            "..xx...",
+            ".xxxx..",
+            ".xxxx..",
+            "..xx...",
+        ]
+        assert self.drawn("cylinder", (3.5, 3.5), 5) == ["..xxx.."] * 3
+        assert self.drawn("cube", (1, 3), 10) == [".xx...."] * 2
+        assert self.drawn("cube", (3, 3), 10, 225) == [".xx...."] * 2
+
+    @given(grids, shapes, sizes, angles)
+    def test_is_the_other_rule_where_there_are_no_squares(
+        self, grid: Grid, shape: Shape, size: float, direction: float
+    ) -> None:
+        one = area(grid, 40, 40, shape, (20, 20), size, direction, rule="template")
+        assert len(set(one)) == len(one)
+        if grid.type not in ("square", "isometric"):
+            assert one == area(grid, 40, 40, shape, (20, 20), size, direction)

@@ -1,12 +1,14 @@
 """What stands in the way."""
 
+from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game.grid.geometry import AXIAL, DIAGONAL, STRAIGHT
-from game.grid.obstacles import SCALE, Segment, crossings, survey
+from game.grid.geometry import AXIAL, DIAGONAL, STRAIGHT, GridType, corners
+from game.grid.obstacles import SCALE, Segment, can_open, crossings, opened_cells, survey
 from tests.grid.grids import documents, whole
 
 
@@ -71,11 +73,18 @@ class TestSurvey:
         rows = [[row[x : x + width] for row in layer["rows"][y : y + height]] for layer in document["layers"]]
         found = survey(document, rows, x, y, width, height)
         legend = {entry["symbol"]: entry for entry in document["legend"]} | {" ": {}}
+        opened = {
+            cell
+            for door in document["doors"]
+            if door["state"] == "open"
+            for cell in opened_cells(found.grid.type, door, x, y, width, height)
+        }
         for index in range(width * height):
             stack = [legend[cells[index // width][index % width]] for cells in rows]
             stated = [entry["movement_cost"] for entry in stack if "movement_cost" in entry]
-            assert found.solid[index] == any(entry.get("blocks_movement") for entry in stack)
-            assert found.opaque[index] == any(entry.get("blocks_sight") for entry in stack)
+            shut = (x + index % width, y + index // width) not in opened
+            assert found.solid[index] == (shut and any(entry.get("blocks_movement") for entry in stack))
+            assert found.opaque[index] == (shut and any(entry.get("blocks_sight") for entry in stack))
             assert found.costs[found.terrain[index]] == (stated[-1] if stated else 1)
 
     def test_hidden_layers_and_layers_without_cells_do_not_count(self) -> None:
@@ -109,3 +118,73 @@ class TestSurvey:
         document = {"layers": [], "walls": [{"x1": 50, "y1": 0, "x2": 50, "y2": 9}]}
         assert survey(document, [], 0, 0, 9, 9).barriers == ()
         assert len(survey(document, [], 45, 0, 9, 9).barriers) == 1
+
+
+ROOM = ["......", ".####.", ".#..#.", ".####.", "......"]
+
+
+def room(*doors: dict[str, Any], rows: list[str] = ROOM, **more: Any) -> dict[str, Any]:
+    """A room whose wall is drawn with cells, and doors."""
+    legend = [{"symbol": "#", "blocks_movement": True, "blocks_sight": True}, {"symbol": "."}]
+    layers = [{"name": "ground", "rows": rows}]
+    return {"width": 6, "height": 5, "legend": legend, "layers": layers, "doors": list(doors), **more}
+
+
+def blocking(document: dict[str, Any]) -> list[str]:
+    """The map, with # for cells that block both, and . for those that block neither."""
+    found = whole(document)
+    assert found.solid == found.opaque
+    return ["".join(".#"[cell] for cell in found.solid[y * 6 : y * 6 + 6]) for y in range(5)]
+
+
+class TestDoorsOnCells:
+    """An open door lets through the blocking cells that it lies on or at the edge of."""
+
+    @pytest.mark.parametrize(
+        ("ends", "rows"),
+        [
+            ((2, 1, 3, 1), ["......", ".#.##.", ".#..#.", ".####.", "......"]),
+            ((3, 2, 2, 2), ["......", ".#.##.", ".#..#.", ".####.", "......"]),
+            ((2, 1.5, 3, 1.5), ["......", ".#.##.", ".#..#.", ".####.", "......"]),
+            ((2, 1, 4, 1), ["......", ".#..#.", ".#..#.", ".####.", "......"]),
+            ((2, 1, 2, 2), ["......", "...##.", ".#..#.", ".####.", "......"]),
+            ((1.5, 2, 1.5, 3), ["......", ".####.", "....#.", ".####.", "......"]),
+            ((2.5, 2, 2.5, 2), ROOM),
+            ((2.5, 0, 3.5, 0), ROOM),
+        ],
+    )
+    def test_open_and_closed(self, ends: tuple[float, ...], rows: list[str]) -> None:
+        door = dict(zip(("x1", "y1", "x2", "y2"), ends, strict=True))
+        assert blocking(room({**door, "state": "open"})) == rows
+        assert blocking(room({**door, "state": "closed"}, door, {**door, "state": "locked"})) == ROOM
+
+    def test_is_the_same_in_every_rectangle(self) -> None:
+        document = room({"x1": -1e300, "y1": 1.5, "x2": 1e300, "y2": 1.5, "state": "open"})
+        assert blocking(document)[1] == "......"
+        part = survey(document, [[row[2:4] for row in ROOM[1:3]]], 2, 1, 2, 2)
+        assert part.solid == bytes(4)
+
+    @pytest.mark.parametrize("grid_type", ["hex_row", "hex_column", "isometric", "none"])
+    def test_on_every_grid(self, grid_type: GridType) -> None:
+        """A door along the edge of a cell opens it."""
+        rows = ["......", "......", "..#...", "......", "......"]
+        around = corners(grid_type, (2, 2))
+        for (x1, y1), (x2, y2) in pairwise((*around, around[0])):
+            door = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "state": "open"}
+            assert "#" not in "".join(blocking(room(door, rows=rows, grid_type=grid_type)))
+
+    def test_which_let_anybody_through(self) -> None:
+        thick = ["......", ".####.", ".####.", "......", "......"]
+        wall = {"x1": 0, "y1": 1, "x2": 6, "y2": 1}
+        for rows, more, ends, expected in (
+            (ROOM, {}, (2, 1, 3, 1), True),
+            (ROOM, {}, (2, 1, 2, 2), True),
+            (thick, {}, (2, 2, 3, 2), True),
+            (thick, {}, (2, 1, 3, 1), False),
+            (ROOM, {}, (2, 0, 3, 0), False),
+            (ROOM, {"walls": [wall]}, (2, 1, 3, 1), False),
+            (ROOM, {"walls": [{**wall, "blocks_movement": False}]}, (2, 1, 3, 1), True),
+            (ROOM, {"walls": [{"x1": 2.5, "y1": 0, "x2": 2.5, "y2": 1}]}, (2, 1, 3, 1), True),
+        ):
+            door = dict(zip(("x1", "y1", "x2", "y2"), ends, strict=True))
+            assert can_open(whole(room(rows=rows, **more)), door) is expected, (rows, more, ends)
