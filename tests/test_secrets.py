@@ -324,5 +324,43 @@ async def test_no_mark_is_sent(run: Any) -> None:
     await asyncio.to_thread(check_marks, run)
 
 
+async def test_players_are_told_of_what_they_see(owner: Person, stranger: Person) -> None:
+    """An edit of a hidden and a shown layer: players learn of the cells that they see, and of no others."""
+    universe = await owner.universe()
+    layers = [
+        {"name": "ground", "rows": ["..", ".."]},
+        {"name": secret(3), "rows": ["..", ".."], "visible_to": "game_masters"},
+    ]
+    legend = [{"symbol": ".", "name": "floor"}, {"symbol": "#", "name": "wall", "gm": secret(9)}]
+    grid = {"width": 2, "height": 2, "legend": legend, "layers": layers}
+    made = await owner.map(universe["id"], grid_data=grid, visibility="members")
+    await join(stranger, owner, universe["id"])
+    for layer in ("ground", secret(3)):
+        # The first by the fast statement, the second, of two edits, the plain way.
+        for edits in (
+            [{"op": "set", "layer": layer, "cells": [{"x": 1, "y": 0, "symbol": "#"}]}],
+            [{"op": "set", "layer": layer, "cells": [{"x": 0, "y": n, "symbol": "#"}]} for n in (0, 1)],
+        ):
+            answer = await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": edits})
+            assert answer.status_code == 200, answer.text
+    assert (await owner.client.post(f"/maps/{made['id']}/undo")).status_code == 200
+    answer = await stranger.client.get(f"/universes/{universe['id']}/events")
+    assert MARK not in answer.text
+    told = [item["payload"] for item in answer.json()["items"] if item["kind"].startswith("map.")]
+    wall = {"symbol": "#", "name": "wall"}
+    assert told[1:] == [
+        {
+            "region": {"x": 1, "y": 0, "width": 1, "height": 1},
+            "cells": [{"layer": "ground", "runs": [[1, 0, 1, "#"]]}],
+            "legend": [wall],
+        },
+        {
+            "region": {"x": 0, "y": 0, "width": 1, "height": 2},
+            "cells": [{"layer": "ground", "runs": [[0, 0, 1, "#"], [0, 1, 1, "#"]]}],
+            "legend": [wall],
+        },
+    ]
+
+
 async def test_secret_work_leaves_no_trace(run: Any) -> None:
     await asyncio.to_thread(check_traces, run)

@@ -67,7 +67,7 @@ _SET_CELLS = f"""
         SELECT u.id, u.access_version FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
         ORDER BY u.id FOR NO KEY UPDATE WAIT
     ), target AS MATERIALIZED (
-        SELECT asked.*, m.width, m.height, m.grid_data, m.version
+        SELECT asked.*, m.width, m.height, m.grid_data, m.version, m.players_layers, m.players_legend
         -- Where the members changed since `asked` read them, it has to be asked again.
         FROM home JOIN asked ON asked.universe_id = home.id AND asked.access_version = home.access_version
         JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id
@@ -147,12 +147,18 @@ _SET_CELLS = f"""
         JOIN bumped ON bumped.id = painted.map_id
         JOIN counted ON counted.id = painted.universe_id
     ), logged AS (
-        INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, created_at)
+        INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, shared, created_at)
         SELECT universe_id, seq, actor_id, 'map.edited', map_id,
             effect || jsonb_build_object('version', new_version, 'touched', jsonb_build_object('cells', count)),
             jsonb_build_object('change', jsonb_build_array(
                 jsonb_build_object('cells', layer_key, 'runs', runs)
             )),
+            -- To players, where they see the layer; with the legend's entries, which may be new to them.
+            CASE WHEN layer_key = ANY (players_layers) THEN effect || (
+                SELECT jsonb_build_object('legend', jsonb_agg(players_legend[place + 1]::jsonb ORDER BY place))
+                FROM generate_series(1, cardinality(players_legend), 2) AS place
+                WHERE EXISTS (SELECT FROM jsonb_array_elements(runs) run WHERE run->>4 = players_legend[place])
+            ) END,
             clock_timestamp()
         FROM done
     )

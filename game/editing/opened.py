@@ -1,6 +1,7 @@
 """A locked map while edits are applied to it: what they see of each other, and one write of all in the end."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import orjson
@@ -11,9 +12,18 @@ from game.core.models import now
 from game.editing.work import Stored
 from game.events import queries as events
 from game.grid.canvas import Loaded, Steps, Wanted
+from game.grid.changes import Change
 from game.grid.chunks import ChunkKey, Frame
+from game.grid.effects import Effect
+from game.grid.player_effects import players_effect
+from game.grid.player_view import shown_layers
 from game.maps import queries as maps
 from game.maps.models import Map
+
+_MAX_SYMBOLS = 64
+"""Changed legend entries of one edit that are looked for among the cells: players read the others by and by."""
+_LARGE_CHANGE = 65_536
+"""Bytes of a change's JSON from which work on it goes to a thread."""
 
 
 class OpenMap:
@@ -60,6 +70,7 @@ class OpenMap:
 
     async def record(self, kind: str, user: User, stored: Stored, payload: Mapping[str, Any]) -> int:
         """Take over a change as the next version, and write its event; returns the event's number."""
+        shared = await self._told_to_players(stored) if self.row.is_published else None
         self.version += 1
         if stored.frame is not None:
             self._frame, self._is_framed = stored.frame, True
@@ -67,7 +78,26 @@ class OpenMap:
         self._written |= stored.chunks
         told = {**payload, "version": self.version, "touched": stored.touched, **stored.effect}
         before = {"change": orjson.Fragment(stored.change or b"[]")}
-        return await events.record(self.session, kind, user.id, self.row, told, before)
+        return await events.record(self.session, kind, user.id, self.row, told, before, shared=shared)
+
+    async def _told_to_players(self, stored: Stored) -> Effect | None:
+        """What players are told of a change that is about to be recorded."""
+        before, text = self.frame, stored.change or b"[]"
+        after = before if stored.frame is None else stored.frame
+        frame: Frame = orjson.loads(after) if isinstance(after, bytes) else after
+        is_large = len(text) > _LARGE_CHANGE
+        change: Change = await asyncio.to_thread(orjson.loads, text) if is_large else orjson.loads(text)
+        used: Collection[str] = ()
+        entries = [part["after"] for part in change if part.get("list") == "legend" and part["after"]]
+        if entries:
+            # What was written until now is asked about, too.
+            await maps.write_chunks(self.session, self.row, self._written | stored.chunks)
+            symbols = {entry["symbol"] for entry in entries[:_MAX_SYMBOLS]}
+            used = await maps.symbols_used(self.session, self.row, shown_layers(frame), symbols)
+        size = stored.width, stored.height
+        if is_large:
+            return await asyncio.to_thread(players_effect, change, before, frame, size, used)
+        return players_effect(change, before, frame, size, used)
 
     async def store(self) -> None:
         """Write all changes."""

@@ -523,6 +523,22 @@ async def load_chunks(
     return {(one.layer, one.x, one.y): one.rows for one in found}
 
 
+_SYMBOLS = text("""
+    SELECT symbol FROM unnest(:symbols) AS symbol
+    WHERE EXISTS (
+        SELECT FROM map_chunk c CROSS JOIN jsonb_array_elements_text(c.rows) AS line
+        WHERE c.universe_id = :universe_id AND c.map_id = :map_id AND c.layer = ANY(:layers)
+            AND strpos(line, symbol) > 0
+    )
+""").bindparams(bindparam("layers", type_=ARRAY(Integer)), bindparam("symbols", type_=ARRAY(Text)))
+
+
+async def symbols_used(session: AsyncSession, row: Map, layers: Iterable[int], symbols: Iterable[str]) -> set[str]:
+    """Those of these symbols that cells of these layers have."""
+    found = await session.execute(_SYMBOLS, {**_place(row), "layers": list(layers), "symbols": list(symbols)})
+    return set(found.scalars())
+
+
 async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large: bool = False) -> Result:
     """Go through steps over a map's cells, loading the chunks that they want; their result.
 

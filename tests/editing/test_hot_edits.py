@@ -42,23 +42,32 @@ async def spy(app: FastAPI) -> AsyncIterator[Spy]:
         [(0, 0, "#"), (1, 0, "."), (63, 63, "~")],
     ],
 )
+@pytest.mark.parametrize("visibility", ["game_masters", "members"])
 async def test_leaves_behind_what_the_plain_way_does(
-    owner: Person, app: FastAPI, spy: Spy, database: asyncpg.Connection, cells: list[tuple[int, int, str]]
+    owner: Person,
+    app: FastAPI,
+    spy: Spy,
+    database: asyncpg.Connection,
+    cells: list[tuple[int, int, str]],
+    visibility: str,
 ) -> None:
     left = []
     for hot in (True, False):
         app.state.hot_writes = spy if hot else None
-        one = await owner.map(grid_data=grid(70, 67))
+        one = await owner.map(grid_data=grid(70, 67), visibility=visibility)
         answer = await edit(owner, one["id"], set_cells(*cells))
         assert answer.status_code == 200, answer.text
         stored = (await owner.client.get(f"/maps/{one['id']}")).json()
         event = await database.fetchrow(
-            "SELECT actor_id, kind, subject_id, payload, before FROM event WHERE universe_id = $1 AND seq = 3",
+            "SELECT actor_id, kind, subject_id, payload, before, shared, audience FROM event"
+            " WHERE universe_id = $1 AND seq = 3",
             one["universe_id"],
         )
         before, payload = orjson.loads(event["before"]), orjson.loads(event["payload"])
         # One way joins neighbours to runs, the other does not: what they say is the same.
-        for part in (*before["change"], *payload["cells"]):
+        shared = orjson.loads(event["shared"] or "null")
+        assert (shared is not None) == (visibility == "members")
+        for part in (*before["change"], *payload["cells"], *(shared or {}).get("cells", ())):
             part["runs"] = [
                 (x + at, y, *(text if len(text) == 1 else text[at] for text in texts))
                 for x, y, count, *texts in part["runs"]
@@ -66,7 +75,7 @@ async def test_leaves_behind_what_the_plain_way_does(
             ]
         headers = {name: answer.headers[name] for name in answer.headers if name != "x-request-id"}
         whose = (str(event["subject_id"]) == one["id"], str(event["actor_id"]) == owner.id)
-        told = (event["kind"], payload, before)
+        told = (event["kind"], payload, before, shared, event["audience"])
         left.append((answer.content, headers, stored["grid_data"], stored["version"], *whose, *told))
         assert stored["updated_at"] > one["updated_at"]
     assert left[0] == left[1]

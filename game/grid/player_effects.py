@@ -1,0 +1,111 @@
+"""What players are told of an edit of a map without fog: the effect of it on what they see, and nothing else.
+
+It has the shape of `grid.effects`, with three differences. `walls`, when they changed, are all walls that players
+see: they are merged, and so have no ids. `legend` has entries to put into the legend by their symbols: those that
+came into use, or that are in use and changed. And `region` is around the cells that players see change.
+"""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any, Final
+
+from game.grid.changes import Change, same
+from game.grid.chunks import Frame, layer_keys
+from game.grid.effects import MAX_BYTES, Effect
+from game.grid.player_view import players_document, shown_layers
+
+_BY_ID: Final = ("entities", "doors", "lights")
+_APART: Final = frozenset({*_BY_ID, "walls", "layers", "legend"})
+_MAX_RUNS: Final = 4096
+
+
+class _EverySymbol:
+    def __contains__(self, _: Any) -> bool:
+        return True
+
+
+EVERY_SYMBOL: Final = _EverySymbol()
+"""In place of the symbols that cells use: keeps the whole legend."""
+
+
+def players_effect(
+    change: Change, before: Frame, after: Frame, size: tuple[int, int], used: Container[str]
+) -> Effect | None:
+    """What players are told of a change that led from one stored frame of a map to another, of this size in cells.
+
+    `used` are the symbols that cells of the layers shown use after it; asked only about legend entries that
+    changed. None when the change is nothing to them.
+    """
+    layers, (width, height) = shown_layers(after), size
+    if any("size" in part for part in change):
+        # Even where only hidden things left the map with the cells: its size is no secret.
+        return {"size": {"width": width, "height": height}, "reload": True}
+    told = _frame_effect(before, after, used) if before is not after else {}
+    if layers - shown_layers(before):
+        # A layer that they did not see comes with cells that no run tells of.
+        return {**told, "reload": True}
+    _add_cells(told, change, after, layers)
+    return told or None
+
+
+def _frame_effect(before: Frame, after: Frame, used: Container[str]) -> Effect:
+    old, new = (players_document(frame, EVERY_SYMBOL).frame for frame in (before, after))
+    told: Effect = {}
+    for name in _BY_ID:
+        if not same(old.get(name), new.get(name)):
+            was, now = _by_id(old.get(name, ())), _by_id(new.get(name, ()))
+            if was is None or now is None:
+                told["reload"] = True
+                continue
+            put = [item for key, item in now.items() if not same(item, was.get(key))]
+            told[name] = {"put": put, "removed": [key for key in was if key not in now]}
+    if not same(old.get("walls"), new.get("walls")):
+        told["walls"] = new.get("walls", [])
+    if not same(_without_rows(old), _without_rows(new)):
+        told["layers"] = _without_rows(new)
+    known = {entry["symbol"]: entry for entry in old.get("legend", ())}
+    entries = [
+        entry
+        for entry in new.get("legend", ())
+        if not same(entry, known.get(entry["symbol"])) and entry["symbol"] in used
+    ]
+    if entries:
+        told["legend"] = entries
+    keys = [key for key in {**old, **new} if key not in _APART and not same(old.get(key), new.get(key))]
+    if keys:
+        told["map"] = {
+            "put": {key: new[key] for key in keys if key in new},
+            "removed": [key for key in keys if key not in new],
+        }
+    return told
+
+
+def _by_id(items: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]] | None:
+    """Things by their ids; None when one has none to tell it by."""
+    return {item["id"]: item for item in items} if all("id" in item for item in items) else None
+
+
+def _without_rows(frame: Frame) -> list[dict[str, Any]]:
+    return [{key: value for key, value in layer.items() if key != "rows"} for layer in frame.get("layers", ())]
+
+
+def _add_cells(told: Effect, change: Change, frame: Frame, layers: frozenset[int]) -> None:
+    names = {key: name for name, key in layer_keys(frame).items()}
+    parts = [part for part in change if "cells" in part and part["cells"] in layers]
+    runs = [run for part in parts for run in part["runs"]]
+    if not runs:
+        return
+    left, top = min(run[0] for run in runs), min(run[1] for run in runs)
+    right, bottom = max(run[0] + run[2] for run in runs), max(run[1] for run in runs)
+    told["region"] = {"x": left, "y": top, "width": right - left, "height": bottom - top + 1}
+    if len(runs) > _MAX_RUNS or sum(len(run[4]) for run in runs) > MAX_BYTES:
+        told["reload"] = True
+        return
+    told["cells"] = [
+        {"layer": names[part["cells"]], "runs": [[x, y, count, after] for x, y, count, _, after in part["runs"]]}
+        for part in parts
+    ]
+    painted = {symbol for run in runs for symbol in run[4]}
+    entries = players_document({"legend": frame.get("legend", [])}, painted).frame.get("legend", [])
+    mentioned = {entry["symbol"] for entry in told.get("legend", ())}
+    if more := [entry for entry in entries if entry["symbol"] not in mentioned]:
+        told["legend"] = [*told.get("legend", ()), *more]
