@@ -37,8 +37,11 @@ class Uploads:
 
     def count_pixels(self, picture: Picture) -> bool:
         """Count a picture's pixels before it is decoded; returns whether the import may still decode it."""
-        self._pixels -= picture.width * picture.height
-        return self._pixels >= 0
+        pixels = picture.width * picture.height
+        if pixels > min(MAX_DECODED, self._pixels):
+            return False
+        self._pixels -= pixels
+        return True
 
 
 class Pictures:

@@ -305,6 +305,12 @@ class TestCost:
         assert [entry["color"] == "#abcdef" for entry in made.maps[0].grid_data["legend"]] == [True] + 5 * [False]
         assert [warning.code for warning in made.warnings] == ["COLORS_MADE_UP"] * 5
 
+    def test_of_a_picture_that_is_too_large_to_decode_is_a_warning(self) -> None:
+        header = png(1, 1, "red")[:16] + (5000).to_bytes(4) * 2 + png(1, 1, "red")[24:]
+        tileset = {"firstgid": 1, "name": "c", "tilewidth": 4, "tileheight": 4, "image": "b.png"}
+        made = formats.read({"a.tmj": orjson.dumps(tmj(tilesets=[tileset])), "b.png": header})
+        assert [warning.code for warning in made.warnings] == ["COLORS_MADE_UP"]
+
     def test_of_too_many_objects_ends_at_the_first_too_many(self) -> None:
         things = [{"id": number, "x": 0, "y": 0} for number in range(1, 9)]
         with pytest.raises(FormatError, match="at most 3 entities") as caught:
