@@ -10,6 +10,7 @@ import orjson
 from fastapi import Request
 
 from game.accounts.models import AuthSession, User
+from game.assets.models import Asset
 from game.core.errors import FieldError
 from game.events import phrases
 from game.events.models import Event
@@ -19,6 +20,10 @@ from game.universes.models import Universe
 MESSAGES: Mapping[str, str] = {
     "created": "Created.",
     "saved": "Saved.",
+    "imported": "Imported.",
+    "uploaded": "Uploaded.",
+    "copied": "Copied. This is the copy.",
+    "restored": "Restored.",
     "deleted": "Deleted.",
     "ended": "All sessions of this user have ended.",
 }
@@ -66,7 +71,7 @@ def title_of(status: int) -> str:
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:
     """What a row is called; `names` has the labels of the ids in it."""
     match row:
-        case Universe() | Map():
+        case Universe() | Map() | Asset():
             return row.name
         case User():
             return row.display_name
@@ -127,9 +132,16 @@ def errors_as_json(errors: Iterable[FieldError]) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
+    "timestamp": datetime.fromisoformat,
     "moment": moment,
     "event_label": phrases.title,
     "device": device,
     "errors_as_json": errors_as_json,
 }
-GLOBALS: Mapping[str, Any] = {"with_query": with_query, "ids_in": ids_in, "label_of": label_of}
+GLOBALS: Mapping[str, Any] = {
+    "with_query": with_query,
+    "ids_in": ids_in,
+    "label_of": label_of,
+    "map_files": "Drop a map here together with the tilesets and pictures it uses, or choose the files.",
+    "picture_files": "Drop PNG, JPEG or WebP pictures here, or choose files.",
+}

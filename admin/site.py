@@ -3,7 +3,8 @@
 Removed are SQLAdmin's downloads and previews of files named by columns, its import, and all writes by GET.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -24,6 +25,7 @@ from admin.auth import BASE, AdminAuth
 from admin.export import rows_as_csv
 from admin.forms import InvalidForm
 from admin.guard import Guard, problem_for
+from admin.pages import background, copies, files, history
 from admin.scope import PERSON, ScopedSessions, is_superuser
 from admin.views import VIEWS
 from admin.views.base import Count, View, counted, identifier, link
@@ -52,6 +54,9 @@ def install(app: FastAPI) -> None:
     app.add_route(BASE, start, include_in_schema=False)
 
 
+Page = Callable[["Site", Request], Awaitable[Response]]
+
+
 class Site(Admin):
     """SQLAdmin, with our sessions, log-in, pages and writes."""
 
@@ -73,6 +78,7 @@ class Site(Admin):
         self.admin.router.routes += [
             Route("/logout", self.logout, name="logout", methods=["POST"]),
             Route("/{identity}/delete", self.delete, name="delete", methods=["POST", "DELETE"]),
+            *self._page_routes(),
         ]
         assert self.templates.env.loader is not None
         # The layout and the icons are shared with the pages outside of the back office.
@@ -93,6 +99,30 @@ class Site(Admin):
             instance: Any = self.views[-1]
             instance.session_maker, instance.templates = self.session_maker, self.templates
             instance._admin_ref = self
+
+    def _page_routes(self) -> list[Route]:
+        def route(path: str, page: Page, *methods: str) -> Route:
+            return Route(path, partial(page, self), name=page.__name__, methods=methods)
+
+        return [
+            route("/map/import", files.import_maps, "GET", "POST"),
+            route("/map/files/{pk}", files.export_map, "GET"),
+            route("/map/copy/{pk}", copies.copy_map, "POST"),
+            route("/map/background/{pk}", background.edit_background, "GET", "POST"),
+            route("/map/history/{pk}", history.show_history, "GET"),
+            route("/map/history/{pk}/picture", history.draw_past_map, "GET"),
+            route("/map/restore/{pk}", history.restore_map, "POST"),
+            route("/universe/import", files.import_universe, "GET", "POST"),
+            route("/asset/upload", files.upload_picture, "GET", "POST"),
+        ]
+
+    def view(self, identity: str) -> View:
+        """The view with an identity.
+
+        Raises:
+            NotFound: there is none, or the user may not use it.
+        """
+        return self._find_model_view(identity)
 
     def _find_model_view(self, identity: str) -> View:
         # Typed as SQLAdmin's; all that were added are ours.
@@ -193,7 +223,7 @@ class Site(Admin):
             universe_id = request.query_params.get("universe_id")
             defaults = {"universe_id": universe_id, "is_active": True}
             return await self._form_page(request, view, None, view.new_form(data=defaults))
-        data = await _form_data(request)
+        data = await self.form_data(request)
         form = view.new_form(data)
         try:
             async with self.session_maker() as session, session.begin():
@@ -210,7 +240,7 @@ class Site(Admin):
         row = await view.row(request.path_params["pk"])
         if request.method == "GET":
             return await self._form_page(request, view, row, view.edit_form(data=await view.fill(request, row)))
-        data = await _form_data(request)
+        data = await self.form_data(request)
         form: Any = view.edit_form(data)
         try:
             version = _version(data.get("overwrite") or form.version.data, needed=True)
@@ -250,7 +280,7 @@ class Site(Admin):
     async def delete(self, request: Request) -> Response:
         """Delete rows, all or none. Without the parameter `sure`, asks for confirmation."""
         view = self._view(request, "can_delete")
-        data = await _form_data(request)
+        data = await self.form_data(request)
         requested = data.getlist("pks") or request.query_params.get("pks", "").split(",")
         pks = sorted({str(pk) for pk in requested if pk})
         if not pks or len(pks) > _MAX_DELETED:
@@ -286,6 +316,17 @@ class Site(Admin):
         headers = {"content-disposition": disposition, "cache-control": "no-store"}
         return StreamingResponse(rows_as_csv(view, request), headers=headers, media_type="text/csv; charset=utf-8")
 
+    async def form_data(self, request: Request) -> FormData:
+        """The fields of a form.
+
+        Raises:
+            Unprocessable: one of them contains U+0000.
+        """
+        size: int = request.app.state.settings.max_body_size
+        # Stored on the request, because a body can be read only once.
+        request._form = await StrictRequest(request.scope, request.receive).form(max_part_size=size, max_files=0)
+        return request._form
+
     # Log-in
 
     async def login(self, request: Request) -> Response:
@@ -294,7 +335,7 @@ class Site(Admin):
             if PERSON.get() is not None:
                 return RedirectResponse(f"{BASE}/", 303)
             return await self.show(request, "login", {"next": request.query_params.get("next", "")})
-        data = await _form_data(request)
+        data = await self.form_data(request)
         try:
             return await AdminAuth().login(request, data)
         except Problem as problem:
@@ -304,18 +345,6 @@ class Site(Admin):
     async def logout(self, request: Request) -> Response:
         """End the session."""
         return await AdminAuth().logout(request)
-
-
-async def _form_data(request: Request) -> FormData:
-    """The fields of a form.
-
-    Raises:
-        Unprocessable: one of them contains U+0000.
-    """
-    size: int = request.app.state.settings.max_body_size
-    # Stored on the request, because a body can be read only once.
-    request._form = await StrictRequest(request.scope, request.receive).form(max_part_size=size, max_files=0)
-    return request._form
 
 
 def _version(text: Any, *, needed: bool = False) -> int | None:

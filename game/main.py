@@ -63,7 +63,9 @@ class Worldkeep(FastAPI):
         """FastAPI's stack inside of ours."""
         state = self.state
         settings: Settings = state.settings
-        stack: ASGIApp = Deadline(super().build_middleware_stack(), settings.request_timeout)
+        # The back office calls the API below what a request has passed already.
+        state.api = super().build_middleware_stack()
+        stack: ASGIApp = Deadline(state.api, settings.request_timeout)
         stack = hot = HotEndpoints(self, stack, state.tokens.identify)
         if settings.cors_origins:
             stack = _cors(stack, settings.cors_origins)

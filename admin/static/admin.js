@@ -14,7 +14,7 @@ function find(type, selector, root = document) {
 }
 
 // A map without a picture shows its icon instead.
-for (const image of find(HTMLImageElement, '.wa-picture img')) {
+for (const image of find(HTMLImageElement, '.wa-picture img, .wa-past > img')) {
   const hide = () => image.remove();
   if (image.complete && !image.naturalWidth) hide();
   else image.addEventListener('error', hide);
@@ -41,3 +41,14 @@ for (const all of find(HTMLInputElement, '[data-selects-all]')) {
   for (const box of boxes) box.addEventListener('change', refresh);
   refresh();
 }
+
+if (find(HTMLFormElement, 'form[data-upload]').length) {
+  import('./upload.js').then(({ enhanceUploads }) => enhanceUploads(document.body));
+}
+
+const exportLinks = find(HTMLAnchorElement, '[data-export]');
+if (exportLinks.length) import('./export.js').then(({ enhanceExports }) => enhanceExports(exportLinks));
+
+const [stage] = find(HTMLElement, '[data-align]');
+const [form] = find(HTMLFormElement, '[data-align-form]');
+if (stage && form) import('./align.js').then(({ align }) => align(stage, form));

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from admin.views.assets import AssetView
 from admin.views.base import View
 from admin.views.events import EventView
 from admin.views.maps import MapView
@@ -9,5 +10,5 @@ from admin.views.sessions import SessionView
 from admin.views.universes import UniverseView
 from admin.views.users import UserView
 
-VIEWS: Sequence[type[View]] = (UniverseView, MapView, EventView, UserView, SessionView)
+VIEWS: Sequence[type[View]] = (UniverseView, MapView, AssetView, EventView, UserView, SessionView)
 """In the order of the menu."""

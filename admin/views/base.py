@@ -78,6 +78,10 @@ class View(ModelView):
     deferred: ClassVar[Sequence[Any]] = ()
     """Columns that are never loaded, because they are large or secret."""
     filters: ClassVar[Mapping[str, Filter]] = {}
+    add_page: ClassVar[str] = ""
+    """The page that adds rows; empty where there is none."""
+    add_label: ClassVar[str] = ""
+    add_icon: ClassVar[str] = "plus"
     new_form: ClassVar[type[Form] | None] = None
     edit_form: ClassVar[type[Form] | None] = None
     after_create: ClassVar[str] = "details"

@@ -61,6 +61,7 @@ class MapView(View, model=Map):
     deferred = (Map.grid_data,)
     filters: ClassVar[dict[str, Filter]] = {"universe_id": Filter("Universe", universes=True)}
     can_create = can_edit = can_delete = True
+    add_page, add_label = "create", "New map"
     new_form, edit_form = NewMapForm, MapForm
     after_create = "edit"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import Request
 from sqlalchemy import func, select
@@ -15,9 +15,12 @@ from admin.forms import UniverseForm, checked, lines
 from admin.labels import COLUMNS, DATES
 from admin.views.base import MAX_CARDS, Filter, View
 from admin.views.events import recent
+from game.assets.models import Asset
 from game.events.models import Event
 from game.maps.models import Map
 from game.universes.models import Universe, UniverseWrite
+
+_MAX_PICTURES = 8
 
 
 class UniverseView(View, model=Universe):
@@ -38,6 +41,7 @@ class UniverseView(View, model=Universe):
     column_default_sort = ("updated_at", True)
     filters: ClassVar[dict[str, Filter]] = {"owner_id": Filter("Game master")}
     can_create = can_edit = can_delete = True
+    add_page, add_label = "create", "New universe"
     new_form = edit_form = UniverseForm
     delete_warning = "Its maps, pictures and event log are deleted with it. This cannot be undone."
 
@@ -59,7 +63,16 @@ class UniverseView(View, model=Universe):
             "maps": await self._run_query(cards.limit(MAX_CARDS)),
             "map_count": count[0],
             "events": await self.events(recent(col(Event.universe_id) == row.id)),
+            **await self._pictures(row.id),
+            "key": uuid4(),
         }
+
+    async def _pictures(self, universe_id: UUID) -> dict[str, Any]:
+        ours = col(Asset.universe_id) == universe_id
+        newest = select(Asset).options(defer(Asset.data, raiseload=True))  # type: ignore[arg-type]
+        newest = newest.where(ours).order_by(col(Asset.id).desc()).limit(_MAX_PICTURES)
+        count = await self._run_query(select(func.count(col(Asset.id))).where(ours))
+        return {"pictures": await self._run_query(newest), "picture_count": count[0]}
 
     async def create_row(self, session: AsyncSession, request: Request, form: Any) -> UUID:
         """Create a universe that the user owns."""

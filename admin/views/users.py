@@ -47,6 +47,7 @@ class UserView(View, model=User):
     deferred = (User.hashed_password,)
     filters: ClassVar[dict[str, Filter]] = {name: Filter(label, YES_OR_NO) for name, label in FLAGS.items()}
     can_create = can_edit = can_delete = True
+    add_page, add_label = "create", "New user"
     new_form = edit_form = UserForm
     delete_warning = "Only an account without universes can be deleted. Any account can be deactivated instead."
 

@@ -15,6 +15,7 @@ _VERBS: Mapping[str, str] = {
     "moved_in": "moved here",
     "moved_out": "moved away",
 }
+_SUBJECTS: Mapping[str, str] = {"asset": "picture"}
 _MAX_SUMMARY = 300
 _NAMED = 3
 
@@ -22,7 +23,7 @@ _NAMED = 3
 def title(kind: str) -> str:
     """The title of an event: `map.moved_in` as "Map moved here"."""
     subject, _, verb = kind.partition(".")
-    return f"{subject.capitalize()} {_VERBS.get(verb, verb.replace('_', ' '))}"
+    return f"{_SUBJECTS.get(subject, subject).capitalize()} {_VERBS.get(verb, verb.replace('_', ' '))}"
 
 
 def summary(kind: str, payload: Any) -> str:

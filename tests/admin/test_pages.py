@@ -265,7 +265,9 @@ class TestLists:
         ):
             page = (await browser.get(f"/admin/{path}")).text
             assert "told" not in page, path
-        page = (await browser.get(f"/admin/event/details/{universe['id']};3")).text
+        changed = await owner.client.patch(f"/maps/{made['id']}", json={"description": "told " * 1900})
+        assert changed.status_code == 200
+        page = (await browser.get(f"/admin/event/details/{universe['id']};4")).text
         assert "told" in page
         assert len(page) < 150_000
         # Of what is gone, the log keeps the name.

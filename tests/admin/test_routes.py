@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -25,6 +26,9 @@ APP = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # ty
 SITE = APP.state.admin
 IDENTITIES = [view.identity for view in SITE.views]
 NEW_PASSWORD = "a better horse battery"
+PICTURE = Path("tests/grid/formats/files/diamond.png").read_bytes()
+FILES = {"map": ("cellar.txt", b"####\n#..#\n####\n"), "picture": ("tile.png", PICTURE)}
+"""What is uploaded; `make_things` adds a universe."""
 
 
 class Things(NamedTuple):
@@ -51,7 +55,7 @@ class Call(NamedTuple):
     """How a route is called, and who gets what they ask for.
 
     `mine`: everybody with an account, but only of what is theirs. `named`: it is about one row of the owner's.
-    `makes`: who calls it makes something of their own.
+    `makes`: who calls it makes something of their own. `file`: what is uploaded with it.
     """
 
     method: str
@@ -60,6 +64,7 @@ class Call(NamedTuple):
     mine: bool = True
     named: bool = True
     makes: bool = False
+    file: str = ""
 
 
 def _universe(things: Things) -> dict[str, Any]:
@@ -74,6 +79,10 @@ def _map(things: Things) -> dict[str, Any]:
         "grid_data": "{}",
         "version": "1",
     }
+
+
+def _background(things: Things) -> dict[str, Any]:
+    return {"asset_id": things.pks["asset"], "x": "0", "y": "0.5", "width": "6", "height": "3", "version": "1"}
 
 
 def _user(things: Things) -> dict[str, Any]:
@@ -117,6 +126,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
     ("index", ""): [Call("GET", "/", named=False)],
     **dict(_of("universe", True)),
     **dict(_of("map", True)),
+    **dict(_of("asset", True)),
     **dict(_of("event", True)),
     **dict(_of("user", False)),
     **dict(_of("session", False)),
@@ -152,8 +162,40 @@ CALLS: dict[tuple[str, str], list[Call]] = {
             ),
             Call("DELETE", f"/{identity}/delete?pks={{{identity}}}", None, mine),
         ]
-        for identity, mine in (("map", True), ("universe", True), ("session", False), ("user", False))
+        for identity, mine in (
+            ("map", True),
+            ("universe", True),
+            ("asset", True),
+            ("session", False),
+            ("user", False),
+        )
     },
+    ("import_maps", ""): [
+        Call("GET", "/map/import?universe_id={universe}", named=False),
+        Call("POST", "/map/import?universe_id={universe}", file="map"),
+    ],
+    ("import_universe", ""): [
+        Call("GET", "/universe/import", named=False),
+        Call("POST", "/universe/import", named=False, makes=True, file="bundle"),
+    ],
+    ("upload_picture", ""): [
+        Call("GET", "/asset/upload?universe_id={universe}", named=False),
+        Call("POST", "/asset/upload?universe_id={universe}", file="picture"),
+    ],
+    ("export_map", ""): [Call("GET", "/map/files/{map}")],
+    ("copy_map", ""): [Call("POST", "/map/copy/{map}", lambda _: {})],
+    ("edit_background", ""): [
+        Call("GET", "/map/background/{map}"),
+        Call("GET", "/map/background/{map}?asset_id={asset}"),
+        Call("POST", "/map/background/{map}", _background),
+        Call("POST", "/map/background/{map}", lambda _: {"remove": "yes", "version": "1"}),
+    ],
+    ("show_history", ""): [
+        Call("GET", "/map/history/{map}?seq=2"),
+        Call("GET", "/map/history/{map}?cursor=9&seq=x"),
+    ],
+    ("draw_past_map", ""): [Call("GET", "/map/history/{map}/picture?seq=2")],
+    ("restore_map", ""): [Call("POST", "/map/restore/{map}", lambda _: {"seq": "2", "version": "1"})],
     ("view-map-picture", ""): [Call("GET", "/map/picture/{map}"), Call("GET", "/map/picture/{map}?large")],
     ("view-user-end_sessions", ""): [Call("POST", "/user/end-sessions/{user}", lambda _: {}, mine=False)],
 }
@@ -164,13 +206,17 @@ CLOSED = {
     "make event": ("POST", "/event/create"),
     "new session": ("GET", "/session/create"),
     "make session": ("POST", "/session/create"),
+    "new picture": ("GET", "/asset/create"),
+    "make picture": ("POST", "/asset/create"),
+    "edit picture": ("GET", "/asset/edit/{asset}"),
+    "save picture": ("POST", "/asset/edit/{asset}"),
     "edit event": ("GET", "/event/edit/{event}"),
     "save event": ("POST", "/event/edit/{event}"),
     "edit session": ("GET", "/session/edit/{session}"),
     "save session": ("POST", "/session/edit/{session}"),
     "delete event": ("DELETE", "/event/delete?pks={event}"),
     "delete event by form": ("POST", "/event/delete?pks={event}&sure=yes"),
-    "import": ("POST", "/map/import"),
+    "import by SQLAdmin": ("POST", "/user/import"),
     "ajax look-up": ("GET", "/map/ajax/lookup?name=universe&term=a"),
     "download": ("GET", "/map/{map}/name/download/"),
     "preview": ("GET", "/map/{map}/name/preview/"),
@@ -235,12 +281,23 @@ class TestTable:
         copies = {("details", identity, "POST") for identity in IDENTITIES}
         assert registered() - told() == {("backup", "", "GET"), *copies}
         monkeypatch.undo()
-        monkeypatch.setitem(globals(), "IDENTITIES", [*IDENTITIES, "asset"])
-        assert {identity for _, identity, _ in registered() - told()} == {"asset"}
+        monkeypatch.setitem(globals(), "IDENTITIES", [*IDENTITIES, "scene"])
+        assert {identity for _, identity, _ in registered() - told()} == {"scene"}
+
+
+async def upload(owner: Person, universe_id: str, name: str = "picture") -> dict[str, Any]:
+    """A picture in a universe."""
+    answer = await owner.client.post(f"/universes/{universe_id}/assets", files={"file": (f"{name}.png", PICTURE)})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
 
 
 async def make_things(owner: Person, marker: str, database_url: str) -> Things:
     """One of each thing, the owner's."""
+    if "bundle" not in FILES:
+        path = f"/universes/{(await owner.universe(name='Empty'))['id']}"
+        FILES["bundle"] = ("universe.zip", (await owner.client.get(f"{path}/export")).content)
+        await owner.client.delete(path)
     universe = await owner.universe(name=f"Universe {marker}", description=f"About {marker}")
     made = await owner.map(
         universe["id"], name=f"Map {marker}", description=f"On {marker}", grid_data={**GRID_EXAMPLE, "x": marker}
@@ -257,6 +314,7 @@ async def make_things(owner: Person, marker: str, database_url: str) -> Things:
     pks = {
         "universe": universe["id"],
         "map": made["id"],
+        "asset": (await upload(owner, universe["id"], marker))["id"],
         "event": f"{universe['id']};1",
         "user": owner.id,
         "session": str(session),
@@ -295,7 +353,9 @@ async def crowd(app: FastAPI, database_url: str) -> Crowd:
 async def send(browser: httpx2.AsyncClient, call: Call, things: Things) -> httpx2.Response:
     """Send a call."""
     path = f"/admin{call.path}".format(**things.pks, marker=things.marker)
-    body = {"data": call.fields(things)} if call.fields else {}
+    body: dict[str, Any] = {"data": call.fields(things)} if call.fields else {}
+    if call.file:
+        body["files"] = {"file": FILES[call.file]}
     return await browser.request(call.method, path, **body)
 
 
@@ -310,6 +370,7 @@ async def state(things: Things, database: asyncpg.Connection) -> list[Any]:
         "SELECT * FROM account WHERE id = $1",
         "SELECT * FROM universe WHERE owner_id = $1 ORDER BY id",
         "SELECT m.* FROM map m JOIN universe u ON u.id = m.universe_id WHERE u.owner_id = $1 ORDER BY m.id",
+        "SELECT a.* FROM asset a JOIN universe u ON u.id = a.universe_id WHERE u.owner_id = $1 ORDER BY a.id",
         "SELECT id FROM auth_session WHERE user_id = $1 ORDER BY id",
         "SELECT universe_id, seq FROM event e WHERE actor_id = $1 ORDER BY 1, 2",
     )
@@ -450,7 +511,7 @@ class TestNothingBy:
 class TestLists:
     """What a list shows: all of one's own, and nothing else."""
 
-    @pytest.mark.parametrize("identity", ["universe", "map", "event"])
+    @pytest.mark.parametrize("identity", ["universe", "map", "asset", "event"])
     async def test_shows_what_is_mine(self, identity: str, crowd: Crowd, database_url: str) -> None:
         things = await make_things(crowd.owner_person, uuid4().hex, database_url)
         for browser in (crowd.owner, crowd.superuser):

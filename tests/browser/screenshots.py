@@ -31,6 +31,27 @@ def zoom(editor: MapEditor, x: int, y: int, steps: int) -> None:
         editor.page.mouse.wheel(0, -100)
 
 
+def align(page: Page, player: Player) -> None:
+    """Show a drawing of a map as the background of a new one."""
+    names = {one["name"]: one for one in player.get("/maps")["items"]}
+    inn = names["The Lantern and Eel"]
+    drawing = (
+        player.client.get(f"/maps/{inn['id']}/image.png", params={"cell_size": 32}).raise_for_status().content
+    )
+    universe = f"/universes/{inn['universe_id']}/assets"
+    asset = player.client.post(universe, files={"file": ("the lantern and eel.png", drawing)}).json()
+    grid = {"width": 30, "height": 24}
+    created = player.post("/maps", universe_id=inn["universe_id"], name="The inn by night", grid_data=grid)
+    page.goto(f"/admin/map/background/{created['id']}?asset_id={asset['id']}")
+    page.locator(".wa-stage canvas").wait_for()
+    page.get_by_label("Cell size").fill("32")
+    page.get_by_label("Left").fill("1.4")
+    page.get_by_label("Top").fill("0.6")
+    keep(page, "background")
+    player.client.delete(f"/maps/{created['id']}").raise_for_status()
+    player.client.delete(f"/assets/{asset['id']}").raise_for_status()
+
+
 def take(browser: Browser, url: str, player: Player) -> None:
     """Take all of them."""
     player.client.patch("/users/me", json={"display_name": "Mira"}).raise_for_status()
@@ -55,6 +76,11 @@ def take(browser: Browser, url: str, player: Player) -> None:
     editor.point(37, 26)
     keep(editor.page, "editor-hexes")
     editor.save()
+    page = visit.page(f"/admin/map/history/{ids['Undermere Priory']}")
+    page.get_by_role("link", name="Created").click()
+    page.locator(".wa-past img").evaluate("image => image.decode()")
+    keep(page, "history")
+    align(page, player)
     page = visit.page("/admin/")
     keep(page, "dashboard")
     for name in ("universes", "maps"):

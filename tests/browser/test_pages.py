@@ -9,14 +9,17 @@ from playwright.sync_api import expect
 
 from admin.views import VIEWS
 from tests.browser.conftest import SMALL, Visiting
-from tests.browser.driver import MapEditor, Player, paint
+from tests.browser.driver import MapEditor, Player, paint, upload
 
 
 class TestEveryPage:
     """The fixture `visit` fails a test when a page has an error in its console or a request that fails."""
 
     @pytest.mark.parametrize("role", ["game master", "superuser"])
-    def test_has_no_fault(self, visit: Visiting, people: dict[str, Player], role: str) -> None:
+    def test_has_no_fault(
+        self, visit: Visiting, people: dict[str, Player], role: str, game_master: Player, universe_id: str
+    ) -> None:
+        upload(game_master, universe_id)
         visiting = visit(people[role])
         page = visiting.page("/admin/")
         expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
