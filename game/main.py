@@ -35,6 +35,7 @@ from game.core.mail import Mailer
 from game.core.metrics import Metrics
 from game.core.openapi import tidy
 from game.core.settings import Settings
+from game.core.streams import Streams
 from game.editing.batches import Batches
 from game.editing.router import router as editing
 from game.events.cursors import Cursors
@@ -149,6 +150,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = state.settings
     state.edits = Batches(state.database, settings.request_timeout)
     state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
+    state.streams = Streams()
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()
@@ -156,6 +158,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     await state.edits.close()
     state.compute.close()
+    state.streams.close()
     await state.mailer.close()
     state.hot.close()
     state.hot_writes.close()

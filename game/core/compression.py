@@ -4,12 +4,17 @@ import asyncio
 import gzip
 import re
 import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from starlette.types import Message
 
 GZIP_MINIMUM = 16_384
 """Bytes from which an answer is compressed: below, the processor time is worth more than the network's."""
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="compression")
+"""Few: compressing is left to wait before the event loop is."""
 _LEVEL = 4
 _STREAM_LEVEL = 1
 _GZIP_FORMAT = 31
@@ -37,7 +42,7 @@ class Compression:
             self._stream = zlib.compressobj(_STREAM_LEVEL, wbits=_GZIP_FORMAT)
             message = await self.next(message)
         else:
-            body = await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
+            body = await _in_thread(partial(gzip.compress, body, _LEVEL, mtime=0))
             headers.append((b"content-length", b"%d" % len(body)))
             message = {**message, "body": body}
         start["headers"] = [*headers, (b"content-encoding", b"gzip")]
@@ -48,11 +53,15 @@ class Compression:
         if self._stream is None:
             return message
         body, more = message.get("body", b""), message.get("more_body", False)
-        return {**message, "body": await asyncio.to_thread(self._compress, body, more)}
+        return {**message, "body": await _in_thread(partial(self._compress, body, more))}
 
     def _compress(self, body: bytes, more: bool) -> bytes:
         packed: bytes = self._stream.compress(body)
         return packed if more else packed + self._stream.flush()
+
+
+async def _in_thread(work: Callable[[], bytes]) -> bytes:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)
 
 
 def _is_compressible(start: Message) -> bool:

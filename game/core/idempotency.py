@@ -140,11 +140,13 @@ class _Once:
             return Response(await _in_thread(_decompress, first.body, body), first.status, first.headers)
         response = await make()
         headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
-        delta = await _in_thread(_compress, bytes(response.body), body)
+        # A streamed answer has no body to keep.
+        whole = getattr(response, "body", None)
+        delta = None if whole is None else await _in_thread(_compress, bytes(whole), body)
         answer = {
             "status": response.status_code,
             "headers": orjson.dumps(headers).decode(),
-            "body": delta if len(delta) <= _MAX_STORED else None,
+            "body": delta if delta and len(delta) <= _MAX_STORED else None,
         }
         await self._session.execute(_KEEP, {**place, **answer})
         return response

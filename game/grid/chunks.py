@@ -6,7 +6,7 @@ chunks keeps that, also when a map's size changes.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, zip_longest
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -91,6 +91,38 @@ def join(frame_text: str, chunks: Iterable[tuple[int, int, int, str]], width: in
     return _MARKED_ROWS.sub(rows_of, frame_text)
 
 
+Bands: TypeAlias = Callable[[int, int], Mapping[int, Sequence[str]]]
+"""Gives the stored chunks of a layer (its key) in a band (its chunk y), by chunk x."""
+
+
+def pieces(frame_text: str, bands: Bands, width: int, height: int) -> Iterator[str]:
+    """What `join` gives for these chunks, in pieces of at most a band of 64 rows or what lies between two layers.
+
+    The texts are as `orjson` writes them; `join` leaves those of a single chunk as they are stored.
+    """
+    end = 0
+    blanks = {lines: _lines_text([EMPTY * width] * lines) for lines in {CHUNK, height % CHUNK}}
+    for match in _MARKED_ROWS.finditer(frame_text):
+        key = int(match[1]) - ROWS_MARK
+        if key < 0:
+            continue
+        yield f'{frame_text[end : match.start()]}"rows": ['
+        for top in range(0, height, CHUNK):
+            lines = min(CHUNK, height - top)
+            stored = bands(key, top // CHUNK)
+            rows = region({(x, 0): rows for x, rows in stored.items()}, 0, 0, width, lines) if stored else None
+            yield ("," if top else "") + (blanks[lines] if rows is None else _lines_text(rows))
+        yield "]"
+        end = match.end()
+    yield frame_text[end:]
+
+
+def marked_layers(frame_text: str) -> list[int]:
+    """The keys of the layers with rows of a frame's text, in its order."""
+    keys = (int(match[1]) - ROWS_MARK for match in _MARKED_ROWS.finditer(frame_text))
+    return [key for key in keys if key >= 0]
+
+
 def region(chunks: Mapping[tuple[int, int], Sequence[str]], x: int, y: int, width: int, height: int) -> list[str]:
     """The cells of one layer in a rectangle: `height` rows of `width` characters.
 
@@ -119,6 +151,11 @@ def touching(x: int, y: int, width: int, height: int) -> tuple[range, range]:
         range(x // CHUNK, (x + width - 1) // CHUNK + 1 if width else x // CHUNK),
         range(y // CHUNK, (y + height - 1) // CHUNK + 1 if height else y // CHUNK),
     )
+
+
+def _lines_text(rows: list[str]) -> str:
+    """Rows as they stand in a list."""
+    return _rows_text(rows)[1:-1]
 
 
 def _rows_text(rows: list[str]) -> str:

@@ -52,7 +52,15 @@ _MAX_CHASES = 10
 _LARGE_CHUNKS = 16
 _CHUNKS_AT_ONCE = 1024
 _LARGE = 65_536
-"""Cells from which work on a grid goes to a thread, so that other requests go on."""
+"""Cells, of all layers, from which work on a grid goes to a thread, so that other requests go on."""
+_LARGE_FRAME = 131_072
+"""Bytes of a frame as stored, compressed, from which the same holds."""
+IS_SMALL = f"""
+    (m.width::int * m.height * CASE jsonb_typeof(m.grid_data->'layers')
+        WHEN 'array' THEN jsonb_array_length(m.grid_data->'layers') ELSE 0 END <= {_LARGE}
+    AND pg_column_size(m.grid_data) <= {_LARGE_FRAME})
+"""
+"""For statements: whether the map `m` is read in one piece (`documents` reads the others)."""
 
 VISIBLE = f"(m.visibility = 'members' OR {IS_GAME_MASTER})"
 """For the hot statements: whether the membership `mb` may read the map `m`."""
@@ -67,10 +75,13 @@ _TAIL = f"""
         ',"created_at":"', {rfc3339("m.created_at")}, '"',
         CASE WHEN {IS_GAME_MASTER} THEN concat(',"updated_at":"', {rfc3339("m.updated_at")}, '"') END, '}}')
 """
-_DOCUMENT = f"""
+OUTLINE = f"""
     m.version, m.width, m.height, {_HEAD} || ',"grid_data":' AS head, {_TAIL} AS tail,
     CASE WHEN {IS_GAME_MASTER} THEN m.grid_data ELSE m.players_frame END::text AS frame,
-    CASE WHEN NOT {IS_GAME_MASTER} THEN m.players_legend END AS players_legend, m.etag_key,
+    CASE WHEN NOT {IS_GAME_MASTER} THEN m.players_legend END AS players_legend, m.etag_key
+"""
+_DOCUMENT = f"""
+    {OUTLINE},
     ARRAY(
         -- As text: Citus takes no arrays of anonymous records.
         SELECT concat_ws(' ', c.layer, c.x, c.y, c.rows) FROM map_chunk c
@@ -107,7 +118,7 @@ BY_ID = HotRead(
     HotStatement(f"""
         SELECT q.n, {_DOCUMENT}
         {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", id")}
-        JOIN map m ON m.id = q.id
+        JOIN map m ON m.id = q.id AND {IS_SMALL}
         {MEMBER_OF} m.universe_id AND {VISIBLE}
     """),
     lambda scope: (one,) if (one := path_id(scope, "id")) else None,
@@ -174,6 +185,9 @@ def _readable_by(session: AsyncSession, user: User) -> Select[tuple[Map, Univers
     )
 
 
+_WITHOUT_GRID = defer(Map.grid_data, raiseload=True), defer(Map.players_frame, raiseload=True)  # type: ignore[arg-type]
+
+
 async def page(
     session: AsyncSession, user: User, query: pages.PageQuery, universe_id: UUID | None
 ) -> Mapping[str, Any]:
@@ -182,8 +196,7 @@ async def page(
     Raises:
         NotFound: there is no such universe for this user.
     """
-    without_grid = defer(Map.grid_data, raiseload=True), defer(Map.players_frame, raiseload=True)  # type: ignore[arg-type]
-    statement = select(Map, col(Member.role)).where(_visible(session, user)).options(*without_grid)
+    statement = select(Map, col(Member.role)).where(_visible(session, user)).options(*_WITHOUT_GRID)
     if universe_id is None:
         ours = and_(col(Member.universe_id) == col(Map.universe_id), col(Member.user_id) == user.id)
         statement = statement.join(Member, ours)
@@ -226,18 +239,24 @@ async def document(session: AsyncSession, found: Found) -> MapText:
     row = (await session.execute(_READ, parameters)).mappings().one_or_none()
     if row is None:
         raise NotFound
-    large = row["width"] * row["height"] > _LARGE
+    large = row["width"] * row["height"] > _LARGE // 8 or len(row["frame"]) > _LARGE
     return await asyncio.to_thread(_document, row) if large else _document(row)
 
 
-async def get(session: AsyncSession, user: User, map_id: UUID, operation: str, *, lock: bool = False) -> Found:
+async def get(
+    session: AsyncSession, user: User, map_id: UUID, operation: str, *, lock: bool = False, with_grid: bool = True
+) -> Found:
     """A map that the user may read; with `lock`, as it stays until the transaction ends.
+
+    A frame may be megabytes: without the grid, it is not parsed.
 
     Raises:
         NotFound: there is none such for this user.
         Forbidden: they may not do this operation with it.
     """
     statement = _readable_by(session, user).where(col(Map.id) == map_id)
+    if not with_grid:
+        statement = statement.options(*_WITHOUT_GRID)
     row = (await session.execute(statement)).one_or_none()
     role = access.role_of(session, user, row[2]) if row else None
     if row is None or role is None:

@@ -22,9 +22,9 @@ from game.core.errors import (
 from game.core.hot import hot
 from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
-from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
+from game.core.versions import IfMatch, IfNoneMatch, etag, require_match
 from game.grid.document import GridError, check
-from game.maps import history, queries
+from game.maps import documents, history, queries
 from game.maps.models import MapCreate, MapPage, MapPatch, MapRead, MapReplace
 from game.universes import access
 
@@ -73,6 +73,7 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
     async def create() -> Response:
         home = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
         found = await queries.create(session, home, fields)
+        # No larger than the body that it came in.
         return _answer(await queries.document(session, found), 201, Location=f"/maps/{found.row.id}")
 
     return await once(user.id, create)
@@ -110,24 +111,29 @@ async def read_map(
     """Read a map with its grid."""
     if at_seq is not None:
         return _answer(await history.document(session, computing, user, id, at_seq))
-    text = await queries.document(session, await queries.get(session, user, id, "readMap"))
-    return not_modified(request, text.version) or _answer(text)
+    return await documents.read(request, session, computing, user, id)
 
 
 async def _change(
-    session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None, fields: dict[str, Any]
+    request: Request,
+    session: Session,
+    operation: str,
+    user: CurrentUser,
+    id: UUID,
+    if_match: str | None,
+    fields: dict[str, Any],
 ) -> Response:
     target_id: UUID | None = fields.pop("universe_id", None)
     found, target = await queries.get_to_move(session, user, id, operation, target_id)
     require_match(if_match, found.row)
     found = await queries.change(session, found, fields, target)
     await session.flush()
-    return _answer(await queries.document(session, found))
+    return await documents.changed(request, session, found)
 
 
 @router.put("/{id}", response_model=MapRead, responses=_CHANGES)
 async def replace_map(
-    id: UUID, body: MapReplace, user: CurrentUser, session: Session, if_match: IfMatch
+    request: Request, id: UUID, body: MapReplace, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
     """Replace a map: what you leave out gets its default."""
     fields = {
@@ -136,14 +142,16 @@ async def replace_map(
         "grid_data": body.grid_data,
         **body.model_dump(exclude_unset=True),
     }
-    return await _change(session, "replaceMap", user, id, if_match, await _checked(fields))
+    return await _change(request, session, "replaceMap", user, id, if_match, await _checked(fields))
 
 
 @router.patch("/{id}", response_model=MapRead, responses=_CHANGES)
-async def update_map(id: UUID, body: MapPatch, user: CurrentUser, session: Session, if_match: IfMatch) -> Response:
+async def update_map(
+    request: Request, id: UUID, body: MapPatch, user: CurrentUser, session: Session, if_match: IfMatch
+) -> Response:
     """Change a map: what you name, and nothing else."""
     fields = await _checked(body.model_dump(exclude_unset=True))
-    return await _change(session, "updateMap", user, id, if_match, fields)
+    return await _change(request, session, "updateMap", user, id, if_match, fields)
 
 
 @router.delete("/{id}", status_code=204, responses=_CHANGES)

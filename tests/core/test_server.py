@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Server, serving
 
-HEAD_SECONDS = 1.0
+HEAD_SECONDS = 3.0
 LONG = 30
 """Seconds; only for what would never end."""
 

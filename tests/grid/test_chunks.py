@@ -10,7 +10,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, join, layer_keys, region, split, touching
+from game.grid.chunks import (
+    CHUNK,
+    ROWS_MARK,
+    ChunkKey,
+    join,
+    layer_keys,
+    marked_layers,
+    pieces,
+    region,
+    split,
+    touching,
+)
 from game.grid.document import size
 
 MARK_TEXT = f'"rows": {ROWS_MARK}'
@@ -80,6 +91,26 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 def rejoined(document: dict[str, Any], text: Callable[[Any], str]) -> Any:
     frame, chunks = split(document)
     return orjson.loads(join(text(frame), [(*key, text(part)) for key, part in chunks.items()], *size(document)))
+
+
+class TestPieces:
+    @given(documents(), texts)
+    @example({"width": 0, "height": 70, "layers": [{"name": "a", "rows": [""] * 70}]}, as_postgresql)
+    @example({"width": 70, "height": 0, "layers": [{"name": "a", "rows": []}]}, as_postgresql)
+    def test_are_the_whole(self, document: dict[str, Any], text: Callable[[Any], str]) -> None:
+        frame, chunks = split(document)
+
+        def bands(layer: int, band: int) -> dict[int, list[str]]:
+            return {x: rows for (key, x, y), rows in chunks.items() if (key, y) == (layer, band)}
+
+        width, height = size(document)
+        parts = list(pieces(text(frame), bands, width, height))
+        assert orjson.loads("".join(parts)) == document
+        whole = join(text(frame), [(*key, as_orjson(part)) for key, part in chunks.items()], width, height)
+        assert "".join(parts) == whole
+        assert marked_layers(text(frame)) == [
+            layer["rows"] - ROWS_MARK for layer in frame.get("layers", ()) if "rows" in layer
+        ]
 
 
 class TestSplitAndJoin:

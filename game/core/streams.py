@@ -1,0 +1,73 @@
+"""Large answers, made and sent in pieces: a client that reads slowly costs the memory of a piece, not of all."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from game.core.compute import Turns
+
+_AT_ONCE, _AT_ONCE_PER_USER = 64, 8
+_THREADS = 2
+_PIECE_BYTES = 131_072
+
+
+class Streams:
+    """The large answers that a worker sends: a few at once for one user, and in all.
+
+    Their pieces are made by threads of their own, one after another: a piece takes about a millisecond.
+    """
+
+    def __init__(self) -> None:
+        self.turns = Turns(_AT_ONCE, _AT_ONCE_PER_USER)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="streams")
+
+    async def read(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces, small ones put together."""
+        loop = asyncio.get_running_loop()
+        while piece := await loop.run_in_executor(self._threads, _next, pieces):
+            yield piece
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+
+def _next(pieces: Iterator[bytes]) -> bytes:
+    parts, size = [], 0
+    for piece in pieces:
+        parts.append(piece)
+        size += len(piece)
+        if size >= _PIECE_BYTES:
+            break
+    return b"".join(parts)
+
+
+class StreamedResponse(StreamingResponse):
+    """A large JSON answer in pieces; the generator of the pieces is closed at its end, however that comes.
+
+    Sending it raises:
+        TooMuchAtOnce, Unavailable: too many are being sent to this user, or in all.
+    """
+
+    def __init__(
+        self, streams: Streams, user_id: UUID, pieces: Iterator[bytes], headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(streams.read(pieces), 200, headers, "application/json")
+        self._streams, self._user_id, self._pieces = streams, user_id, pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for a turn, then send the answer."""
+        try:
+            async with self._streams.turns.turn(self._user_id):
+                await super().__call__(scope, receive, send)
+        finally:
+            pieces: Any = self._pieces
+            # A thread may be at work on a piece that nobody waits for any more.
+            with suppress(ValueError):
+                pieces.close()

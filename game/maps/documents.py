@@ -1,0 +1,178 @@
+"""A map as the body of an answer: a small one as one text, a large one in pieces and in bounded memory.
+
+The chunks of a large map are read in one transaction, layer by layer, and kept compressed, beyond some megabytes in
+a file. From these the answer is made while it is sent: as fast as the client reads, with no database connection.
+"""
+
+import asyncio
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from tempfile import SpooledTemporaryFile
+from hashlib import blake2b
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from fastapi import Request, Response
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.accounts.models import User
+from game.core.compute import Computing
+from game.core.errors import NotFound
+from game.core.streams import StreamedResponse
+from game.core.versions import etag, not_modified
+from game.grid.chunks import marked_layers, pieces
+from game.maps import queries
+from game.maps.players import players_tag, with_legend
+from game.maps.queries import Found, MapText
+
+_MEMORY_BYTES = 4 * 2**20
+_LEVEL = 1
+
+_READ = text(f"""
+    SELECT {queries.IS_SMALL} AS is_small, {queries.OUTLINE} FROM map m
+    CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
+    WHERE m.universe_id = :universe_id AND m.id = :map_id
+""")
+_BANDS = text("""
+    SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows FROM map_chunk
+    WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer GROUP BY y ORDER BY y
+""")
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+class MapPieces(NamedTuple):
+    """The JSON text of a map in pieces, and its version; for players a hash, as in `MapText`."""
+
+    pieces: Iterator[bytes]
+    version: int | str
+
+
+class StoredRows:
+    """The stored chunks of a map by layer and band, compressed; and the symbols that they use, if asked for."""
+
+    def __init__(self, *, with_symbols: bool = False) -> None:
+        self._symbols: set[str] | None = set() if with_symbols else None
+        self._hash = blake2b()
+        self._file = SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115 - closed by `close`
+        self._places: dict[tuple[int, int], tuple[int, int, list[int]]] = {}
+
+    def add(self, layer: int, band: int, xs: list[int], rows: str) -> None:
+        """Keep the chunks of a band: their chunk xs, and a JSON list of the rows of each."""
+        text = rows.encode()
+        data = zlib.compress(text, _LEVEL)
+        self._places[layer, band] = self._file.tell(), len(data), xs
+        self._file.write(data)
+        self._hash.update(b"%d %d %r " % (layer, band, xs))
+        self._hash.update(text)
+        if self._symbols is not None:
+            self._symbols.update(*(row for chunk in orjson.loads(text) for row in chunk))
+
+    def symbols(self) -> str:
+        """The symbols that any cell has, if these are collected."""
+        return "".join(sorted(self._symbols or ()))
+
+    def digest(self) -> bytes:
+        """A hash of all that was added."""
+        return self._hash.digest()
+
+    def band(self, layer: int, band: int) -> Mapping[int, list[str]]:
+        """The chunks of a band, by chunk x."""
+        if (layer, band) not in self._places:
+            return {}
+        start, length, xs = self._places[layer, band]
+        self._file.seek(start)
+        rows = orjson.loads(zlib.decompress(self._file.read(length)))
+        return dict(zip(xs, rows, strict=True))
+
+    def close(self) -> None:
+        """Give up the memory, or the file."""
+        self._file.close()
+
+
+def _pieces(outline: Any, frame: str, rows: StoredRows) -> Iterator[bytes]:
+    try:
+        yield outline["head"].encode()
+        for piece in pieces(frame, rows.band, outline["width"], outline["height"]):
+            yield piece.encode()
+        yield outline["tail"].encode()
+    finally:
+        rows.close()
+
+
+async def _outline(session: AsyncSession, found: Found) -> Any:
+    role = queries.statement_role(found)
+    parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": role}
+    outline = (await session.execute(_READ, parameters)).mappings().one_or_none()
+    if outline is None:
+        raise NotFound
+    return outline
+
+
+async def load(session: AsyncSession, found: Found, go_on: Callable[[], None]) -> MapPieces:
+    """A map as its reader may see it, loaded so that its pieces need no database; a thread may make them.
+
+    `go_on` is called at each step of the reading. The transaction must see one state of the map: it has locked it,
+    or is REPEATABLE READ.
+
+    Raises:
+        NotFound: the map is gone.
+    """
+    outline = await _outline(session, found)
+    legend = outline["players_legend"]
+    rows = StoredRows(with_symbols=legend is not None)
+    place = {"universe_id": found.row.universe_id, "map_id": found.row.id}
+    try:
+        for layer in marked_layers(outline["frame"]):
+            for band in (await session.execute(_BANDS, {**place, "layer": layer})).all():
+                await asyncio.to_thread(rows.add, layer, band.y, band.xs, band.rows)
+            go_on()
+    except BaseException:
+        rows.close()
+        raise
+    if legend is None:
+        return MapPieces(_pieces(outline, outline["frame"], rows), outline["version"])
+    frame = with_legend(outline["frame"], legend, [orjson.dumps([rows.symbols()]).decode()])
+    shown = f"{outline['head']}{frame}{outline['tail']}".encode() + rows.digest()
+    return MapPieces(_pieces(outline, frame, rows), players_tag(outline["etag_key"], shown))
+
+
+async def read(
+    request: Request, session: AsyncSession, computing: Computing, user: User, map_id: UUID
+) -> Response:
+    """The answer to a read of a map.
+
+    Raises:
+        NotFound: there is none such for this user.
+        TooMuchAtOnce, Unavailable: the map is large, and too many are being read.
+    """
+    found = await queries.get(session, user, map_id, "readMap", with_grid=False)
+    if found.access.is_game_master and (unchanged := not_modified(request, found.row.version)):
+        return unchanged
+    if (await _outline(session, found))["is_small"]:
+        text = await queries.document(session, found)
+        return not_modified(request, text.version) or _whole(text)
+    # No connection is held while it waits.
+    await session.close()
+    async with computing.turn(user.id):
+        await session.execute(_SNAPSHOT)
+        found = await queries.get(session, user, map_id, "readMap", with_grid=False)
+        loaded = await load(session, found, request.scope["go_on"])
+        await session.close()
+    return not_modified(request, loaded.version) or _streamed(request, user, loaded)
+
+
+async def changed(request: Request, session: AsyncSession, found: Found) -> Response:
+    """The answer to a change of a map, from the transaction that has locked it."""
+    if (await _outline(session, found))["is_small"]:
+        return _whole(await queries.document(session, found))
+    return _streamed(request, found.access.user, await load(session, found, request.scope["go_on"]))
+
+
+def _whole(text: MapText) -> Response:
+    return Response(text.body, headers={"ETag": etag(text.version)}, media_type="application/json")
+
+
+def _streamed(request: Request, user: User, loaded: MapPieces) -> Response:
+    return StreamedResponse(request.app.state.streams, user.id, loaded.pieces, {"ETag": etag(loaded.version)})
