@@ -17,13 +17,14 @@ from admin.labels import COLUMNS, DATES
 from admin.scope import person
 from admin.views.base import Filter, View
 from admin.views.events import recent
+from game.core.compute import RequestComputing
 from game.core.errors import NotFound
 from game.events.models import Event
 from game.grid.drawing.scene import NAMES_FROM
 from game.maps import queries as maps
 from game.maps.models import Map, MapCreate, MapPatch
 from game.permissions import GAME_MASTERS
-from game.play.router import Picture, draw_map_as_png
+from game.play.router import Picture, drawn
 from game.universes.models import Member
 
 _SMALL_PIXELS, _LARGE_PIXELS = 400, 1600
@@ -81,7 +82,7 @@ class MapView(View, model=Map):
         size = min(max(pixels // max(cells, 1), 1), largest)
         part = Picture(width=_MAX_DRAWN_CELLS, height=_MAX_DRAWN_CELLS, cell_size=size)
         async with self.session_maker() as session:
-            return await draw_map_as_png(request, row.id, person(), session, part)
+            return await drawn(request, session, RequestComputing(request), person(), row.id, part)
 
     async def more_for_form(self, request: Request, row: Any | None, form: Any) -> dict[str, Any]:
         """The universes to choose from, and the address at which the editor may save through the API."""

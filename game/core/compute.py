@@ -33,7 +33,7 @@ _WAIT_SECONDS = 2.0
 _WAITING_PER_USER = 16
 _WAITING = 128
 _RETRY_SECONDS = 2
-_CHILD = "game.core.compute_process"
+_CHILD = "from game.core.compute_process import main; main()"
 
 
 class TooMuchAtOnce(TooManyRequests):
@@ -198,7 +198,7 @@ class Compute:
             else:
                 self._end(process)
         if kind == "error":
-            raise TooLarge if isinstance(value, MemoryError) else value
+            raise TooLarge if value.kind is MemoryError else value.error()
         return value
 
     def _take(self) -> "_Process":
@@ -239,7 +239,7 @@ class _Process:
         """
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603 - Python itself
-                [sys.executable, "-m", _CHILD, str(self._memory)],
+                [sys.executable, "-c", _CHILD, str(self._memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), *sys.path]))},
@@ -300,7 +300,7 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-class _Computing:
+class RequestComputing:
     """Heavy computing for one request.
 
     A read loads what it needs, ends its transaction and computes:
@@ -374,4 +374,4 @@ class _Computing:
             return await self._compute.run(function, *arguments, load=load, seconds=seconds)
 
 
-Computing = Annotated[_Computing, Depends()]
+Computing = Annotated[RequestComputing, Depends()]

@@ -1,4 +1,4 @@
-"""A computing process (`python -m game.core.compute_process MEMORY`): calls functions that come on standard input.
+"""A computing process: calls functions that come on standard input.
 
 `game.core.compute` starts it, and kills it when an answer is no longer wanted.
 """
@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 _RETIRE_BYTES = 256 * 2**20
 """A process that has grown beyond this ends after its answer: Python gives little memory back."""
@@ -40,9 +40,9 @@ def main() -> None:
                 result = _follow(result, requests, answers)
             kind = "result"
         except Exception as error:
-            kind, result = "error", _portable(error)
+            kind, result = "error", SentError.of(error)
         _end_after(0)
-        is_done = isinstance(result, MemoryError) or _peak() > _RETIRE_BYTES
+        is_done = (kind == "error" and result.kind is MemoryError) or _peak() > _RETIRE_BYTES
         _send(answers, kind, result, is_done)
         del arguments, result
 
@@ -68,17 +68,29 @@ def _send(answers: BinaryIO, kind: str, value: Any, is_done: bool) -> None:
     answers.flush()
 
 
-def _portable(error: Exception) -> Exception:
-    """An error as it can be sent: itself, unless it cannot be pickled."""
-    if isinstance(error, MemoryError):
-        return MemoryError()
-    error = error.with_traceback(None)
-    error.__context__ = error.__cause__ = None
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - made here
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+class SentError(NamedTuple):
+    """An exception by its parts: not all can be pickled, because that calls the class with other arguments."""
+
+    kind: type[Exception]
+    arguments: tuple[Any, ...]
+    state: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: Exception) -> "SentError":
+        """An exception as it can be sent; one that cannot becomes a RuntimeError that tells of it."""
+        sent = cls(type(error), error.args, error.__dict__)
+        try:
+            pickle.dumps(sent)
+        except Exception:
+            return cls(RuntimeError, (f"{type(error).__name__}: {error}",), {})
+        return sent
+
+    def error(self) -> Exception:
+        """The exception."""
+        error = self.kind.__new__(self.kind, *self.arguments)
+        error.args = self.arguments
+        error.__dict__.update(self.state)
+        return error
 
 
 def _limit_memory(limit: int) -> None:
@@ -96,7 +108,3 @@ def _peak() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-if __name__ == "__main__":
-    main()

@@ -1,14 +1,14 @@
 """A map as the body of an answer: a small one as one text, a large one in pieces and in bounded memory.
 
-The chunks of a large map are read in one transaction, layer by layer, and kept compressed, beyond some megabytes in
-a file. From these the answer is made while it is sent: as fast as the client reads, with no database connection.
+The chunks of a large map are read in one transaction, layer by layer, and kept compressed, beyond a few megabytes
+in a file. From these the answer is made while it is sent: as fast as its client reads, without the database.
 """
 
 import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from tempfile import SpooledTemporaryFile
 from hashlib import blake2b
+from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -36,8 +36,8 @@ _READ = text(f"""
     WHERE m.universe_id = :universe_id AND m.id = :map_id
 """)
 _BANDS = text("""
-    SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows FROM map_chunk
-    WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer GROUP BY y ORDER BY y
+    SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows
+    FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer GROUP BY y ORDER BY y
 """)
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 

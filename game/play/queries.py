@@ -1,35 +1,49 @@
-"""The SQL of playing: what a picture of a map needs."""
+"""The SQL of playing: the rules of a map's grid, and the picture beneath a map."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.assets.models import Asset
-from game.maps import queries as maps
+from game.core.errors import NotFound
+from game.grid.geometry import Grid
 from game.maps.models import Map
-from game.maps.queries import Found
+
+_GRID = text("""
+    SELECT grid_data - '{layers,legend,entities,walls,doors,lights,properties}'::text[] AS rest
+    FROM map WHERE universe_id = :universe_id AND id = :map_id
+""").columns(rest=JSONB)
+_BACKGROUND = text("""
+    SELECT grid_data->'background'->>'asset_id' FROM map WHERE universe_id = :universe_id AND id = :map_id
+""")
 
 
-async def to_draw(
-    session: AsyncSession, found: Found
-) -> tuple[Callable[[], dict[str, Any]], int | str, bytes | None]:
-    """A map's grid data as its reader may see it, parsed when it is called for; what its ETag is made of; and the
-    picture beneath it, if there is one."""
-    text, tag = await maps.document(session, found)
-    background = found.row.grid_data.get("background", {})
-    picture = await _picture(session, found.row, background.get("asset_id"))
-    return lambda: orjson.loads(text)["grid_data"], tag, picture
+async def grid_of(session: AsyncSession, row: Map) -> Grid:
+    """How the cells of a map lie and how they are counted.
+
+    Raises:
+        NotFound: the map is gone.
+    """
+    rest: dict[str, Any] | None = (await session.execute(_GRID, _place(row))).scalar_one_or_none()
+    if rest is None:
+        raise NotFound
+    return Grid.of(rest)
 
 
-async def _picture(session: AsyncSession, row: Map, asset_id: Any) -> bytes | None:
+async def background_of(session: AsyncSession, row: Map) -> bytes | None:
+    """The picture beneath a map, if there is one."""
+    asset_id = (await session.execute(_BACKGROUND, _place(row))).scalar_one_or_none()
     try:
         wanted = UUID(asset_id)
     except (ValueError, TypeError, AttributeError):
         return None
     statement = select(col(Asset.data)).where(col(Asset.id) == wanted, col(Asset.universe_id) == row.universe_id)
     return (await session.execute(statement)).scalar_one_or_none()
+
+
+def _place(row: Map) -> dict[str, UUID]:
+    return {"universe_id": row.universe_id, "map_id": row.id}

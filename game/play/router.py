@@ -1,27 +1,34 @@
 """Endpoints of playing on maps."""
 
-import asyncio
 import re
-from collections.abc import Callable
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.current import CurrentUser
+from game.accounts.models import User
+from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import FieldError, NotFound, Unauthorized, Unprocessable, documented
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfNoneMatch, etag, not_modified
-from game.grid import area, paths, sight
+from game.grid import area, sight
 from game.grid.distance import distance
 from game.grid.document import DEFAULT_LIMITS
-from game.grid.drawing import PictureError, Region, draw_png, draw_svg
-from game.grid.geometry import Cell, Grid
+from game.grid.drawing import PictureError
+from game.grid.geometry import Cell
+from game.grid.paths import Walker
 from game.maps import queries as maps
+from game.maps.loading import frame_of, loader
 from game.maps.models import Map
-from game.play import queries
+from game.maps.players import players_tag
+from game.maps.queries import Found
+from game.play import queries, work
 from game.play.models import AreaRead, DistanceRead, PathRead, SightRead
+from game.play.work import Seen
 
 router = APIRouter(
     prefix="/maps",
@@ -30,90 +37,132 @@ router = APIRouter(
     responses=documented(Unauthorized, NotFound, Unprocessable),
 )
 
-_LARGE_RANGE = 12
 MAX_SIZE = DEFAULT_LIMITS.max_size
 
-CellText = Annotated[str, Query(max_length=20, description="A cell as `x,y`.", examples=["3,4"])]
-Column = Annotated[int, Query(ge=0, le=4095)]
+CellText = Annotated[
+    str | None, Query(max_length=20, description="A cell as `x,y`, column and row.", examples=["3,4"])
+]
+Number = Annotated[int | None, Query(ge=0, le=4095, description="Column or row of a cell, in place of `x,y`.")]
 
 
 def _refuse(field: str, code: str, message: str) -> Unprocessable:
     return Unprocessable(errors=[FieldError(field, code, message)])
 
 
-def _cell(row: Map, name: str, value: str) -> Cell:
-    match = re.fullmatch(r"(\d{1,4}),(\d{1,4})", value)
-    if match is None:
-        raise _refuse(name, "not_a_cell", "A cell is written as x,y: 3,4.")
-    return _on_map(row, name, int(match[1]), int(match[2]))
+class _CellParameter(NamedTuple):
+    """A cell in a query: as `name=3,4`, or as two numbers."""
+
+    name: str
+    text: str | None
+    x: int | None
+    y: int | None
+
+    def on(self, row: Map) -> Cell:
+        """The cell, on a map.
+
+        Raises:
+            Unprocessable: it is missing, given twice, or not on the map.
+        """
+        numbers = [number for number in (self.x, self.y) if number is not None]
+        if len(numbers) != (2 if self.text is None else 0):
+            raise _refuse(self.name, "not_a_cell", "A cell is given as x,y or as two numbers, and only once.")
+        if self.text is not None:
+            match = re.fullmatch(r"(\d{1,4}),(\d{1,4})", self.text)
+            if match is None:
+                raise _refuse(self.name, "not_a_cell", "A cell is written as x,y: 3,4.")
+            x, y = int(match[1]), int(match[2])
+        else:
+            x, y = numbers
+        if x >= row.width or y >= row.height:
+            raise _refuse(self.name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
+        return x, y
 
 
-def _on_map(row: Map, name: str, x: int, y: int) -> Cell:
-    if x >= row.width or y >= row.height:
-        raise _refuse(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
-    return x, y
+def _start(
+    start: Annotated[CellText, Query(alias="from")] = None, x: Number = None, y: Number = None
+) -> _CellParameter:
+    return _CellParameter("from", start, x, y)
+
+
+def _goal(to: CellText = None, to_x: Number = None, to_y: Number = None) -> _CellParameter:
+    return _CellParameter("to", to, to_x, to_y)
+
+
+Start = Annotated[_CellParameter, Depends(_start)]
+Goal = Annotated[_CellParameter, Depends(_goal)]
 
 
 def _cells(cells: Any) -> list[dict[str, int]]:
     return [{"x": x, "y": y} for x, y in cells]
 
 
-@router.get("/{id}/path", response_model=PathRead)
+async def _seen(session: AsyncSession, found: Found) -> Seen:
+    return Seen(await frame_of(session, found.row), not found.access.is_game_master)
+
+
+_HEAVY = documented(TooLarge, TooMuchAtOnce)
+
+
+@router.get("/{id}/path", response_model=PathRead, responses=_HEAVY)
 async def find_path(
     id: UUID,
     user: CurrentUser,
     session: Session,
-    start: Annotated[CellText, Query(alias="from")],
-    to: CellText,
+    computing: Computing,
+    start: Start,
+    goal: Goal,
     walker: Annotated[
         str, Query(max_length=100, description="A size and a way of moving: `large`, `fly`, `large,fly`.")
     ] = "",
 ) -> Any:
-    """Find the cheapest path between two cells by the 5e rules, around walls, doors and difficult terrain."""
-    found = await maps.get(session, user, id, "findPath")
-    row = found.row
+    """Find the cheapest path between two cells by the 5e rules, around walls, doors and difficult terrain.
+
+    The cells are `from=1,1&to=5,3`, or `x=1&y=1&to_x=5&to_y=3`.
+    """
+    found = await maps.get(session, user, id, "findPath", with_grid=False)
     try:
-        who = paths.Walker.of(walker)
+        who = Walker.of(walker)
     except ValueError as error:
         raise _refuse("walker", "not_an_option", str(error)) from None
-    steps = paths.find(found.frame, row.width, row.height, _cell(row, "from", start), _cell(row, "to", to), who)
-    path = await maps.follow(session, row, steps, large=True)
+    cells = start.on(found.row), goal.on(found.row)
+    seen = await _seen(session, found)
+    await session.close()
+    path = await computing.run(user.id, work.find_path, seen, *cells, who, load=loader(session, found.row))
     return {**path._asdict(), "cells": _cells(path.cells)}
 
 
-@router.get("/{id}/sight", response_model=SightRead)
+@router.get("/{id}/sight", response_model=SightRead, responses=_HEAVY)
 async def read_sight(
     id: UUID,
     user: CurrentUser,
     session: Session,
-    x: Column,
-    y: Column,
+    computing: Computing,
+    start: Start,
     range: Annotated[float, Query(ge=0, le=sight.MAX_RANGE, description="In cells.")] = 12,
 ) -> Any:
-    """Find what is visible from a cell: the cells, and the entities in them."""
-    found = await maps.get(session, user, id, "readSight")
-    row, frame = found.row, found.frame
-    steps = sight.view(frame, row.width, row.height, _on_map(row, "x", x, y), range)
-    view = await maps.follow(session, row, steps, large=range > _LARGE_RANGE)
-    entities = [one for one in frame.get("entities", ()) if sight.shows(view, one["x"], one["y"])]
+    """Find what is visible from a cell, `x=1&y=1` or `from=1,1`: the cells, and the entities in them."""
+    found = await maps.get(session, user, id, "readSight", with_grid=False)
+    cell = start.on(found.row)
+    seen = await _seen(session, found)
+    await session.close()
+    view, entities = await computing.run(user.id, work.see, seen, cell, range, load=loader(session, found.row))
     return {**view._asdict(), "entities": entities}
 
 
 @router.get("/{id}/distance", response_model=DistanceRead)
-async def read_distance(
-    id: UUID, user: CurrentUser, session: Session, start: Annotated[CellText, Query(alias="from")], to: CellText
-) -> Any:
-    """Measure how far two cells are apart, in cells and in the map's unit."""
-    row = (await maps.get(session, user, id, "readDistance")).row
-    grid = Grid.of(row.grid_data)
-    return distance(grid, _cell(row, "from", start), _cell(row, "to", to))._asdict()
+async def read_distance(id: UUID, user: CurrentUser, session: Session, start: Start, goal: Goal) -> Any:
+    """Measure how far two cells are apart, in cells and in the map's unit. Cells are given as for a path."""
+    row = (await maps.get(session, user, id, "readDistance", with_grid=False)).row
+    cells = start.on(row), goal.on(row)
+    return distance(await queries.grid_of(session, row), *cells)._asdict()
 
 
-@router.get("/{id}/area", response_model=AreaRead)
+@router.get("/{id}/area", response_model=AreaRead, responses=_HEAVY)
 async def read_area(
     id: UUID,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     shape: Annotated[area.Shape, Query()],
     x: Annotated[
         float, Query(ge=-4096, le=8192, description="Where it begins, in cells: 2.5 is a cell's middle.")
@@ -135,12 +184,12 @@ async def read_area(
     ] = "centre",
 ) -> Any:
     """Find the cells that an effect covers: a cone, cube, sphere, cylinder or line of the 5e rules."""
-    row = (await maps.get(session, user, id, "readArea")).row
-    grid = Grid.of(row.grid_data)
+    row = (await maps.get(session, user, id, "readArea", with_grid=False)).row
+    grid = await queries.grid_of(session, row)
+    await session.close()
+    arguments = (grid, row.width, row.height, shape, (x, y), size, direction, line_width, rule)
     try:
-        covered = await asyncio.to_thread(
-            area.area, grid, row.width, row.height, shape, (x, y), size, direction, line_width, rule
-        )
+        covered = await computing.run(user.id, area.area, *arguments)
     except ValueError as error:
         raise _refuse("size", "out_of_range", str(error)) from None
     return {"cells": _cells(covered)}
@@ -167,71 +216,76 @@ class Picture:
         ] = None,
         grid: Annotated[bool, Query(description="With lines between the cells.")] = False,
     ) -> None:
-        self.place = (x, y, width, height)
-        self.options: dict[str, Any] = {"cell_size": cell_size, "grid": grid}
-        self.options["layers"] = None if layers is None else layers.split(",")
+        names = None if layers is None else layers.split(",")
+        self.drawn = work.Picture(x, y, width, height, cell_size, names, grid)
 
 
-# Drawing takes memory, much of it for large pictures: so one at a time in a worker.
-_drawing = asyncio.Semaphore(1)
-
-
-async def _drawn(
+async def drawn(
     request: Request,
-    session: Session,
-    operation: str,
-    user: CurrentUser,
+    session: AsyncSession,
+    computing: Computing,
+    user: User,
     id: UUID,
     picture: Picture,
-    draw: Callable[..., bytes | str],
-    media_type: str,
+    operation: str = "drawMapAsPng",
 ) -> Response:
-    found = await maps.get(session, user, id, operation)
-    document, tag, background = await queries.to_draw(session, found)
-    if unchanged := not_modified(request, tag):
+    """The answer to a request for a picture of a map.
+
+    Raises:
+        NotFound: there is no such map for this user.
+        PictureRefused: it cannot be drawn so.
+        TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
+    """
+    found = await maps.get(session, user, id, operation, with_grid=False)
+    row = found.row
+    # For players the version is a secret: what they see is the tag.
+    if found.access.is_game_master and (unchanged := not_modified(request, row.version)):
         return unchanged
-
-    def work() -> bytes | str:
-        region = Region.of(document(), *picture.place)
-        return draw(region, background=background, secrets=found.access.is_game_master, **picture.options)
-
+    seen = await _seen(session, found)
+    background = await queries.background_of(session, row)
+    await session.close()
+    as_svg = operation == "drawMapAsSvg"
+    draw = partial(work.draw, as_svg=as_svg)
     try:
-        async with _drawing:
-            content = await asyncio.to_thread(work)
+        content = await computing.run(user.id, draw, seen, picture.drawn, background, load=loader(session, row))
     except PictureError as error:
         raise PictureRefused(str(error)) from None
-    return Response(content, headers={"ETag": etag(tag)}, media_type=media_type)
+    tag = row.version if found.access.is_game_master else players_tag(row.etag_key, content)
+    media_type = "image/svg+xml" if as_svg else "image/png"
+    return not_modified(request, tag) or Response(content, headers={"ETag": etag(tag)}, media_type=media_type)
 
 
 @router.get(
     "/{id}/image.png",
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {"image/png": {}}}},
+    responses={200: {"description": "The picture.", "content": {"image/png": {}}}, **_HEAVY},
 )
 async def draw_map_as_png(
     request: Request,
     id: UUID,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     picture: Annotated[Picture, Depends()],
     _: IfNoneMatch = None,
 ) -> Response:
     """Draw a map, or a part of it, as a PNG. The ETag is the map's version."""
-    return await _drawn(request, session, "drawMapAsPng", user, id, picture, draw_png, "image/png")
+    return await drawn(request, session, computing, user, id, picture)
 
 
 @router.get(
     "/{id}/image.svg",
     response_class=Response,
-    responses={200: {"description": "The picture.", "content": {"image/svg+xml": {}}}},
+    responses={200: {"description": "The picture.", "content": {"image/svg+xml": {}}}, **_HEAVY},
 )
 async def draw_map_as_svg(
     request: Request,
     id: UUID,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     picture: Annotated[Picture, Depends()],
     _: IfNoneMatch = None,
 ) -> Response:
     """Draw a map, or a part of it, as an SVG. The ETag is the map's version."""
-    return await _drawn(request, session, "drawMapAsSvg", user, id, picture, draw_svg, "image/svg+xml")
+    return await drawn(request, session, computing, user, id, picture, "drawMapAsSvg")

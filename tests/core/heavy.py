@@ -32,14 +32,22 @@ def refuse(message: str) -> None:
 
 
 class Odd(Exception):
-    """An error that cannot be unpickled."""
+    """An error that pickle cannot make again."""
 
     def __init__(self, *, name: str) -> None:
         super().__init__(name, "odd")
+        self.name = name
 
 
 def odd() -> None:
     raise Odd(name="x")
+
+
+def unsendable() -> None:
+    class Unsendable(Exception):
+        """Of a class that only this function knows."""
+
+    raise Unsendable("what")
 
 
 def crash() -> None:

@@ -62,8 +62,11 @@ class TestRun:
     async def test_passes_errors_on(self, compute: Compute) -> None:
         with pytest.raises(ValueError, match="no"):
             await compute.run(heavy.refuse, "no")
-        with pytest.raises(RuntimeError, match="Odd"):
+        with pytest.raises(heavy.Odd) as odd:
             await compute.run(heavy.odd)
+        assert (odd.value.args, odd.value.name) == (("x", "odd"), "x")
+        with pytest.raises(RuntimeError, match="Unsendable: what"):
+            await compute.run(heavy.unsendable)
         assert await compute.run(heavy.double, 1) == 2
 
     async def test_an_error_while_loading_ends_the_process(self, compute: Compute) -> None:

@@ -1,0 +1,72 @@
+"""Loads parts of a stored map for a computing process, as JSON text; between two parts no connection is held."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import Integer, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.core.compute import TooLarge
+from game.core.errors import NotFound
+from game.grid.canvas import Wanted
+from game.grid.loading import BandTexts, ChunkTexts, LayerPart, StoredFrame
+from game.maps.models import Map
+
+_MAX_BYTES = 256 * 2**20
+"""Of the texts that are loaded for one request."""
+
+_FRAME = text("SELECT grid_data::text FROM map WHERE universe_id = :universe_id AND id = :map_id")
+_CHUNKS = text("""
+    SELECT layer, x, y, rows::text AS rows FROM map_chunk
+    WHERE universe_id = :universe_id AND map_id = :map_id
+        AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
+""").bindparams(*(bindparam(name, type_=ARRAY(Integer)) for name in ("whole", "layers", "xs", "ys")))
+_PART = text("""
+    SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows
+    FROM map_chunk
+    WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer
+        AND x BETWEEN :left AND :right AND y BETWEEN :top AND :bottom
+    GROUP BY y ORDER BY y
+""")
+
+
+async def frame_of(session: AsyncSession, row: Map) -> StoredFrame:
+    """The frame of a map as text.
+
+    Raises:
+        NotFound: the map is gone.
+    """
+    place = {"universe_id": row.universe_id, "map_id": row.id}
+    frame = (await session.execute(_FRAME, place)).scalar_one_or_none()
+    if frame is None:
+        raise NotFound
+    return StoredFrame(frame, row.width, row.height)
+
+
+def loader(session: AsyncSession, row: Map) -> Callable[[Any], Awaitable[Any]]:
+    """A function that loads what generators of `grid.loading` want of a map.
+
+    It raises:
+        TooLarge: it was asked for more than a request may load.
+    """
+    place = {"universe_id": row.universe_id, "map_id": row.id}
+    left = _MAX_BYTES
+
+    async def load(wanted: Wanted | LayerPart) -> ChunkTexts | BandTexts:
+        nonlocal left
+        if isinstance(wanted, LayerPart):
+            found = (await session.execute(_PART, {**place, **wanted._asdict()})).all()
+        else:
+            layers, xs, ys = [[key[at] for key in wanted.chunks] for at in range(3)]
+            keys = {"layers": layers, "xs": xs, "ys": ys, "whole": wanted.layers}
+            found = (await session.execute(_CHUNKS, {**place, **keys})).all()
+        await session.close()
+        left -= sum(len(one.rows) for one in found)
+        if left < 0:
+            raise TooLarge
+        if isinstance(wanted, LayerPart):
+            return [(one.y, one.xs, one.rows) for one in found]
+        return {(one.layer, one.x, one.y): one.rows for one in found}
+
+    return load
