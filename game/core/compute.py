@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 Wanted = TypeVar("Wanted")
 Loaded = TypeVar("Loaded")
 
-_WAIT_SECONDS = 2.0
+_WAIT_SECONDS = 3.0
 _WAITING_PER_USER = 16
 _WAITING = 128
 _RETRY_SECONDS = 2

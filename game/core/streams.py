@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
 from starlette.responses import StreamingResponse
@@ -48,16 +47,25 @@ def _next(pieces: Iterator[bytes]) -> bytes:
     return b"".join(parts)
 
 
+class Pieces(Protocol):
+    """An answer in pieces, each of which takes about a millisecond to make."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def __next__(self) -> bytes: ...
+
+    def close(self) -> None:
+        """Free what the pieces are made of, at any time."""
+
+
 class StreamedResponse(StreamingResponse):
-    """A large JSON answer in pieces; the generator of the pieces is closed at its end, however that comes.
+    """A large JSON answer in pieces, which are closed at its end, however that comes.
 
     Sending it raises:
         TooMuchAtOnce, Unavailable: too many are being sent to this user, or in all.
     """
 
-    def __init__(
-        self, streams: Streams, user_id: UUID, pieces: Iterator[bytes], headers: Mapping[str, str]
-    ) -> None:
+    def __init__(self, streams: Streams, user_id: UUID, pieces: Pieces, headers: Mapping[str, str]) -> None:
         super().__init__(streams.read(pieces), 200, headers, "application/json")
         self._streams, self._user_id, self._pieces = streams, user_id, pieces
 
@@ -67,7 +75,4 @@ class StreamedResponse(StreamingResponse):
             async with self._streams.turns.turn(self._user_id):
                 await super().__call__(scope, receive, send)
         finally:
-            pieces: Any = self._pieces
-            # A thread may be at work on a piece that nobody waits for any more.
-            with suppress(ValueError):
-                pieces.close()
+            self._pieces.close()

@@ -1,11 +1,9 @@
 """A region: the cells of a rectangle of a map, by one statement."""
 
-from collections import defaultdict
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Scope
@@ -13,11 +11,11 @@ from starlette.types import Scope
 from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
+from game.core.compute import RequestComputing
 from game.core.errors import FieldError, Unprocessable
 from game.core.hot import HotAnswer, HotRead
 from game.editing.models import MAX_REGION
-from game.grid.chunks import layer_keys
-from game.grid.chunks import region as cut
+from game.grid.regions import RegionParts
 from game.maps import queries as maps
 from game.maps.players import players_tag
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
@@ -73,33 +71,40 @@ async def read(session: AsyncSession, user: User, question: Question) -> Any:
     return (await session.execute(_REGION, parameters)).mappings().one()
 
 
-def render(row: Any) -> HotAnswer:
-    """The answer for a region, from a row of _REGION_COLUMNS. Cut off at the map's edges."""
-    layers = row["layers"] if isinstance(row["layers"], list) else orjson.loads(row["layers"] or "[]")
-    names = None if row["names"] is None else row["names"].split(",")
-    width = min(row["width"], row["map_width"] - row["x"])
-    height = min(row["height"], row["map_height"] - row["y"])
-    chunks: dict[int, dict[tuple[int, int], list[str]]] = defaultdict(dict)
-    for layer, x, y, rows in map(maps.chunk_of, row["chunks"]):
-        chunks[layer][x, y] = orjson.loads(rows)
-    shown = [
-        {"name": name, "rows": cut(chunks[key], row["x"], row["y"], width, height)}
-        for name, key in layer_keys({"layers": layers}).items()
-        if names is None or name in names
-    ]
+_PARTS = RegionParts._fields
+
+
+def _parts(row: Any) -> RegionParts:
+    return RegionParts(*(row[name] for name in _PARTS))
+
+
+def _answer(row: Any, text: bytes) -> HotAnswer:
     version = row["version"]
-    body = {
-        "x": row["x"],
-        "y": row["y"],
-        "width": width,
-        "height": height,
-        **({} if version is None else {"version": version}),
-        "layers": shown,
-    }
-    text = orjson.dumps(body)
     return HotAnswer(text, players_tag(row["etag_key"], text) if version is None else version)
 
 
+def render(row: Any) -> HotAnswer:
+    """The answer for a region, from a row of _REGION_COLUMNS."""
+    return _answer(row, _parts(row).text())
+
+
+async def answer(session: AsyncSession, computing: RequestComputing, user: User, question: Question) -> HotAnswer:
+    """The answer for a region, a large one made in a computing process.
+
+    Raises:
+        NotFound, Unprocessable: as `read` does.
+        TooMuchAtOnce, Unavailable: the region is large, and too many are computing.
+    """
+    row = await read(session, user, question)
+    parts = _parts(row)
+    if parts.cells() <= _MAX_HOT_CELLS:
+        return _answer(row, parts.text())
+    await session.close()
+    return _answer(row, await computing.run(user.id, RegionParts.text, parts))
+
+
+_MAX_HOT_CELLS = 131_072
+"""Cells, of all layers, of a region that is answered in the event loop."""
 _LONGEST_QUERY = 1000
 _PARAMETERS = {b"x": "x", b"y": "y", b"width": "width", b"height": "height"}
 
@@ -131,6 +136,7 @@ REGION = HotRead(
         )
     }
         JOIN map m ON m.id = q.id AND q.x < m.width AND q.y < m.height
+            AND q.width * q.height * {maps.LAYERS} <= {_MAX_HOT_CELLS}
         {MEMBER_OF} m.universe_id AND {maps.VISIBLE}
     """),
     _question,

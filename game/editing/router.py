@@ -27,6 +27,7 @@ from game.editing import history, hot_edits, region, undo
 from game.editing.apply import InvalidEdit, apply_edits
 from game.editing.batches import Batches
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
+from game.maps import documents
 from game.maps import queries as maps
 from game.maps.history import HistoryBroken, TooLongAgo, rebuilt, record_of
 from game.maps.models import MapRead
@@ -113,6 +114,7 @@ async def list_history(
     ),
 )
 async def restore_map(
+    request: Request,
     id: UUID,
     body: RestoreRequest,
     user: CurrentUser,
@@ -128,8 +130,7 @@ async def restore_map(
         require_match(if_match, found.row)
         past = await rebuilt(computing, user, await record_of(session, found.row, body.seq))
         await maps.restore(session, found, orjson.loads(past.grid_data), body.seq)
-        document, version = await maps.document(session, found)
-        return Response(document, headers={"ETag": etag(version)}, media_type="application/json")
+        return await documents.changed(request, session, found)
 
     # Waits for its turn before it locks anything.
     await session.close()
@@ -149,6 +150,7 @@ async def read_region(
     id: UUID,
     user: CurrentUser,
     session: Session,
+    computing: Computing,
     x: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The region's left column.")],
     y: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The region's top row.")],
     width: Annotated[int, Query(ge=1, le=MAX_REGION)],
@@ -160,7 +162,7 @@ async def read_region(
 ) -> Response:
     """Read a rectangle of a map's cells: a viewport. It costs what it shows, however large the map is."""
     wanted = region.Question(id, x, y, width, height, layers)
-    answer = region.render(await region.read(session, user, wanted))
+    answer = await region.answer(session, computing, user, wanted)
     if unchanged := not_modified(request, answer.version or 0):
         return unchanged
     return Response(answer.body, headers={"ETag": etag(answer.version or 0)}, media_type="application/json")

@@ -1,5 +1,6 @@
 """Map files in a computing process: read into what is stored, and written. Bytes come in and go out."""
 
+from collections.abc import Generator
 from typing import Any, NamedTuple
 
 import orjson
@@ -10,6 +11,7 @@ from game.grid.document import size
 from game.grid.drawing import PictureError as DrawingError
 from game.grid.drawing import PictureTooLarge, Region, draw_png
 from game.grid.formats import Exported, FormatWarning, ImportedMap, drawn_for, link_pictures, read, write
+from game.grid.loading import BandTexts, LayerPart, StoredFrame, document
 
 _PIXELS_PER_CELL = 64
 
@@ -71,13 +73,14 @@ def linked(document: bytes, ids: dict[str, str]) -> dict[str, Any]:
     return result
 
 
-def write_file(text: str | bytes, format: str, pictures: dict[str, bytes]) -> Exported:
-    """A map, as the API answers it, as another program's file; with a drawing of the map if the format needs one.
+def write_file(
+    stored: StoredFrame, name: str, format: str, pictures: dict[str, bytes]
+) -> Generator[LayerPart, BandTexts, Exported]:
+    """A stored map as another program's file; with a drawing of the map if the format needs one.
 
     Raises FormatError: what is kept of the other program leaves no way to write it.
     """
-    answer = orjson.loads(text)
-    return written(answer["grid_data"], format, answer["name"], pictures)
+    return written((yield from document(stored)), format, name, pictures)
 
 
 def written(document: dict[str, Any], format: str, name: str, pictures: dict[str, bytes]) -> Exported:

@@ -42,18 +42,18 @@ async def put_maps(
     return texts
 
 
-_ASSET_ID = re.compile(rb'"asset_id": ?"([0-9a-f-]{36})"')
+_ASSET_ID = re.compile('"asset_id": ?"([0-9a-f-]{36})"')
 
 
 async def pictures_of(
-    session: AsyncSession, found: Found, text: bytes, format: str, limit: int
+    session: AsyncSession, found: Found, frame: str, format: str, limit: int
 ) -> dict[str, bytes]:
     """The pictures of a map's universe that a written file shows, by id; at most `limit` bytes of them.
 
-    Takes the map's JSON text, as its reader may see it. All pictures that it names go into a TMX file, its
-    background into other formats.
+    Takes the JSON text of the map's frame. All pictures that it names go into a TMX file, its background into
+    other formats.
     """
-    named = {one.decode() for one in _ASSET_ID.findall(text)}
+    named = set(_ASSET_ID.findall(frame))
     if format != "tiled":
         background = found.row.grid_data.get("background")
         named &= {str(background.get("asset_id"))} if isinstance(background, dict) else set()

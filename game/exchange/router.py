@@ -24,6 +24,7 @@ from game.exchange.map_files import ReadFile, read_file, write_file
 from game.exchange.models import ImportRead
 from game.grid import formats
 from game.maps import queries as maps
+from game.maps.loading import frame_of, loader
 from game.universes import access
 
 _MAX_WARNINGS_HEADER = 4000
@@ -184,13 +185,15 @@ async def export_map(
 ) -> Response:
     """Export a map as a file of another program."""
     found = await maps.get(session, user, id, "exportMap")
-    text = (await maps.document(session, found)).body
+    stored = await frame_of(session, found.row)
     settings: Settings = request.app.state.settings
-    pictures = await queries.pictures_of(session, found, text, format, settings.max_import_size)
+    pictures = await queries.pictures_of(session, found, stored.text, format, settings.max_import_size)
     await session.close()
+    load = loader(session, found.row)
     try:
+        arguments = stored, found.row.name, format, pictures
         exported = await computing.run(
-            user.id, write_file, text, format, pictures, seconds=settings.bundle_timeout
+            user.id, write_file, *arguments, load=load, seconds=settings.bundle_timeout
         )
     except formats.FormatError as error:
         raise refused(error) from None

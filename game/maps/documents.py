@@ -8,8 +8,9 @@ import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
+from itertools import chain
 from tempfile import SpooledTemporaryFile
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -39,14 +40,8 @@ _BANDS = text("""
     SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows
     FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer GROUP BY y ORDER BY y
 """)
+_LAYERS = text("SELECT DISTINCT layer FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-
-class MapPieces(NamedTuple):
-    """The JSON text of a map in pieces, and its version; for players a hash, as in `MapText`."""
-
-    pieces: Iterator[bytes]
-    version: int | str
 
 
 class StoredRows:
@@ -91,14 +86,22 @@ class StoredRows:
         self._file.close()
 
 
-def _pieces(outline: Any, frame: str, rows: StoredRows) -> Iterator[bytes]:
-    try:
-        yield outline["head"].encode()
-        for piece in pieces(frame, rows.band, outline["width"], outline["height"]):
-            yield piece.encode()
-        yield outline["tail"].encode()
-    finally:
-        rows.close()
+class MapPieces(Iterator[bytes]):
+    """The JSON text of a map in pieces, and its version; for players a hash, as in `MapText`."""
+
+    def __init__(self, outline: Any, frame: str, rows: StoredRows, version: int | str) -> None:
+        self.version = version
+        self._rows = rows
+        texts = pieces(frame, rows.band, outline["width"], outline["height"])
+        self._texts = chain((outline["head"],), texts, (outline["tail"],))
+
+    def __next__(self) -> bytes:
+        text: str = next(self._texts)
+        return text.encode()
+
+    def close(self) -> None:
+        """Give up the rows; no piece can be made any more."""
+        self._rows.close()
 
 
 async def _outline(session: AsyncSession, found: Found) -> Any:
@@ -124,7 +127,8 @@ async def load(session: AsyncSession, found: Found, go_on: Callable[[], None]) -
     rows = StoredRows(with_symbols=legend is not None)
     place = {"universe_id": found.row.universe_id, "map_id": found.row.id}
     try:
-        for layer in marked_layers(outline["frame"]):
+        stored = set((await session.execute(_LAYERS, place)).scalars())
+        for layer in stored.intersection(marked_layers(outline["frame"])):
             for band in (await session.execute(_BANDS, {**place, "layer": layer})).all():
                 await asyncio.to_thread(rows.add, layer, band.y, band.xs, band.rows)
             go_on()
@@ -132,10 +136,10 @@ async def load(session: AsyncSession, found: Found, go_on: Callable[[], None]) -
         rows.close()
         raise
     if legend is None:
-        return MapPieces(_pieces(outline, outline["frame"], rows), outline["version"])
+        return MapPieces(outline, outline["frame"], rows, outline["version"])
     frame = with_legend(outline["frame"], legend, [orjson.dumps([rows.symbols()]).decode()])
     shown = f"{outline['head']}{frame}{outline['tail']}".encode() + rows.digest()
-    return MapPieces(_pieces(outline, frame, rows), players_tag(outline["etag_key"], shown))
+    return MapPieces(outline, frame, rows, players_tag(outline["etag_key"], shown))
 
 
 async def read(
@@ -160,7 +164,10 @@ async def read(
         found = await queries.get(session, user, map_id, "readMap", with_grid=False)
         loaded = await load(session, found, request.scope["go_on"])
         await session.close()
-    return not_modified(request, loaded.version) or _streamed(request, user, loaded)
+    if unchanged := not_modified(request, loaded.version):
+        loaded.close()
+        return unchanged
+    return _streamed(request, user, loaded)
 
 
 async def changed(request: Request, session: AsyncSession, found: Found) -> Response:
@@ -175,4 +182,4 @@ def _whole(text: MapText) -> Response:
 
 
 def _streamed(request: Request, user: User, loaded: MapPieces) -> Response:
-    return StreamedResponse(request.app.state.streams, user.id, loaded.pieces, {"ETag": etag(loaded.version)})
+    return StreamedResponse(request.app.state.streams, user.id, loaded, {"ETag": etag(loaded.version)})

@@ -55,9 +55,12 @@ _LARGE = 65_536
 """Cells, of all layers, from which work on a grid goes to a thread, so that other requests go on."""
 _LARGE_FRAME = 131_072
 """Bytes of a frame as stored, compressed, from which the same holds."""
+LAYERS = """
+    CASE jsonb_typeof(m.grid_data->'layers') WHEN 'array' THEN jsonb_array_length(m.grid_data->'layers') ELSE 0 END
+"""
+"""For statements: how many layers the map `m` has."""
 IS_SMALL = f"""
-    (m.width::int * m.height * CASE jsonb_typeof(m.grid_data->'layers')
-        WHEN 'array' THEN jsonb_array_length(m.grid_data->'layers') ELSE 0 END <= {_LARGE}
+    (m.width::int * m.height * {LAYERS} <= {_LARGE}
     AND pg_column_size(m.grid_data) <= {_LARGE_FRAME})
 """
 """For statements: whether the map `m` is read in one piece (`documents` reads the others)."""
