@@ -192,9 +192,7 @@ async def export_map(
     load = loader(session, found.row)
     try:
         arguments = stored, found.row.name, format, pictures
-        exported = await computing.run(
-            user.id, write_file, *arguments, load=load, seconds=settings.bundle_timeout
-        )
+        exported = await computing.run(user.id, write_file, *arguments, load=load, seconds=settings.bundle_timeout)
     except formats.FormatError as error:
         raise refused(error) from None
     stem, _, extension = exported.filename.rpartition(".")
