@@ -270,6 +270,23 @@ class TestDoors:
         assert path["cost"] == 5
 
 
+    def test_in_a_wall_of_cells_open_a_way(self, editor: MapEditor) -> None:
+        """What any newcomer does: draw a room, put a door on its wall, open it."""
+        editor.take_tile("wall")
+        editor.press("r")
+        editor.button("outline").click()
+        editor.drag((3, 2), (7, 5))
+        editor.press("d")
+        editor.click(5, 2, 0, 0.4)
+        expect(editor.page.locator(".wk-problem")).to_have_count(0)
+        editor.save()
+        into = f"{editor.url}/path?from=5,1&to=5,3"
+        assert editor.player.get(into)["cells"] == []
+        editor.button("open", exact=True).click()
+        editor.save()
+        assert editor.player.get(into)["cost"] == 10
+
+
 class TestForGameMasters:
     def test_layers_objects_and_secret_doors(self, room: MapEditor) -> None:
         room.button("Only game masters see furniture").click()

@@ -88,7 +88,7 @@ export function withoutDoor(wall, door) {
     });
 }
 
-/** The cells that a door lies on or at the edge of. @param {GridDocument} doc  @param {Door} door @returns {Pair[]} */
+/** The cells of the map that a door lies on or at the edge of. @param {GridDocument} doc  @param {Door} door @returns {Pair[]} */
 function opens({ geometry }, { x1, y1, x2, y2 }) {
   const long = Math.hypot(x2 - x1, y2 - y1);
   const [nx, ny] = [((y1 - y2) / long) * NEAR, ((x2 - x1) / long) * NEAR];
@@ -100,7 +100,7 @@ function opens({ geometry }, { x1, y1, x2, y2 }) {
     const [px, py] = [x1 + (x2 - x1) * t, y1 + (y2 - y1) * t];
     for (const by of [-1, 1]) {
       const cell = geometry.cellAt(px + nx * by, py + ny * by);
-      cells.set(cell.join(), cell);
+      if (geometry.holds(...cell)) cells.set(cell.join(), cell);
     }
   }
   return [...cells.values()];
