@@ -269,7 +269,6 @@ class TestDoors:
         path = editor.player.get(f"{editor.url}/path?from=5,3&to=5,4")
         assert path["cost"] == 5
 
-
     def test_in_a_wall_of_cells_open_a_way(self, editor: MapEditor) -> None:
         """What any newcomer does: draw a room, put a door on its wall, open it."""
         editor.take_tile("wall")
