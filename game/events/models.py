@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.models import Shape, Timestamp, instant, now, unset
+from game.events.payloads import Payload
 
 
 class Event(SQLModel, table=True):
@@ -57,7 +58,7 @@ class EventRead(Shape):
     kind: str = Field(description="Such as `map.updated`.")
     actor_id: UUID | None = Field(description="Who did it; null for the server itself.")
     subject_id: UUID = Field(description="What it happened to: the universe, or something in it.")
-    payload: dict[str, Any] = Field(description="What changed, as far as you may know; depends on the kind.")
+    payload: Payload = Field(description="What changed, as far as you may know; depends on the kind.")
     created_at: Timestamp
 
 

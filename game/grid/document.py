@@ -1,11 +1,23 @@
 """The grid data document: its rules, and its size. A document is parsed JSON and is never changed here."""
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import inf, isfinite
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
+
+from game.grid.rules import (
+    Rules,
+    boolean,
+    color,
+    json_object,
+    number,
+    of_type,
+    one_of,
+    reserved,
+    string,
+    symbol,
+    text,
+    whole,
+)
 
 EMPTY: Final = " "
 GRID_TYPES: Final = ("square", "hex_row", "hex_column", "isometric", "none")
@@ -58,163 +70,70 @@ class GridError(ValueError):
         return GridError, (self.breaches,)
 
 
-# A rule looks at one value and answers None, or the code and the message of the breach.
-_Rule: TypeAlias = Callable[[Any], tuple[str, str] | None]
-_Rules: TypeAlias = Mapping[str, _Rule]
-
-
-def _of_type(kind: type, name: str) -> _Rule:
-    fault = "wrong_type", f"must be {name}"
-    return lambda value: None if isinstance(value, kind) else fault
-
-
-_boolean = _of_type(bool, "true or false")
-_string = _of_type(str, "a string")
-_object = _of_type(dict, "an object")
-
-
-def _reserved(_: Any) -> tuple[str, str] | None:
-    """A key that only the server sends."""
-    return "reserved", "is the server's key: leave it out"
-
-
-def _text(shortest: int, longest: int) -> _Rule:
-    def rule(value: Any) -> tuple[str, str] | None:
-        if not isinstance(value, str):
-            return "wrong_type", "must be a string"
-        if len(value) < shortest:
-            return "too_short", f"must have at least {shortest} character(s)"
-        if len(value) > longest:
-            return "too_long", f"must have at most {longest} characters"
-        return None
-
-    return rule
-
-
-def _one_of(options: tuple[str, ...]) -> _Rule:
-    fault = "not_an_option", f"must be one of {', '.join(options)}"
-    return lambda value: None if isinstance(value, str) and value in options else fault
-
-
-def _whole(low: int, high: int, code: str = "out_of_range") -> _Rule:
-    def rule(value: Any) -> tuple[str, str] | None:
-        # In Python a bool is an int; in JSON it is not a number.
-        if not isinstance(value, int) or isinstance(value, bool):
-            return "wrong_type", "must be a whole number"
-        if not low <= value <= high:
-            limits = f"must be from {low} to {high}"
-            return code, limits if low <= high else "lies on a map without cells"
-        return None
-
-    return rule
-
-
-def _number(low: float = -inf, high: float = inf, *, above: float = -inf) -> _Rule:
-    wanted = f"{low} or more" if low > -inf else f"more than {above}"
-    if high < inf:
-        wanted = f"from {low} to {high}"
-
-    def rule(value: Any) -> tuple[str, str] | None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return "wrong_type", "must be a number"
-        if isinstance(value, float) and not isfinite(value):
-            return "out_of_range", "must be finite"
-        return None if low <= value <= high and value > above else ("out_of_range", f"must be {wanted}")
-
-    return rule
-
-
-_COLOR: Final = re.compile(r"#(?:[0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
-
-
-def _color(value: Any) -> tuple[str, str] | None:
-    if isinstance(value, str) and _COLOR.fullmatch(value):
-        return None
-    return "not_a_color", "must be #rgb, #rrggbb or #rrggbbaa"
-
-
-def _symbol(value: Any) -> tuple[str, str] | None:
-    """One character of Unicode's basic plane that stands by itself.
-
-    Refused general categories: control, format and surrogate (Cc, Cf, Cs), marks (M*), separators (Z*), and
-    the noncharacters. Private use and code points not assigned yet are welcome: which ones are assigned
-    depends on the Unicode version of the reader.
-    """
-    if not isinstance(value, str) or len(value) != 1 or value > "\uffff":
-        return "not_a_symbol", "must be exactly one character of Unicode's basic plane (U+0021 to U+FFFD)"
-    if value == EMPTY:
-        return "not_a_symbol", "must not be the space: it is the empty cell and needs no entry"
-    category = unicodedata.category(value)
-    noncharacter = value >= "\ufffe" or "\ufdd0" <= value <= "\ufdef"
-    if noncharacter or category in ("Cc", "Cf", "Cs") or category[0] in "MZ":
-        return "not_a_symbol", "must not be white space or a control, format, combining or non-character"
-    return None
-
-
-_id = _text(1, 64)
-_coordinate = _number()
-_not_negative = _number(0)
-_SEGMENT: Final[_Rules] = {
+_id = text(1, 64)
+_coordinate = number()
+_not_negative = number(0)
+SEGMENT: Final[Rules] = {
     "id": _id,
-    "hidden": _boolean,
+    "hidden": boolean,
     "x1": _coordinate,
     "y1": _coordinate,
     "x2": _coordinate,
     "y2": _coordinate,
-    "blocks_movement": _boolean,
-    "blocks_sight": _boolean,
-    "properties": _object,
+    "blocks_movement": boolean,
+    "blocks_sight": boolean,
+    "properties": json_object,
 }
-_ENDS: Final = ("x1", "y1", "x2", "y2")
+ENDS: Final = ("x1", "y1", "x2", "y2")
 
-_DOCUMENT: Final[_Rules] = {
-    "grid_type": _one_of(GRID_TYPES),
-    "cell_distance": _number(above=0),
-    "distance_unit": _text(0, 32),
-    "diagonal_rule": _one_of(DIAGONAL_RULES),
-    "properties": _object,
+DOCUMENT: Final[Rules] = {
+    "grid_type": one_of(GRID_TYPES),
+    "cell_distance": number(above=0),
+    "distance_unit": text(0, 32),
+    "diagonal_rule": one_of(DIAGONAL_RULES),
+    "properties": json_object,
     # Players are sent what they have seen of the map under this key.
-    "fog": _reserved,
+    "fog": reserved,
 }
-_LEGEND: Final[_Rules] = {
-    "symbol": _symbol,
-    "name": _string,
-    "color": _color,
-    "blocks_movement": _boolean,
-    "blocks_sight": _boolean,
+LEGEND: Final[Rules] = {
+    "symbol": symbol,
+    "name": string,
+    "color": color,
+    "blocks_movement": boolean,
+    "blocks_sight": boolean,
     # Difficult terrain is 2 in the 5e SRD. Nothing is cheaper than free: paths need costs that never fall, and
     # whose sum stays a number.
-    "movement_cost": _number(0, MAX_MOVEMENT_COST),
-    "properties": _object,
+    "movement_cost": number(0, MAX_MOVEMENT_COST),
+    "properties": json_object,
 }
-_LAYER: Final[_Rules] = {
-    "name": _text(1, 128),
-    "visible": _boolean,
-    "visible_to": _one_of(AUDIENCES),
-    "opacity": _number(0, 1),
-    "rows": _of_type(list, "a list of strings"),
-    "properties": _object,
+LAYER: Final[Rules] = {
+    "name": text(1, 128),
+    "visible": boolean,
+    "visible_to": one_of(AUDIENCES),
+    "opacity": number(0, 1),
+    "rows": of_type(list, "a list of strings"),
+    "properties": json_object,
 }
-_ENTITY: Final[_Rules] = {"id": _id, "hidden": _boolean, "kind": _string, "name": _string, "properties": _object}
-_WALL: Final = _SEGMENT
-_DOOR: Final[_Rules] = {**_SEGMENT, "state": _one_of(DOOR_STATES), "secret": _boolean}
-_LIGHT: Final[_Rules] = {
+ENTITY: Final[Rules] = {"id": _id, "hidden": boolean, "kind": string, "name": string, "properties": json_object}
+WALL: Final = SEGMENT
+DOOR: Final[Rules] = {**SEGMENT, "state": one_of(DOOR_STATES), "secret": boolean}
+LIGHT: Final[Rules] = {
     "id": _id,
-    "hidden": _boolean,
+    "hidden": boolean,
     "x": _coordinate,
     "y": _coordinate,
     "range": _not_negative,
-    "color": _color,
+    "color": color,
     "intensity": _not_negative,
-    "properties": _object,
+    "properties": json_object,
 }
-_BACKGROUND: Final[_Rules] = {
+BACKGROUND: Final[Rules] = {
     "asset_id": _id,
     "x": _coordinate,
     "y": _coordinate,
     "width": _not_negative,
     "height": _not_negative,
-    "properties": _object,
+    "properties": json_object,
 }
 
 
@@ -226,24 +145,24 @@ def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_dat
     `limits.max_size` alone, so that a game of its own making may place entities without a grid.
     """
     checker = _Checker()
-    if checker.one(document, place, _DOCUMENT):
-        side = _whole(0, limits.max_size)
+    if checker.one(document, place, DOCUMENT):
+        side = whole(0, limits.max_size)
         checker.fields(document, place, {"width": side, "height": side})
         width, height = (None if n is None else min(n, limits.max_size) for n in _extent(document))
-        checker.each(document, place, "legend", limits.max_legend, _LEGEND, ("symbol",), "symbol")
-        checker.each(document, place, "layers", limits.max_layers, _LAYER, ("name",), "name")
+        checker.each(document, place, "legend", limits.max_legend, LEGEND, ("symbol",), "symbol")
+        checker.each(document, place, "layers", limits.max_layers, LAYER, ("name",), "name")
         checker.rows(document, place, width, height)
         entity = {
-            **_ENTITY,
-            "x": _whole(0, (limits.max_size if width is None else width) - 1, "out_of_bounds"),
-            "y": _whole(0, (limits.max_size if height is None else height) - 1, "out_of_bounds"),
+            **ENTITY,
+            "x": whole(0, (limits.max_size if width is None else width) - 1, "out_of_bounds"),
+            "y": whole(0, (limits.max_size if height is None else height) - 1, "out_of_bounds"),
         }
         checker.each(document, place, "entities", limits.max_entities, entity, ("id", "x", "y"), "id")
-        checker.each(document, place, "walls", limits.max_walls, _WALL, _ENDS, "id")
-        checker.each(document, place, "doors", limits.max_doors, _DOOR, _ENDS, "id")
-        checker.each(document, place, "lights", limits.max_lights, _LIGHT, ("x", "y"), "id")
+        checker.each(document, place, "walls", limits.max_walls, WALL, ENDS, "id")
+        checker.each(document, place, "doors", limits.max_doors, DOOR, ENDS, "id")
+        checker.each(document, place, "lights", limits.max_lights, LIGHT, ("x", "y"), "id")
         if "background" in document:
-            checker.one(document["background"], f"{place}.background", _BACKGROUND)
+            checker.one(document["background"], f"{place}.background", BACKGROUND)
     if checker.breaches:
         raise GridError(checker.breaches)
 
@@ -283,12 +202,12 @@ class _Checker:
         if len(self.breaches) == MAX_BREACHES:
             raise GridError(self.breaches)
 
-    def fields(self, value: Mapping[str, Any], place: str, rules: _Rules) -> None:
+    def fields(self, value: Mapping[str, Any], place: str, rules: Rules) -> None:
         for key, item in value.items():
-            if (rule := rules.get(key)) and (fault := rule(item)):
+            if (rule := rules.get(key)) and (fault := rule.check(item)):
                 self.add(f"{place}.{key}", *fault)
 
-    def one(self, value: Any, place: str, rules: _Rules, required: tuple[str, ...] = ()) -> bool:
+    def one(self, value: Any, place: str, rules: Rules, required: tuple[str, ...] = ()) -> bool:
         """Check one object's known keys; answers whether it is an object at all."""
         if not isinstance(value, dict):
             self.add(place, "wrong_type", "must be an object")
@@ -305,7 +224,7 @@ class _Checker:
         place: str,
         key: str,
         most: int,
-        rules: _Rules,
+        rules: Rules,
         required: tuple[str, ...],
         unique: str,
     ) -> None:

@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
-from pydantic import WithJsonSchema
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
@@ -31,6 +30,8 @@ from game.core.models import (
     example,
     unset,
 )
+from game.grid import shapes
+from game.grid.shapes import Described
 from game.maps.players import players_columns
 
 GRID_EXAMPLE = {
@@ -145,17 +146,7 @@ class MapChunk(SQLModel, table=True):
     rows: list[str] = Field(sa_type=JSONB)
 
 
-GridData = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "additionalProperties": True,
-            "description": "The grid: its size, legend, layers of rows, entities, walls, doors and lights.",
-            "examples": [GRID_EXAMPLE],
-        }
-    ),
-]
+GridData = Annotated[dict[str, Any], Described(shapes.GridData)]
 
 _EXAMPLE = {
     "universe_id": "019a0000-0000-7000-8000-000000000001",

@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from game.events.payloads import MapEdited, MapRestored, MapTurned
 from tests.conftest import Person
 
 LEGEND = [{"symbol": "#", "name": "wall", "blocks_movement": True}, {"symbol": "."}, {"symbol": "~"}]
@@ -270,6 +271,38 @@ class TestUndoAndRedo:
         assert again == [states[3], states[2], states[1], states[0], states[1]]
         restored = await owner.client.post(f"{path}/restore", json={"seq": 4})
         assert restored.json()["grid_data"] == states[2]
+
+
+class TestEvents:
+    async def test_tell_what_they_left_behind(self, owner: Person) -> None:
+        one = await owner.map(grid_data=grid(4, 1))
+        path = f"/maps/{one['id']}"
+        await edit(
+            owner, one["id"], set_cells((1, 0, "#")), {"op": "put_entity", "entity": {"id": "e", "x": 1, "y": 0}}
+        )
+        for verb in ("undo", "redo"):
+            assert (await owner.client.post(f"{path}/{verb}")).status_code == 200
+        assert (await owner.client.post(f"{path}/restore", json={"seq": 2})).status_code == 200
+        log = (await owner.client.get(f"/universes/{one['universe_id']}/events?after=2")).json()["items"]
+        edited, undone, redone, restored = (event["payload"] for event in log)
+        entity = {"id": "e", "x": 1, "y": 0}
+        done = {
+            "touched": {"cells": 1, "entities": ["e"]},
+            "region": {"x": 1, "y": 0, "width": 1, "height": 1},
+            "cells": [{"layer": "ground", "runs": [[1, 0, 1, "#"]]}],
+            "entities": {"put": [entity], "removed": []},
+        }
+        assert edited == {**done, "version": 2}
+        assert redone == {**done, "version": 4, "of": 3}
+        back = {
+            "cells": [{"layer": "ground", "runs": [[1, 0, 1, "."]]}],
+            "entities": {"put": [], "removed": ["e"]},
+        }
+        assert undone == {**done, **back, "version": 3, "of": 3}
+        assert restored == {"seq": 2, "version": 5, "size": {"width": 4, "height": 1}, "reload": True}
+        MapEdited.model_validate(edited)
+        MapTurned.model_validate(undone)
+        MapRestored.model_validate(restored)
 
 
 class TestHistory:

@@ -1,0 +1,165 @@
+"""The grid data document and the edits as Pydantic models: for descriptions of the API.
+
+They are made from the tables of rules by which `document.check` and `edits.fields` check, so both say the same.
+The models validate nothing themselves: the checks are faster, and name all places.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
+
+from game.grid import document
+from game.grid.edits.fields import CELL, FIELDS, KINDS, REQUIRED
+from game.grid.edits.fields import Field as EditField
+from game.grid.edits.frame import ANCHORS
+from game.grid.rules import Rules, whole
+
+_LIMITS: Final = document.DEFAULT_LIMITS
+_SIDE: Final = whole(0, _LIMITS.max_size)
+_COLUMN: Final = whole(0, _LIMITS.max_size - 1)
+
+
+def _optional() -> Any:
+    """A field that may be left out; its default is not told, for it depends on more than the field."""
+    return Field(default_factory=lambda: None)
+
+
+def _model(name: str, about: str, rules: Rules, required: tuple[str, ...] = (), **more: Any) -> type[BaseModel]:
+    """A model with the fields of a table of rules, that takes any others too."""
+    fields = {
+        key: (Annotated[Any, WithJsonSchema(dict(rule.schema))], ... if key in required else _optional())
+        for key, rule in rules.items()
+        if key != "fog" and key not in more
+    }
+    fields["gm"] = (
+        Annotated[Any, WithJsonSchema({"description": "For game masters only: any JSON."})],
+        _optional(),
+    )
+    made: type[BaseModel] = create_model(
+        name, __config__=ConfigDict(extra="allow"), __doc__=about, **{**fields, **more}
+    )
+    return made
+
+
+def _list(item: Any, most: int) -> Any:
+    return Annotated[list[item], Field(max_length=most)], _optional()
+
+
+_XY: Final[Rules] = {"x": _COLUMN, "y": _COLUMN}
+_ROWS: Final = (list[str], _optional())
+
+LegendEntry = _model("LegendEntry", "What a symbol means.", document.LEGEND, ("symbol",))
+Layer = _model("Layer", "A layer of cells: one symbol a cell.", document.LAYER, ("name",), rows=_ROWS)
+Entity = _model("Entity", "A thing in a cell.", {**document.ENTITY, **_XY}, ("id", "x", "y"))
+Wall = _model("Wall", "A straight wall between two points.", document.WALL, document.ENDS)
+Door = _model("Door", "A straight door between two points.", document.DOOR, document.ENDS)
+Light = _model("Light", "A light at a point.", document.LIGHT, ("x", "y"))
+Background = _model("Background", "A picture under the cells, and the rectangle it fills.", document.BACKGROUND)
+_Fog = create_model(
+    "GridFog",
+    __doc__="What a player has seen: in `rows` 0 never, 1 before, 2 now. Only in what players read.",
+    mode=(str, ...),
+    rows=(list[str], ...),
+)
+GridData = _model(
+    "GridData",
+    "The grid of a map; docs/grid.md says what each key means. It may have other keys too.",
+    {**document.DOCUMENT, "width": _SIDE, "height": _SIDE},
+    legend=_list(LegendEntry, _LIMITS.max_legend),
+    layers=_list(Layer, _LIMITS.max_layers),
+    entities=_list(Entity, _LIMITS.max_entities),
+    walls=_list(Wall, _LIMITS.max_walls),
+    doors=_list(Door, _LIMITS.max_doors),
+    lights=_list(Light, _LIMITS.max_lights),
+    background=(Background, _optional()),
+    fog=(_Fog, _optional()),
+)
+
+# What may be put has a new id when it has none.
+_PutEntity = _model("PutEntity", "An entity; without an id it gets one.", {**document.ENTITY, **_XY}, ("x", "y"))
+_THINGS: Final[Mapping[str, type[BaseModel]]] = {
+    "entity": _PutEntity,
+    "wall": Wall,
+    "door": Door,
+    "light": Light,
+    "layer": Layer,
+}
+_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "text": {"type": "string"},
+    "whole": {"type": "integer", "minimum": 0},
+    "boolean": {"type": "boolean"},
+    "list": {"type": "array"},
+    "object": {"type": "object"},
+}
+_PATCH: Final = {"type": "object", "description": "A merge patch (RFC 7396): null removes a key."}
+
+
+def _edit_model(op: str, fields: Mapping[str, EditField]) -> type[BaseModel]:
+    name = "".join(word.capitalize() for word in op.split("_")) + "Edit"
+    made: type[BaseModel] = create_model(
+        name,
+        __config__=ConfigDict(extra="forbid"),
+        op=(Literal[op], ...),  # type: ignore[arg-type]  # each model has its own op
+        **{_attribute(key): _edit_field(op, key, field) for key, field in fields.items()},
+    )
+    return made
+
+
+def _attribute(key: str) -> str:
+    """A name for a field that Python allows."""
+    return f"{key}_" if key == "with" else key
+
+
+def _edit_field(op: str, key: str, field: EditField) -> Any:
+    kind: Any
+    if key in _THINGS and field.kind == "object":
+        kind = _THINGS[key]
+    elif key == "cells":
+        kind = list[_Cell]
+    elif key == "rows":
+        kind = list[str]
+    elif key == "legend":
+        kind = Annotated[Any, WithJsonSchema({"type": "array", "items": {**_PATCH, "required": ["symbol"]}})]
+    elif key == "changes":
+        kind = Annotated[Any, WithJsonSchema(_PATCH)]
+    else:
+        schema = dict(_SCHEMAS[field.kind])
+        if key in ("symbol", "with"):
+            schema |= {"minLength": 1, "maxLength": 1}
+        if key == "anchor":
+            schema["enum"] = list(ANCHORS)
+        if op == "resize" and key in ("width", "height"):
+            schema["maximum"] = _LIMITS.max_size
+        kind = Annotated[Any, WithJsonSchema(schema)]
+    if field.default is REQUIRED:
+        default = Field(alias=key)
+    elif field.default is None:
+        default = Field(alias=key, default_factory=lambda: None)
+    else:
+        default = Field(field.default, alias=key)
+    return kind, default
+
+
+_Cell = create_model(
+    "SetCell",
+    __doc__="A cell and its new symbol.",
+    __config__=ConfigDict(extra="forbid"),
+    **{key: _edit_field("set", key, field) for key, field in CELL.items()},
+)
+EDITS: Final[Mapping[str, type[BaseModel]]] = {op: _edit_model(op, fields) for op, fields in FIELDS.items()}
+"""The model of each edit, by its op."""
+Edit: Any = Annotated[Union[tuple(EDITS.values())], Field(discriminator="op")]  # noqa: UP007 - made from a tuple
+THINGS: Final[Mapping[str, type[BaseModel]]] = dict(zip(KINDS, (Entity, Wall, Door, Light), strict=True))
+
+
+class Described:
+    """Marks a type whose JSON schema is that of a model, though the model does not validate it."""
+
+    def __init__(self, model: Any) -> None:
+        # As a list's item, Pydantic refers to a model by its name.
+        self._listed = TypeAdapter(list[model]).core_schema
+
+    def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> Any:
+        """What Pydantic asks for the schema."""
+        return handler(self._listed)["items"]

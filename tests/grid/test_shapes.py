@@ -1,0 +1,108 @@
+"""The shapes that the API describes say the same as the checks."""
+
+import re
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from game.grid import document, rules, shapes
+from game.grid.edits.fields import FIELDS, REQUIRED
+from game.grid.rules import Rule
+from tests.grid.test_document import TAVERN, documents
+
+TABLES = {
+    "LegendEntry": document.LEGEND,
+    "Layer": document.LAYER,
+    "Entity": document.ENTITY,
+    "Wall": document.WALL,
+    "Door": document.DOOR,
+    "Light": document.LIGHT,
+    "Background": document.BACKGROUND,
+    "GridData": document.DOCUMENT,
+}
+RULES = [(f"{name}.{key}", rule) for name, table in TABLES.items() for key, rule in table.items()]
+KINDS = {"boolean": bool, "string": str, "object": dict, "array": list, "integer": int, "number": (int, float)}
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.integers(),
+    st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: not number.is_integer()),
+    st.text(max_size=3),
+    st.text(max_size=200),
+    st.sampled_from([*document.GRID_TYPES, *document.DOOR_STATES, "#fff", "#12345678", "#12345", "game_masters"]),
+    st.just([]),
+    st.just({}),
+)
+
+
+def accepts(schema: Any, value: Any) -> bool:
+    """Whether a schema of the kind that rules have accepts a value."""
+    if schema == {"not": {}}:
+        return False
+    if not isinstance(value, KINDS[schema["type"]]) or (isinstance(value, bool) and schema["type"] != "boolean"):
+        return False
+    if isinstance(value, str):
+        long = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
+        fits = re.search(schema.get("pattern", ""), value) is not None
+        return long and fits and value in schema.get("enum", [value])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        bounds = schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        return bounds and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
+    return True
+
+
+@pytest.mark.parametrize("rule", [rule for _, rule in RULES], ids=[name for name, _ in RULES])
+@given(value=values)
+def test_a_rules_schema_accepts_what_its_check_does(rule: Rule, value: Any) -> None:
+    if rule is rules.symbol:
+        # No schema knows the categories of Unicode.
+        assert rule.check(value) is not None or accepts(rule.schema, value)
+    else:
+        assert (rule.check(value) is None) == accepts(rule.schema, value)
+
+
+class Request(BaseModel):
+    grid_data: Annotated[dict[str, Any], shapes.Described(shapes.GridData)]
+    edits: list[Annotated[Any, shapes.Described(shapes.Edit)]]
+
+
+SCHEMAS: dict[str, Any] = Request.model_json_schema()["$defs"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_model_has_the_keys_of_its_table(name: str) -> None:
+    told = SCHEMAS[name]["properties"]
+    for key, rule in TABLES[name].items():
+        if key not in ("fog", "rows"):
+            assert {**told[key], "title": ""} == {**rule.schema, "title": ""}
+    assert SCHEMAS[name]["additionalProperties"] is True
+    assert "gm" in told
+
+
+@pytest.mark.parametrize("op", FIELDS)
+def test_an_edits_model_has_its_fields(op: str) -> None:
+    schema = shapes.EDITS[op].model_json_schema()
+    assert schema["properties"]["op"]["const"] == op
+    assert schema["properties"].keys() - {"op"} == FIELDS[op].keys()
+    assert set(schema["required"]) == {
+        "op",
+        *(key for key, field in FIELDS[op].items() if field.default is REQUIRED),
+    }
+    assert schema["additionalProperties"] is False
+    choices = Request.model_json_schema()["properties"]["edits"]["items"]
+    assert choices["discriminator"]["mapping"][op] in [choice["$ref"] for choice in choices["oneOf"]]
+
+
+@given(documents())
+def test_models_take_every_valid_document(valid: dict[str, Any]) -> None:
+    shapes.GridData.model_validate(valid)
+
+
+def test_nothing_is_validated_by_them() -> None:
+    assert Request.model_validate({"grid_data": {"width": "no"}, "edits": [1]}).edits == [1]
+    shapes.GridData.model_validate(TAVERN)
