@@ -15,7 +15,7 @@ from game.core.errors import FieldError
 from game.events import phrases
 from game.events.models import Event
 from game.maps.models import Map
-from game.universes.models import Universe
+from game.universes.models import Member, Universe
 
 MESSAGES: Mapping[str, str] = {
     "created": "Created.",
@@ -77,6 +77,8 @@ def label_of(row: Any, names: Mapping[UUID, str]) -> str:
             return row.display_name
         case AuthSession():
             return f"Session of {names.get(row.user_id, 'a deleted user')}"
+        case Member():
+            return f"{names.get(row.user_id, 'Somebody')} in {names.get(row.universe_id, 'a universe')}"
         case Event():
             return f"{phrases.title(row.kind)}: event {row.seq}"
     return str(row.id)

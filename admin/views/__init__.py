@@ -1,4 +1,4 @@
-"""The views of the back office: universes, maps and events for game masters; users and sessions for superusers."""
+"""The views of the back office: universes, maps and events for game masters; the others for superusers."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,18 @@ from admin.views.assets import AssetView
 from admin.views.base import View
 from admin.views.events import EventView
 from admin.views.maps import MapView
+from admin.views.members import MemberView
 from admin.views.sessions import SessionView
 from admin.views.universes import UniverseView
 from admin.views.users import UserView
 
-VIEWS: Sequence[type[View]] = (UniverseView, MapView, AssetView, EventView, UserView, SessionView)
+VIEWS: Sequence[type[View]] = (
+    UniverseView,
+    MapView,
+    AssetView,
+    EventView,
+    UserView,
+    MemberView,
+    SessionView,
+)
 """In the order of the menu."""

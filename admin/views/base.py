@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Request
 from sqladmin import ModelView
 from sqladmin.helpers import get_object_identifier
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, func, inspect, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -164,9 +164,9 @@ class View(ModelView):
         """
         try:
             # An id is enough, also where the primary key has the universe before it.
-            by_id = getattr(self.model, "id", None)
+            column: Any = inspect(self.model).columns.get("id")
             statement = (
-                self._stmt_by_identifier(pk) if by_id is None else select(self.model).where(by_id == UUID(pk))
+                self._stmt_by_identifier(pk) if column is None else select(self.model).where(column == UUID(pk))
             )
         except ValueError:
             raise NotFound from None
@@ -273,7 +273,8 @@ _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
 
 def identifier(row: Any) -> str:
     """What names a row in the address of its page: its id, or its whole key."""
-    return str(row.id) if hasattr(row, "id") else str(get_object_identifier(row))
+    has_id = "id" in inspect(type(row)).columns
+    return str(row.id) if has_id else str(get_object_identifier(row))
 
 
 def _value(name: str, one: Filter, text: str) -> Any:

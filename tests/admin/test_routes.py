@@ -40,7 +40,8 @@ class Things(NamedTuple):
 
     def elsewhere(self) -> "Things":
         """The same, with ids that were never used."""
-        never = {**{name: str(uuid7()) for name in self.pks}, "event": f"{uuid7()};1"}
+        never = {name: str(uuid7()) for name in self.pks}
+        never |= {"event": f"{uuid7()};1", "member": f"{uuid7()};{uuid7()}"}
         return self._replace(pks=never)
 
     def secrets(self) -> list[str]:
@@ -130,6 +131,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
     **dict(_of("event", True)),
     **dict(_of("user", False)),
     **dict(_of("session", False)),
+    **dict(_of("member", False)),
     ("create", "universe"): [
         Call("GET", "/universe/create", named=False),
         Call("POST", "/universe/create", _universe, named=False, makes=True),
@@ -216,6 +218,12 @@ CLOSED = {
     "save session": ("POST", "/session/edit/{session}"),
     "delete event": ("DELETE", "/event/delete?pks={event}"),
     "delete event by form": ("POST", "/event/delete?pks={event}&sure=yes"),
+    "new member": ("GET", "/member/create"),
+    "make member": ("POST", "/member/create"),
+    "edit member": ("GET", "/member/edit/{member}"),
+    "save member": ("POST", "/member/edit/{member}"),
+    "delete member": ("DELETE", "/member/delete?pks={member}"),
+    "delete member by form": ("POST", "/member/delete?pks={member}&sure=yes"),
     "import by SQLAdmin": ("POST", "/user/import"),
     "ajax look-up": ("GET", "/map/ajax/lookup?name=universe&term=a"),
     "download": ("GET", "/map/{map}/name/download/"),
@@ -318,6 +326,7 @@ async def make_things(owner: Person, marker: str, database_url: str) -> Things:
         "event": f"{universe['id']};1",
         "user": owner.id,
         "session": str(session),
+        "member": f"{universe['id']};{owner.id}",
     }
     return Things(marker, owner, pks)
 
