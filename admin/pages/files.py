@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FORMATS: Final = (
     ("tiled", "Tiled map (TMX)", "For the map editor Tiled. Keeps what Tiled itself had put into the map."),
     ("tmj", "Tiled map (JSON)", "The same as JSON, as Phaser, Godot plugins and other engines read it."),
+    ("ldtk", "LDtk project", "For the level editor LDtk."),
     ("uvtt", "Universal VTT", "For Foundry, Roll20, Fantasy Grounds and other tabletops: a picture with walls."),
     ("text", "Plain text", "The cells of the map as characters, with the legend below."),
 )

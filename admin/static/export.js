@@ -70,6 +70,7 @@ async function download(link) {
  */
 export function enhanceExports(links) {
   for (const link of links) {
+    link.dataset.export = 'enhanced';
     link.addEventListener('click', (event) => {
       event.preventDefault();
       download(link);

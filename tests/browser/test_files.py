@@ -89,9 +89,21 @@ class TestImport:
 
 
 class TestExport:
+    def test_every_format_is_offered(
+        self, visit: Visiting, game_master: Player, new_map: Callable[..., str]
+    ) -> None:
+        page = visit(game_master).page(f"/admin/map/files/{new_map()}")
+        links = [link.get_attribute("href") or "" for link in page.locator("[data-export]").all()]
+        operation = game_master.get("/openapi.json")["paths"]["/maps/{id}/export"]["get"]
+        formats = next(one for one in operation["parameters"] if one["name"] == "format")["schema"]["enum"]
+        assert sorted(link.partition("format=")[2] for link in links) == sorted(formats)
+        for link in links:
+            assert game_master.client.get(link).status_code == 200
+
     def test_a_map_as_a_file(self, visit: Visiting, game_master: Player, new_map: Callable[..., str]) -> None:
         page = visit(game_master).page(f"/admin/map/details/{new_map()}")
         page.get_by_role("link", name="Export").click()
+        page.locator("[data-export=enhanced]").first.wait_for()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download as Plain text").click()
         assert download.value.suggested_filename == "Cellar.txt"

@@ -22,7 +22,7 @@ class TestEveryPage:
         upload(game_master, universe_id)
         visiting = visit(people[role])
         page = visiting.page("/admin/")
-        expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+        expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
         for view in VIEWS:
             if view.superusers_only and role != "superuser":
                 page.goto(f"/admin/{view.identity}/list")

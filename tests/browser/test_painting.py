@@ -18,7 +18,7 @@ class TestGameMaster:
         page.get_by_label("E-mail").fill(game_master.email)
         page.get_by_label("Password").fill(game_master.password)
         page.keyboard.press("Enter")
-        expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
+        expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
         editor = visiting.edit(new_map(), page)
         expect(page.locator(".wk-title")).to_have_text("Cellar")
 
