@@ -16,7 +16,7 @@ run: install ## Serve with the demo on http://127.0.0.1:8000, or at another PORT
 	@exec $(PY) -m game serve --demo $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .

@@ -113,6 +113,52 @@ async def growth(game: Game) -> list[Line]:
     ]
 
 
+async def crowding(game: Game) -> list[Line]:
+    """What others notice of the largest map: eight who read it at once, and one user who loops its pictures."""
+    largest = await game.new_map({"width": 4096, "height": 4096, "legend": LEGEND})
+    await game.edit(largest, *({"op": "add_layer", "layer": {"name": f"layer {number}"}} for number in range(32)))
+    url = f"{str(game.client.base_url).rstrip('/')}/maps/{largest}"
+    command = ["curl", "-sS", "-o", os.devnull, "-H", f"Authorization: {game.client.headers['authorization']}"]
+
+    async def read() -> None:
+        process = await asyncio.create_subprocess_exec(*command, url)
+        assert await process.wait() == 0
+
+    async def waits(work: asyncio.Future[Any], path: str, method: str = "GET", **body: Any) -> list[float]:
+        taken = []
+        while not work.done():
+            taken.append(await timed(lambda: game.client.request(method, path, **body)))
+            await asyncio.sleep(0.005)
+        return sorted(taken)
+
+    reading = asyncio.gather(*(read() for _ in range(8)))
+    health = await waits(reading, "/health")
+
+    async def draw() -> None:
+        for _ in range(10):
+            await game.client.get(f"/maps/{largest}/image.png", params={"cell_size": 1, "width": 2048})
+
+    other = Game(httpx2.AsyncClient(base_url=game.client.base_url, timeout=60))
+    await other.log_in()
+    drawing = asyncio.gather(*(draw() for _ in range(8)))
+    game.client, looping = other.client, game.client
+    posts = await waits(drawing, "/universes", "POST", json={"name": "Bench"})
+    game.client = looping
+    await other.client.aclose()
+    return [
+        (
+            "longest GET /health while eight read 4096 x 4096 with 32 layers (537 MB each)",
+            f"{health[-1]:.0f} ms (median {median(health):.1f})",
+            "50 ms",
+        ),
+        (
+            "slowest of others' POST /universes while one user loops pictures of it",
+            f"{posts[-1]:.0f} ms (median {median(posts):.1f}, {len(posts)} of them)",
+            "",
+        ),
+    ]
+
+
 def maze(side: int) -> list[str]:
     """A perfect maze, dug by a depth-first walk with a fixed seed."""
     order, cells = random.Random(7), [["#"] * side for _ in range(side)]
@@ -175,7 +221,7 @@ async def measure(base: str) -> list[Line]:
     async with httpx2.AsyncClient(base_url=base, timeout=60, limits=httpx2.Limits(max_connections=64)) as client:
         game = Game(client)
         await game.log_in()
-        lines = await growth(game)
+        lines = await growth(game) + await crowding(game)
     return lines + await rules()
 
 

@@ -26,7 +26,6 @@ from game.core.embedded import binary, running
 from tests.conftest import PASSWORD, Server, game, serving
 
 # They stop whole servers and need both cores: one at a time.
-pytestmark = pytest.mark.xdist_group("faults")
 
 Call = Callable[[], httpx2.Response]
 Answers = list[tuple[httpx2.Response, float]]

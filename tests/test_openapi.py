@@ -89,7 +89,7 @@ class TestOperations:
             assert response["description"]
             if status >= "400":
                 assert list(response["content"]) == ["application/problem+json"]
-                assert response["content"]["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
+                assert response["content"]["application/problem+json"]["schema"]["$ref"].endswith("Problem")
                 assert re.match("`[A-Z_]+`: .", response["description"])
         assert ("401" in responses) or not operation.get("security")
         assert ("404" in responses) or "{" not in path
@@ -248,3 +248,17 @@ class TestFuzz:
                 assert answer.headers["content-type"] == "application/problem+json"
                 assert orjson.loads(answer.content)["status"] == answer.status_code
         assert requests
+
+
+def test_a_412_tells_the_current_version(app: FastAPI) -> None:
+    document = app.openapi()
+    schema = document["components"]["schemas"]["PreconditionFailedProblem"]
+    assert "current_version" in schema["required"]
+    answer = document["paths"]["/maps/{id}"]["patch"]["responses"]["412"]
+    assert answer["content"]["application/problem+json"]["schema"]["$ref"].endswith("/PreconditionFailedProblem")
+
+
+def test_a_log_in_needs_an_address_and_a_password_only(app: FastAPI) -> None:
+    form = app.openapi()["components"]["schemas"]["Body_logIn"]
+    assert form["properties"].keys() == {"grant_type", "username", "password"}
+    assert form["required"] == ["username", "password"]

@@ -100,6 +100,8 @@ class MapView(View, model=Map):
 
     async def fill(self, request: Request, row: Any) -> dict[str, Any]:
         """The map's fields, with its grid data as text unless it is too large."""
+        if row.width * row.height > _MAX_TEXT_BYTES:
+            return {name: getattr(row, name) for name in ("name", "description", "universe_id", "version")}
         async with self.session_maker() as session:
             text, version = await maps.document(session, await maps.get(session, person(), row.id, "readMap"))
         if len(text) > _MAX_TEXT_BYTES:

@@ -54,6 +54,9 @@ class Problem(HTTPException):
     commits: ClassVar[bool] = False
     """Whether what was written before this error is kept: ending a stolen session is, a half-done edit is not."""
 
+    schema: ClassVar[str] = "Problem"
+    """The name of its schema in the OpenAPI document."""
+
     def __init__(
         self,
         detail: str | None = None,
@@ -109,7 +112,7 @@ class Conflict(Problem):
 class PreconditionFailed(Problem):
     """It has changed since you read it. Read it again, then decide."""
 
-    status, code = 412, "PRECONDITION_FAILED"
+    status, code, schema = 412, "PRECONDITION_FAILED", "PreconditionFailedProblem"
 
     def __init__(self, version: int) -> None:
         super().__init__(headers={"ETag": f'"{version}"'}, current_version=version)
@@ -176,9 +179,12 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     for problem in problems:
         meaning = f"`{problem.code}`: {' '.join((problem.__doc__ or '').split())}"
         meanings.setdefault(problem.status, []).append(meaning)
-    schema = {"$ref": "#/components/schemas/Problem"}
+    schemas = {problem.status: {"$ref": f"#/components/schemas/{problem.schema}"} for problem in problems}
     return {
-        status: {"description": "\n\n".join(texts), "content": {"application/problem+json": {"schema": schema}}}
+        status: {
+            "description": "\n\n".join(texts),
+            "content": {"application/problem+json": {"schema": schemas[status]}},
+        }
         for status, texts in meanings.items()
     }
 

@@ -39,6 +39,16 @@ class Problem(BaseModel):
     errors: list[FieldError]
 
 
+class PreconditionFailedProblem(Problem):
+    """A 412: the document has changed since it was read."""
+
+    current_version: int = Field(description="The document's version now.", examples=[4])
+
+
+_UNUSED_IN_LOG_IN = ("scope", "client_id", "client_secret")
+"""Fields of OAuth 2 that this server takes and ignores: generated clients would ask for them."""
+
+
 def tidy(document: dict[str, Any]) -> dict[str, Any]:
     """Improve the document that FastAPI made, in place.
 
@@ -48,8 +58,13 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
     schemas: dict[str, Any] = document["components"]["schemas"]
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    _, ours = models_json_schema([(Problem, "serialization")], ref_template=_REF)
+    _, ours = models_json_schema(
+        [(Problem, "serialization"), (PreconditionFailedProblem, "serialization")], ref_template=_REF
+    )
     schemas |= ours["$defs"]
+    for form in (schemas["Body_logIn"], schemas["Body_logInWithCookie"]):
+        for name in _UNUSED_IN_LOG_IN:
+            form["properties"].pop(name, None)
     document["components"]["headers"] = _HEADERS
     for path, _, operation in operations(document):
         first_paragraph = " ".join(operation["description"].partition("\n\n")[0].split())

@@ -1,6 +1,7 @@
 """A universe out of the database and into it: read from one snapshot, stored in one transaction."""
 
 import asyncio
+from contextlib import closing
 from datetime import datetime
 from typing import IO, Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from game.assets.models import Asset
 from game.core.database import Database
 from game.core.models import rfc3339
 from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, Writer
+from game.maps import documents
 from game.maps import queries as maps
 from game.maps.models import Map
 from game.universes.access import Access
@@ -66,9 +68,8 @@ async def export(database: Database, home: Access, file: IO[bytes]) -> None:
         }
         writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         for map_id in map_ids:
-            found = await maps.get(session, home.user, map_id, "exportMap")
-            document, _ = await maps.document(session, found)
-            await asyncio.to_thread(writer.add, f"maps/{map_id}.json", document)
+            found = await maps.get(session, home.user, map_id, "exportMap", with_grid=False)
+            await asyncio.to_thread(_add_map, writer, map_id, await documents.load(session, found))
         for one in listed:
             bytes_of = select(col(Asset.data)).where(
                 col(Asset.universe_id) == universe.id, col(Asset.id) == one.id
@@ -82,6 +83,12 @@ async def export(database: Database, home: Access, file: IO[bytes]) -> None:
                 await asyncio.to_thread(entry.write, part)
                 seq = lines[-1].seq
     await asyncio.to_thread(writer.close)
+
+
+def _add_map(writer: Writer, map_id: UUID, loaded: documents.MapPieces) -> None:
+    with closing(loaded), writer.open(f"maps/{map_id}.json") as entry:
+        for piece in loaded:
+            entry.write(piece)
 
 
 _ASSET = text("""

@@ -113,7 +113,7 @@ async def _outline(session: AsyncSession, found: Found) -> Any:
     return outline
 
 
-async def load(session: AsyncSession, found: Found, go_on: Callable[[], None]) -> MapPieces:
+async def load(session: AsyncSession, found: Found, go_on: Callable[[], object] = object) -> MapPieces:
     """A map as its reader may see it, loaded so that its pieces need no database; a thread may make them.
 
     `go_on` is called at each step of the reading. The transaction must see one state of the map: it has locked it,

@@ -10,7 +10,6 @@ import pytest
 
 from tests.conftest import PASSWORD, Server, serving
 
-pytestmark = pytest.mark.xdist_group("servers")
 SECRET = "a secret for two workers, long enough: 0123456789"
 
 

@@ -288,7 +288,6 @@ def peak_mebibytes(pid: int) -> float:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Only Linux tells a process's peak memory.")
-@pytest.mark.xdist_group("server")
 class TestHugeBody:
     """100 MB from somebody unknown, with a length and in chunks: refused, with less than 10 MB of memory."""
 

@@ -591,7 +591,6 @@ async def person(server: Any) -> AsyncIterator[dict[str, str]]:
         yield {"token": token, "universe": universe["id"], "map": place["id"]}
 
 
-@pytest.mark.xdist_group("servers")
 class TestRealServer:
     """Over a socket, hot answers leave in one piece: with the very same lines as plain ones."""
 
