@@ -57,6 +57,7 @@ from game.grid.cell_sets import (
     rectangle,
     union,
 )
+from game.grid.changes import same
 from game.grid.chunks import CHUNK, ChunkKey
 from game.grid.document import EMPTY
 from game.grid.geometry import Cell, Point, neighbours
@@ -365,7 +366,7 @@ def _masked(rows: Mapping[int, Mapping[int, str]], left: int) -> dict[int, dict[
 
 def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene, explored: Cells) -> None:
     """Keep what lay of walls in the explored cells where walls have changed."""
-    changed = set(before.pieces) ^ set(after.pieces)
+    changed = before.piece_set ^ after.piece_set
     if not changed:
         return
     width, height = max(before.width, after.width), max(before.height, after.height)
@@ -414,7 +415,8 @@ def _note_things(memory: Memory, kind: str, before: Scene, after: Scene) -> dict
     noted = dict(memory.things.get(kind, {}))
     old, new = before.things[kind], after.things[kind]
     for key in old.keys() | new.keys():
-        if key not in noted and old.get(key) != new.get(key):
+        was, now = old.get(key), new.get(key)
+        if key not in noted and was is not now and not same(was, now):
             thing = before.thing(kind, key)
             seen = thing is not None and _any(before.cells_of(kind, thing), memory.explored)
             noted[key] = thing if seen else None
@@ -436,7 +438,7 @@ def _things_seen(things: Things, scene: Scene, visible: Cells, explored: Cells) 
                 if _any(places, visible) or not _any(places, explored):
                     known = None
             # Without a note it would be known as it is now, where that place is explored.
-            if known != (now if _any(cells, explored) else None):
+            if not same(known, now if _any(cells, explored) else None):
                 left[key] = known
         if left:
             found[kind] = left

@@ -64,6 +64,11 @@ class Scene:
         return players_pieces(self.frame)
 
     @cached_property
+    def piece_set(self) -> frozenset[Piece]:
+        """The same, to compare with another scene's."""
+        return frozenset(self.pieces)
+
+    @cached_property
     def _pieces_near(self) -> Mapping[ChunkXY, list[Piece]]:
         return pieces_by_chunk(self.grid.type, self.pieces, self.width, self.height)
 

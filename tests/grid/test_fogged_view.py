@@ -461,3 +461,55 @@ class TestLarge:
                 for j in range(y, y + height)
             ]
             assert view.fog(x, y, width, height) == expected
+
+
+class TestAtATable:
+    """Two players in front of a door, and a game master: what each of them is sent."""
+
+    def test_a_door_opens_and_a_trap_is_built(self) -> None:
+        document: Document = {
+            "width": 7,
+            "height": 5,
+            "legend": [
+                {"symbol": "#", "blocks_movement": True, "blocks_sight": True},
+                {"symbol": "."},
+                {"symbol": "^"},
+            ],
+            "layers": [{"name": "ground", "rows": ["...#...", "...#...", ".......", "...#...", "...#..."]}],
+            "doors": [{"id": "door", "x1": 3, "y1": 2, "x2": 3, "y2": 3, "state": "closed"}],
+        }
+        goblin = (6, 2)
+        right, aside = Table(deepcopy(document)), Table(deepcopy(document))
+        right.tokens, aside.tokens = {0: ((1, 2), 9)}, {0: ((2, 0), 9)}
+        for table in (right, aside):
+            table.move()
+            assert whole(table.view("explored"), table.chunks)["doors"][0]["state"] == "closed"
+            assert not contains(table.visible, *goblin)
+
+        document["doors"][0]["state"] = "open"
+        for table in (right, aside):
+            table.change(deepcopy(document))
+            assert whole(table.view("explored"), table.chunks)["doors"][0]["state"] == "open"
+        assert contains(right.visible, *goblin)
+        assert not contains(aside.visible, *goblin)
+
+        right.tokens = {0: ((0, 0), 9)}
+        right.move()
+        assert not contains(right.visible, *goblin)
+        assert self.row(right) == ".......", "the room is still drawn"
+
+        document["layers"][0]["rows"][2] = "....^^."
+        document["entities"] = [{"id": "trap", "kind": "trap", "x": 5, "y": 2}]
+        for table in (right, aside):
+            table.change(deepcopy(document))
+            view = orjson.dumps(whole(table.view("explored"), table.chunks)).decode()
+            assert "trap" not in view
+            assert "^" not in view
+        right.tokens = {0: ((1, 2), 9)}
+        right.move()
+        assert self.row(right) == "....^^."
+        assert [one["id"] for one in whole(right.view("explored"), right.chunks)["entities"]] == ["trap"]
+
+    def row(self, table: Table) -> str:
+        row: str = whole(table.view("explored"), table.chunks)["layers"][0]["rows"][2]
+        return row

@@ -134,17 +134,18 @@ class TestJoin:
         joined = memories.join([one.memory, two.memory], one.scene, visible)
         view = whole(FoggedView(one.scene, joined, visible, "explored"), one.chunks)
         views = [whole(table.view("explored"), table.chunks) for table in tables]
+        blank = [" " * 7] * 6
+        layers, *others = ({layer["name"]: layer["rows"] for layer in v.get("layers", [])} for v in (view, *views))
         for y in range(6):
             for x in range(7):
                 marks = [v["fog"]["rows"][y][x] for v in views]
                 assert view["fog"]["rows"][y][x] == max(marks)
-                for layer, *others in zip(
-                    view.get("layers", []), *(v.get("layers", []) for v in views), strict=True
-                ):
-                    symbols = [o["rows"][y][x] for o, mark in zip(others, marks, strict=True) if mark != "0"]
-                    assert layer["rows"][y][x] in (symbols or [" "])
+                for name in {name for known in (layers, *others) for name in known}:
+                    symbol, *both = (known.get(name, blank)[y][x] for known in (layers, *others))
+                    known_symbols = [s for s, mark in zip(both, marks, strict=True) if mark != "0"]
+                    assert symbol in (known_symbols or [" "])
                     if "2" in marks:
-                        assert layer["rows"][y][x] == others[marks.index("2")]["rows"][y][x]
+                        assert symbol == both[marks.index("2")]
         for kind in ("entities", "lights"):
             known = [thing for v in views for thing in v.get(kind, [])]
             assert all(thing in known for thing in view.get(kind, []))
@@ -250,3 +251,11 @@ class TestScene:
         assert set(table.scene.cells_of("doors", door)) == {(0, 1), (1, 1)}
         assert table.scene.is_beside("doors", door, [(2, 2)])
         assert not table.scene.is_beside("doors", door, [(3, 1), (3, 2)])
+
+
+def test_true_is_not_one() -> None:
+    """To Python they are equal."""
+    table = Table({**room(), "entities": [{"id": "chest", "x": 3, "y": 3, "properties": {"locked": True}}]})
+    table.memory = memories.reveal(NOTHING, table.scene, rectangle(0, 0, 6, 6))
+    table.change({**room(), "entities": [{"id": "chest", "x": 3, "y": 3, "properties": {"locked": 1}}]})
+    assert shown(table)["entities"][0]["properties"]["locked"] is True
