@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from game.grid import memory as memories
 from game.grid.canvas import Loaded, Wanted, run
 from game.grid.cell_sets import NONE, Cells, contains, each, rectangle, union
-from game.grid.chunks import layer_keys, split
+from game.grid.chunks import split
 from game.grid.fogged_view import FoggedView, Mode, whole
 from game.grid.geometry import Cell, Grid, cell_at, corners
 from game.grid.memory import Memory
@@ -40,10 +40,12 @@ class Table:
 
     def store(self, document: Document) -> None:
         self.document = document
+        # A layer is told by its key: no key is given twice.
+        for layer in document["layers"]:
+            self.keys.setdefault(layer["name"], len(self.keys))
         self.frame, self.chunks = split(document, self.keys)
         self.width, self.height = document["width"], document["height"]
         self.scene = Scene(self.frame, self.width, self.height)
-        self.keys = {**self.keys, **layer_keys(self.frame)}
 
     def look(self) -> Cells:
         vision = Vision(self.frame, self.width, self.height)
