@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import asyncpg
 
-from game.core.errors import is_database_away
+from game.core.errors import OutcomeUnknown, is_database_away, may_have_happened
 
 # Few enough that the server can hand out the answers of one batch while the database works on the next.
 _BATCH = 16
@@ -211,6 +211,8 @@ class Coalescer:
             if is_database_away(error):
                 # Whatever state this connection is in, the next batch is not to find out.
                 connection.terminate()
+                if statement.subject is not None and may_have_happened(error):
+                    error = OutcomeUnknown()
             elif not alone:
                 # One question that the database refuses must not fail the others: find it by bisection.
                 half = len(batch.asked) // 2

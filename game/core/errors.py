@@ -239,6 +239,16 @@ def is_database_away(error: BaseException) -> bool:
     return isinstance(error, PoolTimeout | OperationalError | asyncpg.InterfaceError | OSError | TimeoutError)
 
 
+def may_have_happened(error: BaseException) -> bool:
+    """Whether a statement that ended in this error may have been carried out: the connection was lost over it.
+
+    An error that the database itself reports means that it was not.
+    """
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "").startswith(("08", "57P"))
+    return True
+
+
 def as_problem(error: Exception) -> Problem | None:
     """The problem that an exception of the database means for the client, or None for a bug of ours."""
     if isinstance(error, Problem):

@@ -16,6 +16,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from game.core.coalescer import Answer, Coalescer, HotStatement, Question
+from game.core.errors import OutcomeUnknown
 from game.core.versions import etag, matches
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -150,7 +151,11 @@ class HotEndpoints:
         question = write.question(scope, b"".join(message.get("body", b"") for message in messages))
         if question is None:
             return None, replayed
-        row = await writer.ask(write.statement, identity.session_id, identity.user_id, *question)
+        try:
+            row = await writer.ask(write.statement, identity.session_id, identity.user_id, *question)
+        except asyncio.CancelledError:
+            # Its time is over, and the statement may be on its way.
+            raise OutcomeUnknown from None
         if row is None:
             return None, replayed
         scope["template"] = template

@@ -6,7 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
+from game.core.errors import may_have_happened
 from tests.conftest import Person
 from tests.editing.test_router import edit, grid, rows, set_cells
 
@@ -136,3 +138,18 @@ async def test_a_locked_map_says_that_nothing_has_happened(owner: Person, databa
         answers = await asyncio.gather(*(edit(owner, one["id"], put(f"e{n}")) for n in range(3)))
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "UNAVAILABLE")}
     assert await entities(owner, one["id"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (asyncpg.QueryCanceledError(), False),
+        (asyncpg.DeadlockDetectedError(), False),
+        (asyncpg.ConnectionDoesNotExistError(), True),
+        (asyncpg.AdminShutdownError(), True),
+        (TimeoutError(), True),
+        (ConnectionResetError(), True),
+    ],
+)
+def test_what_the_database_reports_has_not_happened(error: Exception, unknown: bool) -> None:
+    assert may_have_happened(error) is unknown
