@@ -1,5 +1,9 @@
 /** Small conveniences. Every page works without them. */
 
+import { align } from './align.js';
+import { enhanceExports } from './export.js';
+import { enhanceUploads } from './upload.js';
+
 /**
  * The elements of a page that a selector finds, of one type.
  * @template {Element} T
@@ -42,13 +46,9 @@ for (const all of find(HTMLInputElement, '[data-selects-all]')) {
   refresh();
 }
 
-if (find(HTMLFormElement, 'form[data-upload]').length) {
-  import('./upload.js').then(({ enhanceUploads }) => enhanceUploads(document.body));
-}
-
-const exportLinks = find(HTMLAnchorElement, '[data-export]');
-if (exportLinks.length) import('./export.js').then(({ enhanceExports }) => enhanceExports(exportLinks));
+enhanceUploads(document.body);
+enhanceExports(find(HTMLAnchorElement, '[data-export]'));
 
 const [stage] = find(HTMLElement, '[data-align]');
 const [form] = find(HTMLFormElement, '[data-align-form]');
-if (stage && form) import('./align.js').then(({ align }) => align(stage, form));
+if (stage && form) align(stage, form);
