@@ -1,4 +1,4 @@
-"""Sweeping out what has expired: spent idempotency keys, old counters and ended log-ins."""
+"""Deletes expired rows: idempotency keys, rate limit counters and sessions."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ _SWEPT = ("idempotency_key", "rate_limit", "auth_session")
 
 
 async def sweep(database: Database) -> int:
-    """Delete what has expired, a batch of each table, if no other worker is at it; returns how many rows."""
+    """Delete a batch of expired rows of each table, unless another worker does; returns how many."""
     swept = 0
     async with database.engine.begin() as connection:
         if not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}):

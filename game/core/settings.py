@@ -60,15 +60,15 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=default_data_dir,
         description="Where the embedded database, unsent mails, the development secret and the demo log-ins are: "
-        "for root `/var/lib/worldkeep`, else a folder of the system's in the home.",
+        "for root `/var/lib/worldkeep`, else the user's data folder.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
-    workers: int = Field(1, ge=1, le=64, description="Processes that serve.")
+    workers: int = Field(1, ge=1, le=64, description="How many processes serve requests.")
     secret_key: SecretStr | None = Field(
         None,
         description="Signs tokens; at least 32 characters, such as `openssl rand -hex 32` prints. None: one is "
-        "made and kept in the data directory.",
+        "created and stored in the data directory.",
     )
     allowed_hosts: CommaSeparated = Field(
         ["localhost", "127.0.0.1", "[::1]"],
@@ -104,10 +104,12 @@ class Settings(BaseSettings):
         description="Mails that one client may request to one address; ten times that per client and per address.",
     )
     limit_code: RateText = Field(Rate(60, 60), description="Wrong invitation codes from one client.")
-    access_token_minutes: int = Field(15, ge=1, le=1440, description="How long an access token works.")
-    session_days: int = Field(30, ge=1, le=365, description="How long a log-in lasts without being used.")
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="Minutes that an access token is valid.")
+    session_days: int = Field(30, ge=1, le=365, description="Days after which a session that is not used expires.")
 
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to log.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Messages below this level are not logged."
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto`: JSON in production, readable otherwise."
     )
@@ -138,8 +140,10 @@ class Settings(BaseSettings):
     head_timeout: float = Field(
         10.0, gt=0, le=300, description="Seconds within which a new connection must send the head of a request."
     )
-    request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds until a request is given up.")
-    shutdown_grace: int = Field(10, ge=1, le=300, description="Seconds that requests under way get at a stop.")
+    request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds after which a request is aborted.")
+    shutdown_grace: int = Field(
+        10, ge=1, le=300, description="Seconds that running requests get to finish when the server stops."
+    )
 
     @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
