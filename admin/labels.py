@@ -16,6 +16,7 @@ from game.events import phrases
 from game.events.models import Event
 from game.maps.models import Map
 from game.universes.models import Member, Universe
+from game.universes.quotas import Scope, Usage
 
 MESSAGES: Mapping[str, str] = {
     "created": "Created.",
@@ -39,6 +40,15 @@ COLUMNS: Mapping[str, str] = {
 }
 DATES = ("version", "created_at", "updated_at")
 FLAGS: Mapping[str, str] = {"is_active": "Active", "is_verified": "Verified", "is_superuser": "Superuser"}
+
+_STORED = {"assets": "Pictures", "maps": "Maps", "events": "History"}
+
+
+def storage(request: Request, scope: Scope, used: Usage) -> list[tuple[str, int, int]]:
+    """What a universe or an account stores: label, bytes used and bytes allowed of each kind."""
+    allowed: Usage = getattr(request.app.state.quotas, scope)
+    return [(label, getattr(used, kind), getattr(allowed, kind)) for kind, label in _STORED.items()]
+
 
 _TITLES = {
     401: "Log in first",

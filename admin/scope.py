@@ -20,7 +20,7 @@ from sqlmodel import SQLModel, col
 from starlette.applications import Starlette
 
 from game.accounts.models import AuthSession, User
-from game.assets.models import Asset
+from game.assets.models import Asset, PictureFile, StoredPicture
 from game.core.errors import NotFound
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
@@ -28,6 +28,7 @@ from game.members.models import Invitation
 from game.permissions import GAME_MASTERS
 from game.universes.access import SUPERUSERS_FIRST
 from game.universes.models import Member, Universe
+from game.universes.quotas import QUOTAS
 
 PERSON: ContextVar[User | None] = ContextVar("person", default=None)
 """Who is logged in to the admin; set anew for each request, by `admin.guard`."""
@@ -75,6 +76,8 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     Map: _in_own_universe,
     MapChunk: _in_own_universe,
     Asset: _in_own_universe,
+    StoredPicture: _in_own_universe,
+    PictureFile: _in_own_universe,
     Event: _in_own_universe,
 }
 """For each model the rows that a game master may see. A superuser sees all of the models that stand here."""
@@ -174,4 +177,6 @@ class ScopedSessions(async_sessionmaker[AsyncSession]):
 
     def __call__(self, **options: Any) -> AsyncSession:
         """A new session."""
-        return super().__call__(bind=self._app.state.database.engine, info={SUPERUSERS_FIRST: True}, **options)
+        state = self._app.state
+        info = {SUPERUSERS_FIRST: True, QUOTAS: state.quotas}
+        return super().__call__(bind=state.database.engine, info=info, **options)

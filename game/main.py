@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,6 +20,7 @@ from admin import guard, site
 from game.accounts import pages as account_pages
 from game.accounts.router import router as accounts
 from game.accounts.tokens import AccessTokens, RefreshTokens
+from game.assets.processing import Processing
 from game.assets.router import router as assets
 from game.core import docs, errors, guide, health, logs, static, webpages
 from game.core.coalescer import Coalescer
@@ -44,7 +46,10 @@ from game.exchange.router_universes import router as universe_files
 from game.maps.router import router as maps
 from game.members.router import invitations, members
 from game.play.router import router as play
+from game.universes import quotas
+from game.universes.quotas import QUOTAS, Quotas
 from game.universes.router import router as universes
+from game.universes.router_storage import router as storage
 
 VERSION = "0.1.0"
 
@@ -154,7 +159,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()
-    async with housekeeping(state.database):
+    state.database.session.configure(info={QUOTAS: state.quotas})
+    state.processing = Processing(state.database, state.compute)
+    sweep_quotas = partial(quotas.sweep, state.database, state.quotas)
+    async with housekeeping(state.database, sweep_quotas), state.processing.running():
         yield
     await state.edits.close()
     state.compute.close()
@@ -184,6 +192,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     state: Any = app.state
     state.settings = settings
+    state.quotas = Quotas.of(settings)
     state.metrics = Metrics()
     state.requests = logs.RequestLog(settings)
     state.secret = settings.secret()
@@ -196,6 +205,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(accounts)
     app.include_router(universe_files, max_body_size=settings.max_import_size)
     app.include_router(universes)
+    app.include_router(storage)
     app.include_router(members)
     app.include_router(invitations)
     app.include_router(map_files, max_body_size=settings.max_import_size)

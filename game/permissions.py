@@ -51,6 +51,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "listSessions": _SIGNED_IN,
     "endSession": _SIGNED_IN,
     "readMe": _SIGNED_IN,
+    "readStorage": _SIGNED_IN,
     "updateMe": _SIGNED_IN,
     "listUsers": _SUPERUSERS,
     "readUser": _SUPERUSERS,

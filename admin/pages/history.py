@@ -83,7 +83,9 @@ def _grid_of(body: bytes) -> tuple[bytes, str | None]:
 async def _picture(request: Request, asset_id: str) -> bytes | None:
     """The file of a picture; None when it has been deleted since."""
     try:
-        return (await api.call(request, "GET", f"/assets/{quote(asset_id, safe='')}")).body
+        return (
+            await api.call(request, "GET", f"/assets/{quote(asset_id, safe='')}", query={"size": "background"})
+        ).body
     except api.Refused:
         return None
 

@@ -41,7 +41,6 @@ class AssetView(View, model=Asset):
     column_searchable_list = ("name",)
     column_sortable_list = ("name", "created_at")
     column_default_sort = ("created_at", True)
-    deferred = (Asset.data,)
     filters: ClassVar[dict[str, Filter]] = {"universe_id": Filter("Universe", universes=True)}
     add_page, add_label, add_icon = "upload", "Upload pictures", "upload"
     can_delete = True

@@ -12,13 +12,14 @@ from sqlmodel import col
 
 from admin import writes
 from admin.forms import UniverseForm, checked, lines
-from admin.labels import COLUMNS, DATES
+from admin.labels import COLUMNS, DATES, storage
 from admin.views.base import MAX_CARDS, Filter, View
 from admin.views.events import recent
 from game.assets.models import Asset
 from game.events.models import Event
 from game.maps.models import Map
 from game.universes.models import Universe, UniverseWrite
+from game.universes.quotas import Usage
 
 _MAX_PICTURES = 8
 
@@ -53,7 +54,7 @@ class UniverseView(View, model=Universe):
         return {"counts": dict(map(tuple, counted))}
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
-        """The universe's maps and its recent activity."""
+        """The universe's maps, its recent activity and what it stores."""
         ours = col(Map.universe_id) == row.id
         # SQLModel types a column as its value, here and wherever a loader takes it.
         without_grid = defer(Map.grid_data, raiseload=True)  # type: ignore[arg-type]
@@ -62,6 +63,7 @@ class UniverseView(View, model=Universe):
         return {
             "maps": await self._run_query(cards.limit(MAX_CARDS)),
             "map_count": count[0],
+            "storage": storage(request, "universe", Usage(row.asset_bytes, row.map_bytes, row.event_bytes)),
             "events": await self.events(recent(col(Event.universe_id) == row.id)),
             **await self._pictures(row.id),
             "key": uuid4(),
@@ -69,8 +71,7 @@ class UniverseView(View, model=Universe):
 
     async def _pictures(self, universe_id: UUID) -> dict[str, Any]:
         ours = col(Asset.universe_id) == universe_id
-        newest = select(Asset).options(defer(Asset.data, raiseload=True))  # type: ignore[arg-type]
-        newest = newest.where(ours).order_by(col(Asset.id).desc()).limit(_MAX_PICTURES)
+        newest = select(Asset).where(ours).order_by(col(Asset.id).desc()).limit(_MAX_PICTURES)
         count = await self._run_query(select(func.count(col(Asset.id))).where(ours))
         return {"pictures": await self._run_query(newest), "picture_count": count[0]}
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from admin import writes
 from admin.forms import InvalidForm, UserForm, checked
-from admin.labels import COLUMNS, DATES, FLAGS
+from admin.labels import COLUMNS, DATES, FLAGS, storage
 from admin.scope import person
 from admin.views.base import MAX_CARDS, YES_OR_NO, Filter, View, link
 from game.accounts import policy
@@ -22,6 +22,7 @@ from game.accounts.errors import UserAlreadyExists
 from game.accounts.manager import UserManager
 from game.accounts.models import User, UserRegister, UserUpdate
 from game.core.errors import NotFound
+from game.universes import quotas
 from game.universes.models import Universe
 
 
@@ -52,11 +53,13 @@ class UserView(View, model=User):
     delete_warning = "Only an account without universes can be deleted. Any account can be deactivated instead."
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
-        """The user's universes and sessions."""
+        """The user's universes and sessions, and what the universes store."""
         owned = select(Universe).where(col(Universe.owner_id) == row.id).order_by(col(Universe.updated_at).desc())
         async with self.session_maker() as session:
             sessions = await accounts.sessions_of(session, row.id)
-        return {"universes": await self._run_query(owned.limit(MAX_CARDS)), "sessions": sessions}
+            used = await quotas.usage_of_account(session, row.id)
+        universes = await self._run_query(owned.limit(MAX_CARDS))
+        return {"universes": universes, "sessions": sessions, "storage": storage(request, "account", used)}
 
     async def create_row(self, session: AsyncSession, request: Request, form: Any) -> UUID:
         """Create an account."""

@@ -1,23 +1,55 @@
 """Assets: pictures that belong to a universe. They never change; another picture is another asset."""
 
 from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, LargeBinary, PrimaryKeyConstraint, UniqueConstraint, func
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, Shape, Timestamp, instant, now
 
 
+class State(StrEnum):
+    """Whether a picture has its smaller versions."""
+
+    processing = "processing"
+    ready = "ready"
+    failed = "failed"
+
+
+class Variant(StrEnum):
+    """A picture as it was uploaded, or a smaller version of it."""
+
+    original = "original"
+    background = "background"
+    thumbnail = "thumbnail"
+
+
 class Asset(SQLModel, table=True):
-    """A picture, with its bytes as they were sent."""
+    """A picture of a universe under a name. Several assets may show one picture, which is stored once."""
 
     __tablename__ = "asset"
     __table_args__ = (
         PrimaryKeyConstraint("universe_id", "id"),
         # Looks up the universe of an id.
         UniqueConstraint("id"),
+        ForeignKeyConstraint(
+            ["universe_id", "sha256"], ["picture.universe_id", "picture.sha256"], ondelete="CASCADE"
+        ),
+        Index("ix_asset_universe_id_sha256", "universe_id", "sha256"),
         CheckConstraint("width > 0 AND height > 0", name="size"),
     )
 
@@ -27,12 +59,51 @@ class Asset(SQLModel, table=True):
     media_type: str = Field(max_length=50)
     width: int
     height: int
-    data: bytes = Field(sa_type=LargeBinary)
+    sha256: bytes = Field(sa_type=LargeBinary)
     created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
 
+class StoredPicture(SQLModel, table=True):
+    """A picture of a universe, told by the digest of its file.
+
+    A worker that makes its smaller versions claims it for a while: should the worker die, another one takes over.
+    """
+
+    __tablename__ = "picture"
+    __table_args__ = (
+        Index("ix_picture_processing", "created_at", postgresql_where=text("state = 'processing'")),
+        CheckConstraint("state IN ('processing', 'ready', 'failed')", name="state"),
+    )
+
+    universe_id: UUID = Field(primary_key=True, foreign_key="universe.id", ondelete="CASCADE")
+    sha256: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    bytes: int = Field(description="Of the uploaded file.")
+    state: str = Field(default="processing", max_length=20, sa_column_kwargs={"server_default": "processing"})
+    attempts: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": text("0")})
+    claimed_until: datetime | None = instant(default=None, nullable=True)
+    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+
+
+class PictureFile(SQLModel, table=True):
+    """The file of a picture, or of a smaller version of it."""
+
+    __tablename__ = "picture_file"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["universe_id", "sha256"], ["picture.universe_id", "picture.sha256"], ondelete="CASCADE"
+        ),
+        CheckConstraint("variant IN ('original', 'background', 'thumbnail')", name="variant"),
+    )
+
+    universe_id: UUID = Field(primary_key=True)
+    sha256: bytes = Field(primary_key=True, sa_type=LargeBinary)
+    variant: str = Field(primary_key=True, max_length=20)
+    media_type: str = Field(max_length=50)
+    data: bytes = Field(sa_type=LargeBinary)
+
+
 class AssetRead(Shape):
-    """A picture of a universe; its bytes are at `url`."""
+    """A picture of a universe; its file is at `url`."""
 
     id: UUID
     universe_id: UUID
@@ -40,14 +111,39 @@ class AssetRead(Shape):
     media_type: str = Field(description="image/png, image/jpeg or image/webp.")
     width: int = Field(description="In pixels.")
     height: int = Field(description="In pixels.")
+    bytes: int = Field(description="Size of the uploaded file.")
+    state: Annotated[
+        State,
+        Field(
+            description="`processing`: its smaller versions (`?size=`) are being made; `ready`: they are there; "
+            "`failed`: the picture cannot be read, or there is no room for them."
+        ),
+    ]
     url: str
     created_at: Timestamp
 
-    @classmethod
-    def of(cls, asset: Asset) -> "AssetRead":
-        """What the API says of an asset."""
-        fields = {name: getattr(asset, name) for name in cls.model_fields if name != "url"}
-        return cls(**fields, url=f"/assets/{asset.id}")
+
+class StoredAsset(NamedTuple):
+    """An asset and its picture."""
+
+    asset: Asset
+    picture: StoredPicture
+
+    def read(self) -> AssetRead:
+        """What the API says of it."""
+        asset, picture = self
+        return AssetRead(
+            id=asset.id,
+            universe_id=asset.universe_id,
+            name=asset.name,
+            media_type=asset.media_type,
+            width=asset.width,
+            height=asset.height,
+            bytes=picture.bytes,
+            state=State(picture.state),
+            url=f"/assets/{asset.id}",
+            created_at=asset.created_at,
+        )
 
 
 class AssetPage(Shape):

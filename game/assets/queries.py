@@ -1,21 +1,22 @@
 """The SQL of assets."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, Select, and_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from game.accounts.models import User
-from game.assets.models import Asset
+from game.assets.models import Asset, PictureFile, State, StoredAsset, StoredPicture, Variant
 from game.assets.pictures import Picture
+from game.assets.scaling import BACKGROUND_SIDE, THUMBNAIL_SIDE, is_small
 from game.core import pages
 from game.core.errors import NotFound
 from game.events import queries as events
-from game.universes import access
+from game.universes import access, quotas
 from game.universes.access import Access
 from game.universes.models import Universe
 
@@ -39,52 +40,148 @@ _SHOWN_TO_PLAYERS = text("""
 
 
 class Found(NamedTuple):
-    """An asset that somebody may read, with their access."""
+    """An asset that somebody may read, with its picture and their access."""
 
-    asset: Asset
+    stored: StoredAsset
     access: Access
 
 
+class File(NamedTuple):
+    """A picture's file."""
+
+    media_type: str
+    data: bytes
+
+
+def same_picture(table: type[StoredPicture | PictureFile]) -> ColumnElement[bool]:
+    """What joins an asset to its picture, or to the files of that."""
+    return and_(col(table.universe_id) == col(Asset.universe_id), col(table.sha256) == col(Asset.sha256))
+
+
+def _stored() -> Select[tuple[Asset, StoredPicture]]:
+    return select(Asset, StoredPicture).join(StoredPicture, same_picture(StoredPicture))
+
+
 async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str) -> Found:
-    """An asset that the user may read, with its bytes.
+    """An asset that the user may read.
 
     Raises:
         NotFound: there is none such for this user.
         Forbidden: they may not do this operation with it.
     """
-    asset = (await session.execute(select(Asset).where(col(Asset.id) == asset_id))).scalar_one_or_none()
-    home = (await access.find(session, user, [asset.universe_id])).get(asset.universe_id) if asset else None
-    if asset is None or home is None:
+    row = (await session.execute(_stored().where(col(Asset.id) == asset_id))).one_or_none()
+    if row is None:
+        raise NotFound
+    stored = StoredAsset(*row)
+    asset = stored.asset
+    home = (await access.find(session, user, [asset.universe_id])).get(asset.universe_id)
+    if home is None:
         raise NotFound
     if not home.is_game_master:
         place = {"universe_id": asset.universe_id, "id": str(asset.id)}
         if not (await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one():
             raise NotFound
     home.require(operation)
-    return Found(asset, home)
+    return Found(stored, home)
+
+
+async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | None:
+    """The file of a variant of a picture; None where it is not there.
+
+    A picture that is small enough is its own smaller version.
+    """
+    wanted = [variant, Variant.original] if _has(asset, variant) else [variant]
+    statement = select(col(PictureFile.variant), col(PictureFile.media_type), col(PictureFile.data)).where(
+        col(PictureFile.universe_id) == asset.universe_id,
+        col(PictureFile.sha256) == asset.sha256,
+        col(PictureFile.variant).in_(wanted),
+    )
+    files = {row.variant: File(row.media_type, row.data) for row in await session.execute(statement)}
+    return files.get(variant) or files.get(Variant.original)
+
+
+def _has(asset: Asset, variant: Variant) -> bool:
+    """Whether a picture as it was uploaded is as small as this variant."""
+    if variant is Variant.thumbnail:
+        return is_small(asset.width, asset.height, THUMBNAIL_SIDE)
+    return variant is Variant.original or is_small(asset.width, asset.height, BACKGROUND_SIDE)
+
+
+async def background(session: AsyncSession, universe_id: UUID, asset_id: Any) -> bytes | None:
+    """The file to draw a map's background with; None where there is none, or not yet."""
+    try:
+        wanted = UUID(asset_id)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    asset = await session.get(Asset, (universe_id, wanted))
+    found = await file(session, asset, Variant.background) if asset else None
+    return found.data if found else None
 
 
 async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery) -> Mapping[str, Any]:
-    """One page of the assets of a universe, without their bytes."""
-    bytes_later = defer(Asset.data, raiseload=True)  # type: ignore[arg-type]
-    statement = select(Asset).where(col(Asset.universe_id) == universe.id).options(bytes_later)
-    return await pages.page_of(session, statement, Asset, query, searched=[col(Asset.name)])
+    """One page of the assets of a universe."""
+    statement = _stored().where(col(Asset.universe_id) == universe.id)
+    listed = await pages.page_of(session, statement, Asset, query, searched=[col(Asset.name)])
+    return {**listed, "items": [StoredAsset(*item).read() for item in listed["items"]]}
 
 
-async def create(session: AsyncSession, home: Access, name: str, picture: Picture, data: bytes) -> Asset:
-    """A new asset in a locked universe."""
-    asset = Asset(universe_id=home.universe.id, name=name, data=data, **picture._asdict())
+async def create(session: AsyncSession, home: Access, name: str, picture: Picture, data: bytes) -> StoredAsset:
+    """A new asset in a locked universe; of the same picture again, only the name is stored.
+
+    Raises:
+        QuotaExceeded: there is no room for the picture.
+    """
+    universe_id, digest = home.universe.id, sha256(data).digest()
+    stored = await session.get(StoredPicture, (universe_id, digest))
+    if stored is None:
+        await quotas.add_assets(session, home.universe, len(data))
+        stored = StoredPicture(universe_id=universe_id, sha256=digest, bytes=len(data), state=State.processing)
+        session.add(stored)
+        await session.flush()
+        session.add(
+            PictureFile(
+                universe_id=universe_id,
+                sha256=digest,
+                variant=Variant.original,
+                media_type=picture.media_type,
+                data=data,
+            )
+        )
+        await session.flush()
+    asset = Asset(universe_id=universe_id, name=name, sha256=digest, **picture._asdict())
     session.add(asset)
-    await _record(session, "asset.created", home.user, asset)
-    return asset
+    created = StoredAsset(asset, stored)
+    await _record(session, "asset.created", home.user, created)
+    return created
 
 
-async def remove(session: AsyncSession, user: User, asset: Asset) -> None:
-    """Delete an asset. Maps that name it show no background then."""
-    await _record(session, "asset.deleted", user, asset)
-    await session.delete(asset)
+_DROP_PICTURE = text("""
+    WITH size AS (
+        SELECT coalesce(sum(length(data)), 0) AS bytes FROM picture_file
+        WHERE universe_id = :universe_id AND sha256 = :sha256
+    ), dropped AS (
+        DELETE FROM picture p WHERE p.universe_id = :universe_id AND p.sha256 = :sha256
+            AND NOT EXISTS (SELECT FROM asset a WHERE a.universe_id = p.universe_id AND a.sha256 = p.sha256)
+        RETURNING p.sha256
+    )
+    SELECT bytes FROM size, dropped
+""")
 
 
-async def _record(session: AsyncSession, kind: str, user: User, asset: Asset) -> None:
-    payload = {"name": asset.name, "media_type": asset.media_type}
-    await events.record(session, kind, user.id, asset, payload)
+async def remove(session: AsyncSession, home: Access, stored: StoredAsset) -> None:
+    """Delete an asset of a locked universe, and its picture with the last one that shows it.
+
+    Maps that name it show no background then.
+    """
+    await _record(session, "asset.deleted", home.user, stored)
+    await session.delete(stored.asset)
+    await session.flush()
+    place = {"universe_id": stored.asset.universe_id, "sha256": stored.asset.sha256}
+    size = (await session.execute(_DROP_PICTURE, place)).scalar()
+    if size:
+        await quotas.add_assets(session, home.universe, -int(size))
+
+
+async def _record(session: AsyncSession, kind: str, user: User, stored: StoredAsset) -> None:
+    payload = {"name": stored.asset.name, "media_type": stored.asset.media_type}
+    await events.record(session, kind, user.id, stored.asset, payload)

@@ -4,19 +4,31 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, File, Request, Response, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from starlette.background import BackgroundTask
 
 from game.accounts.current import CurrentUser
 from game.assets import queries
-from game.assets.models import AssetPage, AssetRead
+from game.assets.models import AssetPage, AssetRead, Variant
 from game.assets.pictures import PictureError, inspect
+from game.assets.scaling import BACKGROUND_SIDE, THUMBNAIL_SIDE
 from game.core import pages
 from game.core.database import Session
-from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.errors import (
+    BadRequest,
+    Conflict,
+    FieldError,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    Unprocessable,
+    documented,
+)
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.models import MAX_NAME
 from game.core.strict_json import StrictRoute
 from game.universes import access
+from game.universes.quotas import QuotaExceeded
 
 router = APIRouter(tags=["Assets"], route_class=StrictRoute, responses=documented(Unauthorized))
 
@@ -27,13 +39,20 @@ class InvalidPicture(Unprocessable):
     code = "INVALID_PICTURE"
 
 
+class PictureNotReady(Conflict):
+    """This picture has no such smaller version, or not yet: its state says which."""
+
+    code = "PICTURE_NOT_READY"
+
+
 @router.post(
     "/universes/{id}/assets",
     status_code=201,
     response_model=AssetRead,
-    responses=documented(Forbidden, NotFound, InvalidPicture, IdempotencyKeyReused),
+    responses=documented(BadRequest, Forbidden, NotFound, QuotaExceeded, InvalidPicture, IdempotencyKeyReused),
 )
 async def create_asset(
+    request: Request,
     id: UUID,
     file: Annotated[UploadFile, File(description="A PNG, JPEG or WebP picture.")],
     user: CurrentUser,
@@ -50,11 +69,12 @@ async def create_asset(
 
     async def create() -> Response:
         home = (await access.lock(session, user, {id: "createAsset"}))[id]
-        asset = await queries.create(session, home, _name(file), picture, data)
-        shape = AssetRead.of(asset)
+        shape = (await queries.create(session, home, _name(file), picture, data)).read()
         return Response(shape.model_dump_json(), 201, {"Location": shape.url}, media_type="application/json")
 
-    return await once(user.id, create, _name(file).encode(), data)
+    response = await once(user.id, create, data)
+    response.background = BackgroundTask(request.app.state.processing.wake)
+    return response
 
 
 def _name(file: UploadFile) -> str:
@@ -64,35 +84,52 @@ def _name(file: UploadFile) -> str:
 
 
 @router.get("/universes/{id}/assets", response_model=AssetPage, responses=documented(NotFound, Unprocessable))
-async def list_assets(id: UUID, query: pages.PageParameters, user: CurrentUser, session: Session) -> Any:
+async def list_assets(id: UUID, query: pages.ConstantPageParameters, user: CurrentUser, session: Session) -> Any:
     """List the pictures of a universe."""
     home = await access.get(session, user, id, "listAssets")
-    page = await queries.page(session, home.universe, query)
-    return {**page, "items": [AssetRead.of(asset) for asset in page["items"]]}
+    return await queries.page(session, home.universe, query)
 
 
 @router.get(
     "/assets/{id}",
     response_class=Response,
     responses={
-        **documented(NotFound),
+        **documented(NotFound, PictureNotReady, Unprocessable),
         200: {"description": "The picture.", "content": {"image/png": {}, "image/jpeg": {}, "image/webp": {}}},
     },
 )
-async def read_asset(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
-    """Get a picture. It never changes, so a client may keep it."""
-    asset, home = await queries.get(session, user, id, "readAsset")
+async def read_asset(
+    request: Request,
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    size: Annotated[
+        Variant,
+        Query(
+            description=f"`original`: as it was uploaded; `background`: at most {BACKGROUND_SIDE} pixels a side; "
+            f"`thumbnail`: at most {THUMBNAIL_SIDE}."
+        ),
+    ] = Variant.original,
+) -> Response:
+    """Get a picture, or a smaller version of it. It never changes, so a client may keep it."""
+    stored, home = await queries.get(session, user, id, "readAsset")
     # To players a picture may be gone tomorrow: they have to ask each time.
     kept = "private, max-age=31536000, immutable" if home.is_game_master else "private, no-cache"
-    headers = {"ETag": f'"{asset.id}"', "Cache-Control": kept}
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
+    tag = f'"{id}"' if size is Variant.original else f'"{id}-{size}"'
+    headers = {"ETag": tag, "Cache-Control": kept}
+    if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(asset.data, headers=headers, media_type=asset.media_type)
+    file = await queries.file(session, stored.asset, size)
+    if file is None:
+        raise PictureNotReady(state=stored.picture.state)
+    return Response(file.data, headers=headers, media_type=file.media_type)
 
 
 @router.delete("/assets/{id}", status_code=204, responses=documented(Forbidden, NotFound))
 async def delete_asset(id: UUID, user: CurrentUser, session: Session) -> None:
     """Delete a picture. Maps that show it as their background go without."""
-    asset, home = await queries.get(session, user, id, "deleteAsset")
-    await access.lock(session, user, {home.universe.id: "deleteAsset"})
-    await queries.remove(session, user, asset)
+    universe_id = (await queries.get(session, user, id, "deleteAsset")).access.universe.id
+    await access.lock(session, user, {universe_id: "deleteAsset"})
+    # Again, under the lock: somebody else may have deleted it.
+    stored, home = await queries.get(session, user, id, "deleteAsset")
+    await queries.remove(session, home, stored)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -36,8 +36,8 @@ async def sweep(database: Database) -> int:
 
 
 @asynccontextmanager
-async def housekeeping(database: Database) -> AsyncIterator[None]:
-    """Sweep now and then, as long as the context is open."""
+async def housekeeping(database: Database, *more: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Sweep now and then, and do `more` that comes up, as long as the context is open."""
 
     async def work() -> None:
         while True:
@@ -46,6 +46,8 @@ async def housekeeping(database: Database) -> AsyncIterator[None]:
             try:
                 while await sweep(database) >= _BATCH:
                     pass
+                for one in more:
+                    await one()
             except Exception as error:
                 log.warning("housekeeping_failed", error=type(error).__name__)
 

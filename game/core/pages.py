@@ -32,30 +32,54 @@ class Sort(StrEnum):
     updated_at_down = "-updated_at"
 
 
+class ConstantSort(StrEnum):
+    """Orders of a list of what never changes."""
+
+    name = "name"
+    name_down = "-name"
+    created_at = "created_at"
+    created_at_down = "-created_at"
+
+
 class PageQuery(NamedTuple):
     """The parameters that every list takes."""
 
     limit: int
     cursor: str | None
-    sort: Sort
+    sort: Sort | ConstantSort
     q: str | None
 
 
+_Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many, at the most.")]
+_Cursor = Annotated[
+    str | None, Query(max_length=1000, description="`next_cursor` of the page before, with the same `sort`.")
+]
+_Text = Annotated[
+    str | None, Query(max_length=100, description="Only what has this text in its name or description.")
+]
+
+
 def _page_query(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many, at the most.")] = DEFAULT_LIMIT,
-    cursor: Annotated[
-        str | None,
-        Query(max_length=1000, description="`next_cursor` of the page before, with the same `sort`."),
-    ] = None,
+    limit: _Limit = DEFAULT_LIMIT,
+    cursor: _Cursor = None,
     sort: Annotated[Sort, Query(description="The order.")] = Sort.created_at,
-    q: Annotated[
-        str | None, Query(max_length=100, description="Only what has this text in its name or description.")
-    ] = None,
+    q: _Text = None,
+) -> PageQuery:
+    return PageQuery(limit, cursor, sort, q)
+
+
+def _constant_page_query(
+    limit: _Limit = DEFAULT_LIMIT,
+    cursor: _Cursor = None,
+    sort: Annotated[ConstantSort, Query(description="The order.")] = ConstantSort.created_at,
+    q: _Text = None,
 ) -> PageQuery:
     return PageQuery(limit, cursor, sort, q)
 
 
 PageParameters = Annotated[PageQuery, Depends(_page_query)]
+ConstantPageParameters = Annotated[PageQuery, Depends(_constant_page_query)]
+"""Of a list whose rows have no `updated_at`."""
 
 
 def encode_cursor(sort: str, value: Any, last_id: UUID) -> str:

@@ -127,6 +127,14 @@ class Settings(BaseSettings):
     bundle_timeout: float = Field(
         60.0, gt=0, le=600, description="Seconds that the export or import of a universe or a map may take."
     )
+    quota_account_assets: int = Field(
+        500 * 2**20, ge=0, description="Bytes of pictures that all universes of an account store."
+    )
+    quota_account_maps: int = Field(256 * 2**20, ge=0, description="Bytes of maps of an account.")
+    quota_account_events: int = Field(2**30, ge=0, description="Bytes of events, the history, of an account.")
+    quota_universe_assets: int = Field(500 * 2**20, ge=0, description="Bytes of pictures of a universe.")
+    quota_universe_maps: int = Field(256 * 2**20, ge=0, description="Bytes of maps of a universe.")
+    quota_universe_events: int = Field(2**30, ge=0, description="Bytes of events of a universe.")
     database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
     hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
     hot_write_pool_size: int = Field(4, ge=1, le=100, description="Connections of one worker for the fast edits.")

@@ -64,10 +64,11 @@ _SET_CELLS = f"""
         {MEMBER_OF} m.universe_id AND {IS_GAME_MASTER}
         JOIN universe u ON u.id = mb.universe_id
     ), home AS MATERIALIZED (
-        SELECT u.id, u.access_version FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+        SELECT u.id, u.access_version, u.is_full FROM universe u
+        WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
         ORDER BY u.id FOR NO KEY UPDATE WAIT
     ), target AS MATERIALIZED (
-        SELECT asked.*, m.width, m.height, m.grid_data, m.version, m.players_layers, m.players_legend
+        SELECT asked.*, home.is_full, m.width, m.height, m.grid_data, m.version, m.players_layers, m.players_legend
         -- Where the members changed since `asked` read them, it has to be asked again.
         FROM home JOIN asked ON asked.universe_id = home.id AND asked.access_version = home.access_version
         JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id
@@ -76,7 +77,7 @@ _SET_CELLS = f"""
         SELECT target.*, (found.item->>'rows')::bigint - {ROWS_MARK} AS layer_key,
             (target.cells->0->>'x')::int / {CHUNK} AS chunk_x, (target.cells->0->>'y')::int / {CHUNK} AS chunk_y
         FROM target, jsonb_array_elements(target.grid_data->'layers') AS found (item)
-        WHERE found.item->>'name' = target.layer AND found.item ? 'rows' AND NOT EXISTS (
+        WHERE NOT target.is_full AND found.item->>'name' = target.layer AND found.item ? 'rows' AND NOT EXISTS (
             SELECT FROM jsonb_to_recordset(target.cells) AS cell (x int, y int, symbol text)
             WHERE cell.x >= target.width OR cell.y >= target.height OR cell.symbol NOT IN (
                 SELECT entry.item->>'symbol' FROM jsonb_array_elements(target.grid_data->'legend') AS entry (item)
@@ -137,8 +138,11 @@ _SET_CELLS = f"""
         WHERE m.universe_id = painted.universe_id AND m.id = painted.map_id
         RETURNING m.id, m.version
     ), counted AS (
-        UPDATE universe u SET event_seq = u.event_seq + more.count
-        FROM (SELECT universe_id, count(*) FROM painted GROUP BY universe_id) more
+        -- The bytes of an event are about these, for the quotas.
+        UPDATE universe u SET event_seq = u.event_seq + more.count, event_bytes = u.event_bytes + more.bytes
+        FROM (
+            SELECT universe_id, count(*), sum(400 + 80 * painted.count) AS bytes FROM painted GROUP BY universe_id
+        ) more
         WHERE u.id = more.universe_id
         RETURNING u.id, u.event_seq - more.count AS last_seq
     ), done AS MATERIALIZED (

@@ -19,11 +19,15 @@ _MAX_BYTES = 4 * 2**20
 _MAX_DEPTH = 40
 """Of a payload: a request's body, and the levels that an event adds."""
 
+_EVENT_BYTES = 200
+"""About what an event takes besides what it tells."""
+
 # The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
 _RECORD = text("""
     WITH counted AS (
-        UPDATE universe SET event_seq = event_seq + 1 WHERE id = :universe_id RETURNING event_seq
+        UPDATE universe SET event_seq = event_seq + 1, event_bytes = event_bytes + :bytes
+        WHERE id = :universe_id RETURNING event_seq
     )
     INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, before, audience, shared, created_at)
     SELECT :universe_id, event_seq, :actor_id, :kind, :subject_id,
@@ -62,6 +66,7 @@ async def record(
     `audience` who these are, None for all members: it must never have anything in it that they may not see.
     """
     await session.flush()
+    texts = [None if value is None else _json(value) for value in (payload, before, shared)]
     result = await session.execute(
         _RECORD,
         {
@@ -69,10 +74,11 @@ async def record(
             "actor_id": actor_id,
             "kind": kind,
             "subject_id": subject.id,
-            "payload": _json(payload),
-            "before": None if before is None else _json(before),
+            "payload": texts[0],
+            "before": texts[1],
             "audience": None if audience is None else list(audience),
-            "shared": None if shared is None else _json(shared),
+            "shared": texts[2],
+            "bytes": _EVENT_BYTES + sum(len(text) for text in texts if text),
         },
     )
     return int(result.scalar_one())

@@ -1,10 +1,11 @@
 """What a bundle brings, checked like what a client sends, and made ready to be stored. Pure; runs in a computing
 process.
 
-`prepare` reads a bundle and writes a file of records for the database, each a line of JSON; that of an asset is
-followed by its bytes.
+`prepare` reads a bundle and writes a file of records for the database, each a line of JSON; that of a picture is
+followed by its bytes. A picture of several assets is there once.
 
-    {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256", "size"}  and `size` bytes
+    {"kind": "picture", "sha256", "media_type", "bytes"}  and so many bytes
+    {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256"}
     {"kind": "map", "id", "name", "description", "visibility", "version", "frame", "width", "height",
      "players_frame", "players_legend", "players_layers"}
     {"kind": "chunks", "map_id", "layers": [], "xs": [], "ys": [], "rows": []}
@@ -80,6 +81,7 @@ class _Bundle:
         self._reader, self._records = reader, records
         self._ids: dict[str, str] = {}  # of maps and other subjects, the new by the old ones
         self._assets: dict[str, str] = {}
+        self._pictures: set[str] = set()
         self._published: dict[str, str] = {}  # of maps that members may read
         self._bytes: dict[str, int] = defaultdict(int)
 
@@ -104,9 +106,12 @@ class _Bundle:
         name = _shaped(BundledAsset, one, MANIFEST, place).name
         self._assets[one["id"]] = new_id = str(uuid7())
         digest = sha256(data).hexdigest()
-        self._write("asset", id=new_id, name=name, sha256=digest, size=len(data), **picture._asdict())
-        self._records.write(data)
-        self._bytes["asset"] += len(data)
+        if digest not in self._pictures:
+            self._pictures.add(digest)
+            self._write("picture", sha256=digest, bytes=len(data), media_type=picture.media_type)
+            self._records.write(data)
+            self._bytes["asset"] += len(data)
+        self._write("asset", id=new_id, name=name, sha256=digest, **picture._asdict())
 
     def _map(self, map_id: str) -> None:
         name = f"maps/{map_id}.json"

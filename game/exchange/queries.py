@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.assets import queries as assets
-from game.assets.models import Asset
+from game.assets.models import Asset, PictureFile, StoredPicture, Variant
 from game.core.models import MAX_NAME
 from game.exchange.map_files import ReadFile, linked
 from game.maps import queries as maps
@@ -31,7 +31,7 @@ async def put_maps(
             if data not in stored:
                 called = "".join(part for part in name if part.isprintable())[-MAX_NAME:] or "picture"
                 asset = await assets.create(session, home, called, picture, data)
-                stored[data] = str(asset.id)
+                stored[data] = str(asset.asset.id)
                 progress()
             ids[name] = stored[data]
         document = await asyncio.to_thread(linked, one.document, ids)
@@ -59,13 +59,22 @@ async def pictures_of(
         named &= {str(background.get("asset_id"))} if isinstance(background, dict) else set()
     ids = [id for one in sorted(named) if (id := _uuid(one))]
     own = col(Asset.universe_id) == found.row.universe_id
-    sizes = select(col(Asset.id), func.length(col(Asset.data))).where(own, col(Asset.id).in_(ids))
+    sizes = (
+        select(col(Asset.id), col(StoredPicture.bytes))
+        .join(StoredPicture, assets.same_picture(StoredPicture))
+        .where(own, col(Asset.id).in_(ids))
+        .order_by(col(Asset.id))
+    )
     taken = []
-    for id, length in (await session.execute(sizes.order_by(col(Asset.id)))).all() if ids else ():
+    for id, length in (await session.execute(sizes)).all() if ids else ():
         if length <= limit:
             taken.append(id)
             limit -= length
-    statement = select(col(Asset.id), col(Asset.data)).where(own, col(Asset.id).in_(taken))
+    statement = (
+        select(col(Asset.id), col(PictureFile.data))
+        .join(PictureFile, assets.same_picture(PictureFile))
+        .where(own, col(Asset.id).in_(taken), col(PictureFile.variant) == Variant.original)
+    )
     return {str(one.id): one.data for one in await session.execute(statement)} if taken else {}
 
 

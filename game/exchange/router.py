@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response, UploadFile
+from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile as Upload
 
 from game.accounts.current import CurrentUser
@@ -139,7 +140,9 @@ async def import_map(
         home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
         return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["go_on"]))
 
-    return await once(user.id, bring_in, await asyncio.to_thread(_digest, files))
+    response = await once(user.id, bring_in, await asyncio.to_thread(_digest, files))
+    response.background = BackgroundTask(request.app.state.processing.wake)
+    return response
 
 
 def _import_answer(status: int, file: ReadFile, texts: list[bytes]) -> Response:

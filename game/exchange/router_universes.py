@@ -10,13 +10,14 @@ from typing import IO, Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, File, Request, Response, UploadFile
+from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
 from game.core.compute import Computing, Turns, until_gone
 from game.core.database import Session
-from game.core.errors import NotFound, Unauthorized, documented
+from game.core.errors import BadRequest, NotFound, Unauthorized, documented
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
@@ -25,10 +26,11 @@ from game.exchange import universe_queries
 from game.exchange.bundle import BundleError, Limits, check_lists
 from game.exchange.contents import Contents, prepare
 from game.exchange.router import InvalidFile, attachment, refused
-from game.universes import access
+from game.universes import access, quotas
 from game.universes import queries as universes
 from game.universes.access import Access
 from game.universes.models import UniverseRead
+from game.universes.quotas import QuotaExceeded, Usage
 
 router = APIRouter(
     prefix="/universes", tags=["Files"], route_class=StrictRoute, responses=documented(Unauthorized)
@@ -83,7 +85,7 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
     "/import",
     status_code=201,
     response_model=UniverseRead,
-    responses=documented(InvalidFile, IdempotencyKeyReused),
+    responses=documented(BadRequest, QuotaExceeded, InvalidFile, IdempotencyKeyReused),
 )
 async def import_universe(
     request: Request,
@@ -119,7 +121,9 @@ async def import_universe(
             return created(f"/universes/{home.universe.id}", universes.read(home))
 
         async with _turns.turn(user.id), _time_limit(request):
-            return await until_gone(request.receive, once(user.id, store, digest))
+            response = await until_gone(request.receive, once(user.id, store, digest))
+    response.background = BackgroundTask(request.app.state.processing.wake)
+    return response
 
 
 def _save(source: IO[bytes], target: Path) -> bytes:
@@ -133,6 +137,9 @@ def _save(source: IO[bytes], target: Path) -> bytes:
 
 async def _store(session: Session, user: User, contents: Contents, target: Path) -> Access:
     home = await universes.add(session, user, {"name": contents.name, "description": contents.description})
+    await quotas.add_import(
+        session, home.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
+    )
     with target.open("rb") as records:
         await universe_queries.store(session, home.universe, records)
     home.universe.event_seq = contents.events

@@ -50,7 +50,7 @@ async def export(database: Database, home: Access, file: IO[bytes]) -> None:
         map_ids = (await session.execute(statement)).scalars().all()
         listed = (
             await session.execute(
-                select(col(Asset.id), col(Asset.name), col(Asset.media_type))
+                select(col(Asset.id), col(Asset.name), col(Asset.sha256))
                 .where(col(Asset.universe_id) == universe.id)
                 .order_by(col(Asset.id))
             )
@@ -64,17 +64,14 @@ async def export(database: Database, home: Access, file: IO[bytes]) -> None:
                 "active_map_id": universe.active_map_id and str(universe.active_map_id),
             },
             "maps": [str(one) for one in map_ids],
-            "assets": [{"id": str(one.id), "name": one.name, "media_type": one.media_type} for one in listed],
+            "assets": [{"id": str(one.id), "name": one.name} for one in listed],
         }
         writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         for map_id in map_ids:
             found = await maps.get(session, home.user, map_id, "exportMap", with_grid=False)
             await asyncio.to_thread(_add_map, writer, map_id, await documents.load(session, found))
         for one in listed:
-            bytes_of = select(col(Asset.data)).where(
-                col(Asset.universe_id) == universe.id, col(Asset.id) == one.id
-            )
-            data = (await session.execute(bytes_of)).scalar_one()
+            data = (await session.execute(_FILE, {"universe_id": universe.id, "sha256": one.sha256})).scalar_one()
             await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
         with writer.open(EVENTS) as entry:
             seq = 0
@@ -91,9 +88,20 @@ def _add_map(writer: Writer, map_id: UUID, loaded: documents.MapPieces) -> None:
             entry.write(piece)
 
 
+_FILE = text("""
+    SELECT data FROM picture_file
+    WHERE universe_id = :universe_id AND sha256 = :sha256 AND variant = 'original'
+""")
+_PICTURE = text("""
+    WITH stored AS (
+        INSERT INTO picture (universe_id, sha256, bytes) VALUES (:universe_id, :sha256, :bytes)
+    )
+    INSERT INTO picture_file (universe_id, sha256, variant, media_type, data)
+    VALUES (:universe_id, :sha256, 'original', :media_type, :data)
+""")
 _ASSET = text("""
-    INSERT INTO asset (id, universe_id, name, media_type, width, height, data)
-    VALUES (:id, :universe_id, :name, :media_type, :width, :height, :data)
+    INSERT INTO asset (id, universe_id, name, media_type, width, height, sha256)
+    VALUES (:id, :universe_id, :name, :media_type, :width, :height, :sha256)
 """)
 _MAP = text("""
     INSERT INTO map (
@@ -130,10 +138,12 @@ async def store(session: AsyncSession, universe: Universe, records: IO[bytes]) -
         record = await asyncio.to_thread(orjson.loads, line)
         values: dict[str, Any] = {"universe_id": universe.id, **record}
         match values.pop("kind"):
+            case "picture":
+                values["data"] = await asyncio.to_thread(records.read, values["bytes"])
+                await session.execute(_PICTURE, {**values, "sha256": bytes.fromhex(values["sha256"])})
             case "asset":
-                values["data"] = await asyncio.to_thread(records.read, values.pop("size"))
-                del values["sha256"]
-                await session.execute(_ASSET, {**values, "id": UUID(values["id"])})
+                ids = {"id": UUID(values["id"]), "sha256": bytes.fromhex(values["sha256"])}
+                await session.execute(_ASSET, {**values, **ids})
             case "map":
                 await session.execute(_MAP, {**values, "id": UUID(values["id"])})
             case "chunks":

@@ -43,10 +43,11 @@ from game.grid.player_view import players_document
 from game.maps.models import Map, MapChunk, MapSummary, Visibility
 from game.maps.players import EVERY_SYMBOL, differs, players_tag, with_legend
 from game.permissions import GAME_MASTERS, Role
-from game.universes import access
+from game.universes import access, quotas
 from game.universes import queries as universes
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
 from game.universes.models import Member, Universe
+from game.universes.quotas import Usage
 
 _MAX_CHASES = 10
 _LARGE_CHUNKS = 16
@@ -326,7 +327,11 @@ _SOME_CHUNKS = text("""
         AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
     LIMIT cast(:most AS int)
 """).bindparams(*_KEYS, bindparam("whole", type_=ARRAY(Integer)))
+# What is written counts for the quotas until it is measured.
 _PUT_CHUNKS = text("""
+    WITH counted AS (
+        UPDATE universe SET map_bytes = map_bytes + :bytes, has_exact_map_bytes = false WHERE id = :universe_id
+    )
     INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
     SELECT :universe_id, :map_id, layer, x, y, rows::jsonb
     FROM unnest(:layers, :xs, :ys, :rows) AS chunk (layer, x, y, rows)
@@ -361,7 +366,7 @@ async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, An
     row.publish()
     session.add(row)
     await session.flush()
-    await write_chunks(session, row, chunks)
+    await write_chunks(session, row, chunks, frame)
     return row
 
 
@@ -526,7 +531,7 @@ async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]
         "chunks": [[*key, old.get(key)] for key in changed],
     }
     seen = await asyncio.to_thread(differs, row.grid_data, old, frame, chunks)
-    await write_chunks(session, row, {key: chunks.get(key) for key in changed})
+    await write_chunks(session, row, {key: chunks.get(key) for key in changed}, frame)
     row.grid_data = frame
     row.width, row.height = size(document)
     return before, seen
@@ -588,15 +593,29 @@ def _step(steps: Steps[Result], loaded: Loaded | None) -> Wanted | _Done[Result]
 
 
 async def write_chunks(
-    session: AsyncSession, row: Map, chunks: Mapping[ChunkKey, list[str] | bytes | None]
+    session: AsyncSession,
+    row: Map,
+    chunks: Mapping[ChunkKey, list[str] | bytes | None],
+    frame: Frame | None = None,
 ) -> None:
-    """Store chunks of a locked map: the rows of each, or their JSON text, or None to delete it."""
-    keys = [key for key, rows in chunks.items() if rows is not None]
+    """Store chunks of a locked map: the rows of each, or their JSON text, or None to delete it.
+
+    `frame` is a whole new one, which is stored with them and counts for the quotas, too.
+
+    Raises:
+        QuotaExceeded: there is no room for them.
+    """
+    put = {key: _rows_text(rows) for key, rows in chunks.items() if rows is not None}
+    size = sum(map(len, put.values())) + (len(orjson.dumps(frame)) if frame else 0)
+    await quotas.require_room(session, row.universe_id, Usage(maps=size))
+    keys = list(put)
     # Some at a time: one statement of thousands would take longer than a statement may.
     for start in range(0, len(keys), _CHUNKS_AT_ONCE):
         some = keys[start : start + _CHUNKS_AT_ONCE]
-        rows = [_rows_text(chunks[key]) for key in some]
-        await session.execute(_PUT_CHUNKS, {**_place(row), **_columns(some), "rows": rows})
+        values = {"rows": [put[key] for key in some], "bytes": 0 if start else size}
+        await session.execute(_PUT_CHUNKS, {**_place(row), **_columns(some), **values})
+    if frame and not keys:
+        await quotas.add_maps(session, row.universe_id, size)
     if gone := [key for key, rows in chunks.items() if rows is None]:
         await session.execute(_DROP_CHUNKS, {**_place(row), **_columns(gone)})
 

@@ -3,12 +3,11 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from game.assets.models import Asset
+from game.assets import queries as assets
 from game.core.errors import NotFound
 from game.grid.geometry import Grid
 from game.maps.models import Map
@@ -37,12 +36,7 @@ async def grid_of(session: AsyncSession, row: Map) -> Grid:
 async def background_of(session: AsyncSession, row: Map) -> bytes | None:
     """The picture beneath a map, if there is one."""
     asset_id = (await session.execute(_BACKGROUND, _place(row))).scalar_one_or_none()
-    try:
-        wanted = UUID(asset_id)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    statement = select(col(Asset.data)).where(col(Asset.id) == wanted, col(Asset.universe_id) == row.universe_id)
-    return (await session.execute(statement)).scalar_one_or_none()
+    return await assets.background(session, row.universe_id, asset_id)
 
 
 def _place(row: Map) -> dict[str, UUID]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,6 +34,11 @@ from game.core.models import (
 from game.permissions import Role
 
 _EXAMPLE = {"name": "The Sunken Marches", "description": "Salt marsh, old gods, and a road that sinks."}
+
+
+def _counted() -> Any:
+    """A column of bytes."""
+    return Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
 
 
 class Universe(Document, table=True):
@@ -68,6 +74,12 @@ class Universe(Document, table=True):
     # Only of a map that members may see; the queries of maps take it away with the map.
     active_map_id: UUID | None = None
     event_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    # What it stores, for the quotas (`universes.quotas`), which alone write these.
+    asset_bytes: int = _counted()
+    map_bytes: int = _counted()
+    event_bytes: int = _counted()
+    has_exact_map_bytes: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    is_full: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     # Counts changes of the members: whoever waited for the universe's lock sees that there were some.
     access_version: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 

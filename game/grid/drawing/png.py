@@ -45,6 +45,8 @@ from game.grid.geometry import HEXES
 
 _NEAREST: Final = Image.Resampling.NEAREST
 _SMOOTH: Final = Image.Resampling.BILINEAR
+_MAX_BACKGROUND: Final = 4096 * 4096
+"""Pixels of a background that is decoded: four bytes each."""
 _FINE: Final = 8  # pixels a cell; as fine as shade and light need to be
 
 
@@ -305,7 +307,11 @@ def _lay_background(canvas: Image.Image, file: bytes, place: tuple[float, float,
                     min(float(picture.width), (x2 - left) * across),
                     min(float(picture.height), (y2 - top) * down),
                 )
-                scaled = picture.convert("RGBA").resize((x2 - x1, y2 - y1), _SMOOTH, seen, reducing_gap=2)
+                if picture.width * picture.height > _MAX_BACKGROUND:
+                    raise PictureError(f"the background has more than {_MAX_BACKGROUND:,} pixels")
+                # Converted once it is as small as it will be; only these kinds can be made smaller as they are.
+                plain = picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA")
+                scaled = plain.resize((x2 - x1, y2 - y1), _SMOOTH, seen, reducing_gap=2).convert("RGBA")
                 canvas.paste(scaled, (x1, y1), scaled)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError("the background is not a picture that can be read") from error

@@ -1,0 +1,71 @@
+"""Smaller versions of a picture. Pure; runs in a computing process, whose memory is limited."""
+
+from io import BytesIO
+from typing import Final, NamedTuple
+
+from PIL import Image
+
+from game.assets.pictures import PictureError
+
+BACKGROUND_SIDE: Final = 4096
+"""Pixels of a side of the version that maps are drawn with: a whole map's picture has at most twice as many."""
+THUMBNAIL_SIDE: Final = 256
+_MAX_PIXELS: Final = 150_000_000
+"""Pixels that are decoded: PNG and WebP are decoded whole, with four bytes each."""
+_QUALITY: Final = 85
+
+
+class Scaled(NamedTuple):
+    """A smaller version: its variant, kind and file."""
+
+    variant: str
+    media_type: str
+    data: bytes
+
+
+def is_small(width: int, height: int, side: int) -> bool:
+    """Whether a picture needs no smaller version with these sides."""
+    return max(width, height) <= side
+
+
+def scale(data: bytes) -> list[Scaled]:
+    """The smaller versions of a picture that it needs: none of those that would not be smaller.
+
+    Raises:
+        PictureError: it cannot be read, or has too many pixels.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
+            width, height = image.size
+            # JPEGs are decoded at a half, a quarter or an eighth: still no smaller than this.
+            image.draft(None, (BACKGROUND_SIDE, BACKGROUND_SIDE))
+            if image.width * image.height > _MAX_PIXELS:
+                raise PictureError(f"It has more than {_MAX_PIXELS:,} pixels.")
+            current = _plain(image)
+    except PictureError:
+        raise
+    except MemoryError:
+        raise
+    except Exception:
+        raise PictureError("It is broken.") from None
+    scaled = []
+    for variant, side in (("background", BACKGROUND_SIDE), ("thumbnail", THUMBNAIL_SIDE)):
+        if not is_small(width, height, side):
+            current.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2)
+            scaled.append(_file(variant, current))
+    return scaled
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """A decoded picture as RGB, or RGBA where a part of it may be transparent."""
+    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    return image.convert("RGBA" if transparent else "RGB")
+
+
+def _file(variant: str, image: Image.Image) -> Scaled:
+    file = BytesIO()
+    if image.mode == "RGBA":
+        image.save(file, "PNG")
+        return Scaled(variant, "image/png", file.getvalue())
+    image.save(file, "JPEG", quality=_QUALITY)
+    return Scaled(variant, "image/jpeg", file.getvalue())
