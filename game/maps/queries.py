@@ -299,7 +299,7 @@ async def get_to_move(
         Forbidden: they may not do this operation with it, or not create maps there.
     """
     for _ in range(_MAX_CHASES):
-        home_id = (await get(session, user, map_id, operation)).row.universe_id
+        home_id = (await get(session, user, map_id, operation, with_grid=False)).row.universe_id
         operations = {home_id: operation}
         if target_id is not None and target_id != home_id:
             operations[target_id] = "createMap"
