@@ -520,6 +520,12 @@ def upgrade() -> None:
             assert log.count("status=503") <= 4
 
 
+def without_cursors(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer but for cursors, which are encrypted anew each time."""
+    items = [{key: value for key, value in item.items() if key != "cursor"} for item in answer.get("items", ())]
+    return {**answer, "items": items, "next_cursor": None}
+
+
 class TestBackup:
     def test_restored_elsewhere_is_equal(self, tmp_path: Path, new_database: Callable[..., str]) -> None:
         """Backup while serving, restore into an empty database, log in, compare: equal."""
@@ -541,7 +547,7 @@ class TestBackup:
         assert game(tmp_path, "restore", str(file), DATABASE_URL=there).returncode == 0
         with serving(tmp_path, DATABASE_URL=there) as server, player(server, email) as client:
             for path, expected in zip(paths[:4], before, strict=False):
-                assert client.get(path).json() == expected
+                assert without_cursors(client.get(path).json()) == without_cursors(expected)
             for path, expected in zip(paths[4:], before[4:], strict=True):
                 found = {item["id"]: item for item in client.get(f"{path}?limit=100").json()["items"]}
                 assert all(found[item["id"]] == item for item in expected["items"])

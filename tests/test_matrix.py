@@ -94,6 +94,12 @@ PREPARED: dict[str, Callable[[Things], dict[str, Any]]] = {
     "refreshTokens": lambda things: {"json": {"refresh_token": things.refresh_token}},
     "transferUniverse": lambda things: {"json": {"user_id": things.member.id}},
     "updateUser": lambda _: {"json": {"display_name": "Somebody"}},
+    "editMap": lambda _: {
+        "json": {"edits": [{"op": "set", "layer": "ground", "cells": [{"x": 0, "y": 0, "symbol": "#"}]}]}
+    },
+    "findPath": lambda _: {"params": {"from": "0,0", "to": "1,1"}},
+    "readSight": lambda _: {"params": {"from": "0,0"}},
+    "readDistance": lambda _: {"params": {"from": "0,0", "to": "1,1"}},
     "restoreMap": lambda _: {"json": {"seq": 2}},
     "createAsset": lambda _: {"files": {"file": ("dot.png", io.BytesIO(_png()), "image/png")}},
     "importMap": lambda _: {"json": TILED},

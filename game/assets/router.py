@@ -72,7 +72,7 @@ async def create_asset(
         shape = (await queries.create(session, home, _name(file), picture, data)).read()
         return Response(shape.model_dump_json(), 201, {"Location": shape.url}, media_type="application/json")
 
-    response = await once(user.id, create, data)
+    response = await once(user.id, create, _name(file).encode(), data)
     response.background = BackgroundTask(request.app.state.processing.wake)
     return response
 

@@ -45,7 +45,7 @@ class TestGameMaster:
     def test_widens_a_corridor_and_adds_a_door_and_a_goblin(self, visit: Visiting, game_master: Player) -> None:
         """In the demo's dungeon, found through the lists."""
         visiting = visit(game_master)
-        page = visiting.page("/admin/map/list")
+        page = visiting.page("/admin/map/list?search=Undermere")
         page.get_by_role("link", name="Undermere Priory").first.click()
         page.get_by_role("link", name="Edit", exact=True).click()
         page.locator(".wa-mounted").wait_for()
