@@ -12,7 +12,7 @@ from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.compute import RequestComputing
-from game.core.errors import FieldError, Unprocessable
+from game.core.errors import FieldError, NotFound, Unprocessable
 from game.core.hot import HotAnswer, HotRead
 from game.editing.models import MAX_REGION
 from game.grid.regions import RegionParts
@@ -50,7 +50,7 @@ _REGION = text(f"""
     CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
     CROSS JOIN (SELECT :x ::int AS x, :y ::int AS y, :width ::int AS width, :height ::int AS height,
         cast(:layers AS text) AS names) q
-    WHERE m.universe_id = :universe_id AND m.id = :map_id
+    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {maps.VISIBLE}
 """)
 
 
@@ -68,7 +68,11 @@ async def read(session: AsyncSession, user: User, question: Question) -> Any:
             error = FieldError(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
             raise Unprocessable(errors=[error])
     parameters = {**question._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
-    return (await session.execute(_REGION, parameters)).mappings().one()
+    region = (await session.execute(_REGION, parameters)).mappings().one_or_none()
+    if region is None:
+        # Deleted, or hidden from players, since it was found.
+        raise NotFound
+    return region
 
 
 _PARTS = RegionParts._fields

@@ -98,6 +98,15 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
     )
 
 
+# By name: the queries of maps stand above these.
+_OF_NO_HIDDEN_MAP: Any = text("""
+    (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
+        SELECT FROM map WHERE map.universe_id = event.universe_id AND map.id = event.subject_id
+            AND map.visibility = 'game_masters'
+    ))
+""")
+
+
 class Reader(NamedTuple):
     """Somebody who reads a universe's log, and what turns its numbers into cursors of theirs."""
 
@@ -159,9 +168,12 @@ async def page(
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
-    """That somebody who is no game master may be told of an event."""
+    """That somebody who is no game master may be told of an event.
+
+    Of a map that was hidden since, they are told that, and nothing more.
+    """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]
-    return and_(col(Event.shared).is_not(None), is_for_them)
+    return and_(col(Event.shared).is_not(None), is_for_them, _OF_NO_HIDDEN_MAP)
 
 
 def _payload(text: str) -> dict[str, Any]:

@@ -188,7 +188,7 @@ async def export_map(
 ) -> Response:
     """Export a map as a file of another program."""
     found = await maps.get(session, user, id, "exportMap")
-    stored = await frame_of(session, found.row)
+    stored = await frame_of(session, found)
     settings: Settings = request.app.state.settings
     pictures = await queries.pictures_of(session, found, stored.text, format, settings.max_import_size)
     await session.close()

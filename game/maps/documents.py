@@ -34,7 +34,7 @@ _LEVEL = 1
 _READ = text(f"""
     SELECT {queries.IS_SMALL} AS is_small, {queries.OUTLINE} FROM map m
     CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
-    WHERE m.universe_id = :universe_id AND m.id = :map_id
+    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {queries.VISIBLE}
 """)
 _BANDS = text("""
     SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows

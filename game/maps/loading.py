@@ -12,11 +12,15 @@ from game.core.errors import NotFound
 from game.grid.canvas import Wanted
 from game.grid.loading import BandTexts, ChunkTexts, LayerPart, StoredFrame
 from game.maps.models import Map
+from game.maps.queries import Found
 
 _MAX_BYTES = 256 * 2**20
 """Of the texts that are loaded for one request."""
 
-_FRAME = text("SELECT grid_data::text FROM map WHERE universe_id = :universe_id AND id = :map_id")
+_FRAME = text("""
+    SELECT grid_data::text FROM map
+    WHERE universe_id = :universe_id AND id = :map_id AND (visibility = 'members' OR :for_game_masters)
+""")
 _CHUNKS = text("""
     SELECT layer, x, y, rows::text AS rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id
@@ -31,13 +35,14 @@ _PART = text("""
 """)
 
 
-async def frame_of(session: AsyncSession, row: Map) -> StoredFrame:
-    """The frame of a map as text.
+async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
+    """The frame of a map as text, secrets included.
 
     Raises:
-        NotFound: the map is gone.
+        NotFound: the map is gone, or hidden from its reader since it was found.
     """
-    place = {"universe_id": row.universe_id, "map_id": row.id}
+    row = found.row
+    place = {"universe_id": row.universe_id, "map_id": row.id, "for_game_masters": found.access.is_game_master}
     frame = (await session.execute(_FRAME, place)).scalar_one_or_none()
     if frame is None:
         raise NotFound

@@ -224,7 +224,7 @@ def _summary(session: AsyncSession, user: User, row: Map, member_role: str | Non
 _READ = text(f"""
     SELECT {_DOCUMENT} FROM map m
     CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
-    WHERE m.universe_id = :universe_id AND m.id = :map_id
+    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {VISIBLE}
 """)
 
 
@@ -400,7 +400,7 @@ async def change(
     row.touch()
     payload["version"] = row.version
     if moves and target is not None:
-        return await _move(session, found, target, payload, before)
+        return await _move(session, found, target, payload, before, was_published)
     row.publish()
     if was_published and not row.is_published:
         await _leave_active(session, found)
@@ -424,13 +424,22 @@ def _told(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool)
 
 
 async def _move(
-    session: AsyncSession, found: Found, target: Access, payload: dict[str, Any], before: dict[str, Any]
+    session: AsyncSession,
+    found: Found,
+    target: Access,
+    payload: dict[str, Any],
+    before: dict[str, Any],
+    was_published: bool,
 ) -> Found:
-    """Write a map anew in another universe, for game masters only, and delete it where it was."""
+    """Write a map anew in another universe, for game masters only, and delete it where it was.
+
+    Members there are told by the name that they knew.
+    """
     row, user = found.row, found.access.user
     await _leave_active(session, found)
-    left = {"name": row.name} if row.is_published else None
-    moved_to = {"name": row.name, "to": str(target.universe.id)}
+    name = before.get("name", row.name)
+    left = {"name": name} if was_published else None
+    moved_to = {"name": name, "to": str(target.universe.id)}
     await events.record(session, "map.moved_out", user.id, row, moved_to, shared=left)
     row.visibility = Visibility.game_masters
     row.publish()

@@ -103,6 +103,8 @@ async def change_role(session: AsyncSession, access: Access, user_id: UUID, role
         access.require("appointGameMaster")
         raise OwnerStays
     before = {"role": member.role}
+    if member.role == Role.game_master:
+        await _withdraw(session, access, everything=True)
     member.role = role
     access.universe.access_version += 1
     payload = {"user_id": user_id, "role": role}
@@ -130,12 +132,19 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
     await events.record(
         session, "member.removed", access.user.id, member, payload, {"role": member.role}, shared=payload
     )
-    invitations = select(Invitation).where(
-        col(Invitation.universe_id) == access.universe.id, col(Invitation.created_by) == user_id
-    )
-    for invitation in (await session.execute(invitations)).scalars():
-        await session.delete(invitation)
+    await _withdraw(session, access, everything=member.role == Role.game_master, created_by=user_id)
     await session.delete(member)
+
+
+async def _withdraw(
+    session: AsyncSession, access: Access, *, everything: bool, created_by: UUID | None = None
+) -> None:
+    """Delete invitations of somebody; of a game master, all: they know the codes, and could come back by them."""
+    statement = select(Invitation).where(col(Invitation.universe_id) == access.universe.id)
+    if not everything:
+        statement = statement.where(col(Invitation.created_by) == created_by)
+    for invitation in (await session.execute(statement)).scalars():
+        await session.delete(invitation)
 
 
 def _is_good() -> ColumnElement[bool]:

@@ -26,7 +26,7 @@ from game.members.models import (
     MemberRead,
 )
 from game.members.queries import OwnerStays, TooManyInvitations
-from game.permissions import Role
+from game.permissions import Role, may
 from game.universes import access
 from game.universes.models import MemberRole
 
@@ -98,8 +98,12 @@ async def create_invitation(
 @members.get("/{id}/invitations", response_model=InvitationList, responses=documented(Forbidden, NotFound))
 async def list_invitations(request: Request, id: UUID, user: CurrentUser, session: Session) -> Any:
     """List the invitations of a universe that can still be used, newest first."""
-    await access.get(session, user, id, "listInvitations")
-    return {"items": [_read(request, one) for one in await queries.invitations(session, id)]}
+    home = await access.get(session, user, id, "listInvitations")
+    found = await queries.invitations(session, id)
+    if not may("appointGameMaster", home.role):
+        # Whoever knows a code can pass it on.
+        found = [one for one in found if one.role != Role.game_master]
+    return {"items": [_read(request, one) for one in found]}
 
 
 @members.delete("/{id}/invitations/{invitation_id}", status_code=204, responses=documented(Forbidden, NotFound))

@@ -97,7 +97,7 @@ def _cells(cells: Any) -> list[dict[str, int]]:
 
 
 async def _seen(session: AsyncSession, found: Found) -> Seen:
-    return Seen(await frame_of(session, found.row), not found.access.is_game_master)
+    return Seen(await frame_of(session, found), not found.access.is_game_master)
 
 
 _HEAVY = documented(TooLarge, TooMuchAtOnce)

@@ -157,6 +157,17 @@ class TestInvitations:
         assert (await owner.client.delete(f"/universes/{universe['id']}/members/{stranger.id}")).status_code == 204
         assert (await client.get(f"/invitations/{code}")).status_code == 404
 
+    async def test_a_removed_game_master_does_not_come_back_by_a_code(
+        self, owner: Person, stranger: Person, client: httpx2.AsyncClient
+    ) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"], "game_master")
+        codes = [(await invite(owner, universe["id"], role=role))["code"] for role in ("game_master", "player")]
+        listed = (await stranger.client.get(f"/universes/{universe['id']}/invitations")).json()["items"]
+        assert {one["role"] for one in listed} == {"player"}
+        await owner.client.delete(f"/universes/{universe['id']}/members/{stranger.id}")
+        assert [(await client.get(f"/invitations/{code}")).status_code for code in codes] == [404, 404]
+
 
 class TestMembers:
     async def test_list(self, owner: Person, new_person: NewPerson) -> None:
