@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 
 from game.accounts.models import AuthSession, User
 from game.assets.models import Asset, PictureFile, StoredPicture
+from game.characters.models import Character
 from game.core.errors import NotFound
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
@@ -75,6 +76,7 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     Invitation: _in_own_universe,
     Map: _in_own_universe,
     MapChunk: _in_own_universe,
+    Character: _in_own_universe,
     Asset: _in_own_universe,
     StoredPicture: _in_own_universe,
     PictureFile: _in_own_universe,
@@ -152,7 +154,7 @@ def _is_own(session: Session, row: Any, user: User) -> bool:
             # Its first member comes in a flush of its own.
             created.add(row.id)
         homes = {row.id}
-    elif isinstance(row, Member | Invitation | Map | MapChunk | Asset):
+    elif isinstance(row, Member | Invitation | Map | MapChunk | Character | Asset):
         homes = _old_and_new(row, "universe_id")
     else:
         return False

@@ -22,6 +22,7 @@ from game.accounts.router import router as accounts
 from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.processing import Processing
 from game.assets.router import router as assets
+from game.characters.router import router as characters
 from game.core import docs, errors, guide, health, logs, static, webpages
 from game.core.coalescer import Coalescer
 from game.core.compute import Compute
@@ -212,6 +213,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(maps)
     app.include_router(editing)
     app.include_router(play)
+    app.include_router(characters)
     app.include_router(assets, max_body_size=settings.max_import_size)
     app.include_router(health.router)
     docs.install(app)

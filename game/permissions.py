@@ -102,6 +102,15 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readArea": _MEMBERS,
     "drawMapAsPng": _MEMBERS,
     "drawMapAsSvg": _MEMBERS,
+    # Characters: of what somebody sees, grants decide what they may change
+    "createCharacter": _PLAYERS,
+    "listCharacters": _MEMBERS,
+    "readCharacter": _MEMBERS,
+    "replaceCharacter": _PLAYERS,
+    "updateCharacter": _PLAYERS,
+    "deleteCharacter": GAME_MASTERS,
+    "damageCharacter": _PLAYERS,
+    "healCharacter": _PLAYERS,
     # Assets
     "createAsset": GAME_MASTERS,
     "listAssets": GAME_MASTERS,

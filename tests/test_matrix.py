@@ -161,7 +161,15 @@ class Crowd(NamedTuple):
     owner: Person
 
 
-SPENT = {"deleteUniverse", "deleteMap", "deleteAsset", "deleteInvitation", "removeMember", "transferUniverse"}
+SPENT = {
+    "deleteUniverse",
+    "deleteMap",
+    "deleteAsset",
+    "deleteCharacter",
+    "deleteInvitation",
+    "removeMember",
+    "transferUniverse",
+}
 """After one of them, the next in the crowd would find nothing, or be somebody else."""
 
 ROLES = {"stranger": Role.signed_in, "removed": Role.signed_in}
@@ -222,6 +230,11 @@ async def make_things(
         background = {"asset_id": ids["assets"], "x": 0, "y": 0, "width": 8, "height": 8}
         edits = [{"op": "update_map", "changes": {"background": background}}]
         assert (await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": edits})).status_code == 200
+    if path.startswith("/characters"):
+        sheet = {"hit_points": {"current": 5, "maximum": 9}}
+        body = {"name": "Ashe", "sheet": sheet, "grants": {"members": ["act"]}}
+        character = await owner.client.post(f"/universes/{made['universe_id']}/characters", json=body)
+        ids["characters"] = character.json()["id"]
     bundle = b""
     if path == "/universes/import":
         bundle = (await owner.client.get(f"/universes/{made['universe_id']}/export")).content

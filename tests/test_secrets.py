@@ -176,6 +176,15 @@ class World:
         invitation = await self.owner.client.post(
             f"/universes/{self.universe_id}/invitations", json={"role": "player"}
         )
+        # One that is told of, one whose sheet is, and one that is not.
+        self.character_ids = []
+        for grants in ({"members": ["see"]}, {"members": ["see", "sheet"]}, {}):
+            hidden = {} if grants else {"name": secret(31)}
+            sheet = {"plans": secret(32)} if "sheet" not in str(grants) else {"level": 3}
+            body = {"name": "Ashe", "gm": secret(30), "grants": grants, "sheet": sheet, **hidden}
+            made = await self.owner.client.post(f"/universes/{self.universe_id}/characters", json=body)
+            assert made.status_code == 201, made.text
+            self.character_ids.append(made.json()["id"])
         self.code = invitation.json()["code"]
         self.invitation_id = invitation.json()["id"]
 
@@ -185,6 +194,7 @@ class World:
             "maps": map_id,
             "universes": self.universe_id,
             "assets": self.asset_id,
+            "characters": self.character_ids[-1],
             "users": self.owner.id,
             "sessions": self.asset_id,
             "user_id": self.owner.id,
@@ -222,6 +232,9 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
         f"/universes/{world.universe_id}/events?after=0",
         f"/universes/{world.universe_id}/events?limit=1000",
         f"/assets/{world.asset_id}?size=thumbnail",
+        f"/universes/{world.universe_id}/characters?q={MARK}",
+        f"/universes/{world.universe_id}/characters?limit=1",
+        *(f"/characters/{one}" for one in world.character_ids),
     ):
         yield path, ("GET", path, {})
 
@@ -291,6 +304,15 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     assert (await owner.patch(f"/maps/{world.hidden_id}", json={"name": secret(26)})).status_code == 200
     await world.owner.map(world.universe_id, name=secret(27))
     assert (await owner.post(f"/universes/{world.universe_id}/invitations", json={"role": "player"})).is_success
+    seen, read, hidden = world.character_ids
+    for character_id, fields in (
+        (seen, {"sheet": {"plans": secret(33), "hit_points": {"current": 9, "maximum": 9}}, "gm": secret(34)}),
+        (seen, {"grants": {"members": ["see"], world.owner.id: ["act"]}}),
+        (read, {"gm": secret(35)}),
+        (hidden, {"name": secret(36)}),
+    ):
+        assert (await owner.patch(f"/characters/{character_id}", json=fields)).status_code == 200
+    assert (await owner.post(f"/characters/{seen}/damage", json={"amount": 3})).status_code == 200
 
 
 @settings(max_examples=2, derandomize=IN_CI, deadline=None, suppress_health_check=list(HealthCheck))

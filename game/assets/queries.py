@@ -21,7 +21,7 @@ from game.universes.access import Access
 from game.universes.models import Universe
 
 # A picture is there for players while something that they see of a map shows it: its background, an entity, or a
-# legend entry that some cell uses.
+# legend entry that some cell uses; or a character that they see.
 _SHOWN_TO_PLAYERS = text("""
     SELECT EXISTS (
         SELECT FROM map m WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND (
@@ -35,6 +35,11 @@ _SHOWN_TO_PLAYERS = text("""
                     AND strpos(line, m.players_legend[entry.n]) > 0
             )
         )
+        UNION ALL
+        SELECT FROM character c WHERE c.universe_id = :universe_id AND c.asset_id = :asset_id
+            AND c.grants ?| ARRAY['members', cast(:user_id AS text)]
+            AND (c.grants->'members' ?| ARRAY['see', 'act']
+                OR c.grants->cast(:user_id AS text) ?| ARRAY['see', 'act'])
     )
 """)
 
@@ -77,12 +82,25 @@ async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str)
     home = (await access.find(session, user, [asset.universe_id])).get(asset.universe_id)
     if home is None:
         raise NotFound
-    if not home.is_game_master:
-        place = {"universe_id": asset.universe_id, "id": str(asset.id)}
-        if not (await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one():
-            raise NotFound
+    if not await _is_shown(session, home, asset.id):
+        raise NotFound
     home.require(operation)
     return Found(stored, home)
+
+
+async def is_seen(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
+    """Whether there is such a picture in a universe for somebody."""
+    found = await session.get(Asset, (home.universe.id, asset_id)) is not None
+    return found and await _is_shown(session, home, asset_id)
+
+
+async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
+    """Whether somebody may see a picture that there is."""
+    if home.is_game_master:
+        return True
+    universe_id, user_id = home.universe.id, str(home.user.id)
+    place = {"universe_id": universe_id, "id": str(asset_id), "asset_id": asset_id, "user_id": user_id}
+    return bool((await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one())
 
 
 async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | None:

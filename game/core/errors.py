@@ -114,8 +114,10 @@ class PreconditionFailed(Problem):
 
     status, code, schema = 412, "PRECONDITION_FAILED", "PreconditionFailedProblem"
 
-    def __init__(self, version: int) -> None:
-        super().__init__(headers={"ETag": f'"{version}"'}, current_version=version)
+    def __init__(self, version: int | str) -> None:
+        # To players a version is a secret: they get the ETag, a hash of what they are shown.
+        super().__init__(headers={"ETag": f'"{version}"'})
+        self.extra = {"current_version": version} if isinstance(version, int) else {}
 
 
 class BodyTooLarge(Problem):

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic import Field as Constraint
 from sqlalchemy import DateTime, Integer, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
@@ -63,6 +64,16 @@ def instant(**options: Any) -> Any:
 def now() -> datetime:
     """This moment."""
     return datetime.now(UTC)
+
+
+class Assigned(JSONB):
+    """JSONB that is written whenever it was assigned: to Python 1 and true are equal, comparing would lose one."""
+
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        """Whether the attribute still holds what was loaded."""
+        return x is y
 
 
 class Document(SQLModel):

@@ -42,7 +42,11 @@ class Problem(BaseModel):
 class PreconditionFailedProblem(Problem):
     """A 412: the document has changed since it was read."""
 
-    current_version: int = Field(description="The document's version now.", examples=[4])
+    current_version: int = Field(
+        default_factory=int,
+        description="The document's version now. Not for players where `version` is not.",
+        examples=[4],
+    )
 
 
 _UNUSED_IN_LOG_IN = ("scope", "client_id", "client_secret")

@@ -19,6 +19,8 @@ from game.core.hot import HotAnswer
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
+_MAX_BYTES = 4 * 2**20
+"""Of the rows of a page whose size is asked for."""
 
 
 class Sort(StrEnum):
@@ -123,11 +125,13 @@ async def page_of(
     name_column: Any = None,
     searched: Sequence[Any] | None = None,
     updated_column: Any = None,
+    size: ColumnElement[int] | None = None,
 ) -> Mapping[str, Any]:
     """A page of a statement that selects rows of `model`, and maybe more columns behind them.
 
     `name_column` and `updated_column` are what `sort=name` and `sort=updated_at` mean, and `searched` where `q`
-    looks, if not in the model's columns. The items are rows of the model, or tuples where there are more columns.
+    looks, if not in the model's columns. With the `size` of a row in bytes, a page of large rows has fewer, but at
+    least one. The items are rows of the model, or tuples where there are more columns.
     """
     down = query.sort.startswith("-")
     name = query.sort.removeprefix("-")
@@ -149,7 +153,10 @@ async def page_of(
         there: Any = tuple_(*((last_id, last_id) if name == "created_at" else (value, last_id)))
         statement = statement.where(here < there if down else here > there)
     order = [column, model.id] if name != "created_at" else [model.id]
-    statement = statement.order_by(*(one.desc() if down else one for one in order)).limit(query.limit + 1)
+    statement = statement.order_by(*(one.desc() if down else one for one in order))
+    if size is not None:
+        query = query._replace(limit=await _fitting(session, statement, size, query.limit))
+    statement = statement.limit(query.limit + 1)
     rows = [tuple(row) for row in await session.execute(statement.add_columns(column))]
     cursor = None
     if len(rows) > query.limit:
@@ -157,6 +164,17 @@ async def page_of(
         cursor = encode_cursor(query.sort, str(value) if isinstance(value, UUID) else value, last.id)
     items = [row[:-1] if len(row) > 2 else row[0] for row in rows[: query.limit]]
     return {"items": items, "next_cursor": cursor}
+
+
+async def _fitting(session: AsyncSession, statement: Select[Any], size: ColumnElement[int], limit: int) -> int:
+    """How many of the first rows of a statement, up to `limit`, a page has room for."""
+    room, count = _MAX_BYTES, 0
+    for one in (await session.execute(statement.with_only_columns(size).limit(limit))).scalars():
+        room -= one
+        count += 1
+        if room < 0:
+            break
+    return max(count - (room < 0), 1)
 
 
 def hot_question(scope: Scope) -> tuple[int, UUID | None] | None:

@@ -1,7 +1,7 @@
 """Optimistic locking: a document's version is its ETag (RFC 9110, sections 8.8.3 and 13.1)."""
 
 import re
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
@@ -58,8 +58,17 @@ def require_match(if_match: str | None, row: Versioned) -> None:
     Raises:
         PreconditionFailed: it is not; with the current version.
     """
-    if if_match is not None and not matches(if_match, row.version):
-        raise PreconditionFailed(row.version)
+    require_tag(if_match, row.version)
+
+
+def require_tag(if_match: str | None, version: int | str) -> None:
+    """Go on only when the client's If-Match, if any, is this version, or this hash of what they are shown.
+
+    Raises:
+        PreconditionFailed: it is not.
+    """
+    if if_match is not None and not matches(if_match, version):
+        raise PreconditionFailed(version)
 
 
 def tagged(response: Response, row: Any) -> Any:
@@ -73,6 +82,17 @@ def not_modified(request: Request, version: int | str) -> Response | None:
     if matches(",".join(request.headers.getlist("if-none-match")), version):
         return Response(status_code=304, headers={"ETag": etag(version)})
     return None
+
+
+class Tagged(NamedTuple):
+    """A document as somebody may see it, as JSON, and its tag: its version, or for players a hash of the text."""
+
+    body: bytes
+    tag: int | str
+
+    def answer(self, status: int = 200, **headers: str) -> Response:
+        """The answer that gives it."""
+        return Response(self.body, status, {"ETag": etag(self.tag), **headers}, "application/json")
 
 
 def created(path: str, document: BaseModel) -> Response:

@@ -22,6 +22,7 @@ from game.core.ids import uuid7
 from game.core.models import (
     MAX_DESCRIPTION,
     MAX_NAME,
+    Assigned,
     Description,
     Document,
     Name,
@@ -63,16 +64,6 @@ class Visibility(StrEnum):
 _Visibility = Annotated[
     Visibility, Field(description="`game_masters`: to players and spectators, the map does not exist.")
 ]
-
-
-class Assigned(JSONB):
-    """JSONB that is written whenever it was assigned: to Python 1 and true are equal, comparing would lose one."""
-
-    cache_ok = True
-
-    def compare_values(self, x: Any, y: Any) -> bool:
-        """Whether the attribute still holds what was loaded."""
-        return x is y
 
 
 class Map(Document, table=True):

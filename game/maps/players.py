@@ -7,12 +7,11 @@ strings, as it does for a game master.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
-from uuid import UUID
 
 import orjson
 
+from game.core.tags import players_tag as players_tag
 from game.grid.changes import same
 from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
 from game.grid.player_view import PlayersDocument, players_document, shown_layers, symbols_of
@@ -82,8 +81,3 @@ def _shown(frame: Frame, chunks: Mapping[ChunkKey, Sequence[str]]) -> PlayersDoc
     layers = shown_layers(frame)
     used = set(symbols_of(row for key, rows in chunks.items() if key[0] in layers for row in rows))
     return players_document(frame, used)
-
-
-def players_tag(key: UUID, shown: bytes) -> str:
-    """The ETag of what players are shown: a keyed hash of it, which counts nothing that they are not shown."""
-    return blake2b(shown, key=key.bytes, digest_size=16).hexdigest()

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, delete, literal, or_, select, tupl
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from game import grants
 from game.accounts.models import User
 from game.core.errors import Conflict, NotFound
 from game.core.models import now
@@ -133,6 +134,7 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
         session, "member.removed", access.user.id, member, payload, {"role": member.role}, shared=payload
     )
     await _withdraw(session, access, everything=member.role == Role.game_master, created_by=user_id)
+    await grants.drop(session, access.universe.id, user_id)
     await session.delete(member)
 
 

@@ -1,0 +1,1 @@
+"""Characters: who plays, and who is played with; each with a sheet."""

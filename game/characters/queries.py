@@ -1,0 +1,309 @@
+"""The SQL of characters, and who sees what of one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy import Text, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game import grants
+from game.accounts.models import User
+from game.assets import queries as assets
+from game.characters.models import Character, CharacterRead, Kind
+from game.characters.sheets import SHEET, damaged, healed
+from game.core import pages
+from game.core.errors import Conflict, FieldError, Forbidden, NotFound, Unprocessable
+from game.core.tags import players_tag
+from game.core.versions import Tagged
+from game.events import queries as events
+from game.grants import Right
+from game.grid.changes import same
+from game.grid.edits.editor import patched
+from game.universes import access, quotas
+from game.universes.access import Access
+from game.universes.quotas import Usage
+
+_SHOWN = ("id", "universe_id", "name", "kind", "asset_id", "created_at")
+_FOR_GAME_MASTERS = ("gm", "version", "updated_at")
+_OPEN = ("name", "kind", "asset_id")
+"""Fields that everybody sees who sees the character."""
+_STORED = (*_OPEN, "sheet", "grants", "gm")
+_TOLD = (*_OPEN, "sheet", "amount")
+"""What events tell others than game masters, if they may read it."""
+
+
+class NoHitPoints(Conflict):
+    """The character's sheet has no `hit_points`. Give it some first."""
+
+    code = "NO_HIT_POINTS"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A character that somebody may see, with their access and their rights."""
+
+    row: Character
+    access: Access
+    rights: frozenset[Right]
+
+    @classmethod
+    def of(cls, row: Character, home: Access) -> "Found":
+        """What somebody with this access finds."""
+        return cls(row, home, grants.rights(row.grants, home.user.id, home.role))
+
+    def read(self) -> CharacterRead:
+        """What the API says of it to them."""
+        row, home = self.row, self.access
+        names = _SHOWN + (_FOR_GAME_MASTERS if home.is_game_master else ())
+        fields = {name: getattr(row, name) for name in names}
+        if Right.sheet in self.rights:
+            fields["sheet"] = row.sheet
+        fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
+        return CharacterRead(**fields)
+
+    def document(self) -> Tagged:
+        """The same as JSON, with its tag."""
+        body = self.read().model_dump_json(exclude_unset=True).encode()
+        if self.access.is_game_master:
+            return Tagged(body, self.row.version)
+        return Tagged(body, players_tag(self.row.etag_key, body))
+
+
+async def get(session: AsyncSession, user: User, character_id: UUID, operation: str) -> Found:
+    """A character that the user may see.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation in its universe.
+    """
+    statement = select(Character).where(col(Character.id) == character_id)
+    row = (await session.execute(statement)).scalar_one_or_none()
+    home = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
+    if row is None or home is None:
+        raise NotFound
+    found = Found.of(row, home)
+    if Right.see not in found.rights:
+        raise NotFound
+    home.require(operation)
+    return found
+
+
+async def get_to_change(session: AsyncSession, user: User, character_id: UUID, operation: str) -> Found:
+    """A character that the user may act for; its universe is locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
+    """
+    universe_id = (await get(session, user, character_id, operation)).row.universe_id
+    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    here = col(Character.universe_id) == universe_id, col(Character.id) == character_id
+    # As it is under the lock: others may have changed or deleted it meanwhile.
+    statement = select(Character).where(*here).execution_options(populate_existing=True)
+    row = (await session.execute(statement)).scalar_one_or_none()
+    found = Found.of(row, home) if row else None
+    if found is None or Right.see not in found.rights:
+        raise NotFound
+    if Right.act not in found.rights:
+        raise Forbidden
+    return found
+
+
+async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
+    """A page of the characters of a universe that somebody sees, with their sheets."""
+    statement = select(Character).where(col(Character.universe_id) == home.universe.id)
+    if not home.is_game_master:
+        statement = statement.where(grants.granted(col(Character.grants), Right.see, home.user.id))
+    listed = await pages.page_of(
+        session,
+        statement,
+        Character,
+        query,
+        searched=[col(Character.name)],
+        size=func.octet_length(cast(col(Character.sheet), Text)),
+    )
+    return {**listed, "items": [Found.of(row, home).read() for row in listed["items"]]}
+
+
+async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+    """A new character in a locked universe; who is no game master gets `act` on theirs.
+
+    Raises:
+        Forbidden: a field is for game masters.
+        Unprocessable: somebody who is named is no member, or there is no such picture for them.
+        QuotaExceeded: there is no room for it.
+    """
+    if not home.is_game_master:
+        _require_own(fields, Kind.player)
+        fields = {**fields, "grants": {str(home.user.id): [Right.act]}}
+    await _check(session, home, fields)
+    row = Character(universe_id=home.universe.id, **fields)
+    session.add(row)
+    await session.flush()
+    payload = {**_difference({name: getattr(row, name) for name in _STORED}, {}), "version": row.version}
+    await _record(session, "character.created", home, row, payload, None, {})
+    return Found.of(row, home)
+
+
+async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
+    """Give fields of a character, whose universe is locked, new values; the same values are no change.
+
+    Raises:
+        Forbidden: a field is for game masters.
+        Unprocessable: somebody who is named is no member, or there is no such picture for them.
+        QuotaExceeded: there is no room for it.
+    """
+    row, home = found.row, found.access
+    if not home.is_game_master:
+        _require_own(fields, row.kind)
+    new = {name: value for name, value in fields.items() if not _is(row, name, value)}
+    if not new:
+        return found
+    await _check(session, home, new)
+    return await _store(session, found, new, "updated")
+
+
+def _is(row: Character, name: str, value: Any) -> bool:
+    """Whether a field has this value."""
+    old = getattr(row, name)
+    return same(old, value) if name in ("sheet", "grants", "gm") else bool(old == value)
+
+
+def patched_sheet(found: Found, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The sheet of a character after a merge patch.
+
+    Raises:
+        RequestValidationError: it would break the rules of sheets; says where.
+    """
+    try:
+        return SHEET.validate_python(patched(found.row.sheet, patch))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        raise RequestValidationError([{**one, "loc": ("body", "sheet", *one["loc"])} for one in faults]) from None
+
+
+async def damage(session: AsyncSession, found: Found, amount: int) -> Found:
+    """Damage a character, whose universe is locked.
+
+    Raises:
+        NoHitPoints: it has none.
+    """
+    return await _change_points(session, found, "damaged", damaged, amount)
+
+
+async def heal(session: AsyncSession, found: Found, amount: int) -> Found:
+    """Heal a character, whose universe is locked.
+
+    Raises:
+        NoHitPoints: it has none.
+    """
+    return await _change_points(session, found, "healed", healed, amount)
+
+
+async def _change_points(
+    session: AsyncSession,
+    found: Found,
+    verb: str,
+    rule: Callable[[dict[str, Any], int], dict[str, Any]],
+    amount: int,
+) -> Found:
+    points = found.row.sheet.get("hit_points")
+    if points is None:
+        raise NoHitPoints
+    after = rule(points, amount)
+    if after == points:
+        return found
+    return await _store(session, found, {"sheet": {**found.row.sheet, "hit_points": after}}, verb, amount=amount)
+
+
+async def remove(session: AsyncSession, found: Found) -> None:
+    """Delete a character, whose universe is locked. Its tokens stay, and those who take part in encounters."""
+    row = found.row
+    before = {name: getattr(row, name) for name in _STORED}
+    told = await grants.told(session, row.universe_id, row.grants, {}, {})
+    payload = {"name": row.name}
+    await events.record(
+        session,
+        "character.deleted",
+        found.access.user.id,
+        row,
+        payload,
+        before,
+        shared=told.shared(payload),
+        audience=told.audience,
+    )
+    await session.delete(row)
+
+
+async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], verb: str, **more: Any) -> Found:
+    """Write new values of fields, and the event of it."""
+    row = found.row
+    old = {name: getattr(row, name) for name in new}
+    for name, value in new.items():
+        setattr(row, name, value)
+    row.touch()
+    payload = {**more, **_difference(new, old), "version": row.version}
+    before = _difference(old, new)
+    await _record(session, f"character.{verb}", found.access, row, payload, before, old.get("grants", row.grants))
+    return Found.of(row, found.access)
+
+
+async def _record(
+    session: AsyncSession,
+    kind: str,
+    home: Access,
+    row: Character,
+    payload: dict[str, Any],
+    before: dict[str, Any] | None,
+    old_grants: Mapping[str, list[str]],
+) -> None:
+    """Write the event of a change.
+
+    Others than game masters are told of what they see of it; and only what all of them may know.
+    """
+    size = len(orjson.dumps([payload, before], default=str))
+    await quotas.require_room(session, row.universe_id, Usage(events=size))
+    changed = {name: Right.see if name in _OPEN else Right.sheet for name in payload if name in _TOLD}
+    told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
+    shared = told.shared(payload)
+    await events.record(session, kind, home.user.id, row, payload, before, shared=shared, audience=told.audience)
+
+
+def _difference(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """New values of fields as an event tells them: of a sheet, the keys that changed."""
+    fields = dict(new)
+    if "sheet" in new:
+        was = old.get("sheet", {})
+        put = {key: one for key, one in new["sheet"].items() if key not in was or not same(one, was[key])}
+        fields["sheet"] = {"put": put, "removed": sorted(was.keys() - new["sheet"].keys())}
+    return fields
+
+
+def _require_own(fields: Mapping[str, Any], kind: str) -> None:
+    """Go on only with fields that players may give a character of this kind.
+
+    Raises:
+        Forbidden: one of them is for game masters.
+    """
+    if fields.get("kind", kind) != kind or "grants" in fields or "gm" in fields:
+        raise Forbidden("Only game masters set `grants` and `gm`, and `kind` to anything but `player`.")
+
+
+async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> None:
+    """Go on only when those who are named are members, and the picture is one that the user may see.
+
+    Raises:
+        Unprocessable: one is not.
+    """
+    await grants.require_members(session, home.universe.id, fields.get("grants", {}))
+    asset_id = fields.get("asset_id")
+    if asset_id is not None and not await assets.is_seen(session, home, asset_id):
+        raise Unprocessable(
+            errors=[FieldError("asset_id", "not_found", "You see no such picture in this universe.")]
+        )

@@ -1,0 +1,168 @@
+"""Grants: what members may do with a token, a character or a note, given to one of them or to all.
+
+`{"<user_id>" or "members": ["see", "sheet", "sight", "act"]}`: know that it exists, read its sheet or numbers,
+share its eyes, move and change it. `act` includes the others. Game masters need none.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from sqlalchemy import ColumnElement, Uuid, bindparam, or_, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.core.errors import FieldError, Unprocessable
+from game.permissions import GAME_MASTERS, Role
+
+MEMBERS: Final = "members"
+"""The holder that stands for every member."""
+_MAX_HOLDERS = 200
+
+
+class Right(StrEnum):
+    """What a grant gives."""
+
+    see = "see"
+    sheet = "sheet"
+    sight = "sight"
+    act = "act"
+
+
+ALL: Final = frozenset(Right)
+
+
+def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Grants with holders and rights spelled in one way, each once; holders without rights are left out."""
+    tidied: dict[str, list[str]] = {}
+    for holder, given in grants.items():
+        if holder != MEMBERS:
+            try:
+                holder = str(UUID(holder))
+            except ValueError:
+                message = "a holder is the id of a user, or `members`"
+                raise PydanticCustomError("holder_invalid", message) from None
+        if given:
+            tidied[holder] = [right.value for right in Right if right in given]
+    return tidied
+
+
+Grants = Annotated[
+    dict[str, list[Literal["see", "sheet", "sight", "act"]]],
+    Field(max_length=_MAX_HOLDERS),
+    AfterValidator(_tidied),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "What members may do with it, by the id of a user, or `members` for all of them. "
+            "`see`: know that it exists; `sheet`: read its sheet or numbers; `sight`: share its eyes; `act`: move "
+            "and change it, which includes the others.",
+            "additionalProperties": {"type": "array", "items": {"enum": [*Right], "type": "string"}},
+        }
+    ),
+]
+
+
+def shown(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> dict[str, list[str]]:
+    """The grants that somebody is shown: game masters all, others those that hold for them."""
+    if role in GAME_MASTERS:
+        return dict(grants)
+    return {holder: given for holder, given in grants.items() if holder in (MEMBERS, str(user_id))}
+
+
+def rights(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> frozenset[Right]:
+    """The rights that somebody has. Spectators never act."""
+    if role in GAME_MASTERS:
+        return ALL
+    given = {Right(right) for one in shown(grants, user_id, role).values() for right in one}
+    if Right.act in given:
+        given |= ALL
+    return frozenset(given - {Right.act} if role is Role.spectator else given)
+
+
+def granted(column: Any, right: Right, user_id: UUID) -> ColumnElement[bool]:
+    """That grants in a column of JSONB give a user a right. Asks nothing of their role."""
+    options = [{holder: [one]} for holder in (MEMBERS, str(user_id)) for one in {right, Right.act}]
+    return or_(*(column.contains(option) for option in options))
+
+
+_STRANGERS = text("""
+    SELECT user_id FROM unnest(:user_ids) AS named (user_id)
+    WHERE NOT EXISTS (SELECT FROM member mb WHERE mb.universe_id = :universe_id AND mb.user_id = named.user_id)
+""").bindparams(bindparam("user_ids", type_=ARRAY(Uuid)))
+
+
+async def require_members(session: AsyncSession, universe_id: UUID, grants: Mapping[str, list[str]]) -> None:
+    """Go on only when every user who is named is a member of the universe.
+
+    Raises:
+        Unprocessable: somebody is none.
+    """
+    user_ids = [UUID(holder) for holder in grants if holder != MEMBERS]
+    if not user_ids:
+        return
+    found = await session.execute(_STRANGERS, {"universe_id": universe_id, "user_ids": user_ids})
+    if strangers := found.scalars().all():
+        errors = [FieldError(f"grants.{one}", "not_a_member", "Only members get rights.") for one in strangers]
+        raise Unprocessable(errors=errors)
+
+
+_READERS = text("""
+    SELECT user_id, role FROM member WHERE universe_id = :universe_id AND role IN ('player', 'spectator')
+""")
+
+
+class Told(NamedTuple):
+    """Who is told of a change, and which of the fields that changed all of these may know."""
+
+    audience: list[UUID]
+    fields: frozenset[str]
+
+    def shared(self, payload: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The part of an event's payload that they are told; None where there is nobody."""
+        return {name: payload[name] for name in self.fields if name in payload} if self.audience else None
+
+
+async def told(
+    session: AsyncSession,
+    universe_id: UUID,
+    before: Mapping[str, list[str]],
+    after: Mapping[str, list[str]],
+    changed: Mapping[str, Right],
+) -> Told:
+    """Who, besides game masters, sees a difference after a change of something with grants.
+
+    `before` and `after` are its grants, none for what was not there or is not there any more; `changed` the fields
+    that changed, each with the right that it takes to read it.
+    """
+    audience: list[UUID] = []
+    fields = set(changed)
+    for user_id, role in await session.execute(_READERS, {"universe_id": universe_id}):
+        old, new = (rights(one, user_id, Role(role)) for one in (before, after))
+        if Right.see not in old | new:
+            continue
+        readable = {name for name, right in changed.items() if Right.see in new and right in new}
+        if readable or old != new or shown(before, user_id, Role(role)) != shown(after, user_id, Role(role)):
+            audience.append(user_id)
+            fields &= readable
+    return Told(audience, frozenset(fields))
+
+
+# By name: the tables of what has grants stand above these.
+_TABLES = ("character",)
+_DROP = [
+    text(f"""
+        UPDATE {table} SET grants = grants - :holder, version = version + 1, updated_at = clock_timestamp()
+        WHERE universe_id = :universe_id AND grants ? :holder
+    """)
+    for table in _TABLES
+]
+
+
+async def drop(session: AsyncSession, universe_id: UUID, user_id: UUID) -> None:
+    """Take the grants of somebody who was removed from a universe."""
+    for statement in _DROP:
+        await session.execute(statement, {"universe_id": universe_id, "holder": str(user_id)})
