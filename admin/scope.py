@@ -27,6 +27,7 @@ from game.events.models import Event
 from game.maps.models import Map, MapChunk
 from game.members.models import Invitation
 from game.permissions import GAME_MASTERS
+from game.tokens.models import Token
 from game.universes.access import SUPERUSERS_FIRST
 from game.universes.models import Member, Universe
 from game.universes.quotas import QUOTAS
@@ -77,6 +78,7 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     Map: _in_own_universe,
     MapChunk: _in_own_universe,
     Character: _in_own_universe,
+    Token: _in_own_universe,
     Asset: _in_own_universe,
     StoredPicture: _in_own_universe,
     PictureFile: _in_own_universe,
@@ -154,7 +156,7 @@ def _is_own(session: Session, row: Any, user: User) -> bool:
             # Its first member comes in a flush of its own.
             created.add(row.id)
         homes = {row.id}
-    elif isinstance(row, Member | Invitation | Map | MapChunk | Character | Asset):
+    elif isinstance(row, Member | Invitation | Map | MapChunk | Character | Token | Asset):
         homes = _old_and_new(row, "universe_id")
     else:
         return False

@@ -152,7 +152,7 @@ async def told(
 
 
 # By name: the tables of what has grants stand above these.
-_TABLES = ("character",)
+_TABLES = ("character", "token")
 _DROP = [
     text(f"""
         UPDATE {table} SET grants = grants - :holder, version = version + 1, updated_at = clock_timestamp()

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -36,6 +36,13 @@ _OPEN = ("name", "kind", "asset_id")
 _STORED = (*_OPEN, "sheet", "grants", "gm")
 _TOLD = (*_OPEN, "sheet", "amount")
 """What events tell others than game masters, if they may read it."""
+
+
+# By name: the table of tokens stands above this.
+_LEAVE_TOKENS = text("""
+    UPDATE token SET character_id = NULL, version = version + 1, updated_at = clock_timestamp()
+    WHERE universe_id = :universe_id AND character_id = :character_id
+""")
 
 
 class NoHitPoints(Conflict):
@@ -238,6 +245,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
         shared=told.shared(payload),
         audience=told.audience,
     )
+    await session.execute(_LEAVE_TOKENS, {"universe_id": row.universe_id, "character_id": row.id})
     await session.delete(row)
 
 

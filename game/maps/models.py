@@ -81,6 +81,9 @@ class Map(Document, table=True):
         CheckConstraint("width BETWEEN 0 AND 4096 AND height BETWEEN 0 AND 4096", name="size"),
         CheckConstraint("jsonb_typeof(grid_data) = 'object'", name="grid_data_object"),
         CheckConstraint("visibility IN ('game_masters', 'members')", name="visibility"),
+        CheckConstraint("fog IN ('off', 'explored', 'sight')", name="fog"),
+        CheckConstraint("fog_sharing IN ('party', 'each')", name="fog_sharing"),
+        CheckConstraint("lighting IN ('bright', 'dim', 'dark')", name="lighting"),
     )
 
     id: UUID = Field(default_factory=uuid7)
@@ -93,6 +96,9 @@ class Map(Document, table=True):
     visibility: str = Field(
         default="game_masters", max_length=20, sa_column_kwargs={"server_default": "game_masters"}
     )
+    fog: str = Field(default="off", max_length=20, sa_column_kwargs={"server_default": "off"})
+    fog_sharing: str = Field(default="party", max_length=20, sa_column_kwargs={"server_default": "party"})
+    lighting: str = Field(default="bright", max_length=20, sa_column_kwargs={"server_default": "bright"})
     # What players get in place of `grid_data`, made when that is written (`publish`); null where they get nothing.
     players_frame: dict[str, Any] | None = Field(default=None, sa_type=Assigned)
     players_legend: list[str] | None = Field(default=None, sa_type=ARRAY(Text))

@@ -34,6 +34,7 @@ from game.core.errors import NotFound, Unavailable
 from game.core.hot import HotAnswer, HotRead, path_id
 from game.core.models import rfc3339
 from game.events import queries as events
+from game.grants import MEMBERS
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.changes import same
 from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
@@ -43,6 +44,7 @@ from game.grid.player_view import players_document
 from game.maps.models import Map, MapChunk, MapSummary, Visibility
 from game.maps.players import EVERY_SYMBOL, differs, players_tag, with_legend
 from game.permissions import GAME_MASTERS, Role
+from game.tokens.models import Token
 from game.universes import access, quotas
 from game.universes import queries as universes
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
@@ -461,15 +463,31 @@ async def _leave_active(session: AsyncSession, found: Found) -> None:
         await universes.change(session, found.access, {"active_map_id": None})
 
 
+_IN_OTHER_UNIVERSE = {
+    "character_id": "NULL",
+    "asset_id": "NULL",
+    "version": "version + 1",
+    "updated_at": "clock_timestamp()",
+    "grants": f"""coalesce((
+        SELECT jsonb_object_agg(given.key, given.value) FROM jsonb_each(token.grants) given
+        WHERE given.key = '{MEMBERS}' OR EXISTS (
+            SELECT FROM member mb WHERE mb.universe_id = :target AND mb.user_id::text = given.key
+        )
+    ), '{{}}')""",
+}
+"""What is different of a token whose map is in another universe now: what it referred to is not there."""
+
+
 def _move_statements() -> list[TextClause]:
     """What copies a map's rows to another universe and deletes them in their own, each naming its universe."""
     statements = []
-    for model, key in ((Map, "id"), (MapChunk, "map_id")):
+    for model, key, changed in ((Map, "id", {}), (MapChunk, "map_id", {}), (Token, "map_id", _IN_OTHER_UNIVERSE)):
         table: Any = inspect(model).local_table
-        names = ", ".join(column.name for column in table.columns if column.name != "universe_id")
+        names = [column.name for column in table.columns if column.name != "universe_id"]
         statements.append(
             text(f"""
-                INSERT INTO {table.name} (universe_id, {names}) SELECT cast(:target AS uuid), {names}
+                INSERT INTO {table.name} (universe_id, {", ".join(names)})
+                SELECT cast(:target AS uuid), {", ".join(changed.get(name, name) for name in names)}
                 FROM {table.name} WHERE universe_id = :origin AND {key} = :map_id
             """)
         )

@@ -1,0 +1,1 @@
+"""Tokens: pieces that move on maps in play."""

@@ -1,0 +1,303 @@
+"""Tokens: their table, and what the API takes and gives."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Final, Self
+from uuid import UUID, uuid4
+
+from pydantic import AfterValidator, PlainSerializer, StringConstraints, WithJsonSchema, model_validator
+from pydantic import Field as Constraint
+from pydantic_core import PydanticCustomError
+from sqlalchemy import (
+    CheckConstraint,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field
+
+from game.core.bounded import GameMastersOnly, bounded
+from game.core.ids import uuid7
+from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.grants import Grants
+from game.grid.rules import color
+from game.grid.sight import MAX_RANGE
+from game.grid.vision import SIZES
+
+MAX_SIDE: Final = 4096
+"""Cells a side of the largest map."""
+MAX_TOKENS: Final = 2000
+"""Of one map."""
+MAX_POINTS: Final = 1_000_000
+"""Of a bar, and of damage at a time."""
+MAX_ELEVATION: Final = 100_000
+_MAX_PROPERTIES_BYTES = 64 * 2**10
+_MAX_CONDITIONS = 50
+_MAX_BARS = 20
+
+
+class Disposition(StrEnum):
+    """How a token stands towards the party."""
+
+    friendly = "friendly"
+    neutral = "neutral"
+    hostile = "hostile"
+
+
+class Token(Document, table=True):
+    """A token on a map."""
+
+    __tablename__ = "token"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "id"),
+        # Looks up the universe of an id. At the commit: a token whose map moves is in both universes for a moment.
+        UniqueConstraint("id", deferrable=True, initially="DEFERRED"),
+        ForeignKeyConstraint(["universe_id", "map_id"], ["map.universe_id", "map.id"], ondelete="CASCADE"),
+        Index("ix_token_universe_id_map_id", "universe_id", "map_id", "id"),
+        Index("ix_token_universe_id_character_id", "universe_id", "character_id"),
+        Index("ix_token_universe_id_asset_id", "universe_id", "asset_id"),
+        CheckConstraint("name <> ''", name="name_not_empty"),
+        CheckConstraint("version > 0", name="version_positive"),
+        # NaN is more than any number.
+        CheckConstraint(f"x BETWEEN 0 AND {MAX_SIDE} AND y BETWEEN 0 AND {MAX_SIDE}", name="place"),
+        CheckConstraint("size IN (0.5, 1, 2, 3, 4)", name="size"),
+        CheckConstraint("rotation BETWEEN -360 AND 360", name="rotation"),
+        CheckConstraint(f"elevation BETWEEN -{MAX_ELEVATION} AND {MAX_ELEVATION}", name="elevation"),
+        CheckConstraint("disposition IN ('friendly', 'neutral', 'hostile')", name="disposition"),
+        CheckConstraint("jsonb_typeof(sight) = 'object'", name="sight_object"),
+        CheckConstraint("jsonb_typeof(light) = 'object'", name="light_object"),
+        CheckConstraint("jsonb_typeof(conditions) = 'array'", name="conditions_array"),
+        CheckConstraint("jsonb_typeof(bars) = 'array'", name="bars_array"),
+        CheckConstraint("jsonb_typeof(grants) = 'object'", name="grants_object"),
+        CheckConstraint("jsonb_typeof(properties) = 'object'", name="properties_object"),
+    )
+
+    id: UUID = Field(default_factory=uuid7)
+    universe_id: UUID
+    map_id: UUID
+    # No foreign key: one that nulls this column alone takes PostgreSQL 15. `characters.queries.remove` does it.
+    character_id: UUID | None = None
+    name: str = Field(max_length=MAX_NAME)
+    x: float = Field(sa_type=Double)
+    y: float = Field(sa_type=Double)
+    size: float = Field(default=1, sa_type=Double)
+    rotation: float = Field(default=0, sa_type=Double)
+    elevation: float = Field(default=0, sa_type=Double)
+    # No foreign key: a picture may be deleted, and the token has none then.
+    asset_id: UUID | None = None
+    color: str | None = Field(default=None, max_length=9)
+    disposition: str = Field(default="neutral", max_length=20)
+    hidden: bool = False
+    sight: dict[str, Any] | None = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
+    light: dict[str, Any] | None = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
+    conditions: list[str] = Field(default_factory=list, sa_type=Assigned)
+    bars: list[dict[str, Any]] = Field(default_factory=list, sa_type=Assigned)
+    grants: dict[str, list[str]] = Field(default_factory=dict, sa_type=Assigned)
+    properties: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
+    gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
+    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def plain(value: float) -> int | float:
+    """A number as JSON has it: whole ones without a fraction."""
+    return int(value) if float(value).is_integer() else value
+
+
+def _size(value: float) -> float:
+    if value not in SIZES:
+        raise PydanticCustomError("not_an_option", "must be 0.5, 1, 2, 3 or 4")
+    return value
+
+
+_AsJson = PlainSerializer(plain, return_type=int | float, when_used="json")
+
+
+def _within(least: float, most: float, description: str) -> Any:
+    return Constraint(strict=True, allow_inf_nan=False, ge=least, le=most, description=description)
+
+
+_Coordinate = Annotated[
+    float, _within(0, MAX_SIDE, "In cells; a whole number, but on maps without a grid."), _AsJson
+]
+_Size = Annotated[
+    float,
+    Constraint(strict=True),
+    AfterValidator(_size),
+    WithJsonSchema({"type": "number", "enum": list(SIZES), "description": "Cells a side: tiny to gargantuan."}),
+    _AsJson,
+]
+_Degrees = Annotated[float, _within(-360, 360, "Clockwise, in degrees."), _AsJson]
+_Elevation = Annotated[
+    float, _within(-MAX_ELEVATION, MAX_ELEVATION, "Above the ground, in the map's unit."), _AsJson
+]
+_Color = Annotated[str, Constraint(pattern=color.schema["pattern"])]
+_Reach = Annotated[float, _within(0, MAX_RANGE, "In cells."), _AsJson]
+_Points = Annotated[int, Constraint(ge=0, le=MAX_POINTS, strict=True)]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True)]
+_Conditions = Annotated[
+    list[_Word],
+    Constraint(
+        max_length=_MAX_CONDITIONS,
+        description="Names of conditions, such as `poisoned`, or any other short words.",
+    ),
+]
+_Properties = Annotated[
+    dict[str, Any],
+    Constraint(description=f"Any JSON up to {_MAX_PROPERTIES_BYTES >> 10} KiB."),
+    bounded(_MAX_PROPERTIES_BYTES),
+]
+
+
+class Sight(Shape):
+    """How far a token sees."""
+
+    range: _Reach
+    darkvision: _Reach = 0
+
+
+class TokenLight(Shape):
+    """The light that a token carries."""
+
+    bright: _Reach = 0
+    dim: _Reach = 0
+    color: _Color | None = None
+
+
+class Bar(Shape):
+    """A value of a token that runs from 0 to a maximum, such as hit points."""
+
+    name: _Word
+    value: _Points
+    max: _Points
+    public: bool = Field(default=False, description="Whether everybody reads it who sees the token.")
+
+    @model_validator(mode="after")
+    def _within_max(self) -> Self:
+        if self.value > self.max:
+            raise PydanticCustomError("above_maximum", "value may not be more than max")
+        return self
+
+
+def _distinct(bars: list[Bar]) -> list[Bar]:
+    if len({bar.name for bar in bars}) < len(bars):
+        raise PydanticCustomError("not_unique", "names of bars must be different")
+    return bars
+
+
+_Bars = Annotated[list[Bar], Constraint(max_length=_MAX_BARS), AfterValidator(_distinct)]
+_CharacterId = Annotated[
+    UUID | None, Field(description="A character of the universe, whose grants hold for the token, too.")
+]
+_Picture = Annotated[UUID | None, Field(description="A picture of the universe that you may see; null for none.")]
+_Hidden = Annotated[
+    bool, Field(description="Whether only game masters see it, and members who were granted `see`.")
+]
+_EXAMPLE = {
+    "name": "Goblin",
+    "x": 3,
+    "y": 1,
+    "disposition": "hostile",
+    "sight": {"range": 12, "darkvision": 12},
+    "bars": [{"name": "hit points", "value": 7, "max": 7}],
+}
+
+
+class TokenRead(Shape):
+    """A token, as far as you may see it."""
+
+    id: UUID
+    universe_id: UUID
+    map_id: UUID
+    character_id: UUID | None = unset("Only with the right `sheet`.")
+    name: str
+    x: _Coordinate
+    y: _Coordinate
+    size: Annotated[float, _AsJson]
+    rotation: _Degrees
+    elevation: _Elevation
+    asset_id: UUID | None
+    color: _Color | None
+    disposition: Disposition
+    hidden: bool
+    sight: Sight | None = unset("Only with the right `sheet`.")
+    light: TokenLight | None
+    conditions: list[str]
+    bars: list[Bar] = Field(description="With the right `sheet` all of them, otherwise the public ones.")
+    grants: Grants = Field(description="Game masters see all of them, others those that hold for them.")
+    properties: dict[str, Any] = unset("Only with the right `sheet`.")
+    gm: Any = unset("Not for players.")
+    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    created_at: Timestamp
+    updated_at: Timestamp = unset("Not for players.")
+
+
+class TokenList(Shape):
+    """The tokens on a map that you see."""
+
+    items: list[TokenRead]
+
+
+class TokenCreate(Shape):
+    """Creates a token on a map."""
+
+    model_config = example(_EXAMPLE)
+
+    name: Name
+    x: _Coordinate
+    y: _Coordinate
+    character_id: _CharacterId = None
+    size: _Size = 1
+    rotation: _Degrees = 0
+    elevation: _Elevation = 0
+    asset_id: _Picture = None
+    color: _Color | None = None
+    disposition: Disposition = Disposition.neutral
+    hidden: _Hidden = False
+    sight: Sight | None = None
+    light: TokenLight | None = None
+    conditions: _Conditions = Field(default_factory=list)
+    bars: _Bars = Field(default_factory=list)
+    grants: Grants = Field(default_factory=dict)
+    properties: _Properties = Field(default_factory=dict)
+    gm: GameMastersOnly = None
+
+
+class TokenPatch(Shape):
+    """Changes what it names. Who may act for a token, but is no game master, changes its name, color, rotation,
+    elevation, conditions and bars."""
+
+    model_config = example({"conditions": ["prone"]})
+
+    name: Name = unset()
+    x: _Coordinate = unset()
+    y: _Coordinate = unset()
+    character_id: _CharacterId = None
+    size: _Size = unset()
+    rotation: _Degrees = unset()
+    elevation: _Elevation = unset()
+    asset_id: _Picture = None
+    color: _Color | None = None
+    disposition: Disposition = unset()
+    hidden: _Hidden = unset()
+    sight: Sight | None = None
+    light: TokenLight | None = None
+    conditions: _Conditions = unset()
+    bars: _Bars = unset()
+    grants: Grants = unset()
+    properties: _Properties = unset()
+    gm: GameMastersOnly = None
+
+
+class BarAmount(Shape):
+    """An amount by which a bar changes."""
+
+    model_config = example({"amount": 7})
+
+    amount: _Points
+    bar: _Word = unset("The bar's name; the first one when absent.")
