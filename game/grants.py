@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import ColumnElement, Uuid, bindparam, or_, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -50,19 +50,25 @@ def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
     return tidied
 
 
+_ABOUT = (
+    "What members may do with it, by the id of a user, or `members` for all of them. "
+    "Only game masters see those of others."
+)
+_MOST = Field(max_length=_MAX_HOLDERS)
 Grants = Annotated[
     dict[str, list[Literal["see", "sheet", "sight", "act"]]],
-    Field(max_length=_MAX_HOLDERS),
+    _MOST,
     AfterValidator(_tidied),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "description": "What members may do with it, by the id of a user, or `members` for all of them. "
-            "`see`: know that it exists; `sheet`: read its sheet or numbers; `sight`: share its eyes; `act`: move "
-            "and change it, which includes the others.",
-            "additionalProperties": {"type": "array", "items": {"enum": [*Right], "type": "string"}},
-        }
+    Field(
+        description=f"{_ABOUT} `see`: know that it exists; `sheet`: read its sheet or numbers; `sight`: share its "
+        "eyes; `act`: move and change it, which includes the others."
     ),
+]
+NoteGrants = Annotated[
+    dict[str, list[Literal["see", "act"]]],
+    _MOST,
+    AfterValidator(_tidied),
+    Field(description=f"{_ABOUT} `see`: read it; `act`: change it, which includes `see`."),
 ]
 
 
@@ -87,6 +93,13 @@ def granted(column: Any, right: Right, user_id: UUID) -> ColumnElement[bool]:
     """That grants in a column of JSONB give a user a right. Asks nothing of their role."""
     options = [{holder: [one]} for holder in (MEMBERS, str(user_id)) for one in {right, Right.act}]
     return or_(*(column.contains(option) for option in options))
+
+
+def seen_by(column: str) -> str:
+    """For statements: that grants in a column give the right to see to the user whose id is `:user_id`, a text."""
+    rights = "ARRAY['see', 'act']"
+    user = "cast(:user_id AS text)"
+    return f"({column}->'{MEMBERS}' ?| {rights} OR {column}->{user} ?| {rights})"
 
 
 _STRANGERS = text("""
@@ -152,7 +165,7 @@ async def told(
 
 
 # By name: the tables of what has grants stand above these.
-_TABLES = ("character", "token")
+_TABLES = ("character", "token", "note")
 _DROP = [
     text(f"""
         UPDATE {table} SET grants = grants - :holder, version = version + 1, updated_at = clock_timestamp()

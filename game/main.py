@@ -46,6 +46,7 @@ from game.exchange.router import map_files
 from game.exchange.router_universes import router as universe_files
 from game.maps.router import router as maps
 from game.members.router import invitations, members
+from game.notes.router import router as notes
 from game.play.router import router as play
 from game.universes import quotas
 from game.universes.quotas import QUOTAS, Quotas
@@ -214,6 +215,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(editing)
     app.include_router(play)
     app.include_router(characters)
+    app.include_router(notes)
     app.include_router(assets, max_body_size=settings.max_import_size)
     app.include_router(health.router)
     docs.install(app)

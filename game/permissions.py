@@ -111,6 +111,13 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "deleteCharacter": GAME_MASTERS,
     "damageCharacter": _PLAYERS,
     "healCharacter": _PLAYERS,
+    # Notes: grants decide likewise
+    "createNote": _PLAYERS,
+    "listNotes": _MEMBERS,
+    "readNote": _MEMBERS,
+    "replaceNote": _PLAYERS,
+    "updateNote": _PLAYERS,
+    "deleteNote": _PLAYERS,
     # Assets
     "createAsset": GAME_MASTERS,
     "listAssets": GAME_MASTERS,

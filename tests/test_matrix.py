@@ -167,6 +167,7 @@ SPENT = {
     "deleteAsset",
     "deleteCharacter",
     "deleteInvitation",
+    "deleteNote",
     "removeMember",
     "transferUniverse",
 }
@@ -235,6 +236,11 @@ async def make_things(
         body = {"name": "Ashe", "sheet": sheet, "grants": {"members": ["act"]}}
         character = await owner.client.post(f"/universes/{made['universe_id']}/characters", json=body)
         ids["characters"] = character.json()["id"]
+    if path.startswith("/notes"):
+        body = {"title": "A letter", "grants": {"members": ["act"]}}
+        # Who wrote it may also delete it.
+        note = await crowd.player.client.post(f"/universes/{made['universe_id']}/notes", json=body)
+        ids["notes"] = note.json()["id"]
     bundle = b""
     if path == "/universes/import":
         bundle = (await owner.client.get(f"/universes/{made['universe_id']}/export")).content

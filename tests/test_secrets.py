@@ -148,18 +148,20 @@ class World:
     owner: Person
     player: Person
     spectator: Person
+    other: Person
 
     async def create(self, app: FastAPI, document: dict[str, Any]) -> None:
-        names = ("owner", "player", "spectator")
+        names = ("owner", "player", "spectator", "other")
         # What nobody at the table may learn of each other: the address.
         people = [
             await somebody(app, email=f"{secret(10)}-{id(self)}-{n}@example.com", display_name=n) for n in names
         ]
-        self.owner, self.player, self.spectator = people
+        self.owner, self.player, self.spectator, self.other = people
         universe = await self.owner.universe()
         self.universe_id = universe["id"]
         await join(self.player, self.owner, self.universe_id, "player")
         await join(self.spectator, self.owner, self.universe_id, "spectator")
+        await join(self.other, self.owner, self.universe_id, "player")
         files = {"file": (f"{secret(11)}.png", io.BytesIO(_png(secret(12))), "image/png")}
         asset = await self.owner.client.post(f"/universes/{self.universe_id}/assets", files=files)
         assert asset.status_code == 201, asset.text
@@ -185,6 +187,17 @@ class World:
             made = await self.owner.client.post(f"/universes/{self.universe_id}/characters", json=body)
             assert made.status_code == 201, made.text
             self.character_ids.append(made.json()["id"])
+        # One that is a pin on a map that is not published, one of another player, one for game masters.
+        pin = {"map_id": self.hidden_id, "x": 1, "y": 1}
+        self.note_ids = []
+        for writer, body in (
+            (self.owner, {"title": "Rumours", "body": "# Told", "grants": {"members": ["see"]}, **pin}),
+            (self.other, {"title": secret(40), "body": secret(41)}),
+            (self.owner, {"title": secret(42), "body": secret(43)}),
+        ):
+            made = await writer.client.post(f"/universes/{self.universe_id}/notes", json=body)
+            assert made.status_code == 201, made.text
+            self.note_ids.append(made.json()["id"])
         self.code = invitation.json()["code"]
         self.invitation_id = invitation.json()["id"]
 
@@ -195,6 +208,7 @@ class World:
             "universes": self.universe_id,
             "assets": self.asset_id,
             "characters": self.character_ids[-1],
+            "notes": self.note_ids[-1],
             "users": self.owner.id,
             "sessions": self.asset_id,
             "user_id": self.owner.id,
@@ -204,7 +218,7 @@ class World:
         return Things(ids, self.player, self.player)
 
     async def close(self) -> None:
-        for person in (self.owner, self.player, self.spectator):
+        for person in (self.owner, self.player, self.spectator, self.other):
             await person.client.aclose()
 
 
@@ -235,6 +249,9 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
         f"/universes/{world.universe_id}/characters?q={MARK}",
         f"/universes/{world.universe_id}/characters?limit=1",
         *(f"/characters/{one}" for one in world.character_ids),
+        f"/universes/{world.universe_id}/notes?q={MARK}",
+        f"/universes/{world.universe_id}/notes?limit=1",
+        *(f"/notes/{one}" for one in world.note_ids),
     ):
         yield path, ("GET", path, {})
 
@@ -313,6 +330,15 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     ):
         assert (await owner.patch(f"/characters/{character_id}", json=fields)).status_code == 200
     assert (await owner.post(f"/characters/{seen}/damage", json={"amount": 3})).status_code == 200
+    shown, others, hidden = world.note_ids
+    for note_id, fields in (
+        (shown, {"x": 2}),
+        (shown, {"map_id": None}),
+        (shown, {"grants": {"members": ["see"], world.owner.id: ["act"]}}),
+        (others, {"body": secret(44)}),
+        (hidden, {"title": secret(45)}),
+    ):
+        assert (await owner.patch(f"/notes/{note_id}", json=fields)).status_code == 200
 
 
 @settings(max_examples=2, derandomize=IN_CI, deadline=None, suppress_health_check=list(HealthCheck))

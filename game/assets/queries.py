@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from game import grants
 from game.accounts.models import User
 from game.assets.models import Asset, PictureFile, State, StoredAsset, StoredPicture, Variant
 from game.assets.pictures import Picture
@@ -21,8 +22,8 @@ from game.universes.access import Access
 from game.universes.models import Universe
 
 # A picture is there for players while something that they see of a map shows it: its background, an entity, or a
-# legend entry that some cell uses; or a character that they see.
-_SHOWN_TO_PLAYERS = text("""
+# legend entry that some cell uses; a character, or a note that they see.
+_SHOWN_TO_PLAYERS = text(f"""
     SELECT EXISTS (
         SELECT FROM map m WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND (
             strpos(m.players_frame::text, :id) > 0
@@ -36,10 +37,12 @@ _SHOWN_TO_PLAYERS = text("""
             )
         )
         UNION ALL
-        SELECT FROM character c WHERE c.universe_id = :universe_id AND c.asset_id = :asset_id
-            AND c.grants ?| ARRAY['members', cast(:user_id AS text)]
-            AND (c.grants->'members' ?| ARRAY['see', 'act']
-                OR c.grants->cast(:user_id AS text) ?| ARRAY['see', 'act'])
+        SELECT FROM character c
+        WHERE c.universe_id = :universe_id AND c.asset_id = :asset_id AND {grants.seen_by("c.grants")}
+        UNION ALL
+        SELECT FROM note n
+        WHERE n.universe_id = :universe_id AND n.asset_ids @> ARRAY[cast(:asset_id AS uuid)]
+            AND {grants.seen_by("n.grants")}
     )
 """)
 

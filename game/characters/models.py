@@ -80,7 +80,7 @@ class CharacterRead(Shape):
     name: str
     kind: Kind
     asset_id: UUID | None
-    grants: Grants = Field(description="Game masters see all of them, others those that hold for them.")
+    grants: Grants
     sheet: SheetData = unset("Only with the right `sheet`.")
     gm: Any = unset("Not for players.")
     version: int = unset("Grows by one at each change; also the ETag. Not for players.")

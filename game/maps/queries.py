@@ -438,7 +438,7 @@ async def _move(
     Members there are told by the name that they knew.
     """
     row, user = found.row, found.access.user
-    await _leave_active(session, found)
+    await _leave(session, found)
     name = before.get("name", row.name)
     left = {"name": name} if was_published else None
     moved_to = {"name": name, "to": str(target.universe.id)}
@@ -455,6 +455,19 @@ async def _move(
     payload = {**payload, "visibility": moved.visibility, "from": str(row.universe_id)}
     await events.record(session, "map.moved_in", user.id, moved, payload, before or None)
     return Found(moved, target)
+
+
+# By name: what refers to maps stands above these.
+_LEAVE_PINS = text("""
+    UPDATE note SET map_id = NULL, x = NULL, y = NULL, version = version + 1, updated_at = clock_timestamp()
+    WHERE universe_id = :universe_id AND map_id = :map_id
+""")
+
+
+async def _leave(session: AsyncSession, found: Found) -> None:
+    """Let nothing in a universe refer to a map that is to be no more there."""
+    await _leave_active(session, found)
+    await session.execute(_LEAVE_PINS, _place(found.row))
 
 
 async def _leave_active(session: AsyncSession, found: Found) -> None:
@@ -513,7 +526,7 @@ async def restore(session: AsyncSession, found: Found, document: dict[str, Any],
 async def remove(session: AsyncSession, found: Found) -> None:
     """Delete a locked map."""
     row = found.row
-    await _leave_active(session, found)
+    await _leave(session, found)
     chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, _place(row))]
     before = {
         "name": row.name,

@@ -9,6 +9,7 @@ import pytest
 from game.characters.sheets import MAX_BYTES
 from tests.conftest import Person
 from tests.members.test_router import join
+from tests.test_matrix import _png as png
 
 SHEET = {"hit_points": {"current": 10, "maximum": 12, "temporary": 3}, "notes": {"deep": [1, True]}}
 
@@ -258,9 +259,7 @@ class TestPoints:
 
 async def test_pictures(owner: Person, stranger: Person, universe_id: str) -> None:
     """A character shows its picture to those who see it; players give theirs one that they see."""
-    from tests.test_matrix import _png
-
-    file = {"file": ("dot.png", _png(), "image/png")}
+    file = {"file": ("dot.png", png(), "image/png")}
     asset = (await owner.client.post(f"/universes/{universe_id}/assets", files=file)).json()
     body = {"name": "Ashe", "asset_id": asset["id"]}
     path = f"/universes/{universe_id}/characters"

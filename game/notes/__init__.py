@@ -1,0 +1,1 @@
+"""Notes: journals and handouts in Markdown, and pins on maps."""

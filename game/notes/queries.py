@@ -1,0 +1,296 @@
+"""The SQL of notes: who reads what of one, and the search in them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, false, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game import grants
+from game.accounts.models import User
+from game.assets import queries as assets
+from game.core import pages
+from game.core.errors import FieldError, Forbidden, NotFound, Unprocessable
+from game.core.tags import players_tag
+from game.core.versions import Tagged
+from game.events import queries as events
+from game.grants import Right
+from game.maps.models import Map, Visibility
+from game.notes.markdown import pictures
+from game.notes.models import Note, NoteHtml, NoteRead, NoteSummary
+from game.universes import access, quotas
+from game.universes.access import Access
+from game.universes.quotas import Usage
+
+_PLACE = ("map_id", "x", "y")
+_STORED = ("title", "body", "grants", *_PLACE)
+_FOR_GAME_MASTERS = ("version", "updated_at")
+_MAX_PICTURES = 20
+"""That a player adds to a note at a time."""
+_MIN_PREFIX = 3
+"""Characters of a word from which on a search also finds longer words that begin with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A note that somebody may read, with their access, their rights, and whether they see its place."""
+
+    row: Note
+    access: Access
+    rights: frozenset[Right]
+    sees_place: bool
+
+    def summary(self) -> NoteSummary:
+        """What lists say of it to them."""
+        return NoteSummary(**self._fields(set(NoteSummary.model_fields)))
+
+    def document(self, html: str | None = None) -> Tagged:
+        """The note as JSON, with its tag; with its text also as HTML, if that is given."""
+        fields = self._fields(set(NoteRead.model_fields))
+        body = NoteRead(**fields).model_dump_json(exclude_unset=True).encode()
+        tag = self.row.version if self.access.is_game_master else players_tag(self.row.etag_key, body)
+        if html is not None:
+            body = NoteHtml(**fields, html=html).model_dump_json(exclude_unset=True).encode()
+        return Tagged(body, tag)
+
+    def _fields(self, names: set[str]) -> dict[str, Any]:
+        row, home = self.row, self.access
+        fields = {name: getattr(row, name) for name in names}
+        fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
+        if not self.sees_place:
+            fields |= dict.fromkeys(_PLACE)
+        if not home.is_game_master:
+            fields = {name: value for name, value in fields.items() if name not in _FOR_GAME_MASTERS}
+        return fields
+
+
+async def _found(session: AsyncSession, home: Access, rows: Iterable[Note]) -> list[Found]:
+    """Notes of a universe, as somebody with this access finds them."""
+    rows = list(rows)
+    maps = await _maps_seen(
+        session, home.universe.id, {row.map_id for row in rows if row.map_id}, by_players=not home.is_game_master
+    )
+    return [
+        Found(row, home, grants.rights(row.grants, home.user.id, home.role), row.map_id in maps) for row in rows
+    ]
+
+
+async def _maps_seen(
+    session: AsyncSession, universe_id: UUID, map_ids: set[UUID], *, by_players: bool
+) -> set[UUID | None]:
+    """Those of some maps of a universe that there are, or that players see."""
+    if not map_ids:
+        return set()
+    statement = select(col(Map.id)).where(col(Map.universe_id) == universe_id, col(Map.id).in_(map_ids))
+    if by_players:
+        statement = statement.where(col(Map.visibility) == Visibility.members)
+    return set((await session.execute(statement)).scalars())
+
+
+async def get(session: AsyncSession, user: User, note_id: UUID, operation: str) -> Found:
+    """A note that the user may read.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation in its universe.
+    """
+    row = (await session.execute(select(Note).where(col(Note.id) == note_id))).scalar_one_or_none()
+    home = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
+    if row is None or home is None:
+        raise NotFound
+    [found] = await _found(session, home, [row])
+    if Right.see not in found.rights:
+        raise NotFound
+    home.require(operation)
+    return found
+
+
+async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operation: str) -> Found:
+    """A note that the user may change; its universe is locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
+    """
+    universe_id = (await get(session, user, note_id, operation)).row.universe_id
+    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    here = col(Note.universe_id) == universe_id, col(Note.id) == note_id
+    # As it is under the lock: others may have changed or deleted it meanwhile.
+    statement = select(Note).where(*here).execution_options(populate_existing=True)
+    rows = (await session.execute(statement)).scalars().all()
+    found = await _found(session, home, rows)
+    if not found or Right.see not in found[0].rights:
+        raise NotFound
+    if Right.act not in found[0].rights:
+        raise Forbidden
+    return found[0]
+
+
+async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
+    """A page of the notes of a universe that somebody may read; with `q`, of those that have all of its words."""
+    statement = select(Note).where(col(Note.universe_id) == home.universe.id)
+    if not home.is_game_master:
+        statement = statement.where(grants.granted(col(Note.grants), Right.see, home.user.id))
+    if query.q:
+        statement = statement.where(_has_words(query.q, home.universe.id))
+    listed = await pages.page_of(session, statement, Note, query._replace(q=None), name_column=col(Note.title))
+    return {**listed, "items": [one.summary() for one in await _found(session, home, listed["items"])]}
+
+
+def _has_words(q: str, universe_id: UUID) -> ColumnElement[bool]:
+    """That a note of a universe has the words of a text; of long ones, the beginning is enough."""
+    words = re.findall(r"\w+", q)
+    if not words:
+        return false()
+    wanted = " & ".join(f"'{word}':*" if len(word) >= _MIN_PREFIX else f"'{word}'" for word in words)
+    universe = f"'universe:{universe_id}'"
+    # A tsquery that is cast is taken as it is; the words are parsed as those of the notes were.
+    words_of_universe: ColumnElement[bool] = _HAS_WORDS.bindparams(wanted=wanted, universe=universe)
+    return words_of_universe
+
+
+_HAS_WORDS: Any = text("note.search @@ (to_tsquery('simple', :wanted) && cast(:universe AS tsquery))")
+
+
+async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+    """A new note in a locked universe; who writes it may change it.
+
+    Raises:
+        Unprocessable: somebody who is named is no member, or there is no such place for the writer.
+        QuotaExceeded: there is no room for it.
+    """
+    if not home.is_game_master:
+        fields = {**fields, "grants": {**fields["grants"], str(home.user.id): [Right.act]}}
+    await _check(session, home, fields, {})
+    await _check_pictures(session, home, fields["body"], "")
+    shown = sorted(pictures(fields["body"]))
+    row = Note(universe_id=home.universe.id, author_id=home.user.id, asset_ids=shown, **fields)
+    session.add(row)
+    await session.flush()
+    payload = {name: getattr(row, name) for name in _STORED}
+    await _record(session, "note.created", home, row, payload, None, {})
+    return (await _found(session, home, [row]))[0]
+
+
+async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
+    """Give fields of a note, whose universe is locked, new values; the same values are no change.
+
+    Raises:
+        Forbidden: a field is for game masters.
+        Unprocessable: somebody who is named is no member, or there is no such place for the user.
+        QuotaExceeded: there is no room for it.
+    """
+    row, home = found.row, found.access
+    if "grants" in fields and not home.is_game_master:
+        raise Forbidden("Only game masters change `grants`. Give them to a note when you create it.")
+    # To somebody who does not see its place, it has none.
+    place = {name: getattr(row, name) if found.sees_place else None for name in _PLACE}
+    if fields.get("map_id", row) is None:
+        fields = {**fields, "x": None, "y": None}
+    new = {name: value for name, value in fields.items() if value != place.get(name, getattr(row, name))}
+    if not new:
+        return found
+    await _check(session, home, new, place)
+    if "body" in new:
+        await _check_pictures(session, home, new["body"], row.body)
+        row.asset_ids = sorted(pictures(new["body"]))
+    old = {name: getattr(row, name) for name in new}
+    for name, value in new.items():
+        setattr(row, name, value)
+    row.touch()
+    payload = {**new, "version": row.version}
+    await _record(session, "note.updated", home, row, payload, old, old.get("grants", row.grants))
+    return (await _found(session, home, [row]))[0]
+
+
+async def remove(session: AsyncSession, found: Found) -> None:
+    """Delete a note, whose universe is locked.
+
+    Raises:
+        Forbidden: the user is neither a game master nor who wrote it.
+    """
+    row, home = found.row, found.access
+    if not home.is_game_master and row.author_id != home.user.id:
+        raise Forbidden
+    before = {name: getattr(row, name) for name in _STORED}
+    payload = {"title": row.title}
+    told = await grants.told(session, row.universe_id, row.grants, {}, {})
+    shared, audience = told.shared(payload), told.audience
+    await events.record(
+        session, "note.deleted", home.user.id, row, payload, before, shared=shared, audience=audience
+    )
+    await session.delete(row)
+
+
+async def _record(
+    session: AsyncSession,
+    kind: str,
+    home: Access,
+    row: Note,
+    payload: dict[str, Any],
+    before: dict[str, Any] | None,
+    old_grants: Mapping[str, list[str]],
+) -> None:
+    """Write the event of a change. Its payload says that there is another text; what it was stands in `before`."""
+    size = len(orjson.dumps([payload, before], default=str))
+    await quotas.require_room(session, row.universe_id, Usage(events=size))
+    changed: dict[str, Right] = {name: Right.see for name in ("title", "body") if name in payload}
+    places = {one for one in (row.map_id, (before or {}).get("map_id")) if one}
+    moves = any(name in payload for name in _PLACE)
+    if moves and await _maps_seen(session, row.universe_id, places, by_players=True):
+        # That it changed, but not to what: somebody else may not see that place.
+        changed["place"] = Right.see
+    payload = {**payload, "body": "replaced"} if "body" in payload else payload
+    told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
+    shared, audience = told.shared(payload), told.audience
+    await events.record(session, kind, home.user.id, row, payload, before, shared=shared, audience=audience)
+
+
+async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any], place: Mapping[str, Any]) -> None:
+    """Go on only when those who are named are members, and the place is one that the user may see.
+
+    `place` is where the note is now.
+
+    Raises:
+        Unprocessable: one is not.
+    """
+    await grants.require_members(session, home.universe.id, fields.get("grants", {}))
+    if not fields.keys() & set(_PLACE):
+        return
+    map_id, x, y = ({**place, **fields}.get(name) for name in _PLACE)
+    if map_id is x is y is None:
+        return
+    if map_id is None or x is None or y is None:
+        message = "A place is `map_id`, `x` and `y` together; `map_id: null` takes it away."
+        raise Unprocessable(errors=[FieldError("map_id", "place_incomplete", message)])
+    universe_id = home.universe.id
+    if map_id not in await _maps_seen(session, universe_id, {map_id}, by_players=not home.is_game_master):
+        raise Unprocessable(errors=[FieldError("map_id", "not_found", "You see no such map in this universe.")])
+    here = col(Map.universe_id) == universe_id, col(Map.id) == map_id
+    size = select(col(Map.width), col(Map.height)).where(*here)
+    width, height = (await session.execute(size)).one()
+    for name, value, most in (("x", x, width), ("y", y, height)):
+        if value > most:
+            raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {most}.")])
+
+
+async def _check_pictures(session: AsyncSession, home: Access, body: str, old: str) -> None:
+    """Go on only when a player adds no picture that they do not see: all readers of a note see its pictures.
+
+    Raises:
+        Unprocessable: they do, or add too many.
+    """
+    new = set() if home.is_game_master else pictures(body) - pictures(old)
+    if len(new) > _MAX_PICTURES:
+        raise Unprocessable(
+            errors=[FieldError("body", "too_many_pictures", f"Add at most {_MAX_PICTURES} pictures.")]
+        )
+    for asset_id in new:
+        if not await assets.is_seen(session, home, asset_id):
+            message = "You see no such picture in this universe as one of those that this shows."
+            raise Unprocessable(errors=[FieldError("body", "not_found", message)])

@@ -1,0 +1,108 @@
+"""Endpoints of notes."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from game.accounts.current import CurrentUser
+from game.core import pages
+from game.core.compute import Computing, TooMuchAtOnce
+from game.core.database import Session
+from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.strict_json import StrictRoute
+from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
+from game.notes import queries
+from game.notes.markdown import as_html
+from game.notes.models import NoteHtml, NotePage, NotePatch, NoteRead, NoteWrite
+from game.universes import access
+from game.universes.quotas import QuotaExceeded
+
+router = APIRouter(tags=["Notes"], route_class=StrictRoute, responses=documented(Unauthorized))
+
+_CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
+_LONG = 2_000
+"""Characters of Markdown from which on HTML is made in a computing process."""
+
+
+@router.post(
+    "/universes/{id}/notes",
+    status_code=201,
+    response_model=NoteRead,
+    responses=documented(Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused),
+)
+async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Session, once: Once) -> Response:
+    """Write a note. A player who writes one may `act` on it, and says here who may read it."""
+
+    async def create() -> Response:
+        home = (await access.lock(session, user, {id: "createNote"}))[id]
+        found = await queries.create(session, home, body.model_dump())
+        return found.document().answer(201, Location=f"/notes/{found.row.id}")
+
+    return await once(user.id, create)
+
+
+@router.get(
+    "/universes/{id}/notes",
+    response_model=NotePage,
+    response_model_exclude_unset=True,
+    responses=documented(NotFound, Unprocessable),
+)
+async def list_notes(id: UUID, query: pages.ConstantPageParameters, user: CurrentUser, session: Session) -> Any:
+    """List the notes of a universe that you may read, without their texts.
+
+    `q` finds those that have all of its words, in the title or the text; of words of three or more characters, the
+    beginning is enough. `sort=name` orders by title.
+    """
+    return await queries.page(session, await access.get(session, user, id, "listNotes"), query)
+
+
+@router.get("/notes/{id}", response_model=NoteHtml, responses=documented(NotFound, TooMuchAtOnce))
+async def read_note(
+    request: Request, id: UUID, user: CurrentUser, session: Session, computing: Computing, _: IfNoneMatch = None
+) -> Response:
+    """Read a note: its Markdown, and HTML of it that is safe to show."""
+    found = await queries.get(session, user, id, "readNote")
+    if unchanged := not_modified(request, found.document().tag):
+        return unchanged
+    await session.close()
+    body = found.row.body
+    html = as_html(body) if len(body) < _LONG else await computing.run(user.id, as_html, body)
+    return found.document(html).answer()
+
+
+@router.put("/notes/{id}", response_model=NoteRead, responses=_CHANGES)
+async def replace_note(
+    id: UUID, body: NoteWrite, user: CurrentUser, session: Session, if_match: IfMatch
+) -> Response:
+    """Replace a note: what you leave out gets its default, but what players may not set stays."""
+    found = await _to_change(session, "replaceNote", user, id, if_match)
+    fields = body.model_dump()
+    if not found.access.is_game_master and "grants" not in body.model_fields_set:
+        del fields["grants"]
+    return (await queries.change(session, found, fields)).document().answer()
+
+
+@router.patch("/notes/{id}", response_model=NoteRead, responses=_CHANGES)
+async def update_note(
+    id: UUID, body: NotePatch, user: CurrentUser, session: Session, if_match: IfMatch
+) -> Response:
+    """Change a note: what you name, and nothing else."""
+    found = await _to_change(session, "updateNote", user, id, if_match)
+    return (await queries.change(session, found, body.model_dump(exclude_unset=True))).document().answer()
+
+
+@router.delete("/notes/{id}", status_code=204, responses=_CHANGES)
+async def delete_note(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
+    """Delete a note: one that you wrote, or as a game master any."""
+    await queries.remove(session, await _to_change(session, "deleteNote", user, id, if_match))
+
+
+async def _to_change(
+    session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
+) -> queries.Found:
+    """A note, in a locked universe, that the user may change and has read in its last version."""
+    found = await queries.get_to_change(session, user, id, operation)
+    require_tag(if_match, found.document().tag)
+    return found
