@@ -23,6 +23,7 @@ from game.accounts.models import AuthSession, User
 from game.assets.models import Asset, PictureFile, StoredPicture
 from game.characters.models import Character
 from game.core.errors import NotFound
+from game.events.hints import ANNOUNCE
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
 from game.members.models import Invitation
@@ -182,5 +183,5 @@ class ScopedSessions(async_sessionmaker[AsyncSession]):
     def __call__(self, **options: Any) -> AsyncSession:
         """A new session."""
         state = self._app.state
-        info = {SUPERUSERS_FIRST: True, QUOTAS: state.quotas}
+        info = {SUPERUSERS_FIRST: True, QUOTAS: state.quotas, ANNOUNCE: state.announce}
         return super().__call__(bind=state.database.engine, info=info, **options)

@@ -40,6 +40,7 @@ from game.core.database import Database, connections_of_a_worker
 from game.core.embedded import EmbeddedError, running
 from game.core.files import raise_file_limit
 from game.core.settings import Settings, documentation, unknown_settings
+from game.core.sockets import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS
 from game.main import create_app
 from seed import loader
 
@@ -259,6 +260,12 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
         "game.main:create_app",
         factory=True,
         http="game.core.server:HotProtocol" if find_spec("httptools") else "auto",
+        ws="game.core.sockets:SocketProtocol",
+        ws_max_size=MAX_MESSAGE,
+        # It costs memory for each socket, and lets a small message become a huge one.
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
         workers=settings.workers,
         log_config=None,
         access_log=False,

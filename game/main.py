@@ -42,8 +42,13 @@ from game.core.streams import Streams
 from game.editing.batches import Batches
 from game.editing.router import router as editing
 from game.events.cursors import Cursors
+from game.events.hints import ANNOUNCE
 from game.exchange.router import map_files
 from game.exchange.router_universes import router as universe_files
+from game.live.fanout import NoFanout
+from game.live.hub import Hub
+from game.live.metrics import LiveMetrics
+from game.live.router import router as live
 from game.maps.router import router as maps
 from game.members.router import invitations, members
 from game.notes.router import router as notes
@@ -161,10 +166,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()
-    state.database.session.configure(info={QUOTAS: state.quotas})
+    state.live = Hub(app, NoFanout(), state.live_metrics)
+    state.announce = state.live.announce
+    state.database.session.configure(info={QUOTAS: state.quotas, ANNOUNCE: state.announce})
     state.processing = Processing(state.database, state.compute)
     sweep_quotas = partial(quotas.sweep, state.database, state.quotas)
-    async with housekeeping(state.database, sweep_quotas), state.processing.running():
+    async with housekeeping(state.database, sweep_quotas), state.processing.running(), state.live.running():
         yield
     await state.edits.close()
     state.compute.close()
@@ -196,6 +203,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.settings = settings
     state.quotas = Quotas.of(settings)
     state.metrics = Metrics()
+    state.live_metrics = LiveMetrics(state.metrics.registry)
     state.requests = logs.RequestLog(settings)
     state.secret = settings.secret()
     state.tokens = AccessTokens(state.secret)
@@ -217,6 +225,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(characters)
     app.include_router(notes)
     app.include_router(assets, max_body_size=settings.max_import_size)
+    app.include_router(live)
     app.include_router(health.router)
     docs.install(app)
     guide.install(app)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
+import orjson
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,9 +20,11 @@ from game.core.compression import GZIP_MINIMUM, Compression
 from game.core.errors import (
     BodyTooLarge,
     FieldError,
+    NotFound,
     Problem,
     Unavailable,
     Unprocessable,
+    problem_document,
     problem_of,
     problem_response,
 )
@@ -60,12 +63,67 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and its answer back with what every answer has."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         # Taken out: it knows the scope, and a circle would be left for the garbage collector at each request.
         send_whole = extensions.pop(SEND_WHOLE, None) if (extensions := scope.get("extensions")) else None
         await _Exchange(self, scope, receive, send, send_whole).run()
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a WebSocket on; it is counted when it is accepted or refused, and logged when it ends."""
+        started = time.perf_counter()
+        fields = dict(scope["headers"])
+        self.proxies.set_client(scope)
+        scope["request_id"] = request_id(fields.get(b"x-request-id")).decode()
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        status = 0
+
+        def begun(as_status: int) -> None:
+            nonlocal status
+            status = as_status
+            self.metrics.count("GET", _template(scope), status, time.perf_counter() - started)
+
+        async def refuse(problem: Problem) -> None:
+            begun(problem.status)
+            body = orjson.dumps(problem_document(problem, scope["request_id"]))
+            start = {"status": problem.status, "headers": [_PROBLEM_TYPE]}
+            await send({"type": "websocket.http.response.start", **start})
+            await send({"type": "websocket.http.response.body", "body": body})
+
+        async def watched(message: Message) -> None:
+            if status:
+                await send(message)
+            elif message["type"] == "websocket.accept":
+                begun(101)
+                await send(message)
+            else:
+                # The framework closes what is at no path.
+                await refuse(NotFound("There is no WebSocket at this path."))
+
+        try:
+            if self.hosts.knows(scope["headers"], fields):
+                await self.app(scope, receive, watched)
+            else:
+                await refuse(InvalidHost())
+        finally:
+            self.log_end(scope, "GET", status or 499, time.perf_counter() - started)
+
+    def log_end(self, scope: Scope, method: str, status: int, seconds: float) -> None:
+        """Log a request, or a socket, that has ended."""
+        client: Any = scope.get("client") or ("", 0)
+        self.log(
+            method=method,
+            # Quoted: what a client sends must not steer the terminal of who reads the log.
+            path=scope["path"] if "template" in scope else quote(scope["path"][:200]),
+            status=status,
+            ms=round(seconds * 1000, 2),
+            client=client[0],
+            request_id=scope["request_id"],
+        )
 
     def answer_without_task(self, scope: Scope, send_whole: SendWhole, start_task: Callable[[], None]) -> bool:
         """Begin to answer a hot read right where it was received: it needs no task to wait in.
@@ -219,16 +277,7 @@ class _Exchange:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         status = self._status or 499
         self._edge.metrics.count(method, _template(scope), status, seconds)
-        client: Any = scope.get("client") or ("", 0)
-        self._edge.log(
-            method=method,
-            # Quoted: what a client sends must not steer the terminal of who reads the log.
-            path=scope["path"] if "template" in scope else quote(scope["path"][:200]),
-            status=status,
-            ms=round(seconds * 1000, 2),
-            client=client[0],
-            request_id=scope["request_id"],
-        )
+        self._edge.log_end(scope, method, status, seconds)
 
 
 def _template(scope: Scope) -> str:

@@ -198,6 +198,31 @@ def problem_response(request: Request, problem: Problem) -> Response:
     )
 
 
+def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
+    """The document of a problem, for where there is no request to answer."""
+    return _document(request_id, problem.status, problem.code, problem.detail, problem.errors, problem.extra)
+
+
+def _document(
+    request_id: str,
+    status: int,
+    code: str,
+    detail: str,
+    errors: Iterable[FieldError],
+    extra: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+        "errors": [error._asdict() for error in errors],
+        **(extra or {}),
+    }
+
+
 def _answer(
     request: Request,
     status: int,
@@ -207,16 +232,7 @@ def _answer(
     headers: Mapping[str, str] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> Response:
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request.scope.get("request_id", ""),
-        "errors": [error._asdict() for error in errors],
-        **(extra or {}),
-    }
+    body = _document(request.scope.get("request_id", ""), status, code, detail, errors, extra)
     return Response(orjson.dumps(body), status, dict(headers or {}), media_type="application/problem+json")
 
 

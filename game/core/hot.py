@@ -46,12 +46,14 @@ class HotRead(NamedTuple):
 class HotWrite(NamedTuple):
     """How a POST is carried out by one statement, which does all that the endpoint would, or nothing.
 
-    `question` gives the statement's parameters behind session and user, from the request and its body.
+    `question` gives the statement's parameters behind session and user, from the request and its body. `written`
+    gives what the statement wrote to, None for nothing: the app's `state.announce` is told, after the commit.
     """
 
     statement: HotStatement
     question: Callable[[Scope, bytes], Question | None]
     render: Callable[[asyncpg.Record], HotAnswer]
+    written: Callable[[asyncpg.Record], Any]
 
 
 def hot(read: HotRead | HotWrite) -> Callable[[Endpoint], Endpoint]:
@@ -158,6 +160,8 @@ class HotEndpoints:
             raise OutcomeUnknown from None
         if row is None:
             return None, replayed
+        if (written := write.written(row)) is not None:
+            self._state.announce([written])
         scope["template"] = template
         return _message(scope, write.render(row)), replayed
 

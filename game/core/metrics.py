@@ -12,13 +12,13 @@ class Metrics:
     """The counters of a server. With several workers they share files (PROMETHEUS_MULTIPROC_DIR)."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "worldkeep_request_seconds",
             "Requests, and the time until an answer was complete.",
             ["method", "route", "status"],
             buckets=_BUCKETS,
-            registry=self._registry,
+            registry=self.registry,
         )
         self._children: dict[tuple[str, str, int], Histogram] = {}
 
@@ -35,4 +35,4 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return generate_latest(registry), CONTENT_TYPE_LATEST
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+        return generate_latest(self.registry), CONTENT_TYPE_LATEST

@@ -145,6 +145,10 @@ class Settings(BaseSettings):
         description="Processes of one worker for heavy computing: pictures, paths, sight, edits.",
     )
     compute_memory: int = Field(1024, ge=128, description="MiB of memory that one such process gets.")
+    max_user_sockets: int = Field(20, ge=1, description="Live sockets of one user in one worker.")
+    max_client_sockets: int = Field(
+        200, ge=1, description="Live sockets of one client address in one worker; players may share an address."
+    )
     head_timeout: float = Field(
         10.0, gt=0, le=300, description="Seconds within which a new connection must send the head of a request."
     )

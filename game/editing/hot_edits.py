@@ -167,7 +167,8 @@ _SET_CELLS = f"""
         FROM done
     )
     -- Cells that were so already: nothing is written. Without `target` somebody has the universe, or the map.
-    SELECT asked.n, coalesce(new_version, held.version) AS version, seq, coalesce(count, 0) AS changed,
+    SELECT asked.n, asked.universe_id, coalesce(new_version, held.version) AS version, seq,
+        coalesce(count, 0) AS changed,
         CASE WHEN target.n IS NULL THEN asked.universe_id END AS locked
     FROM asked
     LEFT JOIN target ON target.n = asked.n
@@ -186,4 +187,5 @@ SET_CELLS = HotWrite(
     ),
     _hot_cells,
     lambda row: HotAnswer(orjson.dumps({name: row[name] for name in _RESULT}), row["version"]),
+    lambda row: row["universe_id"] if row["seq"] else None,
 )

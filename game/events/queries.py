@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.core.errors import FieldError, Unprocessable
+from game.events import hints
 from game.events.cursors import Cursors
 from game.events.models import Epoch, Event
 
@@ -81,6 +82,7 @@ async def record(
             "bytes": _EVENT_BYTES + sum(len(text) for text in texts if text),
         },
     )
+    hints.written(session, subject.universe_id)
     return int(result.scalar_one())
 
 
@@ -99,12 +101,13 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
 
 
 # By name: the queries of maps stand above these.
-_OF_NO_HIDDEN_MAP: Any = text("""
+OF_NO_HIDDEN_MAP = """
     (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
         SELECT FROM map WHERE map.universe_id = event.universe_id AND map.id = event.subject_id
             AND map.visibility = 'game_masters'
     ))
-""")
+"""
+"""SQL: that an event is about no map that is hidden from players now, or tells that it was hidden."""
 
 
 class Reader(NamedTuple):
@@ -161,7 +164,7 @@ async def page(
     for row in (await session.execute(ordered)).mappings():
         last = row["seq"]
         item = {name: row[name] for name in ("kind", "actor_id", "subject_id", "created_at")}
-        item |= {"payload": _payload(row["payload"]), "cursor": reader.cursor(last)}
+        item |= {"payload": payload_of(row["payload"]), "cursor": reader.cursor(last)}
         items.append({**item, "seq": last} if for_game_masters else item)
     found: dict[str, Any] = {"items": items, "next_cursor": reader.cursor(last)}
     return {**found, "next_after": last} if for_game_masters else found
@@ -173,10 +176,11 @@ def shared_with(user_id: UUID) -> ColumnElement[bool]:
     Of a map that was hidden since, they are told that, and nothing more.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]
-    return and_(col(Event.shared).is_not(None), is_for_them, _OF_NO_HIDDEN_MAP)
+    return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))
 
 
-def _payload(text: str) -> dict[str, Any]:
+def payload_of(text: str) -> dict[str, Any]:
+    """A payload from its text; empty for one that no request could have made."""
     try:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:

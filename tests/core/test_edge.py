@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, NamedTuple
 
+import orjson
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -409,9 +410,14 @@ class TestOtherScopes:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        scope = {"type": "websocket", "path": "/maps", "headers": [], "query_string": b"", "subprotocols": []}
-        await app(scope, receive, send)
-        assert [message["type"] for message in sent] == ["websocket.close"]
+        for host, status in ((b"localhost", 404), (b"evil.example", 400)):
+            sent.clear()
+            headers = [(b"host", host)]
+            scope = {"type": "websocket", "path": "/maps", "headers": headers, "query_string": b""}
+            await app({**scope, "subprotocols": []}, receive, send)
+            start, body = sent
+            assert (start["type"], start["status"]) == ("websocket.http.response.start", status)
+            assert orjson.loads(body["body"])["status"] == status
 
     async def test_lifespan(self, settings: Settings) -> None:
         incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]

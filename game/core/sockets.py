@@ -1,0 +1,192 @@
+"""uvicorn's WebSocket protocol, with what a server of strangers needs besides.
+
+The app may write finished frames straight to the transport: a frame that goes to a thousand sockets is made once,
+and written for a third of what the ASGI way costs. It finds the way in the `extensions` of the scope.
+
+A connection that closes is gone after a time even if its client reads nothing; a client that sends too many
+frames, or a message of too many pieces, is closed.
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from enum import IntEnum
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
+
+SOCKET = "worldkeep.socket"
+"""An extension of our server: the connection itself, a `SocketProtocol`."""
+MAX_MESSAGE = 64 * 2**10
+PING_SECONDS, PONG_SECONDS = 25.0, 20.0
+
+
+class Close(IntEnum):
+    """Why the server closes a socket, besides the reasons that the WebSocket standard has codes for."""
+
+    NOT_UNDERSTOOD = 4400
+    NOT_LOGGED_IN = 4401
+    NOT_A_MEMBER = 4403
+    NOT_FOUND = 4404
+    TOO_SLOW = 4408
+    STOPPING = 4410
+    TOO_MUCH = 4429
+
+
+_MAX_PIECES = 64
+_FRAMES_PER_SECOND, _FRAMES_AT_ONCE = 200.0, 400.0
+_CLOSING_SECONDS = 5.0
+
+
+def text_frame(text: bytes) -> bytes:
+    """A text message as a frame of the server."""
+    return frame_head(len(text)) + text
+
+
+def frame_head(length: int) -> bytes:
+    """What stands before a text message of so many bytes."""
+    if length < 126:
+        return struct.pack("!BB", 0x81, length)
+    return struct.pack("!BBH", 0x81, 126, length) if length < 65_536 else struct.pack("!BBQ", 0x81, 127, length)
+
+
+class SocketProtocol(WebSocketsSansIOProtocol):
+    """One WebSocket. `on_shutdown` is called instead of closing it when the server stops."""
+
+    on_shutdown: Callable[[], None] | None = None
+    _abort: asyncio.TimerHandle | None = None
+    _refused = False
+    _frames_left, _counted_at = _FRAMES_AT_ONCE, 0.0
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that were written and are not with the client's system yet."""
+        return self.transport.get_write_buffer_size()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something can still be sent."""
+        return self.handshake_complete and not self.close_sent and not self.transport.is_closing()
+
+    def write(self, frames: bytes) -> None:
+        """Send finished frames, without waiting; nothing when the socket is closed."""
+        if self.is_open:
+            self.transport.write(frames)
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with a code, behind what was written before; the client has a few seconds to take it."""
+        if not self.is_open:
+            return
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        with suppress(InvalidState):
+            self.conn.send_close(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self._abort_later()
+
+    def handle_connect(self, event: Request) -> None:
+        """Give the app its way to this connection."""
+        super().handle_connect(event)
+        if self.response.status_code == 101:
+            extensions: dict[str, Any] = self.scope["extensions"]
+            extensions[SOCKET] = self
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self.on_shutdown = None
+        if self._abort is not None:
+            self._abort.cancel()
+        if scope := getattr(self, "scope", None):
+            # It knows the connection, which knows it.
+            scope["extensions"].pop(SOCKET, None)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends; after a breach of the protocol, nothing any more."""
+        if not self._refused:
+            super().data_received(data)
+
+    def handle_events(self) -> None:
+        """Handle frames, as many as a client may send."""
+        now = self.loop.time()
+        earned = (now - self._counted_at) * _FRAMES_PER_SECOND
+        self._frames_left = min(_FRAMES_AT_ONCE, self._frames_left + earned) - len(self.conn.events)
+        self._counted_at = now
+        if self._frames_left < 0:
+            self.conn.events_received()
+            self._refused = True
+            self.close(Close.TOO_MUCH, "Too many messages.")
+        else:
+            super().handle_events()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a piece of a message."""
+        super().handle_cont(event)
+        if len(self.frames) > _MAX_PIECES:
+            self.frames = []
+            self._refused = True
+            self.close(CloseCode.MESSAGE_TOO_BIG, "Too many pieces.")
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless the client does not read the answers."""
+        if self.buffered < MAX_MESSAGE:
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def send_receive_event_to_app(self) -> None:
+        """Pass a message on, if it is valid UTF-8."""
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self._refused = True
+                self.close(CloseCode.INVALID_DATA, "Not valid UTF-8.")
+                return
+        super().send_receive_event_to_app()
+
+    def handle_close(self, event: Frame) -> None:
+        """Close because the client did."""
+        self._abort_later()
+        super().handle_close(event)
+
+    def handle_parser_exception(self) -> None:
+        """Close after a breach of the protocol; the client may still be sending, and would miss why."""
+        self._refused = True
+        sent = self.conn.close_sent
+        code, reason = (sent.code, sent.reason) if sent else (CloseCode.PROTOCOL_ERROR, "")
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        if not self.close_sent and not self.transport.is_closing():
+            self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self._abort_later()
+
+    def keepalive_timeout(self) -> None:
+        """Close because a ping was not answered."""
+        self.pong_timer = self.pending_ping_payload = None
+        self.close(Close.TOO_SLOW, "No answer to a ping.")
+
+    def shutdown(self) -> None:
+        """The server stops: what is under way in the app may end first."""
+        self.stop_keepalive()
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+        elif self.is_open:
+            self.close(Close.STOPPING, "The server stops.")
+        else:
+            super().shutdown()
+
+    def _abort_later(self) -> None:
+        """End the connection after a time: a client that reads nothing could put it off for ever."""
+        if self._abort is None:
+            self._abort = self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)
+            # It also says to uvicorn that there is no need to close at once.
+            self.close_timer = self._abort

@@ -1,0 +1,34 @@
+"""Tells who waits for events that there are some: after the commit, and only as a hint. The log is the truth.
+
+A session whose `info` has ANNOUNCE, a function that takes ids of universes, calls it with those that it wrote to.
+"""
+
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+ANNOUNCE: Final = "announce"
+_WRITTEN: Final = "universes written to"
+
+
+def written(session: AsyncSession, universe_id: UUID) -> None:
+    """Note that an event is written in this transaction."""
+    session.info.setdefault(_WRITTEN, set()).add(universe_id)
+
+
+@event.listens_for(Session, "after_commit")
+def _announce(session: Session) -> None:
+    # The end of a savepoint is no commit.
+    if not session.in_nested_transaction():
+        universe_ids: Any = session.info.pop(_WRITTEN, None)
+        announce = session.info.get(ANNOUNCE)
+        if universe_ids and announce:
+            announce(universe_ids)
+
+
+@event.listens_for(Session, "after_rollback")
+def _forget(session: Session) -> None:
+    session.info.pop(_WRITTEN, None)

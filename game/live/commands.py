@@ -1,0 +1,169 @@
+"""Commands: each is a request of the API, sent to the same routes within this process, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+from starlette.types import Message, Scope
+
+from game.core.deadline import Deadline
+from game.core.errors import FieldError, Unavailable, Unprocessable, problem_document, problem_of
+from game.live import frames
+from game.live.models import Command
+
+if TYPE_CHECKING:
+    from game.live.session import LiveSession
+
+_TOKEN_SECONDS = 600
+
+
+class Operation(NamedTuple):
+    """What a command does: an operation of the API, and the path that its fields are put into."""
+
+    operation_id: str
+    path: str
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "edit": Operation("editMap", "/maps/{map_id}/edits"),
+}
+"""By the command's `do`."""
+
+
+class Commands:
+    """The commands of one socket: carried out in their order, and answered in it."""
+
+    def __init__(self, session: LiveSession) -> None:
+        self._session = session
+        self._waiting: deque[Command] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._token, self._token_until = "", 0.0
+
+    def put(self, command: Command) -> None:
+        """Carry out a command, after those before it. The socket's rate bounds how many wait."""
+        self._waiting.append(command)
+        if self._task is None:
+            self._task = asyncio.create_task(self._work())
+
+    async def close(self) -> None:
+        """Let the command that is under way end: it may be in the database already. The others are dropped."""
+        self._waiting.clear()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def are_done(self) -> bool:
+        """Whether nothing is under way."""
+        return self._task is None
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                await self._carry_out(self._waiting.popleft())
+        finally:
+            self._task = None
+
+    async def _carry_out(self, command: Command) -> None:
+        session = self._session
+        try:
+            request = _request(command)
+            status, body = await self._call(*request, command.ref)
+        except Exception as error:
+            problem = Unavailable("This took too long.") if isinstance(error, TimeoutError) else problem_of(error)
+            status, body = problem.status, orjson.dumps(problem_document(problem, session.request_id))
+        # The event of a write comes first, then its ack.
+        room = session.hub.rooms.get(session.universe_id)
+        if room is not None and status < 400:
+            await room.caught_up()
+        if status < 400:
+            frame = frames.message("ack", ref=command.ref, **(orjson.loads(body) if body else {}))
+        else:
+            frame = frames.message("error", ref=command.ref, problem=orjson.loads(body))
+        session.transport.send(frame)
+
+    async def _call(self, path: str, body: bytes, ref: str) -> tuple[int, bytes]:
+        """The status and body of the API's answer."""
+        state = self._session.hub.state
+        headers = {
+            "authorization": f"Bearer {self._access_token()}",
+            "content-type": "application/json",
+            "content-length": str(len(body)),
+            "idempotency-key": ref,
+        }
+        scope: Scope = {
+            "type": "http",
+            "app": self._session.hub.app,
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": self._session.client,
+            "server": None,
+            "state": {},
+            "extensions": {},
+            "request_id": self._session.request_id,
+        }
+        status, parts = 0, []
+        waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            if waiting:
+                return waiting.pop()
+            # A command is not given up when its socket is closed.
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        async def send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            else:
+                parts.append(message.get("body", b""))
+
+        await Deadline(state.api, state.settings.request_timeout)(scope, receive, send)
+        return status, b"".join(parts)
+
+    def _access_token(self) -> str:
+        """A token of the socket's session, which may have outlived the one that it came with."""
+        now = time.monotonic()
+        if now > self._token_until:
+            session = self._session
+            tokens = session.hub.state.tokens
+            self._token = tokens.sign(session.user_id, session.identity.session_id, _TOKEN_SECONDS)
+            self._token_until = now + _TOKEN_SECONDS / 2
+        return self._token
+
+    def forget_token(self) -> None:
+        """The socket goes on with another log-in."""
+        self._token_until = 0.0
+
+
+def _request(command: Command) -> tuple[str, bytes]:
+    """The path and body that a command stands for.
+
+    Raises:
+        Unprocessable: there is no such command, or a part of its path is missing.
+    """
+    operation = OPERATIONS.get(command.do)
+    fields = dict(command.model_extra or {})
+    if operation is None:
+        raise Unprocessable(errors=[FieldError("do", "unknown_command", f"One of {', '.join(OPERATIONS)}.")])
+    parts = []
+    for part in operation.path.split("/"):
+        if part.startswith("{"):
+            value = fields.pop(part[1:-1], None)
+            if not isinstance(value, str) or not 0 < len(value) <= 100 or not value.isascii() or "/" in value:
+                raise Unprocessable(errors=[FieldError(part[1:-1], "missing", "Say which.")])
+            part = value
+        parts.append(part)
+    return "/".join(parts), orjson.dumps(fields)

@@ -1,0 +1,64 @@
+"""Messages as frames. What is the same for several sockets is made once."""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from game.core.sockets import frame_head, text_frame
+from game.events.queries import Reader, payload_of
+
+_CURSOR = 48
+"""Characters of a cursor, always: so the length of an event's frame is known without it."""
+_EVENT = b'{"type":"event","cursor":"'
+
+
+def message(kind: str, **fields: Any) -> bytes:
+    """A message as a frame."""
+    return text_frame(orjson.dumps({"type": kind, **fields}, default=str))
+
+
+class _Around(NamedTuple):
+    """An event's frame without the cursor, which differs for each reader."""
+
+    before: bytes
+    behind: bytes
+
+
+class LoggedEvent:
+    """An event of the log, and its frames: for game masters, and for others whom it is shared with."""
+
+    __slots__ = ("_frames", "_row", "audience", "created", "kind", "seq", "subject_id")
+
+    def __init__(self, row: list[Any]) -> None:
+        self.seq: int = row[0]
+        self.kind: str = row[1]
+        self.subject_id = UUID(row[3])
+        self.audience = None if row[7] is None else frozenset(map(UUID, row[7]))
+        self.created = float(row[8])
+        self._row = row
+        self._frames: dict[bool, _Around] = {}
+
+    def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
+        """The event for a reader; None when they may not be told of it."""
+        if not for_game_master and (
+            self._row[6] is None or (self.audience is not None and reader.user_id not in self.audience)
+        ):
+            return None
+        around = self._frames.get(for_game_master)
+        if around is None:
+            around = self._frames[for_game_master] = self._around(for_game_master)
+        return b"".join((around.before, reader.cursor(self.seq).encode(), around.behind))
+
+    def _around(self, for_game_master: bool) -> _Around:
+        seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row
+        fields = {"seq": seq} if for_game_master else {}
+        fields |= {"kind": kind, "actor_id": actor_id, "subject_id": subject_id}
+        fields |= {"payload": payload_of(payload if for_game_master else shared), "created_at": created_at}
+        behind = b'",' + orjson.dumps(fields)[1:]
+        return _Around(frame_head(len(_EVENT) + _CURSOR + len(behind)) + _EVENT, behind)
+
+
+def events_of(text: str | None) -> list[LoggedEvent]:
+    """Events from the column of `queries.SINCE`."""
+    return [] if text is None else [LoggedEvent(row) for row in orjson.loads(text)]

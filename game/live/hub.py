@@ -1,0 +1,197 @@
+"""All that a worker's sockets share: their rooms, the reading of the log, the way to other workers, the clocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from fastapi import FastAPI
+
+from game.core.coalescer import Coalescer, HotStatement
+from game.core.errors import is_database_away
+from game.core.sockets import Close
+from game.live import queries
+from game.live.fanout import Fanout
+from game.live.metrics import LiveMetrics
+from game.live.presence import Presence
+from game.live.rooms import Room
+from game.live.transport import Disconnected
+
+if TYPE_CHECKING:
+    from game.live.session import LiveSession
+
+log = structlog.get_logger()
+
+_READERS = 2
+_CHECK_SECONDS = 0.5
+"""Between looks at who may stay, and at what a lost hint would have told."""
+_AT_SECONDS = 30.0
+_AT_ROUNDS = 30
+_PATIENCE_SECONDS = 10.0
+
+
+class Hub:
+    """The live feed of one worker of an app."""
+
+    def __init__(self, app: FastAPI, fanout: Fanout, metrics: LiveMetrics) -> None:
+        self.app, self.metrics = app, metrics
+        self.state: Any = app.state
+        self.reads = Coalescer(self.state.database.hot_connection, _READERS)
+        self.rooms: dict[UUID, Room] = {}
+        self.presence = Presence(self)
+        self._fanout = fanout
+        self._clients: Counter[str] = Counter()
+        self._users: Counter[UUID] = Counter()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the log and the clocks, as long as this is open."""
+        await self._fanout.start(self._receive)
+        tasks = [asyncio.create_task(work()) for work in (self._check_always, self._say_at, self.presence.run)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for room in self.rooms.values():
+                room.close()
+            await self._fanout.close()
+            self.reads.close()
+
+    def announce(self, universe_ids: Iterable[UUID]) -> None:
+        """Something was committed in these universes: wake who listens, here and in other workers."""
+        ids = list(universe_ids)
+        self._wake(ids)
+        self.publish("hint", list(map(str, ids)))
+
+    def publish(self, kind: str, content: Any) -> None:
+        """Tell the other workers."""
+        self._fanout.publish(orjson.dumps([kind, content], default=str))
+
+    def _receive(self, message: bytes) -> None:
+        kind, content = orjson.loads(message)
+        if kind == "hint":
+            self._wake(map(UUID, content))
+        elif kind == "signal":
+            pass
+        else:
+            self.presence.receive(kind, content)
+
+    def _wake(self, universe_ids: Iterable[UUID]) -> None:
+        for universe_id in universe_ids:
+            room = self.rooms.get(universe_id)
+            if room is not None:
+                room.wake()
+
+    def admit(self, client: str) -> bool:
+        """Count a socket of a client; False when it has too many. `dismiss` undoes it."""
+        self._clients[client] += 1
+        self.metrics.sockets.inc()
+        return bool(self._clients[client] <= self.state.settings.max_client_sockets)
+
+    def dismiss(self, client: str) -> None:
+        """A client has one socket less."""
+        self.metrics.sockets.dec()
+        self._clients[client] -= 1
+        if not self._clients[client]:
+            del self._clients[client]
+
+    @contextmanager
+    def entered(self, session: LiveSession) -> Iterator[Room]:
+        """The room of a session that is known now, as long as this is open.
+
+        Raises:
+            Disconnected: its user has too many sockets.
+        """
+        user_id, universe_id = session.user_id, session.universe_id
+        if self._users[user_id] >= self.state.settings.max_user_sockets:
+            session.transport.close(Close.TOO_MUCH, "Too many sockets of one user.")
+            raise Disconnected
+        room = self.rooms.get(universe_id)
+        if room is None:
+            room = self.rooms[universe_id] = Room(self, universe_id)
+        self._users[user_id] += 1
+        room.sessions.add(session)
+        self.presence.enter(universe_id, user_id, session.display_name)
+        try:
+            yield room
+        finally:
+            self._users[user_id] -= 1
+            if not self._users[user_id]:
+                del self._users[user_id]
+            room.part(session)
+            room.sessions.discard(session)
+            self.presence.leave(universe_id, user_id)
+            if not room.sessions:
+                room.close()
+                del self.rooms[universe_id]
+
+    async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
+        """The row for a question; while the database is away, this waits for it.
+
+        Raises:
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it stayed away.
+        """
+        end = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return await self.reads.ask(statement, *question)
+            except Exception as error:
+                if not is_database_away(error) or asyncio.get_running_loop().time() > end:
+                    raise
+            await asyncio.sleep(0.2)
+
+    async def roles(self, universe_id: UUID, sessions: Collection[LiveSession]) -> None:
+        """Give sessions the roles that their users have now; close those who have none any more."""
+        async with self.state.database.session() as database:
+            roles = await queries.roles(database, universe_id, {session.user_id for session in sessions})
+        for session in sessions:
+            role = roles.get(session.user_id)
+            if role is None:
+                session.transport.close(Close.NOT_A_MEMBER, "Not a member any more.")
+                self.rooms[universe_id].part(session)
+            else:
+                session.role = role
+
+    async def _check_always(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            try:
+                await self._check()
+            except Exception as error:
+                # Without its database nobody can be judged: they stay, and so does what they may be told.
+                if not is_database_away(error):
+                    log.error("live_check_failed", exc_info=error)
+
+    async def _check(self) -> None:
+        """Close sockets whose log-in has ended, and wake rooms that missed a hint."""
+        self.metrics.flush()
+        if not self.rooms:
+            return
+        pool = await self.state.database.side_pool()
+        sessions = [session for room in self.rooms.values() for session in room.sessions]
+        for index in await queries.ended(pool, [session.login for session in sessions]):
+            sessions[index].transport.close(Close.NOT_LOGGED_IN, "This log-in has ended.")
+        for universe_id, head in (await queries.heads(pool, self.rooms)).items():
+            room = self.rooms.get(universe_id)
+            if room is not None and room.seq is not None and head != (room.seq, room.access_version):
+                room.wake()
+
+    async def _say_at(self) -> None:
+        """Tell everybody now and then where to resume from: at fixed times, whether there was something or not."""
+        turn = 0
+        while True:
+            await asyncio.sleep(_AT_SECONDS / _AT_ROUNDS)
+            turn = (turn + 1) % _AT_ROUNDS
+            for room in list(self.rooms.values()):
+                for session in room.sessions:
+                    if session.turn % _AT_ROUNDS == turn:
+                        session.say_at()

@@ -1,0 +1,98 @@
+"""The SQL of the live feed: who connects, what happened since, and who may stay."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.accounts.models import User
+from game.accounts.queries import AUTHENTICATED
+from game.core.coalescer import HotStatement
+from game.core.models import rfc3339
+from game.events.queries import OF_NO_HIDDEN_MAP
+from game.permissions import Role
+from game.universes import access
+from game.universes.models import Member
+
+PAGE = 500
+"""Events that are read at once."""
+_PAGE_BYTES = 2**20
+
+WHO = HotStatement(f"""
+    SELECT q.n, a.display_name, a.is_superuser, mb.role, u.event_seq, u.access_version,
+        (SELECT epoch FROM epoch) AS epoch
+    {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", universe_id")}
+    LEFT JOIN universe u ON u.id = q.universe_id
+    LEFT JOIN member mb ON mb.universe_id = u.id AND mb.user_id = a.id
+""")
+"""Who a session belongs to, and what they are in a universe. No row: nobody is logged in."""
+
+# Texts of payloads stay texts, for each is checked by itself. `frames.LoggedEvent` takes the array apart.
+SINCE = HotStatement(f"""
+    SELECT q.n, u.event_seq, u.access_version, (
+        SELECT json_agg(json_build_array(
+            seq, kind, actor_id, subject_id, {rfc3339("created_at")}, payload, shared, audience,
+            extract(epoch FROM created_at)
+        ) ORDER BY seq)
+        FROM (
+            SELECT *, sum(bytes) OVER (ORDER BY seq) - bytes AS ahead
+            FROM (
+                SELECT *, octet_length(payload) + coalesce(octet_length(shared), 0) AS bytes
+                FROM (
+                    SELECT seq, kind, actor_id, subject_id, created_at, audience, payload::text AS payload,
+                        CASE WHEN shared IS NOT NULL AND {OF_NO_HIDDEN_MAP} THEN shared::text END AS shared
+                    FROM event WHERE event.universe_id = q.universe_id AND seq > q.after
+                    ORDER BY seq LIMIT {PAGE}
+                ) texts
+            ) sizes
+        ) page
+        WHERE ahead < {_PAGE_BYTES}
+    ) AS events
+    FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (universe_id, after, n)
+    JOIN universe u ON u.id = q.universe_id
+""")
+"""The events of universes behind a number, oldest first, in pages. No row: there is no such universe any more."""
+
+_ENDED = """
+    SELECT q.n FROM unnest($1::uuid[], $2::uuid[], $3::bool[])
+        WITH ORDINALITY AS q (session_id, user_id, as_superuser, n)
+    WHERE NOT EXISTS (
+        SELECT FROM auth_session s JOIN account a ON a.id = s.user_id
+        WHERE s.id = q.session_id AND s.user_id = q.user_id AND s.expires_at > now() AND a.is_active
+            AND (a.is_superuser OR NOT q.as_superuser)
+    )
+"""
+_HEADS = """
+    SELECT q.id, u.event_seq, u.access_version FROM unnest($1::uuid[]) AS q (id)
+    LEFT JOIN universe u ON u.id = q.id
+"""
+
+
+async def ended(pool: asyncpg.Pool, logins: Sequence[tuple[UUID, UUID, bool]]) -> list[int]:
+    """Which of these log-ins (session, user, whether as a superuser) are not valid any more, by index."""
+    rows = await pool.fetch(_ENDED, *([login[at] for login in logins] for at in range(3)))
+    return [row["n"] - 1 for row in rows]
+
+
+async def heads(pool: asyncpg.Pool, universe_ids: Collection[UUID]) -> dict[UUID, tuple[int, int] | None]:
+    """The last event and the access version of universes; None for one that was deleted."""
+    rows = await pool.fetch(_HEADS, list(universe_ids))
+    return {
+        row["id"]: None if row["event_seq"] is None else (row["event_seq"], row["access_version"]) for row in rows
+    }
+
+
+async def roles(session: AsyncSession, universe_id: UUID, user_ids: Collection[UUID]) -> dict[UUID, Role]:
+    """What users are in a universe now; without those who are nothing."""
+    statement = (
+        select(User, col(Member.role))
+        .outerjoin(Member, (col(Member.user_id) == col(User.id)) & (col(Member.universe_id) == universe_id))
+        .where(col(User.id).in_(user_ids), col(User.is_active))
+    )
+    rows: Any = await session.execute(statement)
+    found = {user.id: access.role_of(session, user, role) for user, role in rows}
+    return {user_id: role for user_id, role in found.items() if role}

@@ -1,0 +1,178 @@
+"""A room: the sockets of one universe in this worker, and the place in its log that they have reached together.
+
+A hint wakes the room; it reads the log from its place on, once for all of its sockets, and hands out what is new.
+A socket that is behind (it resumes, or it is slow to) reads by itself until it has caught up, and joins then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from game.core.errors import is_database_away
+from game.core.sockets import Close
+from game.live import queries
+from game.live.frames import LoggedEvent, events_of
+from game.live.transport import Disconnected
+
+if TYPE_CHECKING:
+    from game.live.hub import Hub
+    from game.live.session import LiveSession
+
+log = structlog.get_logger()
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
+_AT_ONCE = 500
+"""Sockets that are served before others get a turn."""
+
+
+class Room:
+    """One universe in this worker."""
+
+    def __init__(self, hub: Hub, universe_id: UUID) -> None:
+        self._hub, self.universe_id = hub, universe_id
+        self.seq: int | None = None
+        self.access_version: int | None = None
+        self.sessions: set[LiveSession] = set()
+        """All that are here, also those that have not caught up."""
+        self._live: set[LiveSession] = set()
+        self._wanted = self._done = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Read on: there may be something new."""
+        self._wanted += 1
+        if self._task is None and self.seq is not None:
+            self._task = asyncio.create_task(self._follow())
+
+    async def caught_up(self) -> None:
+        """Return when everything that was committed before this call was handed out."""
+        self.wake()
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((self._wanted, future))
+        await future
+
+    def place(self, seq: int, access_version: int) -> None:
+        """Somebody who enters knows the log up to `seq`: a new room starts there."""
+        if self.seq is None:
+            self.seq, self.access_version = seq, access_version
+            # A hint that came meanwhile found no place to read from.
+            self.wake()
+        elif self.access_version != access_version:
+            self.access_version = None
+            self.wake()
+
+    async def join(self, session: LiveSession) -> None:
+        """Hand out to a session from now on, when it has read the log as far as the room has.
+
+        Raises:
+            Disconnected: it is closed.
+        """
+        while session.seq < (self.seq or 0):
+            await self.read_alone(session)
+        self._live.add(session)
+
+    def part(self, session: LiveSession) -> None:
+        """Hand out nothing to a session any more."""
+        self._live.discard(session)
+
+    async def read_alone(self, session: LiveSession, until: int | None = None) -> None:
+        """Send a session the next page of the log, but nothing behind `until`.
+
+        Raises:
+            Disconnected: it is closed, or its universe is gone.
+        """
+        row = await self._hub.ask(queries.SINCE, self.universe_id, session.seq)
+        if row is None:
+            session.transport.close(Close.NOT_FOUND, "There is no such universe any more.")
+            raise Disconnected
+        if row["access_version"] != session.access_version:
+            await self._hub.roles(self.universe_id, [session])
+            session.access_version = row["access_version"]
+        events = [event for event in events_of(row["events"]) if until is None or event.seq <= until]
+        session.hand_out(events)
+        session.seq = max(session.seq, events[-1].seq if events else row["event_seq"] if until is None else until)
+        await session.transport.drain()
+
+    def close(self) -> None:
+        """Stop following the log."""
+        if self._task is not None:
+            self._task.cancel()
+        for _, future in self._waiting:
+            future.cancel()
+
+    async def _follow(self) -> None:
+        wait = _FIRST_WAIT
+        try:
+            while self._done < self._wanted:
+                goal = self._wanted
+                try:
+                    has_more = await self._step()
+                except Exception as error:
+                    if not is_database_away(error):
+                        raise
+                    # The sockets stay; what happened meanwhile is read when the database is back.
+                    await asyncio.sleep(wait)
+                    wait = min(wait * 2, _LONGEST_WAIT)
+                    continue
+                wait = _FIRST_WAIT
+                if not has_more:
+                    self._release(goal)
+        except Exception as error:
+            log.error("live_room_failed", exc_info=error)
+            for session in list(self.sessions):
+                session.transport.close(1011, "Something went wrong on the server: resume.")
+        finally:
+            self._task = None
+
+    def _release(self, goal: int) -> None:
+        self._done = goal
+        waiting, self._waiting = self._waiting, []
+        for number, future in waiting:
+            if number > goal:
+                self._waiting.append((number, future))
+            elif not future.done():
+                future.set_result(None)
+
+    async def _step(self) -> bool:
+        """Read a page of the log and hand it out; whether there is more."""
+        row = await self._hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
+        if row is None:
+            for session in list(self.sessions):
+                session.transport.close(Close.NOT_FOUND, "There is no such universe any more.")
+            return False
+        if row["access_version"] != self.access_version:
+            # What was read is handed out by the roles as they are after it, never before.
+            sessions = list(self.sessions)
+            await self._hub.roles(self.universe_id, sessions)
+            self.access_version = row["access_version"]
+            for session in sessions:
+                session.access_version = row["access_version"]
+        events = events_of(row["events"])
+        if events:
+            self.seq = events[-1].seq
+            await self._hand_out(events)
+        return bool(events) and events[-1].seq < row["event_seq"]
+
+    async def _hand_out(self, events: Iterable[LoggedEvent]) -> None:
+        events = list(events)
+        for number, session in enumerate(list(self._live), 1):
+            if session in self._live:
+                session.hand_out(events)
+            if not number % _AT_ONCE:
+                await asyncio.sleep(0)
+        now = time.time()
+        for event in events:
+            self._hub.metrics.lag(now - event.created)
+
+    def broadcast(self, frame: bytes) -> None:
+        """Send a frame to everybody here."""
+        for session in self.sessions:
+            if session.is_welcome:
+                session.transport.send(frame)

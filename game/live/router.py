@@ -1,0 +1,57 @@
+"""The endpoint of the live feed: a WebSocket."""
+
+from contextlib import suppress
+from uuid import UUID
+
+from fastapi import APIRouter, WebSocket
+
+from game.accounts.tokens import Identity
+from game.core.sockets import SOCKET, Close
+from game.live.hub import Hub
+from game.live.session import LiveSession
+from game.live.transport import Transport
+
+router = APIRouter()
+
+SUBPROTOCOL = "worldkeep.v1"
+
+
+@router.websocket("/universes/{id}/live")
+async def live(websocket: WebSocket, id: str) -> None:
+    """What happens in a universe, as it happens. See docs/live.md."""
+    hub: Hub = websocket.app.state.live
+    if SOCKET not in websocket.scope["extensions"]:
+        raise RuntimeError("The live feed needs the server's own protocol: start with `python -m game serve`.")
+    client = websocket.client.host if websocket.client else ""
+    offered = websocket.scope["subprotocols"]
+    is_admitted = hub.admit(client)
+    try:
+        # Accepted first, and then closed: a browser tells a page no other status than a close code.
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        transport = Transport(websocket, hub.metrics)
+        if offered and SUBPROTOCOL not in offered:
+            transport.close(Close.NOT_UNDERSTOOD, f"The subprotocol is {SUBPROTOCOL}.")
+        elif not is_admitted:
+            transport.close(Close.TOO_MUCH, "Too many sockets of one client.")
+        else:
+            session = LiveSession(hub, transport, _universe_id(id), _identity(websocket), websocket.scope)
+            await session.run()
+    finally:
+        hub.dismiss(client)
+
+
+def _universe_id(text: str) -> UUID | None:
+    with suppress(ValueError):
+        return UUID(text)
+    return None
+
+
+def _identity(websocket: WebSocket) -> Identity | None:
+    """The identity in the headers; a cookie counts only with the origin of a page of ours."""
+    state = websocket.app.state
+    identity: Identity | None = state.tokens.identify(websocket.scope)
+    if identity is None or not identity.by_cookie:
+        return identity
+    origin = websocket.headers.get("origin", "")
+    is_ours = origin.partition("://")[2] == websocket.headers.get("host") or origin in state.settings.cors_origins
+    return identity if is_ours else None

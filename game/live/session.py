@@ -1,0 +1,278 @@
+"""A member's socket, from `hello` to its end: what it asks for, and what it is handed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
+
+import structlog
+from pydantic import ValidationError
+from starlette.types import Scope
+from websockets.frames import CloseCode
+
+from game.accounts.tokens import Identity
+from game.core.errors import (
+    FieldError,
+    Problem,
+    TooManyRequests,
+    Unprocessable,
+    is_database_away,
+    problem_document,
+)
+from game.core.json_gate import JsonRefused, parse
+from game.core.sockets import Close
+from game.events.queries import Reader
+from game.live import frames, queries
+from game.live.commands import Commands
+from game.live.models import CLIENT_MESSAGE, Command, Hello, Ping, Signal, Unwatch, Watch
+from game.live.transport import Bucket, Disconnected, Transport
+from game.permissions import GAME_MASTERS, Role
+
+if TYPE_CHECKING:
+    from game.live.frames import LoggedEvent
+    from game.live.hub import Hub
+
+log = structlog.get_logger()
+
+HELLO_SECONDS = 5.0
+_COMMANDS, _COMMANDS_AT_ONCE = 20.0, 40.0
+_SIGNALS = 20.0
+_STOP_SECONDS = 4.0
+
+
+class LiveSession:
+    """One socket in one universe; `identity` is that of its headers, if any."""
+
+    role: Role
+    user_id: UUID
+    display_name: str
+    reader: Reader
+    seq: int
+    access_version: int
+    _as_superuser: bool
+
+    def __init__(
+        self, hub: Hub, transport: Transport, universe_id: UUID | None, identity: Identity | None, scope: Scope
+    ) -> None:
+        self.hub, self.transport = hub, transport
+        self.request_id, self.client = scope["request_id"], scope["client"]
+        self._universe_id, self._identity = universe_id, identity
+        self.is_welcome = False
+        """Whether it was told who it is: nothing is sent before."""
+        self.turn = random.randrange(2**16)  # noqa: S311 - spreads work, and is no secret
+        self._command_rate = Bucket(_COMMANDS, _COMMANDS_AT_ONCE)
+        self._signal_rate = Bucket(_SIGNALS, _SIGNALS)
+        self._commands = Commands(self)
+
+    @property
+    def universe_id(self) -> UUID:
+        """The universe of this session, once it is known to be there."""
+        if self._universe_id is None:
+            raise Disconnected
+        return self._universe_id
+
+    @property
+    def is_game_master(self) -> bool:
+        """Whether everything may be told."""
+        return self.role in GAME_MASTERS
+
+    @property
+    def login(self) -> tuple[UUID, UUID, bool]:
+        """What has to stay valid: the log-in's session, its user, and whether they are here as a superuser."""
+        return self.identity.session_id, self.user_id, self._as_superuser
+
+    @property
+    def identity(self) -> Identity:
+        """Who this is."""
+        if self._identity is None:
+            raise Disconnected
+        return self._identity
+
+    async def run(self) -> None:
+        """Serve the socket until it is closed."""
+        try:
+            await self._run()
+        except Disconnected:
+            pass
+        except Exception as error:
+            if not is_database_away(error):
+                log.error("live_session_failed", exc_info=error, request_id=self.request_id)
+            self.transport.close(CloseCode.TRY_AGAIN_LATER, "The server is busy or its database is away.")
+
+    async def _run(self) -> None:
+        hello = await self._first_hello()
+        is_resumed = await self._log_in(hello)
+        with self.hub.entered(self) as room:
+            room.place(self._head, self.access_version)
+            self._welcome(resumed=is_resumed)
+            self.transport.protocol.on_shutdown = self._stop
+            await room.join(self)
+            await self._listen()
+
+    def _stop(self) -> None:
+        """The server stops: close, but let the command that is under way be answered before."""
+        self._stopping = asyncio.create_task(self._stop_soon())
+
+    async def _stop_soon(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._commands.close()
+        self.transport.close(Close.STOPPING, "The server stops: connect again.")
+
+    async def _first_hello(self) -> Hello:
+        try:
+            async with asyncio.timeout(HELLO_SECONDS):
+                raw = await self.transport.receive()
+        except TimeoutError:
+            self._close(Close.TOO_SLOW, "No hello within 5 seconds.")
+        try:
+            hello = CLIENT_MESSAGE.validate_python(parse(raw))
+        except (JsonRefused, ValidationError):
+            hello = None
+        if not isinstance(hello, Hello):
+            self._close(Close.NOT_UNDERSTOOD, "The first message is a hello.")
+        return hello
+
+    async def _log_in(self, hello: Hello) -> bool:
+        """Find out who this is and from where they read on; returns whether they resume."""
+        if hello.token is not None:
+            self._identity = self.hub.state.tokens.read(hello.token.encode())
+        if self._identity is None:
+            self._close(Close.NOT_LOGGED_IN, "Log in first.")
+        # Zeroes for a universe whose id is none: then only the log-in is looked at.
+        universe_id = self._universe_id or UUID(int=0)
+        identity = self.identity
+        row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, universe_id)
+        if row is None:
+            self._close(Close.NOT_LOGGED_IN, "Log in first.")
+        role = Role(row["role"]) if row["role"] else Role.superuser if row["is_superuser"] else None
+        if row["event_seq"] is None or role is None:
+            self._close(Close.NOT_FOUND, "There is no such universe.")
+        self.user_id, self.role, self.display_name = identity.user_id, role, row["display_name"]
+        self._as_superuser = role == Role.superuser
+        self.access_version, self._head = row["access_version"], row["event_seq"]
+        self.reader = Reader(self.hub.state.cursors, self.user_id, universe_id, row["epoch"])
+        after = None
+        if hello.after is not None:
+            after = self.reader.cursors.decrypt(hello.after, self.user_id, universe_id, row["epoch"])
+        self.seq = self._head if after is None else after
+        return after is not None
+
+    def _welcome(self, *, resumed: bool) -> None:
+        self.is_welcome = True
+        online = self.hub.presence.online(self.universe_id).items()
+        self.transport.send(
+            frames.message(
+                "welcome",
+                cursor=self.reader.cursor(self.seq),
+                role=self.role,
+                user_id=self.user_id,
+                resumed=resumed,
+                online=[{"user_id": user_id, "display_name": name} for user_id, name in online],
+            )
+        )
+
+    async def _listen(self) -> None:
+        while True:
+            raw = await self.transport.receive()
+            try:
+                value = parse(raw)
+            except JsonRefused as refused:
+                if refused.code == "json_invalid":
+                    self._close(Close.NOT_UNDERSTOOD, "Not JSON.")
+                self.refuse(Unprocessable(errors=[FieldError(refused.place, refused.code, refused.message)]), None)
+                continue
+            if not isinstance(value, dict):
+                self._close(Close.NOT_UNDERSTOOD, "A message is a JSON object.")
+            try:
+                await self._handle(_validated(value))
+            except Problem as problem:
+                self.refuse(problem, value.get("ref"))
+
+    async def _handle(self, message: Any) -> None:
+        match message:
+            case Command():
+                if not self._command_rate.take():
+                    raise TooManyRequests(1)
+                self._commands.put(message)
+            case Signal():
+                if not self._signal_rate.take():
+                    raise TooManyRequests(1)
+                await self._signal(message)
+            case Ping():
+                self.transport.send(frames.message("pong"))
+            case Hello():
+                await self._hello_again(message)
+            case Watch():
+                await self._watch(message.map_id)
+            case Unwatch():
+                self._unwatch(message.map_id)
+
+    async def _hello_again(self, hello: Hello) -> None:
+        """Go on with a fresh token."""
+        if hello.after is not None:
+            raise Unprocessable("Only the first hello resumes: connect anew.")
+        identity = self.identity if hello.token is None else self.hub.state.tokens.read(hello.token.encode())
+        if identity is None or identity.user_id != self.user_id:
+            self._close(Close.NOT_LOGGED_IN, "This is not a valid token of yours.")
+        row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, self.universe_id)
+        if row is None:
+            self._close(Close.NOT_LOGGED_IN, "Log in first.")
+        self._identity = identity
+        self._commands.forget_token()
+        self._welcome(resumed=True)
+
+    async def _signal(self, signal: Signal) -> None:
+        raise Unprocessable("Signals are not there yet.")
+
+    async def _watch(self, map_id: UUID) -> None:
+        raise Unprocessable("Maps cannot be watched yet.")
+
+    def _unwatch(self, map_id: UUID) -> None:
+        pass
+
+    def hand_out(self, events: Sequence[LoggedEvent]) -> None:
+        """Send what is new of these events, as far as its reader may be told."""
+        parts = []
+        for event in events:
+            if event.seq > self.seq:
+                frame = event.frame(self.reader, for_game_master=self.is_game_master)
+                if frame is not None:
+                    parts.append(frame)
+                self.seq = event.seq
+        if parts:
+            self.transport.send(b"".join(parts), len(parts))
+
+    def say_at(self) -> None:
+        """Tell where to resume from."""
+        self.transport.send(frames.message("at", cursor=self.reader.cursor(self.seq)))
+
+    def refuse(self, problem: Problem, ref: Any) -> None:
+        """Send an error."""
+        fields: dict[str, Any] = {"ref": ref} if isinstance(ref, str) and len(ref) <= 64 else {}
+        self.transport.send(frames.message("error", **fields, problem=problem_document(problem, self.request_id)))
+
+    def _close(self, code: int, reason: str) -> NoReturn:
+        self.transport.close(code, reason)
+        raise Disconnected
+
+
+def _validated(value: dict[str, Any]) -> Any:
+    """A message from its JSON object.
+
+    Raises:
+        Unprocessable: it is none; names the fields.
+    """
+    try:
+        return CLIENT_MESSAGE.validate_python(value)
+    except ValidationError as error:
+        # The first part of a place is the message's type.
+        errors = [
+            FieldError(".".join(map(str, one["loc"][1:])) or "type", one["type"], one["msg"])
+            for one in error.errors(include_input=False, include_url=False)
+        ]
+        raise Unprocessable(errors=errors) from None

@@ -1,0 +1,111 @@
+"""A client's connection: messages in; frames out, through one bounded queue that nobody waits for.
+
+The queue is the transport's own buffer, and the event loop its one writer.
+"""
+
+import asyncio
+import time
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from game.core.sockets import SOCKET, Close, SocketProtocol
+from game.live.metrics import LiveMetrics
+
+SIGNALS_DROPPED = 64 * 2**10
+"""Bytes in the queue from which signals are left out."""
+MAX_QUEUE = 2**20
+"""Bytes in the queue with which a client is too slow."""
+_DRAIN_SECONDS = 10.0
+
+
+class Disconnected(Exception):
+    """The socket is closed."""
+
+
+class Bucket:
+    """A rate limit of one connection: `rate` per second, `burst` at once."""
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate, self._burst, self._left, self._at = rate, burst, burst, time.monotonic()
+
+    def take(self) -> bool:
+        """Whether one more is within the limit."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Transport:
+    """One socket, accepted."""
+
+    def __init__(self, websocket: WebSocket, metrics: LiveMetrics) -> None:
+        self._websocket, self._metrics = websocket, metrics
+        self._protocol: SocketProtocol = websocket.scope["extensions"][SOCKET]
+
+    @property
+    def protocol(self) -> SocketProtocol:
+        """The connection in the server."""
+        return self._protocol
+
+    async def receive(self) -> bytes:
+        """The next message.
+
+        Raises:
+            Disconnected: there will be none.
+        """
+        try:
+            message = await self._websocket.receive()
+        except (WebSocketDisconnect, RuntimeError):
+            raise Disconnected from None
+        if message["type"] == "websocket.disconnect":
+            raise Disconnected
+        text = message.get("text")
+        if text is None:
+            self.close(Close.NOT_UNDERSTOOD, "Messages are text.")
+            raise Disconnected
+        raw: bytes = text.encode()
+        self._metrics.received(len(raw))
+        return raw
+
+    def send(self, frames: bytes, count: int = 1) -> None:
+        """Send `count` frames; a client whose queue is full is closed instead."""
+        queued = self._protocol.buffered
+        if queued >= MAX_QUEUE:
+            self._metrics.dropped("socket")
+            self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
+            return
+        self._metrics.sent(count, len(frames), queued)
+        self._protocol.write(frames)
+
+    def send_signal(self, frame: bytes) -> None:
+        """Send what may get lost, unless the queue has grown."""
+        if self._protocol.buffered >= SIGNALS_DROPPED:
+            self._metrics.dropped("signal")
+        else:
+            self.send(frame)
+
+    async def drain(self) -> None:
+        """Wait until the queue is short.
+
+        Raises:
+            Disconnected: the client does not read, or is gone.
+        """
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await self._protocol.writable.wait()
+        except TimeoutError:
+            self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
+        if not self._protocol.is_open:
+            raise Disconnected
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the socket behind what was sent."""
+        if self._protocol.is_open:
+            self._metrics.closed(code)
+            self._protocol.close(code, reason)

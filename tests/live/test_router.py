@@ -1,0 +1,329 @@
+"""Connecting, events, resuming, and how sockets are closed: on a real socket."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from game.core.settings import Settings
+from tests.conftest import PASSWORD, Person
+from tests.live.client import Client, Refused
+from tests.members.test_router import join
+
+Feed = Callable[..., Awaitable[Client]]
+NewPerson = Callable[..., Awaitable[Person]]
+GRID = {
+    "width": 4,
+    "height": 2,
+    "legend": [{"symbol": "#", "name": "wall"}, {"symbol": ".", "name": "floor"}],
+    "layers": [{"name": "ground", "rows": ["####", "...."]}],
+}
+
+
+def paint(x: int, symbol: str) -> list[dict[str, Any]]:
+    return [{"op": "set", "layer": "ground", "cells": [{"x": x, "y": 0, "symbol": symbol}]}]
+
+
+async def log_of(person: Person, universe_id: str, cursor: str | None = None) -> list[dict[str, Any]]:
+    """The events of somebody, as the API tells them."""
+    items: list[dict[str, Any]] = []
+    while True:
+        query = f"?limit=1000&cursor={cursor}" if cursor else "?limit=1000"
+        page = (await person.client.get(f"/universes/{universe_id}/events{query}")).json()
+        items += page["items"]
+        cursor = page["next_cursor"]
+        if not page["items"]:
+            return items
+
+
+def bare(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events without what differs each time."""
+    return [{name: event[name] for name in event if name not in ("type", "cursor")} for event in events]
+
+
+async def close_code(socket: ClientConnection) -> int | None:
+    """Read until the server closes; its code."""
+    async with asyncio.timeout(20):
+        try:
+            while True:
+                await socket.recv()
+        except ConnectionClosed as closed:
+            return closed.rcvd.code if closed.rcvd else None
+
+
+def address(url: str, universe_id: str) -> str:
+    return f"{url.replace('http', 'ws', 1)}/universes/{universe_id}/live"
+
+
+def open_socket(url: str, universe_id: str, **headers: str) -> connect:
+    subprotocols: Any = ["worldkeep.v1"]
+    return connect(
+        address(url, universe_id), subprotocols=subprotocols, additional_headers=headers, max_size=None, proxy=None
+    )
+
+
+async def say(socket: ClientConnection, **message: Any) -> dict[str, Any]:
+    await socket.send(json.dumps(message))
+    async with asyncio.timeout(20):
+        answer: dict[str, Any] = json.loads(await socket.recv())
+        return answer
+
+
+class TestEvents:
+    async def test_each_gets_what_the_log_tells_them(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        assert gm.welcomes[0] | {"cursor": ""} == {
+            "type": "welcome",
+            "cursor": "",
+            "role": "owner",
+            "user_id": owner.id,
+            "resumed": False,
+            "online": [{"user_id": owner.id, "display_name": "Owner"}],
+        }
+        hidden = await owner.map(universe["id"], grid_data=GRID)
+        shown = await owner.map(universe["id"], grid_data=GRID)
+        patched = await owner.client.patch(f"/maps/{shown['id']}", json={"visibility": "members"})
+        assert patched.status_code == 200
+        for map_id in (hidden["id"], shown["id"]):
+            for x in range(3):
+                # The fast edit, and the plain one.
+                for headers in ({}, {"Idempotency-Key": f"{map_id}{x}"}):
+                    body = {"edits": paint(x, "." if headers else "#")}
+                    answer = await owner.client.post(f"/maps/{map_id}/edits", json=body, headers=headers)
+                    assert answer.status_code == 200, answer.text
+        renamed = await owner.client.patch(f"/universes/{universe['id']}", json={"name": "Elsewhere"})
+        assert renamed.status_code == 200
+        for client, person in ((gm, owner), (player, stranger)):
+            logged = await log_of(person, universe["id"], client.welcomes[0]["cursor"])
+            await client.until(lambda client=client, logged=logged: len(client.events) >= len(logged))
+            assert bare(client.events) == bare(logged)
+        assert len(gm.events) > len(player.events) > 3
+        assert all("seq" in event for event in gm.events)
+        assert not any("seq" in event or hidden["id"] in json.dumps(event) for event in player.events)
+
+    async def test_somebody_comes_and_goes(self, owner: Person, stranger: Person, feed: Feed, url: str) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        gm = await feed(owner, universe["id"])
+        for _ in range(2):
+            async with Client(url, universe["id"], stranger.tokens["access_token"]) as one:
+                assert {here["user_id"] for here in one.welcomes[0]["online"]} == {owner.id, stranger.id}
+                async with Client(url, universe["id"], stranger.tokens["access_token"]):
+                    pass
+        await gm.next("offline", 2)
+        seen = [message for message in gm.messages if message["type"] in ("online", "offline")]
+        came = {"type": "online", "user_id": stranger.id, "display_name": "Stranger"}
+        assert seen == [came, {"type": "offline", "user_id": stranger.id}] * 2
+
+
+class TestResume:
+    async def test_what_was_missed_comes_first(
+        self, owner: Person, feed: Feed, database: asyncpg.Connection
+    ) -> None:
+        universe = await owner.universe()
+        first = await feed(owner, universe["id"])
+        cursor = first.welcomes[0]["cursor"]
+        made = await owner.map(universe["id"], grid_data=GRID)
+        await database.execute(
+            """
+            WITH counted AS (
+                UPDATE universe SET event_seq = event_seq + 1100 WHERE id = $1
+                RETURNING id, event_seq - 1100 AS seq
+            )
+            INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+            SELECT id, seq + n, 'map.edited', $2, jsonb_build_object('n', n)
+            FROM counted, generate_series(1, 1100) AS n
+            """,
+            universe["id"],
+            made["id"],
+        )
+        again = await feed(owner, universe["id"], cursor)
+        await again.until(lambda: len(again.events) >= 1100)
+        await owner.client.patch(f"/universes/{universe['id']}", json={"name": "Elsewhere"})
+        await again.until(lambda: again.events[-1]["kind"] == "universe.updated")
+        assert again.welcomes[0]["resumed"] is True
+        assert bare(again.events) == bare(await log_of(owner, universe["id"], cursor))
+        numbers = [event["seq"] for event in again.events]
+        assert numbers == [*range(numbers[0], numbers[0] + len(numbers))]
+
+    async def test_a_cursor_of_no_use(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        here, elsewhere = await owner.universe(), await owner.universe()
+        await join(stranger, owner, here["id"])
+        others = (await feed(stranger, here["id"])).welcomes[0]["cursor"]
+        foreign = (await feed(owner, elsewhere["id"])).welcomes[0]["cursor"]
+        for cursor in (others, foreign, "forged", foreign[:-2] + "AA"):
+            client = await feed(owner, here["id"], cursor)
+            assert client.welcomes[0]["resumed"] is False
+            assert client.events == []
+
+
+class TestHello:
+    async def test_the_three_ways_to_log_in(self, owner: Person, url: str, settings: Settings) -> None:
+        universe = await owner.universe()
+        token = owner.tokens["access_token"]
+        cookie = {"Cookie": f"worldkeep_session={token}"}
+        async with open_socket(url, universe["id"]) as socket:
+            assert (await say(socket, type="hello", token=token))["type"] == "welcome"
+        for headers in ({"Authorization": f"Bearer {token}"}, {**cookie, "Origin": url}):
+            async with open_socket(url, universe["id"], **headers) as socket:
+                assert socket.subprotocol == "worldkeep.v1"
+                assert (await say(socket, type="hello"))["role"] == "owner"
+        for headers in (cookie, {**cookie, "Origin": "https://evil.example"}, {**cookie, "Origin": "null"}):
+            async with open_socket(url, universe["id"], **headers) as socket:
+                await socket.send('{"type": "hello"}')
+                assert await close_code(socket) == 4401
+
+    @pytest.mark.parametrize(
+        ("sent", "code"),
+        [
+            ('{"type": "hello"}', 4401),
+            ('{"type": "hello", "token": "wrong"}', 4401),
+            ('{"type": "ping"}', 4400),
+            ('{"type": "hello", "more": 1}', 4400),
+            ("[]", 4400),
+            ("{", 4400),
+            (b"\x00", 4400),
+            (None, 4408),
+        ],
+    )
+    async def test_what_is_no_hello(self, sent: Any, code: int, owner: Person, url: str) -> None:
+        async with open_socket(url, owner.id) as socket:
+            if sent is not None:
+                await socket.send(sent)
+            assert await close_code(socket) == code
+
+    async def test_a_stranger(self, owner: Person, stranger: Person, url: str) -> None:
+        """Gets the same as for a universe that is not there, and for what cannot be one."""
+        universe = await owner.universe()
+        for universe_id in (universe["id"], stranger.id, "nothing"):
+            async with open_socket(url, universe_id) as socket:
+                await socket.send(json.dumps({"type": "hello", "token": stranger.tokens["access_token"]}))
+                assert await close_code(socket) == 4404
+
+    async def test_another_subprotocol(self, owner: Person, url: str) -> None:
+        subprotocols: Any = ["worldkeep.v9"]
+        async with connect(address(url, owner.id), subprotocols=subprotocols, proxy=None) as socket:
+            assert await close_code(socket) == 4400
+
+    async def test_another_host(self, owner: Person, url: str) -> None:
+        port = int(url.rpartition(":")[2])
+        with pytest.raises(InvalidStatus) as refused:
+            async with connect("ws://evil.example/", host="127.0.0.1", port=port, proxy=None):
+                pass
+        assert refused.value.response.status_code == 400
+
+
+class TestEnd:
+    async def test_who_may_not_stay(self, owner: Person, new_person: NewPerson, feed: Feed, app: FastAPI) -> None:
+        universe = await owner.universe()
+        people = [await new_person() for _ in range(3)]
+        for person in people:
+            await join(person, owner, universe["id"])
+        removed, ended, deactivated = [await feed(person, universe["id"]) for person in people]
+        gm = await feed(owner, universe["id"])
+        path = f"/universes/{universe['id']}/members/{people[0].id}"
+        assert (await owner.client.delete(path)).status_code == 204
+        assert (await people[1].client.post("/auth/jwt/logout")).status_code == 204
+        async with app.state.database.session() as session, session.begin():
+            connection = await session.connection()
+            await connection.exec_driver_sql(f"UPDATE account SET is_active = false WHERE id = '{people[2].id}'")
+        async with asyncio.timeout(5):
+            for client, code in ((removed, 4403), (ended, 4401), (deactivated, 4401)):
+                await client.until(lambda client=client, code=code: client.code == code)
+        assert removed.events == []
+        assert gm.code is None
+
+    async def test_a_universe_that_is_deleted(self, owner: Person, feed: Feed) -> None:
+        universe = await owner.universe()
+        client = await feed(owner, universe["id"])
+        assert (await owner.client.delete(f"/universes/{universe['id']}")).status_code == 204
+        await client.until(lambda: client.code == 4404)
+
+    async def test_a_token_that_expires(self, owner: Person, feed: Feed, app: FastAPI, url: str) -> None:
+        """The socket stays as long as its log-in does, with commands and all; a fresh token may be sent."""
+        universe = await owner.universe()
+        made = await owner.map(universe["id"], grid_data=GRID)
+        identity = app.state.tokens.read(owner.tokens["access_token"].encode())
+        short = app.state.tokens.sign(identity.user_id, identity.session_id, 1)
+        async with Client(url, universe["id"], short) as client:
+            await asyncio.sleep(1.5)
+            assert app.state.tokens.read(short.encode()) is None
+            assert (await client.command("edit", map_id=made["id"], edits=paint(0, ".")))["changed"] == 1
+            form = {"username": owner.email, "password": PASSWORD}
+            login = (await owner.client.post("/auth/jwt/login", data=form)).json()
+            await client.send({"type": "hello", "token": login["access_token"]})
+            await client.until(lambda: len(client.welcomes) == 2)
+            assert (await owner.client.post("/auth/jwt/logout")).status_code == 204
+            await asyncio.sleep(1)
+            assert (await client.command("edit", map_id=made["id"], edits=paint(1, ".")))["changed"] == 1
+
+    async def test_another_role(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        client = await feed(stranger, universe["id"])
+        for role in ("game_master", "player"):
+            path = f"/universes/{universe['id']}/members/{stranger.id}"
+            assert (await owner.client.patch(path, json={"role": role})).status_code == 200
+            await owner.map(universe["id"])
+        await client.until(lambda: len(client.events) == 3)
+        seen = [(event["kind"], "seq" in event) for event in client.events]
+        assert seen == [("member.updated", True), ("map.created", True), ("member.updated", False)]
+
+
+class TestCommands:
+    async def test_the_event_comes_before_the_answer(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        for x in range(3):
+            answer = await gm.command("edit", map_id=made["id"], edits=paint(x, "."))
+            assert answer["seq"] == gm.events[-1]["seq"]
+        assert gm.order[-6:] == ["event", "ack"] * 3
+        with pytest.raises(Refused) as refused:
+            await player.command("edit", map_id=made["id"], edits=paint(0, "#"))
+        rest = await stranger.client.post(f"/maps/{made['id']}/edits", json={"edits": paint(0, "#")})
+        assert refused.value.problem | {"request_id": ""} == rest.json() | {"request_id": ""}
+        await player.until(lambda: len(player.events) == 3)
+
+    async def test_a_reference_is_used_once(self, owner: Person, url: str) -> None:
+        universe = await owner.universe()
+        made = await owner.map(universe["id"], grid_data=GRID)
+        command = {"type": "command", "do": "edit", "ref": "a", "map_id": made["id"], "edits": paint(0, ".")}
+        async with open_socket(url, universe["id"]) as socket:
+            await say(socket, type="hello", token=owner.tokens["access_token"])
+            assert (await say(socket, **command))["type"] == "event"
+            first = json.loads(await socket.recv())
+            assert await say(socket, **command) == first
+            other = await say(socket, **{**command, "edits": paint(1, ".")})
+            assert other["problem"]["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+    @pytest.mark.parametrize(
+        ("message", "field"),
+        [
+            ({"type": "dance"}, "type"),
+            ({}, "type"),
+            ({"type": "ping", "more": 1}, "more"),
+            ({"type": "command", "do": "edit"}, "ref"),
+            ({"type": "command", "do": "dance", "ref": "a"}, "do"),
+            ({"type": "command", "do": "edit", "ref": "a"}, "map_id"),
+            ({"type": "signal", "name": "pointer", "data": "x" * 1025}, "data"),
+            ({"type": "ping", "type\u0000": 1}, ""),
+        ],
+    )
+    async def test_what_cannot_be_done(self, message: dict[str, Any], field: str, owner: Person, url: str) -> None:
+        universe = await owner.universe()
+        async with open_socket(url, universe["id"]) as socket:
+            await say(socket, type="hello", token=owner.tokens["access_token"])
+            answer = await say(socket, **message)
+            assert (answer["type"], answer["problem"]["status"]) == ("error", 422)
+            assert answer["problem"]["errors"][0]["field"] == field
+            assert await say(socket, type="ping") == {"type": "pong"}
