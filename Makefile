@@ -2,10 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-JAVASCRIPT := eslint.config.js 'admin/static/**/*.js' 'web/**/*.js' 'tests/**/*.mjs'
+JAVASCRIPT := eslint.config.js 'admin/static/**/*.js' 'web/**/*.js' 'web/**/*.mjs' 'tests/**/*.mjs'
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint screenshots bench openapi settings lock clean
+.PHONY: help install run test lint screenshots bench openapi settings lock vendor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,7 @@ lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and t
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	node_modules/.bin/eslint .
+	node web/vendor/build.mjs --check
 	node_modules/.bin/tsc --project .
 	node_modules/.bin/prettier --check --log-level warn $(JAVASCRIPT)
 
@@ -48,6 +49,9 @@ lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addres
 	$(PY) -c 'import json, pathlib; path = pathlib.Path("package-lock.json"); lock = json.loads(path.read_text()); \
 		[one.pop("funding", None) for one in lock["packages"].values()]; \
 		path.write_text(json.dumps(lock, indent=2) + "\n")'
+
+vendor: node_modules/.installed ## Write the libraries in web/vendor anew, from the packages of package-lock.json
+	node web/vendor/build.mjs
 
 clean: ## Remove .venv and caches
 	rm -rf $(VENV) node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -39,17 +39,13 @@
  * @property {number} unit  device pixels a cell
  * @property {number} pixel  device pixels a CSS pixel
  *
- * @typedef {object} Chunk  a picture of some cells
+ * @typedef {object} KeptPicture
  * @property {HTMLCanvasElement} canvas
- * @property {number} x0
- * @property {number} y0
- * @property {number} x1
- * @property {number} y1
- * @property {number} left  where it lies in the picture of the map, in device pixels
- * @property {number} top
  * @property {boolean} stale  to be drawn anew, as time allows
  * @property {boolean} painted  to be drawn anew at once
  * @property {number} used  when it was on screen last
+ *
+ * @typedef {import('./chunk-drawing.js').ChunkBounds & KeptPicture} Chunk  a picture of some cells
  *
  * @typedef {object} Overview  a pixel a cell
  * @property {HTMLCanvasElement} canvas
@@ -59,9 +55,10 @@
  * @property {boolean} stale
  * @property {number[]} painted  x, y, x, y, …
  *
- * @typedef {{cells: Uint16Array, opacity: number}} ShownLayer
+ * @typedef {import('./chunk-drawing.js').ShownLayer} ShownLayer
  */
 
+import { chunkBounds, drawCells } from './chunk-drawing.js';
 import { EMPTY } from './document.js';
 import { Tiles, colorOf, contextOf } from './tiles.js';
 import { drawObjects } from './object-drawing.js';
@@ -324,47 +321,13 @@ export class Renderer {
 
   /** @param {number} cx  @param {number} cy  @param {number} key */
   #newChunk(cx, cy, key) {
-    const { geometry } = this.document;
-    const { scale } = this.view;
     const size = this.chunkSize;
-    const [x0, y0] = [cx * size, cy * size];
-    const [x1, y1] = [Math.min(x0 + size, geometry.width), Math.min(y0 + size, geometry.height)];
-    const [halfWidth, halfHeight] = geometry.cellBox.map((side) => side / 2);
-    let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-    for (const [x, y] of [
-      [x0, y0],
-      [x1 - 1, y0],
-      [x0, y1 - 1],
-      [x1 - 1, y1 - 1],
-      [x0, Math.min(y0 + 1, y1 - 1)],
-      [x1 - 1, Math.min(y0 + 1, y1 - 1)],
-      [Math.min(x0 + 1, x1 - 1), y0],
-      [Math.min(x0 + 1, x1 - 1), y1 - 1],
-    ]) {
-      const [X, Y] = geometry.project(...geometry.centre(x, y));
-      left = Math.min(left, X - halfWidth);
-      top = Math.min(top, Y - halfHeight);
-      right = Math.max(right, X + halfWidth);
-      bottom = Math.max(bottom, Y + halfHeight);
-    }
-    const square = !geometry.isHex && !geometry.isIsometric;
-    const margin = square ? 0 : 2;
+    const bounds = chunkBounds(this.document.geometry, cx * size, cy * size, size, this.view.scale);
     const canvas = document.createElement('canvas');
+    canvas.width = bounds.width;
+    canvas.height = bounds.height;
     /** @type {Chunk} */
-    const chunk = {
-      canvas,
-      x0,
-      y0,
-      x1,
-      y1,
-      left: Math.floor(left * scale) - margin,
-      top: Math.floor(top * scale) - margin,
-      stale: false,
-      painted: false,
-      used: 0,
-    };
-    canvas.width = Math.ceil(right * scale) + margin - chunk.left;
-    canvas.height = Math.ceil(bottom * scale) + margin - chunk.top;
+    const chunk = { ...bounds, canvas, stale: false, painted: false, used: 0 };
     this.pixels += canvas.width * canvas.height;
     this.chunks.set(key, chunk);
     return chunk;
@@ -372,71 +335,13 @@ export class Renderer {
 
   /** @param {Chunk} chunk  @param {ShownLayer[]} layers  @param {Tiles} tiles */
   #drawChunk(chunk, layers, tiles) {
-    const { geometry, frame } = this.document;
-    const { scale } = this.view;
-    const { canvas, x0, y0, x1, y1, left, top } = chunk;
-    const context = contextOf(canvas);
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    const square = tiles.isSquare;
-    const [dx, dy] = square ? [-left, -top] : [-left - tiles.halfWidth, -top - tiles.halfHeight];
-    /** @type {number[]} */
-    const places = [];
-    for (let y = y0; y < y1; y++) {
-      for (let x = x0; x < x1; x++) {
-        if (square) places.push(x * scale + dx, y * scale + dy);
-        else {
-          const [X, Y] = geometry.project(...geometry.centre(x, y));
-          places.push(Math.round(X * scale + dx), Math.round(Y * scale + dy));
-        }
-      }
-    }
-    this.#drawPaper(context, chunk, places, layers[0], tiles);
-    for (const { cells, opacity } of layers) {
-      context.globalAlpha = opacity;
-      let i = 0;
-      for (let y = y0; y < y1; y++) {
-        for (let index = y * frame.width + x0; index < y * frame.width + x1; index++, i += 2) {
-          const code = cells[index];
-          if (code !== EMPTY) context.drawImage(tiles.get(code), places[i], places[i + 1]);
-        }
-      }
-    }
-    context.globalAlpha = 1;
-    if (this.state.options.grid && scale >= 8 && geometry.type !== 'none')
-      this.#drawLines(context, places, x1 - x0, y1 - y0, tiles);
+    const context = contextOf(chunk.canvas);
+    context.clearRect(0, 0, chunk.width, chunk.height);
+    drawCells(context, this.document, chunk, layers, tiles, {
+      paper: !this.#picture,
+      grid: this.state.options.grid && this.view.scale >= 8,
+    });
     chunk.stale = chunk.painted = false;
-  }
-
-  /**
-   * Empty cells show paper; below a full ground there is none to be seen.
-   * @param {CanvasRenderingContext2D} context  @param {Chunk} chunk  @param {number[]} places
-   * @param {ShownLayer | undefined} ground  @param {Tiles} tiles
-   */
-  #drawPaper(context, { x0, y0, x1, y1 }, places, ground, tiles) {
-    if (this.#picture) return;
-    const { width } = this.document.frame;
-    let i = 0;
-    for (let y = y0; y < y1; y++) {
-      for (let index = y * width + x0; index < y * width + x1; index++, i += 2) {
-        const covered = ground?.opacity === 1 && ground.cells[index] !== EMPTY && tiles.isOpaque(ground.cells[index]);
-        if (!covered) context.drawImage(tiles.paper, places[i], places[i + 1]);
-      }
-    }
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context  @param {number[]} places
-   * @param {number} across  @param {number} down  @param {Tiles} tiles
-   */
-  #drawLines(context, places, across, down, tiles) {
-    const { scale } = this.view;
-    if (!tiles.isSquare) {
-      for (let i = 0; i < places.length; i += 2) context.drawImage(tiles.line, places[i], places[i + 1]);
-      return;
-    }
-    context.fillStyle = this.state.theme.line;
-    for (let x = 1; x <= across; x++) context.fillRect(places[0] + x * scale - 1, places[1], 1, down * scale);
-    for (let y = 1; y <= down; y++) context.fillRect(places[0], places[1] + y * scale - 1, across * scale, 1);
   }
 
   /** @param {Quad} range  @param {number} begin  @param {number} [budget]  milliseconds */
