@@ -52,6 +52,7 @@ from game.live.router import router as live
 from game.maps.router import router as maps
 from game.members.router import invitations, members
 from game.notes.router import router as notes
+from game.play import pages as play_pages
 from game.play.router import router as play
 from game.universes import quotas
 from game.universes.quotas import QUOTAS, Quotas
@@ -231,6 +232,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     guide.install(app)
     webpages.install(app)
     account_pages.install(app)
+    play_pages.install(app)
     static.install(app, immutable=settings.is_production)
     site.install(app)
     return app

@@ -1,4 +1,4 @@
-/** All talk with the API: reading a map, saving edits or the whole document, keeping a copy. */
+/** All talk with the API: problems become errors with a sentence to show. */
 
 /** An answer that is not a success: `status`, `code`, a sentence, and `errors` [{field, code, message}]. */
 export class ApiError extends Error {
@@ -29,9 +29,10 @@ async function request(url, options = {}) {
   try {
     response = await fetch(url, { credentials: 'same-origin', ...options });
   } catch {
-    throw new ApiError(0, { detail: 'The server cannot be reached. Your changes are kept in this browser.' });
+    throw new ApiError(0, { detail: 'The server cannot be reached.' });
   }
   const text = await response.text();
+  if (response.status === 204) return null;
   let body = {};
   try {
     body = JSON.parse(text);
@@ -45,8 +46,11 @@ async function request(url, options = {}) {
   return body;
 }
 
-/** @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>} */
-const send = (method, url, body, version) =>
+/** Read what is at an address. @type {(url: string) => Promise<any>} */
+export const read = (url) => request(url, { headers: { Accept: 'application/json' } });
+
+/** Send a change, to a version where it is given. @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>} */
+export const send = (method, url, body, version) =>
   request(url, {
     method,
     headers: { 'Content-Type': 'application/json', ...(version === undefined ? {} : { 'If-Match': `"${version}"` }) },

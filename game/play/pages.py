@@ -1,0 +1,59 @@
+"""The players' page: their tables, a table with its map, and what makes it installable.
+
+Templates in `web/pages`, scripts in `web/play` that use the public API and the live feed as any game does.
+"""
+
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+
+from game.accounts.pages import LOGIN
+from game.core import static, webpages
+from game.core.schema import ROOT
+
+LOBBY = "/play"
+
+
+def install(app: FastAPI) -> None:
+    """Serve the pages."""
+    app.add_route(f"{LOBBY}/manifest.webmanifest", _manifest, include_in_schema=False)
+    app.add_route(f"{LOBBY}/service-worker.js", _service_worker, include_in_schema=False)
+    app.add_route(LOBBY, _lobby, include_in_schema=False)
+    app.add_route(f"{LOBBY}/{{universe_id}}", _table, include_in_schema=False)
+
+
+async def _lobby(request: Request) -> Response:
+    return _page(request, "lobby.html")
+
+
+async def _table(request: Request) -> Response:
+    return _page(request, "play.html")
+
+
+def _page(request: Request, template: str) -> Response:
+    # By the cookie alone; whether its session still exists, the page learns from the API.
+    if request.app.state.tokens.identify(request.scope) is None:
+        return RedirectResponse(f"{LOGIN}?next={quote(request.url.path)}", 303)
+    return webpages.render(template)
+
+
+async def _manifest(_: Request) -> Response:
+    icon = {"src": static.address("admin/static/icon.svg"), "sizes": "any", "type": "image/svg+xml"}
+    manifest = {
+        "name": "Worldkeep",
+        "start_url": LOBBY,
+        "scope": LOBBY,
+        "display": "standalone",
+        "background_color": "#12181a",
+        "theme_color": "#12181a",
+        "icons": [icon],
+    }
+    return JSONResponse(manifest, media_type="application/manifest+json")
+
+
+async def _service_worker(_: Request) -> Response:
+    # At its own address: a worker rules over what lies beside it and below.
+    headers = {"cache-control": "no-cache", "service-worker-allowed": LOBBY}
+    return FileResponse(ROOT / "web/play/service-worker.js", media_type="text/javascript", headers=headers)

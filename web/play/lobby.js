@@ -1,0 +1,112 @@
+/** All tables of somebody as cards; a place for the code of an invitation; a new universe. */
+
+import { read, send } from '../shared/api.js';
+import { html, render, useSignal } from '../vendor/preact.js';
+import { Empty, Icon } from './panels/parts.js';
+
+/**
+ * @typedef {{id: string, name: string, description: string, role: string, active_map_id: string | null}} Universe
+ * @typedef {{universe: Universe, mapId: string | null, members: string[]}} Card
+ */
+
+/** @type {Record<string, string>} */
+const ROLES = {
+  owner: 'You run it',
+  game_master: 'Game master',
+  player: 'Player',
+  spectator: 'Spectator',
+  superuser: 'Superuser',
+};
+
+/** @returns {Promise<Card[]>} */
+async function cards() {
+  const { items } = await read('/universes?limit=50');
+  return Promise.all(
+    items.map(async (/** @type {Universe} */ universe) => {
+      const [maps, members] = await Promise.all([
+        read(`/maps?universe_id=${universe.id}&limit=1`),
+        read(`/universes/${universe.id}/members?limit=8`),
+      ]);
+      const mapId = universe.active_map_id ?? maps.items[0]?.id ?? null;
+      return { universe, mapId, members: members.items.map((/** @type {any} */ one) => one.display_name) };
+    }),
+  );
+}
+
+/** @param {{tables: Card[]}} props */
+function Lobby({ tables }) {
+  const code = useSignal('');
+  const name = useSignal('');
+  const error = useSignal('');
+  const join = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    // A whole link is as good as its code.
+    const found = code.value.trim().split('/').filter(Boolean).pop();
+    if (found) location.assign(`/join/${encodeURIComponent(found)}`);
+  };
+  const create = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    try {
+      const made = await send('POST', '/universes', { name: name.value });
+      location.assign(`/play/${made.id}`);
+    } catch (failure) {
+      error.value = failure instanceof Error ? failure.message : String(failure);
+    }
+  };
+  return html`
+    <h1>Your tables</h1>
+    ${error.value && html`<p class="pl-notice is-error" role="alert">${error.value}</p>`}
+    ${!tables.length && html`<${Empty} icon="castle" text="You are at no table yet. Enter the code of an invitation, or begin a universe of your own." />`}
+    <ul class="pl-tables">
+      ${tables.map(
+        ({ universe, mapId, members }) =>
+          html`<li>
+            <a href=${`/play/${universe.id}`}>
+              <span class="pl-picture"
+                >${mapId ? html`<img src=${`/maps/${mapId}/image.png?cell_size=8`} alt="" loading="lazy" />` : html`<${Icon} name="castle" />`}</span
+              >
+              <strong>${universe.name}</strong>
+              <span class="pl-role">${ROLES[universe.role]}</span>
+              <small>${members.slice(0, 5).join(', ')}${members.length > 5 ? ', …' : ''}</small>
+            </a>
+          </li>`,
+      )}
+    </ul>
+    <div class="pl-start">
+      <form class="pl-form" onSubmit=${join}>
+        <h2>Join a table</h2>
+        <label
+          >Code or link of the invitation
+          <input
+            required
+            maxlength="300"
+            value=${code.value}
+            onInput=${(/** @type {any} */ event) => (code.value = event.target.value)}
+        /></label>
+        <button class="pl-button is-primary">Join</button>
+      </form>
+      <form class="pl-form" onSubmit=${create}>
+        <h2>Begin a universe</h2>
+        <label
+          >Name
+          <input
+            required
+            maxlength="200"
+            value=${name.value}
+            onInput=${(/** @type {any} */ event) => (name.value = event.target.value)}
+        /></label>
+        <button class="pl-button">Begin</button>
+      </form>
+    </div>
+  `;
+}
+
+const root = /** @type {HTMLElement} */ (document.querySelector('[data-lobby]'));
+try {
+  render(html`<${Lobby} tables=${await cards()} />`, root);
+} catch (failure) {
+  const { status, message } = /** @type {any} */ (failure);
+  if (status === 401) location.assign('/login?next=/play');
+  else render(html`<p class="pl-notice is-error" role="alert">${message}</p>`, root);
+}
+root.dataset.ready = 'true';

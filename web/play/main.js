@@ -1,0 +1,64 @@
+/** The page of a table: the map in the whole window, and panels beside it. */
+
+import { Pictures } from '../shared/pictures.js';
+import { effect, html, render } from '../vendor/preact.js';
+import { MapInput } from './map/input.js';
+import { Stage } from './map/stage.js';
+import { Shell } from './panels/shell.js';
+import { Store } from './store.js';
+import { Table } from './table.js';
+
+const SIGNAL_COLORS = [0x9bd3e6, 0xe58b5b, 0xa8d672, 0xd7a3e8, 0xffd166];
+
+async function open() {
+  const root = /** @type {HTMLElement} */ (document.querySelector('[data-play]'));
+  const universeId = location.pathname.split('/').filter(Boolean)[1];
+  const store = new Store();
+  const table = new Table(store, universeId);
+  const element = /** @type {HTMLElement} */ (root.querySelector('[data-map]'));
+  /** @type {Stage | null} */
+  let stage = null;
+  const pictures = new Pictures('/assets', () => {
+    stage?.cells.invalidate();
+    stage?.request();
+  });
+  try {
+    stage = await Stage.create(element, store.document, pictures);
+  } catch {
+    store.notify('This browser cannot draw the map: it needs WebGL.', 'error');
+  }
+  const input = stage && new MapInput(stage, store, table);
+  const panels = /** @type {HTMLElement} */ (root.querySelector('[data-panels]'));
+  render(html`<${Shell} store=${store} table=${table} stage=${stage} input=${input} />`, panels);
+  if (stage) follow(stage, store, table);
+  try {
+    await table.open();
+  } catch (error) {
+    store.fail(error);
+    store.closed.value ||= /** @type {any} */ (error).status ?? 0;
+  }
+  root.dataset.ready = 'true';
+}
+
+/** Draw what the store has. @param {Stage} stage  @param {Store} store  @param {Table} table */
+function follow(stage, store, table) {
+  effect(() => stage.tokens.show(store.tokens.value.values()));
+  effect(() => stage.fog.show(store.fog.value));
+  effect(() => {
+    stage.tokens.selected = store.selected.value;
+    stage.tokens.turn = store.turnToken.value;
+    stage.request();
+  });
+  table.onSignal = (name, { user_id: userId, map_id: mapId, x, y }) => {
+    if ((name !== 'ping' && name !== 'pointer') || mapId !== store.mapId.value) return;
+    const members = [...store.members.value.keys()];
+    const color = SIGNAL_COLORS[Math.max(members.indexOf(userId), 0) % SIGNAL_COLORS.length];
+    stage.marks.signal(userId, { at: [x, y], color, name: store.nameOf(userId), kind: name });
+  };
+  // For measurements and tests, which have no other way to see inside of a canvas.
+  Object.assign(window, { worldkeepTable: { store, stage, table } });
+}
+
+open();
+
+if ('serviceWorker' in navigator) navigator.serviceWorker.register('/play/service-worker.js').catch(() => {});

@@ -1,0 +1,344 @@
+/**
+ * What the pointer and the keys do on the map: move tokens, open doors, measure, show areas, ping, and for game
+ * masters uncover and cover.
+ *
+ * @typedef {import('../../shared/geometry.js').Pair} Pair
+ * @typedef {import('../../shared/pointer.js').Place} Place
+ * @typedef {'move' | 'ruler' | 'area' | 'ping' | 'reveal' | 'hide' | 'polygon'} ToolName
+ * @typedef {import('../store.js').Token} Token
+ */
+
+import { read } from '../../shared/api.js';
+import { objectAt } from '../../shared/objects.js';
+import { PointerInput } from '../../shared/pointer.js';
+import { signal } from '../../vendor/preact.js';
+
+const LONG_PRESS = 550; // milliseconds
+const CLICK = 6; // CSS pixels a click may move
+
+/** @type {Record<string, Pair>} */
+const STEPS = {
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  Home: [-1, -1],
+  PageUp: [1, -1],
+  End: [-1, 1],
+  PageDown: [1, 1],
+};
+
+export class MapInput {
+  /** The tool in hand. */
+  tool = signal(/** @type {ToolName} */ ('move'));
+  /** The area of effect that the tool shows. */
+  area = signal({ shape: 'sphere', size: 20 });
+
+  /**
+   * @param {import('./stage.js').Stage} stage
+   * @param {import('../store.js').Store} store
+   * @param {import('../table.js').Table} table
+   */
+  constructor(stage, store, table) {
+    this.stage = stage;
+    this.store = store;
+    this.table = table;
+    /** @type {{kind: 'token' | 'shape' | 'click' | 'polygon', token?: Token, from: Place, at: Place} | null} */
+    this.drag = null;
+    /** @type {Pair[]} */
+    this.polygon = [];
+    this.previews = 0;
+    this.press = 0;
+    /** @type {Token | null} */
+    this.under = null;
+    stage.canvas.addEventListener('pointerdown', (event) => this.#before(event), { capture: true });
+    const canvas = /** @type {HTMLCanvasElement} */ (stage.canvas);
+    this.pointer = new PointerInput(canvas, stage.view, {
+      down: (place) => this.#down(place),
+      move: (place) => this.#move(place),
+      up: (place) => this.#up(place),
+      cancel: () => this.cancel(),
+      hover: (place) => this.#hover(place),
+      leave: () => {},
+      pick: (place, phase) => phase === 'down' && this.#ping(place.point),
+      isPanning: () => this.tool.value === 'move' && !this.under && !this.#doorAt(this.lastPoint),
+      viewChanged: () => stage.request(),
+    });
+    canvas.addEventListener('keydown', (event) => this.#key(event));
+    canvas.addEventListener('click', (event) => this.#emptyClick(event));
+    /** @type {Pair} */
+    this.lastPoint = [0, 0];
+    /** @type {Pair} */
+    this.downAt = [0, 0];
+  }
+
+  get mapUrl() {
+    return `/maps/${this.store.mapId.value}`;
+  }
+
+  /** What is under the pointer, before it is decided whether it drags the map. @param {PointerEvent} event */
+  #before(event) {
+    const { view } = this.stage;
+    const box = this.stage.canvas.getBoundingClientRect();
+    this.downAt = [event.clientX, event.clientY];
+    this.lastPoint = view.toPoint((event.clientX - box.left) * view.ratio, (event.clientY - box.top) * view.ratio);
+    this.under = this.stage.tokens.at(...this.lastPoint);
+    clearTimeout(this.press);
+    const point = this.lastPoint;
+    if (this.tool.value === 'move' && !this.under)
+      this.press = window.setTimeout(() => this.#isStill() && this.#ping(point), LONG_PRESS);
+  }
+
+  #isStill() {
+    return this.pointer.pointers.size === 1 && this.pointer.mode === 'pan' && !this.moved;
+  }
+  moved = false;
+
+  /** A click beside everything lets go of what is selected. @param {MouseEvent} event */
+  #emptyClick(event) {
+    const away = Math.hypot(event.clientX - this.downAt[0], event.clientY - this.downAt[1]);
+    if (away < CLICK && this.tool.value === 'move' && !this.under && !this.#doorAt(this.lastPoint)) this.#tap();
+  }
+
+  /** A tap on a free cell walks the selected token there, where one is selected. */
+  #tap() {
+    const token = this.store.selectedToken.value;
+    const cell = this.stage.document.geometry.cellAt(...this.lastPoint);
+    if (token && this.isTapMoving.value && this.store.may(token, 'act') && this.stage.document.geometry.holds(...cell))
+      this.#go(token, cell);
+    else this.store.selected.value = null;
+  }
+  /** Whether a tap moves the selected token: for hands that cannot drag. */
+  isTapMoving = signal(matchMedia('(pointer: coarse)').matches);
+
+  /** @param {Pair} point */
+  #doorAt(point) {
+    const { document: doc } = this.stage;
+    const ref = objectAt(doc, ...point, ['doors']);
+    return ref ? doc.frame.doors[ref.index ?? doc.frame.doors.findIndex(({ id }) => id === ref.id)] : null;
+  }
+
+  /** @param {Place} place */
+  #down(place) {
+    const tool = this.tool.value;
+    if (tool === 'ping') return this.#ping(place.point);
+    if (tool === 'polygon') {
+      this.polygon.push(place.cell);
+      return this.stage.marks.show([{ cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'fog' }]);
+    }
+    if (tool !== 'move') this.drag = { kind: 'shape', from: place, at: place };
+    else if (this.under) {
+      this.store.selected.value = this.under.id;
+      this.drag = { kind: 'token', token: this.under, from: place, at: place };
+    } else this.drag = { kind: 'click', from: place, at: place };
+  }
+
+  /** @param {Place} place */
+  #move(place) {
+    const { drag } = this;
+    if (!drag) return;
+    const same = drag.at.cell[0] === place.cell[0] && drag.at.cell[1] === place.cell[1];
+    drag.at = place;
+    if (same) return;
+    if (drag.kind === 'token' && drag.token && this.store.may(drag.token, 'act')) this.#previewMove(drag.token, place);
+    else if (drag.kind === 'shape') this.#previewShape(drag.from, place);
+  }
+
+  /** @param {Place} place */
+  #up(place) {
+    const { drag } = this;
+    this.drag = null;
+    if (!drag) return;
+    const same = drag.from.cell[0] === place.cell[0] && drag.from.cell[1] === place.cell[1];
+    if (drag.kind === 'click') {
+      const door = this.#doorAt(place.point);
+      if (door?.id) this.table.door(door.id, door.state === 'open' ? 'closed' : 'open');
+    } else if (drag.kind === 'token' && drag.token && !same) {
+      this.#clearMarks();
+      if (!this.store.may(drag.token, 'act')) this.store.notify(`You may not move ${drag.token.name}.`);
+      else this.#go(drag.token, this.#target(drag.token, place), place.shift);
+    } else if (drag.kind === 'shape') this.#finishShape(drag.from, place);
+  }
+
+  cancel() {
+    this.drag = null;
+    this.polygon = [];
+    this.#clearMarks();
+  }
+
+  #clearMarks() {
+    this.previews++;
+    this.stage.marks.show([]);
+  }
+
+  /** @param {Place} place */
+  #hover({ point }) {
+    const grabs = this.stage.tokens.at(...point) ?? this.#doorAt(point);
+    this.stage.canvas.style.cursor = this.tool.value !== 'move' ? 'crosshair' : grabs ? 'pointer' : 'grab';
+  }
+
+  /**
+   * Where a token stands after a drag: its top left cell, or a place on a map without a grid.
+   * @param {Token} token  @param {Place} place
+   * @returns {Pair}
+   */
+  #target(token, place) {
+    const { geometry } = this.stage.document;
+    const from = this.drag?.from ?? place;
+    if (geometry.type === 'none') {
+      const half = token.size / 2;
+      return [round(place.point[0] - half), round(place.point[1] - half)];
+    }
+    // Larger tokens are held by the cell that they were taken by.
+    const side = Math.max(1, Math.round(token.size));
+    const within = (/** @type {number} */ at, /** @type {number} */ start) =>
+      Math.min(Math.max(at - start, 0), side - 1);
+    const held = side > 1 ? [within(from.cell[0], token.x), within(from.cell[1], token.y)] : [0, 0];
+    return [place.cell[0] - held[0], place.cell[1] - held[1]];
+  }
+
+  /** @param {Token} token  @param {Pair} to  @param {boolean} [force] */
+  #go(token, [x, y], force = false) {
+    this.table.move(token, { x, y }, force && this.store.isGameMaster.value);
+  }
+
+  /** The way there and what it costs, by the server's rules. @param {Token} token  @param {Place} place */
+  async #previewMove(token, place) {
+    const to = this.#target(token, place);
+    const { geometry } = this.stage.document;
+    if (!geometry.holds(...to) || geometry.type === 'none') return this.stage.marks.show([]);
+    /** @type {Pair} */
+    const from = [Math.floor(token.x), Math.floor(token.y)];
+    const found = await this.#preview(`${this.mapUrl}/path?from=${from}&to=${to}`);
+    if (!found) return;
+    /** @type {Pair[]} */
+    const cells = found.found ? found.cells.map(cellOf) : [from, to];
+    const text = found.found ? `${tidy(found.cost)} ${found.unit}` : (found.reason ?? 'No way');
+    this.stage.marks.show([{ cells, text, kind: 'path', blocked: found.found ? null : to }]);
+  }
+
+  /** @param {Place} from  @param {Place} to */
+  async #previewShape(from, to) {
+    const tool = this.tool.value;
+    if (tool === 'ruler') {
+      const found = await this.#preview(`${this.mapUrl}/distance?from=${from.cell}&to=${to.cell}`);
+      const cells = this.stage.document.geometry.line(from.cell, to.cell);
+      if (found) this.stage.marks.show([{ cells, text: `${tidy(found.distance)} ${found.unit}`, kind: 'ruler' }]);
+    } else if (tool === 'area') {
+      const { shape, size } = this.area.value;
+      const [px, py] = shape === 'sphere' || shape === 'cylinder' ? to.point : from.point;
+      const angle = (Math.atan2(to.point[1] - py, to.point[0] - px) * 180) / Math.PI;
+      const query = new URLSearchParams({ shape, size: `${size}`, x: `${tidy(px)}`, y: `${tidy(py)}` });
+      if (['cone', 'line', 'cube'].includes(shape)) query.set('direction', `${Math.round((angle + 360) % 360)}`);
+      const found = await this.#preview(`${this.mapUrl}/area?${query}`);
+      if (found) this.stage.marks.show([{ cells: found.cells.map(cellOf), text: `${size} ${shape}`, kind: 'area' }]);
+    } else {
+      const { x, y, width, height } = this.stage.document.geometry.rectangle(from.cell, to.cell);
+      const cells = Array.from({ length: width * height }, (_, i) =>
+        cellOf({ x: x + (i % width), y: y + Math.floor(i / width) }),
+      );
+      this.stage.marks.show([{ cells: cells.slice(0, 4000), text: `${width} × ${height}`, kind: 'fog' }]);
+    }
+  }
+
+  /** The last of the previews that were asked for; null when another came after it. @param {string} url */
+  async #preview(url) {
+    const number = ++this.previews;
+    try {
+      const found = await read(url);
+      return number === this.previews ? found : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** @param {Place} from  @param {Place} to */
+  #finishShape(from, to) {
+    const tool = this.tool.value;
+    if (tool !== 'reveal' && tool !== 'hide') return;
+    this.#clearMarks();
+    const rectangle = this.stage.document.geometry.rectangle(from.cell, to.cell);
+    if (rectangle.width && rectangle.height) this.table.send('POST', `${this.mapUrl}/fog/${tool}`, rectangle);
+  }
+
+  /** Reveal the polygon whose corners were set. */
+  finishPolygon() {
+    const polygon = this.polygon.map(([x, y]) => {
+      const [px, py] = this.stage.document.geometry.centre(x, y);
+      return { x: px, y: py };
+    });
+    this.cancel();
+    if (polygon.length > 2) this.table.send('POST', `${this.mapUrl}/fog/reveal`, { polygon });
+  }
+
+  /** @param {Pair} point */
+  #ping([x, y]) {
+    const { store } = this;
+    this.table.live.signal({ name: 'ping', map_id: store.mapId.value ?? '', x: tidy(x), y: tidy(y) });
+    this.stage.marks.signal('me', { at: [x, y], color: 0xffe2a0, name: '', kind: 'ping' });
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { store, stage } = this;
+    const step = STEPS[event.key];
+    if (step) {
+      const token = store.selectedToken.value;
+      if (token && store.may(token, 'act')) this.#go(token, this.#stepped(token, step), event.shiftKey);
+      else {
+        stage.view.pan(-step[0] * 80 * stage.view.ratio, -step[1] * 80 * stage.view.ratio);
+        stage.request();
+      }
+    } else if (event.key === '+' || event.key === '=') stage.zoom(1.25);
+    else if (event.key === '-') stage.zoom(0.8);
+    else if (event.key === '0') stage.fit();
+    else if (event.key === 'n') this.#next(1);
+    else if (event.key === 'p') this.#next(-1);
+    else if (event.key === 'Enter' && this.tool.value === 'polygon') this.finishPolygon();
+    else if (event.key === 'Enter') this.#openBeside();
+    else if (event.key === 'Escape') {
+      this.cancel();
+      this.tool.value = 'move';
+      store.selected.value = null;
+    } else return;
+    event.preventDefault();
+  }
+
+  /**
+   * The cell beside a token. Hexes have no straight way up or down, or left or right: the stagger decides.
+   * @param {Token} token  @param {Pair} step
+   * @returns {Pair}
+   */
+  #stepped(token, [dx, dy]) {
+    return [token.x + dx, token.y + dy];
+  }
+
+  /** Select the next token of one's own. @param {1 | -1} by */
+  #next(by) {
+    const { store, stage } = this;
+    const { mine } = store;
+    if (!mine.length) return;
+    const at = mine.findIndex(({ id }) => id === store.selected.value);
+    const token = mine[(at + by + mine.length) % mine.length];
+    store.selected.value = token.id;
+    stage.centreOn(...stage.tokens.centre(token));
+  }
+
+  /** Open or close the door that is nearest to the selected token. */
+  #openBeside() {
+    const token = this.store.selectedToken.value;
+    if (!token) return;
+    const [px, py] = this.stage.tokens.centre(token);
+    const near = this.stage.document.frame.doors
+      .map((door) => ({ door, away: Math.hypot((door.x1 + door.x2) / 2 - px, (door.y1 + door.y2) / 2 - py) }))
+      .sort((a, b) => a.away - b.away)[0];
+    if (near?.door.id && near.away < token.size / 2 + 1.6)
+      this.table.door(near.door.id, near.door.state === 'open' ? 'closed' : 'open');
+  }
+}
+
+/** @param {{x: number, y: number}} cell  @returns {Pair} */
+const cellOf = ({ x, y }) => [x, y];
+const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
+const tidy = (/** @type {number} */ value) => Math.round(value * 10) / 10;

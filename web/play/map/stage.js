@@ -1,0 +1,150 @@
+/**
+ * The map on the screen, drawn by PixiJS: pictures of chunks of cells, then light, tokens, fog and marks above them.
+ *
+ * The stage keeps nothing of its own: it draws the store's document, tokens and fog, and again what changed of them.
+ * Coordinates are those of `shared/geometry.js`; a place in the picture is in widths of a cell.
+ */
+
+import { Application, Container } from '../../vendor/pixi.js';
+import { View } from '../../shared/view.js';
+import { Cells } from './cells.js';
+import { Fog } from './fog.js';
+import { Marks } from './marks.js';
+import { Tokens } from './tokens.js';
+
+/** Around the map, as in the style sheet. */
+const DESK = 0x12181a;
+
+/**
+ * @typedef {import('../../shared/document.js').GridDocument} GridDocument
+ * @typedef {import('../../shared/geometry.js').Pair} Pair
+ * @typedef {import('../store.js').Token} Token
+ */
+
+export class Stage {
+  /**
+   * Raises an error where the browser can draw neither with WebGL nor with WebGPU.
+   * @param {HTMLElement} element  is filled by the map
+   * @param {GridDocument} doc
+   * @param {import('../../shared/pictures.js').Pictures} pictures
+   */
+  static async create(element, doc, pictures) {
+    const app = new Application();
+    await app.init({
+      background: DESK,
+      resizeTo: element,
+      resolution: Math.min(devicePixelRatio || 1, 2),
+      autoDensity: true,
+      autoStart: false,
+      antialias: true,
+      preference: 'webgl',
+      powerPreference: 'high-performance',
+    });
+    app.canvas.tabIndex = 0;
+    app.canvas.setAttribute('role', 'application');
+    app.canvas.setAttribute('aria-label', 'Map');
+    element.append(app.canvas);
+    return new Stage(app, element, doc, pictures);
+  }
+
+  /**
+   * @param {Application} app  @param {HTMLElement} element  @param {GridDocument} doc
+   * @param {import('../../shared/pictures.js').Pictures} pictures
+   */
+  constructor(app, element, doc, pictures) {
+    this.app = app;
+    this.element = element;
+    this.document = doc;
+    this.view = new View(doc);
+    this.world = new Container();
+    this.cells = new Cells(this, pictures);
+    this.tokens = new Tokens(this, pictures);
+    this.fog = new Fog(this);
+    this.marks = new Marks(this);
+    this.world.addChild(this.cells.container, this.fog.container, this.tokens.container, this.marks.container);
+    app.stage.addChild(this.world);
+    /** @type {number[]} milliseconds between the last frames, for measurements */
+    this.frameTimes = [];
+    this.requested = 0;
+    this.lastFrame = 0;
+    this.#resize();
+    new ResizeObserver(() => this.#resize()).observe(element);
+    doc.listen(({ opened }) => {
+      if (opened) this.view.fit();
+      this.request();
+    });
+  }
+
+  get canvas() {
+    return this.app.canvas;
+  }
+
+  #resize() {
+    const ratio = this.app.renderer.resolution;
+    const { clientWidth, clientHeight } = this.element;
+    this.app.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
+    const first = this.view.width <= 1;
+    this.view.resize(clientWidth * ratio, clientHeight * ratio, ratio);
+    if (first) this.view.fit();
+    this.request();
+  }
+
+  /** Draw at the next frame. */
+  request() {
+    if (this.requested) return;
+    this.requested = requestAnimationFrame((now) => {
+      this.requested = 0;
+      this.#draw(now);
+    });
+  }
+
+  /** @param {number} now */
+  #draw(now) {
+    const { view, world, document: doc } = this;
+    const ratio = view.ratio;
+    // The world is in widths of a cell; the view counts device pixels, PixiJS those of CSS.
+    world.scale.set(view.scale / ratio);
+    world.position.set(view.x / ratio, view.y / ratio);
+    const range = doc.geometry.visible(...view.pictureRect());
+    const whole = this.cells.draw(range);
+    const fogged = this.fog.draw(range);
+    const moving = this.tokens.draw(now);
+    const fading = this.marks.draw(now);
+    this.app.render();
+    if (this.lastFrame && now - this.lastFrame < 1000) this.frameTimes.push(now - this.lastFrame);
+    if (this.frameTimes.length > 600) this.frameTimes.shift();
+    const goesOn = !whole || !fogged || moving || fading;
+    this.lastFrame = goesOn ? now : 0;
+    if (goesOn) this.request();
+  }
+
+  /**
+   * Show a place in the middle of the screen.
+   * @param {number} px  @param {number} py
+   */
+  centreOn(px, py) {
+    const [sx, sy] = this.view.toScreen(px, py);
+    this.view.pan(this.view.width / 2 - sx, this.view.height / 2 - sy);
+    this.request();
+  }
+
+  /** @param {number} factor */
+  zoom(factor) {
+    this.view.zoom(factor);
+    this.request();
+  }
+
+  fit() {
+    this.view.fit();
+    this.request();
+  }
+
+  /**
+   * Where a point is in the picture, in widths of a cell: the world's coordinates.
+   * @param {number} px  @param {number} py
+   * @returns {Pair}
+   */
+  place(px, py) {
+    return this.document.geometry.project(px, py);
+  }
+}

@@ -1,0 +1,287 @@
+/** Tokens on the map: a disc with a picture or initials, a ring by disposition, bars, conditions, a name. */
+
+import { Container, Graphics, Sprite, Text, Texture } from '../../vendor/pixi.js';
+import { inkOn, parseColor } from '../../shared/tiles.js';
+
+const DURATION = 90; // milliseconds a cell of a move
+const LONGEST = 900;
+const DETAIL = 64; // pixels a cell of texts
+
+/** @type {Record<string, number>} */
+const RINGS = { friendly: 0x4fa17c, neutral: 0xd9b45b, hostile: 0xcc5548 };
+const SELECTED = 0xffe2a0;
+const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
+
+/**
+ * @typedef {import('../store.js').Token} Token
+ * @typedef {import('../../shared/geometry.js').Pair} Pair
+ * @typedef {{token: Token, container: Container, from: Pair, path: Pair[], begin: number, looks: string}} Piece
+ */
+
+export class Tokens {
+  /**
+   * @param {import('./stage.js').Stage} stage
+   * @param {import('../../shared/pictures.js').Pictures} pictures
+   */
+  constructor(stage, pictures) {
+    this.stage = stage;
+    this.pictures = pictures;
+    this.container = new Container({ sortableChildren: true });
+    /** @type {Map<string, Piece>} */
+    this.pieces = new Map();
+    /** @type {string | null} */
+    this.selected = null;
+    /** @type {string | null} whose turn it is */
+    this.turn = null;
+    this.reduced = matchMedia('(prefers-reduced-motion: reduce)');
+  }
+
+  /**
+   * Show these tokens; one that stands elsewhere walks there, along `cells` when it is known which.
+   * @param {Iterable<Token>} tokens
+   */
+  show(tokens) {
+    const gone = new Set(this.pieces.keys());
+    for (const token of tokens) {
+      gone.delete(token.id);
+      const piece = this.pieces.get(token.id);
+      if (!piece) this.#add(token);
+      else {
+        const [before, after] = [piece.token, token];
+        piece.token = token;
+        if (before.x !== after.x || before.y !== after.y) this.#walk(piece, before, after);
+      }
+    }
+    for (const id of gone) this.#remove(id);
+    this.stage.request();
+  }
+
+  clear() {
+    for (const id of [...this.pieces.keys()]) this.#remove(id);
+  }
+
+  /** @param {Token} token */
+  #add(token) {
+    const container = new Container();
+    this.container.addChild(container);
+    this.pieces.set(token.id, { token, container, from: this.centre(token), path: [], begin: 0, looks: '' });
+  }
+
+  /** @param {string} id */
+  #remove(id) {
+    this.pieces.get(id)?.container.destroy({ children: true });
+    this.pieces.delete(id);
+  }
+
+  /** @param {Piece} piece  @param {Token} before  @param {Token} after */
+  #walk(piece, before, after) {
+    const cells = after.walked?.length ? after.walked : [after];
+    piece.from = this.centre(before);
+    piece.path = cells.map((cell) => this.centre({ ...after, ...cell }));
+    piece.begin = this.reduced.matches ? 0 : performance.now();
+  }
+
+  /**
+   * The point in the middle of a token.
+   * @param {{x: number, y: number, size: number}} token
+   * @returns {Pair}
+   */
+  centre({ x, y, size }) {
+    const { geometry } = this.stage.document;
+    if (geometry.type === 'none') return [x + size / 2, y + size / 2];
+    const side = Math.max(1, Math.round(size));
+    const [ax, ay] = geometry.centre(x, y);
+    const [bx, by] = geometry.centre(x + side - 1, y + side - 1);
+    return [(ax + bx) / 2, (ay + by) / 2];
+  }
+
+  /**
+   * Draw all; true while something moves.
+   * @param {number} now
+   */
+  draw(now) {
+    let moving = false;
+    const { view } = this.stage;
+    const labels = view.scale / view.ratio >= 30;
+    for (const piece of this.pieces.values()) {
+      const at = this.#position(piece, now);
+      moving ||= piece.path.length > 0;
+      const [X, Y] = this.stage.place(...at);
+      piece.container.position.set(X, Y);
+      piece.container.zIndex = Y + (piece.token.id === this.selected ? 1e4 : 0) - piece.token.size;
+      const image = this.pictures.get(piece.token.asset_id);
+      const looks = JSON.stringify([
+        ...LOOKS.map((name) => piece.token[name]),
+        piece.token.id === this.selected,
+        piece.token.id === this.turn,
+        labels,
+        !!image,
+      ]);
+      if (looks !== piece.looks) {
+        piece.looks = looks;
+        this.#dress(piece, image, labels);
+      }
+    }
+    return moving;
+  }
+
+  /** @param {Piece} piece  @param {number} now  @returns {Pair} */
+  #position(piece, now) {
+    if (!piece.path.length) return this.centre(piece.token);
+    const duration = Math.min(piece.path.length * DURATION, LONGEST) / piece.path.length;
+    const t = (now - piece.begin) / duration;
+    const step = Math.floor(t);
+    if (step >= piece.path.length || !piece.begin) {
+      piece.path = [];
+      return this.centre(piece.token);
+    }
+    const [from, to] = [step > 0 ? piece.path[step - 1] : piece.from, piece.path[Math.max(step, 0)]];
+    const by = Math.max(t - step, 0);
+    return [from[0] + (to[0] - from[0]) * by, from[1] + (to[1] - from[1]) * by];
+  }
+
+  /** @param {Piece} piece  @param {HTMLImageElement | null} image  @param {boolean} labels */
+  #dress({ token, container }, image, labels) {
+    for (const child of container.removeChildren()) child.destroy({ children: true });
+    const radius = this.#radius(token);
+    const color = parseColor(token.color) ?? [96, 112, 122, 255];
+    const fill = (color[0] << 16) | (color[1] << 8) | color[2];
+    container.alpha = token.hidden ? 0.55 : 1;
+    const disc = new Graphics();
+    if (token.id === this.turn) disc.circle(0, 0, radius * 1.28).fill({ color: SELECTED, alpha: 0.28 });
+    if (token.id === this.selected) disc.circle(0, 0, radius * 1.16).stroke({ color: SELECTED, width: 0.06 });
+    disc.circle(0, 0.03, radius * 1.04).fill({ color: 0x000000, alpha: 0.35 });
+    disc.circle(0, 0, radius).fill(fill);
+    container.addChild(disc);
+    if (image) container.addChild(this.#portrait(image, radius, token.rotation ?? 0));
+    else {
+      const text = label(initials(token.name), radius * 0.95, inkOn(color));
+      container.addChild(text);
+    }
+    const ring = new Graphics();
+    ring.circle(0, 0, radius).stroke({ color: 0xfffdf6, width: radius * 0.07 });
+    ring.circle(0, 0, radius * 0.95).stroke({ color: RINGS[token.disposition] ?? 0x9aa5a8, width: radius * 0.1 });
+    if (token.rotation && !image) {
+      const angle = ((token.rotation - 90) * Math.PI) / 180;
+      ring.circle(Math.cos(angle) * radius, Math.sin(angle) * radius, radius * 0.12).fill(0xfffdf6);
+    }
+    if (token.hidden) ring.circle(0, 0, radius * 1.1).stroke({ color: 0xb9a4e0, width: 0.04, alpha: 0.9 });
+    container.addChild(ring);
+    this.#bars(container, token, radius);
+    this.#conditions(container, token, radius);
+    if (token.elevation) {
+      const up = label(`${token.elevation > 0 ? '↑' : '↓'}${Math.abs(token.elevation)}`, 0.22, '#fffdf6', true);
+      up.position.set(radius * 0.8, -radius * 0.85);
+      container.addChild(up);
+    }
+    if (!labels || !token.name) return;
+    const name = label(token.name, 0.24, '#fffdf6', true);
+    name.position.set(0, radius + 0.2);
+    container.addChild(name);
+  }
+
+  /** @param {Token} token */
+  #radius(token) {
+    return Math.max(token.size, 0.5) * (this.stage.document.geometry.isIsometric ? 0.3 : 0.44);
+  }
+
+  /** @param {HTMLImageElement} image  @param {number} radius  @param {number} rotation */
+  #portrait(image, radius, rotation) {
+    const container = new Container();
+    const sprite = new Sprite(Texture.from(image));
+    sprite.anchor.set(0.5);
+    sprite.scale.set((2 * radius) / Math.min(image.naturalWidth, image.naturalHeight));
+    sprite.angle = rotation;
+    const mask = new Graphics().circle(0, 0, radius).fill(0xffffff);
+    container.addChild(sprite, mask);
+    sprite.mask = mask;
+    return container;
+  }
+
+  /** @param {Container} container  @param {Token} token  @param {number} radius */
+  #bars(container, token, radius) {
+    const bars = (token.bars ?? []).filter(({ max }) => max > 0).slice(0, 3);
+    const graphics = new Graphics();
+    bars.forEach(({ value, max }, i) => {
+      const [width, height] = [radius * 1.6, 0.09];
+      const y = -radius - 0.13 - i * 0.13;
+      graphics.roundRect(-width / 2, y, width, height, 0.04).fill({ color: 0x0d1214, alpha: 0.8 });
+      const part = Math.min(Math.max(value / max, 0), 1);
+      if (part > 0) graphics.roundRect(-width / 2, y, width * part, height, 0.04).fill(BAR_COLORS[i]);
+    });
+    container.addChild(graphics);
+  }
+
+  /** @param {Container} container  @param {Token} token  @param {number} radius */
+  #conditions(container, token, radius) {
+    (token.conditions ?? []).slice(0, 6).forEach((condition, i) => {
+      const angle = Math.PI * (0.75 - i * 0.22);
+      const badge = new Container();
+      badge.addChild(new Graphics().circle(0, 0, 0.12).fill(0x3a2b52).stroke({ color: 0xd8c6f5, width: 0.02 }));
+      badge.addChild(label(condition.slice(0, 1).toUpperCase(), 0.15, '#f3ebff'));
+      badge.position.set(Math.cos(angle) * radius, Math.sin(angle) * radius);
+      container.addChild(badge);
+    });
+  }
+
+  /**
+   * The uppermost token at a point; null where there is none.
+   * @param {number} px  @param {number} py
+   * @returns {Token | null}
+   */
+  at(px, py) {
+    let found = null;
+    let nearest = Infinity;
+    for (const { token } of this.pieces.values()) {
+      const [x, y] = this.centre(token);
+      const away = Math.hypot(x - px, y - py) / Math.max(token.size, 0.5);
+      if (away < 0.52 && away < nearest) [found, nearest] = [token, away];
+    }
+    return found;
+  }
+}
+
+/** @type {(keyof Token)[]} */
+const LOOKS = [
+  'name',
+  'size',
+  'color',
+  'asset_id',
+  'disposition',
+  'hidden',
+  'rotation',
+  'elevation',
+  'bars',
+  'conditions',
+];
+
+/** @param {string} name */
+const initials = (name) =>
+  name
+    .split(/\s+/)
+    .filter(Boolean)
+    .slice(0, 2)
+    .map((word) => [...word][0].toUpperCase())
+    .join('');
+
+/**
+ * A text in the middle of its place.
+ * @param {string} text  @param {number} size  of its letters, in cells  @param {string} color
+ * @param {boolean} [outlined]
+ */
+function label(text, size, color, outlined = false) {
+  const made = new Text({
+    text,
+    resolution: 2,
+    style: {
+      fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
+      fontSize: Math.max(8, size * DETAIL),
+      fontWeight: '600',
+      fill: color,
+      ...(outlined ? { stroke: { color: '#10181a', width: 4, join: 'round' } } : {}),
+    },
+  });
+  made.anchor.set(0.5);
+  made.scale.set(1 / DETAIL);
+  return made;
+}

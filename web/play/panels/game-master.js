@@ -1,0 +1,209 @@
+/** What only game masters have: the map, its fog and light, tokens to place, other people's eyes. */
+
+import { html, useSignal } from '../../vendor/preact.js';
+import { kindColor } from '../../shared/kinds.js';
+
+/** @param {import('./shell.js').Props} props */
+export function GameMaster(props) {
+  return html`
+    <${MapControls} ...${props} />
+    <${Eyes} ...${props} />
+    <${Placing} ...${props} />
+  `;
+}
+
+/** @param {import('./shell.js').Props} props */
+function MapControls({ store, table }) {
+  const map = store.map.value;
+  const universe = store.universe.value;
+  if (!map || !universe) return null;
+  const change = async (/** @type {any} */ fields) => {
+    const changed = await table.send('PATCH', `/maps/${map.id}`, fields);
+    if (changed) store.maps.value = store.maps.value.map((one) => (one.id === map.id ? { ...one, ...changed } : one));
+  };
+  const gather = async () => {
+    if (map.visibility !== 'members') await change({ visibility: 'members' });
+    const changed = await table.send('PATCH', table.url, { active_map_id: map.id });
+    if (changed) store.universe.value = { ...universe, ...changed };
+  };
+  const isHere = universe.active_map_id === map.id;
+  return html`
+    <section aria-labelledby="pl-map">
+      <h2 id="pl-map">This map</h2>
+      <div class="pl-buttons">
+        <button class="pl-button is-primary" disabled=${isHere} onClick=${gather}>
+          ${isHere ? 'The party is here' : 'Bring everybody here'}
+        </button>
+        <a class="pl-button" href=${`/admin/map/edit/${map.id}`}>Edit this map</a>
+      </div>
+      <${Choice}
+        label="Players see the map"
+        value=${map.visibility}
+        options=${[
+          ['members', 'yes'],
+          ['game_masters', 'no'],
+        ]}
+        change=${(/** @type {string} */ visibility) => change({ visibility })}
+      />
+      <${Choice}
+        label="Fog"
+        value=${map.fog ?? 'off'}
+        options=${[
+          ['off', 'off'],
+          ['explored', 'what was seen stays drawn'],
+          ['sight', 'only what is in sight'],
+        ]}
+        change=${(/** @type {string} */ fog) => change({ fog })}
+      />
+      <${Choice}
+        label="Players share their sight"
+        value=${map.fog_sharing ?? 'party'}
+        options=${[
+          ['party', 'all of them'],
+          ['each', 'each their own'],
+        ]}
+        change=${(/** @type {string} */ fog_sharing) => change({ fog_sharing })}
+      />
+      <${Choice}
+        label="Light"
+        value=${map.lighting ?? 'bright'}
+        options=${[
+          ['bright', 'bright'],
+          ['dim', 'dim'],
+          ['dark', 'dark'],
+        ]}
+        change=${(/** @type {string} */ lighting) => change({ lighting })}
+      />
+      ${
+        map.fog &&
+        map.fog !== 'off' &&
+        html`<div class="pl-buttons">
+          <button class="pl-button" onClick=${() => table.send('POST', `/maps/${map.id}/fog/reveal`, { all: true })}>
+            Reveal all
+          </button>
+          <button class="pl-button" onClick=${() => table.send('POST', `/maps/${map.id}/fog/hide`, { all: true })}>
+            Hide all
+          </button>
+        </div>`
+      }
+    </section>
+  `;
+}
+
+/** @param {{label: string, value: string, options: [string, string][], change: (value: string) => void}} props */
+const Choice = ({ label, value, options, change }) => html`
+  <label class="pl-select">
+    ${label}
+    <select value=${value} onChange=${(/** @type {any} */ event) => change(event.target.value)}>
+      ${options.map(([id, name]) => html`<option value=${id} selected=${id === value}>${name}</option>`)}
+    </select>
+  </label>
+`;
+
+/** @param {import('./shell.js').Props} props */
+function Eyes({ store, table }) {
+  const players = [...store.members.value.values()].filter(({ role }) => role === 'player' || role === 'spectator');
+  return html`
+    <label class="pl-select">
+      See as
+      <select
+        value=${store.seeAs.value ?? ''}
+        onChange=${(/** @type {any} */ event) => table.seeAs(event.target.value || null).catch((error) => store.fail(error))}
+      >
+        <option value="">myself</option>
+        ${players.map(({ user_id: id, display_name: name }) => html`<option value=${id}>${name}</option>`)}
+      </select>
+    </label>
+  `;
+}
+
+/** @param {import('./shell.js').Props} props */
+function Placing({ store, table, stage }) {
+  void store.revision.value;
+  const name = useSignal('');
+  const size = useSignal(1);
+  const hidden = useSignal(true);
+  const placed = new Set([...store.tokens.value.values()].map(({ character_id: id }) => id));
+  const place = (/** @type {any} */ token, /** @type {[number, number]} */ [x, y]) =>
+    table.send('POST', `/maps/${store.mapId.value}/tokens`, { x, y, disposition: 'neutral', ...token });
+  const middle = () => {
+    const { view, document: doc } = /** @type {import('../map/stage.js').Stage} */ (stage);
+    const [x, y] = doc.geometry.cellAt(...view.toPoint(view.width / 2, view.height / 2));
+    const within = (/** @type {number} */ at, /** @type {number} */ side) => Math.min(Math.max(at, 0), side - 1);
+    return /** @type {[number, number]} */ ([within(x, doc.geometry.width), within(y, doc.geometry.height)]);
+  };
+  const characters = [...store.characters.value.values()].filter(({ id }) => !placed.has(id));
+  const entities = store.document.frame.entities.filter(({ kind }) => ['monster', 'npc', 'animal'].includes(`${kind}`));
+  return html`
+    <section aria-labelledby="pl-place">
+      <h2 id="pl-place">Place a token</h2>
+      <p class="pl-muted">It appears in the middle of the screen.</p>
+      <ul class="pl-list is-compact">
+        ${characters.map(
+          ({ id, name: label, kind }) =>
+            html`<li>
+              <button
+                onClick=${() => place({ character_id: id, name: label, disposition: kind === 'player' ? 'friendly' : 'neutral', sight: { range: 12, darkvision: 0 } }, middle())}
+              >
+                <i class="pl-dot is-friendly"></i><span>${label}<small>character</small></span>
+              </button>
+            </li>`,
+        )}
+        ${entities.slice(0, 40).map(
+          ({ name: label, kind, x, y, hidden: isHidden }) =>
+            html`<li>
+              <button
+                onClick=${() =>
+                  place(
+                    {
+                      name: label ?? `${kind}`,
+                      disposition: kind === 'monster' ? 'hostile' : 'neutral',
+                      hidden: !!isHidden,
+                    },
+                    [x, y],
+                  )}
+              >
+                <i class="pl-dot" style=${{ background: kindColor(kind) }}></i
+                ><span>${label ?? kind}<small>${kind} on the map, where it stands</small></span>
+              </button>
+            </li>`,
+        )}
+      </ul>
+      <form
+        class="pl-form"
+        onSubmit=${async (/** @type {Event} */ event) => {
+          event.preventDefault();
+          if (await place({ name: name.value.trim(), size: size.value, hidden: hidden.value }, middle()))
+            name.value = '';
+        }}
+      >
+        <label
+          >Name
+          <input
+            required
+            maxlength="200"
+            value=${name.value}
+            onInput=${(/** @type {any} */ event) => (name.value = event.target.value)}
+        /></label>
+        <label>
+          Size
+          <select
+            value=${size.value}
+            onChange=${(/** @type {any} */ event) => (size.value = Number(event.target.value))}
+          >
+            ${[0.5, 1, 2, 3, 4].map((one) => html`<option value=${one} selected=${one === size.value}>${one}</option>`)}
+          </select>
+        </label>
+        <label class="pl-check">
+          <input
+            type="checkbox"
+            checked=${hidden.value}
+            onChange=${(/** @type {any} */ event) => (hidden.value = event.target.checked)}
+          />
+          Hidden at first
+        </label>
+        <button class="pl-button">Place</button>
+      </form>
+    </section>
+  `;
+}

@@ -1,0 +1,115 @@
+/** The fight: whose turn it is, in order of initiative; game masters run it. */
+
+import { html, useSignal } from '../../vendor/preact.js';
+import { Empty, Icon } from './parts.js';
+
+/** @param {import('./shell.js').Props} props */
+export function Initiative(props) {
+  const { store } = props;
+  const all = [...store.encounters.value.values()];
+  const shown = store.encounter.value ?? all.filter(({ state }) => state !== 'ended')[0] ?? null;
+  return html`
+    ${
+      shown
+        ? html`<${Encounter} ...${props} encounter=${shown} />`
+        : html`<${Empty} icon="swords" text="There is no fight. May it stay so." />`
+    }
+    ${store.isGameMaster.value && html`<${Others} ...${props} shown=${shown} />`}
+  `;
+}
+
+/** @param {import('./shell.js').Props & {encounter: import('../store.js').Encounter}} props */
+function Encounter({ store, table, stage, encounter }) {
+  const url = `/encounters/${encounter.id}`;
+  const post = (/** @type {string} */ what) => table.send('POST', `${url}/${what}`);
+  const isRunning = encounter.state === 'running';
+  const show = (/** @type {string | null | undefined} */ tokenId) => {
+    const token = store.tokens.value.get(tokenId ?? '');
+    if (!token || !stage) return;
+    store.selected.value = token.id;
+    stage.centreOn(...stage.tokens.centre(token));
+  };
+  return html`
+    <section aria-labelledby="pl-fight">
+      <h2 id="pl-fight">${encounter.name}</h2>
+      <p class="pl-muted" role="status">
+        ${isRunning ? `Round ${encounter.round}` : encounter.state === 'ended' ? 'Over' : 'Prepared: players do not see it yet.'}
+      </p>
+      <ol class="pl-turns">
+        ${encounter.combatants.map(
+          (one) =>
+            html`<li
+              class=${[one.id === encounter.turn && 'is-turn', one.defeated && 'is-defeated', one.hidden && 'is-hidden'].filter(Boolean).join(' ')}
+              aria-current=${one.id === encounter.turn ? 'true' : null}
+            >
+              <button onClick=${() => show(one.token_id)}>
+                <b>${one.initiative ?? '–'}</b>
+                <span>${one.name}<small>${effectsOf(one)}</small></span>
+              </button>
+            </li>`,
+        )}
+      </ol>
+      ${
+        store.isGameMaster.value &&
+        html`<div class="pl-buttons">
+          ${!isRunning && html`<button class="pl-button" onClick=${() => post('initiative')}>Roll initiative</button>`}
+          ${encounter.state === 'prepared' && html`<button class="pl-button is-primary" onClick=${() => post('start')}>Start</button>`}
+          ${
+            isRunning &&
+            html`<button class="pl-button" onClick=${() => post('previous')}><${Icon} name="left" /> Back</button>
+              <button class="pl-button is-primary" onClick=${() => post('next')}>
+                Next turn <${Icon} name="right" />
+              </button>
+              <button class="pl-button" onClick=${() => post('end')}>End</button>`
+          }
+        </div>`
+      }
+    </section>
+  `;
+}
+
+/** @param {import('../store.js').Combatant} combatant */
+const effectsOf = ({ hidden, defeated, effects = [] }) =>
+  [
+    hidden && 'hidden',
+    defeated && 'defeated',
+    ...effects.map(({ name, rounds }) => (rounds ? `${name}, ${rounds} rounds` : name)),
+  ]
+    .filter(Boolean)
+    .join(' · ');
+
+/** @param {import('./shell.js').Props & {shown: import('../store.js').Encounter | null}} props */
+function Others({ store, table, shown }) {
+  const name = useSignal('');
+  const create = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const tokens = [...store.tokens.value.values()];
+    const made = await table.send('POST', `${table.url}/encounters`, {
+      name: name.value.trim() || 'Fight',
+      map_id: store.mapId.value,
+      combatants: tokens.map((token) => ({
+        token_id: token.id,
+        ...(token.character_id ? { character_id: token.character_id } : {}),
+        name: token.name || 'Unnamed',
+        hidden: !!token.hidden,
+      })),
+    });
+    if (made) name.value = '';
+  };
+  if (shown) return null;
+  return html`
+    <form class="pl-form" onSubmit=${create}>
+      <h2>A new fight</h2>
+      <label
+        >Name
+        <input
+          value=${name.value}
+          maxlength="200"
+          placeholder="Ambush at the ford"
+          onInput=${(/** @type {any} */ event) => (name.value = event.target.value)}
+      /></label>
+      <p class="pl-muted">Everybody on this map takes part; whoever is hidden stays so.</p>
+      <button class="pl-button">Prepare</button>
+    </form>
+  `;
+}

@@ -1,0 +1,152 @@
+/** The log: what is said and rolled, with who sees it, and a field that takes both. */
+
+import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
+import { Avatar, Empty, Icon, clock } from './parts.js';
+
+/** @type {Record<string, string>} */
+const SEEN_BY = { game_masters: 'Game masters', blind: 'Blind', me: 'Only you' };
+const DICE = ['d20', 'd12', 'd10', 'd8', 'd6', 'd4', 'd%'];
+
+/** @param {import('./shell.js').Props} props */
+export function Log(props) {
+  const { store } = props;
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  const entries = store.log.value;
+  useEffect(() => {
+    const element = list.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  }, [entries.length]);
+  return html`
+    <div class="pl-log" role="log" aria-live="polite" aria-label="Log" ref=${list} tabindex="0">
+      ${
+        entries.length
+          ? entries.map((entry) => html`<${Entry} key=${entry.id} entry=${entry} store=${store} />`)
+          : html`<${Empty} icon="chat" text="Nothing has been said yet. Write below, or roll: /roll 2d6+3" />`
+      }
+    </div>
+    <${Composer} ...${props} />
+  `;
+}
+
+/** @param {{entry: import('../store.js').LogEntry, store: import('../store.js').Store}} props */
+function Entry({ entry, store }) {
+  const character = entry.character_id ? store.characters.value.get(entry.character_id) : null;
+  const name = character?.name ?? store.nameOf(entry.actor_id);
+  const seen = entry.kind === 'message' ? whisperedTo(entry, store) : SEEN_BY[entry.visibility];
+  return html`
+    <article class=${`pl-entry is-${entry.kind} ${seen ? 'is-private' : ''}`}>
+      <${Avatar} name=${name} id=${entry.actor_id ?? ''} />
+      <div>
+        <header>
+          <strong>${name}</strong>
+          ${seen && html`<em>${seen}</em>`}
+          <time datetime=${entry.created_at}>${clock(entry.created_at)}</time>
+        </header>
+        ${entry.kind === 'roll' ? html`<${Roll} roll=${entry} />` : html`<p>${entry.text}</p>`}
+      </div>
+    </article>
+  `;
+}
+
+/** @param {import('../store.js').LogEntry} entry  @param {import('../store.js').Store} store */
+function whisperedTo({ to }, store) {
+  return to?.length ? `Whisper to ${to.map((/** @type {string} */ id) => store.nameOf(id)).join(', ')}` : '';
+}
+
+/** @param {{roll: import('../store.js').LogEntry}} props */
+function Roll({ roll }) {
+  if (roll.total === null || roll.total === undefined)
+    return html`<p class="pl-roll">
+      <span class="pl-total">?</span><span>${roll.expression}<small>The game master sees the result.</small></span>
+    </p>`;
+  return html`
+    <p class="pl-roll">
+      <span class="pl-total">${roll.total}</span>
+      <span>${roll.reason || roll.expression}<small>${roll.text ?? roll.expression}</small></span>
+    </p>
+  `;
+}
+
+/** @param {import('./shell.js').Props} props */
+function Composer({ store, table }) {
+  const text = useSignal('');
+  const to = useSignal('');
+  const visibility = useSignal('everyone');
+  const speaker = useSignal('');
+  const speakers = [...store.characters.value.values()].filter((one) => store.may(one, 'act'));
+  const others = [...store.members.value.values()].filter(({ user_id: id }) => id !== store.me.value?.id);
+  const rollDice = (/** @type {string} */ expression, reason = '') =>
+    table.roll({
+      expression,
+      visibility: visibility.value,
+      ...(reason ? { reason } : {}),
+      ...(speaker.value ? { character_id: speaker.value } : {}),
+    });
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const line = text.value.trim();
+    if (!line) return;
+    text.value = '';
+    const [, expression, reason] = line.match(/^\/r(?:oll)?\s+([^#]+)(?:#\s*(.*))?$/i) ?? [];
+    const done = expression
+      ? await rollDice(expression.trim(), reason?.trim())
+      : await table.say(line, to.value ? [to.value] : [], speaker.value || null);
+    // What was refused can be mended and sent again.
+    if (!done && !text.value) text.value = line;
+  };
+  if (store.isSpectator.value) return null;
+  return html`
+    <form class="pl-composer" onSubmit=${submit}>
+      <div class="pl-dice" role="group" aria-label="Roll">
+        ${DICE.map((die) => html`<button type="button" onClick=${() => rollDice(die === 'd%' ? 'd%' : `1${die}`)}>${die}</button>`)}
+      </div>
+      <div class="pl-line">
+        <textarea
+          rows="1"
+          maxlength="4000"
+          aria-label="Message, or /roll and dice"
+          placeholder="Say something, or /roll 1d20+5"
+          value=${text.value}
+          onInput=${(/** @type {any} */ event) => (text.value = event.target.value)}
+          onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && !event.shiftKey && submit(event)}
+        ></textarea>
+        <button class="pl-button is-primary" aria-label="Send"><${Icon} name="right" /></button>
+      </div>
+      <div class="pl-how">
+        <${Choice}
+          label="To"
+          value=${to}
+          options=${[['', 'everyone'], ...others.map((one) => [one.user_id, one.display_name])]}
+        />
+        <${Choice}
+          label="Rolls"
+          value=${visibility}
+          options=${[
+            ['everyone', 'for all'],
+            ['game_masters', 'to game masters'],
+            ['blind', 'blind'],
+            ['me', 'only me'],
+          ]}
+        />
+        ${
+          speakers.length > 0 &&
+          html`<${Choice}
+            label="As"
+            value=${speaker}
+            options=${[['', 'myself'], ...speakers.map(({ id, name }) => [id, name])]}
+          />`
+        }
+      </div>
+    </form>
+  `;
+}
+
+/** @param {{label: string, value: import('../../vendor/preact.js').Signal<string>, options: [string, string][]}} props */
+const Choice = ({ label, value, options }) => html`
+  <label>
+    ${label}
+    <select value=${value.value} onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}>
+      ${options.map(([id, name]) => html`<option value=${id}>${name}</option>`)}
+    </select>
+  </label>
+`;

@@ -1,0 +1,117 @@
+/** Notes and handouts: read as they are meant, written as Markdown. */
+
+import { read } from '../../shared/api.js';
+import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
+import { Empty, Icon } from './parts.js';
+
+/** @param {import('./shell.js').Props} props */
+export function Notes(props) {
+  const { store } = props;
+  const open = useSignal(/** @type {string | null} */ (null));
+  const isNew = useSignal(false);
+  const note = store.notes.value.find(({ id }) => id === open.value);
+  if (isNew.value) return html`<${Editor} ...${props} note=${null} close=${() => (isNew.value = false)} />`;
+  if (note) return html`<${Reader} ...${props} note=${note} close=${() => (open.value = null)} />`;
+  return html`
+    <section aria-labelledby="pl-notes">
+      <h2 id="pl-notes">Notes and handouts</h2>
+      ${!store.notes.value.length && html`<${Empty} text="No notes yet." />`}
+      <ul class="pl-list is-compact">
+        ${store.notes.value.map(
+          ({ id, title, grants }) =>
+            html`<li>
+              <button onClick=${() => (open.value = id)}>
+                <${Icon} name="scroll" />
+                <span
+                  >${title}<small
+                    >${grants?.members?.length ? 'For everyone' : store.isGameMaster.value ? 'Not shown to all' : 'For you'}</small
+                  ></span
+                >
+              </button>
+            </li>`,
+        )}
+      </ul>
+      ${!store.isSpectator.value && html`<button class="pl-button" onClick=${() => (isNew.value = true)}>New note</button>`}
+    </section>
+  `;
+}
+
+/** @typedef {import('./shell.js').Props & {note: import('../store.js').Note, close: () => void}} NoteProps */
+
+/** @param {NoteProps} props */
+function Reader(props) {
+  const { store, table, note, close } = props;
+  const isEditing = useSignal(false);
+  const body = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    let isCurrent = true;
+    read(`/notes/${note.id}`)
+      .then((full) => isCurrent && body.current?.replaceChildren(fragmentOf(full.html ?? '')))
+      .catch((error) => store.fail(error));
+    return () => {
+      isCurrent = false;
+    };
+  }, [note.id, note.version, note.body, isEditing.value]);
+  if (isEditing.value) return html`<${Editor} ...${props} close=${() => (isEditing.value = false)} />`;
+  const isShown = note.grants?.members?.includes('see') ?? false;
+  const show = () =>
+    table.send('PATCH', `/notes/${note.id}`, { grants: { ...note.grants, members: isShown ? [] : ['see'] } });
+  return html`
+    <article class="pl-note" aria-labelledby="pl-note-title">
+      <button class="pl-back" onClick=${close}><${Icon} name="left" /> All notes</button>
+      <h2 id="pl-note-title">${note.title}</h2>
+      <div class="pl-prose" ref=${body}></div>
+      <div class="pl-buttons">
+        ${store.isGameMaster.value && html`<button class="pl-button is-primary" onClick=${show}>${isShown ? 'Take back' : 'Show to everyone'}</button>`}
+        ${store.may(note, 'act') && html`<button class="pl-button" onClick=${() => (isEditing.value = true)}>Edit</button>`}
+      </div>
+    </article>
+  `;
+}
+
+/** The elements of HTML that the server has made safe; scripts in it would not run here either. @param {string} text */
+function fragmentOf(text) {
+  const parsed = new DOMParser().parseFromString(text, 'text/html');
+  const fragment = document.createDocumentFragment();
+  fragment.append(...parsed.body.childNodes);
+  return fragment;
+}
+
+/** @param {import('./shell.js').Props & {note: import('../store.js').Note | null, close: () => void}} props */
+function Editor({ table, note, close }) {
+  const title = useSignal(note?.title ?? '');
+  const body = useSignal(note?.body ?? '');
+  const save = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const fields = { title: title.value, body: body.value };
+    const saved = note
+      ? await table.send('PATCH', `/notes/${note.id}`, fields, note.version)
+      : await table.send('POST', `${table.url}/notes`, fields);
+    if (saved) close();
+  };
+  return html`
+    <form class="pl-form" onSubmit=${save}>
+      <h2>${note ? 'Edit the note' : 'A new note'}</h2>
+      <label
+        >Title
+        <input
+          required
+          maxlength="200"
+          value=${title.value}
+          onInput=${(/** @type {any} */ event) => (title.value = event.target.value)}
+      /></label>
+      <label>
+        Text (Markdown)
+        <textarea
+          rows="12"
+          value=${body.value}
+          onInput=${(/** @type {any} */ event) => (body.value = event.target.value)}
+        ></textarea>
+      </label>
+      <div class="pl-buttons">
+        <button class="pl-button is-primary">Save</button>
+        <button type="button" class="pl-button" onClick=${close}>Cancel</button>
+      </div>
+    </form>
+  `;
+}

@@ -1,0 +1,168 @@
+/** The frame of the page: a bar above, tools at the left, panels at the right, the selected token below. */
+
+import { html, useEffect, useSignal } from '../../vendor/preact.js';
+import { plural } from '../../shared/dom.js';
+import { Avatar, Icon } from './parts.js';
+import { GameMaster } from './game-master.js';
+import { Initiative } from './initiative.js';
+import { Log } from './log.js';
+import { Notes } from './notes.js';
+import { Party } from './party.js';
+import { Sheet } from './sheet.js';
+import { TokenCard } from './token-card.js';
+import { Toolbar } from './toolbar.js';
+
+/**
+ * @typedef {object} Props  what every panel gets
+ * @property {import('../store.js').Store} store
+ * @property {import('../table.js').Table} table
+ * @property {import('../map/stage.js').Stage | null} stage
+ * @property {import('../map/input.js').MapInput | null} input
+ */
+
+const TABS = [
+  { id: 'log', name: 'Log', icon: 'chat', panel: Log },
+  { id: 'party', name: 'Party', icon: 'people', panel: Party },
+  { id: 'initiative', name: 'Initiative', icon: 'swords', panel: Initiative },
+  { id: 'sheet', name: 'Sheet', icon: 'sheet', panel: Sheet },
+  { id: 'notes', name: 'Notes', icon: 'scroll', panel: Notes },
+  { id: 'master', name: 'Master', icon: 'mask', panel: GameMaster },
+];
+
+/** @param {Props} props */
+export function Shell(props) {
+  const { store } = props;
+  const tab = useSignal('log');
+  const isOpen = useSignal(!matchMedia('(max-width: 760px)').matches);
+  const unread = useSignal(0);
+  useEffect(() => {
+    document.title = `${store.universe.value?.name ?? 'Table'} · Worldkeep`;
+  }, [store.universe.value]);
+  const entries = store.log.value.length;
+  useEffect(() => {
+    if (tab.value === 'log' && isOpen.value) unread.value = 0;
+    else if (entries) unread.value++;
+  }, [entries]);
+  const tabs = TABS.filter(({ id }) => id !== 'master' || store.isGameMaster.value);
+  const Panel = (tabs.find(({ id }) => id === tab.value) ?? tabs[0]).panel;
+  const choose = (/** @type {string} */ id) => {
+    isOpen.value = tab.value !== id || !isOpen.value;
+    tab.value = id;
+    if (id === 'log') unread.value = 0;
+  };
+  return html`
+    <${Bar} ...${props} />
+    <${Toolbar} ...${props} />
+    <aside class=${`pl-side ${isOpen.value ? 'is-open' : ''}`}>
+      <div class="pl-tabs" role="tablist" aria-label="Panels">
+        ${tabs.map(
+          ({ id, name, icon }) => html`
+            <button
+              role="tab"
+              id=${`tab-${id}`}
+              aria-selected=${isOpen.value && tab.value === id}
+              aria-controls="pl-panel"
+              onClick=${() => choose(id)}
+            >
+              <${Icon} name=${icon} /><span>${name}</span>
+              ${id === 'log' && unread.value > 0 && html`<b class="pl-unread">${Math.min(unread.value, 99)}</b>`}
+            </button>
+          `,
+        )}
+      </div>
+      <div class="pl-panel" id="pl-panel" role="tabpanel" aria-labelledby=${`tab-${tab.value}`} hidden=${!isOpen.value}>
+        <${Panel} ...${props} />
+      </div>
+    </aside>
+    <${TokenCard} ...${props} />
+    <${Notices} store=${store} />
+    <${Closed} store=${store} />
+  `;
+}
+
+/** @param {Props} props */
+function Bar({ store, table }) {
+  const universe = store.universe.value;
+  const members = [...store.members.value.values()];
+  const online = members.filter(({ user_id: id }) => store.online.value.has(id));
+  return html`
+    <header class="pl-bar">
+      <a class="pl-home" href="/play" aria-label="All tables"><${Icon} name="castle" /></a>
+      <div class="pl-where">
+        <h1>${universe?.name ?? ' '}</h1>
+        ${
+          store.maps.value.length > 1
+            ? html`<select
+                aria-label="Map"
+                value=${store.mapId.value}
+                onChange=${(/** @type {any} */ event) => table.openMap(event.target.value).catch((error) => store.fail(error))}
+              >
+                ${store.maps.value.map(
+                  ({ id, name, visibility }) =>
+                    html`<option value=${id} selected=${id === store.mapId.value}>
+                      ${name}${visibility === 'game_masters' ? ' (hidden)' : ''}${id === universe?.active_map_id ? ' ★' : ''}
+                    </option>`,
+                )}
+              </select>`
+            : html`<p>${store.map.value?.name ?? 'No map yet'}</p>`
+        }
+      </div>
+      <span class="pl-grow"></span>
+      <${Connection} store=${store} />
+      <ul class="pl-online" aria-label=${`${plural(online.length, 'member')} online`}>
+        ${online
+          .slice(0, 6)
+          .map(
+            ({ user_id: id, display_name: name }) => html`<li title=${name}><${Avatar} name=${name} id=${id} /></li>`,
+          )}
+      </ul>
+      <a class="pl-account" href="/account" aria-label="Your account"><${Icon} name="person" /></a>
+    </header>
+  `;
+}
+
+/** @param {{store: import('../store.js').Store}} props */
+function Connection({ store }) {
+  const state = store.connection.value;
+  const text =
+    state === 'open' ? '' : state === 'waiting' ? 'Reconnecting…' : state === 'connecting' ? 'Connecting…' : 'Closed';
+  return html`<span class="pl-connection" data-state=${state} role="status">${text}</span>`;
+}
+
+/** @param {{store: import('../store.js').Store}} props */
+function Notices({ store }) {
+  return html`
+    <div class="pl-notices" aria-live="polite">
+      ${store.notices.value.map(
+        ({ id, kind, text }) =>
+          html`<p key=${id} class=${`pl-notice is-${kind}`} role=${kind === 'error' ? 'alert' : null}>${text}</p>`,
+      )}
+    </div>
+  `;
+}
+
+/** @type {Record<number, [string, string, string, string]>} */
+const CLOSED = {
+  401: ['You are logged out', 'Log in again to go on.', 'Log in', '/login'],
+  4401: ['You are logged out', 'Log in again to go on.', 'Log in', '/login'],
+  403: ['You are not at this table any more', 'A game master removed you, or you left.', 'Your tables', '/play'],
+  4403: ['You are not at this table any more', 'A game master removed you, or you left.', 'Your tables', '/play'],
+  404: ['There is no such table', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],
+  4404: ['There is no such table', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],
+};
+
+/** @param {{store: import('../store.js').Store}} props */
+function Closed({ store }) {
+  const [title, text, label, href] = CLOSED[store.closed.value] ?? [];
+  if (!title) return null;
+  const target = href === '/login' ? `${href}?next=${encodeURIComponent(location.pathname)}` : href;
+  return html`
+    <div class="pl-closed" role="alertdialog" aria-modal="true" aria-labelledby="pl-closed-title">
+      <div>
+        <h2 id="pl-closed-title">${title}</h2>
+        <p>${text}</p>
+        <a class="pl-button is-primary" href=${target}>${label}</a>
+      </div>
+    </div>
+  `;
+}

@@ -1,0 +1,82 @@
+/** The tools of the map. */
+
+import { html } from '../../vendor/preact.js';
+import { Icon } from './parts.js';
+
+/** @type {[import('../map/input.js').ToolName, string, string][]} */
+const TOOLS = [
+  ['move', 'Move and look', 'move'],
+  ['ruler', 'Measure', 'ruler'],
+  ['area', 'Area of effect', 'area'],
+  ['ping', 'Ping', 'ping'],
+];
+/** @type {[import('../map/input.js').ToolName, string, string][]} */
+const FOG_TOOLS = [
+  ['reveal', 'Reveal a rectangle', 'reveal'],
+  ['polygon', 'Reveal a polygon: set its corners, then Enter', 'polygon'],
+  ['hide', 'Cover a rectangle with fog', 'hide'],
+];
+const SHAPES = ['sphere', 'cone', 'cube', 'cylinder', 'line'];
+
+/** @param {import('./shell.js').Props} props */
+export function Toolbar({ store, stage, input }) {
+  if (!stage || !input) return null;
+  const hasFog = store.isGameMaster.value && (store.map.value?.fog ?? 'off') !== 'off';
+  const area = input.area.value;
+  return html`
+    <nav class="pl-tools" aria-label="Tools">
+      ${[...TOOLS, ...(hasFog ? FOG_TOOLS : [])].map(
+        ([tool, label, icon]) => html`
+          <button
+            aria-pressed=${input.tool.value === tool}
+            aria-label=${label}
+            title=${label}
+            onClick=${() => {
+              input.cancel();
+              input.tool.value = tool;
+            }}
+          >
+            <${Icon} name=${icon} />
+          </button>
+        `,
+      )}
+      <hr />
+      <button aria-label="Zoom in" title="Zoom in" onClick=${() => stage.zoom(1.25)}><${Icon} name="plus" /></button>
+      <button aria-label="Zoom out" title="Zoom out" onClick=${() => stage.zoom(0.8)}><${Icon} name="minus" /></button>
+      <button aria-label="Show the whole map" title="Show the whole map" onClick=${() => stage.fit()}>
+        <${Icon} name="fit" />
+      </button>
+      ${
+        input.tool.value === 'area' &&
+        html`<div class="pl-options">
+          <label>
+            Shape
+            <select
+              value=${area.shape}
+              onChange=${(/** @type {any} */ event) => (input.area.value = { ...area, shape: event.target.value })}
+            >
+              ${SHAPES.map((shape) => html`<option>${shape}</option>`)}
+            </select>
+          </label>
+          <label>
+            Size
+            <input
+              type="number"
+              min="5"
+              max="500"
+              step="5"
+              value=${area.size}
+              onChange=${(/** @type {any} */ event) => (input.area.value = { ...area, size: Number(event.target.value) || 5 })}
+            />
+          </label>
+        </div>`
+      }
+      ${
+        input.tool.value === 'polygon' &&
+        html`<div class="pl-options">
+          <button class="pl-button" onClick=${() => input.finishPolygon()}>Reveal</button>
+        </div>`
+      }
+    </nav>
+  `;
+}

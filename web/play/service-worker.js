@@ -1,0 +1,30 @@
+/**
+ * Keeps the shell of the page: scripts and styles, whose addresses name their content. Never an answer of the API:
+ * what somebody may see is the server's to say, each time.
+ */
+
+const CACHE = 'worldkeep-shell-1';
+const MOST = 120;
+
+self.addEventListener('install', () => /** @type {any} */ (self).skipWaiting());
+
+self.addEventListener('fetch', (event) => {
+  const { request } = /** @type {any} */ (event);
+  const url = new URL(request.url);
+  if (request.method !== 'GET' || url.origin !== location.origin || !url.pathname.startsWith('/static/')) return;
+  /** @type {any} */ (event).respondWith(kept(request));
+});
+
+/** @param {Request} request */
+async function kept(request) {
+  const cache = await caches.open(CACHE);
+  const found = await cache.match(request);
+  if (found) return found;
+  const answer = await fetch(request);
+  if (answer.ok) {
+    await cache.put(request, answer.clone());
+    const keys = await cache.keys();
+    for (const old of keys.slice(0, Math.max(keys.length - MOST, 0))) await cache.delete(old);
+  }
+  return answer;
+}

@@ -1,0 +1,196 @@
+/**
+ * What the page knows of the table: one store, fed by reads and by the live feed. Everything on the page is drawn
+ * from it, and nothing else keeps state of the game.
+ *
+ * @typedef {import('../shared/geometry.js').Pair} Pair
+ * @typedef {{user_id: string, display_name: string, role: Role, created_at?: string}} Member
+ * @typedef {'owner' | 'game_master' | 'player' | 'spectator' | 'superuser'} Role
+ * @typedef {{id: string, name: string, description: string, role: Role, active_map_id: string | null}} Universe
+ * @typedef {{id: string, universe_id: string, name: string, visibility: string, fog?: string, fog_sharing?: string,
+ *   lighting?: string, version?: number}} MapSummary
+ * @typedef {{name: string, value: number, max: number, public?: boolean}} Bar
+ * @typedef {Record<string, string[]>} Grants
+ *
+ * @typedef {object} Token
+ * @property {string} id
+ * @property {string} map_id
+ * @property {string | null} [character_id]
+ * @property {string} name
+ * @property {number} x
+ * @property {number} y
+ * @property {number} size
+ * @property {number} [rotation]
+ * @property {number} [elevation]
+ * @property {string | null} [asset_id]
+ * @property {string | null} [color]
+ * @property {string} disposition
+ * @property {boolean} [hidden]
+ * @property {{range: number, darkvision?: number} | null} [sight]
+ * @property {string[]} [conditions]
+ * @property {Bar[]} [bars]
+ * @property {Grants} [grants]
+ * @property {{x: number, y: number}[]} [walked]  the cells of its last move
+ *
+ * @typedef {{id: string, name: string, kind: string, asset_id: string | null, grants: Grants, sheet?: any}} Character
+ * @typedef {{id: string, name: string, initiative: number | null, hidden?: boolean, defeated?: boolean,
+ *   token_id?: string | null, character_id?: string | null, effects?: {name: string, rounds?: number}[]}} Combatant
+ * @typedef {{id: string, name: string, map_id: string | null, state: 'prepared' | 'running' | 'ended', round: number,
+ *   turn: string | null, combatants: Combatant[]}} Encounter
+ * @typedef {{id: string, title: string, body: string, html?: string, grants?: Grants, map_id?: string | null,
+ *   x?: number | null, y?: number | null, version?: number}} Note
+ * @typedef {{id: string, kind: 'message' | 'roll', created_at: string, actor_id: string, [key: string]: any}} LogEntry
+ * @typedef {{id: number, kind: 'info' | 'error', text: string}} Notice
+ */
+
+import { GridDocument, readFrame } from '../shared/document.js';
+import { batch, computed, signal } from '../vendor/preact.js';
+
+const GAME_MASTERS = new Set(['owner', 'game_master', 'superuser']);
+const LONGEST_LOG = 300;
+
+/**
+ * A signal, with the type of what it holds.
+ * @template T
+ * @param {T} value
+ * @returns {import('../vendor/preact.js').Signal<T>}
+ */
+const of = (value) => signal(value);
+
+export class Store {
+  me = of(/** @type {{id: string, display_name: string} | null} */ (null));
+  universe = of(/** @type {Universe | null} */ (null));
+  members = of(/** @type {Map<string, Member>} */ (new Map()));
+  online = of(/** @type {Set<string>} */ (new Set()));
+  maps = of(/** @type {MapSummary[]} */ ([]));
+  mapId = of(/** @type {string | null} */ (null));
+  tokens = of(/** @type {Map<string, Token>} */ (new Map()));
+  fog = of(/** @type {string[] | null} */ (null));
+  characters = of(/** @type {Map<string, Character>} */ (new Map()));
+  encounters = of(/** @type {Map<string, Encounter>} */ (new Map()));
+  notes = of(/** @type {Note[]} */ ([]));
+  log = of(/** @type {LogEntry[]} */ ([]));
+  connection = of(/** @type {import('../shared/live.js').State} */ ('connecting'));
+  /** The close code after which nothing can be done here. */
+  closed = of(0);
+  notices = of(/** @type {Notice[]} */ ([]));
+  selected = of(/** @type {string | null} */ (null));
+  /** Whose eyes the game master borrows. */
+  seeAs = of(/** @type {string | null} */ (null));
+  /** Grows with every change of the map's document, for what is listed from it. */
+  revision = of(0);
+
+  /** The open map; its frame is empty until the first has come. */
+  document = new GridDocument(readFrame({}));
+
+  map = computed(() => this.maps.value.find(({ id }) => id === this.mapId.value) ?? null);
+  isGameMaster = computed(() => GAME_MASTERS.has(this.universe.value?.role ?? ''));
+  isSpectator = computed(() => this.universe.value?.role === 'spectator');
+  selectedToken = computed(() => this.tokens.value.get(this.selected.value ?? '') ?? null);
+  encounter = computed(() => [...this.encounters.value.values()].find(({ state }) => state === 'running') ?? null);
+  /** The token of whose turn it is. */
+  turnToken = computed(() => {
+    const running = this.encounter.value;
+    const combatant = running?.combatants.find(({ id }) => id === running.turn);
+    if (!combatant) return null;
+    if (combatant.token_id) return combatant.token_id;
+    const { character_id: one } = combatant;
+    return [...this.tokens.value.values()].find((token) => one && token.character_id === one)?.id ?? null;
+  });
+
+  constructor() {
+    this.document.listen(() => this.revision.value++);
+  }
+
+  /** @param {string} userId */
+  nameOf(userId) {
+    return this.members.value.get(userId)?.display_name ?? 'Somebody';
+  }
+
+  /**
+   * Whether the person here may do what a right is needed for, by the grants of a thing.
+   * @param {{grants?: Grants, character_id?: string | null} | null | undefined} thing  @param {string} right
+   * @returns {boolean}
+   */
+  may(thing, right) {
+    if (!thing) return false;
+    if (this.isGameMaster.value) return true;
+    const me = this.me.value?.id ?? '';
+    const given = [...(thing.grants?.[me] ?? []), ...(thing.grants?.members ?? [])];
+    if (given.includes(right) || given.includes('act')) return true;
+    const character = thing.character_id ? this.characters.value.get(thing.character_id) : null;
+    return character ? this.may({ grants: character.grants }, right) : false;
+  }
+
+  /** The tokens that the person here may move, those of their characters first. */
+  get mine() {
+    return [...this.tokens.value.values()].filter((token) => this.may(token, 'act'));
+  }
+
+  /** @param {Token[]} tokens */
+  setTokens(tokens) {
+    batch(() => {
+      this.tokens.value = new Map(tokens.map((token) => [token.id, token]));
+      if (this.selected.value && !this.tokens.value.has(this.selected.value)) this.selected.value = null;
+    });
+  }
+
+  /** @param {Partial<Token> & {id: string}} token */
+  patchToken(token) {
+    const before = this.tokens.value.get(token.id);
+    if (!before && token.name === undefined) return;
+    const tokens = new Map(this.tokens.value);
+    tokens.set(token.id, /** @type {Token} */ ({ ...before, ...token }));
+    this.tokens.value = tokens;
+  }
+
+  /** @param {string} id */
+  dropToken(id) {
+    if (!this.tokens.value.has(id)) return;
+    const tokens = new Map(this.tokens.value);
+    tokens.delete(id);
+    this.setTokens([...tokens.values()]);
+  }
+
+  /**
+   * Put one thing into a list that is kept by id.
+   * @template {{id: string}} T
+   * @param {import('../vendor/preact.js').Signal<Map<string, T>>} list  @param {T} thing
+   */
+  put(list, thing) {
+    list.value = new Map(list.value).set(thing.id, thing);
+  }
+
+  /**
+   * @template {{id: string}} T
+   * @param {import('../vendor/preact.js').Signal<Map<string, T>>} list  @param {string} id
+   */
+  drop(list, id) {
+    const next = new Map(list.value);
+    next.delete(id);
+    list.value = next;
+  }
+
+  /** Add to the log, oldest first; an entry that is there already is replaced. @param {LogEntry[]} entries */
+  addToLog(entries) {
+    const byId = new Map(this.log.value.map((entry) => [entry.id, entry]));
+    for (const entry of entries) byId.set(entry.id, entry);
+    const sorted = [...byId.values()].sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
+    this.log.value = sorted.slice(-LONGEST_LOG);
+  }
+
+  /** @param {string} text  @param {Notice['kind']} [kind] */
+  notify(text, kind = 'info') {
+    const notice = { id: ++lastNotice, kind, text };
+    this.notices.value = [...this.notices.value.slice(-2), notice];
+    setTimeout(() => {
+      this.notices.value = this.notices.value.filter(({ id }) => id !== notice.id);
+    }, 6000);
+  }
+
+  /** @param {unknown} error */
+  fail(error) {
+    this.notify(error instanceof Error ? error.message : String(error), 'error');
+  }
+}
+
+let lastNotice = 0;

@@ -1,0 +1,347 @@
+/** A table that is played at: reads what is there, follows the live feed into the store, and does what people ask. */
+
+import { read, send } from '../shared/api.js';
+import { readFrame } from '../shared/document.js';
+import { LiveClient } from '../shared/live.js';
+import { applyFrame, applyRegion } from './regions.js';
+
+/**
+ * @typedef {import('../shared/live.js').Message} Message
+ * @typedef {import('./store.js').Token} Token
+ * @typedef {import('./store.js').LogEntry} LogEntry
+ */
+
+const FIRST_LOG = 50;
+
+export class Table {
+  /** @param {import('./store.js').Store} store  @param {string} universeId */
+  constructor(store, universeId) {
+    this.store = store;
+    this.url = `/universes/${universeId}`;
+    this.live = new LiveClient(`${this.url}/live`, {
+      message: (message) => this.#receive(message),
+      state: (state, code) => {
+        store.connection.value = state;
+        if (state === 'closed') store.closed.value = code;
+      },
+    });
+    /** @type {Map<string, Promise<void>>} what is being read, by address: twice at once is once */
+    this.reading = new Map();
+    /** @type {((name: string, data: Message) => void) | null} */
+    this.onSignal = null;
+  }
+
+  async open() {
+    const { store } = this;
+    const [me, universe] = await Promise.all([read('/users/me'), read(this.url)]);
+    store.me.value = me;
+    store.universe.value = universe;
+    await Promise.all([this.#readMembers(), this.#readMaps()]);
+    const { maps } = store;
+    const first = maps.value.find(({ id }) => id === universe.active_map_id) ?? maps.value[0];
+    if (first) await this.openMap(first.id);
+    this.live.connect();
+    await this.#readAll();
+  }
+
+  // Reading
+
+  /** All that can have changed while nobody listened. */
+  #readAll() {
+    return Promise.all([
+      this.#readList('characters', (items) => (this.store.characters.value = byId(items))),
+      this.#readList('encounters', (items) => (this.store.encounters.value = byId(items))),
+      this.#readList('notes', (items) => (this.store.notes.value = items)),
+      this.#readLog(),
+    ]);
+  }
+
+  /** @param {string} name  @param {(items: any[]) => void} use */
+  #readList(name, use) {
+    return this.#once(`${this.url}/${name}?limit=100`, ({ items }) => use(items));
+  }
+
+  #readMembers() {
+    return this.#once(`${this.url}/members?limit=100`, ({ items }) => {
+      this.store.members.value = new Map(items.map((/** @type {any} */ one) => [one.user_id, one]));
+    });
+  }
+
+  #readMaps() {
+    const { store } = this;
+    return this.#once(`/maps?universe_id=${store.universe.value?.id}&limit=100`, ({ items }) => {
+      store.maps.value = items;
+    });
+  }
+
+  #readLog() {
+    const { store } = this;
+    /** @type {(kind: LogEntry['kind']) => (page: {items: any[]}) => void} */
+    const add = (kind) => (page) => store.addToLog(page.items.map((one) => logEntry(kind, one)));
+    return Promise.all([
+      this.#once(`${this.url}/messages?limit=${FIRST_LOG}`, add('message')),
+      this.#once(`${this.url}/rolls?limit=${FIRST_LOG}`, add('roll')),
+    ]);
+  }
+
+  /**
+   * Read an address and use the answer. Asked again while it is read, it is read once more afterwards.
+   * @param {string} url  @param {(answer: any) => void} use
+   * @returns {Promise<void>}
+   */
+  #once(url, use) {
+    const under = this.reading.get(url);
+    const reading = (async () => {
+      await under?.catch(() => {});
+      use(await read(url));
+    })();
+    this.reading.set(url, reading);
+    return reading
+      .catch((error) => this.store.fail(error))
+      .finally(() => {
+        if (this.reading.get(url) === reading) this.reading.delete(url);
+      });
+  }
+
+  // The map
+
+  /** @param {string} mapId */
+  async openMap(mapId) {
+    const { store, live } = this;
+    if (store.mapId.value) live.unwatch(store.mapId.value);
+    store.mapId.value = mapId;
+    store.selected.value = null;
+    await this.readMap(true);
+    live.watch(mapId);
+  }
+
+  /** Read the open map anew. @param {boolean} [opened]  whether it is shown from the start */
+  async readMap(opened = false) {
+    const { store } = this;
+    const mapId = store.mapId.value;
+    const as = store.seeAs.value ? `?as=${store.seeAs.value}` : '';
+    const [map, tokens] = await Promise.all([read(`/maps/${mapId}${as}`), read(`/maps/${mapId}/tokens${as}`)]);
+    if (mapId !== store.mapId.value) return;
+    const { fog, ...grid } = map.grid_data;
+    const frame = readFrame(grid);
+    if (opened) store.document.open(frame);
+    else applyFrame(store.document, frame);
+    store.fog.value = fog?.rows ?? null;
+    store.setTokens(tokens.items);
+  }
+
+  /** Read the open map soon, once for all that changed. */
+  #mapChanged() {
+    if (this.mapTimer) return;
+    this.mapTimer = window.setTimeout(() => {
+      this.mapTimer = 0;
+      this.readMap().catch((error) => this.store.fail(error));
+    }, 60);
+  }
+  mapTimer = 0;
+
+  /** @param {string | null} userId */
+  async seeAs(userId) {
+    this.store.seeAs.value = userId;
+    await this.readMap();
+  }
+
+  // The live feed
+
+  /** @param {Message} message */
+  #receive(message) {
+    const { store } = this;
+    if (message.type === 'welcome') this.#welcome(message);
+    else if (message.type === 'event') this.#event(message);
+    else if (message.type === 'map') this.#mapSnapshot(message);
+    else if (message.type === 'view') this.#view(message);
+    else if (message.type === 'online') store.online.value = new Set(store.online.value).add(message.user_id);
+    else if (message.type === 'offline') {
+      const online = new Set(store.online.value);
+      online.delete(message.user_id);
+      store.online.value = online;
+    } else if (message.type === 'signal') this.onSignal?.(message.name, message);
+    else if (message.type === 'error') store.notify(message.problem?.detail ?? 'The server refused that.', 'error');
+  }
+
+  /** @param {Message} message */
+  #welcome(message) {
+    const { store } = this;
+    store.online.value = new Set(message.online.map((/** @type {any} */ one) => one.user_id));
+    if (message.resumed) return;
+    if (this.wasWelcomed) {
+      // Something was missed, and nobody knows what.
+      this.#readMembers();
+      this.#readMaps();
+      this.#readAll();
+    }
+    this.wasWelcomed = true;
+  }
+  wasWelcomed = false;
+
+  /** @param {Message} message */
+  #mapSnapshot(message) {
+    const { store } = this;
+    if (message.map_id !== store.mapId.value || store.seeAs.value) return;
+    store.setTokens(message.tokens);
+    if (message.fog?.rows) store.fog.value = message.fog.rows;
+    // Cells are read after it, so that nothing falls between.
+    this.#mapChanged();
+  }
+
+  /** @param {Message} message */
+  #view(message) {
+    const { store } = this;
+    if (message.map_id !== store.mapId.value) return;
+    if (store.seeAs.value) return this.#mapChanged();
+    for (const token of message.shown ?? []) store.patchToken(token);
+    for (const { id, x, y, cells } of message.moved ?? []) store.patchToken({ id, x, y, walked: cells });
+    for (const id of message.gone ?? []) store.dropToken(id);
+    if (message.region && !applyRegion(store, message.region)) this.#mapChanged();
+  }
+
+  /** @param {Message} message */
+  #event(message) {
+    const { store } = this;
+    const [thing, what] = message.kind.split('.');
+    const id = message.subject_id;
+    if (thing === 'token') this.#tokenEvent(what, id, message.payload);
+    else if (thing === 'map') this.#mapEvent(what, id);
+    else if (thing === 'member' || thing === 'invitation') this.#readMembers();
+    else if (thing === 'universe') this.#universeEvent(what);
+    else if (thing === 'character') this.#listEvent('characters', what, id);
+    else if (thing === 'encounter') this.#listEvent('encounters', what, id);
+    else if (thing === 'note') this.#readList('notes', (items) => (store.notes.value = items));
+    else if (thing === 'roll' || thing === 'message') this.#readLog();
+  }
+
+  /** @param {string} what  @param {string} id  @param {any} payload */
+  #tokenEvent(what, id, payload) {
+    const { store } = this;
+    if (store.seeAs.value) return this.#mapChanged();
+    if (what === 'deleted') store.dropToken(id);
+    else if (what === 'moved' && store.tokens.value.has(id)) {
+      store.patchToken({ id, x: payload.x, y: payload.y, walked: payload.cells });
+    } else if (payload.map_id === undefined || payload.map_id === store.mapId.value || store.tokens.value.has(id)) {
+      this.#readTokens();
+    }
+  }
+
+  #readTokens() {
+    const { store } = this;
+    const mapId = store.mapId.value;
+    return this.#once(`/maps/${mapId}/tokens`, ({ items }) => {
+      if (mapId === store.mapId.value && !store.seeAs.value) store.setTokens(items);
+    });
+  }
+
+  /** @param {string} what  @param {string} id */
+  async #mapEvent(what, id) {
+    const { store } = this;
+    if (what !== 'edited') await this.#readMaps();
+    if (id !== store.mapId.value) return;
+    if (store.map.value) this.#mapChanged();
+    else {
+      // It was hidden or deleted under us.
+      const next = store.maps.value[0];
+      if (next) await this.openMap(next.id);
+      else store.mapId.value = null;
+    }
+  }
+
+  /** @param {string} what */
+  async #universeEvent(what) {
+    const { store } = this;
+    if (what === 'deleted') return this.live.close();
+    const before = store.universe.value?.active_map_id;
+    await this.#once(this.url, (universe) => (store.universe.value = universe));
+    const active = store.universe.value?.active_map_id;
+    if (!active || active === before || active === store.mapId.value) return;
+    await this.#readMaps();
+    store.notify(`The party is on another map: ${store.maps.value.find(({ id }) => id === active)?.name ?? ''}.`);
+    await this.openMap(active);
+  }
+
+  /** @param {'characters' | 'encounters'} name  @param {string} what  @param {string} id */
+  #listEvent(name, what, id) {
+    const { store } = this;
+    const list = /** @type {any} */ (store[name]);
+    if (what === 'deleted') store.drop(list, id);
+    else this.#readList(name, (items) => (list.value = byId(items)));
+  }
+
+  // What people do
+
+  /**
+   * Move a token: shown at once, and taken back when the server says no.
+   * @param {Token} token  @param {{x: number, y: number}} to  @param {boolean} [force]
+   */
+  async move(token, to, force = false) {
+    const { store } = this;
+    const before = { id: token.id, x: token.x, y: token.y, walked: [] };
+    store.patchToken({ id: token.id, ...to, walked: [] });
+    try {
+      const done = await this.live.command('move', { token_id: token.id, ...to, ...(force ? { force: true } : {}) });
+      store.patchToken({ id: token.id, x: done.x, y: done.y, walked: [] });
+      if (done.stopped) store.notify(`${token.name} was stopped${byWhat(done.stopped.by)}.`);
+      return done;
+    } catch (error) {
+      store.patchToken(before);
+      store.fail(error);
+      return null;
+    }
+  }
+
+  /** @param {string} doorId  @param {'open' | 'closed' | 'locked'} state */
+  door(doorId, state) {
+    const { store } = this;
+    return this.#try(this.live.command('door', { map_id: store.mapId.value, door_id: doorId, state }));
+  }
+
+  /** @param {string} text  @param {string[]} to  @param {string | null} characterId */
+  say(text, to, characterId) {
+    return this.#try(
+      this.live.command('say', {
+        text,
+        ...(to.length ? { to } : {}),
+        ...(characterId ? { character_id: characterId } : {}),
+      }),
+    );
+  }
+
+  /** @param {{expression: string, visibility?: string, reason?: string, character_id?: string | null}} roll */
+  roll(roll) {
+    return this.#try(this.live.command('roll', roll));
+  }
+
+  /**
+   * A request to the API whose refusal is told; null then.
+   * @param {string} method  @param {string} url  @param {unknown} [body]  @param {number} [version]
+   */
+  send(method, url, body, version) {
+    return this.#try(send(method, url, body ?? {}, version));
+  }
+
+  /**
+   * @template T
+   * @param {Promise<T>} promise
+   * @returns {Promise<T | null>}
+   */
+  async #try(promise) {
+    try {
+      return await promise;
+    } catch (error) {
+      this.store.fail(error);
+      return null;
+    }
+  }
+}
+
+/** @param {any[]} items */
+const byId = (items) => new Map(items.map((one) => [one.id, one]));
+
+/** @param {LogEntry['kind']} kind  @param {any} one  @returns {LogEntry} */
+const logEntry = (kind, one) => ({ ...one, kind, actor_id: one.actor_id ?? one.sender_id });
+
+/** @param {{kind?: string} | null | undefined} by */
+const byWhat = (by) => (by?.kind ? ` by a ${by.kind}` : '');
