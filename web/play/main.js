@@ -42,7 +42,26 @@ async function open() {
 
 /** Draw what the store has. @param {Stage} stage  @param {Store} store  @param {Table} table */
 function follow(stage, store, table) {
-  effect(() => stage.tokens.show(store.tokens.value.values()));
+  stage.covered = () => {
+    const box = document.querySelector('.pl-side')?.getBoundingClientRect();
+    const isBelow = box && box.width > window.innerWidth * 0.9;
+    return {
+      left: isBelow ? 0 : 72,
+      right: box && !isBelow ? window.innerWidth - box.left : 0,
+      top: 64,
+      bottom: box && isBelow ? window.innerHeight - box.top : 0,
+    };
+  };
+  let approached = '';
+  effect(() => {
+    stage.tokens.show(store.tokens.value.values());
+    // Whoever opens a map looks at their own token first.
+    const { mine } = store;
+    const mapId = store.mapId.value ?? '';
+    if (approached === mapId || !mine.length || mine[0].map_id !== mapId) return;
+    approached = mapId;
+    if (!store.isGameMaster.value) stage.approach(...stage.tokens.centre(mine[0]));
+  });
   effect(() => stage.fog.show(store.fog.value));
   effect(() => {
     stage.tokens.selected = store.selected.value;

@@ -67,11 +67,13 @@ export class Stage {
     this.frameTimes = [];
     this.requested = 0;
     this.lastFrame = 0;
+    /** What lies over the map at its edges, in CSS pixels: the middle of the rest is the middle. */
+    this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
     this.#resize();
     new ResizeObserver(() => this.#resize()).observe(element);
     doc.listen(({ opened }) => {
-      if (opened) this.view.fit();
-      this.request();
+      if (opened) this.fit();
+      else this.request();
     });
   }
 
@@ -85,8 +87,20 @@ export class Stage {
     this.app.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
     const first = this.view.width <= 1;
     this.view.resize(clientWidth * ratio, clientHeight * ratio, ratio);
-    if (first) this.view.fit();
+    if (first) this.fit();
     this.request();
+  }
+
+  /** The rectangle of device pixels that nothing covers. */
+  #free() {
+    const { ratio, width, height } = this.view;
+    const { left, right, top, bottom } = this.covered();
+    return {
+      left: left * ratio,
+      top: top * ratio,
+      width: Math.max(width - (left + right) * ratio, width / 4),
+      height: Math.max(height - (top + bottom) * ratio, height / 4),
+    };
   }
 
   /** Draw at the next frame. */
@@ -124,8 +138,19 @@ export class Stage {
    */
   centreOn(px, py) {
     const [sx, sy] = this.view.toScreen(px, py);
-    this.view.pan(this.view.width / 2 - sx, this.view.height / 2 - sy);
+    const { left, top, width, height } = this.#free();
+    this.view.pan(left + width / 2 - sx, top + height / 2 - sy);
     this.request();
+  }
+
+  /**
+   * Show a place so near that one can play there.
+   * @param {number} px  @param {number} py
+   */
+  approach(px, py) {
+    const wanted = 48 * this.view.ratio;
+    if (this.view.scale < wanted) this.view.zoom(wanted / this.view.exact);
+    this.centreOn(px, py);
   }
 
   /** @param {number} factor */
@@ -134,8 +159,16 @@ export class Stage {
     this.request();
   }
 
+  /** Show the whole map. */
   fit() {
-    this.view.fit();
+    const { view } = this;
+    const { width, height } = view;
+    const free = this.#free();
+    view.resize(free.width, free.height, view.ratio);
+    view.fit();
+    view.resize(width, height, view.ratio);
+    view.left += free.left;
+    view.top += free.top;
     this.request();
   }
 

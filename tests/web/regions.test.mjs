@@ -1,0 +1,71 @@
+/** What the live feed sends of a map, put into what is shown. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { readFrame } from '../../web/shared/document.js';
+import { applyFrame, applyRegion } from '../../web/play/regions.js';
+import { Store } from '../../web/play/store.js';
+
+const grid = (rows, more = {}) => ({
+  width: rows[0].length,
+  height: rows.length,
+  legend: [{ symbol: '.' }, { symbol: '#' }],
+  layers: [{ name: 'ground', rows }],
+  ...more,
+});
+
+/** A store with a map in it, and what changes of it from then on. */
+function shown(rows, more) {
+  const store = new Store();
+  store.document.open(readFrame(grid(rows, more)));
+  const changes = [];
+  store.document.listen((change) => changes.push(change));
+  const text = () => {
+    const { cells } = store.document.frame.layers[0];
+    return rows.map((row, y) => String.fromCharCode(...cells.subarray(y * row.length, (y + 1) * row.length)));
+  };
+  return { store, changes, text };
+}
+
+test('a region changes its cells, its fog and nothing else', () => {
+  const { store, changes, text } = shown(['....', '....', '....']);
+  store.fog.value = ['0000', '0000', '0000'];
+  const region = {
+    x: 1,
+    y: 1,
+    width: 2,
+    height: 2,
+    layers: [{ name: 'ground', rows: ['.#', '##'] }],
+    fog: ['12', '22'],
+  };
+  assert.ok(applyRegion(store, region));
+  assert.deepEqual(text(), ['....', '..#.', '.##.']);
+  assert.deepEqual(store.fog.value, ['0000', '0120', '0220']);
+  assert.deepEqual(
+    changes.map(({ indexes }) => [...indexes]),
+    [[6, 9, 10]],
+  );
+});
+
+test('a region of a layer that is not there asks for the whole map', () => {
+  const { store } = shown(['..']);
+  assert.ok(!applyRegion(store, { x: 0, y: 0, width: 1, height: 1, layers: [{ name: 'roof', rows: ['#'] }] }));
+});
+
+test('a map that was read anew is drawn anew only where it differs', () => {
+  const { store, changes, text } = shown(['....', '....']);
+  applyFrame(store.document, readFrame(grid(['....', '...#'])));
+  assert.deepEqual(text(), ['....', '...#']);
+  assert.deepEqual(
+    changes.map(({ frame, indexes }) => [!!frame, [...indexes]]),
+    [[false, [7]]],
+  );
+  changes.length = 0;
+  applyFrame(store.document, readFrame(grid(['....', '...#'])));
+  assert.deepEqual(changes, []);
+  applyFrame(store.document, readFrame(grid(['....', '...#'], { doors: [{ id: 'd', x1: 0, y1: 0, x2: 1, y2: 0 }] })));
+  assert.deepEqual(changes, [{ frame: true }]);
+  applyFrame(store.document, readFrame(grid(['...', '...'])));
+  assert.equal(store.document.frame.width, 3);
+});

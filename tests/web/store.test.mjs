@@ -1,0 +1,79 @@
+/** What the page knows of the table. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Store } from '../../web/play/store.js';
+
+const token = (id, more = {}) => ({ id, map_id: 'm', name: id, x: 0, y: 0, size: 1, disposition: 'friendly', ...more });
+
+function tableOf(role) {
+  const store = new Store();
+  store.me.value = { id: 'mira', display_name: 'Mira' };
+  store.universe.value = { id: 'u', name: 'U', description: '', role, active_map_id: null };
+  return store;
+}
+
+test('rights come from grants to oneself, to all members, and by the character; game masters have all', () => {
+  const store = tableOf('player');
+  store.put(store.characters, { id: 'c', name: 'C', kind: 'player', asset_id: null, grants: { mira: ['act'] } });
+  assert.ok(!store.may(token('a'), 'see'));
+  assert.ok(store.may(token('a', { grants: { mira: ['sight'] } }), 'sight'));
+  assert.ok(!store.may(token('a', { grants: { mira: ['sight'] } }), 'act'));
+  assert.ok(store.may(token('a', { grants: { members: ['act'] } }), 'sheet'), 'act includes the others');
+  assert.ok(!store.may(token('a', { grants: { bram: ['act'] } }), 'act'));
+  assert.ok(store.may(token('a', { character_id: 'c' }), 'act'));
+  assert.ok(tableOf('game_master').may(token('a'), 'act'));
+});
+
+test('a token that is gone is not selected any more', () => {
+  const store = tableOf('player');
+  store.setTokens([token('a'), token('b')]);
+  store.selected.value = 'a';
+  store.dropToken('b');
+  assert.equal(store.selectedToken.value?.id, 'a');
+  store.dropToken('a');
+  assert.equal(store.selected.value, null);
+});
+
+test('a change of a token that was never shown is nothing', () => {
+  const store = tableOf('player');
+  store.patchToken({ id: 'a', x: 4 });
+  assert.equal(store.tokens.value.size, 0);
+  store.patchToken(token('a'));
+  store.patchToken({ id: 'a', x: 4 });
+  assert.equal(store.tokens.value.get('a')?.x, 4);
+});
+
+test('the log is in order, without doubles, and has an end', () => {
+  const store = tableOf('player');
+  const entry = (id, second) => ({
+    id,
+    kind: 'message',
+    actor_id: 'mira',
+    created_at: new Date(second * 1000).toISOString(),
+  });
+  store.addToLog([entry('b', 2), entry('a', 1)]);
+  store.addToLog([entry('b', 2), entry('c', 3)]);
+  assert.deepEqual(
+    store.log.value.map(({ id }) => id),
+    ['a', 'b', 'c'],
+  );
+  store.addToLog(Array.from({ length: 400 }, (_, i) => entry(`n${i}`, 10 + i)));
+  assert.equal(store.log.value.length, 300);
+  assert.equal(store.log.value.at(-1)?.id, 'n399');
+});
+
+test('whose turn it is leads to their token, also by the character', () => {
+  const store = tableOf('player');
+  store.setTokens([token('a'), token('b', { character_id: 'c' })]);
+  const fight = { id: 'e', name: 'Fight', map_id: 'm', state: 'running', round: 1, turn: '2', combatants: [] };
+  store.put(store.encounters, {
+    ...fight,
+    combatants: [
+      { id: '1', name: 'A', token_id: 'a' },
+      { id: '2', name: 'B', character_id: 'c' },
+    ],
+  });
+  assert.equal(store.turnToken.value, 'b');
+});
