@@ -13,7 +13,7 @@ import { Marks } from './marks.js';
 import { Tokens } from './tokens.js';
 
 /** Around the map, as in the style sheet. */
-const DESK = 0x12181a;
+const DESK = 0x090d0f;
 
 /**
  * @typedef {import('../../shared/document.js').GridDocument} GridDocument

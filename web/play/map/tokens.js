@@ -15,7 +15,8 @@ const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
 /**
  * @typedef {import('../store.js').Token} Token
  * @typedef {import('../../shared/geometry.js').Pair} Pair
- * @typedef {{token: Token, container: Container, from: Pair, path: Pair[], begin: number, looks: string}} Piece
+ * @typedef {{token: Token, container: Container, from: Pair, path: Pair[], begin: number, dressed: Token | null,
+ *   looks: string, state: string}} Piece
  */
 
 export class Tokens {
@@ -64,7 +65,8 @@ export class Tokens {
   #add(token) {
     const container = new Container();
     this.container.addChild(container);
-    this.pieces.set(token.id, { token, container, from: this.centre(token), path: [], begin: 0, looks: '' });
+    const from = this.centre(token);
+    this.pieces.set(token.id, { token, container, from, path: [], begin: 0, dressed: null, looks: '', state: '' });
   }
 
   /** @param {string} id */
@@ -103,26 +105,35 @@ export class Tokens {
     let moving = false;
     const { view } = this.stage;
     const labels = view.scale / view.ratio >= 30;
+    const [left, top, right, bottom] = view.pictureRect();
+    const reach = 5;
     for (const piece of this.pieces.values()) {
       const at = this.#position(piece, now);
       moving ||= piece.path.length > 0;
       const [X, Y] = this.stage.place(...at);
       piece.container.position.set(X, Y);
       piece.container.zIndex = Y + (piece.token.id === this.selected ? 1e4 : 0) - piece.token.size;
-      const image = this.pictures.get(piece.token.asset_id);
-      const looks = JSON.stringify([
-        ...LOOKS.map((name) => piece.token[name]),
-        piece.token.id === this.selected,
-        piece.token.id === this.turn,
-        labels,
-        !!image,
-      ]);
-      if (looks !== piece.looks) {
-        piece.looks = looks;
-        this.#dress(piece, image, labels);
-      }
+      // Off the screen nothing is drawn, so that a full map costs what is seen of it.
+      piece.container.visible = X > left - reach && X < right + reach && Y > top - reach && Y < bottom + reach;
+      if (piece.container.visible) this.#dressIfChanged(piece, labels);
     }
     return moving;
+  }
+
+  /**
+   * Draw a token anew when it looks different from when it was drawn last.
+   * @param {Piece} piece  @param {boolean} labels
+   */
+  #dressIfChanged(piece, labels) {
+    const { token } = piece;
+    const image = this.pictures.get(token.asset_id);
+    const isNew = piece.dressed !== token;
+    const state = `${token.id === this.selected} ${token.id === this.turn} ${labels} ${!!image}`;
+    if (!isNew && state === piece.state) return;
+    const looks = isNew ? JSON.stringify(LOOKS.map((name) => token[name])) : piece.looks;
+    const isSame = looks === piece.looks && state === piece.state;
+    Object.assign(piece, { dressed: token, state, looks });
+    if (!isSame) this.#dress(piece, image, labels);
   }
 
   /** @param {Piece} piece  @param {number} now  @returns {Pair} */
