@@ -67,6 +67,7 @@ export class Stage {
     this.frameTimes = [];
     this.requested = 0;
     this.lastFrame = 0;
+    this.hasDrawn = false;
     /** What lies over the map at its edges, in CSS pixels: the middle of the rest is the middle. */
     this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
     this.#resize();
@@ -125,6 +126,10 @@ export class Stage {
     const moving = this.tokens.draw(now);
     const fading = this.marks.draw(now);
     this.app.render();
+    if (whole && doc.geometry.width && !this.hasDrawn) {
+      this.hasDrawn = true;
+      performance.mark('first map');
+    }
     if (this.lastFrame && now - this.lastFrame < 1000) this.frameTimes.push(now - this.lastFrame);
     if (this.frameTimes.length > 600) this.frameTimes.shift();
     const goesOn = !whole || !fogged || moving || fading;
