@@ -1,4 +1,4 @@
-"""`python -m bench.page`: the players' page in Chromium, with its processor slowed four times. Writes bench/PAGE.md."""
+"""`python -m bench.page`: the players' page in Chromium, its processor slowed four times. Writes bench/PAGE.md."""
 
 import gzip
 import os
@@ -141,7 +141,9 @@ _PAN = """async () => {
     const times = [];
     let last = 0;
     for (let frame = 0; frame < 300; frame++) {
-        await new Promise((done) => requestAnimationFrame((now) => { if (last) times.push(now - last); last = now; done(); }));
+        const now = await new Promise(requestAnimationFrame);
+        if (last) times.push(now - last);
+        last = now;
         if (frame % 60 < 30) stage.view.zoom(frame % 120 < 60 ? 1.06 : 0.95);
         stage.view.pan(14 * Math.cos(frame / 20), 9 * Math.sin(frame / 20));
         stage.request();
@@ -202,7 +204,7 @@ def moves(browser: Browser, url: str) -> list[Line]:
     grown = (page.evaluate("performance.memory.usedJSHeapSize") - before) / 1e6
     return [
         (
-            "somebody else's move, from the request to the picture, p95",
+            "from a move's request to its picture elsewhere, p95",
             f"{taken[int(MOVES * 0.95)]:.0f} ms",
             "150 ms",
         ),
@@ -226,7 +228,7 @@ def main() -> None:
     text = [
         "# The players' page",
         "",
-        f"`python -m bench.page`, {time.strftime('%Y-%m-%d')}, on {machine()}. Chromium without a window draws by the",
+        f"`python -m bench.page`, {time.strftime('%Y-%m-%d')}, on {machine()}. Chromium draws by the",
         f"processor, which is slowed {SLOWER} times for the page; server, database and browser share the machine.",
         "",
         "| what | measured | goal |",
