@@ -89,6 +89,11 @@ def rights(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> frozen
     return frozenset(given - {Right.act} if role is Role.spectator else given)
 
 
+def holders(grants: Mapping[str, list[str]], right: Right) -> frozenset[str]:
+    """Who is given a right: ids of users as text, and `members`. For `act`, spectators among them are not."""
+    return frozenset(holder for holder, given in grants.items() if right in given or Right.act in given)
+
+
 def granted(column: Any, right: Right, user_id: UUID) -> ColumnElement[bool]:
     """That grants in a column of JSONB give a user a right. Asks nothing of their role."""
     options = [{holder: [one]} for holder in (MEMBERS, str(user_id)) for one in {right, Right.act}]

@@ -60,7 +60,8 @@ _SET_CELLS = f"""
         SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, u.access_version, q.edits,
             q.edits->0->>'layer' AS layer, q.edits->0->'cells' AS cells
         {AUTHENTICATED.format(more_types=", $3::uuid[], $4::jsonb[]", more_names=", id, edits")}
-        JOIN map m ON m.id = q.id
+        -- What is remembered of a map with fog is written by the endpoint.
+        JOIN map m ON m.id = q.id AND m.scene_key IS NULL
         {MEMBER_OF} m.universe_id AND {IS_GAME_MASTER}
         JOIN universe u ON u.id = mb.universe_id
     ), home AS MATERIALIZED (
@@ -71,7 +72,7 @@ _SET_CELLS = f"""
         SELECT asked.*, home.is_full, m.width, m.height, m.grid_data, m.version, m.players_layers, m.players_legend
         -- Where the members changed since `asked` read them, it has to be asked again.
         FROM home JOIN asked ON asked.universe_id = home.id AND asked.access_version = home.access_version
-        JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id
+        JOIN map m ON m.id = asked.map_id AND m.universe_id = home.id AND m.scene_key IS NULL
         FOR NO KEY UPDATE OF m WAIT
     ), layered AS MATERIALIZED (
         SELECT target.*, (found.item->>'rows')::bigint - {ROWS_MARK} AS layer_key,

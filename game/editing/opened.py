@@ -11,9 +11,10 @@ from game.accounts.models import User
 from game.core.models import now
 from game.editing.work import Stored
 from game.events import queries as events
+from game.fog.changes import Watching
 from game.grid.canvas import Loaded, Steps, Wanted
 from game.grid.changes import Change
-from game.grid.chunks import ChunkKey, Frame
+from game.grid.chunks import ChunkKey, Frame, layer_keys
 from game.grid.effects import Effect
 from game.grid.player_effects import players_effect
 from game.grid.player_view import shown_layers
@@ -34,6 +35,7 @@ class OpenMap:
         self.width, self.height, self.version = row.width, row.height, row.version
         self._frame: Frame | bytes = row.grid_data
         self._is_framed = False
+        self._watching: Watching | None = None
         self._written: dict[ChunkKey, bytes | None] = {}
 
     @property
@@ -70,7 +72,9 @@ class OpenMap:
 
     async def record(self, kind: str, user: User, stored: Stored, payload: Mapping[str, Any]) -> int:
         """Take over a change as the next version, and write its event; returns the event's number."""
-        shared = await self._told_to_players(stored) if self.row.is_published else None
+        await self._watch(stored)
+        is_told = self.row.is_published and not self.row.has_fog
+        shared = await self._told_to_players(stored) if is_told else None
         self.version += 1
         if stored.frame is not None:
             self._frame, self._is_framed = stored.frame, True
@@ -79,6 +83,18 @@ class OpenMap:
         told = {**payload, "version": self.version, "touched": stored.touched, **stored.effect}
         before = {"change": orjson.Fragment(stored.change or b"[]")}
         return await events.record(self.session, kind, user.id, self.row, told, before, shared=shared)
+
+    async def _watch(self, stored: Stored) -> None:
+        """Let those who remember the map know what a change is about to replace."""
+        if self._watching is None:
+            self._watching = Watching(self.session, self.row)
+            await self._watching.begin()
+        if self._watching.is_idle:
+            return
+        moves = [part["shift"] for part in orjson.loads(stored.change or b"[]") if "shift" in part]
+        await self._watching.keep(stored.chunks, layer_keys(self.row.grid_data).values() if moves else ())
+        for shift in moves:
+            self._watching.moved(*shift)
 
     async def _told_to_players(self, stored: Stored) -> Effect | None:
         """What players are told of a change that is about to be recorded."""
@@ -110,4 +126,6 @@ class OpenMap:
             row.width, row.height = self.width, self.height
             row.publish()
         row.version, row.updated_at = self.version, now()
+        if self._watching is not None:
+            await self._watching.finish()
         await self.session.flush()

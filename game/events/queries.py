@@ -104,7 +104,7 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
 OF_NO_HIDDEN_MAP = """
     (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
         SELECT FROM map WHERE map.universe_id = event.universe_id AND map.id = event.subject_id
-            AND map.visibility = 'game_masters'
+            AND (map.visibility = 'game_masters' OR map.fog <> 'off' AND NOT event.shared ? 'visibility')
     ))
 """
 """SQL: that an event is about no map that is hidden from players now, or tells that it was hidden."""
@@ -173,7 +173,8 @@ async def page(
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
     """That somebody who is no game master may be told of an event.
 
-    Of a map that was hidden since, they are told that, and nothing more.
+    Of a map that was hidden since, they are told that, and nothing more; of one that has fog now, that it was
+    shown and hidden.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]
     return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))

@@ -128,6 +128,11 @@ class Vision:
         self._joined: dict[tuple[ChunkXY, ...], tuple[Segment, ...]] = {}
         self._seen: dict[tuple[Cell, int | float], Cells] = {}
 
+    @property
+    def views(self) -> int:
+        """How many views from cells are cached."""
+        return len(self._seen)
+
     def after(self, frame: Frame, changed: Iterable[Cell]) -> "Vision":
         """The Vision of the same map after a change, given its new frame.
 
@@ -213,9 +218,7 @@ class Vision:
     def visible_from(self, cell: Cell, radius: int | float) -> Steps[Cells]:
         """The cells that are visible from a cell on the map, within a range in cells (at most MAX_RANGE
         counts)."""
-        radius = min(radius, MAX_RANGE)
-        if self.grid.type != "none":
-            radius = floor(radius)
+        radius = self._counted(radius)
         known = self._seen.get((cell, radius))
         if known is None:
             known = yield from self._look(cell, radius)
@@ -223,6 +226,14 @@ class Vision:
                 self._seen.clear()
             self._seen[cell, radius] = known
         return known
+
+    def knows(self, cell: Cell, radius: int | float) -> bool:
+        """Whether what is visible from a cell is cached."""
+        return (cell, self._counted(radius)) in self._seen
+
+    def _counted(self, radius: int | float) -> int | float:
+        radius = min(radius, MAX_RANGE)
+        return radius if self.grid.type == "none" else floor(radius)
 
     def _look(self, cell: Cell, radius: int | float) -> Steps[Cells]:
         reach = floor(radius)

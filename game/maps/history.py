@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from game.accounts.models import User
 from game.core.compute import Computing
 from game.core.errors import Conflict, NotFound, Unprocessable
+from game.fog.models import Fog, FogSharing, Lighting
 from game.grid.past import PastError, PastMap, StoredMap, rebuild
 from game.maps import queries
 from game.maps.models import Map, MapRead, Visibility
@@ -143,6 +144,9 @@ async def document(
         "name": row.name,
         "description": row.description,
         "visibility": Visibility(row.visibility),
+        "fog": Fog(row.fog),
+        "fog_sharing": FogSharing(row.fog_sharing),
+        "lighting": Lighting(row.lighting),
         "version": recorded.then.version,
         "created_at": row.created_at,
         "updated_at": recorded.then.created_at,

@@ -19,7 +19,8 @@ _MAX_BYTES = 256 * 2**20
 
 _FRAME = text("""
     SELECT grid_data::text FROM map
-    WHERE universe_id = :universe_id AND id = :map_id AND (visibility = 'members' OR :for_game_masters)
+    WHERE universe_id = :universe_id AND id = :map_id
+        AND (visibility = 'members' AND fog = 'off' OR :for_game_masters)
 """)
 _CHUNKS = text("""
     SELECT layer, x, y, rows::text AS rows FROM map_chunk
@@ -36,7 +37,7 @@ _PART = text("""
 
 
 async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
-    """The frame of a map as text, secrets included.
+    """The frame of a map as text, secrets included; for players, only of one without fog.
 
     Raises:
         NotFound: the map is gone, or hidden from its reader since it was found.

@@ -31,6 +31,7 @@ from game.core.models import (
     example,
     unset,
 )
+from game.fog.models import Fog, FogSharing, Lighting
 from game.grid import shapes
 from game.grid.shapes import Described
 from game.maps.players import players_columns
@@ -63,6 +64,20 @@ class Visibility(StrEnum):
 
 _Visibility = Annotated[
     Visibility, Field(description="`game_masters`: to players and spectators, the map does not exist.")
+]
+_Fog = Annotated[
+    Fog,
+    Field(
+        description="What players see: `off`: all of it; `explored`: what is in sight, and what was, as they "
+        "last saw it; `sight`: only what is in sight."
+    ),
+]
+_FogSharing = Annotated[
+    FogSharing,
+    Field(description="With fog: `party`: all players see with the eyes of all; `each`: each with their own."),
+]
+_Lighting = Annotated[
+    Lighting, Field(description="In the `dark`, tokens see what is lit, and what is within their darkvision.")
 ]
 
 
@@ -99,7 +114,10 @@ class Map(Document, table=True):
     fog: str = Field(default="off", max_length=20, sa_column_kwargs={"server_default": "off"})
     fog_sharing: str = Field(default="party", max_length=20, sa_column_kwargs={"server_default": "party"})
     lighting: str = Field(default="bright", max_length=20, sa_column_kwargs={"server_default": "bright"})
-    # What players get in place of `grid_data`, made when that is written (`publish`); null where they get nothing.
+    # New whenever the grid changes on a map that has fog, or had: what its viewers remember goes by it.
+    scene_key: UUID | None = None
+    # What players get in place of `grid_data` where there is no fog, made when that is written (`publish`); null
+    # where they get nothing, or with fog each something else.
     players_frame: dict[str, Any] | None = Field(default=None, sa_type=Assigned)
     players_legend: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
     players_layers: list[int] | None = Field(default=None, sa_type=ARRAY(Integer))
@@ -111,9 +129,14 @@ class Map(Document, table=True):
         """Whether players and spectators may read it."""
         return self.visibility == Visibility.members
 
+    @property
+    def has_fog(self) -> bool:
+        """Whether players and spectators see only parts of it."""
+        return self.fog != Fog.off
+
     def publish(self) -> None:
-        """Bring what players get up to date with the grid, the visibility and the layers."""
-        if self.is_published:
+        """Bring what players get up to date with the grid, the visibility, the fog and the layers."""
+        if self.is_published and not self.has_fog:
             self.players_frame, self.players_legend, self.players_layers = players_columns(self.grid_data)
         else:
             self.players_frame = self.players_legend = self.players_layers = None
@@ -161,6 +184,9 @@ class MapSummary(Shape):
     name: str
     description: str
     visibility: Visibility
+    fog: Fog
+    fog_sharing: FogSharing
+    lighting: Lighting
     version: int = unset("Grows by one at each change; also the ETag. Not for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
@@ -175,6 +201,9 @@ class MapRead(Shape):
     description: str
     grid_data: GridData
     visibility: Visibility
+    fog: Fog
+    fog_sharing: FogSharing
+    lighting: Lighting
     version: int = unset("Grows by one at each change; also the ETag. Not for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
@@ -190,10 +219,13 @@ class MapCreate(Shape):
     description: Description = ""
     grid_data: GridData = Field(default_factory=dict)
     visibility: _Visibility = Visibility.game_masters
+    fog: _Fog = Fog.off
+    fog_sharing: _FogSharing = FogSharing.party
+    lighting: _Lighting = Lighting.bright
 
 
 class MapReplace(Shape):
-    """Replaces a map; with `universe_id`, moves it too."""
+    """Replaces a map; with `universe_id`, moves it too. Its fog and lighting stay as they are."""
 
     model_config = example(_EXAMPLE)
 
@@ -214,6 +246,9 @@ class MapPatch(Shape):
     description: Description = unset()
     grid_data: GridData = unset()
     visibility: _Visibility = unset()
+    fog: _Fog = unset()
+    fog_sharing: _FogSharing = unset()
+    lighting: _Lighting = unset()
 
 
 class MapPage(Shape):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 from sqlalchemy import (
@@ -34,15 +34,15 @@ from game.core.errors import NotFound, Unavailable
 from game.core.hot import HotAnswer, HotRead, path_id
 from game.core.models import rfc3339
 from game.events import queries as events
+from game.fog import changes as fog
 from game.grants import MEMBERS
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.changes import same
 from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
 from game.grid.document import size
 from game.grid.effects import replaced
-from game.grid.player_view import players_document
 from game.maps.models import Map, MapChunk, MapSummary, Visibility
-from game.maps.players import EVERY_SYMBOL, differs, players_tag, with_legend
+from game.maps.players import differs, players_tag, with_legend
 from game.permissions import GAME_MASTERS, Role
 from game.tokens.models import Token
 from game.universes import access, quotas
@@ -51,6 +51,8 @@ from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
 from game.universes.models import Member, Universe
 from game.universes.quotas import Usage
 
+_SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
+"""How members see a map."""
 _MAX_CHASES = 10
 _LARGE_CHUNKS = 16
 _CHUNKS_AT_ONCE = 1024
@@ -68,12 +70,13 @@ IS_SMALL = f"""
 """
 """For statements: whether the map `m` is read in one piece (`documents` reads the others)."""
 
-VISIBLE = f"(m.visibility = 'members' OR {IS_GAME_MASTER})"
+VISIBLE = f"(m.visibility = 'members' AND m.fog = 'off' OR {IS_GAME_MASTER})"
 """For the hot statements: whether the membership `mb` may read the map `m`."""
 
 _HEAD = """
     concat('{"id":"', m.id, '","universe_id":"', m.universe_id, '","name":', to_json(m.name),
-        ',"description":', to_json(m.description), ',"visibility":"', m.visibility, '"')
+        ',"description":', to_json(m.description), ',"visibility":"', m.visibility, '","fog":"', m.fog,
+        '","fog_sharing":"', m.fog_sharing, '","lighting":"', m.lighting, '"')
 """
 # How often and when a map was changed tells of hidden work: players get neither.
 _TAIL = f"""
@@ -144,8 +147,8 @@ LIST = HotRead(
             -- In the order of the rows below; the last is there when the page is full.
             SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.most] AS last
             FROM (
-                SELECT m.id, m.universe_id, m.name, m.description, m.visibility, m.version, m.created_at,
-                    m.updated_at, mb.role
+                SELECT m.id, m.universe_id, m.name, m.description, m.visibility, m.fog, m.fog_sharing, m.lighting,
+                    m.version, m.created_at, m.updated_at, mb.role
                 FROM member mb JOIN map m ON m.universe_id = mb.universe_id
                 WHERE mb.user_id = a.id AND {VISIBLE} AND (q.after IS NULL OR m.id > q.after)
                 ORDER BY m.id LIMIT q.most
@@ -165,18 +168,17 @@ class Found:
     access: Access
 
     @property
-    def frame(self) -> Frame:
-        """The frame as they may see it; what is worked out on it and its layers tells them no secret."""
-        if self.access.is_game_master:
-            return self.row.grid_data
-        return players_document(self.row.grid_data, EVERY_SYMBOL).frame
+    def has_fog(self) -> bool:
+        """Whether its reader sees only parts of it (`game.fog.views`)."""
+        return self.row.has_fog and not self.access.is_game_master
 
 
 def _visible(session: AsyncSession, user: User) -> ColumnElement[bool]:
     """That a user may read a map, by the membership that is joined to it: the hot statements' VISIBLE."""
     roles = [one for one in Role if access.role_of(session, user, one) in GAME_MASTERS]
     visible = or_(
-        col(Member.role).in_(roles), and_(col(Member.role).is_not(None), col(Map.visibility) == Visibility.members)
+        col(Member.role).in_(roles),
+        and_(col(Member.role).is_not(None), col(Map.visibility) == Visibility.members, col(Map.fog) == "off"),
     )
     return or_(visible, col(Member.role).is_(None)) if user.is_superuser else visible
 
@@ -349,7 +351,7 @@ _DROP_CHUNKS = text("""
 async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
     """A new map in a locked universe; `fields` with a checked document as `grid_data`."""
     row = await put(session, home.universe, fields)
-    payload = {"name": row.name, "visibility": row.visibility, "version": row.version}
+    payload = {"name": row.name, **{name: getattr(row, name) for name in _SETTINGS}, "version": row.version}
     shared = _shared(row) if row.is_published else None
     await events.record(session, "map.created", home.user.id, row, payload, shared=shared)
     return Found(row, home)
@@ -368,7 +370,8 @@ async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, An
     row.publish()
     session.add(row)
     await session.flush()
-    await write_chunks(session, row, chunks, frame)
+    async with fog.watch(session, row):
+        await write_chunks(session, row, chunks, frame)
     return row
 
 
@@ -384,18 +387,19 @@ async def change(
     was_published = row.is_published
     before: dict[str, Any] = {
         name: getattr(row, name)
-        for name in ("name", "description", "visibility")
+        for name in ("name", "description", *_SETTINGS)
         if name in fields and getattr(row, name) != fields[name]
     }
     payload: dict[str, Any] = {name: fields[name] for name in before}
-    for name, value in payload.items():
-        setattr(row, name, value)
     seen = False
-    if "grid_data" in fields:
-        replaced, seen = await replace_grid(session, row, fields["grid_data"])
-        before |= replaced
-        if replaced:
-            payload["grid_data"] = "replaced"
+    async with fog.watch(session, row) as watching:
+        for name, value in payload.items():
+            setattr(row, name, value)
+        if "grid_data" in fields:
+            replaced, seen = await replace_grid(session, row, fields["grid_data"], watching)
+            before |= replaced
+            if replaced:
+                payload["grid_data"] = "replaced"
     moves = target is not None and target.universe.id != row.universe_id
     if not before and not moves:
         return found
@@ -419,7 +423,7 @@ def _told(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool)
     """
     if was_published != row.is_published:
         return _shared(row) if row.is_published else {"visibility": row.visibility}
-    if not row.is_published:
+    if not row.is_published or row.has_fog:
         return None
     shared = {name: payload[name] for name in ("name", "description") if name in payload}
     return {**shared, "grid_data": "replaced"} if seen else shared or None
@@ -444,6 +448,8 @@ async def _move(
     moved_to = {"name": name, "to": str(target.universe.id)}
     await events.record(session, "map.moved_out", user.id, row, moved_to, shared=left)
     row.visibility = Visibility.game_masters
+    if row.scene_key is not None:
+        row.scene_key = uuid4()
     row.publish()
     await session.flush()
     place = {"origin": row.universe_id, "target": target.universe.id, "map_id": row.id}
@@ -513,11 +519,12 @@ _MOVE = _move_statements()
 async def restore(session: AsyncSession, found: Found, document: dict[str, Any], seq: int) -> None:
     """Give a locked map the grid that it had after event `seq`; the same is no change."""
     row = found.row
-    before, seen = await replace_grid(session, row, document)
+    async with fog.watch(session, row) as watching:
+        before, seen = await replace_grid(session, row, document, watching)
     if before:
         row.touch()
         row.publish()
-        shared = {"grid_data": "replaced"} if seen and row.is_published else None
+        shared = {"grid_data": "replaced"} if seen and row.is_published and not row.has_fog else None
         effect = replaced(before, row.grid_data, row.width, row.height)
         payload = {"seq": seq, "version": row.version, **effect}
         await events.record(session, "map.restored", found.access.user.id, row, payload, before, shared=shared)
@@ -531,7 +538,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
     before = {
         "name": row.name,
         "description": row.description,
-        "visibility": row.visibility,
+        **{name: getattr(row, name) for name in _SETTINGS},
         "grid_data": row.grid_data,
         "size": [row.width, row.height],
         "chunks": chunks,
@@ -552,8 +559,10 @@ async def _split(
     return split(document, keys)
 
 
-async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Store a checked document as a locked map's grid.
+async def replace_grid(
+    session: AsyncSession, row: Map, document: dict[str, Any], watching: fog.Watching
+) -> tuple[dict[str, Any], bool]:
+    """Store a checked document as a locked and watched map's grid.
 
     Returns what it replaced, empty when the two are equal, and whether players would see a difference. What it
     replaced is `grid_data`, the frame; `size`, width and height; and `chunks`, the changed ones, as
@@ -571,6 +580,7 @@ async def replace_grid(session: AsyncSession, row: Map, document: dict[str, Any]
         "chunks": [[*key, old.get(key)] for key in changed],
     }
     seen = await asyncio.to_thread(differs, row.grid_data, old, frame, chunks)
+    await watching.keep(changed)
     await write_chunks(session, row, {key: chunks.get(key) for key in changed}, frame)
     row.grid_data = frame
     row.width, row.height = size(document)

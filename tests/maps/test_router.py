@@ -73,6 +73,9 @@ class TestCreate:
             "name",
             "description",
             "visibility",
+            "fog",
+            "fog_sharing",
+            "lighting",
             "grid_data",
             "version",
             "created_at",
@@ -91,7 +94,8 @@ class TestCreate:
         made = await owner.map(name="Crypt")
         event = (await events(owner, made["universe_id"]))[-1]
         assert (event["seq"], event["kind"], event["subject_id"]) == (2, "map.created", made["id"])
-        assert event["payload"] == {"name": "Crypt", "visibility": "game_masters", "version": 1}
+        seen = {"visibility": "game_masters", "fog": "off", "fog_sharing": "party", "lighting": "bright"}
+        assert event["payload"] == {"name": "Crypt", **seen, "version": 1}
 
     @pytest.mark.parametrize("name", ["", " ", "x" * 101, "a\tb", None])
     async def test_names_that_are_none(self, owner: Person, name: Any) -> None:

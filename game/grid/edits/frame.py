@@ -212,7 +212,7 @@ def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
             for line in range(y, y + down):
                 if canvas.read(layer, x, line, across).strip(EMPTY):
                     canvas.paint(layer, x, line, EMPTY * across)
-    _move_things(editor, new, dx, dy, _shift(grid_type, dx, dy))
+    _move_things(editor, new, dx, dy, shift(grid_type, dx, dy))
     editor.draft.resize(*new, dx, dy)
 
 
@@ -225,7 +225,7 @@ def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift:
     for name in ("entities", "walls", "doors", "lights"):
         by = (dx, dy) if name == "entities" else shift
         for item in list(editor.draft.items(name).values()):
-            moved = _shifted(item, *by)
+            moved = shifted(item, *by)
             xs = [moved[key] for key in ("x", "x1", "x2") if key in moved]
             ys = [moved[key] for key in ("y", "y1", "y2") if key in moved]
             inside = max(xs) >= 0 and max(ys) >= 0 and min(xs) <= right and min(ys) <= bottom
@@ -233,10 +233,10 @@ def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift:
                 inside = 0 <= moved["x"] < size[0] and 0 <= moved["y"] < size[1]
             editor.draft.put(name, item, moved if inside else None)
     if "background" in editor.draft.frame:
-        editor.draft.set_value("background", [_shifted(editor.draft.frame["background"], *shift)])
+        editor.draft.set_value("background", [shifted(editor.draft.frame["background"], *shift)])
 
 
-def _shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:
+def shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:
     """How far points move when cells move by (dx, dy); by whole numbers where cells are square."""
     if grid_type not in HEXES:
         return dx, dy
@@ -244,7 +244,8 @@ def _shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:
     return x2 - x1, y2 - y1
 
 
-def _shifted(item: Item, dx: float, dy: float) -> dict[str, Any]:
+def shifted(item: Item, dx: float, dy: float) -> dict[str, Any]:
+    """An entity, wall, door, light or background that was moved."""
     moved = dict(item)
     for key, by in (("x", dx), ("x1", dx), ("x2", dx), ("y", dy), ("y1", dy), ("y2", dy)):
         if key in moved:

@@ -1,0 +1,1 @@
+"""What players see of maps with fog, and what they remember of them."""

@@ -1,0 +1,315 @@
+"""What players remember of a map, kept up to date in the transaction of whatever changes the map or its tokens.
+
+Everything that changes a map, a token on it, or who sees with it, does so within `watch`, with the map locked:
+
+    async with fog.watch(session, row) as watching:
+        await watching.keep(keys)                # before chunks of cells are written: which ones
+        ...                                      # change the map, or its tokens
+        watching.walked(token_id, positions)     # where a token has been on its way
+
+What was there before is compared with what is there in the end. What the groups have in sight they have explored;
+what changed out of their sight leaves its former state in their memories (`game.grid.memory`). Of a map that never
+had fog nothing is remembered, and this costs nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.fog import queries, sights, transitions
+from game.fog.models import PARTY, Fog, FogSharing
+from game.fog.queries import Memories
+from game.fog.sights import Sights
+from game.fog.viewers import Table
+from game.grid.canvas import Wanted
+from game.grid.cell_sets import NONE, Cells, ChunkXY, union
+from game.grid.chunks import ChunkKey
+from game.grid.geometry import Point
+from game.grid.memory import NOTHING, Memory, Rows, chunks_beside, chunks_of, join, remember, resized, see
+from game.grid.player_view import shown_layers
+from game.grid.scene import Scene
+from game.permissions import Role
+
+Result = TypeVar("Result")
+
+_LARGE_CHUNKS: Final = 64
+_LARGE_THINGS: Final = 1000
+"""Chunks in memory, or changed, and things of a map, from which comparing them goes to a thread."""
+
+
+class FoggedMap(Protocol):
+    """A row of the table of maps."""
+
+    id: UUID
+    universe_id: UUID
+    width: int
+    height: int
+    grid_data: dict[str, Any]
+    fog: str
+    fog_sharing: str
+    lighting: str
+    scene_key: UUID | None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether players and spectators may read it."""
+
+
+def place_of(row: FoggedMap) -> dict[str, UUID]:
+    """How statements name a map."""
+    return {"universe_id": row.universe_id, "map_id": row.id}
+
+
+async def table_of(session: AsyncSession, row: FoggedMap, members: Mapping[UUID, Role] | None = None) -> Table:
+    """A map as it is, with who is on it."""
+    return Table(
+        row.grid_data,
+        row.width,
+        row.height,
+        row.is_published,
+        row.fog_sharing,
+        row.lighting,
+        await queries.members(session, row.universe_id) if members is None else members,
+        await queries.pieces(session, place_of(row)),
+    )
+
+
+class Watching:
+    """A map while it is being changed."""
+
+    def __init__(self, session: AsyncSession, row: FoggedMap) -> None:
+        self._session, self._row, self._place = session, row, place_of(row)
+        self._key = row.scene_key
+        self._before: Table | None = None
+        self._rows: dict[ChunkKey, Rows] = {}
+        self._ways: list[tuple[UUID, Sequence[Point]]] = []
+        self._moved: tuple[int, int] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to be remembered: the map had no fog until now."""
+        return self._key is None
+
+    async def begin(self) -> None:
+        """Note what is there before the change."""
+        if self._key is not None:
+            self._before = await table_of(self._session, self._row)
+
+    async def keep(self, keys: Iterable[ChunkKey] = (), layers: Iterable[int] = ()) -> None:
+        """Note the rows of chunks, and of all chunks of layers, before they are written."""
+        missing = [key for key in keys if key not in self._rows]
+        layers = list(layers)
+        if self.is_idle or not (missing or layers):
+            return
+        loaded = await queries.cells(self._session, self._place, Wanted(missing, layers))
+        self._rows |= {key: loaded.get(key) for key in {*missing, *loaded} if key not in self._rows}
+
+    def moved(self, dx: int, dy: int) -> None:
+        """Note that all cells of the map have moved, after all layers were kept."""
+        old = self._moved or (0, 0)
+        self._moved = old[0] + dx, old[1] + dy
+
+    def walked(self, token_id: UUID, positions: Sequence[Point]) -> None:
+        """Note where a token has been on its way: its top left cells, or points on a map without a grid."""
+        self._ways.append((token_id, positions))
+
+    async def finish(self) -> None:
+        """Compare what is there now with what was there before, and remember it."""
+        row, session, before = self._row, self._session, self._before
+        if row.scene_key is None and row.fog == Fog.off:
+            return
+        await session.flush()
+        after = await table_of(session, row, None if before is None else before.members)
+        rows = await self._changed_rows(after)
+        old, new = await self._sights(after, rows)
+        load = partial(queries.cells, session, self._place)
+        was_seen: Mapping[UUID, Cells] = {}
+        change = None
+        if before is not None and old is not None:
+            was_seen = await sights.seen(before, old.vision, before.viewers(), load)
+            if old.scene.grid.type == new.scene.grid.type:
+                change = await _compute(_is_large(old.scene), _Change.of, old.scene, new.scene, rows, self._moved)
+        is_seen = await sights.seen(after, new.vision, after.viewers(), load)
+        seen_on_way = await self._seen_on_ways(after, new)
+        memories, known = await self._memories(after, change, [was_seen, is_seen, seen_on_way])
+        for viewer in after.viewers():
+            is_large = len(known[viewer].explored) + len(rows) > _LARGE_CHUNKS or _is_large(new.scene)
+            seen = was_seen.get(viewer, NONE), seen_on_way.get(viewer, NONE), is_seen[viewer]
+            known[viewer] = await _compute(is_large, _remembered, known[viewer], change, new.scene, *seen)
+        await memories.write(known)
+
+    async def _changed_rows(self, after: Table) -> dict[ChunkKey, tuple[Rows, Rows]]:
+        """The rows of chunks that changed, before and after; of layers that players see now and did not, or the
+        other way round, of all chunks; of a map whose cells have moved, before the change but where they are now.
+        """
+        before = self._before
+        if before is None:
+            return {}
+        shown = shown_layers(before.frame) ^ shown_layers(after.frame)
+        layers = {key[0] for key in self._rows} if self._moved else shown
+        if not self._rows and not layers:
+            return {}
+        wanted = Wanted([key for key in self._rows if key[0] not in layers], sorted(layers))
+        now = await queries.cells(self._session, self._place, wanted)
+        if self._moved:
+            old = transitions.shifted_rows(self._rows, *self._moved, after.width, after.height)
+            return {key: (old.get(key), now.get(key)) for key in old.keys() | now.keys()}
+        pairs = {key: (self._rows.get(key, now.get(key)), now.get(key)) for key in self._rows.keys() | now.keys()}
+        return {key: pair for key, pair in pairs.items() if key[0] in shown or pair[0] != pair[1]}
+
+    async def _sights(
+        self, after: Table, rows: Mapping[ChunkKey, tuple[Rows, Rows]]
+    ) -> tuple[Sights | None, Sights]:
+        """The sights of the map before and after; where the grid changed, it gets a new key."""
+        row, before = self._row, self._before
+        old = None
+        if before is not None and self._key is not None:
+            old = sights.sights_of(self._key, before.frame, before.width, before.height)
+            if after.frame is before.frame and not rows and self._moved is None:
+                return old, old
+        row.scene_key = uuid4()
+        if old is None:
+            return None, sights.sights_of(row.scene_key, after.frame, after.width, after.height)
+        is_large = _is_large(old.scene) or len(rows) > _LARGE_CHUNKS
+        size = after.width, after.height
+        new = await _compute(is_large, transitions.next_sights, old, after.frame, *size, rows)
+        sights.keep(row.scene_key, new)
+        return old, new
+
+    async def _seen_on_ways(self, after: Table, new: Sights) -> dict[UUID, Cells]:
+        """What the groups have seen while tokens were on their ways."""
+        found: dict[UUID, Cells] = {}
+        load = partial(queries.cells, self._session, self._place)
+        for token_id, positions in self._ways:
+            piece = after.pieces.get(token_id)
+            if piece is None:
+                continue
+            for x, y in positions:
+                then = after.at(piece._replace(x=x, y=y))
+                if after.lighting != "dark" or piece.light is None:
+                    then = replace(then, eyes=frozenset([token_id]))
+                for viewer, cells in (await sights.seen(then, new.vision, after.viewers(), load)).items():
+                    found[viewer] = union(found.get(viewer, NONE), cells)
+        return found
+
+    async def _memories(
+        self, after: Table, change: "_Change | None", seen: Sequence[Mapping[UUID, Cells]]
+    ) -> tuple[Memories, dict[UUID, Memory]]:
+        """The memories of the groups before the change, with all that the change may concern."""
+        before, session = self._before, self._session
+        viewers = after.viewers()
+        if before is not None and before.sharing != after.sharing:
+            known = await self._shared_anew(before, after, change, seen[0])
+            await queries.drop(session, self._place, await queries.viewers(session, self._place))
+            return Memories(session, self._place, viewers), known
+        memories = Memories(session, self._place, viewers)
+        await memories.load_wholes()
+        if before is not None and change is None:
+            # Of another type of grid nothing that was known is of use.
+            await memories.load(None)
+            return memories, dict.fromkeys(viewers, NOTHING)
+        if change is not None and change.is_everywhere:
+            await memories.load(None)
+        elif change is not None:
+            sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in viewers]
+            chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
+            for viewer in viewers:
+                for scene in (change.before, change.after):
+                    chunks |= chunks_of(memories.of(viewer), scene, change.things)
+            await memories.load(chunks)
+        return memories, {viewer: memories.of(viewer) for viewer in viewers}
+
+    async def _shared_anew(
+        self, before: Table, after: Table, change: "_Change | None", was_seen: Mapping[UUID, Cells]
+    ) -> dict[UUID, Memory]:
+        """What the groups know after they have changed: what the party did, each player does, and back."""
+        memories = Memories(self._session, self._place, before.viewers())
+        await memories.load_wholes()
+        await memories.load(None)
+        players = [user_id for user_id, role in after.members.items() if role is Role.player]
+        known: dict[UUID, Memory] = dict.fromkeys(after.viewers(), NOTHING)
+        if change is None:
+            return known
+        if after.sharing == FogSharing.each:
+            party = see(memories.of(PARTY), change.before, was_seen[PARTY])
+            return known | dict.fromkeys(players, party)
+        mine = [see(memories.of(one), change.before, was_seen[one]) for one in players]
+        return {PARTY: await asyncio.to_thread(join, mine, change.before, NONE)} if mine else known
+
+
+class _Change(NamedTuple):
+    """What a change did to a map's grid: the scenes before and after it, and what is not the same in both.
+
+    `base` is what the change is compared with: the scene before it, with its cells where they have moved.
+    """
+
+    before: Scene
+    base: Scene
+    after: Scene
+    rows: Mapping[ChunkKey, tuple[Rows, Rows]]
+    moved: tuple[int, int] | None
+    things: Sequence[tuple[str, str]]
+    chunks: frozenset[ChunkXY]
+
+    @classmethod
+    def of(
+        cls,
+        before: Scene,
+        after: Scene,
+        rows: Mapping[ChunkKey, tuple[Rows, Rows]],
+        moved: tuple[int, int] | None,
+    ) -> "_Change":
+        """The change from a scene to another."""
+        if before is after:
+            return cls(before, before, after, {}, None, (), frozenset())
+        base = before
+        if moved is not None:
+            base = Scene(transitions.shifted_frame(before.frame, *moved), after.width, after.height)
+        chunks = {key[1:] for key in rows} | transitions.changed_chunks(base, after)
+        things = transitions.changed_things(base, after)
+        return cls(before, base, after, rows, moved, things, frozenset(chunks))
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether all of a memory is concerned."""
+        same_size = (self.before.width, self.before.height) == (self.after.width, self.after.height)
+        return self.moved is not None or not same_size
+
+
+def _remembered(
+    known: Memory, change: _Change | None, scene: Scene, was_seen: Cells, on_way: Cells, is_seen: Cells
+) -> Memory:
+    """The memory of a group after a change of the grid, or of the tokens alone; `scene` is the map after it."""
+    if change is None:
+        return see(known, scene, is_seen)
+    known = see(known, change.before, was_seen)
+    if change.moved is not None:
+        by = transitions.point_shift(change.before.frame, *change.moved)
+        known = resized(known, change.base, *change.moved, by)
+    if change.before is not change.after:
+        known = remember(known, change.base, change.after, change.rows, is_seen)
+    return see(known, scene, union(on_way, is_seen))
+
+
+def _is_large(scene: Scene) -> bool:
+    return sum(len(scene.frame.get(name, ())) for name in ("walls", "doors", "entities", "lights")) > _LARGE_THINGS
+
+
+async def _compute(is_large: bool, function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function gives; much work is done in a thread, so that other requests go on."""
+    return await asyncio.to_thread(function, *arguments) if is_large else function(*arguments)
+
+
+@asynccontextmanager
+async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[Watching]:
+    """Watch a locked map while it, or tokens on it, are being changed; remembers what players know of it then."""
+    watching = Watching(session, row)
+    await watching.begin()
+    yield watching
+    await watching.finish()

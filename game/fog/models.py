@@ -1,0 +1,161 @@
+"""What is stored of what players have seen of maps with fog, and what the API takes and gives."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field as Constraint
+from pydantic import model_validator
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from game.core.models import Assigned, Shape, example
+from game.grid.document import DEFAULT_LIMITS
+
+PARTY = UUID(int=0)
+"""The viewer that stands for all players of a map together, where they share what they see."""
+
+
+class Fog(StrEnum):
+    """What players see of a map: all of it, what is or was in sight, or only what is in sight."""
+
+    off = "off"
+    explored = "explored"
+    sight = "sight"
+
+
+class FogSharing(StrEnum):
+    """Whose eyes a player sees with: those of all players, or only their own."""
+
+    party = "party"
+    each = "each"
+
+
+class Lighting(StrEnum):
+    """How bright a map is. Only `dark` changes what is seen."""
+
+    bright = "bright"
+    dim = "dim"
+    dark = "dark"
+
+
+class MapMemory(SQLModel, table=True):
+    """What a group of viewers remembers of a map as a whole: `whole` of `game.grid.memory.pack`.
+
+    `viewer_id` is a member, or PARTY; a removed member's memory goes with them.
+    """
+
+    __tablename__ = "map_memory"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "map_id", "viewer_id"),
+        ForeignKeyConstraint(["universe_id", "map_id"], ["map.universe_id", "map.id"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["universe_id", "member_id"],
+            ["member.universe_id", "member.user_id"],
+            ondelete="CASCADE",
+        ),
+        Index("ix_map_memory_universe_id_member_id", "universe_id", "member_id"),
+    )
+
+    universe_id: UUID
+    map_id: UUID
+    viewer_id: UUID
+    member_id: UUID | None = Field(
+        default=None,
+        sa_column_args=[Computed(f"nullif(viewer_id, '{PARTY}'::uuid)", persisted=True)],
+    )
+    whole: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
+
+
+class MapMemoryChunk(SQLModel, table=True):
+    """What a group of viewers remembers of 64 x 64 cells of a map.
+
+    `explored` has a bit for each cell (`game.grid.cell_sets`), or nothing where all of them are explored;
+    `differs` is what differs from now, if anything does.
+    """
+
+    __tablename__ = "map_memory_chunk"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "map_id", "viewer_id", "x", "y"),
+        ForeignKeyConstraint(
+            ["universe_id", "map_id", "viewer_id"],
+            ["map_memory.universe_id", "map_memory.map_id", "map_memory.viewer_id"],
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("octet_length(explored) IN (0, 512)", name="explored"),
+    )
+
+    universe_id: UUID
+    map_id: UUID
+    viewer_id: UUID
+    x: int = Field(sa_type=SmallInteger)
+    y: int = Field(sa_type=SmallInteger)
+    explored: bytes = Field(sa_type=LargeBinary)
+    differs: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
+
+
+class FogRead(Shape):
+    """What the caller sees of a map with fog."""
+
+    mode: Fog
+    sharing: FogSharing
+    rows: list[str] = Field(
+        description="A character a cell: `0` never seen, `1` seen before, `2` in sight. Without fog, all are `2`."
+    )
+
+
+_Cell = Annotated[int, Constraint(ge=-DEFAULT_LIMITS.max_size, le=2 * DEFAULT_LIMITS.max_size, strict=True)]
+_Side = Annotated[int, Constraint(ge=1, le=DEFAULT_LIMITS.max_size, strict=True)]
+_Coordinate = Annotated[float, Constraint(ge=-2 * DEFAULT_LIMITS.max_size, le=4 * DEFAULT_LIMITS.max_size)]
+
+
+class FogPoint(Shape):
+    """A corner of a polygon, in cells; 0.5 is the middle of the first."""
+
+    x: _Coordinate
+    y: _Coordinate
+
+
+class FogArea(Shape):
+    """Cells of a map, as a rectangle, a polygon (those whose centres lie in it) or all; and whose fog it is."""
+
+    model_config = example({"x": 3, "y": 2, "width": 6, "height": 4})
+
+    x: _Cell | None = None
+    y: _Cell | None = None
+    width: _Side | None = None
+    height: _Side | None = None
+    polygon: Annotated[list[FogPoint], Constraint(min_length=3, max_length=500)] | None = None
+    all: bool = False
+    for_: Annotated[
+        list[UUID] | None,
+        Constraint(
+            alias="for",
+            min_length=1,
+            max_length=200,
+            description="Players and spectators; none: everybody. Only where `fog_sharing` is `each`.",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _is_one_area(self) -> "FogArea":
+        sides = [self.x, self.y, self.width, self.height]
+        given = [None not in sides, self.polygon is not None, self.all]
+        if given.count(True) != 1 or (not given[0] and sides.count(None) != len(sides)):
+            raise ValueError("give either x, y, width and height, or polygon, or all: true")
+        return self
+
+
+class FogChanged(Shape):
+    """What became of it."""
+
+    seq: int = Field(description="The number of the event.")

@@ -1,0 +1,183 @@
+"""The SQL of fog: who is on a map, and what its viewers remember of it."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import LargeBinary, SmallInteger, Text, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game import grants
+from game.fog.viewers import Piece
+from game.grants import Right
+from game.grid.canvas import Loaded, Wanted
+from game.grid.cell_sets import CHUNK_BYTES, ChunkXY
+from game.grid.memory import NOTHING, Memory, pack, unpack
+from game.permissions import Role
+
+_ALL = b"\xff" * CHUNK_BYTES
+_AT_ONCE = 1024
+_NOTHING = pack(NOTHING)[1]
+
+Packed = dict[ChunkXY, tuple[bytes, dict[str, Any] | None]]
+Place = Mapping[str, UUID]
+"""universe_id and map_id."""
+
+_MEMBERS = text("SELECT user_id, role FROM member WHERE universe_id = :universe_id")
+_PIECES = text("""
+    SELECT t.id, t.x, t.y, t.size, t.hidden, t.sight, t.light, t.grants, c.grants AS more
+    FROM token t
+    LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
+    WHERE t.universe_id = :universe_id AND t.map_id = :map_id
+    ORDER BY t.id
+""")
+# By name: the table of chunks stands above these.
+_CELLS = text("""
+    SELECT layer, x, y, rows FROM map_chunk
+    WHERE universe_id = :universe_id AND map_id = :map_id
+        AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
+""").bindparams(*(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("whole", "layers", "xs", "ys")))
+_WHOLES = text("""
+    SELECT viewer_id, whole FROM map_memory
+    WHERE universe_id = :universe_id AND map_id = :map_id AND viewer_id = ANY(:viewers)
+""").bindparams(bindparam("viewers", type_=ARRAY(Uuid)))
+_VIEWERS = text("SELECT viewer_id FROM map_memory WHERE universe_id = :universe_id AND map_id = :map_id")
+_CHUNKS = text("""
+    SELECT viewer_id, x, y, explored, differs FROM map_memory_chunk
+    WHERE universe_id = :universe_id AND map_id = :map_id AND viewer_id = ANY(:viewers)
+        AND (:everything OR (x, y) IN (SELECT * FROM unnest(:xs, :ys)))
+""").bindparams(
+    bindparam("viewers", type_=ARRAY(Uuid)), *(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("xs", "ys"))
+)
+_PUT_WHOLES = text("""
+    INSERT INTO map_memory (universe_id, map_id, viewer_id, whole)
+    SELECT :universe_id, :map_id, viewer_id, whole::jsonb FROM unnest(:viewers, :wholes) AS one (viewer_id, whole)
+    ON CONFLICT (universe_id, map_id, viewer_id) DO UPDATE SET whole = excluded.whole
+""").bindparams(bindparam("viewers", type_=ARRAY(Uuid)), bindparam("wholes", type_=ARRAY(Text)))
+_PUT_CHUNKS = text("""
+    INSERT INTO map_memory_chunk (universe_id, map_id, viewer_id, x, y, explored, differs)
+    SELECT :universe_id, :map_id, viewer_id, x, y, explored, differs::jsonb
+    FROM unnest(:viewers, :xs, :ys, :explored, :differs) AS one (viewer_id, x, y, explored, differs)
+    ON CONFLICT (universe_id, map_id, viewer_id, x, y)
+        DO UPDATE SET explored = excluded.explored, differs = excluded.differs
+""").bindparams(
+    bindparam("viewers", type_=ARRAY(Uuid)),
+    bindparam("explored", type_=ARRAY(LargeBinary)),
+    bindparam("differs", type_=ARRAY(Text)),
+    *(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("xs", "ys")),
+)
+_DROP_CHUNKS = text("""
+    DELETE FROM map_memory_chunk m USING unnest(:viewers, :xs, :ys) AS gone (viewer_id, x, y)
+    WHERE m.universe_id = :universe_id AND m.map_id = :map_id
+        AND (m.viewer_id, m.x, m.y) = (gone.viewer_id, gone.x, gone.y)
+""").bindparams(
+    bindparam("viewers", type_=ARRAY(Uuid)), *(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("xs", "ys"))
+)
+_DROP = text("""
+    DELETE FROM map_memory WHERE universe_id = :universe_id AND map_id = :map_id AND viewer_id = ANY(:viewers)
+""").bindparams(bindparam("viewers", type_=ARRAY(Uuid)))
+
+
+async def members(session: AsyncSession, universe_id: UUID) -> dict[UUID, Role]:
+    """The members of a universe, and what they are."""
+    found = await session.execute(_MEMBERS, {"universe_id": universe_id})
+    return {row.user_id: Role(row.role) for row in found}
+
+
+async def pieces(session: AsyncSession, place: Place) -> dict[UUID, Piece]:
+    """The tokens on a map, by id."""
+    found = {}
+    for row in await session.execute(_PIECES, place):
+        sharers = grants.holders(row.grants, Right.sight) | grants.holders(row.more or {}, Right.sight)
+        found[row.id] = Piece(row.id, row.x, row.y, row.size, row.hidden, row.sight, row.light, sharers)
+    return found
+
+
+async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:
+    """The stored chunks of a map that steps want."""
+    layers, xs, ys = ([key[at] for key in wanted.chunks] for at in range(3))
+    keys = {"whole": wanted.layers, "layers": layers, "xs": xs, "ys": ys}
+    found = await session.execute(_CELLS, {**place, **keys})
+    return {(row.layer, row.x, row.y): row.rows for row in found}
+
+
+async def viewers(session: AsyncSession, place: Place) -> list[UUID]:
+    """The groups that have a memory of a map."""
+    return list((await session.execute(_VIEWERS, place)).scalars())
+
+
+async def drop(session: AsyncSession, place: Place, viewers: Collection[UUID]) -> None:
+    """Delete the memories of some groups of a map."""
+    if viewers:
+        await session.execute(_DROP, {**place, "viewers": list(viewers)})
+
+
+class Memories:
+    """The memories of some groups of a map: loaded as far as they are needed, written where they changed.
+
+    What is not loaded counts as empty, and is not touched.
+    """
+
+    def __init__(self, session: AsyncSession, place: Place, viewers: Sequence[UUID]) -> None:
+        self._session, self._place, self.viewers = session, place, viewers
+        self._stored: dict[UUID, Packed] = {viewer: {} for viewer in viewers}
+        self._wholes: dict[UUID, dict[str, Any]] = {}
+        self._loaded: set[ChunkXY] = set()
+        self._is_all_loaded = False
+
+    async def load_wholes(self) -> None:
+        """Load what is kept of the map as a whole."""
+        found = await self._session.execute(_WHOLES, {**self._place, "viewers": list(self.viewers)})
+        self._wholes = {row.viewer_id: row.whole for row in found}
+
+    async def load(self, chunks: Iterable[ChunkXY] | None) -> None:
+        """Load some chunks, or all of them."""
+        missing = sorted(set(chunks or ()) - self._loaded)
+        if self._is_all_loaded or (chunks is not None and not missing):
+            return
+        keys = {"xs": [x for x, _ in missing], "ys": [y for _, y in missing], "everything": chunks is None}
+        for row in await self._session.execute(_CHUNKS, {**self._place, **keys, "viewers": list(self.viewers)}):
+            self._stored[row.viewer_id][row.x, row.y] = row.explored or _ALL, row.differs
+        self._loaded.update(missing)
+        self._is_all_loaded = chunks is None
+
+    def of(self, viewer: UUID) -> Memory:
+        """The memory of a group, as it is stored."""
+        return unpack(self._stored[viewer], self._wholes.get(viewer))
+
+    async def write(self, memories: Mapping[UUID, Memory]) -> None:
+        """Store the memories of some groups where they differ from what was loaded."""
+        put: list[tuple[UUID, int, int, bytes, str | None]] = []
+        gone: list[tuple[UUID, int, int]] = []
+        wholes: dict[UUID, str] = {}
+        for viewer, memory in memories.items():
+            chunks, whole = pack(memory)
+            stored = self._stored[viewer]
+            is_new = bool(chunks) and viewer not in self._wholes
+            if is_new or whole != self._wholes.get(viewer, _NOTHING):
+                wholes[viewer] = _json(whole)
+            for chunk, (bits, differs) in chunks.items():
+                if stored.get(chunk) != (bits, differs):
+                    kept = b"" if bits == _ALL else bits
+                    put.append((viewer, *chunk, kept, None if differs is None else _json(differs)))
+            gone += [(viewer, *chunk) for chunk in stored.keys() - chunks.keys()]
+        if wholes:
+            await self._session.execute(
+                _PUT_WHOLES, {**self._place, "viewers": list(wholes), "wholes": list(wholes.values())}
+            )
+        # Some at a time: one statement of thousands would take longer than a statement may.
+        for start in range(0, len(put), _AT_ONCE):
+            columns = zip(*put[start : start + _AT_ONCE], strict=True)
+            names = ("viewers", "xs", "ys", "explored", "differs")
+            values = {name: list(column) for name, column in zip(names, columns, strict=True)}
+            await self._session.execute(_PUT_CHUNKS, {**self._place, **values})
+        if gone:
+            columns = zip(*gone, strict=True)
+            values = {name: list(column) for name, column in zip(("viewers", "xs", "ys"), columns, strict=True)}
+            await self._session.execute(_DROP_CHUNKS, {**self._place, **values})
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()

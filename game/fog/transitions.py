@@ -1,0 +1,125 @@
+"""One version of a map's grid and the next: what became of it, for those who remember the former. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from game.fog.sights import Sights
+from game.grid.cell_sets import ChunkXY
+from game.grid.changes import same
+from game.grid.chunks import CHUNK, ChunkKey, region, touching
+from game.grid.edits.frame import shift, shifted
+from game.grid.geometry import Cell, Grid, Point
+from game.grid.memory import Rows
+from game.grid.scene import KINDS, Scene
+from game.grid.segments import pieces_by_chunk
+from game.grid.vision import Vision
+
+_MAX_CHUNKS: Final = 16
+"""Changed chunks from which nothing of a vision is kept."""
+_MAX_THINGS: Final = 200
+
+Frame = Mapping[str, Any]
+
+
+def changed_things(before: Scene, after: Scene) -> list[tuple[str, str]]:
+    """The doors, entities and lights, by kind and key, that are not as they were."""
+    return [
+        (kind, key)
+        for kind in KINDS
+        for key in before.things[kind].keys() | after.things[kind].keys()
+        if not same(before.things[kind].get(key), after.things[kind].get(key))
+    ]
+
+
+def changed_chunks(before: Scene, after: Scene) -> set[ChunkXY]:
+    """The chunks in which walls are not as they were."""
+    pieces = before.piece_set ^ after.piece_set
+    width, height = max(before.width, after.width), max(before.height, after.height)
+    return set(pieces_by_chunk(after.grid.type, pieces, width, height)) if pieces else set()
+
+
+def next_sights(
+    sights: Sights, frame: dict[str, Any], width: int, height: int, rows: Mapping[ChunkKey, tuple[Rows, Rows]]
+) -> Sights:
+    """The sights of a map after a change, with all of the vision that the change cannot have affected.
+
+    Takes the new frame and size, and the rows of the chunks that changed, before and after.
+    """
+    scene = Scene(frame, width, height)
+    old = sights.scene
+    kept = (old.width, old.height) == (width, height) and all(
+        same(old.frame.get(key), frame.get(key))
+        for key in ("grid_type", "diagonal_rule", "cell_distance", "legend", "layers")
+    )
+    things = _changed_barriers(old.frame, frame)
+    if not kept or len(rows) > _MAX_CHUNKS or len(things) > _MAX_THINGS:
+        return Sights(scene, Vision(frame, width, height))
+    cells = [cell for key, (was, now) in rows.items() for cell in _corners(key, was, now)]
+    # Walls lie in cells as doors do.
+    cells += [cell for thing in things for cell in scene.cells_of("doors", thing)]
+    return Sights(scene, sights.vision.after(frame, cells))
+
+
+def _changed_barriers(before: Frame, after: Frame) -> list[Mapping[str, Any]]:
+    """The walls and doors, as they were and as they are, that are not the same in both."""
+    found: list[Mapping[str, Any]] = []
+    for name in ("walls", "doors"):
+        old, new = before.get(name, ()), after.get(name, ())
+        if old is new:
+            continue
+        texts = [{repr(sorted(one.items(), key=str)): one for one in items} for items in (old, new)]
+        found += [one for text, one in texts[0].items() if text not in texts[1]]
+        found += [one for text, one in texts[1].items() if text not in texts[0]]
+    return found
+
+
+def _corners(key: ChunkKey, was: Rows, now: Rows) -> list[Cell]:
+    """Two corners of the rectangle that holds the cells of a chunk that changed."""
+    old, new = ([row.ljust(CHUNK) for row in rows or ()] for rows in (was, now))
+    lines = max(len(old), len(new))
+    old, new = ([*rows, *[" " * CHUNK] * (lines - len(rows))] for rows in (old, new))
+    differing = ((y, *pair) for y, pair in enumerate(zip(old, new, strict=True)) if pair[0] != pair[1])
+    places = [(x, y) for y, a, b in differing for x in range(CHUNK) if a[x] != b[x]]
+    if not places:
+        return []
+    xs, ys = [x for x, _ in places], [y for _, y in places]
+    left, top = key[1] * CHUNK, key[2] * CHUNK
+    return [(left + min(xs), top + min(ys)), (left + max(xs), top + max(ys))]
+
+
+def point_shift(frame: Frame, dx: int, dy: int) -> Point:
+    """How far points move when the cells of a map move."""
+    return shift(Grid.of(frame).type, dx, dy)
+
+
+def shifted_frame(frame: Frame, dx: int, dy: int) -> dict[str, Any]:
+    """A frame whose cells have moved, with nothing else changed."""
+    moved = dict(frame)
+    for name in ("entities", "walls", "doors", "lights"):
+        by = (dx, dy) if name == "entities" else point_shift(frame, dx, dy)
+        if name in frame:
+            moved[name] = [shifted(item, *by) for item in frame[name]]
+    return moved
+
+
+def shifted_rows(
+    chunks: Mapping[ChunkKey, Rows], dx: int, dy: int, width: int, height: int
+) -> dict[ChunkKey, list[str]]:
+    """All chunks of a map after its cells have moved, on a map of a size."""
+    layers: dict[int, dict[ChunkXY, Any]] = {}
+    for (layer, column, band), rows in chunks.items():
+        if rows is not None:
+            layers.setdefault(layer, {})[column, band] = rows
+    found = {}
+    for layer, parts in layers.items():
+        reached = set()
+        for column, band in parts:
+            left, top = max(column * CHUNK + dx, 0), max(band * CHUNK + dy, 0)
+            right, bottom = min(column * CHUNK + dx + CHUNK, width), min(band * CHUNK + dy + CHUNK, height)
+            columns, bands = touching(left, top, max(right - left, 0), max(bottom - top, 0))
+            reached |= {(x, y) for x in columns for y in bands}
+        for column, band in reached:
+            left, top = column * CHUNK, band * CHUNK
+            across, down = min(CHUNK, width - left), min(CHUNK, height - top)
+            found[layer, column, band] = region(parts, left - dx, top - dy, across, down)
+    return found

@@ -1,0 +1,99 @@
+"""Who sees together on a map with fog, and with which tokens' eyes. Pure.
+
+Those who see together are a group: with the sharing `party`, all players and spectators (PARTY); with `each`, each
+of them alone. The party has the eyes of every token whose `sight` any player has; whoever is alone, of those whose
+`sight` they have.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from game.fog.models import PARTY, FogSharing
+from game.grants import MEMBERS
+from game.grid.canvas import Steps
+from game.grid.cell_sets import NONE, Cells
+from game.grid.geometry import Cell, Grid
+from game.grid.vision import Eyes, Light, Sight, Vision, footprint, map_lights, token_light
+from game.permissions import GAME_MASTERS, Role
+
+
+class Piece(NamedTuple):
+    """A token, as far as it matters to what is seen; `sharers` are the holders of the right to its sight."""
+
+    id: UUID
+    x: float
+    y: float
+    size: float
+    hidden: bool
+    sight: Mapping[str, Any] | None
+    light: Mapping[str, Any] | None
+    sharers: frozenset[str]
+
+
+def viewer_of(sharing: str, user_id: UUID) -> UUID:
+    """The group that a player or a spectator belongs to."""
+    return PARTY if sharing == FogSharing.party else user_id
+
+
+@dataclass(frozen=True)
+class Table:
+    """A map at one moment, with the tokens on it and the members of its universe."""
+
+    frame: dict[str, Any]
+    width: int
+    height: int
+    is_published: bool
+    sharing: str
+    lighting: str
+    members: Mapping[UUID, Role]
+    pieces: Mapping[UUID, Piece]
+    eyes: frozenset[UUID] | None = None
+    """The tokens that anybody sees with; None for all."""
+
+    def viewers(self) -> list[UUID]:
+        """The groups of the map."""
+        if self.sharing == FogSharing.party:
+            return [PARTY]
+        return sorted(user_id for user_id, role in self.members.items() if role not in GAME_MASTERS)
+
+    def eyes_of(self, viewer: UUID) -> list[Piece]:
+        """The tokens that a group sees with; none while the map is not there for it."""
+        if not self.is_published:
+            return []
+        holders = {MEMBERS, str(viewer)}
+        if viewer == PARTY:
+            holders |= {str(user_id) for user_id, role in self.members.items() if role is Role.player}
+        return [
+            piece
+            for piece in self.pieces.values()
+            if not holders.isdisjoint(piece.sharers) and (self.eyes is None or piece.id in self.eyes)
+        ]
+
+    def cells_of(self, piece: Piece) -> tuple[Cell, ...]:
+        """The cells that a token occupies."""
+        grid_type = Grid.of(self.frame).type
+        return footprint(grid_type, piece.x, piece.y, piece.size, self.width, self.height)
+
+    def eye(self, piece: Piece) -> Eyes:
+        """A token as one that sees."""
+        return Eyes(self.cells_of(piece), Sight.of(piece.sight))
+
+    def lights(self) -> list[Light]:
+        """All lights: the map's, and those that tokens carry. Those of hidden tokens are out."""
+        lights = map_lights(self.frame, self.width, self.height)
+        carried = (token_light(self.cells_of(one), one.light) for one in self.pieces.values() if not one.hidden)
+        return lights + [light for light in carried if light is not None]
+
+    def seen(self, vision: Vision, viewer: UUID) -> Steps[Cells]:
+        """What a group has in sight."""
+        eyes = [self.eye(piece) for piece in self.eyes_of(viewer)]
+        if not eyes:
+            return NONE
+        lights = self.lights() if self.lighting == "dark" else []
+        return (yield from vision.seen_by_group(eyes, lights, self.lighting))
+
+    def at(self, piece: Piece) -> "Table":
+        """The same with a token changed."""
+        return replace(self, pieces={**self.pieces, piece.id: piece})

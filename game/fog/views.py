@@ -1,0 +1,105 @@
+"""What a group of viewers sees of a map with fog at one moment, computed once for all of them.
+
+A view is kept in the worker's memory under the number of the last event of its universe: whatever changes what
+anybody sees is an event. So it must be made from one state of the database.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.fog import queries, sights
+from game.fog.changes import FoggedMap, place_of, table_of
+from game.fog.models import Fog
+from game.fog.queries import Memories
+from game.fog.viewers import Table
+from game.grid.cell_sets import contains
+from game.grid.fogged_view import FoggedView, Mode
+from game.grid.geometry import Cell, Grid
+from game.grid.vision import footprint
+
+_MAX_VIEWS: Final = 256
+_MAX_CHUNKS: Final = 50_000
+"""Chunks of memory in all views that are kept, of about 1 KB each."""
+_LARGE_CHUNKS: Final = 64
+
+
+class ViewKey(NamedTuple):
+    """What a view is kept under: a map, a group of viewers (`viewers.viewer_of`), and the last event's number."""
+
+    map_id: UUID
+    viewer: UUID
+    seq: int
+
+
+@dataclass
+class MapView:
+    """What a group sees of a map.
+
+    `answers` are kept for others of the group who ask the same: whoever makes one says under which name.
+    """
+
+    fogged: FoggedView
+    table: Table
+    answers: dict[Any, Any] = field(default_factory=dict)
+
+    def shows(self, x: float, y: float, size: float) -> bool:
+        """Whether any cell of a token at this place is in sight."""
+        grid_type = Grid.of(self.table.frame).type
+        return self.shows_any(footprint(grid_type, x, y, size, self.table.width, self.table.height))
+
+    def shows_any(self, cells: Iterable[Cell]) -> bool:
+        """Whether any of some cells is in sight."""
+        return any(contains(self.fogged.visible, x, y) for x, y in cells)
+
+
+_kept: OrderedDict[ViewKey, MapView] = OrderedDict()
+
+
+def kept(key: ViewKey) -> MapView | None:
+    """The view that is kept under a key."""
+    view = _kept.get(key)
+    if view is not None:
+        _kept.move_to_end(key)
+    return view
+
+
+async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int | None = None) -> MapView:
+    """What a group sees of a map as this transaction sees it.
+
+    With the number of the universe's last event, the view is kept under it: only from a transaction that sees one
+    state of the database, and has changed nothing.
+    """
+    key = None if seq is None else ViewKey(row.id, viewer, seq)
+    if key is not None and (found := kept(key)):
+        return found
+    table = await table_of(session, row)
+    memories = Memories(session, place_of(row), [viewer])
+    await memories.load_wholes()
+    await memories.load(None)
+    # Without a key the map has not been watched yet, and there is nothing that anybody remembers.
+    scene_key = row.scene_key or row.id
+    scene, vision = sights.sights_of(scene_key, table.frame, table.width, table.height)
+    load = partial(queries.cells, session, place_of(row))
+    visible = (await sights.seen(table, vision, [viewer], load))[viewer]
+    memory = memories.of(viewer)
+    mode: Mode = "explored" if row.fog == Fog.explored else "sight"
+    view = MapView(FoggedView(scene, memory, visible, mode), table)
+    if key is not None:
+        _keep(key, view)
+    return view
+
+
+def _keep(key: ViewKey, view: MapView) -> None:
+    """Keep a view; the ones of the same group before that event are of no use any more."""
+    for old in [one for one in _kept if one[:2] == key[:2] and one.seq < key.seq]:
+        del _kept[old]
+    _kept[key] = view
+    chunks = sum(len(one.fogged.shown) for one in _kept.values())
+    while len(_kept) > 1 and (len(_kept) > _MAX_VIEWS or chunks > _MAX_CHUNKS):
+        chunks -= len(_kept.popitem(last=False)[1].fogged.shown)
