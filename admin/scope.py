@@ -23,10 +23,12 @@ from game.accounts.models import AuthSession, User
 from game.assets.models import Asset, PictureFile, StoredPicture
 from game.characters.models import Character
 from game.core.errors import NotFound
+from game.encounters.models import Encounter, EncounterTurn
 from game.events.hints import ANNOUNCE
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
 from game.members.models import Invitation
+from game.notes.models import Note
 from game.permissions import GAME_MASTERS
 from game.tokens.models import Token
 from game.universes.access import SUPERUSERS_FIRST
@@ -79,6 +81,9 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     Map: _in_own_universe,
     MapChunk: _in_own_universe,
     Character: _in_own_universe,
+    Note: _in_own_universe,
+    Encounter: _in_own_universe,
+    EncounterTurn: _in_own_universe,
     Token: _in_own_universe,
     Asset: _in_own_universe,
     StoredPicture: _in_own_universe,
@@ -157,7 +162,9 @@ def _is_own(session: Session, row: Any, user: User) -> bool:
             # Its first member comes in a flush of its own.
             created.add(row.id)
         homes = {row.id}
-    elif isinstance(row, Member | Invitation | Map | MapChunk | Character | Token | Asset):
+    elif isinstance(
+        row, Member | Invitation | Map | MapChunk | Character | Note | Encounter | EncounterTurn | Token | Asset
+    ):
         homes = _old_and_new(row, "universe_id")
     else:
         return False

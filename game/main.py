@@ -41,6 +41,7 @@ from game.core.settings import Settings
 from game.core.streams import Streams
 from game.editing.batches import Batches
 from game.editing.router import router as editing
+from game.encounters.router import router as encounters
 from game.events.cursors import Cursors
 from game.events.hints import ANNOUNCE
 from game.exchange.router import map_files
@@ -224,6 +225,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(editing)
     app.include_router(play)
     app.include_router(characters)
+    app.include_router(encounters)
     app.include_router(notes)
     app.include_router(assets, max_body_size=settings.max_import_size)
     app.include_router(live)

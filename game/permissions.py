@@ -111,6 +111,17 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "deleteCharacter": GAME_MASTERS,
     "damageCharacter": _PLAYERS,
     "healCharacter": _PLAYERS,
+    # Encounters
+    "createEncounter": GAME_MASTERS,
+    "listEncounters": _MEMBERS,
+    "readEncounter": _MEMBERS,
+    "updateEncounter": GAME_MASTERS,
+    "deleteEncounter": GAME_MASTERS,
+    "startEncounter": GAME_MASTERS,
+    "advanceEncounter": GAME_MASTERS,
+    "revertEncounter": GAME_MASTERS,
+    "endEncounter": GAME_MASTERS,
+    "rollInitiative": GAME_MASTERS,
     # Notes: grants decide likewise
     "createNote": _PLAYERS,
     "listNotes": _MEMBERS,

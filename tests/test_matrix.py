@@ -166,6 +166,7 @@ SPENT = {
     "deleteMap",
     "deleteAsset",
     "deleteCharacter",
+    "deleteEncounter",
     "deleteInvitation",
     "deleteNote",
     "removeMember",
@@ -241,6 +242,11 @@ async def make_things(
         # Who wrote it may also delete it.
         note = await crowd.player.client.post(f"/universes/{made['universe_id']}/notes", json=body)
         ids["notes"] = note.json()["id"]
+    if path.startswith("/encounters"):
+        body = {"name": "At the well", "combatants": [{"name": "Ashe"}]}
+        encounter = await owner.client.post(f"/universes/{made['universe_id']}/encounters", json=body)
+        ids["encounters"] = encounter.json()["id"]
+        assert (await owner.client.post(f"/encounters/{ids['encounters']}/start")).status_code == 200
     bundle = b""
     if path == "/universes/import":
         bundle = (await owner.client.get(f"/universes/{made['universe_id']}/export")).content

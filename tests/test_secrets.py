@@ -198,6 +198,20 @@ class World:
             made = await writer.client.post(f"/universes/{self.universe_id}/notes", json=body)
             assert made.status_code == 201, made.text
             self.note_ids.append(made.json()["id"])
+        # One that runs, with somebody hidden, and one that is prepared.
+        listed = [
+            {"name": "Ashe", "initiative": 9, "gm": secret(50), "character_id": self.character_ids[0]},
+            {"name": "A shade", "initiative": 4, "character_id": self.character_ids[-1]},
+            {"name": secret(51), "initiative": 7, "hidden": True, "effects": [{"name": secret(52), "rounds": 9}]},
+        ]
+        self.encounter_ids = []
+        for fields in ({"name": "At the well", "gm": secret(53)}, {"name": secret(54)}):
+            body = {"combatants": listed, "map_id": self.hidden_id, **fields}
+            made = await self.owner.client.post(f"/universes/{self.universe_id}/encounters", json=body)
+            assert made.status_code == 201, made.text
+            self.encounter_ids.append(made.json()["id"])
+        started = await self.owner.client.post(f"/encounters/{self.encounter_ids[0]}/start")
+        assert started.status_code == 200, started.text
         self.code = invitation.json()["code"]
         self.invitation_id = invitation.json()["id"]
 
@@ -209,6 +223,7 @@ class World:
             "assets": self.asset_id,
             "characters": self.character_ids[-1],
             "notes": self.note_ids[-1],
+            "encounters": self.encounter_ids[-1],
             "users": self.owner.id,
             "sessions": self.asset_id,
             "user_id": self.owner.id,
@@ -252,6 +267,8 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
         f"/universes/{world.universe_id}/notes?q={MARK}",
         f"/universes/{world.universe_id}/notes?limit=1",
         *(f"/notes/{one}" for one in world.note_ids),
+        f"/universes/{world.universe_id}/encounters?q={MARK}",
+        *(f"/encounters/{one}" for one in world.encounter_ids),
     ):
         yield path, ("GET", path, {})
 
@@ -330,6 +347,17 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     ):
         assert (await owner.patch(f"/characters/{character_id}", json=fields)).status_code == 200
     assert (await owner.post(f"/characters/{seen}/damage", json={"amount": 3})).status_code == 200
+    running, prepared = world.encounter_ids
+    # The turn of one who is hidden.
+    assert (await owner.post(f"/encounters/{running}/next")).status_code == 200
+    listed = (await owner.get(f"/encounters/{running}")).json()["combatants"]
+    listed = [{**one, "name": secret(55)} if one["hidden"] else {**one, "gm": secret(56)} for one in listed]
+    for encounter_id, fields in (
+        (running, {"combatants": [*listed, {"name": secret(57), "hidden": True}], "gm": secret(58)}),
+        (prepared, {"name": secret(59)}),
+    ):
+        answer = await owner.patch(f"/encounters/{encounter_id}", json=fields)
+        assert answer.status_code == 200, answer.text
     shown, others, hidden = world.note_ids
     for note_id, fields in (
         (shown, {"x": 2}),

@@ -464,16 +464,21 @@ async def _move(
 
 
 # By name: what refers to maps stands above these.
-_LEAVE_PINS = text("""
-    UPDATE note SET map_id = NULL, x = NULL, y = NULL, version = version + 1, updated_at = clock_timestamp()
-    WHERE universe_id = :universe_id AND map_id = :map_id
-""")
+_LEAVE = [
+    text(f"""
+        UPDATE {table} SET {", ".join(f"{column} = NULL" for column in columns)},
+            version = version + 1, updated_at = clock_timestamp()
+        WHERE universe_id = :universe_id AND map_id = :map_id
+    """)
+    for table, columns in (("note", ("map_id", "x", "y")), ("encounter", ("map_id",)))
+]
 
 
 async def _leave(session: AsyncSession, found: Found) -> None:
     """Let nothing in a universe refer to a map that is to be no more there."""
     await _leave_active(session, found)
-    await session.execute(_LEAVE_PINS, _place(found.row))
+    for statement in _LEAVE:
+        await session.execute(statement, _place(found.row))
 
 
 async def _leave_active(session: AsyncSession, found: Found) -> None:

@@ -1,0 +1,169 @@
+"""Those who take part in an encounter: what is stored of them, and what players see of it.
+
+Stored is a list of JSON objects: what clients send, completed by ids, names and bonuses, and `tiebreak`, a roll
+that orders equals.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game import grants
+from game.characters.models import Character
+from game.core.errors import FieldError, Unprocessable
+from game.core.ids import uuid7
+from game.grants import Right
+from game.maps.models import Map, Visibility
+from game.tokens.models import Token, plain
+from game.universes.access import Access
+
+_SHOWN = ("id", "name", "initiative", "initiative_bonus", "hidden", "defeated", "effects")
+_REFERENCES = ("token_id", "character_id")
+_TIEBREAK_SIDES = 2**31
+_MAX_BYTES = 2**20
+"""Of all combatants of an encounter."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Which maps, tokens and characters somebody sees, of those that encounters refer to."""
+
+    map_ids: frozenset[UUID | None] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+    def for_players(self, one: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A combatant as a player sees it; None for a hidden one."""
+        if one["hidden"]:
+            return None
+        shown = {name: one[name] for name in _SHOWN}
+        return shown | {name: one[name] for name in _REFERENCES if one[name] in self.ids}
+
+
+def for_game_masters(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A combatant as game masters see it."""
+    references = {name: one[name] for name in _REFERENCES if one[name] is not None}
+    return {name: one[name] for name in _SHOWN} | references | ({} if one["gm"] is None else {"gm": one["gm"]})
+
+
+async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: list[dict[str, Any]]) -> Seen:
+    """What somebody sees of what encounters refer to."""
+    universe_id = home.universe.id
+    if home.is_game_master:
+        return Seen(frozenset(map_ids))
+    published = select(col(Map.id)).where(
+        col(Map.universe_id) == universe_id, col(Map.visibility) == Visibility.members
+    )
+    maps = (await session.execute(published.where(col(Map.id).in_(map_ids)))).scalars().all() if map_ids else []
+    ids = {name: {UUID(one[name]) for one in listed if one[name] and not one["hidden"]} for name in _REFERENCES}
+    found: set[str] = set()
+    if ids["character_id"]:
+        statement = select(col(Character.id)).where(
+            col(Character.universe_id) == universe_id,
+            col(Character.id).in_(ids["character_id"]),
+            grants.granted(col(Character.grants), Right.see, home.user.id),
+        )
+        found |= {str(one) for one in (await session.execute(statement)).scalars()}
+    if ids["token_id"]:
+        visible = ~col(Token.hidden) | grants.granted(col(Token.grants), Right.see, home.user.id)
+        statement = select(col(Token.id)).where(
+            col(Token.universe_id) == universe_id,
+            col(Token.id).in_(ids["token_id"]),
+            # Where there is fog, the tokens themselves say who is in sight.
+            col(Token.map_id).in_(published.where(col(Map.fog) == "off")),
+            visible,
+        )
+        found |= {str(one) for one in (await session.execute(statement)).scalars()}
+    return Seen(frozenset(maps), frozenset(found))
+
+
+async def complete(
+    session: AsyncSession, home: Access, given: list[dict[str, Any]], stored: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Combatants as they are stored.
+
+    Raises:
+        Unprocessable: an id is not one of those that are `stored`; there is no such token or character, and was
+            none before; somebody has no name; or they are too much together.
+    """
+    universe_id = home.universe.id
+    known = {one["id"]: one for one in stored}
+    tokens = await _rows(session, Token, universe_id, {one["token_id"] for one in given})
+    of_tokens = {token.character_id for token in tokens.values()}
+    characters = await _rows(session, Character, universe_id, {one["character_id"] for one in given} | of_tokens)
+    listed = []
+    for index, one in enumerate(given):
+        listed.append(_completed(one, known, tokens, characters, f"combatants[{index}]"))
+    if len(orjson.dumps(listed)) > _MAX_BYTES:
+        message = f"All together must have at most {_MAX_BYTES} bytes as JSON."
+        raise Unprocessable(errors=[FieldError("combatants", "too_large", message)])
+    return listed
+
+
+async def _rows(session: AsyncSession, model: Any, universe_id: UUID, ids: set[UUID | None]) -> dict[UUID, Any]:
+    wanted = ids - {None}
+    if not wanted:
+        return {}
+    statement = select(model).where(model.universe_id == universe_id, model.id.in_(wanted))
+    return {row.id: row for row in (await session.execute(statement)).scalars()}
+
+
+def _completed(
+    one: dict[str, Any],
+    known: Mapping[str, dict[str, Any]],
+    tokens: Mapping[UUID, Token],
+    characters: Mapping[UUID, Character],
+    place: str,
+) -> dict[str, Any]:
+    if one["id"] is not None and str(one["id"]) not in known:
+        raise _fault(place, "id", "not_found", "Nobody with this id takes part.")
+    old = known.get(str(one["id"]), {})
+    for name, rows in (("token_id", tokens), ("character_id", characters)):
+        # One that was deleted since may stay.
+        if one[name] is not None and one[name] not in rows and str(one[name]) != old.get(name):
+            raise _fault(
+                place, name, "not_found", f"There is no such {name.removesuffix('_id')} in this universe."
+            )
+    token = tokens.get(one["token_id"]) if one["token_id"] else None
+    character_id = one["character_id"] or (token.character_id if token else None)
+    character = characters.get(character_id) if character_id else None
+    named = character or token
+    name = one["name"] or (named.name if named else "")
+    if not name:
+        raise _fault(place, "name", "missing", "Somebody without a token and a character needs a name.")
+    bonus = one["initiative_bonus"]
+    return {
+        **one,
+        "id": str(one["id"] or uuid7()),
+        "token_id": str(one["token_id"]) if one["token_id"] else None,
+        "character_id": str(character_id) if character_id else None,
+        "name": name,
+        "initiative_bonus": _bonus(character) if bonus is None else bonus,
+        "initiative": None if one["initiative"] is None else plain(one["initiative"]),
+        "tiebreak": old.get("tiebreak", secrets.randbelow(_TIEBREAK_SIDES)),
+    }
+
+
+def _fault(place: str, name: str, code: str, message: str) -> Unprocessable:
+    return Unprocessable(errors=[FieldError(f"{place}.{name}", code, message)])
+
+
+def _bonus(character: Character | None) -> int:
+    """The bonus of a character's initiative: its own, or the modifier of its dexterity (SRD 5.1, "Dexterity")."""
+    sheet = character.sheet if character else {}
+    if "initiative_bonus" in sheet:
+        return int(sheet["initiative_bonus"])
+    return (int(sheet.get("abilities", {}).get("dexterity", 10)) - 10) // 2
+
+
+def with_initiative(one: dict[str, Any]) -> dict[str, Any]:
+    """A combatant with an initiative: rolled, if it has none."""
+    if one["initiative"] is not None:
+        return one
+    return {**one, "initiative": secrets.randbelow(20) + 1 + one["initiative_bonus"]}

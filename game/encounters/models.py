@@ -1,0 +1,205 @@
+"""Encounters: their tables, and what the API takes and gives."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID, uuid4
+
+from pydantic import AfterValidator, PlainSerializer, StringConstraints
+from pydantic import Field as Constraint
+from pydantic_core import PydanticCustomError
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, PrimaryKeyConstraint, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from game.core.bounded import GameMastersOnly
+from game.core.ids import uuid7
+from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.tokens.models import plain
+
+MAX_COMBATANTS: Final = 500
+_MAX_EFFECTS = 50
+
+
+class State(StrEnum):
+    """Where an encounter is."""
+
+    prepared = "prepared"
+    running = "running"
+    ended = "ended"
+
+
+class Encounter(Document, table=True):
+    """An encounter of a universe."""
+
+    __tablename__ = "encounter"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "id"),
+        # Looks up the universe of an id.
+        UniqueConstraint("id"),
+        ForeignKeyConstraint(["universe_id"], ["universe.id"], ondelete="CASCADE"),
+        Index("ix_encounter_universe_id_name", "universe_id", "name", "id"),
+        Index("ix_encounter_universe_id_map_id", "universe_id", "map_id"),
+        CheckConstraint("name <> ''", name="name_not_empty"),
+        CheckConstraint("version > 0", name="version_positive"),
+        CheckConstraint("state IN ('prepared', 'running', 'ended')", name="state"),
+        CheckConstraint("jsonb_typeof(combatants) = 'array'", name="combatants_array"),
+    )
+
+    id: UUID = Field(default_factory=uuid7)
+    universe_id: UUID
+    name: str = Field(max_length=MAX_NAME)
+    # No foreign key: the queries of maps take it away with the map.
+    map_id: UUID | None = None
+    state: str = Field(default="prepared", max_length=20, sa_column_kwargs={"server_default": "prepared"})
+    round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    turn: UUID | None = None
+    # What players are shown of them, see `turns`.
+    shown_round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    shown_turn: UUID | None = None
+    combatants: list[dict[str, Any]] = Field(default_factory=list, sa_type=Assigned)
+    gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
+    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EncounterTurn(SQLModel, table=True):
+    """A turn that was ended by `next`: what `previous` brings back."""
+
+    __tablename__ = "encounter_turn"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["universe_id", "encounter_id"], ["encounter.universe_id", "encounter.id"], ondelete="CASCADE"
+        ),
+    )
+
+    universe_id: UUID = Field(primary_key=True)
+    encounter_id: UUID = Field(primary_key=True)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    round: int
+    turn: UUID | None = None
+    shown_round: int
+    shown_turn: UUID | None = None
+    # By the id of a combatant: [before, after] of the effects that counted down.
+    effects: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
+
+
+class Effect(Shape):
+    """Something that lasts."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+    rounds: Annotated[int, Constraint(ge=1, le=10_000, strict=True)] = unset(
+        "Counts down when a turn of the combatant begins; at 0 the effect ends. Without, it stays."
+    )
+
+
+_Initiative = Annotated[
+    float,
+    Constraint(ge=-1000, le=1000, allow_inf_nan=False, strict=True),
+    PlainSerializer(plain, return_type=int | float, when_used="json"),
+]
+_Bonus = Annotated[int, Constraint(ge=-100, le=100, strict=True)]
+_Effects = Annotated[list[Effect], Constraint(max_length=_MAX_EFFECTS)]
+
+
+class CombatantWrite(Shape):
+    """Somebody who takes part. With the id of one who is there already, it is that one."""
+
+    id: UUID = unset("Without, it gets one.")
+    token_id: UUID | None = None
+    character_id: UUID | None = None
+    name: Name = unset("Without, that of the token or the character.")
+    initiative: _Initiative | None = Field(
+        default=None, description="Fractions are allowed: between two others, for a delayed turn."
+    )
+    initiative_bonus: _Bonus = unset("Without, that of the character's sheet, or 0.")
+    hidden: bool = Field(default=False, description="To players and spectators, it does not exist.")
+    defeated: bool = Field(default=False, description="It takes no turns.")
+    effects: _Effects = Field(default_factory=list)
+    gm: GameMastersOnly = None
+
+
+class CombatantRead(Shape):
+    """Somebody who takes part."""
+
+    id: UUID
+    token_id: UUID | None = unset("Where you see the token.")
+    character_id: UUID | None = unset("Where you see the character.")
+    name: str
+    initiative: _Initiative | None
+    initiative_bonus: int
+    hidden: bool
+    defeated: bool
+    effects: list[Effect]
+    gm: Any = unset("Not for players.")
+
+
+class EncounterSummary(Shape):
+    """An encounter, without those who take part."""
+
+    id: UUID
+    universe_id: UUID
+    name: str
+    map_id: UUID | None = Field(description="Null also where you do not see the map.")
+    state: State
+    round: int = Field(description="From 1; 0 before it starts.")
+    turn: UUID | None = Field(description="The combatant whose turn it is; to players the last one whom they see.")
+    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    created_at: Timestamp
+    updated_at: Timestamp = unset("Not for players.")
+
+
+class EncounterRead(EncounterSummary):
+    """An encounter."""
+
+    combatants: list[CombatantRead] = Field(description="In the order of their turns.")
+    gm: Any = unset("Not for players.")
+
+
+class EncounterPage(Shape):
+    """Some of the encounters of a universe, without those who take part."""
+
+    items: list[EncounterSummary]
+    next_cursor: str | None
+
+
+def _distinct(combatants: list[CombatantWrite]) -> list[CombatantWrite]:
+    ids = [one.id for one in combatants if one.id is not None]
+    if len(set(ids)) < len(ids):
+        raise PydanticCustomError("not_unique", "ids of combatants must be different")
+    return combatants
+
+
+_Combatants = Annotated[
+    list[CombatantWrite],
+    Constraint(max_length=MAX_COMBATANTS, description="In any order."),
+    AfterValidator(_distinct),
+]
+_Map = Annotated[UUID | None, Constraint(description="A map of the universe; null for none.")]
+_EXAMPLE = {
+    "name": "At the well",
+    "combatants": [{"name": "Goblin", "initiative_bonus": 2, "hidden": True}, {"name": "Ashe", "initiative": 14}],
+}
+
+
+class EncounterWrite(Shape):
+    """Creates an encounter."""
+
+    model_config = example(_EXAMPLE)
+
+    name: Name
+    map_id: _Map = None
+    combatants: _Combatants = Field(default_factory=list)
+    gm: GameMastersOnly = None
+
+
+class EncounterPatch(Shape):
+    """Changes what it names; `combatants` are replaced as a whole."""
+
+    model_config = example({"name": "At the old well"})
+
+    name: Name = unset()
+    map_id: _Map = None
+    combatants: _Combatants = unset()
+    gm: GameMastersOnly = None

@@ -1,0 +1,390 @@
+"""The SQL of encounters, and who sees what of one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
+from sqlmodel import col
+
+from game.accounts.models import User
+from game.core import pages
+from game.core.errors import Conflict, FieldError, NotFound, Unprocessable
+from game.core.models import Shape
+from game.core.tags import players_tag
+from game.core.versions import Tagged
+from game.encounters import combatants, turns
+from game.encounters.models import (
+    CombatantRead,
+    Encounter,
+    EncounterRead,
+    EncounterSummary,
+    EncounterTurn,
+    State,
+)
+from game.encounters.turns import Step, Turn, Turns
+from game.events import queries as events
+from game.grid.changes import same
+from game.maps.models import Map
+from game.universes import access, quotas
+from game.universes.access import Access
+from game.universes.quotas import Usage
+
+_STORED = ("name", "map_id", "state", "round", "turn", "combatants", "gm")
+
+
+class NoCombatants(Conflict):
+    """Nobody takes part in this encounter."""
+
+    code = "NO_COMBATANTS"
+
+
+class NotRunning(Conflict):
+    """This encounter is not running. Start it first."""
+
+    code = "NOT_RUNNING"
+
+
+class AlreadyRunning(Conflict):
+    """This encounter is running already."""
+
+    code = "ALREADY_RUNNING"
+
+
+class FirstTurn(Conflict):
+    """This is the first turn: there is none before it."""
+
+    code = "FIRST_TURN"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An encounter that somebody may see, with their access, and which of what it refers to they see."""
+
+    row: Encounter
+    access: Access
+    seen: combatants.Seen
+
+    def summary(self) -> EncounterSummary:
+        """What lists say of it to them."""
+        return EncounterSummary(**self._fields(EncounterSummary))
+
+    def document(self) -> Tagged:
+        """The encounter as JSON, with its tag."""
+        fields = self._fields(EncounterRead)
+        listed = turns.in_order(self.row.combatants)
+        shown = combatants.for_game_masters if self.access.is_game_master else self.seen.for_players
+        fields["combatants"] = [CombatantRead(**part) for one in listed if (part := shown(one)) is not None]
+        body = EncounterRead(**fields).model_dump_json(exclude_unset=True).encode()
+        if self.access.is_game_master:
+            return Tagged(body, self.row.version)
+        return Tagged(body, players_tag(self.row.etag_key, body))
+
+    def _fields(self, shape: type[Shape]) -> dict[str, Any]:
+        row = self.row
+        fields = {name: getattr(row, name) for name in shape.model_fields if name != "combatants"}
+        if row.map_id not in self.seen.map_ids:
+            fields["map_id"] = None
+        if not self.access.is_game_master:
+            fields |= {"round": row.shown_round, "turn": row.shown_turn}
+            fields = {name: value for name, value in fields.items() if name not in ("gm", "version", "updated_at")}
+        return fields
+
+
+async def _found(
+    session: AsyncSession, home: Access, rows: list[Encounter], *, whole: bool = False
+) -> list[Found]:
+    """Encounters of a universe, as somebody with this access finds them; `whole` with those who take part."""
+    listed = [one for row in rows for one in row.combatants] if whole else []
+    seen = await combatants.seen(session, home, {row.map_id for row in rows if row.map_id}, listed)
+    return [Found(row, home, seen) for row in rows]
+
+
+async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: str) -> Found:
+    """An encounter that the user may see.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation in its universe.
+    """
+    row = (await session.execute(select(Encounter).where(col(Encounter.id) == encounter_id))).scalar_one_or_none()
+    home = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
+    if row is None or home is None or not (home.is_game_master or row.state != State.prepared):
+        raise NotFound
+    home.require(operation)
+    return (await _found(session, home, [row], whole=True))[0]
+
+
+async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, operation: str) -> Found:
+    """An encounter, whose universe is locked until the transaction ends.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation.
+    """
+    universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
+    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    here = col(Encounter.universe_id) == universe_id, col(Encounter.id) == encounter_id
+    # As it is under the lock: others may have changed or deleted it meanwhile.
+    statement = select(Encounter).where(*here).execution_options(populate_existing=True)
+    rows = (await session.execute(statement)).scalars().all()
+    if not rows:
+        raise NotFound
+    return (await _found(session, home, [*rows], whole=True))[0]
+
+
+async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
+    """A page of the encounters of a universe that somebody sees, without those who take part."""
+    statement = select(Encounter).where(col(Encounter.universe_id) == home.universe.id)
+    if not home.is_game_master:
+        statement = statement.where(col(Encounter.state) != State.prepared)
+    statement = statement.options(defer(Encounter.combatants, raiseload=True))  # type: ignore[arg-type]
+    listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)])
+    return {**listed, "items": [one.summary() for one in await _found(session, home, listed["items"])]}
+
+
+async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+    """A new encounter in a locked universe.
+
+    Raises:
+        Unprocessable: it refers to something that there is not.
+        QuotaExceeded: there is no room for it.
+    """
+    fields = await _checked(session, home, fields, [])
+    row = Encounter(universe_id=home.universe.id, **fields)
+    session.add(row)
+    await session.flush()
+    payload = {name: getattr(row, name) for name in _STORED}
+    await _record(session, "created", home, row, payload, None, {})
+    return (await _found(session, home, [row], whole=True))[0]
+
+
+async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
+    """Give fields of an encounter, whose universe is locked, new values; the same values are no change.
+
+    Raises:
+        Unprocessable: it would refer to something that there is not.
+        QuotaExceeded: there is no room for it.
+    """
+    row = found.row
+    fields = await _checked(session, found.access, fields, row.combatants)
+    new = {name: value for name, value in fields.items() if not _is(row, name, value)}
+    if not new:
+        return found
+    step = None
+    if "combatants" in new and row.state == State.running:
+        step = turns.resettle(row.combatants, new["combatants"], _turns(row))
+    return await _store(session, found, "updated", new, step)
+
+
+async def remove(session: AsyncSession, found: Found) -> None:
+    """Delete an encounter, whose universe is locked."""
+    row = found.row
+    before = {name: getattr(row, name) for name in _STORED}
+    shared: dict[str, Any] | None = None if row.state == State.prepared else {}
+    user_id = found.access.user.id
+    await events.record(session, "encounter.deleted", user_id, row, {"name": row.name}, before, shared=shared)
+    await session.delete(row)
+
+
+async def start(session: AsyncSession, found: Found) -> Found:
+    """Begin the first round.
+
+    Raises:
+        AlreadyRunning: it has begun.
+        NoCombatants: nobody takes part.
+    """
+    row = found.row
+    if row.state == State.running:
+        raise AlreadyRunning
+    if not row.combatants:
+        raise NoCombatants
+    ours = col(EncounterTurn.universe_id) == row.universe_id, col(EncounterTurn.encounter_id) == row.id
+    await session.execute(delete(EncounterTurn).where(*ours))
+    return await _store(session, found, "started", {"state": State.running}, turns.begin(row.combatants))
+
+
+async def end(session: AsyncSession, found: Found) -> Found:
+    """End an encounter.
+
+    Raises:
+        NotRunning: it is not running.
+    """
+    _require_running(found)
+    return await _store(session, found, "ended", {"state": State.ended}, None)
+
+
+async def advance(session: AsyncSession, found: Found) -> Found:
+    """Pass the turn on.
+
+    Raises:
+        NotRunning: the encounter is not running.
+        NoCombatants: nobody takes part.
+    """
+    _require_running(found)
+    row = found.row
+    if not row.combatants:
+        raise NoCombatants
+    step = turns.advance(row.combatants, _turns(row))
+    last = await _last_turn(session, row)
+    session.add(
+        EncounterTurn(
+            universe_id=row.universe_id,
+            encounter_id=row.id,
+            number=last.number + 1 if last else 1,
+            round=row.round,
+            turn=row.turn,
+            shown_round=row.shown_round,
+            shown_turn=row.shown_turn,
+            effects={
+                one["id"]: [one["effects"], step.effects[one["id"]]]
+                for one in row.combatants
+                if one["id"] in step.effects
+            },
+        )
+    )
+    return await _store(session, found, "advanced", {}, step)
+
+
+async def go_back(session: AsyncSession, found: Found) -> Found:
+    """Undo the last `next`: turn, round, and the effects that counted down, unless they were changed since.
+
+    Raises:
+        NotRunning: the encounter is not running.
+        FirstTurn: there is nothing to undo.
+    """
+    _require_running(found)
+    row = found.row
+    present = {one["id"] for one in row.combatants}
+    while last := await _last_turn(session, row):
+        await session.delete(last)
+        await session.flush()
+        if last.turn is None or str(last.turn) in present:
+            break
+    else:
+        raise FirstTurn
+    effects = {
+        one["id"]: last.effects[one["id"]][0]
+        for one in row.combatants
+        if one["id"] in last.effects and same(last.effects[one["id"]][1], one["effects"])
+    }
+    now = turns.back(row.combatants, _turns(last))
+    return await _store(session, found, "reverted", {}, Step(now, effects))
+
+
+async def roll_initiative(session: AsyncSession, found: Found) -> Found:
+    """Roll for all who have no initiative.
+
+    Raises:
+        NoCombatants: nobody takes part.
+    """
+    row = found.row
+    if not row.combatants:
+        raise NoCombatants
+    rolled = [combatants.with_initiative(one) for one in row.combatants]
+    if same(rolled, row.combatants):
+        return found
+    step = turns.resettle(row.combatants, rolled, _turns(row)) if row.state == State.running else None
+    return await _store(session, found, "updated", {"combatants": rolled}, step)
+
+
+def _require_running(found: Found) -> None:
+    if found.row.state != State.running:
+        raise NotRunning
+
+
+def _turns(row: Encounter | EncounterTurn) -> Turns:
+    now, shown = (
+        Turn(number, str(turn) if turn else None)
+        for number, turn in ((row.round, row.turn), (row.shown_round, row.shown_turn))
+    )
+    return Turns(now, shown)
+
+
+async def _last_turn(session: AsyncSession, row: Encounter) -> EncounterTurn | None:
+    ours = col(EncounterTurn.universe_id) == row.universe_id, col(EncounterTurn.encounter_id) == row.id
+    statement = select(EncounterTurn).where(*ours).order_by(col(EncounterTurn.number).desc()).limit(1)
+    return (await session.execute(statement)).scalar_one_or_none()
+
+
+def _is(row: Encounter, name: str, value: Any) -> bool:
+    """Whether a field has this value."""
+    old = getattr(row, name)
+    return same(old, value) if name in ("combatants", "gm") else bool(old == value)
+
+
+async def _store(
+    session: AsyncSession, found: Found, verb: str, fields: Mapping[str, Any], step: Step | None
+) -> Found:
+    """Write new values of fields, and where the encounter is after a step; and the event of it."""
+    row, home = found.row, found.access
+    was = _players_see(row)
+    new = dict(fields)
+    if step is not None:
+        (new["round"], turn), (row.shown_round, shown) = step.turns
+        new["turn"] = UUID(turn) if turn else None
+        row.shown_turn = UUID(shown) if shown else None
+        if step.effects:
+            listed = new.get("combatants", row.combatants)
+            new["combatants"] = [
+                {**one, "effects": step.effects[one["id"]]} if one["id"] in step.effects else one for one in listed
+            ]
+    old = {name: getattr(row, name) for name in new if not _is(row, name, new[name])}
+    for name in old:
+        setattr(row, name, new[name])
+    row.touch()
+    payload = {**{name: new[name] for name in old}, "version": row.version}
+    await _record(session, verb, home, row, payload, old, was)
+    return (await _found(session, home, [row], whole=True))[0]
+
+
+async def _record(
+    session: AsyncSession,
+    verb: str,
+    home: Access,
+    row: Encounter,
+    payload: dict[str, Any],
+    before: dict[str, Any] | None,
+    was: Mapping[str, Any],
+) -> None:
+    """Write the event of a change; players are told of what they see of it, if anything."""
+    size = len(orjson.dumps([payload, before], default=str))
+    await quotas.require_room(session, row.universe_id, Usage(events=size))
+    now = _players_see(row)
+    shared = {name: value for name, value in now.items() if name not in was or not same(was[name], value)}
+    await events.record(session, f"encounter.{verb}", home.user.id, row, payload, before, shared=shared or None)
+
+
+def _players_see(row: Encounter) -> dict[str, Any]:
+    """What all players see of an encounter, as events tell it: nothing of one that is prepared.
+
+    Which token and character a combatant is depends on the player: they read that.
+    """
+    if row.state == State.prepared:
+        return {}
+    fields: dict[str, Any] = {"name": row.name, "state": str(row.state), "round": row.shown_round}
+    fields["turn"] = str(row.shown_turn) if row.shown_turn else None
+    nothing = combatants.Seen()
+    shown = [nothing.for_players(one) for one in turns.in_order(row.combatants)]
+    return {**fields, "combatants": [one for one in shown if one is not None]}
+
+
+async def _checked(
+    session: AsyncSession, home: Access, fields: Mapping[str, Any], stored: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Fields whose map there is, with their combatants as they are stored.
+
+    Raises:
+        Unprocessable: there is no such map, token or character, or somebody has no name.
+    """
+    map_id = fields.get("map_id")
+    if map_id is not None and await session.get(Map, (home.universe.id, map_id)) is None:
+        raise Unprocessable(errors=[FieldError("map_id", "not_found", "There is no such map in this universe.")])
+    checked = dict(fields)
+    if "combatants" in fields:
+        checked["combatants"] = await combatants.complete(session, home, fields["combatants"], stored)
+    return checked

@@ -1,0 +1,125 @@
+"""The order of turns. Pure: combatants are JSON objects as they are stored, and none is changed here.
+
+The rules:
+
+- Higher initiative comes first; of equal ones the higher bonus, then the higher `tiebreak`, a roll made when the
+  combatant came. Who has no initiative comes last. (System Reference Document 5.1, "The Order of Combat"; how ties
+  are broken is ours.)
+- The defeated take no turns, unless all are.
+- `rounds` of an effect count down when a turn of its combatant begins; at 0 the effect ends.
+- Who moves behind others while it is their turn has delayed it: it passes to who would have followed. Likewise
+  where they are removed.
+- Players are shown the last turn of a combatant whom they see, with its round. Where the first turn is a hidden
+  one, that is the first turn that they will see.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+Combatant: TypeAlias = Mapping[str, Any]
+Effects: TypeAlias = list[dict[str, Any]]
+
+
+class Turn(NamedTuple):
+    """A round, and the id of whose turn it is in it; None where there is nobody."""
+
+    round: int
+    combatant: str | None
+
+
+class Turns(NamedTuple):
+    """Where an encounter is, and what of that players are shown."""
+
+    now: Turn
+    shown: Turn
+
+
+class Step(NamedTuple):
+    """Turns after a step; and by its id, what is left of the effects of whose turn begins, if they changed."""
+
+    turns: Turns
+    effects: dict[str, Effects]
+
+
+def in_order(combatants: Sequence[Combatant]) -> list[Combatant]:
+    """Combatants in the order of their turns."""
+    return sorted(combatants, key=_place, reverse=True)
+
+
+def _place(one: Combatant) -> tuple[Any, ...]:
+    initiative = one["initiative"]
+    rolled = (False, 0) if initiative is None else (True, initiative)
+    return *rolled, one["initiative_bonus"], one["tiebreak"], one["id"]
+
+
+def begin(combatants: Sequence[Combatant]) -> Step:
+    """The first turn of the first round."""
+    takers = _takers(in_order(combatants))
+    visible = [one for one in takers if not one["hidden"]]
+    shown = Turn(1, visible[0]["id"] if visible else None)
+    return _give(Turns(Turn(1, None), shown), takers, takers[0] if takers else None, 1)
+
+
+def advance(combatants: Sequence[Combatant], turns: Turns) -> Step:
+    """The next turn. Takes at least one combatant."""
+    order = in_order(combatants)
+    at = _index(order, turns.now.combatant)
+    heir = _takers(order[at + 1 :] + order[: at + 1])[0]
+    return _give(turns, order, heir, turns.now.round + (order.index(heir) <= at))
+
+
+def resettle(before: Sequence[Combatant], combatants: Sequence[Combatant], turns: Turns) -> Step:
+    """Whose turn it is after combatants changed, came or went."""
+    old, new = in_order(before), in_order(combatants)
+    at, now = _index(old, turns.now.combatant), _index(new, turns.now.combatant)
+    still = {one["id"] for one in _takers(new)}
+    followers = [_index(new, one["id"]) for one in old[at + 1 :] if one["id"] in still] if at >= 0 else []
+    has_left = now < 0
+    has_delayed = not has_left and bool(followers) and followers[0] < now and _place(new[now]) < _place(old[at])
+    if not (has_left or has_delayed):
+        return Step(Turns(turns.now, _shown(new, turns.now, turns.shown)), {})
+    if followers:
+        return _give(turns, new, new[followers[0]], turns.now.round)
+    takers = _takers(new)
+    return _give(turns, new, takers[0] if takers else None, turns.now.round + (at >= 0 and bool(takers)))
+
+
+def back(combatants: Sequence[Combatant], turns: Turns) -> Turns:
+    """Turns that were stored before, with what players are shown of them now."""
+    return Turns(turns.now, _shown(in_order(combatants), turns.now, turns.shown))
+
+
+def _takers(order: list[Combatant]) -> list[Combatant]:
+    return [one for one in order if not one["defeated"]] or order
+
+
+def _index(order: list[Combatant], combatant_id: str | None) -> int:
+    return next((at for at, one in enumerate(order) if one["id"] == combatant_id), -1)
+
+
+def _give(turns: Turns, order: list[Combatant], heir: Combatant | None, round: int) -> Step:
+    """Let somebody have the turn; None where there is nobody."""
+    now = Turn(round, heir["id"] if heir else None)
+    return Step(Turns(now, _shown(order, now, turns.shown)), _counted_down(heir) if heir else {})
+
+
+def _counted_down(one: Combatant) -> dict[str, Effects]:
+    if all(effect.get("rounds") is None for effect in one["effects"]):
+        return {}
+    left = [
+        effect if effect.get("rounds") is None else {**effect, "rounds": effect["rounds"] - 1}
+        for effect in one["effects"]
+    ]
+    return {one["id"]: [effect for effect in left if effect.get("rounds") != 0]}
+
+
+def _shown(order: list[Combatant], now: Turn, shown: Turn) -> Turn:
+    """What players are shown: the turn of a hidden combatant is no turn to them."""
+    visible = {one["id"] for one in order if not one["hidden"]}
+    if now.combatant in visible:
+        return now
+    if shown.combatant in visible:
+        return shown
+    at = _index(order, now.combatant)
+    before = [one["id"] for one in order[at:] + order[:at] if one["id"] in visible]
+    return Turn(shown.round, before[-1] if before else None)
