@@ -1,7 +1,7 @@
 """encounters
 
-Revision: 0010
-Follows: 0009
+Revision: 0011
+Follows: 0010
 Created: 2026-11-29 16:15:00
 """
 
