@@ -122,6 +122,11 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "revertEncounter": GAME_MASTERS,
     "endEncounter": GAME_MASTERS,
     "rollInitiative": GAME_MASTERS,
+    # Dice and messages
+    "createRoll": _PLAYERS,
+    "listRolls": _MEMBERS,
+    "revealRoll": _PLAYERS,
+    "readDice": _MEMBERS,
     # Notes: grants decide likewise
     "createNote": _PLAYERS,
     "listNotes": _MEMBERS,

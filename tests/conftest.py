@@ -114,6 +114,8 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         limit_signup=often,
         limit_mail=often,
         limit_code=often,
+        limit_roll=often,
+        limit_message=often,
         log_level="warning",
     )
 
@@ -304,7 +306,9 @@ def serving(folder: Path, *arguments: str, prefix: Sequence[str] = (), **environ
     port = free_port()
     log = folder / f"server-{port}.log"
     command = [*prefix, sys.executable, "-m", "game"]
-    limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL", "CODE")}
+    limits = {
+        f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL", "CODE", "ROLL", "MESSAGE")
+    }
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "serve", "--port", str(port), "--data-dir", str(folder), *arguments],

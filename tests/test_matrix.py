@@ -247,6 +247,11 @@ async def make_things(
         encounter = await owner.client.post(f"/universes/{made['universe_id']}/encounters", json=body)
         ids["encounters"] = encounter.json()["id"]
         assert (await owner.client.post(f"/encounters/{ids['encounters']}/start")).status_code == 200
+    if path.startswith("/rolls"):
+        roll = await crowd.player.client.post(
+            f"/universes/{made['universe_id']}/rolls", json={"expression": "d20"}
+        )
+        ids["rolls"] = roll.json()["id"]
     bundle = b""
     if path == "/universes/import":
         bundle = (await owner.client.get(f"/universes/{made['universe_id']}/export")).content

@@ -212,6 +212,12 @@ class World:
             self.encounter_ids.append(made.json()["id"])
         started = await self.owner.client.post(f"/encounters/{self.encounter_ids[0]}/start")
         assert started.status_code == 200, started.text
+        # Hidden rolls of the owner's: the reason, and a label in the expression.
+        for visibility in ("game_masters", "blind", "me"):
+            roll = {"expression": f"d20 [{secret(40)}]", "reason": secret(41), "visibility": visibility}
+            made = await self.owner.client.post(f"/universes/{self.universe_id}/rolls", json=roll)
+            assert made.status_code == 201, made.text
+        self.roll_id = made.json()["id"]
         self.code = invitation.json()["code"]
         self.invitation_id = invitation.json()["id"]
 
@@ -224,6 +230,7 @@ class World:
             "characters": self.character_ids[-1],
             "notes": self.note_ids[-1],
             "encounters": self.encounter_ids[-1],
+            "rolls": self.roll_id,
             "users": self.owner.id,
             "sessions": self.asset_id,
             "user_id": self.owner.id,
@@ -358,6 +365,9 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     ):
         answer = await owner.patch(f"/encounters/{encounter_id}", json=fields)
         assert answer.status_code == 200, answer.text
+    for visibility in ("game_masters", "blind", "me"):
+        roll = {"expression": "d20", "reason": secret(42), "visibility": visibility}
+        assert (await owner.post(f"/universes/{world.universe_id}/rolls", json=roll)).status_code == 201
     shown, others, hidden = world.note_ids
     for note_id, fields in (
         (shown, {"x": 2}),

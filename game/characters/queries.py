@@ -122,6 +122,18 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
     return found
 
 
+async def acted_for(session: AsyncSession, home: Access, character_id: UUID) -> Character:
+    """A character of a universe that the user may act for: speak as it, roll with its sheet.
+
+    Raises:
+        NotFound: there is none such for this user, or they may not act for it.
+    """
+    row = await session.get(Character, (home.universe.id, character_id), populate_existing=True)
+    if row is None or Right.act not in Found.of(row, home).rights:
+        raise NotFound
+    return row
+
+
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
     """A page of the characters of a universe that somebody sees, with their sheets."""
     statement = select(Character).where(col(Character.universe_id) == home.universe.id)

@@ -49,6 +49,16 @@ class PreconditionFailedProblem(Problem):
     )
 
 
+class ExpressionProblem(Problem):
+    """A 422 of an expression of dice, or of something else in its request."""
+
+    column: int = Field(
+        default_factory=int,
+        description="Where the expression is wrong, counted from 1. Not for what else is wrong.",
+        examples=[4],
+    )
+
+
 _UNUSED_IN_LOG_IN = ("scope", "client_id", "client_secret")
 """Fields of OAuth 2 that this server takes and ignores: generated clients would ask for them."""
 
@@ -63,7 +73,8 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
     _, ours = models_json_schema(
-        [(Problem, "serialization"), (PreconditionFailedProblem, "serialization")], ref_template=_REF
+        [(one, "serialization") for one in (Problem, PreconditionFailedProblem, ExpressionProblem)],
+        ref_template=_REF,
     )
     schemas |= ours["$defs"]
     for form in (schemas["Body_logIn"], schemas["Body_logInWithCookie"]):

@@ -104,6 +104,8 @@ class Settings(BaseSettings):
         description="Mails that one client may request to one address; ten times that per client and per address.",
     )
     limit_code: RateText = Field(Rate(60, 60), description="Wrong invitation codes from one client.")
+    limit_roll: RateText = Field(Rate(600, 60), description="Rolls of one user.")
+    limit_message: RateText = Field(Rate(300, 60), description="Messages of one user.")
     access_token_minutes: int = Field(15, ge=1, le=1440, description="Minutes that an access token is valid.")
     session_days: int = Field(30, ge=1, le=365, description="Days after which a session that is not used expires.")
 
@@ -162,7 +164,9 @@ class Settings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("limit_login", "limit_signup", "limit_mail", "limit_code", mode="before")
+    @field_validator(
+        "limit_login", "limit_signup", "limit_mail", "limit_code", "limit_roll", "limit_message", mode="before"
+    )
     @classmethod
     def _rate(cls, value: Any) -> Any:
         return Rate.parse(value) if isinstance(value, str) else value

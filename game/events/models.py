@@ -55,7 +55,10 @@ class EventRead(Shape):
 
     seq: int = unset("Counts the universe's events from 1, without gaps. Not for players.")
     cursor: str = Field(description="Continues behind this event; yours alone.")
-    kind: str = Field(description="Such as `map.updated`.")
+    kind: str = Field(
+        description="Such as `map.updated`. `private` tells game masters of a whisper between others, or a roll "
+        "that is for the roller alone: then the payload is empty."
+    )
     actor_id: UUID | None = Field(description="Who did it; null for the server itself.")
     subject_id: UUID = Field(description="What it happened to: the universe, or something in it.")
     payload: Payload = Field(description="What changed, as far as you may know; depends on the kind.")

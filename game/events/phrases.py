@@ -23,7 +23,7 @@ _NAMED = 3
 def title(kind: str) -> str:
     """The title of an event: `map.moved_in` as "Map moved here"."""
     subject, _, verb = kind.partition(".")
-    return f"{_SUBJECTS.get(subject, subject).capitalize()} {_VERBS.get(verb, verb.replace('_', ' '))}"
+    return f"{_SUBJECTS.get(subject, subject).capitalize()} {_VERBS.get(verb, verb.replace('_', ' '))}".rstrip()
 
 
 def summary(kind: str, payload: Any) -> str:

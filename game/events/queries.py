@@ -1,11 +1,12 @@
 """Writing and reading the event log."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, bindparam, cast, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, bindparam, case, cast, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -86,6 +87,38 @@ async def record(
     return int(result.scalar_one())
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    id: UUID
+    universe_id: UUID
+
+
+PRIVATE: Final = "private"
+"""The kind of an event that is not for game masters either, such as a whisper."""
+
+
+async def record_private(
+    session: AsyncSession,
+    kind: str,
+    actor_id: UUID,
+    subject: Subject,
+    payload: Mapping[str, Any],
+    audience: Collection[UUID],
+) -> int:
+    """Add an event that nobody but its audience is told of, game masters included; returns its number.
+
+    What happened stands in `shared` alone: all else of the row says only that there was something.
+    """
+    home = _Home(subject.universe_id, subject.universe_id)
+    shared = {"kind": kind, "actor_id": actor_id, "subject_id": subject.id, "payload": payload}
+    return await record(session, PRIVATE, None, home, {}, shared=shared, audience=audience)
+
+
+def unwrapped(event: dict[str, Any]) -> dict[str, Any]:
+    """A private event, whose payload is what `record_private` put into `shared`, as its audience is told of it."""
+    return {**event, **event["payload"]}
+
+
 def _json(value: Mapping[str, Any]) -> str:
     # The driver's ids are a kind of UUID of their own.
     return orjson.dumps(value, default=str).decode()
@@ -147,11 +180,15 @@ async def page(
     """The events that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
 
     Game masters get every event with its number. Others get those shared with them, with `shared` as the payload.
+    Of a private event, who is not in its audience gets nothing; a game master, that there was one.
     Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is empty: an
     event may have come from elsewhere.
     """
     columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
-    payload = cast(col(Event.payload) if for_game_masters else col(Event.shared), Text)
+    payload: Any = col(Event.shared)
+    if for_game_masters:
+        payload = case((_is_opened_by(reader.user_id), col(Event.shared)), else_=col(Event.payload))
+    payload = cast(payload, Text)
     statement = select(*map(col, columns), payload.label("payload"), func.octet_length(payload).label("bytes"))
     statement = statement.where(col(Event.universe_id) == reader.universe_id, col(Event.seq) > seq)
     if not for_game_masters:
@@ -165,9 +202,16 @@ async def page(
         last = row["seq"]
         item = {name: row[name] for name in ("kind", "actor_id", "subject_id", "created_at")}
         item |= {"payload": payload_of(row["payload"]), "cursor": reader.cursor(last)}
+        if item["kind"] == PRIVATE and item["payload"]:
+            item = unwrapped(item)
         items.append({**item, "seq": last} if for_game_masters else item)
     found: dict[str, Any] = {"items": items, "next_cursor": reader.cursor(last)}
     return {**found, "next_after": last} if for_game_masters else found
+
+
+def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
+    """That an event is private, and this user one of those who are told of it."""
+    return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:

@@ -53,7 +53,7 @@ class BundledEvent(Fields):
     """An event in a bundle."""
 
     seq: Seq
-    kind: Annotated[str, StringConstraints(max_length=50, pattern=r"^[a-z]+\.[a-z_]+$")]
+    kind: Annotated[str, StringConstraints(max_length=50, pattern=r"^([a-z]+\.[a-z_]+|private)$")]
     subject_id: Id
     payload: dict[str, Any]
     before: dict[str, Any] | None = None

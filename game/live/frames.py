@@ -6,7 +6,7 @@ from uuid import UUID
 import orjson
 
 from game.core.sockets import frame_head, text_frame
-from game.events.queries import Reader, payload_of
+from game.events.queries import PRIVATE, Reader, payload_of, unwrapped
 
 _CURSOR = 48
 """Characters of a cursor, always: so the length of an event's frame is known without it."""
@@ -37,24 +37,27 @@ class LoggedEvent:
         self.audience = None if row[7] is None else frozenset(map(UUID, row[7]))
         self.created = float(row[8])
         self._row = row
-        self._frames: dict[bool, _Around] = {}
+        self._frames: dict[tuple[bool, bool], _Around] = {}
 
     def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
         """The event for a reader; None when they may not be told of it."""
-        if not for_game_master and (
-            self._row[6] is None or (self.audience is not None and reader.user_id not in self.audience)
-        ):
+        is_shared = self._row[6] is not None and (self.audience is None or reader.user_id in self.audience)
+        if not for_game_master and not is_shared:
             return None
-        around = self._frames.get(for_game_master)
+        # Of what is private, game masters are told no more than anybody.
+        as_shared = not for_game_master or (self.kind == PRIVATE and is_shared)
+        around = self._frames.get((for_game_master, as_shared))
         if around is None:
-            around = self._frames[for_game_master] = self._around(for_game_master)
+            around = self._frames[for_game_master, as_shared] = self._around(for_game_master, as_shared)
         return b"".join((around.before, reader.cursor(self.seq).encode(), around.behind))
 
-    def _around(self, for_game_master: bool) -> _Around:
+    def _around(self, for_game_master: bool, as_shared: bool) -> _Around:
         seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row
         fields = {"seq": seq} if for_game_master else {}
         fields |= {"kind": kind, "actor_id": actor_id, "subject_id": subject_id}
-        fields |= {"payload": payload_of(payload if for_game_master else shared), "created_at": created_at}
+        fields |= {"payload": payload_of(shared if as_shared else payload), "created_at": created_at}
+        if kind == PRIVATE and as_shared:
+            fields = unwrapped(fields)
         behind = b'",' + orjson.dumps(fields)[1:]
         return _Around(frame_head(len(_EVENT) + _CURSOR + len(behind)) + _EVENT, behind)
 

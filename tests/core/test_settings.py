@@ -38,6 +38,8 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "limit_signup": ("100/2days", Rate(100, 172_800)),
     "limit_mail": ("1/hour", Rate(1, 3600)),
     "limit_code": ("7/minute", Rate(7, 60)),
+    "limit_roll": ("7/minute", Rate(7, 60)),
+    "limit_message": ("7/minute", Rate(7, 60)),
     "access_token_minutes": ("5", 5),
     "session_days": ("7", 7),
     "log_level": ("warning", "warning"),

@@ -1,0 +1,1 @@
+"""Messages of the members of a universe, whispers among them."""

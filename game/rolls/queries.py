@@ -1,0 +1,179 @@
+"""The SQL of rolls."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.accounts.models import User
+from game.characters import queries as characters
+from game.core.errors import FieldError, Forbidden, NotFound, Unprocessable
+from game.core.pages import decode_cursor, encode_cursor
+from game.dice.drawing import Drawing
+from game.dice.evaluation import evaluate
+from game.dice.parser import parse
+from game.dice.syntax import ExpressionError, Node
+from game.events import queries as events
+from game.permissions import Role
+from game.rolls import keys, view
+from game.rolls.models import Roll, RollRead, Visibility
+from game.rolls.sheet import lookup_in
+from game.universes import access, quotas
+from game.universes.access import Access
+from game.universes.quotas import Usage
+
+_ORDER = "rolls"
+
+
+class ExpressionInvalid(Unprocessable):
+    """The expression is no roll. `column` says where, counted from 1."""
+
+    code, schema = "EXPRESSION_INVALID", "ExpressionProblem"
+
+    def __init__(self, message: str = "", column: int = 1) -> None:
+        error = FieldError("expression", "expression_invalid", f"column {column}: {message}")
+        super().__init__(errors=[error], column=column)
+
+
+async def parsed(session: AsyncSession, home: Access, expression: str, character_id: UUID | None) -> Node:
+    """An expression, with the numbers of the character's sheet in it.
+
+    Raises:
+        ExpressionInvalid: it is not one.
+        NotFound: the user may not act for this character.
+    """
+    sheet = None
+    if character_id is not None:
+        sheet = (await characters.acted_for(session, home, character_id)).sheet
+    try:
+        return parse(expression, None if sheet is None else lookup_in(sheet))
+    except ExpressionError as error:
+        raise ExpressionInvalid(error.message, error.column) from None
+
+
+async def create(
+    session: AsyncSession,
+    home: Access,
+    expression: str,
+    *,
+    visibility: Visibility = Visibility.everyone,
+    reason: str | None = None,
+    character_id: UUID | None = None,
+    nonce: str = "",
+) -> Roll:
+    """Roll dice in a locked universe.
+
+    Raises:
+        ExpressionInvalid: the expression is none.
+        NotFound: the user may not act for this character.
+        QuotaExceeded: there is no room for it.
+    """
+    universe_id, user_id = home.universe.id, home.user.id
+    node = await parsed(session, home, expression, character_id)
+    is_hidden = visibility != Visibility.everyone
+    number, key = await keys.take(session, universe_id, user_id if is_hidden else universe_id)
+    result = evaluate(node, Drawing(key, nonce))
+    roll = Roll(
+        universe_id=universe_id,
+        actor_id=user_id,
+        expression=expression,
+        total=result.total,
+        terms=result.terms,
+        text=result.text,
+        visibility=visibility,
+        reason=reason,
+        character_id=character_id,
+        nonce=nonce,
+        is_hidden=is_hidden,
+        number=number,
+        key=key,
+    )
+    session.add(roll)
+    await _record(session, "roll.created", home, roll)
+    return roll
+
+
+async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) -> None:
+    """Write the event of a roll, with what each may know of it."""
+    to_game_masters = _payload(view.shown(roll, None, Role.game_master))
+    await quotas.require_room(
+        session, roll.universe_id, Usage(events=2 * len(orjson.dumps(to_game_masters, default=str)))
+    )
+    if roll.visibility == Visibility.me:
+        payload = _payload(view.shown(roll, home.user.id, home.role))
+        await events.record_private(session, kind, home.user.id, roll, payload, [home.user.id])
+        return
+    if roll.visibility == Visibility.everyone:
+        shared, audience = _payload(view.shown(roll, None, Role.player)), None
+    else:
+        shared, audience = _payload(view.shown(roll, home.user.id, Role.player)), [home.user.id]
+    await events.record(session, kind, home.user.id, roll, to_game_masters, shared=shared, audience=audience)
+
+
+def _payload(roll: RollRead) -> dict[str, Any]:
+    """A roll in an event, which itself says its id, who rolled and when."""
+    return roll.model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
+
+
+async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll, Access]:
+    """Show a roll to everyone; one that everyone sees stays as it is.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: it is a blind one, and the user is its roller.
+    """
+    here = col(Roll.id) == roll_id
+    universe_id = (await session.execute(select(col(Roll.universe_id)).where(here))).scalar_one_or_none()
+    home = (await access.find(session, user, [universe_id])).get(universe_id) if universe_id else None
+    if universe_id is None or home is None:
+        raise NotFound
+    await _known(session, home, roll_id)
+    home = (await access.lock(session, user, {universe_id: "revealRoll"}))[universe_id]
+    roll = await _known(session, home, roll_id)
+    if not view.may_reveal(roll, user.id, home.role):
+        raise Forbidden
+    if roll.visibility != Visibility.everyone:
+        roll.visibility = Visibility.everyone
+        await _record(session, "roll.revealed", home, roll)
+    return roll, home
+
+
+async def _known(session: AsyncSession, home: Access, roll_id: UUID) -> Roll:
+    roll = await session.get(Roll, (home.universe.id, roll_id), populate_existing=True)
+    if roll is None or not view.is_known(roll, home.user.id, home.role):
+        raise NotFound
+    return roll
+
+
+async def page(session: AsyncSession, home: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
+    """A page of the rolls of a universe that somebody may know of, newest first.
+
+    Raises:
+        Unprocessable: the cursor is none of this list.
+    """
+    # Each condition has an index of its own: however many rolls others hide, none of them is read.
+    mine = col(Roll.actor_id) == home.user.id
+    others = col(Roll.visibility) != Visibility.me if home.is_game_master else col(Roll.visibility) == "everyone"
+    before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]
+    ids = {one for condition in (mine, others) for one in await _ids(session, home, condition, before, limit + 1)}
+    newest = sorted(ids, reverse=True)[:limit]
+    statement: Select[Any] = select(Roll).where(
+        col(Roll.universe_id) == home.universe.id, col(Roll.id).in_(newest)
+    )
+    rows = (await session.execute(statement.order_by(col(Roll.id).desc()))).scalars().all()
+    items = [view.shown(row, home.user.id, home.role) for row in rows]
+    next_cursor = encode_cursor(_ORDER, "", items[-1].id) if len(ids) > limit else None
+    return {"items": items, "next_cursor": next_cursor}
+
+
+async def _ids(
+    session: AsyncSession, home: Access, condition: ColumnElement[bool], before: UUID | None, limit: int
+) -> list[UUID]:
+    statement = select(col(Roll.id)).where(col(Roll.universe_id) == home.universe.id, condition)
+    if before is not None:
+        statement = statement.where(col(Roll.id) < before)
+    return [*(await session.execute(statement.order_by(col(Roll.id).desc()).limit(limit))).scalars()]

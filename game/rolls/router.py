@@ -1,0 +1,92 @@
+"""Endpoints of dice."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from game.accounts.current import CurrentUser
+from game.core.database import Session
+from game.core.errors import Forbidden, NotFound, TooManyRequests, Unauthorized, Unprocessable, documented
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
+from game.core.strict_json import StrictRoute
+from game.rolls import keys, queries, view
+from game.rolls.models import DiceRead, RollPage, RollRead, RollWrite
+from game.rolls.queries import ExpressionInvalid
+from game.universes import access
+from game.universes.quotas import QuotaExceeded
+
+router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(Unauthorized))
+
+
+@router.post(
+    "/universes/{id}/rolls",
+    status_code=201,
+    response_model=RollRead,
+    responses=documented(
+        Forbidden,
+        NotFound,
+        QuotaExceeded,
+        TooManyRequests,
+        Unprocessable,
+        IdempotencyKeyReused,
+        ExpressionInvalid,
+    ),
+)
+async def create_roll(
+    request: Request, id: UUID, body: RollWrite, user: CurrentUser, session: Session, once: Once
+) -> Response:
+    """Roll dice. What is wrong with an expression is said with the column."""
+    state = request.app.state
+    await state.limiter.count({f"roll:{user.id}": state.settings.limit_roll})
+
+    async def create() -> Response:
+        home = (await access.lock(session, user, {id: "createRoll"}))[id]
+        roll = await queries.create(session, home, **body.model_dump())
+        return _answer(view.shown(roll, user.id, home.role), 201)
+
+    return await once(user.id, create)
+
+
+@router.get("/universes/{id}/rolls", response_model=RollPage, responses=documented(NotFound, Unprocessable))
+async def list_rolls(
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+    cursor: Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")] = None,
+) -> Any:
+    """List the rolls of a universe that you may know of, newest first."""
+    return await queries.page(session, await access.get(session, user, id, "listRolls"), limit, cursor)
+
+
+@router.post(
+    "/rolls/{id}/reveal",
+    response_model=RollRead,
+    responses=documented(Forbidden, NotFound, QuotaExceeded, IdempotencyKeyReused),
+)
+async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
+    """Show a roll to everyone. Its roller may, unless it is a blind one, and game masters who see it."""
+
+    async def reveal() -> Response:
+        roll, home = await queries.reveal(session, user, id)
+        return _answer(view.shown(roll, user.id, home.role), 200)
+
+    return await once(user.id, reveal)
+
+
+@router.get("/universes/{id}/dice", response_model=DiceRead, responses=documented(NotFound))
+async def read_dice(id: UUID, user: CurrentUser, session: Session) -> Any:
+    """Read the hashes of the keys that the next rolls are drawn from.
+
+    Keep them: a roll's `proof` shows its key, and you can draw its dice again. The guide's page on dice says how.
+    """
+    await access.get(session, user, id, "readDice")
+    everyone = await keys.commitments(session, id, id)
+    hidden = await keys.commitments(session, id, user.id)
+    return DiceRead(**dict(everyone), hidden=hidden)
+
+
+def _answer(shown: RollRead, status: int) -> Response:
+    return Response(shown.model_dump_json(), status, media_type="application/json")
