@@ -23,7 +23,7 @@ from wtforms import (
 
 from game.accounts.models import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
 from game.core.errors import FieldError, Unprocessable
-from game.core.json_gate import JsonRefused, parse
+from game.core.json_gate import MAX_STRING, JsonRefused, parse
 from game.core.models import MAX_DESCRIPTION, MAX_NAME
 from game.grid.document import GridError, check
 
@@ -77,6 +77,56 @@ class NewMapForm(MapForm):
     )
     width = IntegerField("Width in cells", default=40, render_kw=_SIDE)
     height = IntegerField("Height in cells", default=30, render_kw=_SIDE)
+
+
+def _json_text(label: str, rows: int, description: str = "JSON.") -> TextAreaField:
+    return TextAreaField(
+        label, description=description, render_kw={"rows": rows, "spellcheck": "false", "class_": "wa-code"}
+    )
+
+
+_GRANTS = 'JSON: what members may do with it, such as {"members": ["see"]}; see characters.md in the docs.'
+_SECRETS = "JSON, for game masters only."
+
+
+class CharacterForm(Form):
+    """Changes a character."""
+
+    version = HiddenField()
+    name = StringField("Name", render_kw=_NAME)
+    kind = SelectField("Kind", choices=[("player", "Player"), ("nonplayer", "Nonplayer")], validate_choice=False)
+    sheet = _json_text("Sheet", 20)
+    grants = _json_text("Grants", 3, _GRANTS)
+    gm = _json_text("Secrets", 3, _SECRETS)
+
+
+class NewCharacterForm(CharacterForm):
+    """Creates a character."""
+
+    universe_id = SelectField("Universe", validate_choice=False)
+
+
+class EncounterForm(Form):
+    """Changes an encounter."""
+
+    version = HiddenField()
+    name = StringField("Name", render_kw=_NAME)
+    gm = _json_text("Secrets", 6, _SECRETS)
+
+
+class NoteForm(Form):
+    """Changes a note."""
+
+    version = HiddenField()
+    title = StringField("Title", render_kw=_NAME)
+    body = TextAreaField("Text", description="Markdown.", render_kw={"rows": 16, "maxlength": MAX_STRING})
+    grants = _json_text("Grants", 3, _GRANTS)
+
+
+class NewNoteForm(NoteForm):
+    """Creates a note."""
+
+    universe_id = SelectField("Universe", validate_choice=False)
 
 
 class UserForm(Form):

@@ -11,10 +11,13 @@ from fastapi import Request
 
 from game.accounts.models import AuthSession, User
 from game.assets.models import Asset
+from game.characters.models import Character
 from game.core.errors import FieldError
+from game.encounters.models import Encounter
 from game.events import phrases
 from game.events.models import Event
 from game.maps.models import Map
+from game.notes.models import Note
 from game.universes.models import Member, Universe
 from game.universes.quotas import Scope, Usage
 
@@ -81,8 +84,10 @@ def title_of(status: int) -> str:
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:
     """What a row is called; `names` has the labels of the ids in it."""
     match row:
-        case Universe() | Map() | Asset():
+        case Universe() | Map() | Asset() | Character() | Encounter():
             return row.name
+        case Note():
+            return row.title
         case User():
             return row.display_name
         case AuthSession():

@@ -1,12 +1,15 @@
-"""The views of the back office: universes, maps and events for game masters; the others for superusers."""
+"""The views of the back office: of universes and what is in them, for game masters; others are for superusers."""
 
 from collections.abc import Sequence
 
 from admin.views.assets import AssetView
 from admin.views.base import View
+from admin.views.characters import CharacterView
+from admin.views.encounters import EncounterView
 from admin.views.events import EventView
 from admin.views.maps import MapView
 from admin.views.members import MemberView
+from admin.views.notes import NoteView
 from admin.views.sessions import SessionView
 from admin.views.universes import UniverseView
 from admin.views.users import UserView
@@ -14,6 +17,9 @@ from admin.views.users import UserView
 VIEWS: Sequence[type[View]] = (
     UniverseView,
     MapView,
+    CharacterView,
+    EncounterView,
+    NoteView,
     AssetView,
     EventView,
     UserView,

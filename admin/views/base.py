@@ -17,10 +17,13 @@ from wtforms import Form
 from admin.auth import BASE, user_of
 from admin.scope import PERSON, is_superuser
 from game.accounts.models import User
+from game.characters.models import Character
 from game.core.errors import FieldError, NotFound, Unprocessable
 from game.core.pages import contains
+from game.encounters.models import Encounter
 from game.events.models import Event
 from game.maps.models import Map
+from game.notes.models import Note
 from game.universes.models import Universe
 
 _PAGE_SIZES = (25, 50, 100)
@@ -267,7 +270,10 @@ _EVENT_KEYS = ("universe_id", "seq", "kind", "actor_id", "subject_id", "created_
 _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Universe, Universe.name, ("universe_id", "subject_id")),
     (Map, Map.name, ("subject_id",)),
-    (User, User.display_name, ("owner_id", "actor_id", "user_id")),
+    (Character, Character.name, ("subject_id",)),
+    (Encounter, Encounter.name, ("subject_id",)),
+    (Note, Note.title, ("subject_id",)),
+    (User, User.display_name, ("owner_id", "actor_id", "user_id", "author_id")),
 )
 
 

@@ -409,7 +409,16 @@ class TestLabels:
     async def test_on_every_page(self, browse: Browse, owner: Person, superuser: Person) -> None:
         made = await owner.map(grid_data=GRID_EXAMPLE)
         session = (await owner.client.get("/auth/sessions")).json()["items"][0]["id"]
+        played = {}
+        for kind, body in (
+            ("character", {"name": "Ashe", "sheet": {"level": 3}}),
+            ("encounter", {"name": "At the well", "combatants": [{"name": "Ashe"}]}),
+            ("note", {"title": "A letter", "body": "The bell rang."}),
+        ):
+            answer = await owner.client.post(f"/universes/{made['universe_id']}/{kind}s", json=body)
+            played[kind] = answer.json()["id"]
         pks = {
+            **played,
             "universe": made["universe_id"],
             "map": made["id"],
             "event": f"{made['universe_id']};1",

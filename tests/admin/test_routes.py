@@ -82,6 +82,20 @@ def _map(things: Things) -> dict[str, Any]:
     }
 
 
+def _character(things: Things) -> dict[str, Any]:
+    fields = {"name": f"Other {things.marker}", "kind": "player", "sheet": '{"level": 2}', "grants": "", "gm": ""}
+    return {**fields, "universe_id": things.pks["universe"], "version": "1"}
+
+
+def _encounter(things: Things) -> dict[str, Any]:
+    return {"name": f"Other {things.marker}", "gm": '{"plan": 1}', "version": "1"}
+
+
+def _note(things: Things) -> dict[str, Any]:
+    fields = {"title": f"Other {things.marker}", "body": "A *text*.", "grants": '{"members": ["see"]}'}
+    return {**fields, "universe_id": things.pks["universe"], "version": "1"}
+
+
 def _background(things: Things) -> dict[str, Any]:
     return {"asset_id": things.pks["asset"], "x": "0", "y": "0.5", "width": "6", "height": "3", "version": "1"}
 
@@ -127,6 +141,9 @@ CALLS: dict[tuple[str, str], list[Call]] = {
     ("index", ""): [Call("GET", "/", named=False)],
     **dict(_of("universe", True)),
     **dict(_of("map", True)),
+    **dict(_of("character", True)),
+    **dict(_of("encounter", True)),
+    **dict(_of("note", True)),
     **dict(_of("asset", True)),
     **dict(_of("event", True)),
     **dict(_of("user", False)),
@@ -140,6 +157,14 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         Call("GET", "/map/create?universe_id={universe}", named=False),
         Call("POST", "/map/create", _map),
     ],
+    ("create", "character"): [
+        Call("GET", "/character/create?universe_id={universe}", named=False),
+        Call("POST", "/character/create", _character),
+    ],
+    ("create", "note"): [
+        Call("GET", "/note/create?universe_id={universe}", named=False),
+        Call("POST", "/note/create", _note),
+    ],
     ("create", "user"): [
         Call("GET", "/user/create", mine=False, named=False),
         Call("POST", "/user/create", _user, mine=False, named=False),
@@ -149,6 +174,15 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         Call("POST", "/universe/edit/{universe}", _universe),
     ],
     ("edit", "map"): [Call("GET", "/map/edit/{map}"), Call("POST", "/map/edit/{map}", _map)],
+    ("edit", "character"): [
+        Call("GET", "/character/edit/{character}"),
+        Call("POST", "/character/edit/{character}", _character),
+    ],
+    ("edit", "encounter"): [
+        Call("GET", "/encounter/edit/{encounter}"),
+        Call("POST", "/encounter/edit/{encounter}", _encounter),
+    ],
+    ("edit", "note"): [Call("GET", "/note/edit/{note}"), Call("POST", "/note/edit/{note}", _note)],
     ("edit", "user"): [
         Call("GET", "/user/edit/{user}", mine=False),
         Call("POST", "/user/edit/{user}", _user_edit, mine=False),
@@ -167,6 +201,9 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         for identity, mine in (
             ("map", True),
             ("universe", True),
+            ("character", True),
+            ("encounter", True),
+            ("note", True),
             ("asset", True),
             ("session", False),
             ("user", False),
@@ -208,6 +245,8 @@ CLOSED = {
     "make event": ("POST", "/event/create"),
     "new session": ("GET", "/session/create"),
     "make session": ("POST", "/session/create"),
+    "new encounter": ("GET", "/encounter/create"),
+    "make encounter": ("POST", "/encounter/create"),
     "new picture": ("GET", "/asset/create"),
     "make picture": ("POST", "/asset/create"),
     "edit picture": ("GET", "/asset/edit/{asset}"),
@@ -319,7 +358,17 @@ async def make_things(owner: Person, marker: str, database_url: str) -> Things:
         marker,
     )
     await connection.close()
+    played = {}
+    for kind, body in (
+        ("character", {"name": f"Character {marker}", "sheet": {"secret": marker}, "gm": marker}),
+        ("encounter", {"name": f"Encounter {marker}", "combatants": [{"name": marker}], "gm": marker}),
+        ("note", {"title": f"Note {marker}", "body": marker}),
+    ):
+        answer = await owner.client.post(f"/universes/{universe['id']}/{kind}s", json=body)
+        assert answer.status_code == 201, answer.text
+        played[kind] = answer.json()["id"]
     pks = {
+        **played,
         "universe": universe["id"],
         "map": made["id"],
         "asset": (await upload(owner, universe["id"], marker))["id"],
@@ -380,6 +429,9 @@ async def state(things: Things, database: asyncpg.Connection) -> list[Any]:
         "SELECT * FROM universe WHERE owner_id = $1 ORDER BY id",
         "SELECT m.* FROM map m JOIN universe u ON u.id = m.universe_id WHERE u.owner_id = $1 ORDER BY m.id",
         "SELECT a.* FROM asset a JOIN universe u ON u.id = a.universe_id WHERE u.owner_id = $1 ORDER BY a.id",
+        "SELECT c.* FROM character c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
+        "SELECT c.* FROM encounter c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
+        "SELECT c.* FROM note c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
         "SELECT id FROM auth_session WHERE user_id = $1 ORDER BY id",
         "SELECT universe_id, seq FROM event e WHERE actor_id = $1 ORDER BY 1, 2",
     )
@@ -520,7 +572,7 @@ class TestNothingBy:
 class TestLists:
     """What a list shows: all of one's own, and nothing else."""
 
-    @pytest.mark.parametrize("identity", ["universe", "map", "asset", "event"])
+    @pytest.mark.parametrize("identity", ["universe", "map", "character", "encounter", "note", "asset", "event"])
     async def test_shows_what_is_mine(self, identity: str, crowd: Crowd, database_url: str) -> None:
         things = await make_things(crowd.owner_person, uuid4().hex, database_url)
         for browser in (crowd.owner, crowd.superuser):

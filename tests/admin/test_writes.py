@@ -22,7 +22,17 @@ async def edit(browser: httpx2.AsyncClient, path: str, **fields: Any) -> httpx2.
     return await browser.post(f"/admin{path}", data={"version": version_in(page), **fields})
 
 
+VIEW = {view.identity: view for view in VIEWS}
 FORMS: dict[str, type[Form]] = {view.identity: view.edit_form for view in VIEWS if view.edit_form}
+
+
+async def with_a_form(owner: Person, made: dict[str, Any]) -> dict[str, str]:
+    """The ids of one of each thing that has a form, beside a map."""
+    pks = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}
+    for kind, name in (("character", "name"), ("encounter", "name"), ("note", "title")):
+        created = await owner.client.post(f"/universes/{made['universe_id']}/{kind}s", json={name: "x"})
+        pks[kind] = created.json()["id"]
+    return pks
 
 
 class TestEveryForm:
@@ -34,9 +44,11 @@ class TestEveryForm:
         self, browse: Browse, superuser: Person, owner: Person, identity: str, in_parts: bool
     ) -> None:
         made = await owner.map(grid_data=GRID_EXAMPLE)
-        pk = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}[identity]
+        pk = (await with_a_form(owner, made))[identity]
         browser = await browse(superuser)
         fine = {
+            "title": "Fine",
+            "kind": "player",
             "version": "1",
             "name": "Fine",
             "description": "",
@@ -51,7 +63,7 @@ class TestEveryForm:
             sent: Any = (
                 {"files": {key: (None, text) for key, text in form.items()}} if in_parts else {"data": form}
             )
-            for path in ("create", f"edit/{pk}"):
+            for path in (*["create"] * VIEW[identity].can_create, f"edit/{pk}"):
                 answer = await browser.post(f"/admin/{identity}/{path}", **sent)
                 assert answer.status_code == 422, (path, name)
                 assert "U+0000" in answer.text
@@ -71,7 +83,7 @@ class TestEveryForm:
         self, browse: Browse, superuser: Person, owner: Person, identity: str
     ) -> None:
         made = await owner.map()
-        pk = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}[identity]
+        pk = (await with_a_form(owner, made))[identity]
         browser = await browse(superuser)
         urlencoded = {"content-type": "application/x-www-form-urlencoded"}
         parts = {"content-type": "multipart/form-data; boundary=b"}
@@ -85,7 +97,7 @@ class TestEveryForm:
             (parts, b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nab'),
             (parts, b'--b\r\nContent-Disposition: form-data; name="name"; filename="x"\r\n\r\nab\r\n--b--\r\n'),
         ):
-            for path in ("create", f"edit/{pk}"):
+            for path in (*["create"] * VIEW[identity].can_create, f"edit/{pk}"):
                 answer = await browser.post(f"/admin/{identity}/{path}", content=body, headers=headers)
                 assert answer.status_code == 422, (path, body[:60])
         assert (await owner.client.get(f"/maps/{made['id']}")).json() == made
@@ -204,7 +216,7 @@ class TestConflict:
     ) -> None:
         """Of forms made from one version, one is saved; each of the others gets back what it sent."""
         made = await owner.map()
-        pk = {"map": made["id"], "universe": made["universe_id"], "user": owner.id}[identity]
+        pk = (await with_a_form(owner, made))[identity]
         browser = await browse(superuser)
         base = {"version": "1", "universe_id": made["universe_id"], "email": owner.email, "is_active": "y"}
         names = [f"By tab {number}" for number in range(4)]
@@ -589,3 +601,53 @@ class TestNewMap:
         answer = await (await browse(owner)).post("/admin/map/create", data=form)
         assert answer.status_code == 422
         assert "Choose one." in answer.text
+
+
+class TestDocuments:
+    """Characters, encounters and notes."""
+
+    async def test_a_character(self, browse: Browse, owner: Person) -> None:
+        universe, browser = await owner.universe(), await browse(owner)
+        fields = {"name": "Ashe", "kind": "nonplayer", "universe_id": universe["id"]}
+        texts = {"sheet": '{"level": 3}', "grants": '{"members": ["see"]}', "gm": '"a spy"'}
+        created = await browser.post("/admin/character/create", data={**fields, **texts})
+        assert created.status_code == 303, created.text
+        pk = created.headers["location"].rpartition("/")[2].partition("?")[0]
+        made = (await owner.client.get(f"/characters/{pk}")).json()
+        stored = {"kind": "nonplayer", "sheet": {"level": 3}, "grants": {"members": ["see"]}, "gm": "a spy"}
+        assert made.items() >= stored.items()
+        path = f"/character/edit/{pk}"
+        page = html.unescape((await browser.get(f"/admin{path}")).text)
+        assert '"level": 3' in page
+        for sheet, said in (
+            ('{"level": 30}', "level: "),
+            ("{", "Not valid JSON"),
+            ('{"abilities": []}', "abilities: "),
+        ):
+            refused = await edit(browser, path, **fields, **{**texts, "sheet": sheet})
+            assert (refused.status_code, said in html.unescape(refused.text)) == (422, True), refused.text
+        changed = await edit(browser, path, **{**fields, "name": "Bram"}, **{**texts, "sheet": ""})
+        assert changed.status_code == 303
+        assert (await owner.client.get(f"/characters/{pk}")).json().items() >= {
+            "name": "Bram",
+            "sheet": {},
+        }.items()
+        stale = await browser.post(f"/admin{path}", data={"version": "1", **fields, **texts})
+        assert "Somebody else saved this" in stale.text
+        assert "Bram" in (await browser.get(f"/admin/character/details/{pk}")).text
+
+    async def test_a_note_and_an_encounter(self, browse: Browse, owner: Person) -> None:
+        universe, browser = await owner.universe(), await browse(owner)
+        body = {"name": "At the well", "combatants": [{"name": "<b>Spy</b>", "hidden": True}]}
+        made = (await owner.client.post(f"/universes/{universe['id']}/encounters", json=body)).json()
+        page = await browser.get(f"/admin/encounter/details/{made['id']}")
+        assert "&lt;b&gt;Spy&lt;/b&gt;, hidden" in page.text
+        assert (await edit(browser, f"/encounter/edit/{made['id']}", name="Later", gm="")).status_code == 303
+        assert (await owner.client.get(f"/encounters/{made['id']}")).json()["name"] == "Later"
+        fields = {"title": "A letter", "body": "Line\r\n<script>x</script>", "grants": ""}
+        created = await browser.post("/admin/note/create", data={**fields, "universe_id": universe["id"]})
+        pk = created.headers["location"].rpartition("/")[2].partition("?")[0]
+        assert (await owner.client.get(f"/notes/{pk}")).json()["body"] == "Line\n<script>x</script>"
+        assert "<script>x" not in (await browser.get(f"/admin/note/details/{pk}")).text
+        refused = await edit(browser, f"/note/edit/{pk}", **{**fields, "grants": '{"members": ["fly"]}'})
+        assert refused.status_code == 422
