@@ -160,9 +160,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.database = Database(state.settings)
     state.limiter = Limiter(state.database.side_pool)
     state.mailer = Mailer(state.settings)
-    state.hot = Coalescer(state.database.hot_connection, state.settings.hot_pool_size)
-    state.hot_writes = Coalescer(state.database.hot_connection, state.settings.hot_write_pool_size)
     settings = state.settings
+    connect, timeout = state.database.hot_connection, settings.request_timeout
+    state.hot = Coalescer(connect, settings.hot_pool_size, timeout)
+    state.hot_writes = Coalescer(connect, settings.hot_write_pool_size, timeout)
     state.edits = Batches(state.database, settings.request_timeout)
     state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
     state.streams = Streams()

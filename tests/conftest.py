@@ -27,7 +27,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from fasteners import InterProcessLock
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
+from game.accounts import passwords
 from game.accounts import queries as accounts
 from game.accounts.models import User, UserRegister, default_display_name
 from game.accounts.passwords import hash_password
@@ -38,7 +41,60 @@ from game.core.settings import Settings
 from game.main import create_app, lifespan
 
 PASSWORD = "correct horse battery"
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 60
+
+# The suite tries the same few examples each time: a run says what a change did. `make soak` tries new ones.
+_EXAMPLES = {"suite": 30, "soak": 1000}
+for _name, _examples in _EXAMPLES.items():
+    hypothesis_settings.register_profile(
+        _name,
+        max_examples=_examples,
+        derandomize=_name == "suite",
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
+hypothesis_settings.load_profile("suite")
+
+# Files that take longest, the longest first: started last, they would leave one worker without work at the end.
+_LONGEST = (
+    "browser/",
+    "test_faults.py",
+    "test_cli.py",
+    "test_matrix.py",
+    "admin/test_routes.py",
+    "test_secrets.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file together, and those in the browser: they share what was set up for them."""
+
+    def place(item: pytest.Item) -> tuple[str, int]:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        group = "browser" if path.startswith("browser/") else path
+        return group, next((n for n, name in enumerate(_LONGEST) if path.startswith(name)), len(_LONGEST))
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(place(item)[0]))
+    items.sort(key=lambda item: place(item)[1])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> Iterator[None]:
+    """Passwords are hashed with the least that Argon2 takes. `real_passwords` has what the server uses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASH", passwords.password_hash(8, 1))
+        patch.setattr(passwords, "_DUMMY_HASH", passwords.dummy_hash(8, 1))
+        yield
+
+
+@pytest.fixture
+def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost in this test what they cost on a server."""
+    monkeypatch.setattr(passwords, "_HASH", passwords.password_hash())
+    monkeypatch.setattr(passwords, "_DUMMY_HASH", passwords.dummy_hash())
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +159,7 @@ def database_url(new_database: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="session")
 def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings without limits that a test would run into."""
+    """Settings without limits that a test would run into; and with time enough on a busy machine."""
     often = Rate(100_000, 3600)
     return Settings(
         _env_file=None,  # type: ignore[call-arg]
@@ -116,6 +172,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         limit_code=often,
         limit_roll=often,
         limit_message=often,
+        request_timeout=60,
         log_level="warning",
     )
 
@@ -300,8 +357,8 @@ def game(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
 def serving(folder: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str) -> Iterator[Server]:
     """A real server, `python -m game serve`, on a port of its own; stopped at the end.
 
-    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`. `prefix` is a command that runs
-    the server.
+    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`, and requests may take a minute.
+    `prefix` is a command that runs the server.
     """
     port = free_port()
     log = folder / f"server-{port}.log"
@@ -309,10 +366,11 @@ def serving(folder: Path, *arguments: str, prefix: Sequence[str] = (), **environ
     limits = {
         f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL", "CODE", "ROLL", "MESSAGE")
     }
+    defaults = {**limits, "WORLDKEEP_REQUEST_TIMEOUT": "60"}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "serve", "--port", str(port), "--data-dir", str(folder), *arguments],
-            env=clean_environment(**{**limits, **environment}),
+            env=clean_environment(**{**defaults, **environment}),
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,7 +23,8 @@ from alembic import command
 
 from game.core import schema
 from game.core.embedded import binary, running
-from tests.conftest import PASSWORD, Server, game, serving
+from tests import conftest
+from tests.conftest import PASSWORD, Server, game
 
 # They stop whole servers and need both cores: one at a time.
 
@@ -36,6 +37,11 @@ GRID = {
     "legend": [{"symbol": "#", "name": "wall"}],
     "layers": [{"name": "ground", "rows": ["###", "# #"]}],
 }
+
+
+def serving(folder: Path, *arguments: str, **environment: str) -> AbstractContextManager[Server]:
+    """A server with the deadlines that it has by default: here they are what is tested."""
+    return conftest.serving(folder, *arguments, WORLDKEEP_REQUEST_TIMEOUT="4", **environment)
 
 
 @pytest.fixture(scope="module")

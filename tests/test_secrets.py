@@ -9,7 +9,6 @@ same as before, to the byte, ETags included.
 
 import asyncio
 import io
-import os
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -17,15 +16,12 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Person, somebody
 from tests.members.test_router import join
 from tests.test_matrix import OPERATIONS, PREPARED, Things, call
-
-IN_CI = "CI" in os.environ
-"""There the same worlds each time, so that a run says what a change did; elsewhere new ones."""
 
 MARK = "x5EcReTx"
 MAX_MARKS = 200
@@ -289,7 +285,7 @@ def everything_in(answer: httpx2.Response) -> str:
     return answer.content.decode("latin-1") + str(answer.headers)
 
 
-@settings(max_examples=5, derandomize=IN_CI, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings.default.max_examples // 10)
 @given(document=documents())
 def check_marks(
     run: Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None], document: dict[str, Any]
@@ -379,7 +375,7 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
         assert (await owner.patch(f"/notes/{note_id}", json=fields)).status_code == 200
 
 
-@settings(max_examples=2, derandomize=IN_CI, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=settings.default.max_examples // 15)
 @given(document=documents())
 def check_traces(
     run: Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None], document: dict[str, Any]
@@ -407,7 +403,7 @@ async def run(app: FastAPI) -> Callable[[Callable[[World], Awaitable[None]], dic
         finally:
             await world.close()
 
-    return lambda look, document: asyncio.run_coroutine_threadsafe(in_world(look, document), loop).result(120)
+    return lambda look, document: asyncio.run_coroutine_threadsafe(in_world(look, document), loop).result()
 
 
 async def test_no_mark_is_sent(run: Any) -> None:

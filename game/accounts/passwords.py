@@ -33,22 +33,28 @@ class _Bcrypt(BcryptHasher):
         return super().verify(encoded[:_BCRYPT_BYTES], hash)
 
 
-_HASH = PasswordHash(
-    (Argon2Hasher(time_cost=_ITERATIONS, memory_cost=_MEMORY_KIB, parallelism=_PARALLELISM), _Bcrypt())
-)
+def password_hash(memory_kib: int = _MEMORY_KIB, iterations: int = _ITERATIONS) -> PasswordHash:
+    """Hashes with Argon2id of this cost; verifies hashes of any cost, and imported ones of bcrypt."""
+    return PasswordHash(
+        (Argon2Hasher(time_cost=iterations, memory_cost=memory_kib, parallelism=_PARALLELISM), _Bcrypt())
+    )
 
-# One core stays free for the event loop; the size of the pool limits how many hashes run at once.
-_THREADS = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="password")
+
+def dummy_hash(memory_kib: int = _MEMORY_KIB, iterations: int = _ITERATIONS) -> str:
+    """A hash that no password matches; to verify one against it takes as long as against a real hash."""
+    salt, digest = _random_base64(16), _random_base64(32)
+    return f"$argon2id$v=19$m={memory_kib},t={iterations},p={_PARALLELISM}${salt}${digest}"
 
 
 def _random_base64(size: int) -> str:
     return base64.b64encode(os.urandom(size)).decode().rstrip("=")
 
 
-_DUMMY_HASH = (
-    f"$argon2id$v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_PARALLELISM}${_random_base64(16)}${_random_base64(32)}"
-)
-"""Matches no password; a check against it takes as long as one against a real hash."""
+_HASH = password_hash()
+_DUMMY_HASH = dummy_hash()
+
+# One core stays free for the event loop; the size of the pool limits how many hashes run at once.
+_THREADS = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) - 1), thread_name_prefix="password")
 
 
 def _canonical(password: str) -> str:

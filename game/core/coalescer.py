@@ -18,8 +18,8 @@ from game.core.errors import OutcomeUnknown, is_database_away, may_have_happened
 
 # Few enough that the server can hand out the answers of one batch while the database works on the next.
 _BATCH = 16
-_MAX_WAIT = 1.5
-"""Seconds after which a question is given up: with a statement's own timeout, a request ends within five."""
+_MAX_WAIT = 3 / 8
+"""The part of a request's time after which a question is given up: a statement has the rest."""
 
 Question = tuple[Any, ...]
 Answer: TypeAlias = "asyncio.Future[asyncpg.Record | None]"
@@ -77,9 +77,14 @@ class Coalescer:
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[asyncpg.Connection]], connections: int, batch: int = _BATCH
+        self,
+        connect: Callable[[], Awaitable[asyncpg.Connection]],
+        connections: int,
+        request_timeout: float = 4.0,
+        batch: int = _BATCH,
     ) -> None:
         self._connect = connect
+        self._max_wait = request_timeout * _MAX_WAIT
         # Kept: asyncio finds it by a system call.
         self._loop = asyncio.get_running_loop()
         self._batch = batch
@@ -175,7 +180,7 @@ class Coalescer:
                 self._changing |= batch.subjects()
                 self._free_to_block -= 1
                 return batch
-        too_long = self._loop.time() - _MAX_WAIT
+        too_long = self._loop.time() - self._max_wait
         for statement, waiting in list(self._waiting.items()):
             batch, later = _Batch(statement, []), []
             for asked in waiting:

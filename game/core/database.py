@@ -12,38 +12,44 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from game.core.errors import OutcomeUnknown, Problem, is_database_away
 from game.core.settings import Settings
 
-CONNECT_SECONDS = 2.0
-STATEMENT_SECONDS = 3.0
-_POOL_WAIT_SECONDS = 1.5
+# What a request waits for takes a part of the time that the request may take: it is told before its time is over.
+_CONNECT, _HOT_CONNECT, _STATEMENT, _POOL_WAIT, _IDLE = 1 / 2, 3 / 8, 3 / 4, 3 / 8, 5 / 2
 _SIDE_POOL = 2
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_CONNECTION: dict[str, Any] = {
-    "timeout": CONNECT_SECONDS,
-    "command_timeout": STATEMENT_SECONDS,
-    "server_settings": {
-        "application_name": "worldkeep",
-        "statement_timeout": str(int(STATEMENT_SECONDS * 1000)),
-        "idle_in_transaction_session_timeout": "10000",
-        # Statements here are short: compiling them costs more than it brings.
-        "jit": "off",
-    },
-}
 
-_HOT_CONNECTION: dict[str, Any] = {
-    **_CONNECTION,
-    # With a statement that takes all of its time, still less than a request may take.
-    "timeout": 1.5,
-    "server_settings": {
-        **_CONNECTION["server_settings"],
-        # A hot statement looks up a few rows by index. One plan serves every batch, the same whether there are a
-        # hundred universes or a million.
-        "plan_cache_mode": "force_generic_plan",
-        "enable_seqscan": "off",
-        "enable_hashjoin": "off",
-        "enable_mergejoin": "off",
-    },
-}
+def connection_options(request_timeout: float) -> dict[str, Any]:
+    """How asyncpg connects for requests that may take so many seconds."""
+    return {
+        "timeout": request_timeout * _CONNECT,
+        "command_timeout": request_timeout * _STATEMENT,
+        "server_settings": {
+            "application_name": "worldkeep",
+            "statement_timeout": str(int(request_timeout * _STATEMENT * 1000)),
+            "idle_in_transaction_session_timeout": str(int(request_timeout * _IDLE * 1000)),
+            # Statements here are short: compiling them costs more than it brings.
+            "jit": "off",
+        },
+    }
+
+
+def hot_connection_options(request_timeout: float) -> dict[str, Any]:
+    """How asyncpg connects for hot statements."""
+    options = connection_options(request_timeout)
+    return {
+        **options,
+        # With a statement that takes all of its time, still less than a request may take.
+        "timeout": request_timeout * _HOT_CONNECT,
+        "server_settings": {
+            **options["server_settings"],
+            # A hot statement looks up a few rows by index. One plan serves every batch, the same whether there are
+            # a hundred universes or a million.
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            "enable_hashjoin": "off",
+            "enable_mergejoin": "off",
+        },
+    }
 
 
 def connections_of_a_worker(settings: Settings) -> int:
@@ -75,17 +81,19 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.url()
+        self._options = connection_options(settings.request_timeout)
+        self._hot_options = hot_connection_options(settings.request_timeout)
         self.engine = engine(
             self._url,
             pool_size=settings.database_pool_size,
             max_overflow=0,
-            pool_timeout=_POOL_WAIT_SECONDS,
+            pool_timeout=settings.request_timeout * _POOL_WAIT,
             pool_pre_ping=True,
             json_serializer=_json_text,
             json_deserializer=orjson.loads,
             # The driver's messages may quote values; ours go to a log.
             hide_parameters=True,
-            connect_args=_CONNECTION,
+            connect_args=self._options,
         )
         self.session = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._side: asyncpg.Pool | None = None
@@ -98,14 +106,14 @@ class Database:
                 min_size=0,
                 max_size=_SIDE_POOL,
                 reset=_keep,
-                **_CONNECTION,
+                **self._options,
             )
             await self._side
         return self._side
 
     async def hot_connection(self) -> asyncpg.Connection:
         """A connection for hot reads alone."""
-        return await asyncpg.connect(self._url, **_HOT_CONNECTION)
+        return await asyncpg.connect(self._url, **self._hot_options)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -333,7 +333,7 @@ class TestChangePassword:
         self, owner: Person, another_app: AnotherApp
     ) -> None:
         app = await another_app(limit_login=Rate(3, 60))
-        async with new_client(app) as client:
+        async with new_client(app, "198.51.100.61") as client:
             other = (await log_in(client, owner)).json()
             thief = {"authorization": f"Bearer {other['access_token']}"}
             guess = {**NEW, "current_password": "a guess"}

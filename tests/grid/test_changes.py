@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.changes import Change, Conflict, counts, inverse, overlaps, summary
@@ -34,7 +34,6 @@ ENTITY = {"op": "put_entity", "entity": {"id": "e", "x": 3, "y": 2, "name": "Old
 
 class TestReplay:
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_undo_restores_exactly_and_redo_again(self, data: st.DataObject) -> None:
         store = Store(data.draw(maps()))
         states, changes = [store.document()], []
@@ -55,7 +54,6 @@ class TestReplay:
             assert store.document() == state
 
     @given(st.data())
-    @settings(max_examples=40, deadline=None)
     def test_several_changes_are_taken_back_at_once(self, data: st.DataObject) -> None:
         store = Store(data.draw(maps()))
         before = store.document()
@@ -69,7 +67,6 @@ class TestReplay:
         assert store.document() == after
 
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_undo_leaves_later_edits_of_other_cells(self, data: st.DataObject) -> None:
         document = data.draw(maps())
         store = Store(document)
@@ -246,7 +243,6 @@ class TestReplay:
 
 class TestOverlaps:
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_of_cells_is_a_cell_in_common(self, data: st.DataObject) -> None:
         document = data.draw(maps())
         one, other = (Store(document).edit(data.draw(paints(document))) for _ in range(2))

@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -420,7 +420,6 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 
 class TestAnyDocument:
-    @settings(max_examples=120, deadline=None)
     @given(
         documents(),
         st.integers(1, 40),

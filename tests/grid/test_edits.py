@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import TooCostly, run
@@ -29,7 +29,6 @@ def plain(side: int) -> Document:
 
 class TestApply:
     @given(st.data())
-    @settings(max_examples=100, deadline=None)
     def test_equals_the_naive_model(self, data: st.DataObject) -> None:
         document = data.draw(maps())
         store, model = Store(document), document
@@ -45,7 +44,6 @@ class TestApply:
             check(model)
 
     @given(st.data())
-    @settings(max_examples=30, deadline=None)
     def test_what_is_stored_is_as_split_stores_it(self, data: st.DataObject) -> None:
         store = Store(data.draw(maps()))
         for _ in range(3):
@@ -54,7 +52,6 @@ class TestApply:
         assert sorted(map(str, again.chunks.values())) == sorted(map(str, store.chunks.values()))
 
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_edits_of_different_cells_commute(self, data: st.DataObject) -> None:
         document = data.draw(maps())
         width, height = document["width"], document["height"]
@@ -128,7 +125,6 @@ class TestLoading:
 
 class TestFloodFill:
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_of_a_maze_equals_the_naive_model(self, data: st.DataObject) -> None:
         width, height = 2 * CHUNK + 3, 5
         rows = data.draw(
@@ -403,7 +399,6 @@ class TestBadEdits:
             store.edit({"op": "add_layer", "layer": {"name": "a"}})
 
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_any_json_is_refused_by_name_or_applied(self, data: st.DataObject) -> None:
         document = data.draw(maps())
         edit = dict(data.draw(edits(document)))
@@ -428,7 +423,6 @@ class TestBadEdits:
 
 class TestPaints:
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_runs_hold_exactly_the_cells_that_changed(self, data: st.DataObject) -> None:
         document = data.draw(maps())
         store, edit = Store(document), data.draw(paints(document))

@@ -3,7 +3,7 @@
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.changes import inverse
@@ -51,7 +51,6 @@ def comparable(document: Document) -> Document:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
 def test_a_client_that_applies_effects_has_the_map(data: st.DataObject) -> None:
     store = Store(data.draw(maps()))
     client = store.document()

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid import memory as memories
@@ -402,7 +402,6 @@ def tidy(document: Document) -> Document:
 
 class TestFoggedView:
     @given(st.data(), st.sampled_from([(0, 0), (0, 0), (60, 62)]), st.integers(2, 7))
-    @settings(max_examples=150, deadline=None)
     def test_is_what_was_seen_and_no_more(self, data: Any, place: tuple[int, int], steps: int) -> None:
         table = Table(tidy(named(data.draw(secret_worlds()), *place)), *place)
         model = Model(table)

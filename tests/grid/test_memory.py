@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid import memory as memories
@@ -117,7 +117,6 @@ class TestResized:
 
 class TestJoin:
     @given(st.data(), secret_worlds())
-    @settings(max_examples=80, deadline=None)
     def test_knows_what_any_knew_and_no_more(self, data: Any, first: Document) -> None:
         """Two groups look at different places of a map at different times."""
         tables = [Table(tidy(named(deepcopy(first), 0, 0))) for _ in range(2)]
@@ -208,7 +207,6 @@ class TestStored:
 
 class TestPart:
     @given(secret_worlds(), st.data())
-    @settings(max_examples=60, deadline=None)
     def test_is_that_part_of_the_whole(self, document: Document, data: Any) -> None:
         table = Table(tidy(named(document, 0, 0)))
         table.tokens = {0: ((data.draw(st.integers(0, 6)), data.draw(st.integers(0, 5))), 3)}

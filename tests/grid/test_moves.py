@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import run
@@ -131,7 +131,6 @@ def outcome(document: Document, token: Token, path: list[Cell], known: Known | N
 
 class TestMoveAlong:
     @given(secret_worlds(), st.sampled_from([1, 1, 2, 3]), st.booleans(), st.data())
-    @settings(max_examples=250, deadline=None)
     def test_is_what_the_rules_say(self, document: Document, size: int, fog: bool, data: Any) -> None:
         store = Store(document)
         known, view = seen_by_players(document), None

@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.geometry import AXIAL, DIAGONAL, STRAIGHT, GridType, corners
@@ -65,7 +65,6 @@ class TestCrossings:
 
 
 class TestSurvey:
-    @settings(max_examples=50, deadline=None)
     @given(documents(), st.integers(0, 3), st.integers(0, 3), st.integers(0, 4), st.integers(0, 3))
     def test_equals_a_look_at_each_cell(
         self, document: dict[str, Any], x: int, y: int, width: int, height: int

@@ -6,7 +6,7 @@ from math import sqrt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import run
@@ -120,7 +120,6 @@ class Plain:
 
 class TestFind:
     @given(st.data(), st.sampled_from(["walk", "fly", "large", "huge,fly"]))
-    @settings(max_examples=120, deadline=None)
     def test_costs_what_a_search_step_by_step_finds(self, data: st.DataObject, words: str) -> None:
         document, walker = data.draw(documents()), Walker.of(words)
         plain = Plain(document, walker)
@@ -141,7 +140,6 @@ class TestFind:
         assert path.distance == pytest.approx(length(plain.grid, path.cells) * plain.grid.cell_distance)
 
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_is_as_long_as_the_distance_where_nothing_is_in_the_way(self, data: st.DataObject) -> None:
         document = data.draw(documents())
         document |= {"layers": [], "walls": [], "doors": []}
@@ -159,7 +157,6 @@ class TestFind:
         st.tuples(st.integers(0, 6), st.integers(0, 5)),
         st.tuples(st.integers(0, 6), st.integers(0, 5)),
     )
-    @settings(max_examples=60, deadline=None)
     def test_counts_diagonals_as_a_search_step_by_step(
         self, document: dict[str, Any], start: Cell, goal: Cell
     ) -> None:

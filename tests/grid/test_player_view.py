@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from game.grid.chunks import ChunkKey, join, split
 from game.grid.document import size
@@ -71,7 +71,6 @@ def plain(document: Document) -> Document:
 
 class TestPlayersDocument:
     @given(secret_worlds())
-    @settings(max_examples=200, deadline=None)
     def test_is_what_the_rules_say_and_no_more(self, document: Document) -> None:
         before = deepcopy(document)
         shown = seen_by_players(document)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import run
@@ -61,7 +61,6 @@ def pieces_back(old: GridType, one: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @given(st.sampled_from(TYPES), st.sampled_from(TYPES), st.floats(0.1, 4.9), st.floats(0.1, 4.9))
-@settings(max_examples=200, deadline=None)
 def test_a_light_stays_in_its_cell(old: GridType, new: GridType, x: float, y: float) -> None:
     moved = light(old, new, {"x": x, "y": y, "range": 3})
     assert moved["range"] == 3

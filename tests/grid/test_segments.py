@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.chunks import CHUNK
@@ -48,7 +48,6 @@ any_piece = st.one_of(small, walls().map(made))
 
 class TestMerge:
     @given(st.lists(any_piece, max_size=12))
-    @settings(max_examples=300, deadline=None)
     def test_covers_the_same_points_and_no_others(self, pieces: list[Piece]) -> None:
         merged = merge(pieces)
         for some, others in ((pieces, merged), (merged, pieces)):
@@ -57,7 +56,6 @@ class TestMerge:
                 assert all(any(covers(other, *point) for other in alike) for point in points(one))
 
     @given(st.lists(any_piece, max_size=12), st.randoms(use_true_random=False))
-    @settings(max_examples=200, deadline=None)
     def test_does_not_tell_order_or_number(self, pieces: list[Piece], random: Any) -> None:
         merged = merge(pieces)
         again = [*pieces, *pieces[:3]]
@@ -98,7 +96,6 @@ def at(one: Ends, part: float) -> tuple[float, float]:
 
 class TestCells:
     @given(grids, st.lists(any_piece, min_size=1, max_size=4))
-    @settings(max_examples=200, deadline=None)
     def test_hold_what_lies_in_them(self, grid: Grid, pieces: list[Piece]) -> None:
         found = pieces_by_cell(grid.type, pieces, 6, 5)
         for cell, parts in found.items():
@@ -115,7 +112,6 @@ class TestCells:
         st.lists(any_piece, min_size=1, max_size=3),
         st.sets(st.tuples(*[st.integers(0, 4)] * 2), max_size=5),
     )
-    @settings(max_examples=200, deadline=None)
     def test_divide_what_lies_in_them_from_the_rest(
         self, grid: Grid, pieces: list[Piece], cells: set[Cell]
     ) -> None:
@@ -168,7 +164,6 @@ def near(one: Piece, x: float, y: float) -> bool:
 
 class TestChunks:
     @given(grids, st.lists(any_piece, min_size=1, max_size=6), st.integers(-4, 4), st.integers(-4, 4))
-    @settings(max_examples=100, deadline=None)
     def test_have_all_pieces_that_lie_in_them(self, grid: Grid, pieces: list[Piece], x: int, y: int) -> None:
         """Around the place where four chunks meet."""
         moved = [piece(a + 60 + x, b + 60 + y, c + 62 - x, d + 62 + y, *rest) for a, b, c, d, *rest in pieces]

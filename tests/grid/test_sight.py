@@ -4,7 +4,7 @@ from math import inf
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import run
@@ -90,13 +90,11 @@ def cave(*rows: str, **more: Any) -> dict[str, Any]:
 
 class TestVisible:
     @given(documents(), st.integers(0, 6), st.integers(0, 5), st.sampled_from([1, 2.5, 3, 9]))
-    @settings(max_examples=100, deadline=None)
     def test_equals_each_line_by_itself(self, document: dict[str, Any], x: int, y: int, radius: float) -> None:
         plain = Plain(whole(document))
         assert seen_from(plain.obstacles, (x, y), radius) == plain.seen_from((x, y), radius)
 
     @given(documents())
-    @settings(max_examples=60, deadline=None)
     def test_is_symmetric(self, document: dict[str, Any]) -> None:
         plain = Plain(whole(document))
         rooms = [cell for cell in plain.cells if cell not in plain.opaque]
@@ -106,7 +104,6 @@ class TestVisible:
                 assert (other in views[one]) == (one in views[other])
 
     @given(documents(), st.integers(0, 6), st.integers(0, 5))
-    @settings(max_examples=60, deadline=None)
     def test_a_longer_range_shows_no_less(self, document: dict[str, Any], x: int, y: int) -> None:
         obstacles = whole(document)
         assert seen_from(obstacles, (x, y), 2) <= seen_from(obstacles, (x, y), 3)
@@ -147,7 +144,6 @@ class TestVisible:
 
 class TestView:
     @given(documents(), st.integers(0, 6), st.integers(0, 5), st.integers(0, 3))
-    @settings(max_examples=60, deadline=None)
     def test_of_a_part_equals_that_of_the_whole(
         self, document: dict[str, Any], x: int, y: int, radius: int
     ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.changes import Change, Conflict, inverse
@@ -60,14 +60,12 @@ def changed(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
 
 class TestChange:
     @given(st.data())
-    @settings(max_examples=60, deadline=None)
     def test_what_edits_record_passes_and_so_does_its_inverse(self, data: st.DataObject) -> None:
         _, change = stored_change(data)
         check_change(change)
         check_change(orjson.loads(orjson.dumps(inverse(change))))
 
     @given(st.data())
-    @settings(max_examples=150, deadline=None)
     def test_junk_anywhere_is_refused_or_a_conflict(self, data: st.DataObject) -> None:
         store, change = stored_change(data)
         for _ in range(data.draw(st.integers(1, 3))):
@@ -170,7 +168,6 @@ class TestReplaced:
         assert error.value.place == place
 
     @given(st.data())
-    @settings(max_examples=100, deadline=None)
     def test_junk_anywhere_is_refused_by_name(self, data: st.DataObject) -> None:
         before = replaced()
         for _ in range(data.draw(st.integers(1, 3))):

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import run
@@ -51,7 +51,6 @@ def vision_of(document: Document) -> tuple[Vision, Store]:
 
 class TestVisibleFrom:
     @given(st.data(), grids, st.randoms(use_true_random=False))
-    @settings(max_examples=60, deadline=None)
     def test_equals_the_sight_of_a_cell(self, data: Any, grid: Grid, random: Random) -> None:
         vision, store = vision_of(across_chunks(grid, random))
         near = st.tuples(st.integers(52, 78), st.integers(52, 78))
@@ -91,7 +90,6 @@ class TestSeenBy:
         st.lists(st.tuples(st.integers(0, 6), st.integers(0, 5), st.sampled_from([0.5, 1, 2, 3])), max_size=3),
         st.booleans(),
     )
-    @settings(max_examples=150, deadline=None)
     def test_is_what_the_rules_say(
         self, document: Document, size: float, x: int, y: int, reach: int, darkvision: int, lamps: Any, dark: bool
     ) -> None:
@@ -193,7 +191,6 @@ class TestLights:
 
 class TestAfter:
     @given(grids, st.randoms(use_true_random=False))
-    @settings(max_examples=60, deadline=None)
     def test_sees_what_a_new_one_sees(self, grid: Grid, random: Random) -> None:
         """After a cell and a door have changed."""
         document = across_chunks(grid, random)

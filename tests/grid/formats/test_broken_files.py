@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid import formats
@@ -66,7 +66,6 @@ def survives(name: str, data: bytes, **others: bytes) -> None:
 @pytest.mark.parametrize("name", MAPS)
 class TestBrokenFile:
     @given(data=st.data())
-    @settings(max_examples=60, deadline=None)
     def test_with_other_tokens(self, name: str, data: st.DataObject) -> None:
         broken = SAMPLES[name]
         for _ in range(data.draw(st.integers(1, 3))):
@@ -77,7 +76,6 @@ class TestBrokenFile:
         survives(name, broken)
 
     @given(cut=st.floats(0, 1), byte=st.binary(max_size=3))
-    @settings(max_examples=15, deadline=None)
     def test_that_breaks_off(self, name: str, cut: float, byte: bytes) -> None:
         survives(name, SAMPLES[name][: int(cut * len(SAMPLES[name]))] + byte)
 
@@ -85,7 +83,6 @@ class TestBrokenFile:
 @pytest.mark.parametrize("name", [name for name in MAPS if not name.endswith("tmx")])
 class TestBrokenJson:
     @given(data=st.data())
-    @settings(max_examples=100, deadline=None)
     def test_with_other_values(self, name: str, data: st.DataObject) -> None:
         root = orjson.loads(SAMPLES[name])
         for _ in range(data.draw(st.integers(1, 3))):
@@ -113,7 +110,6 @@ class TestBrokenPart:
     """A tileset, a template or a picture that is broken never ends the import."""
 
     @given(data=st.data())
-    @settings(max_examples=40, deadline=None)
     def test_with_other_bytes(self, name: str, owner: str, data: st.DataObject) -> None:
         broken = bytearray(SAMPLES[name])
         for _ in range(data.draw(st.integers(1, 4))):
@@ -122,7 +118,6 @@ class TestBrokenPart:
         check(made.maps[0].grid_data)
 
     @given(data=st.data())
-    @settings(max_examples=40, deadline=None)
     def test_with_other_tokens(self, name: str, owner: str, data: st.DataObject) -> None:
         broken = SAMPLES[name]
         spots = [match.span() for match in re.finditer(rb"\w+|[^\w\s]", broken)]

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid import formats
@@ -107,7 +107,6 @@ class TestRoundTrip:
         assert again(first) == again(again(first))
 
     @given(documents())
-    @settings(max_examples=60, deadline=None)
     def test_of_any_map_gives_it_back(self, document: dict[str, Any]) -> None:
         assert without(again(document), "ldtk", "picture") == document
 
@@ -192,7 +191,6 @@ class TestKeptData:
     )
 
     @given(st.data())
-    @settings(max_examples=100, deadline=None)
     def test_that_somebody_edited_never_breaks_an_export(self, data: st.DataObject) -> None:
         document = cave()
         for _ in range(data.draw(st.integers(1, 4))):

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid import formats
@@ -168,7 +168,6 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 class TestLaw:
     @given(documents())
-    @settings(max_examples=60, deadline=None)
     def test_what_goes_to_tiled_comes_back(self, document: dict[str, Any]) -> None:
         assert without(again(document), "tiled") == document
 
@@ -181,7 +180,6 @@ class TestKeptData:
     )
 
     @given(st.data())
-    @settings(max_examples=80, deadline=None)
     def test_that_somebody_edited_never_breaks_an_export(self, data: st.DataObject) -> None:
         document = keep()
         for _ in range(data.draw(st.integers(1, 3))):
