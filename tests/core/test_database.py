@@ -32,7 +32,7 @@ def with_database(settings: Settings, url: str, **others: int) -> Settings:
 
 
 async def _write(session: Session, value: int, end: str = "") -> dict[str, int]:
-    await session.execute(text("INSERT INTO note VALUES (:value)"), {"value": value})
+    await session.execute(text("INSERT INTO written_number VALUES (:value)"), {"value": value})
     if end == "refused":
         raise Conflict
     if end == "kept":
@@ -49,7 +49,7 @@ def url(new_database: Callable[..., str]) -> str:
 
     async def prepare() -> None:
         connection = await asyncpg.connect(url)
-        await connection.execute("CREATE TABLE note (value int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        await connection.execute("CREATE TABLE written_number (value int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
         await connection.close()
 
     asyncio.run(prepare())
@@ -75,7 +75,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def rows(url: str, sql: str = "SELECT value FROM note ORDER BY 1") -> list[int]:
+async def rows(url: str, sql: str = "SELECT value FROM written_number ORDER BY 1") -> list[int]:
     connection = await asyncpg.connect(url)
     try:
         return [row[0] for row in await connection.fetch(sql)]
