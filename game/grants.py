@@ -133,6 +133,12 @@ _READERS = text("""
 """)
 
 
+async def readers(session: AsyncSession, universe_id: UUID) -> list[tuple[UUID, Role]]:
+    """The members of a universe who are no game masters, with their roles."""
+    found = await session.execute(_READERS, {"universe_id": universe_id})
+    return [(user_id, Role(role)) for user_id, role in found]
+
+
 class Told(NamedTuple):
     """Who is told of a change, and which of the fields that changed all of these may know."""
 
@@ -158,12 +164,12 @@ async def told(
     """
     audience: list[UUID] = []
     fields = set(changed)
-    for user_id, role in await session.execute(_READERS, {"universe_id": universe_id}):
-        old, new = (rights(one, user_id, Role(role)) for one in (before, after))
+    for user_id, role in await readers(session, universe_id):
+        old, new = (rights(one, user_id, role) for one in (before, after))
         if Right.see not in old | new:
             continue
         readable = {name for name, right in changed.items() if Right.see in new and right in new}
-        if readable or old != new or shown(before, user_id, Role(role)) != shown(after, user_id, Role(role)):
+        if readable or old != new or shown(before, user_id, role) != shown(after, user_id, role):
             audience.append(user_id)
             fields &= readable
     return Told(audience, frozenset(fields))

@@ -55,6 +55,7 @@ from game.members.router import invitations, members
 from game.notes.router import router as notes
 from game.play import pages as play_pages
 from game.play.router import router as play
+from game.play.router_tokens import router as tokens
 from game.rolls.router import router as rolls
 from game.universes import quotas
 from game.universes.quotas import QUOTAS, Quotas
@@ -226,6 +227,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(maps)
     app.include_router(editing)
     app.include_router(play)
+    app.include_router(tokens)
     app.include_router(characters)
     app.include_router(encounters)
     app.include_router(rolls)

@@ -134,6 +134,14 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "replaceNote": _PLAYERS,
     "updateNote": _PLAYERS,
     "deleteNote": _PLAYERS,
+    # Tokens: of what somebody sees, grants decide what they may change
+    "createToken": GAME_MASTERS,
+    "listTokens": _MEMBERS,
+    "readToken": _MEMBERS,
+    "updateToken": _PLAYERS,
+    "deleteToken": GAME_MASTERS,
+    "damageToken": _PLAYERS,
+    "healToken": _PLAYERS,
     # Assets
     "createAsset": GAME_MASTERS,
     "listAssets": GAME_MASTERS,

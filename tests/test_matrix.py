@@ -167,6 +167,7 @@ SPENT = {
     "deleteAsset",
     "deleteCharacter",
     "deleteEncounter",
+    "deleteToken",
     "deleteInvitation",
     "deleteNote",
     "removeMember",
@@ -252,6 +253,11 @@ async def make_things(
             f"/universes/{made['universe_id']}/rolls", json={"expression": "d20"}
         )
         ids["rolls"] = roll.json()["id"]
+    if path.startswith("/tokens"):
+        bars = [{"name": "hit points", "value": 5, "max": 9}]
+        body = {"name": "Ashe", "x": 1, "y": 1, "bars": bars, "grants": {"members": ["act"]}}
+        token = await owner.client.post(f"/maps/{made['id']}/tokens", json=body)
+        ids["tokens"] = token.json()["id"]
     bundle = b""
     if path == "/universes/import":
         bundle = (await owner.client.get(f"/universes/{made['universe_id']}/export")).content

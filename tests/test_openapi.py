@@ -134,8 +134,9 @@ class TestDocument:
         for name, schema in SCHEMAS.items():
             if name.endswith("Patch"):
                 assert "required" not in schema
-                # The party may be on no map, a character have no picture, a note no place: null says something.
-                nullable = ("active_map_id", "asset_id", "map_id", "x", "y")
+                # The party may be on no map, a note have no place, a token no eyes: here null says something.
+                nullable = {"active_map_id", "asset_id", "character_id", "color", "map_id", "x", "y"}
+                nullable |= {"sight", "light"}
                 own = {field: one for field, one in schema["properties"].items() if field not in nullable}
                 assert "null" not in json.dumps(own)
 

@@ -214,6 +214,22 @@ class World:
             made = await self.owner.client.post(f"/universes/{self.universe_id}/rolls", json=roll)
             assert made.status_code == 201, made.text
         self.roll_id = made.json()["id"]
+        # One that is shown, one that is told of, one that is not, and one on the hidden map.
+        self.token_ids = []
+        bars = [
+            {"name": secret(40), "value": 5, "max": 9},
+            {"name": "shield", "value": 1, "max": 1, "public": True},
+        ]
+        for map_id, fields in (
+            (self.map_id, {"name": "Ashe"}),
+            (self.map_id, {"name": "Bee", "hidden": True, "grants": {"members": ["see"]}}),
+            (self.map_id, {"name": secret(41), "hidden": True, "conditions": [secret(42)]}),
+            (self.hidden_id, {"name": secret(43), "grants": {"members": ["act"]}}),
+        ):
+            more = {"x": 1, "y": 1, "gm": secret(44), "properties": {"plan": secret(45)}, "bars": bars}
+            made = await self.owner.client.post(f"/maps/{map_id}/tokens", json={**more, **fields})
+            assert made.status_code == 201, made.text
+            self.token_ids.append(made.json()["id"])
         self.code = invitation.json()["code"]
         self.invitation_id = invitation.json()["id"]
 
@@ -227,6 +243,7 @@ class World:
             "notes": self.note_ids[-1],
             "encounters": self.encounter_ids[-1],
             "rolls": self.roll_id,
+            "tokens": self.token_ids[2],
             "users": self.owner.id,
             "sessions": self.asset_id,
             "user_id": self.owner.id,
@@ -272,6 +289,7 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
         *(f"/notes/{one}" for one in world.note_ids),
         f"/universes/{world.universe_id}/encounters?q={MARK}",
         *(f"/encounters/{one}" for one in world.encounter_ids),
+        *(f"/tokens/{one}" for one in world.token_ids),
     ):
         yield path, ("GET", path, {})
 
@@ -373,6 +391,19 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
         (hidden, {"title": secret(45)}),
     ):
         assert (await owner.patch(f"/notes/{note_id}", json=fields)).status_code == 200
+    shown, _, unseen, elsewhere = world.token_ids
+    for token_id, changes in (
+        (shown, {"gm": secret(46)}),
+        (shown, {"properties": {secret(47): 1}, "sight": {"range": 3}, "grants": {world.owner.id: ["act"]}}),
+        (unseen, {"name": secret(48), "x": 2}),
+        (elsewhere, {"name": secret(49)}),
+    ):
+        assert (await owner.patch(f"/tokens/{token_id}", json=changes)).status_code == 200
+    assert (await owner.post(f"/tokens/{shown}/damage", json={"amount": 3})).status_code == 200
+    body = {"name": secret(50), "x": 1, "y": 1, "hidden": True}
+    made = await owner.post(f"{path}/tokens", json=body)
+    assert made.status_code == 201
+    assert (await owner.delete(f"/tokens/{made.json()['id']}")).status_code == 204
 
 
 @settings(max_examples=settings.default.max_examples // 15)

@@ -22,7 +22,7 @@ from game.universes.access import Access
 from game.universes.models import Universe
 
 # A picture is there for players while something that they see of a map shows it: its background, an entity, or a
-# legend entry that some cell uses; a character, or a note that they see.
+# legend entry that some cell uses; a character, a token or a note that they see.
 _SHOWN_TO_PLAYERS = text(f"""
     SELECT EXISTS (
         SELECT FROM map m WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND (
@@ -43,6 +43,13 @@ _SHOWN_TO_PLAYERS = text(f"""
         SELECT FROM note n
         WHERE n.universe_id = :universe_id AND n.asset_ids @> ARRAY[cast(:asset_id AS uuid)]
             AND {grants.seen_by("n.grants")}
+        UNION ALL
+        SELECT FROM token t
+        JOIN map m ON m.universe_id = t.universe_id AND m.id = t.map_id
+        LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
+        WHERE t.universe_id = :universe_id AND t.asset_id = :asset_id AND m.visibility = 'members'
+            AND (NOT t.hidden OR {grants.seen_by("t.grants")} OR {grants.seen_by("c.grants")})
+            AND m.fog = 'off'
     )
 """)
 

@@ -136,7 +136,10 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
 # By name: the queries of maps stand above these.
 OF_NO_HIDDEN_MAP = """
     (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
-        SELECT FROM map WHERE map.universe_id = event.universe_id AND map.id = event.subject_id
+        SELECT FROM map WHERE map.universe_id = event.universe_id
+            AND map.id IN (
+                event.subject_id, CASE WHEN event.kind LIKE 'token.%' THEN (event.shared->>'map_id')::uuid END
+            )
             AND (map.visibility = 'game_masters' OR map.fog <> 'off' AND NOT event.shared ? 'visibility')
     ))
 """
@@ -217,8 +220,8 @@ def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
     """That somebody who is no game master may be told of an event.
 
-    Of a map that was hidden since, they are told that, and nothing more; of one that has fog now, that it was
-    shown and hidden.
+    Of a map that was hidden since, and of the tokens on it, they are told that, and nothing more; of one that has
+    fog now, that it was shown and hidden.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]
     return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))

@@ -193,7 +193,7 @@ def _readable_by(session: AsyncSession, user: User) -> Select[tuple[Map, Univers
     )
 
 
-_WITHOUT_GRID = defer(Map.grid_data, raiseload=True), defer(Map.players_frame, raiseload=True)  # type: ignore[arg-type]
+WITHOUT_GRID = defer(Map.grid_data, raiseload=True), defer(Map.players_frame, raiseload=True)  # type: ignore[arg-type]
 
 
 async def page(
@@ -204,7 +204,7 @@ async def page(
     Raises:
         NotFound: there is no such universe for this user.
     """
-    statement = select(Map, col(Member.role)).where(_visible(session, user)).options(*_WITHOUT_GRID)
+    statement = select(Map, col(Member.role)).where(_visible(session, user)).options(*WITHOUT_GRID)
     if universe_id is None:
         ours = and_(col(Member.universe_id) == col(Map.universe_id), col(Member.user_id) == user.id)
         statement = statement.join(Member, ours)
@@ -264,7 +264,7 @@ async def get(
     """
     statement = _readable_by(session, user).where(col(Map.id) == map_id)
     if not with_grid:
-        statement = statement.options(*_WITHOUT_GRID)
+        statement = statement.options(*WITHOUT_GRID)
     row = (await session.execute(statement)).one_or_none()
     role = access.role_of(session, user, row[2]) if row else None
     if row is None or role is None:

@@ -115,7 +115,7 @@ def _size(value: float) -> float:
     return value
 
 
-_AsJson = PlainSerializer(plain, return_type=int | float, when_used="json")
+_AsJson = PlainSerializer(plain, return_type=int | float)
 
 
 def _within(least: float, most: float, description: str) -> Any:

@@ -1,0 +1,100 @@
+"""Endpoints of tokens."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from game.accounts.current import CurrentUser
+from game.core.database import Session
+from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.strict_json import StrictRoute
+from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
+from game.maps import queries as maps
+from game.play import tokens
+from game.tokens import queries
+from game.tokens.models import BarAmount, TokenCreate, TokenList, TokenPatch, TokenRead
+from game.tokens.queries import NoBar, TooManyTokens
+from game.universes.quotas import QuotaExceeded
+
+router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documented(Unauthorized))
+
+_CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable, QuotaExceeded)
+_POINTS = documented(Forbidden, NotFound, NoBar, Unprocessable, IdempotencyKeyReused, QuotaExceeded)
+
+
+@router.post(
+    "/maps/{id}/tokens",
+    status_code=201,
+    response_model=TokenRead,
+    responses=documented(Forbidden, NotFound, TooManyTokens, Unprocessable, IdempotencyKeyReused, QuotaExceeded),
+)
+async def create_token(id: UUID, body: TokenCreate, user: CurrentUser, session: Session, once: Once) -> Response:
+    """Create a token on a map."""
+
+    async def create() -> Response:
+        found = await tokens.create(session, user, id, body.model_dump())
+        return found.document().answer(201, Location=f"/tokens/{found.row.id}")
+
+    return await once(user.id, create)
+
+
+@router.get("/maps/{id}/tokens", response_model=TokenList, responses=documented(NotFound))
+async def list_tokens(id: UUID, user: CurrentUser, session: Session) -> Response:
+    """List the tokens on a map that you see."""
+    found = await maps.get(session, user, id, "listTokens", with_grid=False)
+    items = [one.read() for one in await tokens.on_map(session, found)]
+    return Response(queries.as_json({"items": items}), media_type="application/json")
+
+
+@router.get("/tokens/{id}", response_model=TokenRead, responses=documented(NotFound))
+async def read_token(
+    request: Request, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
+) -> Response:
+    """Read a token, as far as you see it."""
+    document = (await tokens.get(session, user, id, "readToken")).found.document()
+    return not_modified(request, document.tag) or document.answer()
+
+
+@router.patch("/tokens/{id}", response_model=TokenRead, responses=_CHANGES)
+async def update_token(
+    id: UUID, body: TokenPatch, user: CurrentUser, session: Session, if_match: IfMatch
+) -> Response:
+    """Change a token: what you name, and nothing else."""
+    piece = await tokens.get_to_change(session, user, id, "updateToken")
+    require_tag(if_match, piece.found.document().tag)
+    # Named fields, each as a whole.
+    fields = body.model_dump(include=body.model_fields_set)
+    return (await tokens.change(session, piece, fields)).document().answer()
+
+
+@router.delete("/tokens/{id}", status_code=204, responses=_CHANGES)
+async def delete_token(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
+    """Delete a token. Its character stays."""
+    piece = await tokens.get_to_change(session, user, id, "deleteToken")
+    require_tag(if_match, piece.found.document().tag)
+    await tokens.remove(session, piece)
+
+
+@router.post("/tokens/{id}/damage", response_model=TokenRead, responses=_POINTS)
+async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Session, once: Once) -> Response:
+    """Lower a bar of a token, to 0 at most."""
+
+    async def damage() -> Response:
+        piece = await tokens.get_to_change(session, user, id, "damageToken")
+        found = await queries.change_bar(session, *piece, body.bar, body.amount, "damaged")
+        return found.document().answer()
+
+    return await once(user.id, damage)
+
+
+@router.post("/tokens/{id}/heal", response_model=TokenRead, responses=_POINTS)
+async def heal_token(id: UUID, body: BarAmount, user: CurrentUser, session: Session, once: Once) -> Response:
+    """Raise a bar of a token, to its maximum at most."""
+
+    async def heal() -> Response:
+        piece = await tokens.get_to_change(session, user, id, "healToken")
+        found = await queries.change_bar(session, *piece, body.bar, body.amount, "healed")
+        return found.document().answer()
+
+    return await once(user.id, heal)

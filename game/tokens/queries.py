@@ -1,0 +1,399 @@
+"""The SQL of tokens, who sees what of one, and who is told of a change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game import grants
+from game.assets import queries as assets
+from game.characters.models import Character
+from game.core.errors import Conflict, FieldError, NotFound, Unprocessable
+from game.core.tags import players_tag
+from game.core.versions import Tagged
+from game.events import queries as events
+from game.grants import Right
+from game.grid.changes import same
+from game.grid.geometry import GridType
+from game.grid.moves import is_on_map
+from game.grid.vision import anchor
+from game.tokens.models import MAX_TOKENS, Token, plain
+from game.universes import quotas
+from game.universes.access import Access
+from game.universes.quotas import Usage
+
+_NUMBERS = ("x", "y", "size", "rotation", "elevation")
+_OPEN = (*_NUMBERS, "name", "asset_id", "color", "disposition", "light", "conditions")
+"""Fields that everybody sees who sees the token."""
+_SHEET = ("character_id", "sight", "properties")
+"""Fields that take the right `sheet`."""
+STORED = (*_OPEN, *_SHEET, "hidden", "bars", "grants", "gm")
+_TOLD = (*_OPEN, "cells")
+"""What events tell of a token to whoever sees it; of its bars, the public ones."""
+_JSON = frozenset({"sight", "light", "conditions", "bars", "grants", "properties", "gm"})
+
+
+class TooManyTokens(Conflict):
+    """There are as many tokens on this map as there may be. Delete some first."""
+
+    code = "TOO_MANY_TOKENS"
+
+
+class NoBar(Conflict):
+    """The token has no such bar. Give it one first."""
+
+    code = "NO_BAR"
+
+
+class Ground(Protocol):
+    """The map that a token stands on."""
+
+    id: UUID
+    universe_id: UUID
+    width: int
+    height: int
+    fog: str
+
+    @property
+    def is_published(self) -> bool:
+        """Whether members may read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A token, with the access of somebody and their rights: the token's grants and its character's."""
+
+    row: Token
+    access: Access
+    rights: frozenset[Right]
+    character_grants: Mapping[str, list[str]]
+
+    @classmethod
+    def of(cls, row: Token, home: Access, character_grants: Mapping[str, list[str]] | None) -> "Found":
+        """What somebody with this access finds. The second grants are those of its character, if it has one."""
+        given = character_grants or {}
+        return cls(row, home, _rights(row.grants, given, home.user.id, home.role), given)
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether they may know of it, wherever it stands."""
+        return not self.row.hidden or Right.see in self.rights
+
+    def read(self) -> dict[str, Any]:
+        """What the API says of it to them, as plain JSON values (see `TokenRead`)."""
+        row, home = self.row, self.access
+        has_sheet = Right.sheet in self.rights
+        fields: dict[str, Any] = {name: getattr(row, name) for name in ("id", "universe_id", "map_id", *_OPEN)}
+        fields |= {name: plain(fields[name]) for name in _NUMBERS}
+        fields["hidden"] = row.hidden
+        fields["bars"] = row.bars if has_sheet else _public(row.bars)
+        fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
+        if has_sheet:
+            fields |= {name: getattr(row, name) for name in _SHEET}
+        if home.is_game_master:
+            fields |= {"gm": row.gm, "version": row.version, "updated_at": _time(row.updated_at)}
+        return {**fields, "created_at": _time(row.created_at)}
+
+    def document(self) -> Tagged:
+        """The same as JSON text, with its tag."""
+        body = as_json(self.read())
+        if self.access.is_game_master:
+            return Tagged(body, self.row.version)
+        return Tagged(body, players_tag(self.row.etag_key, body))
+
+
+def _rights(
+    own: Mapping[str, list[str]], characters: Mapping[str, list[str]], user_id: UUID, role: Any
+) -> frozenset[Right]:
+    return grants.rights(own, user_id, role) | grants.rights(characters, user_id, role)
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """JSON text of what `read` gives."""
+    # The driver's ids are a kind of UUID of their own.
+    return orjson.dumps(value, default=str)
+
+
+def _time(value: Any) -> str:
+    text: str = value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return text
+
+
+def _public(bars: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [bar for bar in bars if bar["public"]]
+
+
+def with_character() -> Select[tuple[Token, Any]]:
+    """Tokens, each with the grants of its character."""
+    its = and_(col(Character.universe_id) == col(Token.universe_id), col(Character.id) == col(Token.character_id))
+    return select(Token, col(Character.grants)).outerjoin(Character, its)
+
+
+async def of_map(session: AsyncSession, home: Access, map_id: UUID) -> list[Found]:
+    """All tokens of a map, shown or not, in the order in which they were made."""
+    here = col(Token.universe_id) == home.universe.id, col(Token.map_id) == map_id
+    rows: Iterable[Row[Any]] = await session.execute(with_character().where(*here).order_by(col(Token.id)))
+    return [Found.of(row[0], home, row[1]) for row in rows]
+
+
+async def now(session: AsyncSession, home: Access, token_id: UUID) -> Found:
+    """A token of a locked universe as it is under the lock.
+
+    Raises:
+        NotFound: it is gone.
+    """
+    statement = with_character().where(col(Token.universe_id) == home.universe.id, col(Token.id) == token_id)
+    row = (await session.execute(statement.execution_options(populate_existing=True))).one_or_none()
+    if row is None:
+        raise NotFound
+    return Found.of(row[0], home, row[1])
+
+
+class _State(NamedTuple):
+    """What decides who sees a token, and what of it, at one moment."""
+
+    hidden: bool
+    grants: Mapping[str, list[str]]
+    character_grants: Mapping[str, list[str]]
+    bars: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, found: Found) -> "_State":
+        row = found.row
+        return cls(row.hidden, row.grants, found.character_grants, row.bars)
+
+
+async def create(
+    session: AsyncSession, home: Access, ground: Ground, grid_type: GridType, fields: Mapping[str, Any]
+) -> Found:
+    """A new token on a map of a locked universe.
+
+    Raises:
+        TooManyTokens: the map is full.
+        Unprocessable: it would stand beside the map, or names what is not there.
+        QuotaExceeded: there is no room for its event.
+    """
+    here = col(Token.universe_id) == ground.universe_id, col(Token.map_id) == ground.id
+    count = (await session.execute(select(func.count()).select_from(Token).where(*here))).scalar_one()
+    if count >= MAX_TOKENS:
+        raise TooManyTokens
+    row = Token(universe_id=ground.universe_id, map_id=ground.id, **fields)
+    require_place(ground, grid_type, row.x, row.y, row.size)
+    character_grants = await _checked(session, home, fields)
+    session.add(row)
+    await session.flush()
+    found = Found.of(row, home, character_grants)
+    payload = {**{name: getattr(row, name) for name in STORED}, "version": row.version}
+    await _record(session, "token.created", found, ground, payload, None, None, _State.of(found))
+    return found
+
+
+async def change(
+    session: AsyncSession, found: Found, ground: Ground, grid_type: GridType, fields: Mapping[str, Any]
+) -> Found:
+    """Give fields of a token of a locked universe new values; the same values are no change.
+
+    Raises:
+        Unprocessable: it would stand beside the map, or names what is not there.
+        QuotaExceeded: there is no room for its event.
+    """
+    row = found.row
+    new = {name: value for name, value in fields.items() if not _is(row, name, value)}
+    if not new:
+        return found
+    if new.keys() & {"x", "y", "size"}:
+        place = {name: new.get(name, getattr(row, name)) for name in ("x", "y", "size")}
+        require_place(ground, grid_type, **place)
+    character_grants = await _checked(session, found.access, new)
+    if "character_id" not in new:
+        character_grants = found.character_grants
+    return await _store(session, found, ground, new, "token.updated", character_grants)
+
+
+async def change_bar(
+    session: AsyncSession,
+    found: Found,
+    ground: Ground,
+    name: str | None,
+    amount: int,
+    verb: Literal["damaged", "healed"],
+) -> Found:
+    """Lower or raise a bar of a token of a locked universe, between 0 and its maximum; no name: the first bar.
+
+    Raises:
+        NoBar: it has none of this name, or none at all.
+        QuotaExceeded: there is no room for its event.
+    """
+    bars = found.row.bars
+    # Of bars that they do not see, nobody learns by trying names.
+    seen = bars if Right.sheet in found.rights else _public(bars)
+    bar = next((one for one in seen if name is None or one["name"] == name), None)
+    if bar is None:
+        raise NoBar
+    step = amount if verb == "healed" else -amount
+    after = {**bar, "value": max(0, min(bar["value"] + step, bar["max"]))}
+    if after == bar:
+        return found
+    new = {"bars": [after if one is bar else one for one in bars]}
+    return await _store(session, found, ground, new, f"token.{verb}", found.character_grants, bar, amount)
+
+
+async def put_at(
+    session: AsyncSession, found: Found, ground: Ground, kind: str, x: float, y: float, more: Mapping[str, Any]
+) -> int:
+    """Put a token of a locked universe at a place, and record how it came there; returns the event's number."""
+    row, state = found.row, _State.of(found)
+    before = {"x": plain(row.x), "y": plain(row.y)}
+    row.x, row.y = x, y
+    row.touch()
+    payload = {"x": plain(x), "y": plain(y), **more, "version": row.version}
+    return await _record(session, kind, found, ground, payload, before, state, state)
+
+
+async def remove(session: AsyncSession, found: Found, ground: Ground) -> None:
+    """Delete a token of a locked universe."""
+    row = found.row
+    before = {name: getattr(row, name) for name in STORED}
+    await _record(session, "token.deleted", found, ground, {"name": row.name}, before, _State.of(found), None)
+    await session.delete(row)
+
+
+async def _store(
+    session: AsyncSession,
+    found: Found,
+    ground: Ground,
+    new: Mapping[str, Any],
+    kind: str,
+    character_grants: Mapping[str, list[str]],
+    bar: Mapping[str, Any] | None = None,
+    amount: int = 0,
+) -> Found:
+    """Write new values of fields, and the event of it."""
+    row, old = found.row, _State.of(found)
+    before = {name: getattr(row, name) for name in new}
+    for name, value in new.items():
+        setattr(row, name, value)
+    row.touch()
+    after = Found.of(row, found.access, character_grants)
+    payload = {**new, "version": row.version}
+    if bar is not None:
+        payload |= {"bar": bar["name"], "amount": amount}
+    await _record(session, kind, after, ground, payload, before, old, _State.of(after))
+    return after
+
+
+def _is(row: Token, name: str, value: Any) -> bool:
+    """Whether a field has this value."""
+    old = getattr(row, name)
+    return same(old, value) if name in _JSON else bool(old == value)
+
+
+async def _record(
+    session: AsyncSession,
+    kind: str,
+    found: Found,
+    ground: Ground,
+    payload: dict[str, Any],
+    before: dict[str, Any] | None,
+    old: _State | None,
+    new: _State | None,
+) -> int:
+    """Write the event of a change from one state to another; None where it is not there."""
+    row = found.row
+    payload = {"map_id": ground.id, **payload}
+    size = len(orjson.dumps([payload, before], default=str))
+    await quotas.require_room(session, row.universe_id, Usage(events=size))
+    shared, audience = await _told(session, ground, payload, old, new)
+    actor_id = found.access.user.id
+    return await events.record(session, kind, actor_id, row, payload, before, shared=shared, audience=audience)
+
+
+async def _told(
+    session: AsyncSession, ground: Ground, payload: Mapping[str, Any], old: _State | None, new: _State | None
+) -> tuple[dict[str, Any] | None, list[UUID] | None]:
+    """What others than game masters are told of a change, and who they are (None: all members).
+
+    Only who sees the token before and after is told: what comes and goes without being made or deleted is no
+    event to them. On a map with fog nobody is.
+    """
+    if not ground.is_published or ground.fog != "off":
+        return None, None
+    states = [state for state in (old, new) if state]
+    told = {name: payload[name] for name in _TOLD if name in payload}
+    private = {name: payload[name] for name in _SHEET if name in payload}
+    if "bars" in payload and new:
+        public = _public(new.bars)
+        if old is None or not same(public, _public(old.bars)):
+            told["bars"] = public
+        else:
+            private["bars"] = payload["bars"]
+        (told if "bars" in told else private).update(
+            {name: payload[name] for name in ("bar", "amount") if name in payload}
+        )
+    is_told = bool(told) or len(states) < 2
+    if is_told and not any(state.hidden for state in states):
+        return {"map_id": ground.id, **told}, None
+    audience = []
+    for user_id, role in await grants.readers(session, ground.universe_id):
+        rights = [_rights(state.grants, state.character_grants, user_id, role) for state in states]
+        if any(state.hidden and Right.see not in one for state, one in zip(states, rights, strict=True)):
+            continue
+        if is_told or len({*rights}) > 1 or (private and Right.sheet in rights[-1]):
+            audience.append(user_id)
+    if not audience:
+        return None, None
+    if private and not is_told and _same_rights(states):
+        told = private
+    return {"map_id": ground.id, **told}, audience
+
+
+def _same_rights(states: Sequence[_State]) -> bool:
+    old, new = states
+    return same(old.grants, new.grants) and same(old.character_grants, new.character_grants)
+
+
+def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size: float) -> None:
+    """Go on only when a token of this size can stand at this place of a map.
+
+    Raises:
+        Unprocessable: it would stand beside the map, or between cells.
+    """
+    if grid_type == "none":
+        fits = x + size <= ground.width and y + size <= ground.height
+    else:
+        for name, value in (("x", x), ("y", y)):
+            if not float(value).is_integer():
+                message = "Must be a whole number: this map has a grid."
+                raise Unprocessable(errors=[FieldError(name, "not_whole", message)])
+        fits = is_on_map(grid_type, anchor(grid_type, x, y, size), size, ground.width, ground.height)
+    if not fits:
+        message = f"The map is {ground.width} x {ground.height} cells: the token would stand beside it."
+        raise Unprocessable(errors=[FieldError("x", "out_of_bounds", message)])
+
+
+async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Mapping[str, list[str]]:
+    """Go on only when what fields name is there for the user; the grants of the character that they name, if any.
+
+    Raises:
+        Unprocessable: somebody who is named is no member, or there is no such character or picture for them.
+    """
+    await grants.require_members(session, home.universe.id, fields.get("grants", {}))
+    asset_id, character_id = fields.get("asset_id"), fields.get("character_id")
+    if asset_id is not None and not await assets.is_seen(session, home, asset_id):
+        message = "You see no such picture in this universe."
+        raise Unprocessable(errors=[FieldError("asset_id", "not_found", message)])
+    if character_id is None:
+        return {}
+    here = col(Character.universe_id) == home.universe.id, col(Character.id) == character_id
+    found: Mapping[str, list[str]] | None = (
+        await session.execute(select(col(Character.grants)).where(*here))
+    ).scalar_one_or_none()
+    if found is None:
+        message = "There is no such character in this universe."
+        raise Unprocessable(errors=[FieldError("character_id", "not_found", message)])
+    return found
