@@ -52,6 +52,7 @@ from game.live.metrics import LiveMetrics
 from game.live.router import router as live
 from game.maps.router import router as maps
 from game.members.router import invitations, members
+from game.messages.router import router as messages
 from game.notes.router import router as notes
 from game.play import pages as play_pages
 from game.play.router import router as play
@@ -231,6 +232,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(characters)
     app.include_router(encounters)
     app.include_router(rolls)
+    app.include_router(messages)
     app.include_router(notes)
     app.include_router(assets, max_body_size=settings.max_import_size)
     app.include_router(live)

@@ -127,6 +127,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "listRolls": _MEMBERS,
     "revealRoll": _PLAYERS,
     "readDice": _MEMBERS,
+    "createMessage": _PLAYERS,
+    "listMessages": _MEMBERS,
     # Notes: grants decide likewise
     "createNote": _PLAYERS,
     "listNotes": _MEMBERS,

@@ -213,6 +213,10 @@ class World:
             roll = {"expression": f"d20 [{secret(40)}]", "reason": secret(41), "visibility": visibility}
             made = await self.owner.client.post(f"/universes/{self.universe_id}/rolls", json=roll)
             assert made.status_code == 201, made.text
+        # A whisper between game masters, which is of no player.
+        whisper = {"text": secret(43), "to": [self.owner.id]}
+        said = await self.owner.client.post(f"/universes/{self.universe_id}/messages", json=whisper)
+        assert said.status_code == 201, said.text
         self.roll_id = made.json()["id"]
         # One that is shown, one that is told of, one that is not, and one on the hidden map.
         self.token_ids = []
@@ -382,6 +386,8 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     for visibility in ("game_masters", "blind", "me"):
         roll = {"expression": "d20", "reason": secret(42), "visibility": visibility}
         assert (await owner.post(f"/universes/{world.universe_id}/rolls", json=roll)).status_code == 201
+    whisper = {"text": secret(44), "to": [world.owner.id]}
+    assert (await owner.post(f"/universes/{world.universe_id}/messages", json=whisper)).status_code == 201
     shown, others, hidden = world.note_ids
     for note_id, fields in (
         (shown, {"x": 2}),

@@ -1,0 +1,93 @@
+"""Messages: their tables, and what the API takes and gives."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field as Constraint
+from pydantic import StringConstraints
+from sqlalchemy import ForeignKeyConstraint, Index, PrimaryKeyConstraint, Uuid
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import Field, SQLModel
+
+from game.core.ids import uuid7
+from game.core.models import Shape, Timestamp, example, instant, now
+
+MAX_TEXT = 4_000
+MAX_RECIPIENTS = 100
+
+
+class Message(SQLModel, table=True):
+    """A message. No foreign keys of who sent it and as whom: it outlives the account and the character."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "id"),
+        ForeignKeyConstraint(["universe_id"], ["universe.id"], ondelete="CASCADE"),
+        # What all members see.
+        Index("ix_message_to_all", "universe_id", "id", postgresql_where=sql('"to" IS NULL')),
+    )
+
+    universe_id: UUID
+    id: UUID = Field(default_factory=uuid7)
+    # Of an imported one it is not known.
+    actor_id: UUID | None = None
+    text: str = Field(max_length=MAX_TEXT)
+    # The recipients of a whisper; None for all members.
+    to: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
+    character_id: UUID | None = None
+    created_at: datetime = instant(default_factory=now)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class WhisperReader(SQLModel, table=True):
+    """One of those who see a whisper: its sender and its recipients, and nobody else."""
+
+    __tablename__ = "whisper_reader"
+    __table_args__ = (
+        PrimaryKeyConstraint("universe_id", "user_id", "message_id"),
+        ForeignKeyConstraint(
+            ["universe_id", "message_id"], ["message.universe_id", "message.id"], ondelete="CASCADE"
+        ),
+        Index("ix_whisper_reader_message", "universe_id", "message_id"),
+    )
+
+    universe_id: UUID
+    user_id: UUID
+    message_id: UUID
+
+
+class MessageRead(Shape):
+    """A message."""
+
+    id: UUID
+    actor_id: UUID | None = Field(
+        description="Who sent it; null where that is not known, as of an imported message."
+    )
+    text: str
+    to: list[UUID] | None = Field(description="The recipients of a whisper; null for a message to all members.")
+    character_id: UUID | None = Field(description="Whom it was said as.")
+    created_at: Timestamp
+
+
+class MessagePage(Shape):
+    """Some of the messages of a universe, newest first."""
+
+    items: list[MessageRead]
+    next_cursor: str | None
+
+
+class MessageWrite(Shape):
+    """Sends a message."""
+
+    model_config = example({"text": "Who goes there?"})
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
+    to: Annotated[list[UUID], Constraint(min_length=1, max_length=MAX_RECIPIENTS)] | None = Field(
+        default=None,
+        description="Members: then it is a whisper, which nobody sees but you and them. Null for all members.",
+    )
+    character_id: UUID | None = Field(default=None, description="Whom you speak as: one that you may act for.")
