@@ -160,10 +160,3 @@ def _bonus(character: Character | None) -> int:
     if "initiative_bonus" in sheet:
         return int(sheet["initiative_bonus"])
     return (int(sheet.get("abilities", {}).get("dexterity", 10)) - 10) // 2
-
-
-def with_initiative(one: dict[str, Any]) -> dict[str, Any]:
-    """A combatant with an initiative: rolled, if it has none."""
-    if one["initiative"] is not None:
-        return one
-    return {**one, "initiative": secrets.randbelow(20) + 1 + one["initiative_bonus"]}

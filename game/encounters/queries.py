@@ -30,10 +30,14 @@ from game.encounters.turns import Step, Turn, Turns
 from game.events import queries as events
 from game.grid.changes import same
 from game.maps.models import Map
+from game.rolls import queries as rolls
+from game.rolls.models import Visibility as RollVisibility
 from game.universes import access, quotas
 from game.universes.access import Access
 from game.universes.quotas import Usage
 
+_ROLLED_APART = 20
+"""Combatants of one kind whose initiatives are rolls of their own."""
 _STORED = ("name", "map_id", "state", "round", "turn", "combatants", "gm")
 
 
@@ -281,15 +285,47 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
 
     Raises:
         NoCombatants: nobody takes part.
+        QuotaExceeded: there is no room for the rolls.
     """
     row = found.row
     if not row.combatants:
         raise NoCombatants
-    rolled = [combatants.with_initiative(one) for one in row.combatants]
+    initiatives = await _rolled(session, found)
+    rolled = [{**one, "initiative": initiatives.get(one["id"], one["initiative"])} for one in row.combatants]
     if same(rolled, row.combatants):
         return found
     step = turns.resettle(row.combatants, rolled, _turns(row)) if row.state == State.running else None
     return await _store(session, found, "updated", {"combatants": rolled}, step)
+
+
+async def _rolled(session: AsyncSession, found: Found) -> dict[str, int]:
+    """Initiatives for all who have none, by their ids.
+
+    Players see the rolls of those whom they see. Each is a roll of its own, unless they are so many that it would
+    take seconds: then those of one kind are the dice of one roll.
+    """
+    row = found.row
+    initiatives: dict[str, int] = {}
+    for is_seen in (True, False):
+        some = [
+            one
+            for one in row.combatants
+            if one["initiative"] is None and (row.state != State.prepared and not one["hidden"]) is is_seen
+        ]
+        visibility = RollVisibility.everyone if is_seen else RollVisibility.game_masters
+        if len(some) > _ROLLED_APART:
+            reason = f"Initiative of {len(some)}"
+            roll = await rolls.create(
+                session, found.access, f"{len(some)}d20", visibility=visibility, reason=reason
+            )
+            dice = [die["value"] for die in roll.terms[0]["dice"]]
+            initiatives |= {one["id"]: die + one["initiative_bonus"] for one, die in zip(some, dice, strict=True)}
+            continue
+        for one in some:
+            expression, reason = f"1d20{one['initiative_bonus']:+d}", f"Initiative: {one['name']}"
+            roll = await rolls.create(session, found.access, expression, visibility=visibility, reason=reason)
+            initiatives[one["id"]] = roll.total
+    return initiatives
 
 
 def _require_running(found: Found) -> None:

@@ -138,7 +138,10 @@ async def end_encounter(id: UUID, user: CurrentUser, session: Session, once: Onc
     "/encounters/{id}/initiative", response_model=EncounterRead, responses=documented(*_STEP, NoCombatants)
 )
 async def roll_initiative(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Roll a d20 for all who have no initiative, and add their bonus."""
+    """Roll a d20 for all who have no initiative, and add their bonus. Each is one roll in the log of dice.
+
+    Everyone sees it, but for those of hidden combatants, and those before the encounter starts.
+    """
     return await _take(queries.roll_initiative, session, user, id, "rollInitiative", once)
 
 

@@ -120,15 +120,32 @@ class TestTurns:
         assert [turn(await step(owner, made, "next")) for _ in range(3)] == [(1, "Bram"), (1, "Ashe"), (2, "Spy")]
 
     async def test_initiative(self, owner: Person, universe_id: str) -> None:
-        listed = [{"name": "Slow", "initiative_bonus": -5}, {"name": "Fixed", "initiative": 40}]
+        listed = [{"name": "Slow", "initiative_bonus": -5}, {"name": "Fixed", "initiative": 41}]
         made = await prepare(
             owner, universe_id, [*listed, *({"name": "x", "initiative_bonus": 20} for _ in "abc")]
         )
+        await step(owner, made, "start")
         rolled = (await step(owner, made, "initiative"))["combatants"]
-        assert (rolled[0]["name"], rolled[0]["initiative"]) == ("Fixed", 40)
+        assert (rolled[0]["name"], rolled[0]["initiative"]) == ("Fixed", 41)
         assert all(21 <= one["initiative"] <= 40 for one in rolled[1:-1])
         assert -4 <= rolled[-1]["initiative"] <= 15
         assert (await step(owner, made, "initiative"))["combatants"] == rolled
+
+    async def test_initiative_is_rolled_with_dice(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """Each is a roll in the log; players see those of whom they see."""
+        made = await prepare(owner, universe_id, [{"name": "Ashe"}, {"name": "Spy", "hidden": True}])
+        early = await prepare(owner, universe_id, [{"name": "Early"}])
+        await step(owner, early, "initiative")
+        await step(owner, made, "start")
+        rolled = (await step(owner, made, "initiative"))["combatants"]
+        path = f"/universes/{universe_id}/rolls"
+        logged = {one["reason"]: one for one in (await owner.client.get(path)).json()["items"]}
+        assert logged.keys() == {"Initiative: Early", "Initiative: Ashe", "Initiative: Spy"}
+        for one in rolled:
+            assert one["initiative"] == logged[f"Initiative: {one['name']}"]["total"]
+        shown = await stranger.client.get(path)
+        assert [one["reason"] for one in shown.json()["items"]] == ["Initiative: Ashe"]
+        assert "Spy" not in (await stranger.client.get(f"/universes/{universe_id}/events")).text
 
 
 class TestCombatants:
@@ -175,7 +192,11 @@ class TestCombatants:
 
     async def test_the_most_of_them(self, owner: Person, universe_id: str) -> None:
         made = await prepare(owner, universe_id, [{"name": "Goblin"}] * MAX_COMBATANTS)
-        assert len((await step(owner, made, "initiative"))["combatants"]) == MAX_COMBATANTS
+        rolled = (await step(owner, made, "initiative"))["combatants"]
+        assert len(rolled) == MAX_COMBATANTS
+        [one] = (await owner.client.get(f"/universes/{universe_id}/rolls")).json()["items"]
+        dice = [die["value"] for die in one["terms"][0]["dice"]]
+        assert sorted(dice, reverse=True) == [combatant["initiative"] for combatant in rolled]
         assert turn(await step(owner, made, "start")) == (1, "Goblin")
 
     async def test_nobody(self, owner: Person, universe_id: str) -> None:
