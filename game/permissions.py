@@ -84,6 +84,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "createMap": GAME_MASTERS,
     "importMap": GAME_MASTERS,
     "readMap": _MEMBERS,
+    "lookAsMember": GAME_MASTERS,
     "replaceMap": GAME_MASTERS,
     "updateMap": GAME_MASTERS,
     "deleteMap": GAME_MASTERS,
@@ -102,6 +103,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readArea": _MEMBERS,
     "drawMapAsPng": _MEMBERS,
     "drawMapAsSvg": _MEMBERS,
+    "readBackground": _MEMBERS,
     # Characters: of what somebody sees, grants decide what they may change
     "createCharacter": _PLAYERS,
     "listCharacters": _MEMBERS,
@@ -144,6 +146,10 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "deleteToken": GAME_MASTERS,
     "damageToken": _PLAYERS,
     "healToken": _PLAYERS,
+    # Fog
+    "readFog": _MEMBERS,
+    "revealFog": GAME_MASTERS,
+    "hideFog": GAME_MASTERS,
     # Assets
     "createAsset": GAME_MASTERS,
     "listAssets": GAME_MASTERS,
@@ -152,7 +158,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 }
 
 
-PARTS = frozenset({"removeOtherMember", "appointGameMaster"})
+PARTS = frozenset({"removeOtherMember", "appointGameMaster", "lookAsMember"})
 """Rows that are no operations of their own, but a part of what one of them may do."""
 
 

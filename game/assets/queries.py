@@ -1,6 +1,6 @@
 """The SQL of assets."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -52,6 +52,21 @@ _SHOWN_TO_PLAYERS = text(f"""
             AND m.fog = 'off'
     )
 """)
+
+
+# The background of a map with fog is served by the map, as far as it is seen, and never whole: whatever else shows
+# the same picture.
+_IS_UNDER_FOG = text("""
+    SELECT EXISTS (
+        SELECT FROM map m
+        JOIN asset beneath ON beneath.universe_id = m.universe_id
+            AND beneath.id::text = m.grid_data->'background'->>'asset_id'
+        JOIN asset a ON a.universe_id = m.universe_id AND a.sha256 = beneath.sha256
+        WHERE m.universe_id = :universe_id AND m.fog <> 'off' AND a.id = :asset_id
+    )
+""")
+SHOWN_IN_FOG: list[Callable[[AsyncSession, Access, UUID], Awaitable[bool]]] = []
+"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which stands above this."""
 
 
 class Found(NamedTuple):
@@ -110,7 +125,11 @@ async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool
         return True
     universe_id, user_id = home.universe.id, str(home.user.id)
     place = {"universe_id": universe_id, "id": str(asset_id), "asset_id": asset_id, "user_id": user_id}
-    return bool((await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one())
+    if (await session.execute(_IS_UNDER_FOG, place)).scalar_one():
+        return False
+    if (await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one():
+        return True
+    return any([await shows(session, home, asset_id) for shows in SHOWN_IN_FOG])
 
 
 async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | None:

@@ -35,12 +35,12 @@ class HotRead(NamedTuple):
     """How a route is answered from its statement.
 
     `question` gives the statement's parameters behind session and user, or None for a request that the plain
-    endpoint should look at. `render` makes the answer from the row.
+    endpoint should look at. `render` makes the answer from the row, or None where the endpoint should.
     """
 
     statement: HotStatement
     question: Callable[[Scope], Question | None]
-    render: Callable[[asyncpg.Record], HotAnswer]
+    render: Callable[[asyncpg.Record], HotAnswer | None]
 
 
 class HotWrite(NamedTuple):
@@ -131,8 +131,11 @@ class HotEndpoints:
         row = asked.row.result()
         if row is None:
             return None
+        answer = asked.read.render(row)
+        if answer is None:
+            return None
         scope["template"] = asked.template
-        return _message(scope, asked.read.render(row))
+        return _message(scope, answer)
 
     async def _write(self, scope: Scope, receive: Receive) -> tuple[Message | None, Receive]:
         """The answer to a request, or None; and its body as it is to be read from then on."""

@@ -81,3 +81,4 @@ class Region(Shape):
     height: int
     version: int = unset("The map's version. Not for players.")
     layers: list[RegionLayer]
+    fog: list[str] = unset("With fog: a character a cell, `0` never seen, `1` seen before, `2` in sight.")

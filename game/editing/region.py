@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from uuid import UUID
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Scope
@@ -16,8 +17,11 @@ from game.core.errors import FieldError, NotFound, Unprocessable
 from game.core.hot import HotAnswer, HotRead
 from game.editing.models import MAX_REGION
 from game.grid.regions import RegionParts
+from game.maps import fogged
 from game.maps import queries as maps
+from game.maps.fogged import Seen
 from game.maps.players import players_tag
+from game.maps.queries import Found
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 
@@ -30,6 +34,7 @@ class Question(NamedTuple):
     width: int
     height: int
     layers: str | None
+    as_id: UUID | None = None
 
 
 _REGION_COLUMNS = f"""
@@ -54,19 +59,26 @@ _REGION = text(f"""
 """)
 
 
-async def read(session: AsyncSession, user: User, question: Question) -> Any:
-    """What `render` needs of a map that the user may read.
+async def _find(session: AsyncSession, user: User, question: Question) -> Found:
+    """A map that the user may read.
 
     Raises:
         NotFound: there is none such for this user.
+        Forbidden: they may not look at it as somebody else.
         Unprocessable: the region does not begin on the map.
     """
-    found = await maps.get(session, user, question.map_id, "readRegion")
+    found = await maps.get(session, user, question.map_id, "readRegion", with_grid=False, as_id=question.as_id)
     row = found.row
     for name, start, size in (("x", question.x, row.width), ("y", question.y, row.height)):
         if start >= size:
             error = FieldError(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
             raise Unprocessable(errors=[error])
+    return found
+
+
+async def _read(session: AsyncSession, found: Found, question: Question) -> Any:
+    """What `render` needs of a map."""
+    row = found.row
     parameters = {**question._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
     region = (await session.execute(_REGION, parameters)).mappings().one_or_none()
     if region is None:
@@ -96,15 +108,30 @@ async def answer(session: AsyncSession, computing: RequestComputing, user: User,
     """The answer for a region, a large one made in a computing process.
 
     Raises:
-        NotFound, Unprocessable: as `read` does.
+        NotFound, Forbidden, Unprocessable: as `_find` does.
         TooMuchAtOnce, Unavailable: the region is large, and too many are computing.
     """
-    row = await read(session, user, question)
+    found = await _find(session, user, question)
+    if found.has_fog:
+        seen = await fogged.look(session, user, question.map_id, "readRegion", question.as_id)
+        return await _fogged(session, seen, question)
+    row = await _read(session, found, question)
     parts = _parts(row)
     if parts.cells() <= _MAX_HOT_CELLS:
         return _answer(row, parts.text())
     await session.close()
     return _answer(row, await computing.run(user.id, RegionParts.text, parts))
+
+
+_FOGGED = ("x", "y", "width", "height", "layers", "fog")
+
+
+async def _fogged(session: AsyncSession, seen: Seen, question: Question) -> HotAnswer:
+    """The answer for a region of a map of which its reader sees only parts."""
+    rectangle = question.x, question.y, question.width, question.height
+    shown = await fogged.region_of(session, seen, *rectangle, question.layers)
+    text = orjson.dumps({name: shown[name] for name in _FOGGED})
+    return HotAnswer(text, players_tag(seen.found.row.etag_key, text))
 
 
 _MAX_HOT_CELLS = 131_072
@@ -141,7 +168,7 @@ REGION = HotRead(
     }
         JOIN map m ON m.id = q.id AND q.x < m.width AND q.y < m.height
             AND q.width * q.height * {maps.LAYERS} <= {_MAX_HOT_CELLS}
-        {MEMBER_OF} m.universe_id AND {maps.VISIBLE}
+        {MEMBER_OF} m.universe_id AND {maps.VISIBLE} AND NOT {maps.HAS_FOG}
     """),
     _question,
     render,

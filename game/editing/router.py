@@ -30,7 +30,7 @@ from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, H
 from game.maps import documents
 from game.maps import queries as maps
 from game.maps.history import HistoryBroken, TooLongAgo, rebuilt, record_of
-from game.maps.models import MapRead
+from game.maps.models import AsMember, MapRead
 
 router = APIRouter(prefix="/maps", tags=["Editing"], route_class=StrictRoute, responses=documented(Unauthorized))
 
@@ -142,7 +142,7 @@ async def restore_map(
     "/{id}/region",
     response_model=Region,
     response_model_exclude_unset=True,
-    responses=documented(NotFound, Unprocessable),
+    responses=documented(Forbidden, NotFound, Unprocessable),
 )
 @hot(region.REGION)
 async def read_region(
@@ -158,10 +158,11 @@ async def read_region(
     layers: Annotated[
         str | None, Query(max_length=5000, description="Names, separated by commas; none: all.")
     ] = None,
+    as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
     """Read a rectangle of a map's cells: a viewport. It costs what it shows, however large the map is."""
-    wanted = region.Question(id, x, y, width, height, layers)
+    wanted = region.Question(id, x, y, width, height, layers, as_id)
     answer = await region.answer(session, computing, user, wanted)
     if unchanged := not_modified(request, answer.version or 0):
         return unchanged

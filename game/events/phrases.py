@@ -14,6 +14,8 @@ _VERBS: Mapping[str, str] = {
     "restored": "restored to an earlier state",
     "moved_in": "moved here",
     "moved_out": "moved away",
+    "fog_revealed": "fog revealed",
+    "fog_hidden": "fog hidden",
 }
 _SUBJECTS: Mapping[str, str] = {"asset": "picture"}
 _MAX_SUMMARY = 300

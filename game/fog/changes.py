@@ -13,7 +13,7 @@ had fog nothing is remembered, and this costs nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -27,6 +27,7 @@ from game.fog.models import PARTY, Fog, FogSharing
 from game.fog.queries import Memories
 from game.fog.sights import Sights
 from game.fog.viewers import Table
+from game.grid import memory
 from game.grid.canvas import Wanted
 from game.grid.cell_sets import NONE, Cells, ChunkXY, union
 from game.grid.chunks import ChunkKey
@@ -313,3 +314,34 @@ async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[Watching
     await watching.begin()
     yield watching
     await watching.finish()
+
+
+async def reveal(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID]) -> None:
+    """Show cells of a locked map to some of its groups, as they are now."""
+    await _redraw(session, row, cells, viewers, memory.reveal)
+
+
+async def hide(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID]) -> None:
+    """Let some groups of a locked map forget cells; what they have in sight stays explored."""
+    await _redraw(session, row, cells, viewers, memory.hide)
+
+
+async def _redraw(
+    session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID], change: Callable[..., Memory]
+) -> None:
+    # On a map without fog, what was revealed counts when it gets fog.
+    row.scene_key = row.scene_key or uuid4()
+    table = await table_of(session, row)
+    scene, vision = sights.sights_of(row.scene_key, table.frame, table.width, table.height)
+    seen = await sights.seen(table, vision, viewers, partial(queries.cells, session, place_of(row)))
+    memories = Memories(session, place_of(row), list(viewers))
+    await memories.load_wholes()
+    chunks = chunks_beside(union(cells, *seen.values()))
+    await memories.load(chunks.union(*(chunks_of(memories.of(viewer), scene) for viewer in viewers)))
+    is_large = len(cells) > _LARGE_CHUNKS or _is_large(scene)
+    changed = {}
+    for viewer in viewers:
+        known = see(memories.of(viewer), scene, seen[viewer])
+        more = (seen[viewer],) if change is memory.hide else ()
+        changed[viewer] = await _compute(is_large, change, known, scene, cells, *more)
+    await memories.write(changed)

@@ -114,6 +114,11 @@ class FoggedView:
         """The chunks that the viewers may know something of, in ascending order."""
         return sorted((layer, *chunk) for layer in self.layers for chunk in self.shown)
 
+    def keys_in(self, x: int, y: int, width: int, height: int) -> list[ChunkKey]:
+        """Those of them that a rectangle on the map touches."""
+        chunks = rectangle(x, y, width, height)
+        return [key for key in self.keys() if key[1:] in chunks]
+
     def frame(self, used: Iterable[str]) -> Frame:
         """The frame of the map as the viewers know it, without `fog`.
 
@@ -171,6 +176,18 @@ class FoggedView:
         inside = intersection(cells, self.shown)
         things = known_things(self.memory, self.scene, kind).values()
         return [one for one in things if any(contains(inside, *cell) for cell in self.scene.cells_of(kind, one))]
+
+    def layers_in(
+        self, chunks: Mapping[ChunkKey, Sequence[str]], x: int, y: int, width: int, height: int
+    ) -> list[dict[str, Any]]:
+        """The layers with rows in a rectangle on the map, from the bottom up; of those that are gone, the ones
+        that are remembered there.
+
+        Takes the chunks of the rectangle as the viewers know them (`chunks`).
+        """
+        remembered = {layer for layer, _, _ in chunks} | self.scene.layers
+        bare = [layer for layer in self._bare.get("layers", ()) if layer.get("rows", 0) - ROWS_MARK in remembered]
+        return _layers(bare, chunks, x, y, width, height)
 
     def fog(self, x: int, y: int, width: int, height: int) -> list[str]:
         """What of a rectangle on the map is in sight (2), was seen before (1), or neither (0): a row for each
@@ -238,9 +255,7 @@ def part(
     """
     cells = rectangle(x, y, width, height)
     known = view.chunks(stored, ((layer, *chunk) for layer in sorted(view.layers) for chunk in cells))
-    remembered = {layer for layer, _, _ in known} | view.scene.layers
-    bare = [layer for layer in view._bare.get("layers", ()) if layer.get("rows", 0) - ROWS_MARK in remembered]
-    layers = _layers(bare, known, x, y, width, height)
+    layers = view.layers_in(known, x, y, width, height)
     symbols = {symbol for layer in layers for row in layer.get("rows", ()) for symbol in row}
     return {
         "x": x,

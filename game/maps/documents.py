@@ -24,7 +24,7 @@ from game.core.errors import NotFound
 from game.core.streams import StreamedResponse
 from game.core.versions import etag, not_modified
 from game.grid.chunks import marked_layers, pieces
-from game.maps import queries
+from game.maps import fogged, queries
 from game.maps.players import players_tag, with_legend
 from game.maps.queries import Found, MapText
 
@@ -143,15 +143,23 @@ async def load(session: AsyncSession, found: Found, go_on: Callable[[], object] 
 
 
 async def read(
-    request: Request, session: AsyncSession, computing: Computing, user: User, map_id: UUID
+    request: Request,
+    session: AsyncSession,
+    computing: Computing,
+    user: User,
+    map_id: UUID,
+    as_id: UUID | None = None,
 ) -> Response:
-    """The answer to a read of a map.
+    """The answer to a read of a map, by a user, or by a game master as a member.
 
     Raises:
         NotFound: there is none such for this user.
+        Forbidden, Unprocessable: as `queries.get` does.
         TooMuchAtOnce, Unavailable: the map is large, and too many are being read.
     """
-    found = await queries.get(session, user, map_id, "readMap", with_grid=False)
+    found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
+    if found.has_fog:
+        return await _read_fogged(request, session, computing, user, map_id, as_id)
     if found.access.is_game_master and (unchanged := not_modified(request, found.row.version)):
         return unchanged
     if (await _outline(session, found))["is_small"]:
@@ -161,13 +169,32 @@ async def read(
     await session.close()
     async with computing.turn(user.id):
         await session.execute(_SNAPSHOT)
-        found = await queries.get(session, user, map_id, "readMap", with_grid=False)
+        found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
         loaded = await load(session, found, request.scope["go_on"])
         await session.close()
     if unchanged := not_modified(request, loaded.version):
         loaded.close()
         return unchanged
     return _streamed(request, user, loaded)
+
+
+async def _read_fogged(
+    request: Request,
+    session: AsyncSession,
+    computing: Computing,
+    user: User,
+    map_id: UUID,
+    as_id: UUID | None,
+) -> Response:
+    """The answer to a read of a map of which its reader sees only parts."""
+    seen = await fogged.look(session, user, map_id, "readMap", as_id)
+    outline = await _outline(session, seen.found)
+    texts = outline["head"], outline["tail"]
+    if outline["is_small"]:
+        text = await fogged.document(session, seen, *texts)
+    else:
+        text = await fogged.large_document(session, computing, user, seen, *texts)
+    return not_modified(request, text.version) or _whole(text)
 
 
 async def changed(request: Request, session: AsyncSession, found: Found) -> Response:

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
+from fastapi import Query
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
@@ -165,6 +166,14 @@ class MapChunk(SQLModel, table=True):
     y: int = Field(primary_key=True, sa_type=SmallInteger, sa_column_kwargs={"autoincrement": False})
     rows: list[str] = Field(sa_type=JSONB)
 
+
+AsMember = Annotated[
+    UUID | None,
+    Query(
+        alias="as", description="Game masters only: what this member of the universe sees, by the id of the user."
+    ),
+]
+"""The parameter `as` of reads."""
 
 GridData = Annotated[dict[str, Any], Described(shapes.GridData)]
 

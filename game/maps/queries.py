@@ -30,11 +30,13 @@ from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core import pages
 from game.core.coalescer import HotStatement
-from game.core.errors import NotFound, Unavailable
+from game.core.errors import FieldError, NotFound, Unavailable, Unprocessable
 from game.core.hot import HotAnswer, HotRead, path_id
 from game.core.models import rfc3339
 from game.events import queries as events
 from game.fog import changes as fog
+from game.fog import views
+from game.fog.models import PARTY
 from game.grants import MEMBERS
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.changes import same
@@ -70,8 +72,11 @@ IS_SMALL = f"""
 """
 """For statements: whether the map `m` is read in one piece (`documents` reads the others)."""
 
-VISIBLE = f"(m.visibility = 'members' AND m.fog = 'off' OR {IS_GAME_MASTER})"
+VISIBLE = f"(m.visibility = 'members' OR {IS_GAME_MASTER})"
 """For the hot statements: whether the membership `mb` may read the map `m`."""
+
+HAS_FOG = f"(m.fog <> 'off' AND NOT {IS_GAME_MASTER})"
+"""For the hot statements: whether the membership `mb` sees only parts of the map `m`."""
 
 _HEAD = """
     concat('{"id":"', m.id, '","universe_id":"', m.universe_id, '","name":', to_json(m.name),
@@ -98,6 +103,12 @@ _DOCUMENT = f"""
             AND ({IS_GAME_MASTER} OR c.layer = ANY (m.players_layers))
     ) AS chunks
 """
+# With fog, what is seen was computed when somebody asked for it after the last event; else the endpoint does it.
+_FOG = f"""
+    CASE WHEN {HAS_FOG} THEN m.id END AS fogged_id,
+    CASE WHEN m.fog_sharing = 'each' THEN mb.user_id END AS viewer_id,
+    CASE WHEN {HAS_FOG} THEN (SELECT event_seq FROM universe u WHERE u.id = m.universe_id) END AS seq
+"""
 
 
 def chunk_of(text: str) -> tuple[int, int, int, str]:
@@ -123,15 +134,24 @@ def _document(row: Any) -> MapText:
     return MapText(body, row["version"] if legend is None else players_tag(row["etag_key"], body))
 
 
+def _hot_document(row: Any) -> HotAnswer | None:
+    """The answer for a map, from a row of _DOCUMENT and _FOG."""
+    if row["fogged_id"] is None:
+        return HotAnswer(*_document(row))
+    view = views.kept(views.ViewKey(row["fogged_id"], row["viewer_id"] or PARTY, row["seq"]))
+    text: MapText | None = view.answers.get("document") if view else None
+    return HotAnswer(*text) if text else None
+
+
 BY_ID = HotRead(
     HotStatement(f"""
-        SELECT q.n, {_DOCUMENT}
+        SELECT q.n, {_DOCUMENT}, {_FOG}
         {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", id")}
         JOIN map m ON m.id = q.id AND {IS_SMALL}
         {MEMBER_OF} m.universe_id AND {VISIBLE}
     """),
     lambda scope: (one,) if (one := path_id(scope, "id")) else None,
-    lambda row: HotAnswer(*_document(row)),
+    _hot_document,
 )
 
 _SUMMARY = f"{_HEAD} || {_TAIL}".replace("mb.role", "m.role")
@@ -178,7 +198,7 @@ def _visible(session: AsyncSession, user: User) -> ColumnElement[bool]:
     roles = [one for one in Role if access.role_of(session, user, one) in GAME_MASTERS]
     visible = or_(
         col(Member.role).in_(roles),
-        and_(col(Member.role).is_not(None), col(Map.visibility) == Visibility.members, col(Map.fog) == "off"),
+        and_(col(Member.role).is_not(None), col(Map.visibility) == Visibility.members),
     )
     return or_(visible, col(Member.role).is_(None)) if user.is_superuser else visible
 
@@ -252,15 +272,24 @@ async def document(session: AsyncSession, found: Found) -> MapText:
 
 
 async def get(
-    session: AsyncSession, user: User, map_id: UUID, operation: str, *, lock: bool = False, with_grid: bool = True
+    session: AsyncSession,
+    user: User,
+    map_id: UUID,
+    operation: str,
+    *,
+    lock: bool = False,
+    with_grid: bool = True,
+    as_id: UUID | None = None,
 ) -> Found:
     """A map that the user may read; with `lock`, as it stays until the transaction ends.
 
-    A frame may be megabytes: without the grid, it is not parsed.
+    A frame may be megabytes: without the grid, it is not parsed. With `as_id`, game masters get the access of that
+    member, to see what they see.
 
     Raises:
-        NotFound: there is none such for this user.
-        Forbidden: they may not do this operation with it.
+        NotFound: there is none such for this user, or for the member.
+        Forbidden: they may not do this operation with it, or not look at it as somebody else.
+        Unprocessable: whom they want to look as is no member.
     """
     statement = _readable_by(session, user).where(col(Map.id) == map_id)
     if not with_grid:
@@ -275,7 +304,22 @@ async def get(
         here = col(Map.universe_id) == found.row.universe_id, col(Map.id) == map_id
         if not await _now(session, select(Map).where(*here).with_for_update(read=True)):
             raise NotFound
-    return found
+    return found if as_id is None else await _as_member(session, found, as_id)
+
+
+async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Found:
+    """A map that a game master has found, as a member finds it."""
+    found.access.require("lookAsMember")
+    universe = found.access.universe
+    statement = select(User, col(Member.role)).join(Member, col(Member.user_id) == col(User.id))
+    here = col(Member.universe_id) == universe.id, col(Member.user_id) == user_id
+    row = (await session.execute(statement.where(*here))).one_or_none()
+    if row is None:
+        raise Unprocessable(errors=[FieldError("as", "not_a_member", "This user is no member of the universe.")])
+    seen = Found(found.row, Access(row[0], universe, Role(row[1])))
+    if not seen.access.is_game_master and not found.row.is_published:
+        raise NotFound
+    return seen
 
 
 async def get_to_change(session: AsyncSession, user: User, map_id: UUID, operation: str) -> Found:

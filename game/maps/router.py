@@ -25,7 +25,7 @@ from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, require_match
 from game.grid.document import GridError, check
 from game.maps import documents, history, queries
-from game.maps.models import MapCreate, MapPage, MapPatch, MapRead, MapReplace
+from game.maps.models import AsMember, MapCreate, MapPage, MapPatch, MapRead, MapReplace
 from game.universes import access
 
 router = APIRouter(prefix="/maps", tags=["Maps"], route_class=StrictRoute, responses=documented(Unauthorized))
@@ -94,7 +94,9 @@ async def list_maps(
 
 
 @router.get(
-    "/{id}", response_model=MapRead, responses=documented(NotFound, history.HistoryBroken, history.TooLongAgo)
+    "/{id}",
+    response_model=MapRead,
+    responses=documented(Forbidden, NotFound, Unprocessable, history.HistoryBroken, history.TooLongAgo),
 )
 @hot(queries.BY_ID)
 async def read_map(
@@ -107,11 +109,15 @@ async def read_map(
     at_seq: Annotated[
         int | None, Query(ge=1, le=2**53 - 1, description="The map as it was after this event of its universe.")
     ] = None,
+    as_id: AsMember = None,
 ) -> Response:
-    """Read a map with its grid."""
+    """Read a map with its grid, as far as you see it."""
     if at_seq is not None:
+        if as_id is not None:
+            message = "What members saw then is not known: give at_seq or as."
+            raise Unprocessable(errors=[FieldError("as", "not_allowed", message)])
         return _answer(await history.document(session, computing, user, id, at_seq))
-    return await documents.read(request, session, computing, user, id)
+    return await documents.read(request, session, computing, user, id, as_id)
 
 
 async def _change(

@@ -1,6 +1,8 @@
 """Endpoints of playing on maps."""
 
+import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -12,7 +14,7 @@ from game.accounts.current import CurrentUser
 from game.accounts.models import User
 from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
-from game.core.errors import FieldError, NotFound, Unauthorized, Unprocessable, documented
+from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfNoneMatch, etag, not_modified
 from game.grid import area, sight
@@ -21,9 +23,10 @@ from game.grid.document import DEFAULT_LIMITS
 from game.grid.drawing import PictureError
 from game.grid.geometry import Cell
 from game.grid.paths import Walker
+from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.loading import frame_of, loader
-from game.maps.models import Map
+from game.maps.models import AsMember, Map
 from game.maps.players import players_tag
 from game.maps.queries import Found
 from game.play import queries, work
@@ -96,8 +99,29 @@ def _cells(cells: Any) -> list[dict[str, int]]:
     return [{"x": x, "y": y} for x, y in cells]
 
 
-async def _seen(session: AsyncSession, found: Found) -> Seen:
-    return Seen(await frame_of(session, found), not found.access.is_game_master)
+class _Look(NamedTuple):
+    """A map as somebody sees it, and a function that loads parts of it for a computing process."""
+
+    found: Found
+    seen: work.Map
+    load: Callable[[Any], Awaitable[Any]]
+
+
+async def _look(
+    session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
+) -> _Look:
+    """A map as the user, or a member for a game master, sees it.
+
+    Raises:
+        NotFound, Forbidden, Unprocessable: as `maps.get` does.
+    """
+    found = await maps.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
+    if not found.has_fog:
+        stored = await frame_of(session, found)
+        return _Look(found, Seen(stored, not found.access.is_game_master), loader(session, found.row))
+    fog = await fogged.look(session, user, map_id, operation, as_id)
+    packed = await asyncio.to_thread(lambda: fog.packed)
+    return _Look(fog.found, packed, fogged.loader(session, fog))
 
 
 _HEAVY = documented(TooLarge, TooMuchAtOnce)
@@ -119,15 +143,14 @@ async def find_path(
 
     The cells are `from=1,1&to=5,3`, or `x=1&y=1&to_x=5&to_y=3`.
     """
-    found = await maps.get(session, user, id, "findPath", with_grid=False)
+    look = await _look(session, user, id, "findPath")
     try:
         who = Walker.of(walker)
     except ValueError as error:
         raise _refuse("walker", "not_an_option", str(error)) from None
-    cells = start.on(found.row), goal.on(found.row)
-    seen = await _seen(session, found)
+    cells = start.on(look.found.row), goal.on(look.found.row)
     await session.close()
-    path = await computing.run(user.id, work.find_path, seen, *cells, who, load=loader(session, found.row))
+    path = await computing.run(user.id, work.find_path, look.seen, *cells, who, load=look.load)
     return {**path._asdict(), "cells": _cells(path.cells)}
 
 
@@ -139,13 +162,16 @@ async def read_sight(
     computing: Computing,
     start: Start,
     range: Annotated[float, Query(ge=0, le=sight.MAX_RANGE, description="In cells.")] = 12,
+    as_id: AsMember = None,
 ) -> Any:
-    """Find what is visible from a cell, `x=1&y=1` or `from=1,1`: the cells, and the entities in them."""
-    found = await maps.get(session, user, id, "readSight", with_grid=False)
-    cell = start.on(found.row)
-    seen = await _seen(session, found)
+    """Find what is visible from a cell, `x=1&y=1` or `from=1,1`: the cells, and the entities in them.
+
+    On a map with fog, it is worked out on what you know of it.
+    """
+    look = await _look(session, user, id, "readSight", as_id)
+    cell = start.on(look.found.row)
     await session.close()
-    view, entities = await computing.run(user.id, work.see, seen, cell, range, load=loader(session, found.row))
+    view, entities = await computing.run(user.id, work.see, look.seen, cell, range, load=look.load)
     return {**view._asdict(), "entities": entities}
 
 
@@ -201,6 +227,20 @@ class PictureRefused(Unprocessable):
     code = "PICTURE_REFUSED"
 
 
+class Background:
+    """The parameters of a background."""
+
+    def __init__(
+        self,
+        x: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
+        y: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
+        width: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
+        height: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
+        cell_size: Annotated[int, Query(ge=1, le=256, description="Pixels a cell.")] = 32,
+    ) -> None:
+        self.drawn = work.Picture(x, y, width, height, cell_size, None, False)
+
+
 class Picture:
     """The parameters of a picture."""
 
@@ -228,26 +268,27 @@ async def drawn(
     id: UUID,
     picture: Picture,
     operation: str = "drawMapAsPng",
+    as_id: UUID | None = None,
 ) -> Response:
     """The answer to a request for a picture of a map.
 
     Raises:
         NotFound: there is no such map for this user.
+        Forbidden, Unprocessable: as `maps.get` does.
         PictureRefused: it cannot be drawn so.
         TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
     """
-    found = await maps.get(session, user, id, operation, with_grid=False)
+    found, seen, load = await _look(session, user, id, operation, as_id)
     row = found.row
     # For players the version is a secret: what they see is the tag.
     if found.access.is_game_master and (unchanged := not_modified(request, row.version)):
         return unchanged
-    seen = await _seen(session, found)
     background = await queries.background_of(session, row)
     await session.close()
     as_svg = operation == "drawMapAsSvg"
     draw = partial(work.draw, as_svg=as_svg)
     try:
-        content = await computing.run(user.id, draw, seen, picture.drawn, background, load=loader(session, row))
+        content = await computing.run(user.id, draw, seen, picture.drawn, background, load=load)
     except PictureError as error:
         raise PictureRefused(str(error)) from None
     tag = row.version if found.access.is_game_master else players_tag(row.etag_key, content)
@@ -267,10 +308,11 @@ async def draw_map_as_png(
     session: Session,
     computing: Computing,
     picture: Annotated[Picture, Depends()],
+    as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
-    """Draw a map, or a part of it, as a PNG. The ETag is the map's version."""
-    return await drawn(request, session, computing, user, id, picture)
+    """Draw a map, or a part of it, as a PNG. Fog is dark, and dim over what is out of sight."""
+    return await drawn(request, session, computing, user, id, picture, as_id=as_id)
 
 
 @router.get(
@@ -285,7 +327,51 @@ async def draw_map_as_svg(
     session: Session,
     computing: Computing,
     picture: Annotated[Picture, Depends()],
+    as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
-    """Draw a map, or a part of it, as an SVG. The ETag is the map's version."""
-    return await drawn(request, session, computing, user, id, picture, "drawMapAsSvg")
+    """Draw a map, or a part of it, as an SVG. Fog is dark, and dim over what is out of sight."""
+    return await drawn(request, session, computing, user, id, picture, "drawMapAsSvg", as_id)
+
+
+class NoBackground(NotFound):
+    """The map has no background picture, or it is not ready yet."""
+
+    code = "NO_BACKGROUND"
+
+
+@router.get(
+    "/{id}/background",
+    response_class=Response,
+    responses={
+        200: {"description": "The picture.", "content": {"image/png": {}}},
+        **documented(Forbidden, NoBackground),
+        **_HEAVY,
+    },
+)
+async def read_background(
+    request: Request,
+    id: UUID,
+    user: CurrentUser,
+    session: Session,
+    computing: Computing,
+    picture: Annotated[Background, Depends()],
+    as_id: AsMember = None,
+    _: IfNoneMatch = None,
+) -> Response:
+    """Get the background picture of a map, or of a part of it, as a PNG of what you have seen of it.
+
+    It fits on `image.png` of the same part. On a map with fog this is the only way to its background.
+    """
+    found, seen, _load = await _look(session, user, id, "readBackground", as_id)
+    background = await queries.background_of(session, found.row)
+    await session.close()
+    if background is None:
+        raise NoBackground
+    try:
+        content = await computing.run(user.id, work.draw_background, seen, picture.drawn, background)
+    except PictureError as error:
+        raise PictureRefused(str(error)) from None
+    tag = players_tag(found.row.etag_key, content)
+    headers = {"ETag": etag(tag), "Cache-Control": "private, no-cache"}
+    return not_modified(request, tag) or Response(content, headers=headers, media_type="image/png")

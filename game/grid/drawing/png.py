@@ -6,6 +6,7 @@ the one that sets the symbols. All the rest is set on top, smoothed by drawing i
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from itertools import product
@@ -15,6 +16,7 @@ from typing import Any, Final
 from PIL import Image, ImageChops, ImageDraw, UnidentifiedImageError
 
 from game.grid.drawing import lettering
+from game.grid.drawing.fog import cut, fog_image, shown_mask
 from game.grid.drawing.scene import (
     DARK,
     DARK_SYMBOLS,
@@ -58,15 +60,19 @@ def draw_png(
     grid: bool = False,
     secrets: bool = False,
     background: bytes | None = None,
+    fog: Sequence[str] | None = None,
 ) -> bytes:
     """A region of a map as a PNG file.
 
     Takes the width of a cell in pixels; the names of the layers to draw (None: all that are not hidden);
     whether to draw the lines of the grid, and the secret doors; and the background picture's file (PNG, JPEG
-    or WebP). Raises PictureTooLarge, and PictureError for a background that cannot be read.
+    or WebP); the region's rows of `fog`, where there is fog. Raises PictureTooLarge, and PictureError for a
+    background that cannot be read.
     """
     projection = Projection(region, cell_size)
     scene = compose(projection, grid=grid, secrets=secrets)
+    if background is not None and fog is not None:
+        background, scene = cut_background(projection, scene, background, fog)
     shown, legend = region.shown(layers), looks(region)
     full = projection.width, projection.height
     # Squares of one colour each can be shaded and lit while they are small.
@@ -93,10 +99,35 @@ def draw_png(
     _lay_strokes(canvas, scene.grid, GRID_OPACITY)
     _lay_strokes(canvas, scene.strokes)
     _lay_tokens(canvas, scene.tokens)
+    if fog is not None and region.width and region.height:
+        _lay_cells(canvas, projection, fog_image(fog))
     _lay_labels(canvas, scene.labels)
     file = BytesIO()
     canvas.save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def draw_background(region: Region, background: bytes, fog: Sequence[str] | None, *, cell_size: int) -> bytes:
+    """The background picture of a region of a map, where the picture of the region shows it, as a PNG file.
+
+    It is transparent where there is nothing of it, or where the cells were never seen. Takes and raises the same
+    as `draw_png`.
+    """
+    projection = Projection(region, cell_size)
+    scene = compose(projection, grid=False, secrets=False)
+    rows = ["2" * region.width] * region.height if fog is None else fog
+    return cut_background(projection, scene, background, rows)[0]
+
+
+def cut_background(
+    projection: Projection, scene: Scene, background: bytes, fog: Sequence[str]
+) -> tuple[bytes, Scene]:
+    """What of a background picture lies in the cells that are or were in sight, as a picture of the whole region;
+    and the scene with its place."""
+    canvas = Image.new("RGBA", (projection.width, projection.height))
+    _lay_background(canvas, background, scene.backdrop)
+    place = 0.0, 0.0, float(projection.width), float(projection.height)
+    return cut(canvas, shown_mask(projection, fog)), replace(scene, backdrop=place)
 
 
 # Cells

@@ -8,6 +8,8 @@ from itertools import pairwise, product
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
+from game.grid.drawing.fog import FOG_COLOR, OPACITIES
+from game.grid.drawing.png import cut_background
 from game.grid.drawing.scene import (
     DARK,
     DARK_SYMBOLS,
@@ -52,6 +54,7 @@ def draw_svg(
     grid: bool = False,
     secrets: bool = False,
     background: bytes | None = None,
+    fog: Sequence[str] | None = None,
 ) -> str:
     """A region of a map as the text of an SVG file; takes and raises the same as `draw_png`.
 
@@ -61,6 +64,8 @@ def draw_svg(
     if region.width * region.height > MAX_CELLS:
         raise PictureError(f"an SVG has at most {MAX_CELLS:,} cells; draw a smaller region, or a PNG")
     scene = compose(projection, grid=grid, secrets=secrets)
+    if background is not None and fog is not None:
+        background, scene = cut_background(projection, scene, background, fog)
     shown, legend = region.shown(layers), looks(region)
     width, height = projection.width, projection.height
     parts = [
@@ -79,6 +84,8 @@ def draw_svg(
     parts += _strokes(scene.grid, GRID_OPACITY)
     parts += _strokes(scene.strokes)
     parts += map(_token, scene.tokens)
+    if fog is not None:
+        parts += _fog(projection, fog)
     parts += map(_label, scene.labels)
     return "\n".join([*parts, "</svg>\n"])
 
@@ -131,6 +138,20 @@ def _cells(
     for (blocks, color), cells in paths.items():
         if blocks:
             yield _cell_path(color, cells)
+
+
+def _fog(projection: Projection, fog: Sequence[str]) -> Iterator[str]:
+    """One path for all cells that are out of sight, and one for those that were never seen."""
+    region, shape = projection.region, projection.shape
+    outline = "".join(f"l{_number(x2 - x1)} {_number(y2 - y1)}" for (x1, y1), (x2, y2) in pairwise(shape)) + "z"
+    paths: dict[str, list[str]] = defaultdict(list)
+    for cell in region.cells():
+        digit = fog[cell[1] - region.y][cell[0] - region.x]
+        if digit in OPACITIES:
+            x, y = projection.centre(cell)
+            paths[digit].append(f"M{_number(x + shape[0][0])} {_number(y + shape[0][1])}{outline}")
+    for digit, cells in paths.items():
+        yield _cell_path((*FOG_COLOR, round(255 * OPACITIES[digit])), cells)
 
 
 def _cell_path(color: RGBA, cells: list[str]) -> str:

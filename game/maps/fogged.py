@@ -1,0 +1,195 @@
+"""A map with fog as an answer: what its reader sees of it at one moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Integer, bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game import grants
+from game.accounts.models import User
+from game.assets import queries as assets
+from game.core.compute import RequestComputing
+from game.core.errors import NotFound, Unavailable
+from game.core.tags import players_tag
+from game.fog import packed, views
+from game.fog.packed import PackedView
+from game.fog.viewers import viewer_of
+from game.fog.views import MapView, ViewKey
+from game.grants import Right
+from game.grid.canvas import Wanted
+from game.grid.fogged_view import part, whole
+from game.grid.loading import ChunkTexts
+from game.grid.player_view import symbols_of
+from game.maps import queries
+from game.maps.models import Map
+from game.maps.queries import Found, MapText
+from game.universes.access import Access
+
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_LARGE_CELLS = 8192
+"""Cells, of all layers, from which an answer is put together in a thread."""
+_CHUNKS = text("""
+    SELECT c.layer, c.x, c.y, c.rows::text AS rows
+    FROM map m LEFT JOIN map_chunk c ON c.universe_id = m.universe_id AND c.map_id = m.id
+        AND (c.layer, c.x, c.y) IN (SELECT * FROM unnest(:layers, :xs, :ys))
+    WHERE m.universe_id = :universe_id AND m.id = :map_id AND m.scene_key = :scene_key
+""").bindparams(*(bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")))
+
+
+class Seen(NamedTuple):
+    """A map with fog, its reader, and what they see of it."""
+
+    found: Found
+    view: MapView
+
+    @property
+    def packed(self) -> PackedView:
+        """The view for a computing process."""
+        if "packed" not in self.view.answers:
+            self.view.answers["packed"] = PackedView.of(self.view.fogged)
+        kept: PackedView = self.view.answers["packed"]
+        return kept
+
+
+async def look(session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None) -> Seen:
+    """What somebody sees of a map with fog, in a transaction that sees one state of the database from here on.
+
+    Raises:
+        NotFound, Forbidden, Unprocessable: as `queries.get` does.
+    """
+    await session.close()
+    await session.execute(_SNAPSHOT)
+    found = await queries.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
+    return Seen(found, await view_of(session, found, found.access.universe.event_seq))
+
+
+async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -> MapView:
+    """What the reader of a map sees of it as this transaction sees it; `seq` as in `views.view_of`."""
+    row = found.row
+    viewer = viewer_of(row.fog_sharing, found.access.user.id)
+    if seq is not None and (kept := views.kept(ViewKey(row.id, viewer, seq))):
+        return kept
+    here = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
+    whole_row = (await session.execute(here.execution_options(populate_existing=True))).scalar_one_or_none()
+    if whole_row is None:
+        raise NotFound
+    return await views.view_of(session, whole_row, viewer, seq)
+
+
+async def document(session: AsyncSession, seen: Seen, head: str, tail: str) -> MapText:
+    """The text of a map that is small enough to be put together here."""
+    view, row = seen.view.fogged, seen.found.row
+    if "document" not in seen.view.answers:
+        stored = await queries.load_chunks(session, row, view.keys())
+        is_large = row.width * row.height * len(view.layers) > _LARGE_CELLS
+        make = asyncio.to_thread(whole, view, stored) if is_large else None
+        grid = await make if make else whole(view, stored)
+        body = head.encode() + orjson.dumps(grid) + tail.encode()
+        seen.view.answers["document"] = MapText(body, players_tag(row.etag_key, body))
+    text: MapText = seen.view.answers["document"]
+    return text
+
+
+async def large_document(
+    session: AsyncSession, computing: RequestComputing, user: User, seen: Seen, head: str, tail: str
+) -> MapText:
+    """The text of a large map, put together in a computing process."""
+    arguments = await asyncio.to_thread(lambda: seen.packed)
+    load = loader(session, seen)
+    await session.close()
+    grid = await computing.run(user.id, packed.document, arguments, load=load)
+    body = head.encode() + grid + tail.encode()
+    return MapText(body, players_tag(seen.found.row.etag_key, body))
+
+
+async def region_of(
+    session: AsyncSession, seen: Seen, x: int, y: int, width: int, height: int, names: str | None
+) -> dict[str, Any]:
+    """A rectangle of a map as its reader sees it; `names` as in a request for a region."""
+    view, row = seen.view.fogged, seen.found.row
+    # The map may have become smaller since it was asked whether this begins on it.
+    width, height = max(min(width, row.width - x), 0), max(min(height, row.height - y), 0)
+    stored = await queries.load_chunks(session, row, view.keys_in(x, y, width, height))
+    is_large = width * height * len(view.layers) > _LARGE_CELLS
+    arguments = view, stored, x, y, width, height
+    found = await asyncio.to_thread(part, *arguments) if is_large else part(*arguments)
+    layers = [one for one in found["layers"] if names is None or one["name"] in names.split(",")]
+    return {**found, "layers": layers}
+
+
+def loader(session: AsyncSession, seen: Seen) -> Callable[[Wanted], Awaitable[ChunkTexts]]:
+    """A function that loads chunks of a map for a computing process, as they were when it was looked at; between
+    two loads no connection is held.
+
+    It raises:
+        Unavailable: the map was changed meanwhile.
+    """
+    row = seen.found.row
+    place = {"universe_id": row.universe_id, "map_id": row.id, "scene_key": row.scene_key}
+
+    async def load(wanted: Wanted) -> ChunkTexts:
+        layers, xs, ys = ([key[at] for key in wanted.chunks] for at in range(3))
+        found = (await session.execute(_CHUNKS, {**place, "layers": layers, "xs": xs, "ys": ys})).all()
+        await session.close()
+        if not found:
+            raise Unavailable("The map is being changed. Try again in a moment.")
+        return {(one.layer, one.x, one.y): one.rows for one in found if one.rows is not None}
+
+    return load
+
+
+_WITH_PICTURE = text("""
+    SELECT m.id FROM map m
+    WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND m.fog <> 'off' AND (
+        strpos(m.grid_data::text, :text) > 0
+        OR EXISTS (SELECT FROM map_memory k
+            WHERE k.universe_id = m.universe_id AND k.map_id = m.id AND strpos(k.whole::text, :text) > 0)
+        OR EXISTS (SELECT FROM token t
+            WHERE t.universe_id = m.universe_id AND t.map_id = m.id AND t.asset_id = :asset_id)
+    )
+""")
+_TOKENS_WITH_PICTURE = text("""
+    SELECT t.x, t.y, t.size, t.hidden, t.grants, c.grants AS more FROM token t
+    LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
+    WHERE t.universe_id = :universe_id AND t.map_id = :map_id AND t.asset_id = :asset_id
+""")
+
+
+async def shows_picture(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
+    """Whether a map with fog shows a picture to a player or spectator: on a token in sight, or with something else
+    that they see or remember."""
+    place = {"universe_id": home.universe.id, "text": str(asset_id), "asset_id": asset_id}
+    for map_id in (await session.execute(_WITH_PICTURE, place)).scalars().all():
+        here = select(Map).where(col(Map.universe_id) == home.universe.id, col(Map.id) == map_id)
+        row = (await session.execute(here)).scalar_one_or_none()
+        if row is not None and await _shows(session, Found(row, home), asset_id):
+            return True
+    return False
+
+
+async def _shows(session: AsyncSession, found: Found, asset_id: UUID) -> bool:
+    row, (user_id, role) = found.row, (found.access.user.id, found.access.role)
+    view = await views.view_of(session, row, viewer_of(row.fog_sharing, user_id))
+    place = {"universe_id": row.universe_id, "map_id": row.id, "asset_id": asset_id}
+    for one in await session.execute(_TOKENS_WITH_PICTURE, place):
+        rights = grants.rights(one.grants, user_id, role) | grants.rights(one.more or {}, user_id, role)
+        if view.shows(one.x, one.y, one.size) and (not one.hidden or Right.see in rights):
+            return True
+    fogged, text = view.fogged, str(asset_id).encode()
+    legend = {**fogged.memory.legend, **fogged.scene.legend}
+    asked = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry)}
+    used: set[str] = set()
+    if asked:
+        stored = await queries.load_chunks(session, row, fogged.keys())
+        chunks = fogged.chunks(stored, fogged.keys()).values()
+        used = asked & set().union(*map(symbols_of, chunks))
+    return text in await asyncio.to_thread(lambda: orjson.dumps(fogged.frame(used)))
+
+
+assets.SHOWN_IN_FOG.append(shows_picture)
