@@ -225,7 +225,7 @@ async def make_things(
     if path.startswith("/auth/sessions"):
         session = (await owner.client.get("/auth/sessions")).json()["items"][0]
         ids["sessions"] = session["id"]
-    if path.startswith("/assets"):
+    if path.startswith("/assets") or name == "readBackground":
         file = {"file": ("dot.png", _png(), "image/png")}
         asset = await owner.client.post(f"/universes/{made['universe_id']}/assets", files=file)
         ids["assets"] = asset.json()["id"]
