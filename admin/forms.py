@@ -21,6 +21,7 @@ from wtforms import (
     TextAreaField,
 )
 
+from admin.labels import VISIBILITIES
 from game.accounts.models import MAX_EMAIL, MAX_PASSWORD, MIN_PASSWORD
 from game.core.errors import FieldError, Unprocessable
 from game.core.json_gate import MAX_STRING, JsonRefused, parse
@@ -58,12 +59,25 @@ class UniverseForm(Form):
     description = TextAreaField("Description", render_kw=_DESCRIPTION)
 
 
+class EditUniverseForm(UniverseForm):
+    """Changes a universe: also, where the party is."""
+
+    active_map_id = SelectField(
+        "The party is on",
+        validate_choice=False,
+        description="Players see this map first. It can be any map whose visibility is “All members”.",
+    )
+
+
 class MapForm(Form):
     """Creates or changes a map. Without `grid_data` its grid stays: the editor saves the grid itself."""
 
     version = HiddenField()
     name = StringField("Name", render_kw=_NAME)
     universe_id = SelectField("Universe", validate_choice=False)
+    visibility = SelectField(
+        "Visibility", choices=[*VISIBILITIES.items()], description="Players never see what is hidden on the map."
+    )
     description = TextAreaField("Description", render_kw=_DESCRIPTION)
     grid_data = TextAreaField("Grid data", render_kw={"rows": 24, "spellcheck": "false", "class_": "wa-code"})
 

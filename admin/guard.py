@@ -59,7 +59,7 @@ def problem_for(error: Exception) -> Problem:
 
 
 class ForGameMasters(Forbidden):
-    """The back office is for game masters. You play in universes of others: their worlds are edited by them."""
+    """The back office is for game masters. You are a player in other people's universes."""
 
     code = "FOR_GAME_MASTERS"
 

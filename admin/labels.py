@@ -30,6 +30,12 @@ MESSAGES: Mapping[str, str] = {
     "restored": "Restored.",
     "deleted": "Deleted.",
     "ended": "All sessions of this user have ended.",
+    "role": "Role changed.",
+    "removed": "Removed.",
+    "left": "You left the universe.",
+    "handed_over": "The universe has a new owner.",
+    "invited": "Invitation created. Copy its link and send it.",
+    "withdrawn": "Invitation withdrawn.",
 }
 """Messages after a form was sent, by the parameter `done` of the page that it leads to."""
 
@@ -41,6 +47,13 @@ COLUMNS: Mapping[str, str] = {
     "created_at": "Created",
     "updated_at": "Updated",
 }
+ROLES: Mapping[str, str] = {
+    "owner": "Owner",
+    "game_master": "Game master",
+    "player": "Player",
+    "spectator": "Spectator",
+}
+VISIBILITIES: Mapping[str, str] = {"game_masters": "Game masters only", "members": "All members"}
 DATES = ("version", "created_at", "updated_at")
 FLAGS: Mapping[str, str] = {"is_active": "Active", "is_verified": "Verified", "is_superuser": "Superuser"}
 
@@ -159,6 +172,8 @@ GLOBALS: Mapping[str, Any] = {
     "with_query": with_query,
     "ids_in": ids_in,
     "label_of": label_of,
+    "roles": ROLES,
+    "visibilities": VISIBILITIES,
     "map_files": "Drop a map here together with the tilesets and pictures it uses, or choose the files.",
     "picture_files": "Drop PNG, JPEG or WebP pictures here, or choose files.",
 }

@@ -25,7 +25,7 @@ from admin.auth import BASE, AdminAuth
 from admin.export import rows_as_csv
 from admin.forms import InvalidForm
 from admin.guard import Guard, problem_for
-from admin.pages import background, copies, files, history
+from admin.pages import background, copies, files, history, members
 from admin.scope import PERSON, ScopedSessions, is_superuser
 from admin.views import VIEWS
 from admin.views.base import Count, View, counted, identifier, link
@@ -113,6 +113,8 @@ class Site(Admin):
             route("/map/history/{pk}/picture", history.draw_past_map, "GET"),
             route("/map/restore/{pk}", history.restore_map, "POST"),
             route("/universe/import", files.import_universe, "GET", "POST"),
+            route("/universe/members/{pk}", members.show_members, "GET"),
+            route("/universe/members/{pk}", members.change_members, "POST"),
             route("/asset/upload", files.upload_picture, "GET", "POST"),
         ]
 

@@ -51,6 +51,7 @@ from game.live.hub import Hub
 from game.live.metrics import LiveMetrics
 from game.live.router import router as live
 from game.maps.router import router as maps
+from game.members import pages as member_pages
 from game.members.router import invitations, members
 from game.messages.router import router as messages
 from game.notes.router import router as notes
@@ -244,6 +245,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     webpages.install(app)
     account_pages.install(app)
     play_pages.install(app)
+    member_pages.install(app)
     static.install(app, immutable=settings.is_production)
     site.install(app)
     return app

@@ -46,6 +46,24 @@ for (const all of find(HTMLInputElement, '[data-selects-all]')) {
   refresh();
 }
 
+for (const button of find(HTMLButtonElement, '[data-copies]')) {
+  const [input] = find(HTMLInputElement, 'input', button.parentElement ?? document);
+  const [label] = find(HTMLSpanElement, 'span', button);
+  if (!input || !label) continue;
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    input.select();
+    // Without HTTPS, browsers have no clipboard but that of a selection.
+    const copied = navigator.clipboard
+      ? await navigator.clipboard.writeText(input.value).then(
+          () => true,
+          () => false,
+        )
+      : document.execCommand('copy');
+    label.textContent = copied ? 'Copied' : 'Press Ctrl+C';
+  });
+}
+
 enhanceUploads(document.body);
 enhanceExports(find(HTMLAnchorElement, '[data-export]'));
 

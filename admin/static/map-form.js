@@ -3,7 +3,7 @@
 import { mount } from './editor/mount.js';
 
 /** Fields of the form that the API changes by the same name. */
-const NAMES = ['name', 'description', 'universe_id'];
+const NAMES = ['name', 'description', 'universe_id', 'visibility'];
 
 /**
  * The fields of a form that were changed since they were saved.

@@ -30,6 +30,7 @@ from game.universes.models import Member
 _SMALL_PIXELS, _LARGE_PIXELS = 400, 1600
 _MAX_DRAWN_CELLS = 1024
 """Of a larger map, a picture shows at most this many columns and rows, from the top left."""
+_FIELDS = ("name", "description", "universe_id", "visibility")
 _MAX_TEXT_BYTES = 2_000_000
 """Larger grid data is not put into a page as text: the editor loads only what it shows."""
 
@@ -45,8 +46,9 @@ class MapView(View, model=Map):
         "picture": "",
         "universe_id": "Universe",
         "size": "Size",
+        "visibility": "Visibility",
     }
-    column_details_list = ("universe_id", "size", *DATES, "id")
+    column_details_list = ("universe_id", "size", "visibility", *DATES, "id")
     column_export_list: ClassVar[Any] = (
         "id",
         "universe_id",
@@ -54,6 +56,7 @@ class MapView(View, model=Map):
         "description",
         "width",
         "height",
+        "visibility",
         *DATES,
     )
     column_searchable_list = ("name", "description")
@@ -101,14 +104,14 @@ class MapView(View, model=Map):
     async def fill(self, request: Request, row: Any) -> dict[str, Any]:
         """The map's fields, with its grid data as text unless it is too large."""
         if row.width * row.height > _MAX_TEXT_BYTES:
-            return {name: getattr(row, name) for name in ("name", "description", "universe_id", "version")}
+            return {name: getattr(row, name) for name in (*_FIELDS, "version")}
         async with self.session_maker() as session:
             text, version = await maps.document(session, await maps.get(session, person(), row.id, "readMap"))
         if len(text) > _MAX_TEXT_BYTES:
-            return {name: getattr(row, name) for name in ("name", "description", "universe_id", "version")}
+            return {name: getattr(row, name) for name in (*_FIELDS, "version")}
         document = orjson.loads(text)
         shown = orjson.dumps(document["grid_data"], option=orjson.OPT_INDENT_2).decode()
-        fields = {name: document[name] for name in ("name", "description", "universe_id")}
+        fields = {name: document[name] for name in _FIELDS}
         return {**fields, "version": version, "grid_data": shown if len(shown) <= _MAX_TEXT_BYTES else None}
 
     async def create_row(self, session: AsyncSession, request: Request, form: Any) -> UUID:
@@ -141,11 +144,13 @@ class MapView(View, model=Map):
 
     @staticmethod
     def _fields(form: Any) -> dict[str, Any]:
-        return {
+        fields = {
             "name": form.name.data or "",
             "description": lines(form.description.data),
             "universe_id": form.universe_id.data or "",
         }
+        # Not in a form that was opened before there was such a field.
+        return {**fields, "visibility": form.visibility.data} if form.visibility.data else fields
 
 
 def _uuid(value: Any) -> UUID | None:

@@ -22,17 +22,26 @@ from game.universes.access import Access
 from game.universes.models import Universe
 
 # A picture is there for players while something that they see of a map shows it: its background, an entity, or a
-# legend entry that some cell uses; a character, a token or a note that they see.
+# legend entry that some cell uses; a character, a token or a note that they see. What shows it names it by a key
+# `asset_id`: an id in a name or a description shows nothing.
 _SHOWN_TO_PLAYERS = text(f"""
     SELECT EXISTS (
         SELECT FROM map m WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND (
-            strpos(m.players_frame::text, :id) > 0
+            EXISTS (
+                SELECT FROM jsonb_path_query(m.players_frame, '$.**.asset_id') AS shown (asset_id)
+                WHERE lower(shown.asset_id #>> '{{}}') = :id
+            )
             OR EXISTS (
                 SELECT FROM generate_series(1, cardinality(m.players_legend), 2) AS entry (n)
                 JOIN map_chunk c ON c.universe_id = :universe_id AND c.map_id = m.id
                     AND c.layer = ANY (m.players_layers)
                 CROSS JOIN jsonb_array_elements_text(c.rows) AS line
-                WHERE strpos(m.players_legend[entry.n + 1], :id) > 0
+                WHERE EXISTS (
+                    SELECT FROM jsonb_path_query(
+                        cast(m.players_legend[entry.n + 1] AS jsonb), '$.**.asset_id'
+                    ) AS shown (asset_id)
+                    WHERE lower(shown.asset_id #>> '{{}}') = :id
+                )
                     AND strpos(line, m.players_legend[entry.n]) > 0
             )
         )

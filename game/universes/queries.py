@@ -118,7 +118,7 @@ async def change(session: AsyncSession, access: Access, fields: Mapping[str, Any
     await events.record(session, "universe.updated", access.user.id, universe, payload, old, shared=payload)
 
 
-_PUBLISHED = text("SELECT FROM map WHERE universe_id = :universe_id AND id = :id AND visibility = 'members'")
+_PUBLISHED = text("SELECT 1 FROM map WHERE universe_id = :universe_id AND id = :id AND visibility = 'members'")
 
 
 async def _is_published(session: AsyncSession, universe_id: UUID, map_id: UUID) -> bool:

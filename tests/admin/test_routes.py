@@ -100,6 +100,10 @@ def _background(things: Things) -> dict[str, Any]:
     return {"asset_id": things.pks["asset"], "x": "0", "y": "0.5", "width": "6", "height": "3", "version": "1"}
 
 
+def _invitation(_: Things) -> dict[str, Any]:
+    return {"do": "invite", "role": "player", "max_uses": "", "expires_in": "86400", "key": uuid4().hex}
+
+
 def _user(things: Things) -> dict[str, Any]:
     fields = {"email": f"{uuid4().hex}@example.com", "display_name": f"Other {things.marker}"}
     return {**fields, "password": NEW_PASSWORD, "is_active": "y", "version": ""}
@@ -221,6 +225,8 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         Call("GET", "/asset/upload?universe_id={universe}", named=False),
         Call("POST", "/asset/upload?universe_id={universe}", file="picture"),
     ],
+    ("show_members", ""): [Call("GET", "/universe/members/{universe}")],
+    ("change_members", ""): [Call("POST", "/universe/members/{universe}", _invitation)],
     ("export_map", ""): [Call("GET", "/map/files/{map}")],
     ("copy_map", ""): [Call("POST", "/map/copy/{map}", lambda _: {})],
     ("edit_background", ""): [

@@ -4,6 +4,7 @@ import os
 import struct
 import zlib
 from io import BytesIO
+from json import dumps, loads
 from typing import Any
 from uuid import uuid4
 
@@ -109,6 +110,39 @@ class TestStrangers:
             assert (await who.get(asset["url"])).status_code == status
             assert (await who.delete(asset["url"])).status_code == status
         assert (await owner.client.get(asset["url"])).status_code == 200
+
+
+class TestPlayers:
+    """A picture is there for them while a key `asset_id` that they are sent names it."""
+
+    @pytest.mark.parametrize(
+        ("grid", "status"),
+        [
+            ({"background": {"asset_id": "ID", "x": 0, "y": 0, "width": 1, "height": 1}}, 200),
+            ({"background": {"asset_id": "UPPER", "x": 0, "y": 0, "width": 1, "height": 1}}, 200),
+            ({"entities": [{"id": "a", "x": 0, "y": 0, "look": [{"asset_id": "ID"}]}]}, 200),
+            ({"legend": [{"symbol": ".", "picture": {"asset_id": "UPPER"}}]}, 200),
+            ({"legend": [{"symbol": "#", "picture": {"asset_id": "ID"}}]}, 404),
+            ({"legend": [{"symbol": ".", "name": "ID"}]}, 404),
+            ({"entities": [{"id": "ID", "x": 0, "y": 0, "name": "see ID"}]}, 404),
+            ({"entities": [{"id": "a", "x": 0, "y": 0, "properties": {"ID": "asset_id"}}]}, 404),
+            ({"entities": [{"id": "a", "x": 0, "y": 0, "hidden": True, "asset_id": "ID"}]}, 404),
+        ],
+    )
+    async def test_what_shows_a_picture(
+        self, owner: Person, stranger: Person, grid: dict[str, Any], status: int
+    ) -> None:
+        universe = await owner.universe()
+        asset = (await upload(owner, universe, picture())).json()
+        legend = [{"symbol": ".", "name": "floor"}, {"symbol": "#", "name": "wall"}]
+        whole = {"width": 1, "height": 1, "legend": legend, "layers": [{"name": "g", "rows": ["."]}], **grid}
+        if all(entry["symbol"] != "." for entry in whole["legend"]):
+            whole["legend"] = [*whole["legend"], legend[0]]
+        text = dumps(whole).replace("UPPER", asset["id"].upper()).replace("ID", asset["id"])
+        await owner.map(universe["id"], visibility="members", grid_data=loads(text))
+        invited = await owner.client.post(f"/universes/{universe['id']}/invitations", json={"role": "player"})
+        await stranger.client.post(f"/invitations/{invited.json()['code']}/accept")
+        assert (await stranger.client.get(asset["url"])).status_code == status
 
 
 class TestDelete:

@@ -249,6 +249,24 @@ class TestUpdate:
         now = (await owner.client.get(path)).json()
         assert (now["name"], now["description"], now["version"]) == ("New", "Told", 3)
 
+    async def test_where_the_party_is(self, owner: Person) -> None:
+        universe = await owner.universe()
+        path = f"/universes/{universe['id']}"
+        hidden, shown, elsewhere = [
+            (await owner.map(home, visibility=visibility))["id"]
+            for home, visibility in (
+                (universe["id"], "game_masters"),
+                (universe["id"], "members"),
+                (None, "members"),
+            )
+        ]
+        for map_id in (hidden, elsewhere):
+            answer = await owner.client.patch(path, json={"active_map_id": map_id})
+            assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "not_visible")
+        for map_id in (shown, None):
+            assert (await owner.client.patch(path, json={"active_map_id": map_id})).status_code == 200
+            assert (await owner.client.get(path)).json()["active_map_id"] == map_id
+
 
 class TestDelete:
     async def test_stranger(self, owner: Person, stranger: Person) -> None:

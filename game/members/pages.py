@@ -1,0 +1,23 @@
+"""The page that an invitation's link leads to: who invites to what, and the button to join.
+
+A template in `web/pages` and a script in `web/account`, which calls the API as any client does.
+"""
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from game.core import webpages
+
+JOIN = "/join"
+
+
+def install(app: FastAPI) -> None:
+    """Serve the page."""
+    app.add_route(f"{JOIN}/{{code}}", _show, include_in_schema=False)
+
+
+async def _show(request: Request) -> Response:
+    # By the cookie alone; whether its session still exists, the page learns from the API.
+    signed_in = request.app.state.tokens.identify(request.scope) is not None
+    return webpages.render("join.html", title="Invitation", signed_in=signed_in)
