@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, Shape, Timestamp, instant, now
+from game.events.payloads import Named, optional, tells
 
 
 class State(StrEnum):
@@ -151,3 +152,10 @@ class AssetPage(Shape):
 
     items: list[AssetRead]
     next_cursor: str | None
+
+
+@tells("asset.created", "asset.deleted")
+class AssetChanged(Named):
+    """A picture was uploaded or deleted."""
+
+    media_type: str = optional()

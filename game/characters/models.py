@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
+from pydantic import BaseModel
 from pydantic import Field as Constraint
 from sqlalchemy import CheckConstraint, Index, PrimaryKeyConstraint, UniqueConstraint, text
 from sqlmodel import Field
@@ -12,6 +13,7 @@ from game.characters.sheets import MAX_AMOUNT, SheetData
 from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.events.payloads import Named, Payload, optional, tells
 from game.grants import Grants
 
 SHEET_EXAMPLE: dict[str, Any] = {
@@ -127,3 +129,35 @@ class Amount(Shape):
     model_config = example({"amount": 7})
 
     amount: _Amount
+
+
+class ChangedSheet(BaseModel):
+    """The keys of a sheet that were set, with their values, and those that were removed."""
+
+    put: dict[str, Any]
+    removed: list[str]
+
+
+@tells("character.created", "character.updated")
+class CharacterChanged(Payload):
+    """A character was created or changed: its fields with their new values, as far as all who are told may see."""
+
+    name: str = optional()
+    kind: Kind = optional()
+    asset_id: UUID | None = optional()
+    sheet: ChangedSheet = optional()
+    grants: Grants = optional("Not for players.")
+    gm: Any = optional("Not for players.")
+    version: int = optional("Not for players.")
+
+
+@tells("character.damaged", "character.healed")
+class CharacterPoints(CharacterChanged):
+    """A character lost or regained hit points."""
+
+    amount: int = optional()
+
+
+@tells("character.deleted")
+class CharacterDeleted(Named):
+    """A character was deleted."""

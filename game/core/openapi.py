@@ -105,6 +105,7 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
             if names:
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         operation["responses"] = dict(sorted(responses.items()))
+    _drop_unused(document)
     _drop_titles(document["paths"])
     _drop_titles(schemas)
     return document
@@ -134,6 +135,14 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
     name = schema.get("$ref", "").rpartition("/")[2]
     resolved: dict[str, Any] = document["components"]["schemas"][name] if name else schema
     return resolved
+
+
+def _drop_unused(document: dict[str, Any]) -> None:
+    """Take out the schemas that nothing refers to: models that another description stands for."""
+    schemas = document["components"]["schemas"]
+    text = str(document)
+    for name in [name for name in schemas if f"'{_REF.format(model=name)}'" not in text]:
+        del schemas[name]
 
 
 def _drop_titles(node: Any) -> None:

@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.events.payloads import Named, Payload, optional, tells
 from game.tokens.models import plain
 
 MAX_COMBATANTS: Final = 500
@@ -203,3 +204,29 @@ class EncounterPatch(Shape):
     map_id: _Map = None
     combatants: _Combatants = unset()
     gm: GameMastersOnly = None
+
+
+@tells(
+    "encounter.created",
+    "encounter.updated",
+    "encounter.started",
+    "encounter.advanced",
+    "encounter.reverted",
+    "encounter.ended",
+)
+class EncounterChanged(Payload):
+    """An encounter was created or changed: its fields with their new values."""
+
+    name: str = optional()
+    map_id: UUID | None = optional("Not for players.")
+    state: State = optional()
+    round: int = optional()
+    turn: UUID | None = optional()
+    combatants: list[CombatantRead] = optional("All of them, when one changed.")
+    gm: Any = optional("Not for players.")
+    version: int = optional("Not for players.")
+
+
+@tells("encounter.deleted")
+class EncounterDeleted(Named):
+    """An encounter was deleted."""

@@ -1,15 +1,20 @@
 """The event log: one row for every write in a universe, in the order of their commits."""
 
+from collections import defaultdict
 from datetime import datetime
-from typing import Any
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from pydantic import Field as Constraint
+from pydantic import TypeAdapter, create_model
 from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, Uuid, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.models import Shape, Timestamp, instant, now, unset
-from game.events.payloads import Payload
+from game.events.payloads import KINDS, Payload
 
 
 class Event(SQLModel, table=True):
@@ -61,13 +66,43 @@ class EventRead(Shape):
     )
     actor_id: UUID | None = Field(description="Who did it; null for the server itself.")
     subject_id: UUID = Field(description="What it happened to: the universe, or something in it.")
-    payload: Payload = Field(description="What changed, as far as you may know; depends on the kind.")
+    payload: dict[str, Any] = Field(description="What changed, as far as you may know; depends on the kind.")
     created_at: Timestamp
+
+
+class _ByKind:
+    """Describes events as a union that `kind` tells apart; they are sent as they are stored."""
+
+    def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> Any:
+        # When it is asked for, all domains have said what their events tell.
+        # As a list's item, Pydantic refers to a model by its name.
+        events: Any = list.__class_getitem__(event_models())
+        return handler(TypeAdapter(events).core_schema)["items"]
+
+
+def event_models() -> Any:
+    """The union of all events: one model for each model of payloads, and one for kinds that have none."""
+    kinds: dict[type[Payload], list[str]] = defaultdict(list)
+    for kind, payload in KINDS.items():
+        kinds[payload].append(kind)
+    known = [
+        _event(f"{payload.__name__}Event", payload.__doc__, kind=Literal[*names], payload=payload)
+        for payload, names in kinds.items()
+    ]
+    none_of_them = Constraint(json_schema_extra={"not": {"enum": [*sorted(KINDS)]}})
+    about = "An event of another kind: it was imported, or it is private to somebody else."
+    other = _event("OtherEvent", about, kind=Annotated[str, none_of_them])
+    return Annotated[reduce(or_, known), Constraint(discriminator="kind")] | other
+
+
+def _event(name: str, about: str | None, **types: Any) -> Any:
+    fields: Any = {field: (type_, ...) for field, type_ in types.items()}
+    return create_model(name, __base__=EventRead, __doc__=about, **fields)
 
 
 class EventPage(Shape):
     """Events in order; `next_cursor` continues, also when there are no more yet."""
 
-    items: list[EventRead]
+    items: list[Annotated[EventRead, _ByKind()]]
     next_cursor: str
     next_after: int = unset("The last `seq`. Not for players.")

@@ -1,14 +1,55 @@
-"""The payloads of events of maps, by kind. How effects are made stands in `grid/effects.py`."""
+"""The payloads of events, by kind: what the OpenAPI document says of them.
 
-from typing import Annotated, Any
+A kind is described where its domain is, in `models.py`; those of maps, here:
+
+    @tells("token.created", "token.updated")
+    class TokenChanged(Payload):
+        name: str = optional()
+
+Every field is optional: players are told less than game masters, and an imported payload may lack what this server
+would have written. How the effects of edits are made stands in `grid/effects.py`.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from game.grid.shapes import Described, Door, Entity, Layer, LegendEntry, Light, Wall
 
 
-def _optional(description: str = "") -> Any:
-    return Field(default_factory=lambda: None, description=description or None)
+class Payload(BaseModel):
+    """What an event tells; it may tell more than its model says."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+KINDS: Final[dict[str, type[Payload]]] = {}
+"""The payload of each kind of event that this server records."""
+
+_Model = TypeVar("_Model", bound=type[Payload])
+
+
+def tells(*kinds: str) -> Callable[[_Model], _Model]:
+    """Make a model the payload of these kinds of events."""
+
+    def register(model: _Model) -> _Model:
+        KINDS.update(dict.fromkeys(kinds, model))
+        return model
+
+    return register
+
+
+def optional(description: str = "", alias: str | None = None) -> Any:
+    """A field that a payload may lack; `alias` is its name in JSON, where that is no name in Python."""
+    return Field(default_factory=lambda: None, description=description or None, alias=alias)
+
+
+class Named(Payload):
+    """The name of what it happened to."""
+
+    name: str = optional()
 
 
 class ChangedRegion(BaseModel):
@@ -78,47 +119,77 @@ class ChangedLights(BaseModel):
     removed: list[str]
 
 
-class MapEdited(BaseModel):
-    """`map.edited`: what an edit left behind, to be applied to a map that a client holds."""
+@tells("map.edited")
+class MapEdited(Payload):
+    """What an edit left behind, to be applied to a map that a client holds."""
 
-    model_config = ConfigDict(extra="allow")
+    version: int = optional("The map's version after it. Not for players.")
+    touched: dict[str, Any] = optional("What changed, in short: numbers of cells, ids of things. Not for players.")
+    region: ChangedRegion = optional("Around all cells that changed.")
+    cells: list[ChangedCells] = optional("To be applied in order.")
+    entities: ChangedEntities = optional()
+    walls: ChangedWalls | Annotated[list[Any], Described(_WALLS)] = optional(
+        "For players, all walls that they see: these have no ids."
+    )
+    doors: ChangedDoors = optional()
+    lights: ChangedLights = optional()
+    legend: Annotated[list[Any], Described(_LEGEND)] = optional(
+        "All entries, when one changed; for players, those to put into the legend by their symbols."
+    )
+    layers: Annotated[list[Any], Described(_LAYERS)] = optional("All layers, without rows.")
+    renamed_layers: dict[str, str] = optional("New names by the old ones.")
+    map: ChangedKeys = optional()
+    size: ChangedSize = optional("When it changed.")
+    reload: bool = optional("Too much changed to be told: read the region anew, or the whole map without one.")
 
-    version: int = Field(description="The map's version after it.")
-    touched: dict[str, Any] = Field(description="What changed, in short: numbers of cells, ids of things.")
-    region: ChangedRegion = _optional("Around all cells that changed.")
-    cells: list[ChangedCells] = _optional("To be applied in order.")
-    entities: ChangedEntities = _optional()
-    walls: ChangedWalls = _optional()
-    doors: ChangedDoors = _optional()
-    lights: ChangedLights = _optional()
-    legend: Annotated[list[Any], Described(_LEGEND)] = _optional("All entries, when one changed.")
-    layers: Annotated[list[Any], Described(_LAYERS)] = _optional("All layers, without rows.")
-    renamed_layers: dict[str, str] = _optional("New names by the old ones.")
-    map: ChangedKeys = _optional()
-    size: ChangedSize = _optional("When it changed.")
-    reload: bool = _optional("Too much changed to be told: read the region anew, or the whole map without one.")
 
-
+@tells("map.undone", "map.redone")
 class MapTurned(MapEdited):
-    """`map.undone` and `map.redone`: likewise, and the edit that was undone or redone."""
+    """What undoing or redoing an edit left behind, and which edit it was."""
 
-    of: int = Field(description="The number of the edit's event.")
-
-
-class MapRestored(BaseModel):
-    """`map.restored`: the map is again as it was after event `seq`."""
-
-    seq: int
-    version: int
-    region: ChangedRegion = _optional()
-    size: ChangedSize = _optional()
-    reload: bool
+    of: int = optional("The number of the edit's event. Not for players.")
 
 
-class OtherPayload(BaseModel):
-    """Events of other kinds: the fields that changed, with their new values."""
+@tells("map.restored")
+class MapRestored(Payload):
+    """The map is again as it was after event `seq`."""
 
-    model_config = ConfigDict(extra="allow")
+    seq: int = optional("Not for players.")
+    version: int = optional("Not for players.")
+    region: ChangedRegion = optional()
+    size: ChangedSize = optional()
+    reload: bool = optional()
+    grid_data: str = optional("For players: `replaced`, read the map anew.")
 
 
-Payload = Annotated[dict[str, Any], Described(MapTurned | MapEdited | MapRestored | OtherPayload)]
+@tells("map.created", "map.updated")
+class MapChanged(Payload):
+    """A map was created or changed: its fields with their new values."""
+
+    name: str = optional()
+    description: str = optional()
+    visibility: str = optional()
+    fog: str = optional()
+    fog_sharing: str = optional()
+    lighting: str = optional()
+    grid_data: str = optional("`replaced`: read the map anew.")
+    version: int = optional("Not for players.")
+
+
+@tells("map.moved_in")
+class MapMovedIn(MapChanged):
+    """A map came from another universe."""
+
+    origin: UUID = optional("The universe that it came from.", alias="from")
+
+
+@tells("map.moved_out")
+class MapMovedOut(Named):
+    """A map went to another universe."""
+
+    to: UUID = optional("The universe that it went to. Not for players.")
+
+
+@tells("map.deleted")
+class MapDeleted(Named):
+    """A map was deleted."""

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import Shape, Timestamp, example, instant, now, unset
+from game.events.payloads import Payload, optional, tells
 from game.permissions import Role
 from game.universes.models import MemberRole
 
@@ -116,3 +117,37 @@ class Accepted(Shape):
 
     universe_id: UUID
     role: MemberRole
+
+
+@tells("member.joined")
+class MemberJoined(Payload):
+    """Somebody became a member."""
+
+    user_id: UUID = optional()
+    display_name: str = optional()
+    role: MemberRole = optional()
+    invitation_id: UUID = optional("By which invitation. Not for players.")
+
+
+@tells("member.updated")
+class MemberUpdated(Payload):
+    """A member has another role."""
+
+    user_id: UUID = optional()
+    role: MemberRole = optional()
+
+
+@tells("member.removed")
+class MemberRemoved(Payload):
+    """Somebody was removed, or left."""
+
+    user_id: UUID = optional()
+
+
+@tells("invitation.created", "invitation.deleted")
+class InvitationChanged(Payload):
+    """An invitation was created or withdrawn. Not for players."""
+
+    role: GivenRole = optional()
+    max_uses: int | None = optional("Null for any number.")
+    expires_at: Timestamp = optional()

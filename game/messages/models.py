@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import Shape, Timestamp, example, instant, now
+from game.events.payloads import Payload, optional, tells
 
 MAX_TEXT = 4_000
 MAX_RECIPIENTS = 100
@@ -91,3 +92,12 @@ class MessageWrite(Shape):
         description="Members: then it is a whisper, which nobody sees but you and them. Null for all members.",
     )
     character_id: UUID | None = Field(default=None, description="Whom you speak as: one that you may act for.")
+
+
+@tells("message.created")
+class MessageSent(Payload):
+    """Somebody said something."""
+
+    text: str = optional()
+    to: list[UUID] | None = optional("The recipients of a whisper; null for a message to all members.")
+    character_id: UUID | None = optional("Whom it was said as.")

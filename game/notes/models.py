@@ -23,6 +23,7 @@ from sqlmodel import Field
 from game.core.ids import uuid7
 from game.core.json_gate import MAX_STRING
 from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.events.payloads import Payload, optional, tells
 from game.grants import NoteGrants
 from game.grid.document import DEFAULT_LIMITS
 
@@ -152,3 +153,23 @@ class NotePatch(Shape):
     map_id: _Map = None
     x: _Place = None
     y: _Place = None
+
+
+@tells("note.created", "note.updated")
+class NoteChanged(Payload):
+    """A note was created or changed: its fields with their new values, as far as all who are told may see."""
+
+    title: str = optional()
+    body: str = optional("`replaced`: read the note anew.")
+    grants: NoteGrants = optional("Not for players.")
+    map_id: UUID | None = optional()
+    x: float | None = optional()
+    y: float | None = optional()
+    version: int = optional("Not for players.")
+
+
+@tells("note.deleted")
+class NoteDeleted(Payload):
+    """A note was deleted."""
+
+    title: str = optional()

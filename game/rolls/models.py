@@ -22,6 +22,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import Shape, Timestamp, example, instant, now
+from game.events.payloads import Payload, optional, tells
 from game.grid.shapes import Described
 
 MAX_EXPRESSION = 200
@@ -231,3 +232,17 @@ class DiceRead(Commitments):
     """The commitments for rolls that everyone sees, and for your hidden ones."""
 
     hidden: Commitments = Field(description="For your rolls that not everyone sees. Nobody else is shown these.")
+
+
+@tells("roll.created", "roll.revealed")
+class RollMade(Payload):
+    """Dice were rolled, or a hidden roll was shown to everyone."""
+
+    expression: str = optional()
+    total: int | None = optional("The result; null for the roller of a blind roll.")
+    terms: Annotated[Any, Described(list[Term] | None)] = optional("The terms of the sum with every die.")
+    text: str | None = optional("The result in a line.")
+    visibility: Visibility = optional()
+    reason: str | None = optional()
+    character_id: UUID | None = optional("Whom it was rolled for.")
+    proof: Proof | None = optional()

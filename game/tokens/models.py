@@ -21,6 +21,7 @@ from sqlmodel import Field
 from game.core.bounded import GameMastersOnly, bounded
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.events.payloads import Named, Payload, optional, tells
 from game.grants import Grants
 from game.grid.rules import color
 from game.grid.sight import MAX_RANGE
@@ -301,3 +302,44 @@ class BarAmount(Shape):
 
     amount: _Points
     bar: _Word = unset("The bar's name; the first one when absent.")
+
+
+@tells("token.created", "token.updated")
+class TokenChanged(Payload):
+    """A token was created or changed: its fields with their new values, as far as all who are told may see."""
+
+    map_id: UUID = optional()
+    character_id: UUID | None = optional()
+    name: str = optional()
+    x: float = optional()
+    y: float = optional()
+    size: float = optional()
+    rotation: float = optional()
+    elevation: float = optional()
+    asset_id: UUID | None = optional()
+    color: str | None = optional()
+    disposition: Disposition = optional()
+    hidden: bool = optional()
+    sight: Sight | None = optional()
+    light: TokenLight | None = optional()
+    conditions: list[str] = optional()
+    bars: list[Bar] = optional("All of them; for players, those that they see.")
+    grants: Grants = optional("Not for players.")
+    properties: dict[str, Any] = optional()
+    gm: Any = optional("Not for players.")
+    version: int = optional("Not for players.")
+
+
+@tells("token.damaged", "token.healed")
+class TokenPoints(TokenChanged):
+    """A bar of a token fell or rose."""
+
+    bar: str = optional("The bar's name.")
+    amount: int = optional()
+
+
+@tells("token.deleted")
+class TokenDeleted(Named):
+    """A token was deleted."""
+
+    map_id: UUID = optional()

@@ -31,6 +31,7 @@ from game.core.models import (
     now,
     unset,
 )
+from game.events.payloads import Named, Payload, optional, tells
 from game.permissions import Role
 
 _EXAMPLE = {"name": "The Sunken Marches", "description": "Salt marsh, old gods, and a road that sinks."}
@@ -171,3 +172,31 @@ class UniversePage(Shape):
 
     items: list[UniverseRead]
     next_cursor: str | None
+
+
+@tells("universe.created", "universe.updated")
+class UniverseChanged(Payload):
+    """A universe was created or changed: its fields with their new values."""
+
+    name: str = optional()
+    description: str = optional()
+    active_map_id: UUID | None = optional("The map where the party is; null for none.")
+    version: int = optional()
+
+
+@tells("universe.imported")
+class UniverseImported(Named):
+    """A universe came as a file."""
+
+
+@tells("universe.transferred")
+class UniverseTransferred(Payload):
+    """A universe has another owner."""
+
+    owner_id: UUID = optional()
+    version: int = optional()
+
+
+@tells("universe.deleted")
+class UniverseDeleted(Named):
+    """A universe was deleted; for game masters, with its name."""

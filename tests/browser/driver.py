@@ -128,8 +128,9 @@ class Visit:
         dialog.accept()
 
     def _hear(self, message: ConsoleMessage) -> None:
-        # Chromium says there too what `_look` hears of first hand.
-        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
+        # Chromium says there too what `_look` hears of first hand, and that it draws without a graphics card.
+        known = message.text.startswith("Failed to load resource") or "GL Driver Message" in message.text
+        if message.type in ("error", "warning") and not known:
             self.faults.append(f"console: {message.text}")
 
     def _look(self, response: Response) -> None:

@@ -65,7 +65,8 @@ def test_a_friend_at_the_table(visit: Visiting, game_master: Player) -> None:
     theirs.get_by_label("Password", exact=True).fill(PASSWORD)
     theirs.get_by_role("button", name="Create account").click()
     theirs.get_by_role("button", name="Join as Pim").click()
-    expect(theirs.get_by_text("You are a player in The Drowned Table.")).to_be_visible()
+    expect(theirs).to_have_url(re.compile(f"/play/{universe['id']}$"))
+    expect(theirs.locator("canvas").first).to_be_visible()
 
     # They see the map without its secrets, and are not offered the back office.
     answer = read(theirs, f"/maps/{map_id}")

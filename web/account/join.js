@@ -9,7 +9,7 @@ const ABOUT = {
   spectator: 'Spectators see what their game master shows them.',
   game_master: 'Game masters see and edit everything in this universe, secrets included.',
 };
-const LABELS = { player: 'player', spectator: 'spectator', game_master: 'game master', owner: 'owner' };
+const LABELS = { player: 'player', spectator: 'spectator', game_master: 'game master' };
 
 /** @typedef {keyof typeof LABELS} Role */
 
@@ -41,7 +41,7 @@ async function display(found) {
   write('[data-universe]', found.universe_name);
   write('[data-invited-by]', found.invited_by);
   write('[data-role]', LABELS[found.role]);
-  write('[data-about]', ABOUT[/** @type {keyof typeof ABOUT} */ (found.role)] ?? '');
+  write('[data-about]', ABOUT[found.role]);
   for (const link of all('a[data-continues]')) {
     link.setAttribute('href', `${link.getAttribute('href')}?next=${encodeURIComponent(location.pathname)}`);
   }
@@ -61,13 +61,7 @@ function refuse(error) {
 onSubmit(formOf(), async () => {
   try {
     const { universe_id: id, role } = await call('POST', `${invitation}/accept`);
-    if (role === 'owner' || role === 'game_master') {
-      location.assign(`/admin/universe/details/${id}`);
-      return;
-    }
-    // Who was a member before keeps that role.
-    write('[data-role]', LABELS[/** @type {Role} */ (role)]);
-    show('[data-done]', card);
+    location.assign(role === 'owner' || role === 'game_master' ? `/admin/universe/details/${id}` : `/play/${id}`);
   } catch (error) {
     refuse(error);
   }
