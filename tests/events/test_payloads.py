@@ -143,4 +143,18 @@ async def test_events_are_as_their_models_say(owner: Person, player: Person, new
     assert seen == {kind for kind in KINDS if kind.split(".")[0] in SUBJECTS} - rest
 
 
-SUBJECTS = {"universe", "member", "invitation", "asset", "map", "character", "note", "encounter", "roll", "message", "token"}
+SUBJECTS = set(
+    "universe member invitation asset map character note encounter roll message token".split()
+)
+    "universe",
+    "member",
+    "invitation",
+    "asset",
+    "map",
+    "character",
+    "note",
+    "encounter",
+    "roll",
+    "message",
+    "token",
+}
