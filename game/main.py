@@ -57,6 +57,7 @@ from game.messages.router import router as messages
 from game.notes.router import router as notes
 from game.play import pages as play_pages
 from game.play.router import router as play
+from game.play.router_doors import router as doors
 from game.play.router_fog import router as fog
 from game.play.router_tokens import router as tokens
 from game.rolls.router import router as rolls
@@ -232,6 +233,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(play)
     app.include_router(tokens)
     app.include_router(fog)
+    app.include_router(doors)
     app.include_router(characters)
     app.include_router(encounters)
     app.include_router(rolls)

@@ -150,6 +150,8 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readFog": _MEMBERS,
     "revealFog": GAME_MASTERS,
     "hideFog": GAME_MASTERS,
+    # Doors: players at one of their tokens
+    "setDoor": _PLAYERS,
     # Assets
     "createAsset": GAME_MASTERS,
     "listAssets": GAME_MASTERS,

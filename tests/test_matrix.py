@@ -113,7 +113,7 @@ def call(name: str, things: Things) -> tuple[str, str, dict[str, Any]]:
     before, braces, after = path.partition("{id}")
     if braces:
         path = before + things.ids[before.strip("/").rpartition("/")[2]] + after
-    for parameter in ("user_id", "invitation_id", "code"):
+    for parameter in ("user_id", "invitation_id", "code", "door_id"):
         path = path.replace(f"{{{parameter}}}", things.ids[parameter])
     rest: dict[str, Any] = {}
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
@@ -219,7 +219,7 @@ async def make_things(
         await database.execute("INSERT INTO member VALUES ($1, $2, $3)", *member)
     ids = {"maps": made["id"], "universes": made["universe_id"], "user_id": crowd.player.id}
     invitation = await owner.client.post(f"/universes/{made['universe_id']}/invitations", json={"role": "player"})
-    ids |= {"invitation_id": invitation.json()["id"], "code": invitation.json()["code"]}
+    ids |= {"invitation_id": invitation.json()["id"], "code": invitation.json()["code"], "door_id": "oak"}
     if path.startswith("/users/{id}"):
         ids["users"] = (await new_person()).id
     if path.startswith("/auth/sessions"):
@@ -253,6 +253,12 @@ async def make_things(
             f"/universes/{made['universe_id']}/rolls", json={"expression": "d20"}
         )
         ids["rolls"] = roll.json()["id"]
+    if "/doors/" in path:
+        door = {"id": "oak", "x1": 1, "y1": 0, "x2": 1, "y2": 1, "state": "closed"}
+        edits = [{"op": "put_door", "door": door}]
+        assert (await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": edits})).status_code == 200
+        body = {"name": "Ashe", "x": 0, "y": 0, "grants": {"members": ["act"]}}
+        assert (await owner.client.post(f"/maps/{made['id']}/tokens", json=body)).status_code == 201
     if path.startswith("/tokens"):
         bars = [{"name": "hit points", "value": 5, "max": 9}]
         body = {"name": "Ashe", "x": 1, "y": 1, "bars": bars, "grants": {"members": ["act"]}}

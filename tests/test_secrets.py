@@ -252,6 +252,7 @@ class World:
             "sessions": self.asset_id,
             "user_id": self.owner.id,
             "invitation_id": self.invitation_id,
+            "door_id": "door-0",
             "code": "unknown",
         }
         return Things(ids, self.player, self.player)

@@ -1,10 +1,10 @@
 """What the endpoints of playing answer."""
 
-from typing import Any
+from typing import Any, Literal
 
 from sqlmodel import Field
 
-from game.core.models import Shape
+from game.core.models import Shape, example, unset
 
 
 class CellShape(Shape):
@@ -48,3 +48,17 @@ class AreaRead(Shape):
     """The cells that an effect covers."""
 
     cells: list[CellShape]
+
+
+class DoorChange(Shape):
+    """Opens, closes or locks a door."""
+
+    model_config = example({"state": "open"})
+
+    state: Literal["open", "closed", "locked"]
+
+
+class DoorResult(Shape):
+    """What became of it."""
+
+    seq: int | None = unset("The number of the event; null when the door was so already. Not for players.")
