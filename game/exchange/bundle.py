@@ -4,6 +4,7 @@
     maps/<id>.json       a map as the API gives it, with its grid data
     assets/<id>          a picture
     events.jsonl         the log, one event a line, oldest first
+    characters.jsonl, notes.jsonl, encounters.jsonl      one a line; not in files of older servers
 
 A file may come from a stranger: nothing is unpacked to disk, no name in it is followed, and nothing is read
 before it is known how much it is.
@@ -22,10 +23,15 @@ FORMAT: Final = "worldkeep-universe"
 VERSION: Final = 1
 MANIFEST: Final = "worldkeep.json"
 EVENTS: Final = "events.jsonl"
+CHARACTERS: Final = "characters.jsonl"
+NOTES: Final = "notes.jsonl"
+ENCOUNTERS: Final = "encounters.jsonl"
 
 _MAX_MAP: Final = 64 * 2**20
 _MAX_PICTURE: Final = 64 * 2**20
 _MAX_LINE: Final = 64 * 2**20
+_MAX_ROWS: Final = 20_000
+"""Of characters, notes or encounters."""
 _LISTED_BYTES: Final = 1024
 """Bytes that one map or asset may take in the manifest, and in the ZIP's own directory."""
 _END: Final = struct.Struct("<4s4H2LH")
@@ -156,21 +162,28 @@ class Reader:
 
     def events(self) -> Iterator[bytes]:
         """The lines of the log, without their ends."""
+        return self._lines(EVENTS, self._limits.events)
+
+    def rows(self, name: str) -> Iterator[bytes]:
+        """The lines of an entry that there may be, without their ends."""
+        return self._lines(name, _MAX_ROWS) if name in self._names else iter(())
+
+    def _lines(self, name: str, most: int) -> Iterator[bytes]:
         try:
-            with self._zip.open(EVENTS) as entry:
+            with self._zip.open(name) as entry:
                 count = 0
                 while line := entry.readline(min(_MAX_LINE, self._left) + 1):
                     self._left -= len(line)
                     count += 1
-                    if count > self._limits.events:
-                        raise BundleError(EVENTS, f"It has more than {self._limits.events:,} events.")
+                    if count > most:
+                        raise BundleError(name, f"It has more than {most:,} lines.")
                     if self._left < 0 or len(line) > _MAX_LINE:
-                        raise BundleError(f"{EVENTS}: line {count}", "This line is too long.")
+                        raise BundleError(f"{name}: line {count}", "This line is too long.")
                     yield line.rstrip(b"\r\n")
         except BundleError:
             raise
         except KeyError:
-            raise BundleError(EVENTS, "This entry is missing.") from None
+            raise BundleError(name, "This entry is missing.") from None
         except (
             zipfile.BadZipFile,
             zipfile.LargeZipFile,
@@ -180,7 +193,7 @@ class Reader:
             struct.error,
             zlib.error,
         ):
-            raise BundleError(EVENTS, "This entry is broken.") from None
+            raise BundleError(name, "This entry is broken.") from None
 
 
 def check_lists(path: str, limits: Limits) -> None:

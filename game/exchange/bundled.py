@@ -6,10 +6,14 @@ nothing relies on it.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
+from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator, model_validator
 
+from game.characters.sheets import SheetData
+from game.core.bounded import GameMastersOnly
+from game.core.json_gate import MAX_STRING
 from game.core.names import MAX_DESCRIPTION, MAX_NAME, Description, Name
 
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -18,6 +22,8 @@ Text = Annotated[str, StringConstraints(max_length=MAX_NAME)]
 Number = Annotated[int, Field(ge=1, lt=2**31, strict=True)]
 Seq = Annotated[int, Field(ge=1, lt=2**53, strict=True)]
 Id = Annotated[str, StringConstraints(max_length=64)]
+_Coordinate = Annotated[float, Field(ge=0, le=4096)] | None
+_Round = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Counted = dict[str, Annotated[int, Field(strict=True, ge=0)] | list[str]]
 
 
@@ -47,6 +53,86 @@ class BundledMap(Fields):
     visibility: Literal["game_masters", "members"] = "game_masters"
     grid_data: dict[str, Any] = Field(default_factory=dict)
     version: Number = 1
+
+
+_Grants = Annotated[
+    dict[Literal["members"], list[Literal["see", "sheet", "sight", "act"]]], Field(default_factory=dict)
+]
+"""What was granted to somebody by name does not come along: a file could claim anybody."""
+
+
+class BundledCharacter(Fields):
+    """A character in a bundle."""
+
+    id: Id
+    name: Name
+    kind: Literal["player", "nonplayer"]
+    asset_id: Id | None = None
+    grants: _Grants
+    sheet: SheetData = Field(default_factory=dict)
+    gm: GameMastersOnly = None
+    version: Number = 1
+
+
+class BundledNote(Fields):
+    """A note in a bundle."""
+
+    id: Id
+    title: Name
+    body: Annotated[str, StringConstraints(max_length=MAX_STRING)] = ""
+    grants: Annotated[dict[Literal["members"], list[Literal["see", "act"]]], Field(default_factory=dict)]
+    map_id: Id | None = None
+    x: _Coordinate = 0
+    y: _Coordinate = 0
+    version: Number = 1
+
+
+class BundledEffect(Fields):
+    """An effect on a combatant in a bundle."""
+
+    name: Name
+    rounds: Annotated[int, Field(ge=1, le=10_000, strict=True)] | None = None
+
+
+class BundledCombatant(Fields):
+    """A combatant in a bundle."""
+
+    id: UUID
+    token_id: Id | None = None
+    character_id: Id | None = None
+    name: Name
+    initiative: Annotated[int | float, Field(ge=-1000, le=1000)] | None = None
+    initiative_bonus: Annotated[int, Field(ge=-100, le=100)] = 0
+    tiebreak: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    hidden: bool = False
+    defeated: bool = False
+    effects: Annotated[list[BundledEffect], Field(max_length=50)] = Field(default_factory=list)
+    gm: GameMastersOnly = None
+
+
+class BundledEncounter(Fields):
+    """An encounter in a bundle, without the turns that were before."""
+
+    id: Id
+    name: Name
+    map_id: Id | None = None
+    state: Literal["prepared", "running", "ended"]
+    round: _Round = 0
+    turn: UUID | None = None
+    shown_round: _Round = 0
+    shown_turn: UUID | None = None
+    combatants: Annotated[list[BundledCombatant], Field(max_length=500)]
+    gm: GameMastersOnly = None
+    version: Number = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        ids = {one.id for one in self.combatants}
+        if len(ids) < len(self.combatants):
+            raise ValueError("ids of combatants must be different")
+        if not {self.turn, self.shown_turn} <= ids | {None}:
+            raise ValueError("turn must be that of a combatant")
+        return self
 
 
 class BundledEvent(Fields):

@@ -9,6 +9,7 @@ followed by its bytes. A picture of several assets is there once.
     {"kind": "map", "id", "name", "description", "visibility", "version", "frame", "width", "height",
      "players_frame", "players_legend", "players_layers"}
     {"kind": "chunks", "map_id", "layers": [], "xs": [], "ys": [], "rows": []}
+    {"kind": "rows", "table", "rows"}     rows of a table, as one JSON text
     {"kind": "events", "seqs": [], "kinds": [], "subject_ids": [], "payloads": [], "befores": [], "times": []}
 
 Frames, rows, payloads and what they kept of the time before are JSON texts: the server passes them on unparsed.
@@ -16,6 +17,7 @@ Frames, rows, payloads and what they kept of the time before are JSON texts: the
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from hashlib import sha256
 from typing import IO, Any, NamedTuple
 
@@ -25,13 +27,25 @@ from pydantic import ValidationError
 from game.assets.pictures import PictureError, inspect
 from game.core.ids import uuid7
 from game.core.json_gate import MAX_DEPTH, JsonRefused, parse
-from game.exchange.bundle import EVENTS, MANIFEST, BundleError, Limits, Reader
+from game.exchange.bundle import (
+    CHARACTERS,
+    ENCOUNTERS,
+    EVENTS,
+    MANIFEST,
+    NOTES,
+    BundleError,
+    Limits,
+    Reader,
+)
 from game.exchange.bundled import (
     CHANGES,
     PAYLOADS,
     BundledAsset,
+    BundledCharacter,
+    BundledEncounter,
     BundledEvent,
     BundledMap,
+    BundledNote,
     BundledUniverse,
     Fields,
 )
@@ -40,6 +54,7 @@ from game.grid.document import GridError, check, size
 from game.grid.past import check_before
 from game.grid.stored import StoredError
 from game.maps.players import players_columns
+from game.notes.markdown import PICTURE, pictures
 
 _BATCH_BYTES = 256 * 1024
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
@@ -80,6 +95,7 @@ class _Bundle:
     def __init__(self, reader: Reader, records: IO[bytes]) -> None:
         self._reader, self._records = reader, records
         self._ids: dict[str, str] = {}  # of maps and other subjects, the new by the old ones
+        self._maps: dict[str, str] = {}
         self._assets: dict[str, str] = {}
         self._pictures: set[str] = set()
         self._published: dict[str, str] = {}  # of maps that members may read
@@ -90,8 +106,11 @@ class _Bundle:
         universe = _shaped(BundledUniverse, manifest.get("universe"), MANIFEST, "universe")
         for index, one in enumerate(manifest["assets"]):
             self._asset(one, f"assets[{index}]")
+        self._rows("character", CHARACTERS, BundledCharacter, self._character)
         for one in manifest["maps"]:
             self._map(one)
+        self._rows("note", NOTES, BundledNote, self._note)
+        self._rows("encounter", ENCOUNTERS, BundledEncounter, self._encounter)
         events = self._events()
         sizes = [self._bytes[kind] for kind in ("asset", "map", "event")]
         active = self._published.get(universe.active_map_id or "")
@@ -121,7 +140,7 @@ class _Bundle:
             check(document.grid_data)
         except GridError as error:
             raise BundleError(f"{name}: {error.breaches[0].place}", error.breaches[0].message) from None
-        self._ids[map_id] = new_id = str(uuid7())
+        self._ids[map_id] = self._maps[map_id] = new_id = str(uuid7())
         frame, chunks = split(document.grid_data)
         width, height = size(document.grid_data)
         text = self._relinked(orjson.dumps(frame).decode())
@@ -140,6 +159,51 @@ class _Bundle:
             self._bytes["map"] += len(line)
             batch.add(len(line), *key, line)
         batch.write()
+
+    def _rows(self, table: str, file: str, shape: type[Fields], read: Callable[[Any], dict[str, Any]]) -> None:
+        """Make the lines of a file ready to be rows of a table."""
+        texts: list[str] = []
+
+        def write() -> None:
+            if texts:
+                self._write("rows", table=table, rows=f"[{','.join(texts)}]")
+            texts.clear()
+
+        for number, line in enumerate(self._reader.rows(file), 1):
+            place = f"{file}: line {number}"
+            one = _shaped(shape, _parsed(line, place), place)
+            if one.id in self._ids:
+                raise BundleError(f"{place}: id", "There is another one with this id.")
+            self._ids[one.id] = new_id = str(uuid7())
+            text = orjson.dumps({**read(one), "id": new_id}).decode()
+            self._bytes["event"] += len(text)
+            texts.append(text)
+            if sum(map(len, texts)) > _BATCH_BYTES:
+                write()
+        write()
+
+    def _character(self, one: BundledCharacter) -> dict[str, Any]:
+        return {**one.model_dump(), "asset_id": self._assets.get(one.asset_id or "")}
+
+    def _note(self, one: BundledNote) -> dict[str, Any]:
+        body = PICTURE.sub(
+            lambda found: found[0].replace(found[1], self._assets.get(found[1], found[1])), one.body
+        )
+        shown = sorted(str(picture) for picture in pictures(body) if str(picture) in self._assets.values())
+        fields = {**one.model_dump(), "body": body, "asset_ids": shown, "map_id": self._maps.get(one.map_id or "")}
+        if fields["map_id"] is None or one.x is None or one.y is None:
+            fields |= dict.fromkeys(("map_id", "x", "y"))
+        return fields
+
+    def _encounter(self, one: BundledEncounter) -> dict[str, Any]:
+        fields = {**one.model_dump(mode="json"), "map_id": self._maps.get(one.map_id or "")}
+        for combatant in fields["combatants"]:
+            for name in ("token_id", "character_id"):
+                combatant[name] = self._ids.get(combatant[name])
+            for effect in combatant["effects"]:
+                if effect["rounds"] is None:
+                    del effect["rounds"]
+        return fields
 
     def _events(self) -> int:
         count = 0

@@ -16,7 +16,7 @@ from sqlmodel import col
 from game.assets.models import Asset
 from game.core.database import Database
 from game.core.models import rfc3339
-from game.exchange.bundle import EVENTS, FORMAT, MANIFEST, VERSION, Writer
+from game.exchange.bundle import CHARACTERS, ENCOUNTERS, EVENTS, FORMAT, MANIFEST, NOTES, VERSION, Writer
 from game.maps import documents
 from game.maps import queries as maps
 from game.maps.models import Map
@@ -39,6 +39,45 @@ _LINES = text(f"""
     ) measured
     WHERE ahead < {_BYTES_AT_ONCE} ORDER BY seq
 """)
+
+# Rows of a universe as JSON, by the file that they are in. Of grants, those of all members: others name somebody.
+_GRANTS = (
+    "'grants', CASE WHEN grants ? 'members' THEN jsonb_build_object('members', grants->'members') ELSE '{}' END"
+)
+_ROWS = {
+    CHARACTERS: f"""
+        SELECT id, jsonb_build_object('id', id, 'name', name, 'kind', kind, 'asset_id', asset_id, {_GRANTS},
+            'sheet', sheet, 'gm', gm, 'version', version)::text AS line FROM character
+    """,
+    NOTES: f"""
+        SELECT id, jsonb_build_object('id', id, 'title', title, 'body', body, {_GRANTS}, 'map_id', map_id,
+            'x', x, 'y', y, 'version', version)::text AS line FROM note
+    """,
+    ENCOUNTERS: """
+        SELECT id, jsonb_build_object('id', id, 'name', name, 'map_id', map_id, 'state', state, 'round', round,
+            'turn', turn, 'shown_round', shown_round, 'shown_turn', shown_turn, 'combatants', combatants,
+            'gm', gm, 'version', version)::text AS line FROM encounter
+    """,
+}
+_SOME_ROWS = {
+    name: text(f"""
+        SELECT id, line FROM (
+            SELECT id, line, sum(octet_length(line)) OVER (ORDER BY id) - octet_length(line) AS ahead
+            FROM ({statement} WHERE universe_id = :universe_id AND id > :id ORDER BY id LIMIT 100) lines
+        ) measured
+        WHERE ahead < {_BYTES_AT_ONCE} ORDER BY id
+    """)
+    for name, statement in _ROWS.items()
+}
+
+
+async def _add_rows(session: AsyncSession, universe_id: UUID, writer: Writer, name: str) -> None:
+    with writer.open(name) as entry:
+        last = UUID(int=0)
+        while lines := (await session.execute(_SOME_ROWS[name], {"universe_id": universe_id, "id": last})).all():
+            part = b"".join(line.line.encode() + b"\n" for line in lines)
+            await asyncio.to_thread(entry.write, part)
+            last = lines[-1].id
 
 
 async def export(database: Database, home: Access, file: IO[bytes]) -> None:
@@ -73,6 +112,8 @@ async def export(database: Database, home: Access, file: IO[bytes]) -> None:
         for one in listed:
             data = (await session.execute(_FILE, {"universe_id": universe.id, "sha256": one.sha256})).scalar_one()
             await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
+        for name in _ROWS:
+            await _add_rows(session, universe.id, writer, name)
         with writer.open(EVENTS) as entry:
             seq = 0
             while lines := (await session.execute(_LINES, {"universe_id": universe.id, "seq": seq})).all():
@@ -131,6 +172,21 @@ _EVENTS = text("""
     bindparam("times", type_=ARRAY(TIMESTAMP(timezone=True))),
 )
 
+_COLUMNS = {
+    "character": "id uuid, name text, kind text, asset_id uuid, grants jsonb, sheet jsonb, gm jsonb, version int",
+    "note": "id uuid, title text, body text, grants jsonb, map_id uuid, x float, y float, asset_ids uuid[], "
+    "version int",
+    "encounter": "id uuid, name text, map_id uuid, state text, round int, turn uuid, shown_round int, "
+    "shown_turn uuid, combatants jsonb, gm jsonb, version int",
+}
+_INSERT = {
+    table: text(f"""
+        INSERT INTO {table} (universe_id, {", ".join(column.split()[0] for column in columns.split(", "))})
+        SELECT :universe_id, one.* FROM jsonb_to_recordset(cast(:rows AS jsonb)) AS one ({columns})
+    """)
+    for table, columns in _COLUMNS.items()
+}
+
 
 async def store(session: AsyncSession, universe: Universe, records: IO[bytes]) -> None:
     """Store the records of a prepared bundle (`exchange.contents`) in a new universe."""
@@ -144,6 +200,8 @@ async def store(session: AsyncSession, universe: Universe, records: IO[bytes]) -
             case "asset":
                 ids = {"id": UUID(values["id"]), "sha256": bytes.fromhex(values["sha256"])}
                 await session.execute(_ASSET, {**values, **ids})
+            case "rows":
+                await session.execute(_INSERT[values.pop("table")], values)
             case "map":
                 await session.execute(_MAP, {**values, "id": UUID(values["id"])})
             case "chunks":

@@ -12,6 +12,7 @@ import pytest
 from seed.loader import content
 from tests.assets.test_router import picture, upload
 from tests.conftest import Person
+from tests.members.test_router import join
 
 
 async def full_universe(owner: Person) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -77,6 +78,100 @@ class TestThereAndBack:
         assert (await stranger.client.get(f"/universes/{universe['id']}/export")).status_code == 404
 
 
+async def everything_played(person: Person, universe_id: str) -> dict[str, list[dict[str, Any]]]:
+    """The characters, notes and encounters of a universe, whole."""
+    found = {}
+    for kind in ("characters", "notes", "encounters"):
+        items = (await person.client.get(f"/universes/{universe_id}/{kind}")).json()["items"]
+        found[kind] = [(await person.client.get(f"/{kind}/{one['id']}")).json() for one in items]
+    return found
+
+
+class TestWhatIsPlayedWith:
+    async def test_comes_along(self, owner: Person, stranger: Person) -> None:
+        """With new ids, and with grants only to all members: who a file names may be anybody."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        post = owner.client.post
+        asset = (await upload(owner, universe, picture())).json()
+        made = await owner.map(universe["id"], grid_data={"width": 4, "height": 4})
+        grants = {"members": ["see"], stranger.id: ["act"]}
+        path = f"/universes/{universe['id']}"
+        sheet = {"level": 3, "story": "é\n" * 9}
+        body = {"name": "Ashe", "sheet": sheet, "asset_id": asset["id"], "grants": grants, "gm": [1]}
+        character = (await post(f"{path}/characters", json=body)).json()
+        body = {"title": "Map", "body": f"![x]({asset['url']})", "map_id": made["id"], "x": 1, "y": 2.5}
+        assert (await post(f"{path}/notes", json={**body, "grants": grants})).status_code == 201
+        assert (await stranger.client.post(f"{path}/notes", json={"title": "Journal"})).status_code == 201
+        combatants = [
+            {"character_id": character["id"], "initiative": 12, "effects": [{"name": "bless", "rounds": 3}]},
+            {"name": "Spy", "hidden": True, "initiative": 11.5, "gm": "x"},
+        ]
+        body = {"name": "At the well", "map_id": made["id"], "combatants": combatants, "gm": {"a": 1}}
+        encounter = (await post(f"{path}/encounters", json=body)).json()
+        for verb in ("start", "next"):
+            assert (await post(f"/encounters/{encounter['id']}/{verb}")).status_code == 200
+        out = await owner.client.get(f"{path}/export")
+        copy = (await bring_in(owner, out.content)).json()
+        theirs, ours = [await everything_played(owner, one) for one in (universe["id"], copy["id"])]
+        [new_map] = (await owner.client.get("/maps", params={"universe_id": copy["id"]})).json()["items"]
+        [new_asset] = (await owner.client.get(f"/universes/{copy['id']}/assets")).json()["items"]
+        [known], [handout, journal], [fight] = ours["characters"], ours["notes"], ours["encounters"]
+        renamed = {character["id"]: known["id"], made["id"]: new_map["id"], asset["id"]: new_asset["id"]}
+        expected = orjson.dumps(theirs).decode()
+        for old, new in renamed.items():
+            expected = expected.replace(old, new)
+        for old, new in zip(orjson.loads(expected).values(), ours.values(), strict=True):
+            for before, after in zip(old, new, strict=True):
+                assert before["id"] != after["id"] or before["id"] == known["id"]
+                for name in before.keys() - {
+                    "id",
+                    "universe_id",
+                    "created_at",
+                    "updated_at",
+                    "grants",
+                    "author_id",
+                }:
+                    assert after[name] == before[name], name
+        assert (known["grants"], handout["grants"], journal["grants"]) == ({"members": ["see"]},) * 2 + ({},)
+        assert fight["turn"] == fight["combatants"][1]["id"]
+        # What it shows is seen by who may read it.
+        await join(stranger, owner, copy["id"])
+        assert (await stranger.client.get(new_asset["url"])).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("name", "change", "place"),
+        [
+            ("characters", lambda it: {**it, "sheet": {"level": 21}}, "characters.jsonl: line 1: sheet.level"),
+            ("characters", lambda it: {**it, "grants": {"x": ["see"]}}, "characters.jsonl: line 1: grants"),
+            ("characters", lambda _: b"[]", "characters.jsonl: line 1"),
+            ("notes", lambda it: {**it, "body": "x" * 65_537}, "notes.jsonl: line 1"),
+            ("notes", lambda it: {**it, "id": 5}, "notes.jsonl: line 1: id"),
+            ("encounters", lambda it: {**it, "combatants": [{}]}, "encounters.jsonl: line 1: combatants.0"),
+            (
+                "encounters",
+                lambda it: {**it, "turn": "01a1fbbf-0000-7000-8000-000000000000"},
+                "encounters.jsonl: line 1",
+            ),
+            ("encounters", lambda it: {**it, "combatants": it["combatants"] * 2}, "encounters.jsonl: line 1"),
+        ],
+    )
+    async def test_what_is_broken(
+        self, owner: Person, name: str, change: Callable[[Any], Any], place: str
+    ) -> None:
+        universe = await owner.universe()
+        for kind, body in (
+            ("characters", {"name": "Ashe"}),
+            ("notes", {"title": "x"}),
+            ("encounters", {"name": "x", "combatants": [{"name": "x"}]}),
+        ):
+            assert (await owner.client.post(f"/universes/{universe['id']}/{kind}", json=body)).status_code == 201
+        out = (await owner.client.get(f"/universes/{universe['id']}/export")).content
+        answer = await bring_in(owner, changed(out, f"{name}.jsonl", change))
+        assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FILE"), answer.text
+        assert answer.json()["errors"][0]["field"].startswith(place)
+
+
 def changed(data: bytes, name: str, change: Callable[[Any], Any]) -> bytes:
     """A bundle with one JSON entry changed; None leaves it out."""
     out = io.BytesIO()
@@ -84,7 +179,8 @@ def changed(data: bytes, name: str, change: Callable[[Any], Any]) -> bytes:
         for entry in source.namelist():
             content = source.read(entry)
             if entry.startswith(name):
-                value = change(orjson.loads(content.splitlines()[0] if name == "events" else content))
+                is_lines = entry.endswith(".jsonl")
+                value = change(orjson.loads(content.splitlines()[0] if is_lines else content))
                 if value is None:
                     continue
                 content = value if isinstance(value, bytes) else orjson.dumps(value)
