@@ -21,6 +21,9 @@ from game.core.errors import FieldError, Unprocessable
 from game.core.ids import uuid7
 from game.grants import Right
 from game.maps.models import Map, Visibility
+from game.maps.queries import WITHOUT_GRID
+from game.play import tokens as played
+from game.tokens import queries as tokens
 from game.tokens.models import Token, plain
 from game.universes.access import Access
 
@@ -70,17 +73,29 @@ async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: 
             grants.granted(col(Character.grants), Right.see, home.user.id),
         )
         found |= {str(one) for one in (await session.execute(statement)).scalars()}
-    if ids["token_id"]:
-        visible = ~col(Token.hidden) | grants.granted(col(Token.grants), Right.see, home.user.id)
-        statement = select(col(Token.id)).where(
-            col(Token.universe_id) == universe_id,
-            col(Token.id).in_(ids["token_id"]),
-            # Where there is fog, the tokens themselves say who is in sight.
-            col(Token.map_id).in_(published.where(col(Map.fog) == "off")),
-            visible,
-        )
-        found |= {str(one) for one in (await session.execute(statement)).scalars()}
+    for row, listed_tokens in await _tokens(session, home, ids["token_id"]):
+        found |= {str(one.row.id) for one in await played.seen(session, row, listed_tokens)}
     return Seen(frozenset(maps), frozenset(found))
+
+
+async def _tokens(
+    session: AsyncSession, home: Access, token_ids: set[UUID]
+) -> list[tuple[Map, list[tokens.Found]]]:
+    """Tokens on published maps, by the map that they stand on."""
+    if not token_ids:
+        return []
+    its_map = (col(Map.universe_id) == col(Token.universe_id)) & (col(Map.id) == col(Token.map_id))
+    statement = tokens.with_character().add_columns(Map).join(Map, its_map)
+    statement = statement.where(
+        col(Token.universe_id) == home.universe.id,
+        col(Token.id).in_(token_ids),
+        col(Map.visibility) == Visibility.members,
+    )
+    by_map: dict[UUID, tuple[Map, list[tokens.Found]]] = {}
+    rows: Any = await session.execute(statement.options(*WITHOUT_GRID))
+    for token, character, row in rows:
+        by_map.setdefault(row.id, (row, []))[1].append(tokens.Found.of(token, home, character))
+    return [*by_map.values()]
 
 
 async def complete(
@@ -94,12 +109,12 @@ async def complete(
     """
     universe_id = home.universe.id
     known = {one["id"]: one for one in stored}
-    tokens = await _rows(session, Token, universe_id, {one["token_id"] for one in given})
-    of_tokens = {token.character_id for token in tokens.values()}
+    pieces = await _rows(session, Token, universe_id, {one["token_id"] for one in given})
+    of_tokens = {token.character_id for token in pieces.values()}
     characters = await _rows(session, Character, universe_id, {one["character_id"] for one in given} | of_tokens)
     listed = []
     for index, one in enumerate(given):
-        listed.append(_completed(one, known, tokens, characters, f"combatants[{index}]"))
+        listed.append(_completed(one, known, pieces, characters, f"combatants[{index}]"))
     if len(orjson.dumps(listed)) > _MAX_BYTES:
         message = f"All together must have at most {_MAX_BYTES} bytes as JSON."
         raise Unprocessable(errors=[FieldError("combatants", "too_large", message)])
@@ -117,20 +132,20 @@ async def _rows(session: AsyncSession, model: Any, universe_id: UUID, ids: set[U
 def _completed(
     one: dict[str, Any],
     known: Mapping[str, dict[str, Any]],
-    tokens: Mapping[UUID, Token],
+    pieces: Mapping[UUID, Token],
     characters: Mapping[UUID, Character],
     place: str,
 ) -> dict[str, Any]:
     if one["id"] is not None and str(one["id"]) not in known:
         raise _fault(place, "id", "not_found", "Nobody with this id takes part.")
     old = known.get(str(one["id"]), {})
-    for name, rows in (("token_id", tokens), ("character_id", characters)):
+    for name, rows in (("token_id", pieces), ("character_id", characters)):
         # One that was deleted since may stay.
         if one[name] is not None and one[name] not in rows and str(one[name]) != old.get(name):
             raise _fault(
                 place, name, "not_found", f"There is no such {name.removesuffix('_id')} in this universe."
             )
-    token = tokens.get(one["token_id"]) if one["token_id"] else None
+    token = pieces.get(one["token_id"]) if one["token_id"] else None
     character_id = one["character_id"] or (token.character_id if token else None)
     character = characters.get(character_id) if character_id else None
     named = character or token

@@ -19,8 +19,14 @@ from game.core.errors import FieldError, Forbidden, NotFound, Unprocessable
 from game.core.tags import players_tag
 from game.core.versions import Tagged
 from game.events import queries as events
+from game.fog import views
+from game.fog.models import Fog
+from game.fog.viewers import viewer_of
+from game.fog.views import MapView
 from game.grants import Right
+from game.grid.cell_sets import contains
 from game.maps.models import Map, Visibility
+from game.maps.queries import WITHOUT_GRID
 from game.notes.markdown import pictures
 from game.notes.models import Note, NoteHtml, NoteRead, NoteSummary
 from game.universes import access, quotas
@@ -72,24 +78,50 @@ class Found:
 async def _found(session: AsyncSession, home: Access, rows: Iterable[Note]) -> list[Found]:
     """Notes of a universe, as somebody with this access finds them."""
     rows = list(rows)
-    maps = await _maps_seen(
-        session, home.universe.id, {row.map_id for row in rows if row.map_id}, by_players=not home.is_game_master
-    )
-    return [
-        Found(row, home, grants.rights(row.grants, home.user.id, home.role), row.map_id in maps) for row in rows
-    ]
+    pins = [row for row in rows if row.map_id]
+    shown = {row.id for row in pins} if home.is_game_master else await _pins_seen(session, home, pins)
+    return [Found(row, home, grants.rights(row.grants, home.user.id, home.role), row.id in shown) for row in rows]
 
 
-async def _maps_seen(
-    session: AsyncSession, universe_id: UUID, map_ids: set[UUID], *, by_players: bool
-) -> set[UUID | None]:
-    """Those of some maps of a universe that there are, or that players see."""
+async def _pins_seen(session: AsyncSession, home: Access, pins: list[Note]) -> set[UUID]:
+    """The ids of those pins whose place a player sees: on maps that are published, where there is no fog."""
+    found = set()
+    published = await _published(session, home.universe.id, {pin.map_id for pin in pins})
+    for row in published:
+        here = [pin for pin in pins if pin.map_id == row.id]
+        if row.fog == Fog.off:
+            found |= {pin.id for pin in here}
+            continue
+        shown = (await _view(session, home, row)).fogged.shown
+        found |= {pin.id for pin in here if contains(shown, *_cell(pin, row))}
+    return found
+
+
+def _cell(pin: Note, row: Map) -> tuple[int, int]:
+    """The cell of a pin; one on the far edge of the map is in the last cell."""
+    return min(int(pin.x or 0), row.width - 1), min(int(pin.y or 0), row.height - 1)
+
+
+async def _view(session: AsyncSession, home: Access, row: Map) -> MapView:
+    """What a player sees of a map with fog."""
+    viewer = viewer_of(row.fog_sharing, home.user.id)
+    if kept := views.kept(views.ViewKey(row.id, viewer, home.universe.event_seq)):
+        return kept
+    here = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
+    whole = select(Map).where(*here).execution_options(populate_existing=True)
+    return await views.view_of(session, (await session.execute(whole)).scalar_one(), viewer)
+
+
+async def _published(session: AsyncSession, universe_id: UUID, map_ids: set[UUID | None]) -> list[Map]:
+    """Those of some maps of a universe that players see, without their grids."""
     if not map_ids:
-        return set()
-    statement = select(col(Map.id)).where(col(Map.universe_id) == universe_id, col(Map.id).in_(map_ids))
-    if by_players:
-        statement = statement.where(col(Map.visibility) == Visibility.members)
-    return set((await session.execute(statement)).scalars())
+        return []
+    statement = select(Map).where(
+        col(Map.universe_id) == universe_id,
+        col(Map.id).in_(map_ids),
+        col(Map.visibility) == Visibility.members,
+    )
+    return [*(await session.execute(statement.options(*WITHOUT_GRID))).scalars()]
 
 
 async def get(session: AsyncSession, user: User, note_id: UUID, operation: str) -> Found:
@@ -240,10 +272,11 @@ async def _record(
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
     changed: dict[str, Right] = {name: Right.see for name in ("title", "body") if name in payload}
-    places = {one for one in (row.map_id, (before or {}).get("map_id")) if one}
+    places: set[UUID | None] = {one for one in (row.map_id, (before or {}).get("map_id")) if one}
     moves = any(name in payload for name in _PLACE)
-    if moves and await _maps_seen(session, row.universe_id, places, by_players=True):
-        # That it changed, but not to what: somebody else may not see that place.
+    published = await _published(session, row.universe_id, places) if moves else []
+    if any(one.fog == Fog.off for one in published):
+        # That it changed, but not to what: not all of those who are told may see both places.
         changed["place"] = Right.see
     payload = {**payload, "body": "replaced"} if "body" in payload else payload
     told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
@@ -268,13 +301,11 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any],
     if map_id is None or x is None or y is None:
         message = "A place is `map_id`, `x` and `y` together; `map_id: null` takes it away."
         raise Unprocessable(errors=[FieldError("map_id", "place_incomplete", message)])
-    universe_id = home.universe.id
-    if map_id not in await _maps_seen(session, universe_id, {map_id}, by_players=not home.is_game_master):
+    here = col(Map.universe_id) == home.universe.id, col(Map.id) == map_id
+    found = (await session.execute(select(Map).where(*here).options(*WITHOUT_GRID))).scalar_one_or_none()
+    if found is None or not (found.is_published or home.is_game_master):
         raise Unprocessable(errors=[FieldError("map_id", "not_found", "You see no such map in this universe.")])
-    here = col(Map.universe_id) == universe_id, col(Map.id) == map_id
-    size = select(col(Map.width), col(Map.height)).where(*here)
-    width, height = (await session.execute(size)).one()
-    for name, value, most in (("x", x, width), ("y", y, height)):
+    for name, value, most in (("x", x, found.width), ("y", y, found.height)):
         if value > most:
             raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {most}.")])
 

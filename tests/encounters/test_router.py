@@ -10,6 +10,7 @@ from game.encounters.models import MAX_COMBATANTS
 from tests.characters.test_router import create as create_character
 from tests.conftest import Person
 from tests.members.test_router import join
+from tests.notes.test_router import eyes, fogged_map
 
 UNKNOWN = "01a1fbbf-0000-7000-8000-000000000000"
 PARTY = [
@@ -167,6 +168,28 @@ class TestCombatants:
         assert (await owner.client.delete(f"/characters/{known['id']}")).status_code == 204
         left = (await owner.client.get(path)).json()["combatants"]
         assert [one["name"] for one in left] == ["A shade", "Ashe"]
+        assert (await owner.client.patch(path, json={"combatants": left, "name": "x"})).status_code == 200
+
+    async def test_tokens_that_are_not_seen(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """Players are not told which token somebody is whom they do not see."""
+        made = await fogged_map(owner, universe_id)
+        await eyes(owner, made, stranger)
+        ids = {}
+        for name, x, hidden in (("near", 1, False), ("far", 5, False), ("unseen", 2, True)):
+            token = {"name": name, "x": x, "y": 0, "hidden": hidden}
+            ids[name] = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
+        encounter = await prepare(owner, universe_id, [{"token_id": token_id} for token_id in ids.values()])
+        await step(owner, encounter, "start")
+        shown = (await stranger.client.get(f"/encounters/{encounter['id']}")).json()["combatants"]
+        assert {one["name"]: one.get("token_id") for one in shown} == {
+            "near": ids["near"],
+            "far": None,
+            "unseen": None,
+        }
+        assert (await owner.client.delete(f"/tokens/{ids['near']}")).status_code == 204
+        left = (await owner.client.get(f"/encounters/{encounter['id']}")).json()["combatants"]
+        assert len(left) == 3
+        path = f"/encounters/{encounter['id']}"
         assert (await owner.client.patch(path, json={"combatants": left, "name": "x"})).status_code == 200
 
     @pytest.mark.parametrize(

@@ -38,6 +38,23 @@ async def universe_id(owner: Person, stranger: Person) -> str:
     return str(universe["id"])
 
 
+async def fogged_map(owner: Person, universe_id: str) -> dict[str, Any]:
+    """A published map with fog: two rooms, and a wall of rock between them."""
+    legend = [{"symbol": "."}, {"symbol": "#", "blocks_sight": True, "blocks_movement": True}]
+    grid = {"width": 7, "height": 1, "legend": legend, "layers": [{"name": "ground", "rows": ["...#..."]}]}
+    made = await owner.map(universe_id, grid_data=grid, visibility="members")
+    answer = await owner.client.patch(f"/maps/{made['id']}", json={"fog": "explored"})
+    assert answer.status_code == 200, answer.text
+    return made
+
+
+async def eyes(owner: Person, made: dict[str, Any], player: Person) -> None:
+    """A token of a player's in the first room of a map."""
+    token = {"name": "Ashe", "x": 0, "y": 0, "sight": {"range": 10}, "grants": {player.id: ["act"]}}
+    answer = await owner.client.post(f"/maps/{made['id']}/tokens", json=token)
+    assert answer.status_code == 201, answer.text
+
+
 class TestNotes:
     async def test_a_players_own(self, owner: Person, stranger: Person, universe_id: str) -> None:
         body = "<b>HTML</b> is *text*\r\n[x](javascript:alert(1))"
@@ -149,6 +166,26 @@ class TestPins:
         assert (await told(stranger, universe_id))[1:] == [("note.updated", {})]
         cleared = (await owner.client.patch(path, json={"map_id": None})).json()
         assert (cleared["map_id"], cleared["x"], cleared["y"]) == (None, None, None)
+
+    async def test_under_fog(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """Where a player has not looked, a pin has no place."""
+        made = await fogged_map(owner, universe_id)
+        for x in (1, 5):
+            await write(
+                owner, universe_id, title=str(x), map_id=made["id"], x=x, y=0.5, grants={"members": ["see"]}
+            )
+        path = f"/universes/{universe_id}/notes"
+
+        async def places() -> dict[str, Any]:
+            items = (await stranger.client.get(path)).json()["items"]
+            return {one["title"]: (one["map_id"], one["x"]) for one in items}
+
+        assert await places() == {"1": (None, None), "5": (None, None)}
+        await eyes(owner, made, stranger)
+        assert await places() == {"1": (made["id"], 1), "5": (None, None)}
+        [hidden] = [one for one in (await owner.client.get(path)).json()["items"] if one["title"] == "5"]
+        assert (await stranger.client.get(f"/notes/{hidden['id']}")).json()["x"] is None
+        assert hidden["x"] == 5
 
     @pytest.mark.parametrize("moves", [True, False])
     async def test_a_map_that_goes_takes_no_pin(self, owner: Person, universe_id: str, moves: bool) -> None:
