@@ -59,6 +59,7 @@ from game.play import pages as play_pages
 from game.play.router import router as play
 from game.play.router_doors import router as doors
 from game.play.router_fog import router as fog
+from game.play.router_moves import router as moves
 from game.play.router_tokens import router as tokens
 from game.rolls.router import router as rolls
 from game.universes import quotas
@@ -233,6 +234,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(play)
     app.include_router(tokens)
     app.include_router(fog)
+    app.include_router(moves)
     app.include_router(doors)
     app.include_router(characters)
     app.include_router(encounters)

@@ -144,6 +144,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readToken": _MEMBERS,
     "updateToken": _PLAYERS,
     "deleteToken": GAME_MASTERS,
+    "moveToken": _PLAYERS,
     "damageToken": _PLAYERS,
     "healToken": _PLAYERS,
     # Fog

@@ -100,6 +100,7 @@ PREPARED: dict[str, Callable[[Things], dict[str, Any]]] = {
     "findPath": lambda _: {"params": {"from": "0,0", "to": "1,1"}},
     "readSight": lambda _: {"params": {"from": "0,0"}},
     "readDistance": lambda _: {"params": {"from": "0,0", "to": "1,1"}},
+    "moveToken": lambda _: {"json": {"x": 1, "y": 2}},
     "restoreMap": lambda _: {"json": {"seq": 2}},
     "createAsset": lambda _: {"files": {"file": ("dot.png", io.BytesIO(_png()), "image/png")}},
     "importMap": lambda _: {"json": TILED},

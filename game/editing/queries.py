@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, func, select
+from sqlalchemy import Select, Text, cast, func, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -20,6 +21,8 @@ from game.universes.models import Member
 MAX_STEPS = 20_000
 """Steps since an edit that undo and redo look through."""
 _UNDO_DEPTH = 2000
+_MOVES_OF_A_TOKEN = 500
+"""The newest events of a token among which moves are looked for."""
 _STEPS = ("map.edited", "map.undone", "map.redone")
 
 
@@ -39,15 +42,37 @@ async def steps_by(session: AsyncSession, row: events.Subject, user: User) -> Se
     return await _read_steps(session, _steps(row).where(col(Event.actor_id) == user.id).limit(_UNDO_DEPTH))
 
 
+_MOVES = text("""
+    SELECT e.seq, e.kind, e.payload->'of' AS of
+    FROM token t
+    CROSS JOIN LATERAL (
+        SELECT * FROM event e WHERE e.universe_id = t.universe_id AND e.subject_id = t.id
+        ORDER BY e.seq DESC LIMIT :most
+    ) e
+    WHERE t.universe_id = :universe_id AND t.map_id = :map_id AND e.actor_id = :user_id
+        AND e.kind IN ('token.moved', 'token.move_undone', 'token.move_redone')
+    ORDER BY e.seq DESC LIMIT :most
+""").columns(of=JSONB)
+
+
+async def moves_by(session: AsyncSession, row: events.Subject, user: User) -> Sequence[Step]:
+    """A user's last moves of tokens that are on a map, with their undos and redos, oldest first."""
+    values = {"universe_id": row.universe_id, "map_id": row.id, "user_id": user.id, "most": _MOVES_OF_A_TOKEN}
+    return _as_steps((await session.execute(_MOVES, values)).all())
+
+
 async def steps_since(session: AsyncSession, row: Map, seq: int) -> Sequence[Step]:
     """Everybody's steps on a map after an event, oldest first; of more than MAX_STEPS the newest."""
     return await _read_steps(session, _steps(row).where(col(Event.seq) > seq))
 
 
 async def _read_steps(session: AsyncSession, statement: Select[Any]) -> Sequence[Step]:
-    rows = (await session.execute(statement)).all()[::-1]
+    return _as_steps((await session.execute(statement)).all())
+
+
+def _as_steps(newest_first: Sequence[Any]) -> list[Step]:
     # What an imported universe brought is of any type.
-    return [Step(row.seq, row.kind, row.of if type(row.of) is int else None) for row in rows]
+    return [Step(row.seq, row.kind, row.of if type(row.of) is int else None) for row in newest_first[::-1]]
 
 
 async def replaced_since(session: AsyncSession, row: Map, seq: int) -> int | None:
@@ -58,14 +83,20 @@ async def replaced_since(session: AsyncSession, row: Map, seq: int) -> int | Non
 
 async def changes_at(session: AsyncSession, row: Map, seqs: Sequence[int], max_bytes: int) -> list[LoggedChange]:
     """The changes that these events of a map stored, oldest first; as far as `max_bytes` of JSON reach."""
-    text = cast(col(Event.before)["change"], Text)
+    change = cast(col(Event.before)["change"], Text)
     ordered = events.log_of(row).where(col(Event.seq).in_(seqs)).order_by(None).order_by(col(Event.seq))
     # Counted before they are sent: a change may be megabytes.
-    sizes = (await session.execute(ordered.with_only_columns(func.octet_length(text)))).scalars().all()
+    sizes = (await session.execute(ordered.with_only_columns(func.octet_length(change)))).scalars().all()
     if sum(size or 0 for size in sizes) > max_bytes:
         seqs = []
-    found = ordered.with_only_columns(col(Event.seq), text).where(col(Event.seq).in_(seqs))
+    found = ordered.with_only_columns(col(Event.seq), change).where(col(Event.seq).in_(seqs))
     return [LoggedChange(*one) for one in await session.execute(found)]
+
+
+async def move_at(session: AsyncSession, universe_id: UUID, seq: int) -> Event:
+    """The event of a token's move."""
+    statement = select(Event).where(col(Event.universe_id) == universe_id, col(Event.seq) == seq)
+    return (await session.execute(statement)).scalar_one()
 
 
 async def event_at(session: AsyncSession, row: Map, seq: int) -> Event:

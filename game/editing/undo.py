@@ -11,19 +11,23 @@ from game.accounts.models import User
 from game.core.compute import Computing
 from game.core.errors import Conflict, Unprocessable
 from game.core.idempotency import Once
-from game.core.versions import require_match
+from game.core.versions import etag, require_match
 from game.editing import queries, undoing, work
 from game.editing.apply import LARGE_CELLS, finish
+from game.editing.models import EditResult
 from game.editing.opened import OpenMap
 from game.editing.undoing import Turn
 from game.editing.work import LoggedChange, Stored
 from game.events import phrases
 from game.events.queries import Subject
+from game.fog import changes as fog
 from game.grid.canvas import TooCostly
 from game.grid.changes import Conflict as ReplayConflict
+from game.grid.geometry import Grid
 from game.maps import queries as maps
 from game.maps.history import HistoryBroken
 from game.maps.models import Map
+from game.tokens import queries as tokens
 
 _MAX_COMPARED = 1000
 _MAX_COMPARED_BYTES = 16 * 2**20
@@ -64,7 +68,8 @@ async def take_turn(
     *,
     is_undo: bool,
 ) -> Response:
-    """Undo the user's last edit of a map, or redo the one that they undid last; the answer with the result.
+    """Undo the user's last edit of a map or move on it, or redo the one that they undid last; the answer with the
+    result.
 
     Raises:
         NothingToUndo, NothingToRedo: there is no such edit.
@@ -74,11 +79,14 @@ async def take_turn(
     """
 
     async def act() -> Response:
-        row = (await maps.get_to_change(session, user, map_id, "undoEdit" if is_undo else "redoEdit")).row
+        found = await maps.get_to_change(session, user, map_id, "undoEdit" if is_undo else "redoEdit")
+        row = found.row
         require_match(if_match, row)
         turn = await _next_turn(session, row, user, is_undo)
         if turn is None:
             raise NothingToUndo if is_undo else NothingToRedo
+        if turn.is_move:
+            return await _turn_move(session, found, turn, is_undo)
         opened = OpenMap(session, row)
         change, others = await _compared(session, row, turn)
         if is_large:
@@ -103,7 +111,8 @@ async def take_turn(
 
 
 async def _next_turn(session: AsyncSession, row: Subject, user: User, is_undo: bool) -> Turn | None:
-    done, undone = undoing.stacks(await queries.steps_by(session, row, user))
+    steps = [*await queries.steps_by(session, row, user), *await queries.moves_by(session, row, user)]
+    done, undone = undoing.stacks(sorted(steps))
     turns = done if is_undo else undone
     return turns[-1] if turns else None
 
@@ -112,7 +121,7 @@ async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bo
     """Whether the next turn, as far as can be told before anything is locked, is work for another process."""
     row = await queries.outline(session, user, map_id)
     turn = await _next_turn(session, row, user, is_undo) if row else None
-    if row is None or turn is None:
+    if row is None or turn is None or turn.is_move:
         return False
     size, touched = await queries.weight_of(session, row, turn.edit)
     touched = touched if isinstance(touched, dict) else {}
@@ -121,6 +130,34 @@ async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bo
     moves = not touched.keys().isdisjoint(("width", "layers", "legend"))
     cells = max(cells if isinstance(cells, int) else 0, row.layers * row.width * row.height if moves else 0)
     return size > _LARGE_BYTES or cells > LARGE_CELLS
+
+
+async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_undo: bool) -> Response:
+    """Put a token back to where a move took it from, or again to where it took it. What was seen stays explored.
+
+    Raises:
+        EditOverlapped: the token is not where the move, or its undo, left it.
+    """
+    row = found.row
+    event = await queries.move_at(session, row.universe_id, turn.edit)
+    left, target = event.payload, event.before or {}
+    if not is_undo:
+        left, target = target, left
+    token = await tokens.now(session, found.access, event.subject_id)
+    try:
+        is_there = (token.row.x, token.row.y) == (left["x"], left["y"])
+        x, y = float(target["x"]), float(target["y"])
+        tokens.require_place(row, Grid.of(row.grid_data).type, x, y, token.row.size)
+    except (KeyError, TypeError, ValueError, Unprocessable):
+        is_there = False
+    if not is_there:
+        raise EditOverlapped(f"{token.row.name} has moved since then, or the map has changed.")
+    async with fog.watch(session, row):
+        kind = "token.move_undone" if is_undo else "token.move_redone"
+        seq = await tokens.put_at(session, token, row, kind, x, y, {"of": turn.edit})
+    result = EditResult(version=row.version, seq=seq, changed=1)
+    headers = {"ETag": etag(row.version)}
+    return Response(result.model_dump_json(), headers=headers, media_type="application/json")
 
 
 async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:

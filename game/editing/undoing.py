@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """An event of a map: an edit, or the undo or redo of the edit `of`."""
+    """An event of a map or of a token on it: an edit or a move, or the undo or redo of the one `of`."""
 
     seq: int
     kind: str
@@ -13,29 +13,30 @@ class Step(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """An edit, and the event that last did or undid it: the edit itself, or an undo or redo of it."""
+    """An edit or a move, and the event that last did or undid it: itself, or an undo or redo of it."""
 
     edit: int
     last: int
+    is_move: bool = False
 
 
 def stacks(steps: Iterable[Step]) -> tuple[list[Turn], list[Turn]]:
-    """A person's edits that stand and those that they undid, each with the next one last.
+    """A person's edits and moves that stand and those that they undid, each with the next one last.
 
     Takes their steps on a map, oldest first. As in any editor, a new edit ends what could be redone.
     """
     done: list[Turn] = []
     undone: list[Turn] = []
     for step in steps:
-        if step.kind == "map.edited":
-            done.append(Turn(step.seq, step.seq))
+        if step.kind in ("map.edited", "token.moved"):
+            done.append(Turn(step.seq, step.seq, step.kind == "token.moved"))
             undone.clear()
         else:
-            source, target = (done, undone) if step.kind == "map.undone" else (undone, done)
+            source, target = (done, undone) if step.kind.endswith("undone") else (undone, done)
             turn = next((turn for turn in source if turn.edit == step.of), None)
             if turn is not None:
                 source.remove(turn)
-                target.append(Turn(turn.edit, step.seq))
+                target.append(turn._replace(last=step.seq))
     return done, undone
 
 

@@ -31,6 +31,8 @@ class Operation(NamedTuple):
 
 OPERATIONS: Mapping[str, Operation] = {
     "edit": Operation("editMap", "/maps/{map_id}/edits"),
+    "move": Operation("moveToken", "/tokens/{token_id}/move"),
+    "door": Operation("setDoor", "/maps/{map_id}/doors/{door_id}"),
 }
 """By the command's `do`."""
 

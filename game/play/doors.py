@@ -13,9 +13,10 @@ from game.editing.opened import OpenMap
 from game.grants import Right
 from game.grid.scene import Scene
 from game.grid.vision import footprint
+from game.maps import fogged
 from game.maps import queries as maps
-from game.play import tokens
 from game.play.models import DoorResult
+from game.tokens import queries as tokens
 
 
 async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: str, state: str) -> DoorResult:
@@ -60,16 +61,26 @@ async def _require_in_reach(
     is_open = door.get("state") == "open"
     if door.get("hidden") or (door.get("secret") and not is_open):
         raise NotFound
+    if not await _is_in_sight(session, found, door):
+        raise NotFound
     if door.get("secret"):
         raise Forbidden("Only game masters move a secret door.")
     if door.get("state") == "locked":
         raise Forbidden("The door is locked.")
     if state == "locked":
         raise Forbidden("Only game masters lock doors.")
-    for one in await tokens.on_map(session, found):
+    for one in await tokens.of_map(session, found.access, found.row.id):
         if Right.act in one.rights:
             row = one.row
             cells = footprint(scene.grid.type, row.x, row.y, row.size, scene.width, scene.height)
             if scene.is_beside("doors", door, cells):
                 return
     raise Forbidden("None of your tokens stands at this door.")
+
+
+async def _is_in_sight(session: AsyncSession, found: maps.Found, door: Mapping[str, Any]) -> bool:
+    """Whether a player sees a door that is not hidden."""
+    if not found.has_fog:
+        return True
+    view = (await fogged.view_of(session, found)).fogged
+    return any(one.get("id") == door["id"] for one in view.doors(view.visible))

@@ -10,7 +10,7 @@ from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthoriz
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
-from game.maps import queries as maps
+from game.maps.models import AsMember
 from game.play import tokens
 from game.tokens import queries
 from game.tokens.models import BarAmount, TokenCreate, TokenList, TokenPatch, TokenRead
@@ -39,11 +39,12 @@ async def create_token(id: UUID, body: TokenCreate, user: CurrentUser, session: 
     return await once(user.id, create)
 
 
-@router.get("/maps/{id}/tokens", response_model=TokenList, responses=documented(NotFound))
-async def list_tokens(id: UUID, user: CurrentUser, session: Session) -> Response:
+@router.get(
+    "/maps/{id}/tokens", response_model=TokenList, responses=documented(Forbidden, NotFound, Unprocessable)
+)
+async def list_tokens(id: UUID, user: CurrentUser, session: Session, as_id: AsMember = None) -> Response:
     """List the tokens on a map that you see."""
-    found = await maps.get(session, user, id, "listTokens", with_grid=False)
-    items = [one.read() for one in await tokens.on_map(session, found)]
+    items = [one.read() for one in await tokens.on_map(session, user, id, "listTokens", as_id)]
     return Response(queries.as_json({"items": items}), media_type="application/json")
 
 

@@ -12,14 +12,14 @@ from sqlmodel import col
 from game.accounts.models import User
 from game.core.errors import Forbidden, NotFound
 from game.fog import changes as fog
-from game.fog.models import Fog
 from game.fog.viewers import viewer_of
-from game.fog.views import view_of
+from game.fog.views import MapView, view_of
 from game.grants import Right
+from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.models import Map
 from game.permissions import Role
-from game.play import queries
+from game.play.queries import grid_of as grid_of
 from game.tokens import queries as tokens
 from game.tokens.models import Token
 from game.tokens.queries import Found
@@ -40,13 +40,17 @@ class Piece(NamedTuple):
     ground: Map
 
 
-async def seen(session: AsyncSession, ground: Map, found: list[Found]) -> list[Found]:
-    """Those of the tokens of a map that their reader sees; under fog, those on a cell in sight."""
+async def seen(session: AsyncSession, ground: Map, found: list[Found], view: MapView | None = None) -> list[Found]:
+    """Those of the tokens of a map that their reader sees; under fog, those on a cell in sight.
+
+    `view` is what they see of the map, if that is known already.
+    """
     shown = [one for one in found if one.is_shown]
-    if ground.fog == Fog.off or all(map(_is_in_own_sight, shown)):
+    if not ground.has_fog or all(map(_is_in_own_sight, shown)):
         return shown
-    viewer = viewer_of(ground.fog_sharing, shown[0].access.user.id)
-    view = await view_of(session, await _with_grid(session, ground), viewer)
+    if view is None:
+        viewer = viewer_of(ground.fog_sharing, shown[0].access.user.id)
+        view = await view_of(session, await with_grid(session, ground), viewer)
     return [one for one in shown if _is_in_own_sight(one) or view.shows(one.row.x, one.row.y, one.row.size)]
 
 
@@ -55,9 +59,20 @@ def _is_in_own_sight(found: Found) -> bool:
     return Right.sight in found.rights and found.access.role is not Role.spectator
 
 
-async def on_map(session: AsyncSession, found: maps.Found) -> list[Found]:
-    """The tokens on a map that its reader sees."""
-    return await seen(session, found.row, await tokens.of_map(session, found.access, found.row.id))
+async def on_map(
+    session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
+) -> list[Found]:
+    """The tokens on a map that the user sees; for game masters with `as_id`, those that this member sees.
+
+    Raises:
+        NotFound, Forbidden, Unprocessable: as `maps.get` does.
+    """
+    found = await maps.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
+    view = None
+    if found.has_fog:
+        look = await fogged.look(session, user, map_id, operation, as_id)
+        found, view = look.found, look.view
+    return await seen(session, found.row, await tokens.of_map(session, found.access, map_id), view)
 
 
 async def _seen(session: AsyncSession, home: Access, ground: Map, found: Found) -> Piece:
@@ -112,11 +127,12 @@ async def _ground(session: AsyncSession, universe_id: UUID, map_id: UUID) -> Map
     row = (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
     if row is None:
         raise NotFound
-    is_watched = row.fog != Fog.off or row.scene_key is not None
-    return await _with_grid(session, row) if is_watched else row
+    is_watched = row.has_fog or row.scene_key is not None
+    return await with_grid(session, row) if is_watched else row
 
 
-async def _with_grid(session: AsyncSession, row: Map) -> Map:
+async def with_grid(session: AsyncSession, row: Map) -> Map:
+    """A map with its grid, which is read unless it is there already."""
     state: Any = inspect(row)
     if "grid_data" not in state.unloaded:
         return row
@@ -134,7 +150,7 @@ async def create(session: AsyncSession, user: User, map_id: UUID, fields: Mappin
     universe_id = (await maps.get(session, user, map_id, "createToken", with_grid=False)).row.universe_id
     home = (await access.lock(session, user, {universe_id: "createToken"}))[universe_id]
     ground = await _ground(session, universe_id, map_id)
-    grid = await queries.grid_of(session, ground)
+    grid = await grid_of(session, ground)
     async with fog.watch(session, ground):
         return await tokens.create(session, home, ground, grid.type, fields)
 
@@ -152,7 +168,7 @@ async def change(session: AsyncSession, piece: Piece, fields: Mapping[str, Any])
         raise Forbidden(
             f"Who acts for a token changes these of its fields: {names}. The others are for game masters."
         )
-    grid = await queries.grid_of(session, ground)
+    grid = await grid_of(session, ground)
     async with fog.watch(session, ground) if fields.keys() & _SEEN_WITH else nullcontext():
         return await tokens.change(session, found, ground, grid.type, fields)
 

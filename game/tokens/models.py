@@ -123,7 +123,7 @@ def _within(least: float, most: float, description: str) -> Any:
     return Constraint(strict=True, allow_inf_nan=False, ge=least, le=most, description=description)
 
 
-_Coordinate = Annotated[
+Coordinate = Annotated[
     float, _within(0, MAX_SIDE, "In cells; a whole number, but on maps without a grid."), _AsJson
 ]
 _Size = Annotated[
@@ -217,8 +217,8 @@ class TokenRead(Shape):
     map_id: UUID
     character_id: UUID | None = unset("Only with the right `sheet`.")
     name: str
-    x: _Coordinate
-    y: _Coordinate
+    x: Coordinate
+    y: Coordinate
     size: Annotated[float, _AsJson]
     rotation: _Degrees
     elevation: _Elevation
@@ -250,8 +250,8 @@ class TokenCreate(Shape):
     model_config = example(_EXAMPLE)
 
     name: Name
-    x: _Coordinate
-    y: _Coordinate
+    x: Coordinate
+    y: Coordinate
     character_id: _CharacterId = None
     size: _Size = 1
     rotation: _Degrees = 0
@@ -276,8 +276,8 @@ class TokenPatch(Shape):
     model_config = example({"conditions": ["prone"]})
 
     name: Name = unset()
-    x: _Coordinate = unset()
-    y: _Coordinate = unset()
+    x: Coordinate = unset()
+    y: Coordinate = unset()
     character_id: _CharacterId = None
     size: _Size = unset()
     rotation: _Degrees = unset()

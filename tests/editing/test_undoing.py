@@ -32,7 +32,7 @@ class Table:
         turns = stacks(step for who, step, _ in self.log if who == person)[kind == "map.redone"]
         if not turns:
             return None
-        edit, last = turns[-1]
+        edit, last, _ = turns[-1]
         change = self.log[edit - 1][2]
         later = net(step for _, step, _ in self.log[last:])
         if any(overlaps(change, self.log[seq - 1][2]) for seq in later):

@@ -1,0 +1,235 @@
+"""Moves of tokens: planned on what the mover knows, before anything is locked; then walked under the lock."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from game.accounts.models import User
+from game.core.compute import Computing
+from game.core.errors import Conflict, FieldError, Forbidden, Problem, Unprocessable
+from game.fog import changes as fog
+from game.fog.viewers import viewer_of
+from game.fog.views import view_of
+from game.grants import Right
+from game.grid import moves, paths
+from game.grid.canvas import Steps
+from game.grid.chunks import Frame
+from game.grid.geometry import Cell, Grid, Point
+from game.grid.moves import BadPath, Known, Move, MoveBlocked, Obstruction
+from game.grid.paths import Path, Walker
+from game.grid.player_view import players_document
+from game.grid.vision import anchor, cells_a_side
+from game.maps import queries as maps
+from game.maps.loading import frame_of, loader
+from game.maps.models import Map
+from game.maps.players import EVERY_SYMBOL
+from game.play import tokens, work
+from game.play.models import MoveRequest
+from game.play.tokens import Piece
+from game.play.work import Seen
+from game.tokens import queries
+from game.tokens.models import plain
+from game.universes.access import Access
+
+_SMALL_CELLS = 4096
+"""Cells of a map on which a path is searched here, and not in a computing process."""
+
+
+_LOCKED_BUDGET = 20_000
+"""Cells that a search may look at while others wait for it."""
+
+
+class Blocked(Conflict):
+    """Something that you know of is in the way. Nothing moved."""
+
+    code = "MOVE_BLOCKED"
+
+
+class NoWay(Conflict):
+    """You know no path to that place. Nothing moved."""
+
+    code = "NO_PATH"
+
+
+class _Plan(NamedTuple):
+    """Where a token is to go, the map's version and the place that this was found for, or why it cannot."""
+
+    path: Sequence[Point]
+    version: int
+    start: Point
+    problem: Problem | None = None
+
+
+async def planned(
+    session: AsyncSession, computing: Computing, user: User, piece: Piece, request: MoveRequest
+) -> _Plan:
+    """The path of a move to a place, on what the user knows of the map; a path that is given stays as it is."""
+    row, ground = piece.found.row, piece.ground
+    start, version = (row.x, row.y), ground.version
+    if request.path is not None:
+        return _Plan([(one.x, one.y) for one in request.path], version, start)
+    place: Point = (request.x, request.y)
+    if request.force:
+        return _Plan([place], version, start)
+    grid = await tokens.grid_of(session, ground)
+    try:
+        queries.require_place(ground, grid.type, *place, row.size)
+    except Unprocessable as problem:
+        return _Plan([], version, start, problem)
+    path = await _search(session, computing, user, piece, *_ends(grid, row, place))
+    return _plan_of(grid, path, place, version, start)
+
+
+def _ends(grid: Grid, token: Any, place: Point) -> tuple[Cell, Cell, Walker]:
+    """Where the search for a token's path starts and ends, and who walks."""
+    start, goal = (anchor(grid.type, x, y, token.size) for x, y in ((token.x, token.y), place))
+    return start, goal, Walker(cells_a_side(grid.type, token.size))
+
+
+def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> _Plan:
+    if not path.found:
+        return _Plan([], version, start, NoWay(f"There is no path: {path.reason}."))
+    return _Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
+
+
+async def _search(
+    session: AsyncSession, computing: Computing, user: User, piece: Piece, start: Cell, goal: Cell, walker: Walker
+) -> Path:
+    ground, home = piece.ground, piece.found.access
+    size = ground.width, ground.height
+    if ground.width * ground.height <= _SMALL_CELLS or (ground.has_fog and not home.is_game_master):
+        row = await tokens.with_grid(session, ground)
+        known = await _known(session, row, home)
+        steps = known.through(paths.find(known.frame, *size, start, goal, walker))
+        return await maps.follow(session, row, steps, large=ground.width * ground.height > _SMALL_CELLS)
+    found = maps.Found(ground, home)
+    seen = Seen(await frame_of(session, found), not home.is_game_master)
+    await session.close()
+    load = loader(session, ground)
+    return await computing.run(user.id, work.find_path, seen, start, goal, walker, load=load)
+
+
+async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
+    """A map, with its grid, as somebody knows it."""
+    if home.is_game_master:
+        return Known(row.grid_data)
+    if not row.has_fog:
+        return Known(players_document(row.grid_data, EVERY_SYMBOL).frame)
+    return (await view_of(session, row, viewer_of(row.fog_sharing, home.user.id))).fogged.known
+
+
+async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: _Plan) -> dict[str, Any]:
+    """Move a token, whose universe is locked, as it was planned; what is answered.
+
+    Raises:
+        Forbidden: `force` is for game masters.
+        Unprocessable: the path is none.
+        Blocked, NoWay: the mover knows that this cannot be.
+    """
+    found, ground = piece
+    if request.force and not found.access.is_game_master:
+        raise Forbidden("Only game masters move tokens by force.")
+    token, row = found.row, await tokens.with_grid(session, ground)
+    grid = Grid.of(row.grid_data)
+    is_stale = (plan.version, plan.start) != (row.version, (token.x, token.y))
+    if is_stale and request.path is None and not request.force:
+        plan = await _planned_anew(session, found.access, row, grid, token, (request.x, request.y))
+    if plan.problem is not None:
+        raise plan.problem
+    for index, place in enumerate(plan.path):
+        _require_cell(grid, place, "path" if request.path is None else f"path[{index}]")
+    if request.force:
+        done = _forced(row, grid, token, plan.path)
+    else:
+        known = await _known(session, row, found.access)
+        done = await _walked(session, row, token, plan.path, known)
+    is_moved = (done.x, done.y) != (token.x, token.y)
+    seq = await _put(session, piece, row, done) if is_moved else None
+    answer: dict[str, Any] = {
+        "x": plain(done.x),
+        "y": plain(done.y),
+        "cells": [{"x": x, "y": y} for x, y in done.cells],
+        "cost": plain(done.cost),
+        "stopped": await _stopped(session, row, found.access, done),
+    }
+    if found.access.is_game_master:
+        answer["version"] = token.version
+        if seq is not None:
+            answer["seq"] = seq
+    return answer
+
+
+async def _planned_anew(
+    session: AsyncSession, home: Access, row: Map, grid: Grid, token: Any, place: Point
+) -> _Plan:
+    """The path of a move whose token or map changed since it was planned. It is searched with the universe locked,
+    so not as far."""
+    queries.require_place(row, grid.type, *place, token.size)
+    known = await _known(session, row, home)
+    steps = paths.find(known.frame, row.width, row.height, *_ends(grid, token, place), _LOCKED_BUDGET)
+    is_large = row.width * row.height > _SMALL_CELLS
+    path = await maps.follow(session, row, known.through(steps), large=is_large)
+    return _plan_of(grid, path, place, row.version, (token.x, token.y))
+
+
+def _require_cell(grid: Grid, place: Point, field: str) -> None:
+    if grid.type != "none" and not all(float(one).is_integer() for one in place):
+        error = FieldError(field, "not_whole", "Positions are whole numbers: this map has a grid.")
+        raise Unprocessable(errors=[error])
+
+
+def _forced(row: Map, grid: Grid, token: Any, path: Sequence[Point]) -> Move:
+    x, y = path[-1] if path else (token.x, token.y)
+    queries.require_place(row, grid.type, x, y, token.size)
+    cells = [anchor(grid.type, *place, token.size) for place in ((token.x, token.y), (x, y))]
+    return Move(x, y, cells if cells[0] != cells[1] else cells[:1], 0)
+
+
+async def _walked(session: AsyncSession, row: Map, token: Any, path: Sequence[Point], known: Known) -> Move:
+    frame = row.grid_data
+    priced: Frame = players_document(frame, EVERY_SYMBOL).frame
+    place = moves.Token(token.x, token.y, token.size)
+    steps: Steps[Move] = moves.move_along(frame, row.width, row.height, place, path, known, priced)
+    try:
+        return await maps.follow(session, row, steps)
+    except MoveBlocked as error:
+        raise Blocked(**error.obstruction.as_json()) from None
+    except BadPath as error:
+        message = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        raise Unprocessable(errors=[FieldError(f"path[{error.index}]", "not_a_path", message)]) from None
+
+
+async def _put(session: AsyncSession, piece: Piece, row: Map, done: Move) -> int:
+    """Put a token where it came to stand, and remember what was seen on the way."""
+    cells = [{"x": x, "y": y} for x, y in done.cells]
+    is_watched = row.has_fog or row.scene_key is not None
+    async with fog.watch(session, row) if is_watched else nullcontext() as watching:
+        more = {"cells": cells, "cost": plain(done.cost)}
+        seq = await queries.put_at(session, piece.found, row, "token.moved", done.x, done.y, more)
+        if watching is not None:
+            watching.walked(piece.found.row.id, done.cells)
+    return seq
+
+
+async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) -> dict[str, Any] | None:
+    """What stopped a move, named as far as the mover sees it now."""
+    if done.stopped is None:
+        return None
+    doors: Sequence[Any] = ()
+    if done.blocker is not None:
+        frame = (await _known(session, row, home)).frame
+        doors = frame.get("doors", ())
+    stopped: Obstruction | None = done.named(doors)
+    return stopped.as_json() if stopped else None
+
+
+def require_act(piece: Piece) -> None:
+    """Go on only when somebody may act for a token.
+
+    Raises:
+        Forbidden: they may not.
+    """
+    if Right.act not in piece.found.rights:
+        raise Forbidden

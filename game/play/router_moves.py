@@ -1,0 +1,54 @@
+"""Endpoints of moving tokens."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from game.accounts.current import CurrentUser
+from game.core.compute import Computing, TooLarge, TooMuchAtOnce
+from game.core.database import Session
+from game.core.errors import Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.strict_json import StrictRoute
+from game.play import moves, tokens
+from game.play.models import MoveRead, MoveRequest
+from game.tokens import queries
+from game.universes.quotas import QuotaExceeded
+
+router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documented(Unauthorized))
+
+
+@router.post(
+    "/tokens/{id}/move",
+    response_model=MoveRead,
+    responses=documented(
+        Forbidden,
+        NotFound,
+        moves.Blocked,
+        moves.NoWay,
+        Unprocessable,
+        IdempotencyKeyReused,
+        QuotaExceeded,
+        TooLarge,
+        TooMuchAtOnce,
+    ),
+)
+async def move_token(
+    id: UUID, body: MoveRequest, user: CurrentUser, session: Session, computing: Computing, once: Once
+) -> Response:
+    """Move a token: along a path, or to a place by the cheapest path that you know.
+
+    What you know of and is in the way refuses the move; what you do not know of stops it there.
+    """
+    piece = await tokens.get(session, user, id, "moveToken")
+    moves.require_act(piece)
+    plan = await moves.planned(session, computing, user, piece, body)
+    # Nothing is locked, and nothing remembered of what was read, until the move is carried out.
+    await session.close()
+
+    async def move() -> Response:
+        locked = await tokens.get_to_change(session, user, id, "moveToken")
+        answer = await moves.move(session, locked, body, plan)
+        return Response(queries.as_json(answer), media_type="application/json")
+
+    return await once(user.id, move)
