@@ -37,8 +37,9 @@ screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/back-office.md 
 bench: $(VENV)/.installed-dev ## Measure, side by side with what people would pick instead
 	$(PY) -m bench
 
-openapi: $(VENV)/.installed-dev ## Write openapi.json anew
+openapi: $(VENV)/.installed-dev ## Write openapi.json and asyncapi.json anew
 	$(PY) -m game openapi > openapi.json
+	$(PY) -m game asyncapi > asyncapi.json
 
 settings: $(VENV)/.installed ## Write docs/settings.md anew
 	$(PY) -m game settings > docs/settings.md

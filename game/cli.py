@@ -41,6 +41,7 @@ from game.core.embedded import EmbeddedError, running
 from game.core.files import raise_file_limit
 from game.core.settings import Settings, documentation, unknown_settings
 from game.core.sockets import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS
+from game.live.asyncapi import document as live_document
 from game.main import create_app
 from seed import loader
 
@@ -480,6 +481,13 @@ def openapi() -> None:
     """Print the API's OpenAPI document."""
     settings = Settings(environment="development", secret_key=SecretStr("signs nothing: this app never serves"))
     typer.echo(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))
+
+
+@app.command()
+def asyncapi() -> None:
+    """Print the AsyncAPI document of the live feed."""
+    settings = Settings(environment="development", secret_key=SecretStr("signs nothing: this app never serves"))
+    typer.echo(json.dumps(live_document(create_app(settings)), indent=2, ensure_ascii=False))
 
 
 def _answers(host: str, port: int) -> bool:

@@ -46,7 +46,8 @@ from game.events.cursors import Cursors
 from game.events.hints import ANNOUNCE
 from game.exchange.router import map_files
 from game.exchange.router_universes import router as universe_files
-from game.live.fanout import NoFanout
+from game.live import docs as live_docs
+from game.live.fanout import fanout_of
 from game.live.hub import Hub
 from game.live.metrics import LiveMetrics
 from game.live.router import router as live
@@ -176,7 +177,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
     gc.collect()
     gc.freeze()
-    state.live = Hub(app, NoFanout(), state.live_metrics)
+    state.live = Hub(app, fanout_of(settings), state.live_metrics)
     state.announce = state.live.announce
     state.database.session.configure(info={QUOTAS: state.quotas, ANNOUNCE: state.announce})
     state.processing = Processing(state.database, state.compute)
@@ -245,6 +246,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(live)
     app.include_router(health.router)
     docs.install(app)
+    live_docs.install(app)
     guide.install(app)
     webpages.install(app)
     account_pages.install(app)

@@ -68,6 +68,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "exportUniverse": _OWNER,
     "transferUniverse": _OWNER,
     "listEvents": _MEMBERS,
+    "sendSignal": _PLAYERS,
     # Members and invitations
     "listMembers": _MEMBERS,
     "updateMember": GAME_MASTERS,
@@ -161,7 +162,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 }
 
 
-PARTS = frozenset({"removeOtherMember", "appointGameMaster", "lookAsMember"})
+PARTS = frozenset({"sendSignal", "removeOtherMember", "appointGameMaster", "lookAsMember"})
 """Rows that are no operations of their own, but a part of what one of them may do."""
 
 

@@ -25,6 +25,7 @@ from uuid import uuid4
 import asyncpg
 import httpx2
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fasteners import InterProcessLock
 from hypothesis import HealthCheck
@@ -37,7 +38,9 @@ from game.accounts.passwords import hash_password
 from game.core import schema
 from game.core.embedded import running
 from game.core.limits import Rate
+from game.core.server import HotProtocol
 from game.core.settings import Settings
+from game.core.sockets import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS, SocketProtocol
 from game.main import create_app, lifespan
 
 PASSWORD = "correct horse battery"
@@ -183,6 +186,32 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
     async with lifespan(app):
         yield app
+
+
+@pytest.fixture(scope="session")
+async def url(app: FastAPI) -> AsyncIterator[str]:
+    """The address of the running app, on a real socket in the same event loop."""
+    config = uvicorn.Config(
+        app,
+        http=HotProtocol,
+        ws=SocketProtocol,
+        ws_max_size=MAX_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        lifespan="off",
+        proxy_headers=False,
+        log_config=None,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as listener:
+        task = asyncio.create_task(server._serve(sockets=[listener]))
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
 
 
 @dataclass

@@ -11,7 +11,9 @@ import asyncio
 import io
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -19,7 +21,9 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from game.live.hub import Hub
 from tests.conftest import Person, somebody
+from tests.live.client import Client
 from tests.members.test_router import join
 from tests.test_matrix import OPERATIONS, PREPARED, Things, call
 
@@ -145,6 +149,8 @@ class World:
     player: Person
     spectator: Person
     other: Person
+    url: str
+    hub: Hub
 
     async def create(self, app: FastAPI, document: dict[str, Any]) -> None:
         names = ("owner", "player", "spectator", "other")
@@ -421,7 +427,23 @@ def check_traces(
     async def look(world: World) -> None:
         asked = [*requests(world, only_get=True)]
         before = [comparable(await ask(world.player.client, request)) for _, request in asked]
-        await hidden_work(world, document)
+        async with AsyncExitStack() as stack:
+            feeds = []
+            for person in (world.player, world.spectator):
+                client = Client(world.url, world.universe_id, person.tokens["access_token"])
+                feeds.append(await stack.enter_async_context(client))
+                for map_id in (world.map_id, world.hidden_id):
+                    await client.send({"type": "watch", "map_id": map_id})
+                await client.next("error")
+            await hidden_work(world, document)
+            await world.hub.rooms[UUID(world.universe_id)].caught_up()
+            for client in feeds:
+                await client.send({"type": "ping"})
+                await client.next("pong")
+                assert client.events == []
+                assert {message["type"] for message in client.messages} <= {"map", "error", "pong", "online", "at"}
+                assert len(client.of("map")) == 1
+                assert MARK not in str(client.messages)
         for (name, request), expected in zip(asked, before, strict=True):
             assert comparable(await ask(world.player.client, request)) == expected, name
 
@@ -429,12 +451,13 @@ def check_traces(
 
 
 @pytest.fixture
-async def run(app: FastAPI) -> Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None]:
+async def run(app: FastAPI, url: str) -> Callable[[Callable[[World], Awaitable[None]], dict[str, Any]], None]:
     """Runs a look at a new world in the event loop of the app, from the thread that hypothesis works in."""
     loop = asyncio.get_running_loop()
 
     async def in_world(look: Callable[[World], Awaitable[None]], document: dict[str, Any]) -> None:
         world = World()
+        world.url, world.hub = url, app.state.live
         await world.create(app, document)
         try:
             await look(world)

@@ -15,6 +15,9 @@ from game.core.settings import Settings
 # What a request waits for takes a part of the time that the request may take: it is told before its time is over.
 _CONNECT, _HOT_CONNECT, _STATEMENT, _POOL_WAIT, _IDLE = 1 / 2, 3 / 8, 3 / 4, 3 / 8, 5 / 2
 _SIDE_POOL = 2
+_LIVE_FEED = 3
+"""For reading what is new, and for the way to other workers."""
+_OTHERS = _SIDE_POOL + _LIVE_FEED
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -54,7 +57,7 @@ def hot_connection_options(request_timeout: float) -> dict[str, Any]:
 
 def connections_of_a_worker(settings: Settings) -> int:
     """How many connections one worker has at most."""
-    return settings.database_pool_size + settings.hot_pool_size + settings.hot_write_pool_size + _SIDE_POOL
+    return settings.database_pool_size + settings.hot_pool_size + settings.hot_write_pool_size + _OTHERS
 
 
 def engine(url: str, **options: Any) -> AsyncEngine:

@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         description="Processes of one worker for heavy computing: pictures, paths, sight, edits.",
     )
     compute_memory: int = Field(1024, ge=128, description="MiB of memory that one such process gets.")
+    live_fanout: Literal["auto", "none", "postgres"] = Field(
+        "auto",
+        description="How workers tell each other of what happens: `postgres`: by NOTIFY; `none`: not at all; "
+        "`auto`: `postgres` with several workers. Choose `postgres` for several servers on one database.",
+    )
     max_user_sockets: int = Field(20, ge=1, description="Live sockets of one user in one worker.")
     max_client_sockets: int = Field(
         200, ge=1, description="Live sockets of one client address in one worker; players may share an address."

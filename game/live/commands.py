@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 import orjson
 from starlette.types import Message, Scope
@@ -33,6 +34,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "edit": Operation("editMap", "/maps/{map_id}/edits"),
     "move": Operation("moveToken", "/tokens/{token_id}/move"),
     "door": Operation("setDoor", "/maps/{map_id}/doors/{door_id}"),
+    "roll": Operation("createRoll", "/universes/{universe_id}/rolls"),
+    "say": Operation("createMessage", "/universes/{universe_id}/messages"),
 }
 """By the command's `do`."""
 
@@ -73,7 +76,7 @@ class Commands:
     async def _carry_out(self, command: Command) -> None:
         session = self._session
         try:
-            request = _request(command)
+            request = _request(command, session.universe_id)
             status, body = await self._call(*request, command.ref)
         except Exception as error:
             problem = Unavailable("This took too long.") if isinstance(error, TimeoutError) else problem_of(error)
@@ -150,7 +153,7 @@ class Commands:
         self._token_until = 0.0
 
 
-def _request(command: Command) -> tuple[str, bytes]:
+def _request(command: Command, universe_id: UUID) -> tuple[str, bytes]:
     """The path and body that a command stands for.
 
     Raises:
@@ -162,7 +165,9 @@ def _request(command: Command) -> tuple[str, bytes]:
         raise Unprocessable(errors=[FieldError("do", "unknown_command", f"One of {', '.join(OPERATIONS)}.")])
     parts = []
     for part in operation.path.split("/"):
-        if part.startswith("{"):
+        if part == "{universe_id}":
+            part = str(universe_id)
+        elif part.startswith("{"):
             value = fields.pop(part[1:-1], None)
             if not isinstance(value, str) or not 0 < len(value) <= 100 or not value.isascii() or "/" in value:
                 raise Unprocessable(errors=[FieldError(part[1:-1], "missing", "Say which.")])

@@ -39,9 +39,29 @@ class LoggedEvent:
         self._row = row
         self._frames: dict[tuple[bool, bool], _Around] = {}
 
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What game masters are told."""
+        return payload_of(self._row[5])
+
+    @property
+    def is_public(self) -> bool:
+        """Whether all members are told of it."""
+        return self._row[6] is not None and self.audience is None
+
+    def names(self, id: UUID) -> bool:
+        """Whether its payload has an id anywhere."""
+        return str(id) in self._row[5]
+
+    def is_for(self, user_id: UUID, *, for_game_master: bool) -> bool:
+        """Whether somebody may be told of it."""
+        if for_game_master:
+            return True
+        return self._row[6] is not None and (self.audience is None or user_id in self.audience)
+
     def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
         """The event for a reader; None when they may not be told of it."""
-        is_shared = self._row[6] is not None and (self.audience is None or reader.user_id in self.audience)
+        is_shared = self.is_for(reader.user_id, for_game_master=False)
         if not for_game_master and not is_shared:
             return None
         # Of what is private, game masters are told no more than anybody.

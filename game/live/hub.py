@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 import structlog
 from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.core.coalescer import Coalescer, HotStatement
 from game.core.errors import is_database_away
@@ -81,7 +82,9 @@ class Hub:
         if kind == "hint":
             self._wake(map(UUID, content))
         elif kind == "signal":
-            pass
+            room = self.rooms.get(UUID(content["universe_id"]))
+            if room is not None:
+                room.signals.receive(content["content"])
         else:
             self.presence.receive(kind, content)
 
@@ -103,6 +106,11 @@ class Hub:
         self._clients[client] -= 1
         if not self._clients[client]:
             del self._clients[client]
+
+    def database(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """A session of the database, for one look at it."""
+        session: AsyncSession = self.state.database.session()
+        return session
 
     @contextmanager
     def entered(self, session: LiveSession) -> Iterator[Room]:
@@ -158,8 +166,9 @@ class Hub:
             if role is None:
                 session.transport.close(Close.NOT_A_MEMBER, "Not a member any more.")
                 self.rooms[universe_id].part(session)
-            else:
+            elif role != session.role:
                 session.role = role
+                self.rooms[universe_id].maps.role_changed(session)
 
     async def _check_always(self) -> None:
         while True:

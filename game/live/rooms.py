@@ -18,6 +18,8 @@ from game.core.errors import is_database_away
 from game.core.sockets import Close
 from game.live import queries
 from game.live.frames import LoggedEvent, events_of
+from game.live.maps import WatchedMaps
+from game.live.signals import Signals
 from game.live.transport import Disconnected
 
 if TYPE_CHECKING:
@@ -35,12 +37,14 @@ class Room:
     """One universe in this worker."""
 
     def __init__(self, hub: Hub, universe_id: UUID) -> None:
-        self._hub, self.universe_id = hub, universe_id
+        self.hub, self.universe_id = hub, universe_id
         self.seq: int | None = None
         self.access_version: int | None = None
         self.sessions: set[LiveSession] = set()
         """All that are here, also those that have not caught up."""
         self._live: set[LiveSession] = set()
+        self.maps = WatchedMaps(self)
+        self.signals = Signals(self)
         self._wanted = self._done = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -82,18 +86,22 @@ class Room:
         """Hand out nothing to a session any more."""
         self._live.discard(session)
 
+    def live(self) -> list[LiveSession]:
+        """The sessions that are handed what is new."""
+        return list(self._live)
+
     async def read_alone(self, session: LiveSession, until: int | None = None) -> None:
         """Send a session the next page of the log, but nothing behind `until`.
 
         Raises:
             Disconnected: it is closed, or its universe is gone.
         """
-        row = await self._hub.ask(queries.SINCE, self.universe_id, session.seq)
+        row = await self.hub.ask(queries.SINCE, self.universe_id, session.seq)
         if row is None:
             session.transport.close(Close.NOT_FOUND, "There is no such universe any more.")
             raise Disconnected
         if row["access_version"] != session.access_version:
-            await self._hub.roles(self.universe_id, [session])
+            await self.hub.roles(self.universe_id, [session])
             session.access_version = row["access_version"]
         events = [event for event in events_of(row["events"]) if until is None or event.seq <= until]
         session.hand_out(events)
@@ -142,7 +150,7 @@ class Room:
 
     async def _step(self) -> bool:
         """Read a page of the log and hand it out; whether there is more."""
-        row = await self._hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
+        row = await self.hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
         if row is None:
             for session in list(self.sessions):
                 session.transport.close(Close.NOT_FOUND, "There is no such universe any more.")
@@ -150,7 +158,7 @@ class Room:
         if row["access_version"] != self.access_version:
             # What was read is handed out by the roles as they are after it, never before.
             sessions = list(self.sessions)
-            await self._hub.roles(self.universe_id, sessions)
+            await self.hub.roles(self.universe_id, sessions)
             self.access_version = row["access_version"]
             for session in sessions:
                 session.access_version = row["access_version"]
@@ -158,6 +166,7 @@ class Room:
         if events:
             self.seq = events[-1].seq
             await self._hand_out(events)
+        await self.maps.follow(events)
         return bool(events) and events[-1].seq < row["event_seq"]
 
     async def _hand_out(self, events: Iterable[LoggedEvent]) -> None:
@@ -169,7 +178,7 @@ class Room:
                 await asyncio.sleep(0)
         now = time.time()
         for event in events:
-            self._hub.metrics.lag(now - event.created)
+            self.hub.metrics.lag(now - event.created)
 
     def broadcast(self, frame: bytes) -> None:
         """Send a frame to everybody here."""

@@ -7,16 +7,15 @@ from fastapi import APIRouter, WebSocket
 
 from game.accounts.tokens import Identity
 from game.core.sockets import SOCKET, Close
+from game.live.asyncapi import PATH, SUBPROTOCOL
 from game.live.hub import Hub
 from game.live.session import LiveSession
 from game.live.transport import Transport
 
 router = APIRouter()
 
-SUBPROTOCOL = "worldkeep.v1"
 
-
-@router.websocket("/universes/{id}/live")
+@router.websocket(PATH)
 async def live(websocket: WebSocket, id: str) -> None:
     """What happens in a universe, as it happens. See docs/live.md."""
     hub: Hub = websocket.app.state.live

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.types import Scope
 from websockets.frames import CloseCode
 
+from game import permissions
 from game.accounts.tokens import Identity
 from game.core.errors import (
     FieldError,
@@ -35,6 +36,8 @@ from game.permissions import GAME_MASTERS, Role
 if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
     from game.live.hub import Hub
+    from game.live.maps import Shown
+    from game.live.rooms import Room
 
 log = structlog.get_logger()
 
@@ -51,6 +54,7 @@ class LiveSession:
     user_id: UUID
     display_name: str
     reader: Reader
+    room: Room
     seq: int
     access_version: int
     _as_superuser: bool
@@ -61,6 +65,9 @@ class LiveSession:
         self.hub, self.transport = hub, transport
         self.request_id, self.client = scope["request_id"], scope["client"]
         self._universe_id, self._identity = universe_id, identity
+        self.watched: dict[UUID, Shown] = {}
+        """What it was shown of the maps that it watches."""
+        self.watching = asyncio.Lock()
         self.is_welcome = False
         """Whether it was told who it is: nothing is sent before."""
         self.turn = random.randrange(2**16)  # noqa: S311 - spreads work, and is no secret
@@ -107,6 +114,7 @@ class LiveSession:
         hello = await self._first_hello()
         is_resumed = await self._log_in(hello)
         with self.hub.entered(self) as room:
+            self.room = room
             room.place(self._head, self.access_version)
             self._welcome(resumed=is_resumed)
             self.transport.protocol.on_shutdown = self._stop
@@ -202,15 +210,18 @@ class LiveSession:
             case Signal():
                 if not self._signal_rate.take():
                     raise TooManyRequests(1)
-                await self._signal(message)
+                permissions.require("sendSignal", self.role)
+                await self.room.signals.send(self, message)
             case Ping():
                 self.transport.send(frames.message("pong"))
             case Hello():
                 await self._hello_again(message)
             case Watch():
-                await self._watch(message.map_id)
+                if not self._command_rate.take():
+                    raise TooManyRequests(1)
+                await self.room.maps.watch(self, message.map_id)
             case Unwatch():
-                self._unwatch(message.map_id)
+                self.watched.pop(message.map_id, None)
 
     async def _hello_again(self, hello: Hello) -> None:
         """Go on with a fresh token."""
@@ -225,15 +236,6 @@ class LiveSession:
         self._identity = identity
         self._commands.forget_token()
         self._welcome(resumed=True)
-
-    async def _signal(self, signal: Signal) -> None:
-        raise Unprocessable("Signals are not there yet.")
-
-    async def _watch(self, map_id: UUID) -> None:
-        raise Unprocessable("Maps cannot be watched yet.")
-
-    def _unwatch(self, map_id: UUID) -> None:
-        pass
 
     def hand_out(self, events: Sequence[LoggedEvent]) -> None:
         """Send what is new of these events, as far as its reader may be told."""

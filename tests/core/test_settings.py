@@ -62,6 +62,7 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "hot_write_pool_size": ("3", 3),
     "compute_processes": ("3", 3),
     "compute_memory": ("256", 256),
+    "live_fanout": ("none", "none"),
     "max_user_sockets": ("7", 7),
     "max_client_sockets": ("70", 70),
     "head_timeout": ("3.5", 3.5),

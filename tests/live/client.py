@@ -5,7 +5,7 @@ acknowledged.
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -29,8 +29,12 @@ class Refused(Exception):
 class Client:
     """One member of one universe. `events` holds every event, in order; `messages` all else."""
 
-    def __init__(self, url: str, universe_id: str, token: str, after: str | None = None) -> None:
-        self.url = f"{url.replace('http', 'ws', 1)}/universes/{universe_id}/live"
+    def __init__(
+        self, url: str, universe_id: str, token: str, after: str | None = None, *, others: Sequence[str] = ()
+    ) -> None:
+        """`others` are the addresses of other servers, where to go when one does not answer."""
+        path = f"/universes/{universe_id}/live"
+        self._urls = [one.replace("http", "ws", 1) + path for one in (url, *others)]
         self.token, self.cursor = token, after
         self.events: list[dict[str, Any]] = []
         self.messages: list[dict[str, Any]] = []
@@ -38,6 +42,8 @@ class Client:
         self.order: list[str] = []
         """The types of all messages, in order."""
         self.code: int | None = None
+        self.codes: list[int] = []
+        """Of all connections that were closed."""
         self._answers: dict[str, tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = {}
         self._changed = asyncio.Event()
         self._socket: ClientConnection | None = None
@@ -98,7 +104,7 @@ class Client:
         while self.code not in FINAL:
             try:
                 async with connect(
-                    self.url, subprotocols=["worldkeep.v1"], max_size=None, compression=None, proxy=None
+                    self._urls[0], subprotocols=["worldkeep.v1"], max_size=None, compression=None, proxy=None
                 ) as self._socket:
                     hello = {"type": "hello", "token": self.token}
                     await self._socket.send(json.dumps(hello | ({"after": self.cursor} if self.cursor else {})))
@@ -110,6 +116,9 @@ class Client:
                 self.code = closed.rcvd.code if closed.rcvd else 1006
             except (OSError, WebSocketException, TimeoutError):
                 pass
+            if self.code is not None:
+                self.codes.append(self.code)
+            self._urls.append(self._urls.pop(0))
             self._changed.set()
             # At random, so that those who were cut off together do not come back together.
             await asyncio.sleep(random.uniform(wait / 2, wait))

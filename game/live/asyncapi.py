@@ -1,0 +1,199 @@
+"""The AsyncAPI 3 document of the live feed, made from the messages' models and the operations of the API."""
+
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any, get_args
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from game.core.sockets import MAX_MESSAGE, Close
+from game.live import models
+from game.live.commands import OPERATIONS
+
+PATH = "/universes/{id}/live"
+SUBPROTOCOL = "worldkeep.v1"
+_REF = "#/components/schemas/{model}"
+_FROM_CLIENT: tuple[type[BaseModel], ...] = (
+    models.Hello,
+    models.Watch,
+    models.Unwatch,
+    models.Signal,
+    models.Ping,
+)
+_FROM_SERVER: tuple[type[BaseModel], ...] = (
+    models.Welcome,
+    models.EventMessage,
+    models.At,
+    models.Error,
+    models.CameOnline,
+    models.WentOffline,
+    models.SignalMessage,
+    models.Pong,
+)
+_MEANINGS: Mapping[Close, str] = {
+    Close.NOT_UNDERSTOOD: "not understood: no JSON object, no `hello`, another subprotocol",
+    Close.NOT_LOGGED_IN: "not logged in, or not any more",
+    Close.NOT_A_MEMBER: "not a member any more",
+    Close.NOT_FOUND: "no such universe, or not for you",
+    Close.TOO_SLOW: "too slow to read, or silent",
+    Close.STOPPING: "the server stops: connect again",
+    Close.TOO_MUCH: "too many messages or sockets",
+}
+_DESCRIPTION = f"""
+What happens in a universe, as it happens, and commands that are answered in the same place. One JSON object a text
+message, of at most {MAX_MESSAGE // 1024} KiB from a client. The log is the truth: whoever was away sends the last
+`cursor` as `after`, and misses nothing.
+
+Who connects says who they are by `Authorization: Bearer`, by the session's cookie from a page of this site, or by
+`token` in `hello`; never in the address.
+
+Close codes: {"; ".join(f"{code.value} {meaning}" for code, meaning in _MEANINGS.items())}.
+Of the standard's own: 1002 and 1007 for what is no WebSocket message, 1009 for one that is too large, 1013 when
+the server is busy.
+"""
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The document for an app's feed."""
+    api = app.openapi()
+    schemas = _schemas()
+    messages = {}
+    for model in (*_FROM_CLIENT, *_FROM_SERVER):
+        messages[_name(model)] = _message(
+            _name(model), model.__doc__ or "", {"$ref": _REF.format(model=model.__name__)}
+        )
+    commands, answers = [], []
+    for do in OPERATIONS:
+        operation = _operation(api, OPERATIONS[do].path)
+        summary = str(operation["summary"])
+        command, answer = f"command.{do}", f"ack.{do}"
+        messages[command] = _message(command, f"{summary}.", _command(api, do, operation))
+        messages[answer] = _message(answer, f"Carried out: {summary}.", _answer(api, operation))
+        commands.append(command)
+        answers.append(answer)
+    _add_referenced(schemas, messages, api["components"]["schemas"])
+    incoming = [*map(_name, _FROM_CLIENT), *commands]
+    outgoing = [*map(_name, _FROM_SERVER), *answers]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": f"{app.title}: the live feed",
+            "version": app.version,
+            "description": _DESCRIPTION.strip(),
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            "live": {
+                "address": PATH,
+                "title": "The live feed of a universe",
+                "parameters": {"id": {"description": "The universe's id."}},
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+                "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+            }
+        },
+        "operations": {
+            "receive": _action("receive", "What a client sends.", incoming),
+            "send": _action("send", "What the server sends.", outgoing),
+        },
+        "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
+    }
+
+
+def _name(model: type[BaseModel]) -> str:
+    """`hello` for what a client sends, `server.signal` for what only the server sends under the same name."""
+    [kind] = get_args(model.model_fields["type"].annotation)
+    return f"server.{kind}" if model is models.SignalMessage else str(kind)
+
+
+def _message(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "summary": " ".join(summary.split()), "payload": payload}
+
+
+def _action(action: str, summary: str, names: list[str]) -> dict[str, Any]:
+    return {
+        "action": action,
+        "summary": summary,
+        "channel": {"$ref": "#/channels/live"},
+        "messages": [{"$ref": f"#/channels/live/messages/{name}"} for name in names],
+    }
+
+
+def _schemas() -> dict[str, Any]:
+    both: tuple[tuple[tuple[type[BaseModel], ...], Any], ...] = (
+        (_FROM_CLIENT, "validation"),
+        (_FROM_SERVER, "serialization"),
+    )
+    used = [(model, mode) for some, mode in both for model in some]
+    _, found = models_json_schema(used, ref_template=_REF)
+    schemas: dict[str, Any] = found["$defs"]
+    for schema in schemas.values():
+        schema.pop("title", None)
+        for field in schema.get("properties", {}).values():
+            field.pop("title", None)
+    return schemas
+
+
+def _operation(api: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The operation of the OpenAPI document that a command's path leads to, whatever its parameters are called."""
+    wanted = re.sub(r"\{\w+\}", "{}", path)
+    [found] = [item for known, item in api["paths"].items() if re.sub(r"\{\w+\}", "{}", known) == wanted]
+    operation: dict[str, Any] = found["post"]
+    return operation
+
+
+def _command(api: Mapping[str, Any], do: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    body = _resolved(api, operation["requestBody"]["content"]["application/json"]["schema"])
+    names = re.findall(r"\{(\w+)\}", OPERATIONS[do].path)
+    ids = {name: {"type": "string", "format": "uuid"} for name in names if name != "universe_id"}
+    base = models.Command.model_json_schema()["properties"]
+    ref = {name: value for name, value in base["ref"].items() if name != "title"}
+    return _merged({"type": {"const": "command"}, "do": {"const": do}, "ref": ref, **ids}, body)
+
+
+def _answer(api: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]:
+    good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
+    body = _resolved(api, good["content"]["application/json"]["schema"])
+    return _merged({"type": {"const": "ack"}, "ref": {"type": "string"}}, body)
+
+
+def _resolved(api: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        schema = api["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return deepcopy(schema)
+
+
+def _merged(first: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """An object with some fields, all required, and those of a body."""
+    for variants in ("anyOf", "oneOf"):
+        if variants in body:
+            return {variants: [_merged(first, one) for one in body[variants]]}
+    return {
+        **{name: value for name, value in body.items() if name not in ("title", "description", "examples")},
+        "type": "object",
+        "properties": {**first, **body.get("properties", {})},
+        "required": [*first, *body.get("required", [])],
+    }
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"].rpartition("/")[2]
+        for inner in node.values():
+            yield from _references(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from _references(inner)
+
+
+def _add_referenced(schemas: dict[str, Any], messages: Any, known: Mapping[str, Any]) -> None:
+    """Add the schemas of the OpenAPI document that something refers to."""
+    waiting = [*_references(messages), *_references(schemas)]
+    while waiting:
+        name = waiting.pop()
+        if name not in schemas:
+            schemas[name] = known[name]
+            waiting += _references(known[name])

@@ -1,0 +1,299 @@
+"""Watched maps: what a member sees of one now, and what of that has changed since it was sent.
+
+Game masters are told everything by events. To others much of what changes is no event: what comes into sight or
+goes out of it, what is hidden or shown. After each step of the log that touches a watched map, they get the
+difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from game.accounts import queries as accounts
+from game.core.errors import Conflict, NotFound, Unauthorized
+from game.fog import views
+from game.fog.views import MapView, ViewKey
+from game.grid.cell_sets import Cells, bounds, contains
+from game.live import frames
+from game.maps import fogged
+from game.maps import queries as maps
+from game.maps.models import Map
+from game.play import tokens
+from game.tokens.queries import as_json, of_map
+
+if TYPE_CHECKING:
+    from game.live.frames import LoggedEvent
+    from game.live.rooms import Room
+    from game.live.session import LiveSession
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height, in cells."""
+
+MAX_WATCHED = 8
+SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_OPERATION = "listTokens"
+_SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
+_OF_PEOPLE = ("member.", "character.")
+"""Kinds of events that may change what somebody sees of any map."""
+
+
+class TooManyWatched(Conflict):
+    """You watch as many maps as you may. Send `unwatch` for one first."""
+
+    code = "TOO_MANY_WATCHED"
+
+
+@dataclass
+class Shown:
+    """What a member is shown of a map at one moment: after event `seq` of the universe."""
+
+    seq: int
+    version: int | None
+    tokens: dict[str, dict[str, Any]]
+    view: MapView | None
+    in_sight: dict[str, Any] | None
+    """The region around everything in sight, under fog: what of the grid can change before their eyes."""
+    region: dict[str, Any] | None = None
+    """Where what they know of the grid differs from what they were shown before."""
+    told: set[str] = field(default_factory=set)
+    """The tokens of which they got events since, on a map without fog."""
+
+    def message(self, session: LiveSession, map_id: UUID) -> bytes:
+        """The map as it is now, as a frame."""
+        fields: dict[str, Any] = {"map_id": map_id, "cursor": session.reader.cursor(self.seq)}
+        if self.version is not None:
+            fields["version"] = self.version
+        fields["tokens"] = list(self.tokens.values())
+        if self.view is not None:
+            fogged_view = self.view.fogged
+            scene = fogged_view.scene
+            rows = fogged_view.fog(0, 0, scene.width, scene.height)
+            fields["fog"] = {"mode": fogged_view.mode, "rows": rows}
+        return frames.message("map", **fields)
+
+
+async def look(
+    database: AsyncSession, session: LiveSession, map_id: UUID, before: Shown | None, *, with_grid: bool = True
+) -> Shown:
+    """What a session's member is shown of a map, from one state of the database.
+
+    `with_grid`: whether the grid may have changed since `before`, not only who sees what of it.
+
+    Raises:
+        NotFound: they may not read it.
+    """
+    await database.execute(SNAPSHOT)
+    user = await accounts.user_of_session(database, session.identity)
+    if user is None:
+        raise Unauthorized
+    found = await maps.get(database, user, map_id, _OPERATION, with_grid=False)
+    if found.row.universe_id != session.universe_id:
+        raise NotFound
+    seq = found.access.universe.event_seq
+    view = await fogged.view_of(database, found, seq) if found.has_fog else None
+    there = await tokens.seen(database, found.row, await of_map(database, found.access, map_id), view)
+    # As they are sent: the driver's ids are a kind of UUID of their own.
+    seen = {str(one.row.id): orjson.loads(as_json(one.read())) for one in there}
+    version = found.row.version if found.access.is_game_master else None
+    shown = Shown(seq, version, seen, view, None)
+    if view is None:
+        return shown
+    its = fogged.Seen(found, view)
+    in_sight = bounds(view.fogged.visible)
+    old = before.view if before else None
+    is_same = old is not None and old.fogged.visible == view.fogged.visible
+    if before is not None and is_same and not with_grid:
+        shown.in_sight = before.in_sight
+    elif in_sight is not None:
+        shown.in_sight = await _region(database, its, in_sight)
+    if before is not None and old is not None:
+        boxes = [
+            bounds(_differing(was, now))
+            for was, now in ((old.fogged.visible, view.fogged.visible), (old.fogged.shown, view.fogged.shown))
+        ]
+        if with_grid and shown.in_sight != before.in_sight and in_sight is not None:
+            boxes.append(in_sight)
+        box = reduce(_both, filter(None, boxes), None)
+        shown.region = None if box is None else await _region(database, its, box)
+    return shown
+
+
+async def seen_of(database: AsyncSession, row: Map, viewer: UUID, seq: int) -> MapView:
+    """What a group sees of a map, given without its grid, after event `seq`; made once for all of the group."""
+    if kept := views.kept(ViewKey(row.id, viewer, seq)):
+        return kept
+    here = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
+    whole = (await database.execute(here.execution_options(populate_existing=True))).scalar_one()
+    return await views.view_of(database, whole, viewer, seq)
+
+
+async def _region(database: AsyncSession, seen: fogged.Seen, box: Box) -> dict[str, Any]:
+    """A rectangle as the group sees it, made once for all of it."""
+    name = "live region", box
+    answers = seen.view.answers
+    if name not in answers:
+        answers[name] = await fogged.region_of(database, seen, *box, None)
+    region: dict[str, Any] = answers[name]
+    return region
+
+
+def _differing(one: Cells, other: Cells) -> dict[Any, int]:
+    chunks = one.keys() | other.keys()
+    return {chunk: bits for chunk in chunks if (bits := one.get(chunk, 0) ^ other.get(chunk, 0))}
+
+
+def _both(one: Box | None, other: Box) -> Box:
+    """The rectangle around two."""
+    if one is None:
+        return other
+    left, top = min(one[0], other[0]), min(one[1], other[1])
+    right, bottom = max(one[0] + one[2], other[0] + other[2]), max(one[1] + one[3], other[1] + other[3])
+    return left, top, right - left, bottom - top
+
+
+class _Changes:
+    """What happened since the last look at a map, for one reader."""
+
+    def __init__(self, session: LiveSession, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
+        self.events = [event for event in events if _touches(event, map_id)]
+        self.told = {
+            str(event.subject_id)
+            for event in self.events
+            if event.is_for(session.user_id, for_game_master=session.is_game_master)
+        }
+        """The tokens of which the reader got an event: no need to tell them again."""
+        self.is_public = all(event.is_public and event.kind.startswith("token.") for event in self.events)
+        self.is_of_grid = not all(event.kind.startswith("token.") for event in self.events)
+        self.is_anew = any(
+            event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in self.events
+        )
+        self.is_of_grants = any("grants" in event.payload for event in self.events)
+
+    def walked(self, token_id: str, sights: Sequence[Cells]) -> list[Any]:
+        """The cells of a token's way that were in sight."""
+        cells = []
+        for event in self.events:
+            if str(event.subject_id) == token_id:
+                for cell in event.payload.get("cells") or ():
+                    if any(contains(sight, int(cell["x"]), int(cell["y"])) for sight in sights):
+                        cells.append(cell)
+        return cells
+
+
+def _touches(event: LoggedEvent, map_id: UUID) -> bool:
+    return event.subject_id == map_id or event.kind.startswith(_OF_PEOPLE) or event.names(map_id)
+
+
+class WatchedMaps:
+    """The maps that the sessions of a room watch."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._pending: list[LoggedEvent] = []
+        self._anew: set[LiveSession] = set()
+
+    async def watch(self, session: LiveSession, map_id: UUID) -> None:
+        """Send a session a map, between the events before and behind it, and from then on what changes in it.
+
+        Raises:
+            NotFound: it may not read it.
+            TooManyWatched: it watches too many.
+        """
+        if map_id not in session.watched and len(session.watched) >= MAX_WATCHED:
+            raise TooManyWatched
+        async with session.watching:
+            self._room.part(session)
+            try:
+                async with self._room.hub.database() as database:
+                    shown = await look(database, session, map_id, None)
+                while session.seq < shown.seq:
+                    await self._room.read_alone(session, until=shown.seq)
+                session.watched[map_id] = shown
+                session.transport.send(shown.message(session, map_id))
+            finally:
+                await self._room.join(session)
+            # What it read alone had no views.
+            while stale := [one for one, shown in session.watched.items() if shown.seq < session.seq]:
+                for one in stale:
+                    await self._refresh(session, one, None)
+
+    def role_changed(self, session: LiveSession) -> None:
+        """Send a session its maps anew: its member sees something else now."""
+        self._anew.add(session)
+
+    async def follow(self, events: Sequence[LoggedEvent]) -> None:
+        """Send what events changed in watched maps. What fails for want of a database is done the next time."""
+        self._pending += events
+        if not self._pending and not self._anew:
+            return
+        for session in self._room.live():
+            if session.watching.locked():
+                # It is looking by itself, and goes on until it has seen all.
+                continue
+            for map_id, shown in list(session.watched.items()):
+                await self._follow(session, map_id, shown)
+        self._pending.clear()
+        self._anew.clear()
+
+    async def _follow(self, session: LiveSession, map_id: UUID, shown: Shown) -> None:
+        changes = _Changes(session, map_id, self._pending)
+        changes.is_anew = changes.is_anew or session in self._anew
+        if not changes.events and not changes.is_anew:
+            return
+        if not changes.is_anew and (session.is_game_master or (changes.is_public and shown.view is None)):
+            shown.told |= changes.told
+            return
+        async with session.watching:
+            await self._refresh(session, map_id, changes)
+
+    async def _refresh(self, session: LiveSession, map_id: UUID, changes: _Changes | None) -> None:
+        before = session.watched.get(map_id)
+        if before is None:
+            return
+        with_grid = changes is None or changes.is_of_grid
+        try:
+            async with self._room.hub.database() as database:
+                shown = await look(database, session, map_id, before, with_grid=with_grid)
+        except (NotFound, Unauthorized):
+            # It is gone for them.
+            del session.watched[map_id]
+            if before.tokens:
+                session.transport.send(frames.message("view", map_id=map_id, gone=list(before.tokens)))
+            return
+        session.watched[map_id] = shown
+        if changes is not None and changes.is_anew:
+            session.transport.send(shown.message(session, map_id))
+        elif not session.is_game_master:
+            difference = _difference(before, shown, changes)
+            if difference and changes is not None and changes.is_of_grants:
+                session.transport.send(shown.message(session, map_id))
+            elif difference:
+                session.transport.send(frames.message("view", map_id=map_id, **difference))
+
+
+def _difference(before: Shown, after: Shown, changes: _Changes | None) -> dict[str, Any]:
+    """What a view tells: tokens that are shown, gone or moved, and the region that looks different."""
+    told = before.told | (changes.told if changes else set())
+    sights = [shown.view.fogged.visible for shown in (before, after) if shown.view]
+    shown, moved = [], []
+    for token_id, token in after.tokens.items():
+        old = before.tokens.get(token_id)
+        if old == token or token_id in told:
+            continue
+        if old is not None and {**old, "x": token["x"], "y": token["y"]} == token:
+            cells = changes.walked(token_id, sights) if changes else []
+            moved.append({"id": token_id, "x": token["x"], "y": token["y"], "cells": cells})
+        else:
+            shown.append(token)
+    gone = [token_id for token_id in before.tokens if token_id not in after.tokens and token_id not in told]
+    found = {"shown": shown, "gone": gone, "moved": moved, "region": after.region}
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,212 @@
+"""Clients that misbehave, and a database that is away: who is to blame is closed, and nobody else notices."""
+
+import asyncio
+import json
+import socket
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx2
+import psutil
+import pytest
+from websockets.asyncio.client import ClientConnection
+
+from game.core.embedded import running
+from game.core.settings import Settings
+from tests.conftest import PASSWORD, Person, serving
+from tests.live.client import Client, Refused
+from tests.live.test_router import GRID, bare, close_code, log_of, open_socket, paint
+from tests.live.test_workers import worker
+
+
+def frame(opcode: int, content: bytes, *, fin: bool = True, first_bits: int = 0) -> bytes:
+    """A client's frame, with a mask of zeroes."""
+    head = bytes([(0x80 if fin else 0) | first_bits | opcode])
+    size = len(content)
+    if size < 126:
+        head += bytes([0x80 | size])
+    elif size < 65536:
+        head += struct.pack("!BH", 0x80 | 126, size)
+    else:
+        head += struct.pack("!BQ", 0x80 | 127, size)
+    return head + bytes(4) + content
+
+
+def bomb() -> bytes:
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflate.compress(bytes(20_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH)[:-4]
+
+
+HOSTILE: dict[str, tuple[Callable[[], Iterator[bytes]], set[int | None]]] = {
+    "a frame of 1 MB": (lambda: iter([frame(1, b"x" * 2**20)]), {1009}),
+    "fragments for ever": (lambda: (frame(0 if n else 1, b"x" * 100, fin=False) for n in range(10_000)), {1009}),
+    "empty fragments for ever": (lambda: (frame(0 if n else 1, b"", fin=False) for n in range(10_000)), {1009}),
+    "bad UTF-8": (lambda: iter([frame(1, b"\xff\xfe{}")]), {1007}),
+    "a compression bomb": (lambda: iter([frame(1, bomb()[:60_000], first_bits=0x40)]), {1002}),
+    "10,000 commands": (
+        lambda: (
+            frame(1, json.dumps({"type": "command", "do": "dance", "ref": str(n)}).encode()) for n in range(10_000)
+        ),
+        {4429},
+    ),
+    "10,000 pings": (lambda: (frame(9, b"x" * 125) for n in range(10_000)), {4429}),
+    "no mask": (lambda: iter([b"\x81\x02{}"]), {1002}),
+    "half a frame": (lambda: iter([frame(1, b"x" * 1000)[:500]]), {None}),
+}
+
+
+async def write(connection: ClientConnection, pieces: Iterator[bytes]) -> None:
+    """Write bytes past the client library."""
+    with suppress(OSError, RuntimeError):
+        for number, piece in enumerate(pieces):
+            if connection.transport.is_closing():
+                return
+            connection.transport.write(piece)
+            if not number % 100:
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_who_breaks_the_rules(name: str, owner: Person, url: str) -> None:
+    universe = await owner.universe()
+    pieces, codes = HOSTILE[name]
+    async with Client(url, universe["id"], owner.tokens["access_token"]) as other:
+        hostile = await open_socket(url, universe["id"])
+        await hostile.send(json.dumps({"type": "hello", "token": owner.tokens["access_token"]}))
+        await hostile.recv()
+        writing = asyncio.create_task(write(hostile, pieces()))
+        await owner.map(universe["id"])
+        await other.until(lambda: len(other.events) == 1)
+        if None in codes:
+            hostile.transport.abort()
+        assert await close_code(hostile) in codes
+        await writing
+        hostile.transport.abort()
+        assert other.code is None
+        assert bare(other.events) == bare(await log_of(owner, universe["id"], other.welcomes[0]["cursor"]))
+
+
+async def test_who_never_reads(owner: Person, url: str, database: asyncpg.Connection) -> None:
+    """Is closed when a megabyte waits for them; the others get everything meanwhile."""
+    universe = await owner.universe()
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((host, port))
+        head = f"GET /universes/{universe['id']}/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        head += "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        head += f"Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
+        deaf.sendall(head.encode())
+        assert b"101 Switching" in await asyncio.to_thread(deaf.recv, 4096)
+        hello = {"type": "hello", "token": owner.tokens["access_token"]}
+        deaf.sendall(frame(1, json.dumps(hello).encode()))
+        async with Client(url, universe["id"], owner.tokens["access_token"]) as other:
+            before, number = dropped(await metrics(owner)), 0
+            while dropped(await metrics(owner)) == before:
+                assert number < 300
+                await database.execute(
+                    """
+                    WITH counted AS (
+                        UPDATE universe SET event_seq = event_seq + 10 WHERE id = $1
+                        RETURNING event_seq - 10 AS seq
+                    )
+                    INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+                    SELECT $1, seq + n, 'map.edited', $1, jsonb_build_object('x', repeat('x', 100000))
+                    FROM counted, generate_series(1, 10) AS n
+                    """,
+                    universe["id"],
+                )
+                number += 10
+                await other.until(lambda number=number: len(other.events) == number)
+            numbers = [event["seq"] for event in other.events]
+            assert numbers == [*range(numbers[0], numbers[0] + number)]
+            assert other.code is None
+
+
+async def metrics(person: Person) -> str:
+    return (await person.client.get("/metrics")).text
+
+
+def dropped(text: str) -> float:
+    lines = [line for line in text.splitlines() if line.startswith('worldkeep_live_drops_total{what="socket"}')]
+    return float(lines[0].rpartition(" ")[2]) if lines else 0
+
+
+async def test_a_hundred_come_back_at_once(owner: Person, settings: Settings, tmp_path: Path) -> None:
+    universe = await owner.universe()
+    with worker(tmp_path, settings) as server:
+        async with AsyncExitStack() as stack:
+            clients = [Client(server.url, universe["id"], owner.tokens["access_token"]) for _ in range(100)]
+            await asyncio.gather(*(stack.enter_async_context(client) for client in clients))
+            await owner.map(universe["id"])
+            for client in clients:
+                client.drop()
+            await owner.map(universe["id"])
+            for client in clients:
+                await client.until(lambda client=client: len(client.events) == 2)
+                assert len(client.welcomes) == 2
+                assert client.welcomes[1]["resumed"]
+
+
+def processes(home: Path) -> list[psutil.Process]:
+    """Those of the embedded PostgreSQL in a data directory."""
+    pid = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+    return [psutil.Process(pid), *psutil.Process(pid).children()]
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A data directory: not below pytest's folder, which is closed to PostgreSQL's user."""
+    with tempfile.TemporaryDirectory(prefix="worldkeep-live-", ignore_cleanup_errors=True) as path:
+        Path(path).chmod(0o755)
+        yield Path(path).resolve()
+
+
+async def test_a_database_that_is_away(home: Path) -> None:
+    """Frozen, then killed and started again: the sockets stay, and nothing is lost or told twice."""
+    with serving(home) as server, httpx2.Client(base_url=server.url, timeout=20) as http, ExitStack() as stack:
+        account = {"email": "gm@example.com", "password": PASSWORD}
+        http.post("/auth/register", json=account).raise_for_status()
+        form = {"username": account["email"], "password": PASSWORD}
+        token = http.post("/auth/jwt/login", data=form).raise_for_status().json()["access_token"]
+        http.headers["authorization"] = f"Bearer {token}"
+        universe_id = http.post("/universes", json={"name": "Here"}).raise_for_status().json()["id"]
+        body = {"universe_id": universe_id, "name": "Cellar", "grid_data": GRID}
+        map_id = http.post("/maps", json=body).raise_for_status().json()["id"]
+        async with Client(server.url, universe_id, token) as client:
+
+            async def edit(x: int) -> None:
+                while True:
+                    with suppress(Refused):
+                        await client.command("edit", map_id=map_id, edits=paint(x, "."))
+                        return
+                    await asyncio.sleep(0.2)
+
+            await edit(0)
+            frozen = processes(home)
+            for process in frozen:
+                process.suspend()
+            waiting = asyncio.create_task(edit(1))
+            await asyncio.sleep(4)
+            for process in frozen:
+                process.resume()
+            await waiting
+            for process in processes(home):
+                process.kill()
+            waiting = asyncio.create_task(edit(2))
+            await asyncio.sleep(1)
+            # Whoever closes it last stops it.
+            await asyncio.to_thread(stack.enter_context, running(home))
+            await waiting
+            await edit(3)
+            logged = http.get(f"/universes/{universe_id}/events?after=0&limit=1000").json()["items"]
+            logged = [event for event in logged if event["kind"] == "map.edited"]
+            await client.until(lambda: len(client.events) >= len(logged))
+            assert bare(client.events) == bare(logged)
+            assert (client.codes, len(client.welcomes)) == ([], 1), server.log.read_text()

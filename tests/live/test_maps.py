@@ -1,0 +1,241 @@
+"""Watched maps, and signals: what each member is shown, and nothing of what they do not see."""
+
+import asyncio
+from typing import Any
+
+from tests.conftest import Person
+from tests.live.client import Client
+from tests.live.test_router import GRID, Feed, paint
+from tests.members.test_router import join
+
+
+async def token_on(owner: Person, map_id: str, **fields: Any) -> str:
+    body = {"name": "Goblin", "x": 0, "y": 1, **fields}
+    answer = await owner.client.post(f"/maps/{map_id}/tokens", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def listed(person: Person, map_id: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await person.client.get(f"/maps/{map_id}/tokens")).json()["items"]
+    return items
+
+
+async def quiet(*clients: Client) -> None:
+    """Wait until everything that was sent so far has come."""
+    for client in clients:
+        count = len(client.of("pong"))
+        await client.send({"type": "ping"})
+        await client.next("pong", count + 1)
+
+
+def applied(client: Client, map_id: str) -> dict[str, dict[str, Any]]:
+    """The tokens that a client knows by the last map and the views since."""
+    known: dict[str, dict[str, Any]] = {}
+    for message in client.messages:
+        if message.get("map_id") != map_id:
+            continue
+        if message["type"] == "map":
+            known = {token["id"]: token for token in message["tokens"]}
+        elif message["type"] == "view":
+            known |= {token["id"]: token for token in message.get("shown", ())}
+            for moved in message.get("moved", ()):
+                known[moved["id"]] = {**known[moved["id"]], "x": moved["x"], "y": moved["y"]}
+            for gone in message.get("gone", ()):
+                known.pop(gone, None)
+    return known
+
+
+class TestWatch:
+    async def test_a_map_without_fog(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """Tokens come and go as they are shown and hidden; what is an event for a player is no view."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        shown = await token_on(owner, made["id"], name="Shown")
+        hidden = await token_on(owner, made["id"], name="Hidden", hidden=True)
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        for client, person in ((gm, owner), (player, stranger)):
+            await client.send({"type": "watch", "map_id": made["id"]})
+            message = await client.next("map")
+            assert message["tokens"] == await listed(person, made["id"])
+            assert ("version" in message) == (person is owner)
+        assert hidden not in str(player.messages)
+        for token_id, is_hidden in ((hidden, False), (shown, True), (hidden, True), (shown, False)):
+            path = f"/tokens/{token_id}"
+            assert (await owner.client.patch(path, json={"hidden": is_hidden})).status_code == 200
+            tokens = await listed(stranger, made["id"])
+            await player.until(lambda tokens=tokens: list(applied(player, made["id"]).values()) == tokens)
+        kinds = [{*view} - {"type", "map_id"} for view in player.of("view")]
+        assert kinds == [{"shown"}, {"gone"}, {"gone"}, {"shown"}]
+        # An event, and no view.
+        assert (await owner.client.patch(f"/tokens/{shown}", json={"name": "Renamed"})).status_code == 200
+        # Neither: it is hidden.
+        assert (await owner.client.patch(f"/tokens/{hidden}", json={"name": "Secret"})).status_code == 200
+        await gm.until(lambda: gm.events[-1]["payload"].get("name") == "Secret")
+        await quiet(player)
+        assert player.events[-1]["payload"]["name"] == "Renamed"
+        assert len(player.of("view")) == 4
+        assert "Secret" not in str(player.messages) + str(player.events)
+        assert gm.of("view") == []
+        grants = {stranger.id: ["see"]}
+        assert (await owner.client.patch(f"/tokens/{hidden}", json={"grants": grants})).status_code == 200
+        await player.next("map", 2)
+        assert list(applied(player, made["id"]).values()) == await listed(stranger, made["id"])
+        assert (await owner.client.patch(f"/maps/{made['id']}", json={"visibility": "game_masters"})).is_success
+        await player.until(lambda: applied(player, made["id"]) == {})
+
+    async def test_what_cannot_be_watched(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        universe, elsewhere = await owner.universe(), await owner.universe()
+        await join(stranger, owner, universe["id"])
+        hidden = await owner.map(universe["id"], grid_data=GRID)
+        other = await owner.map(elsewhere["id"])
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        for client, map_id in ((player, hidden["id"]), (player, universe["id"]), (gm, other["id"])):
+            count = len(client.of("error"))
+            await client.send({"type": "watch", "map_id": map_id})
+            assert (await client.next("error", count + 1))["problem"]["code"] == "NOT_FOUND"
+        maps = [(await owner.map(universe["id"]))["id"] for _ in range(9)]
+        for map_id in maps:
+            await gm.send({"type": "watch", "map_id": map_id})
+        assert (await gm.next("error", 2))["problem"]["code"] == "TOO_MANY_WATCHED"
+        await gm.send({"type": "unwatch", "map_id": maps[0]})
+        await gm.send({"type": "watch", "map_id": maps[8]})
+        await gm.next("map", 9)
+
+    async def test_nothing_falls_between(self, owner: Person, feed: Feed) -> None:
+        """Events before a map's cursor come before it, and those behind it behind it, while much happens."""
+        universe = await owner.universe()
+        made = await owner.map(universe["id"], grid_data=GRID)
+        gm = await feed(owner, universe["id"])
+        working = asyncio.create_task(_paint(owner, made["id"], 60))
+        for _ in range(10):
+            await gm.send({"type": "watch", "map_id": made["id"]})
+            await asyncio.sleep(0.02)
+        await working
+        await gm.next("map", 10)
+        await gm.until(lambda: len(gm.events) == 60)
+        version, maps = made["version"], iter(gm.of("map"))
+        for kind in gm.order:
+            if kind == "map":
+                assert next(maps)["version"] == version
+            elif kind == "event":
+                version += 1
+
+
+async def _paint(owner: Person, map_id: str, times: int) -> None:
+    for number in range(times):
+        body = {"edits": paint(0, ".#"[number % 2])}
+        assert (await owner.client.post(f"/maps/{map_id}/edits", json=body)).status_code == 200
+
+
+class TestSignals:
+    async def test_who_gets_them(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        shown = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        hidden = await owner.map(universe["id"], grid_data=GRID)
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        await player.send({"type": "signal", "name": "typing", "data": {"in": "chat"}})
+        typing = {"type": "signal", "user_id": stranger.id, "name": "typing", "data": {"in": "chat"}}
+        assert await gm.next("signal") == typing
+        for number, made in enumerate((hidden, shown)):
+            place = {"map_id": made["id"], "x": 1.5, "y": 0}
+            await gm.send({"type": "signal", "name": "pointer", **place, "data": number})
+        pointer = {"type": "signal", "user_id": owner.id, "name": "pointer", **place, "data": 1}
+        assert await player.next("signal") == pointer
+        await player.send({"type": "signal", "name": "pointer", "map_id": hidden["id"], "data": None})
+        assert (await player.next("error"))["problem"]["code"] == "NOT_FOUND"
+        assert hidden["id"] not in str(player.messages)
+        assert len(gm.of("signal")) == 1
+
+    async def test_too_many_and_by_a_spectator(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"], "spectator")
+        gm, spectator = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        await spectator.send({"type": "signal", "name": "typing", "data": None})
+        assert (await spectator.next("error"))["problem"]["code"] == "FORBIDDEN"
+        for _ in range(40):
+            await gm.send({"type": "signal", "name": "typing", "data": None})
+        assert (await gm.next("error"))["problem"]["code"] == "RATE_LIMITED"
+        await spectator.until(lambda: len(spectator.of("signal")) >= 20)
+
+
+class TestFog:
+    async def test_what_comes_into_sight(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """Tokens, cells and doors as they are seen and no longer seen; of all else not a byte."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        grid = {
+            "width": 20,
+            "height": 3,
+            "legend": [{"symbol": "#", "name": "wall"}, {"symbol": ".", "name": "floor"}],
+            "layers": [{"name": "ground", "rows": ["." * 20] * 3}],
+        }
+        made = await owner.map(universe["id"], grid_data=grid, visibility="members", fog="explored")
+        path = f"/maps/{made['id']}"
+        sight = {"range": 3, "darkvision": 0}
+        hero = await token_on(owner, made["id"], name="Hero", sight=sight, grants={stranger.id: ["act"]})
+        goblin = await token_on(owner, made["id"], name="Goblin", x=15)
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        await player.send({"type": "watch", "map_id": made["id"]})
+        first = await player.next("map")
+        fog = [list(row) for row in first["fog"]["rows"]]
+        cells = [[" "] * 20 for _ in range(3)]
+        assert [token["id"] for token in first["tokens"]] == [hero]
+        assert first["fog"] == {"mode": "explored", "rows": (await read(stranger, path + "/fog"))["rows"]}
+
+        async def move(token_id: str, x: int) -> None:
+            answer = await owner.client.patch(f"/tokens/{token_id}", json={"x": x})
+            assert answer.status_code == 200, answer.text
+
+        seen = len(player.messages)
+        for x in (14, 13, 12):
+            await move(goblin, x)
+        edits = [{"op": "set", "layer": "ground", "cells": [{"x": 18, "y": 0, "symbol": "#"}]}]
+        await gm.command("edit", map_id=made["id"], edits=edits)
+        # Nothing of it is to be seen: nothing was sent.
+        await quiet(gm, player)
+        assert {message["type"] for message in player.messages[seen:]} == {"pong"}
+        await move(goblin, 2)
+        await player.until(lambda: goblin in applied(player, made["id"]))
+        await move(goblin, 3)
+        await player.until(lambda: any("moved" in view for view in player.of("view")))
+        await move(goblin, 15)
+        await player.until(lambda: goblin not in applied(player, made["id"]))
+        edits = [{"op": "set", "layer": "ground", "cells": [{"x": 1, "y": 0, "symbol": "#"}]}]
+        await gm.command("edit", map_id=made["id"], edits=edits)
+        await move(hero, 16)
+        await move(hero, 5)
+        tokens, rows = await listed(stranger, made["id"]), (await read(stranger, path + "/fog"))["rows"]
+        await player.until(lambda: list(applied(player, made["id"]).values()) == tokens)
+        await quiet(gm, player)
+        for view in player.of("view"):
+            region = view.get("region")
+            for y, row in enumerate(region["fog"] if region else ()):
+                for x, symbol in enumerate(row):
+                    fog[region["y"] + y][region["x"] + x] = symbol
+                    cells[region["y"] + y][region["x"] + x] = region["layers"][0]["rows"][y][x]
+        assert ["".join(row) for row in fog] == rows
+        document = (await read(stranger, path))["grid_data"]["layers"][0]["rows"]
+        shown = ["".join(row) for row in cells]
+        # What was in sight from the beginning was read, and did not change but for one cell.
+        assert shown[0][4:] == document[0][4:]
+        assert shown[0][1] == document[0][1] == "#"
+        assert not any(event["kind"].startswith(("token.", "map.edited")) for event in player.events)
+        assert all("seq" not in message for message in player.messages)
+
+        await player.send({"type": "unwatch", "map_id": made["id"]})
+        for x in (0, 19):
+            await gm.send({"type": "signal", "name": "ping", "map_id": made["id"], "x": x, "y": 1, "data": None})
+        await gm.send({"type": "signal", "name": "ping", "map_id": made["id"], "x": 5, "y": 1, "data": "here"})
+        signal = await player.next("signal")
+        assert signal["data"] == "here"
+        assert player.of("signal") == [signal]
+
+
+async def read(person: Person, path: str) -> dict[str, Any]:
+    answer = await person.client.get(path)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found

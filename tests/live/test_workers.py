@@ -1,0 +1,146 @@
+"""Two servers on one database, as two workers: what happens at one is told at the other; one is killed."""
+
+import asyncio
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from game.core.settings import Settings
+from tests.conftest import Person, Server, serving
+from tests.live.client import Client, Refused
+from tests.live.test_router import GRID, NewPerson, bare, log_of, paint
+from tests.members.test_router import join
+
+OFFLINE_SECONDS = 40
+
+
+def worker(folder: Path, settings: Settings, **environment: str) -> Any:
+    """A server that takes the log-ins of the test worker's app."""
+    assert settings.database_url
+    assert settings.secret_key
+    more = {"WORLDKEEP_LIVE_FANOUT": "postgres", "WORLDKEEP_MAX_USER_SOCKETS": "200", **environment}
+    return serving(
+        folder,
+        DATABASE_URL=settings.database_url.get_secret_value(),
+        WORLDKEEP_SECRET_KEY=settings.secret_key.get_secret_value(),
+        **more,
+    )
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[list[Server]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(worker(tmp_path_factory.mktemp("worker"), settings)) for _ in range(2)]
+
+
+async def test_what_happens_elsewhere(servers: list[Server], owner: Person, new_person: NewPerson) -> None:
+    """Events, presence and who may not stay: within a second, though it was done at another worker."""
+    universe = await owner.universe()
+    players = [await new_person() for _ in range(3)]
+    for person in players:
+        await join(person, owner, universe["id"])
+    made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+    here, there = (server.url for server in servers)
+    async with AsyncExitStack() as stack:
+        gm = await stack.enter_async_context(Client(here, universe["id"], owner.tokens["access_token"]))
+        feeds = []
+        for person in players:
+            client = Client(there, universe["id"], person.tokens["access_token"])
+            feeds.append(await stack.enter_async_context(client))
+        for person in players:
+            await gm.until(lambda person=person: person.id in {one["user_id"] for one in gm.of("online")})
+        named = [{"user_id": one["user_id"], "display_name": one["display_name"]} for one in gm.of("online")]
+        named.append({"user_id": owner.id, "display_name": "Owner"})
+        assert sorted(map(str, feeds[-1].welcomes[0]["online"])) == sorted(map(str, named))
+        started = time.monotonic()
+        await gm.command("edit", map_id=made["id"], edits=paint(0, "."))
+        await feeds[0].until(lambda: bool(feeds[0].events))
+        # Long before the look at the log that mends lost hints: but under load nothing is sure.
+        assert time.monotonic() - started < 5
+        async with httpx2.AsyncClient(base_url=here) as client:
+            client.headers["authorization"] = owner.client.headers["authorization"]
+            path = f"/universes/{universe['id']}/members/{players[0].id}"
+            assert (await client.delete(path)).status_code == 204
+            client.headers["authorization"] = players[1].client.headers["authorization"]
+            assert (await client.post("/auth/jwt/logout")).status_code == 204
+        async with asyncio.timeout(5):
+            await feeds[0].until(lambda: feeds[0].code == 4403)
+            await feeds[1].until(lambda: feeds[1].code == 4401)
+        assert feeds[2].code is None
+        await gm.next("offline", 2)
+
+
+async def test_a_table_that_everything_happens_to(
+    tmp_path: Path, settings: Settings, owner: Person, new_person: NewPerson
+) -> None:
+    """Twenty seconds of edits, cut connections and a killed worker: each has all of theirs, once and in order."""
+    universe = await owner.universe()
+    people = [owner, *[await new_person() for _ in range(7)]]
+    for person in people[1:]:
+        await join(person, owner, universe["id"], random.choice(["player", "spectator"]))
+    shown = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+    hidden = await owner.map(universe["id"], grid_data=GRID)
+    with ExitStack() as servers:
+        one, other = (servers.enter_context(worker(tmp_path, settings)) for _ in range(2))
+        async with AsyncExitStack() as stack:
+            clients = []
+            for number, person in enumerate(people * 2):
+                first, second = (one, other) if number % 2 else (other, one)
+                client = Client(first.url, universe["id"], person.tokens["access_token"], others=[second.url])
+                clients.append((person, await stack.enter_async_context(client)))
+            gm = clients[0][1]
+            end = time.monotonic() + 20
+            killed = False
+            done = 0
+            problems = set()
+            while time.monotonic() < end:
+                map_id = random.choice([shown, hidden])["id"]
+                try:
+                    await gm.command("edit", map_id=map_id, edits=paint(random.randrange(4), random.choice("#.")))
+                    done += 1
+                except Refused as refused:
+                    problems.add(refused.problem["status"])
+                random.choice(clients)[1].drop()
+                if not killed and time.monotonic() > end - 14:
+                    one.stop(signal.SIGKILL)
+                    killed_at, killed = time.monotonic(), True
+                await asyncio.sleep(0.1)
+            assert done > 10
+            assert problems <= {429, 503}
+            for person, client in clients:
+                logged = bare(await log_of(person, universe["id"], client.welcomes[0]["cursor"]))
+                await client.until(lambda client=client, logged=logged: len(client.events) >= len(logged))
+                assert bare(client.events) == logged
+        # Those whom the killed worker had are offline for the other one after a while.
+        client = Client(other.url, universe["id"], owner.tokens["access_token"])
+        async with client:
+            gone = {here["user_id"] for here in client.welcomes[0]["online"]} - {owner.id}
+            async with asyncio.timeout(max(0, killed_at + OFFLINE_SECONDS - time.monotonic())):
+                await client.until(lambda: {one["user_id"] for one in client.of("offline")} >= gone)
+
+
+async def test_a_server_that_stops(tmp_path: Path, settings: Settings, owner: Person) -> None:
+    """Its sockets are told to come back, which they do at the other worker; nothing is missed."""
+    universe = await owner.universe()
+    with worker(tmp_path, settings, WORLDKEEP_WORKERS="2") as server, worker(tmp_path, settings) as other:
+        codes: list[int | None] = []
+        async with AsyncExitStack() as stack:
+            clients = []
+            for _ in range(20):
+                client = Client(server.url, universe["id"], owner.tokens["access_token"], others=[other.url])
+                clients.append(await stack.enter_async_context(client))
+            stopped = asyncio.create_task(asyncio.to_thread(server.stop))
+            await owner.map(universe["id"])
+            for client in clients:
+                await client.until(lambda client=client: len(client.welcomes) == 2)
+                codes += client.codes
+                await client.until(lambda client=client: len(client.events) == 1)
+            assert await stopped == 0
+        assert codes == [4410] * 20
