@@ -56,7 +56,8 @@ _SHOWN_TO_PLAYERS = text(f"""
         SELECT FROM token t
         JOIN map m ON m.universe_id = t.universe_id AND m.id = t.map_id
         LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
-        WHERE t.universe_id = :universe_id AND t.asset_id = :asset_id AND m.visibility = 'members'
+        WHERE t.universe_id = :universe_id AND coalesce(t.asset_id, c.asset_id) = :asset_id
+            AND m.visibility = 'members'
             AND (NOT t.hidden OR {grants.seen_by("t.grants")} OR {grants.seen_by("c.grants")})
             AND m.fog = 'off'
     )

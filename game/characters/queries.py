@@ -45,6 +45,13 @@ _LEAVE_TOKENS = text("""
 """)
 
 
+# Those that have the name of their character take its new one.
+_RENAME_TOKENS = text("""
+    UPDATE token SET name = :new, version = version + 1, updated_at = clock_timestamp()
+    WHERE universe_id = :universe_id AND character_id = :character_id AND name = :old
+""")
+
+
 class NoHitPoints(Conflict):
     """The character's sheet has no `hit_points`. Give it some first."""
 
@@ -269,6 +276,10 @@ async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], ve
         setattr(row, name, value)
     row.touch()
     payload = {**more, **_difference(new, old), "version": row.version}
+    if "name" in new:
+        names = {"old": old["name"], "new": new["name"]}
+        place = {"universe_id": row.universe_id, "character_id": row.id}
+        await session.execute(_RENAME_TOKENS, {**place, **names})
     before = _difference(old, new)
     await _record(session, f"character.{verb}", found.access, row, payload, before, old.get("grants", row.grants))
     return Found.of(row, found.access)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game import grants
+from game.characters.pieces import sight as sight_of
 from game.fog.viewers import Piece
 from game.grants import Right
 from game.grid.canvas import Loaded, Wanted
@@ -27,7 +28,10 @@ Place = Mapping[str, UUID]
 
 _MEMBERS = text("SELECT user_id, role FROM member WHERE universe_id = :universe_id")
 _PIECES = text("""
-    SELECT t.id, t.x, t.y, t.size, t.hidden, t.sight, t.light, t.grants, c.grants AS more
+    SELECT t.id, t.x, t.y, t.size, t.hidden, t.sight, t.light, t.grants, c.grants AS more,
+        c.sheet->'senses' AS senses,
+        (SELECT m.grid_data->'cell_distance' FROM map m WHERE m.universe_id = :universe_id AND m.id = :map_id)
+            AS cell_distance
     FROM token t
     LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
     WHERE t.universe_id = :universe_id AND t.map_id = :map_id
@@ -91,7 +95,8 @@ async def pieces(session: AsyncSession, place: Place) -> dict[UUID, Piece]:
     found = {}
     for row in await session.execute(_PIECES, place):
         sharers = grants.holders(row.grants, Right.sight) | grants.holders(row.more or {}, Right.sight)
-        found[row.id] = Piece(row.id, row.x, row.y, row.size, row.hidden, row.sight, row.light, sharers)
+        sight = row.sight or sight_of(row.senses, row.cell_distance)
+        found[row.id] = Piece(row.id, row.x, row.y, row.size, row.hidden, sight, row.light, sharers)
     return found
 
 

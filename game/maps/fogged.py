@@ -151,13 +151,15 @@ _WITH_PICTURE = text("""
         OR EXISTS (SELECT FROM map_memory k
             WHERE k.universe_id = m.universe_id AND k.map_id = m.id AND strpos(k.whole::text, :text) > 0)
         OR EXISTS (SELECT FROM token t
-            WHERE t.universe_id = m.universe_id AND t.map_id = m.id AND t.asset_id = :asset_id)
+            LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
+            WHERE t.universe_id = m.universe_id AND t.map_id = m.id
+                AND coalesce(t.asset_id, c.asset_id) = :asset_id)
     )
 """)
 _TOKENS_WITH_PICTURE = text("""
     SELECT t.x, t.y, t.size, t.hidden, t.grants, c.grants AS more FROM token t
     LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
-    WHERE t.universe_id = :universe_id AND t.map_id = :map_id AND t.asset_id = :asset_id
+    WHERE t.universe_id = :universe_id AND t.map_id = :map_id AND coalesce(t.asset_id, c.asset_id) = :asset_id
 """)
 
 

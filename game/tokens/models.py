@@ -226,7 +226,7 @@ class TokenRead(Shape):
     color: _Color | None
     disposition: Disposition
     hidden: bool
-    sight: Sight | None = unset("Only with the right `sheet`.")
+    sight: Sight | None = unset("Null for that of its character, or none. Only with the right `sheet`.")
     light: TokenLight | None
     conditions: list[str]
     bars: list[Bar] = Field(description="With the right `sheet` all of them, otherwise the public ones.")
@@ -249,7 +249,7 @@ class TokenCreate(Shape):
 
     model_config = example(_EXAMPLE)
 
-    name: Name
+    name: Name = unset("Without, that of its character.")
     x: Coordinate
     y: Coordinate
     character_id: _CharacterId = None

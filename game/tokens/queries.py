@@ -6,13 +6,16 @@ from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game import grants
 from game.assets import queries as assets
+from game.characters import queries as characters
 from game.characters.models import Character
+from game.characters.pieces import HIT_POINTS, bars
 from game.core.errors import Conflict, FieldError, NotFound, Unprocessable
 from game.core.tags import players_tag
 from game.core.versions import Tagged
@@ -71,13 +74,26 @@ class Found:
     row: Token
     access: Access
     rights: frozenset[Right]
-    character_grants: Mapping[str, list[str]]
+    character: Mapping[str, Any]
+    """What it takes from its character, see `with_character`; nothing where it has none."""
 
     @classmethod
-    def of(cls, row: Token, home: Access, character_grants: Mapping[str, list[str]] | None) -> "Found":
-        """What somebody with this access finds. The second grants are those of its character, if it has one."""
-        given = character_grants or {}
-        return cls(row, home, _rights(row.grants, given, home.user.id, home.role), given)
+    def of(cls, row: Token, home: Access, character: Mapping[str, Any] | None) -> "Found":
+        """What somebody with this access finds."""
+        character = character or {}
+        rights = _rights(row.grants, character.get("grants", {}), home.user.id, home.role)
+        return cls(row, home, rights, character)
+
+    @property
+    def character_grants(self) -> Mapping[str, list[str]]:
+        """The grants of its character, which hold for it, too."""
+        given: Mapping[str, list[str]] = self.character.get("grants", {})
+        return given
+
+    @property
+    def bars(self) -> list[dict[str, Any]]:
+        """Its bars, or that of its character's hit points."""
+        return self.row.bars or bars(self.character.get("hit_points"))
 
     @property
     def is_shown(self) -> bool:
@@ -91,7 +107,8 @@ class Found:
         fields: dict[str, Any] = {name: getattr(row, name) for name in ("id", "universe_id", "map_id", *_OPEN)}
         fields |= {name: plain(fields[name]) for name in _NUMBERS}
         fields["hidden"] = row.hidden
-        fields["bars"] = row.bars if has_sheet else _public(row.bars)
+        fields["asset_id"] = row.asset_id or self.character.get("asset_id")
+        fields["bars"] = self.bars if has_sheet else _public(self.bars)
         fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
         if has_sheet:
             fields |= {name: getattr(row, name) for name in _SHEET}
@@ -128,10 +145,25 @@ def _public(bars: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [bar for bar in bars if bar["public"]]
 
 
+def _of_character() -> ColumnElement[Any]:
+    """What a token takes from its character."""
+    return func.jsonb_build_object(
+        "grants",
+        col(Character.grants),
+        "name",
+        col(Character.name),
+        "asset_id",
+        col(Character.asset_id),
+        "hit_points",
+        col(Character.sheet)["hit_points"],
+    )
+
+
 def with_character() -> Select[tuple[Token, Any]]:
-    """Tokens, each with the grants of its character."""
+    """Tokens, each with what it takes from its character: `grants`, `name`, `asset_id`, `hit_points`."""
     its = and_(col(Character.universe_id) == col(Token.universe_id), col(Character.id) == col(Token.character_id))
-    return select(Token, col(Character.grants)).outerjoin(Character, its)
+    taken = case((col(Character.id).is_not(None), _of_character()))
+    return select(Token, type_coerce(taken, JSONB)).outerjoin(Character, its)
 
 
 async def of_map(session: AsyncSession, home: Access, map_id: UUID) -> list[Found]:
@@ -182,12 +214,17 @@ async def create(
     count = (await session.execute(select(func.count()).select_from(Token).where(*here))).scalar_one()
     if count >= MAX_TOKENS:
         raise TooManyTokens
+    character = await _checked(session, home, fields)
+    if fields.get("name") is None:
+        fields = {**fields, "name": character.get("name")}
+    if fields["name"] is None:
+        message = "A token without a character needs a name."
+        raise Unprocessable(errors=[FieldError("name", "missing", message)])
     row = Token(universe_id=ground.universe_id, map_id=ground.id, **fields)
     require_place(ground, grid_type, row.x, row.y, row.size)
-    character_grants = await _checked(session, home, fields)
     session.add(row)
     await session.flush()
-    found = Found.of(row, home, character_grants)
+    found = Found.of(row, home, character)
     payload = {**{name: getattr(row, name) for name in STORED}, "version": row.version}
     await _record(session, "token.created", found, ground, payload, None, None, _State.of(found))
     return found
@@ -209,10 +246,10 @@ async def change(
     if new.keys() & {"x", "y", "size"}:
         place = {name: new.get(name, getattr(row, name)) for name in ("x", "y", "size")}
         require_place(ground, grid_type, **place)
-    character_grants = await _checked(session, found.access, new)
+    character = await _checked(session, found.access, new)
     if "character_id" not in new:
-        character_grants = found.character_grants
-    return await _store(session, found, ground, new, "token.updated", character_grants)
+        character = found.character
+    return await _store(session, found, ground, new, "token.updated", character)
 
 
 async def change_bar(
@@ -229,9 +266,11 @@ async def change_bar(
         NoBar: it has none of this name, or none at all.
         QuotaExceeded: there is no room for its event.
     """
-    bars = found.row.bars
+    if not found.row.bars and found.row.character_id and Right.sheet in found.rights:
+        return await _change_hit_points(session, found, name, amount, verb)
+    own = found.row.bars
     # Of bars that they do not see, nobody learns by trying names.
-    seen = bars if Right.sheet in found.rights else _public(bars)
+    seen = own if Right.sheet in found.rights else _public(own)
     bar = next((one for one in seen if name is None or one["name"] == name), None)
     if bar is None:
         raise NoBar
@@ -239,8 +278,27 @@ async def change_bar(
     after = {**bar, "value": max(0, min(bar["value"] + step, bar["max"]))}
     if after == bar:
         return found
-    new = {"bars": [after if one is bar else one for one in bars]}
-    return await _store(session, found, ground, new, f"token.{verb}", found.character_grants, bar, amount)
+    new = {"bars": [after if one is bar else one for one in own]}
+    return await _store(session, found, ground, new, f"token.{verb}", found.character, bar, amount)
+
+
+async def _change_hit_points(
+    session: AsyncSession, found: Found, name: str | None, amount: int, verb: Literal["damaged", "healed"]
+) -> Found:
+    """Lower or raise the hit points of a token's character, by the rules for these.
+
+    Raises:
+        NoBar: it has none, or they are not what is named.
+        QuotaExceeded: there is no room for the event.
+    """
+    place = found.row.universe_id, found.row.character_id
+    row = await session.get(Character, place, populate_existing=True)
+    if row is None or "hit_points" not in row.sheet or name not in (None, HIT_POINTS):
+        raise NoBar
+    change = characters.damage if verb == "damaged" else characters.heal
+    await change(session, characters.Found.of(row, found.access), amount)
+    await session.flush()
+    return await now(session, found.access, found.row.id)
 
 
 async def put_at(
@@ -269,7 +327,7 @@ async def _store(
     ground: Ground,
     new: Mapping[str, Any],
     kind: str,
-    character_grants: Mapping[str, list[str]],
+    character: Mapping[str, Any],
     bar: Mapping[str, Any] | None = None,
     amount: int = 0,
 ) -> Found:
@@ -279,7 +337,7 @@ async def _store(
     for name, value in new.items():
         setattr(row, name, value)
     row.touch()
-    after = Found.of(row, found.access, character_grants)
+    after = Found.of(row, found.access, character)
     payload = {**new, "version": row.version}
     if bar is not None:
         payload |= {"bar": bar["name"], "amount": amount}
@@ -376,8 +434,8 @@ def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size:
         raise Unprocessable(errors=[FieldError("x", "out_of_bounds", message)])
 
 
-async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Mapping[str, list[str]]:
-    """Go on only when what fields name is there for the user; the grants of the character that they name, if any.
+async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Go on only when what fields name is there for the user; what a token takes from the character among it.
 
     Raises:
         Unprocessable: somebody who is named is no member, or there is no such character or picture for them.
@@ -390,9 +448,8 @@ async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any
     if character_id is None:
         return {}
     here = col(Character.universe_id) == home.universe.id, col(Character.id) == character_id
-    found: Mapping[str, list[str]] | None = (
-        await session.execute(select(col(Character.grants)).where(*here))
-    ).scalar_one_or_none()
+    statement = select(type_coerce(_of_character(), JSONB)).where(*here)
+    found: Mapping[str, Any] | None = (await session.execute(statement)).scalar_one_or_none()
     if found is None:
         message = "There is no such character in this universe."
         raise Unprocessable(errors=[FieldError("character_id", "not_found", message)])

@@ -1,0 +1,31 @@
+"""What a character's tokens take from it, unless they have their own: bars and sight. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from game.grid.sight import MAX_RANGE
+
+HIT_POINTS: Final = "hit points"
+"""The name of the bar of hit points."""
+_CELL_DISTANCE: Final = 5
+
+
+def bars(hit_points: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """The bars of a token by the `hit_points` of a sheet: for those who may read the sheet."""
+    if hit_points is None:
+        return []
+    value, most = hit_points["current"], hit_points["maximum"]
+    return [{"name": HIT_POINTS, "value": value, "max": most, "public": False}]
+
+
+def sight(senses: Mapping[str, Any] | None, cell_distance: Any) -> dict[str, Any] | None:
+    """The sight of a token, in cells, by the `senses` of a sheet; without them, it has none.
+
+    By the rules of 5e, eyes see as far as there is light; darkvision has a range, in the unit of the map. Where a
+    map does not say how far apart its cells are, they are the usual 5 feet apart.
+    """
+    if senses is None:
+        return None
+    is_known = isinstance(cell_distance, int | float) and cell_distance > 0
+    cells = senses.get("darkvision", 0) / (cell_distance if is_known else _CELL_DISTANCE)
+    return {"range": MAX_RANGE, "darkvision": min(cells, MAX_RANGE)}
