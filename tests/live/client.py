@@ -45,6 +45,7 @@ class Client:
         self.codes: list[int] = []
         """Of all connections that were closed."""
         self._answers: dict[str, tuple[dict[str, Any], asyncio.Future[dict[str, Any]]]] = {}
+        self._watched: list[str] = []
         self._changed = asyncio.Event()
         self._socket: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
@@ -61,6 +62,13 @@ class Client:
                 await self._task
         if self._socket is not None:
             await self._socket.close()
+
+    async def watch(self, map_id: str) -> dict[str, Any]:
+        """Watch a map, also after a reconnect; what it is now."""
+        count = len(self.of("map"))
+        self._watched.append(map_id)
+        await self.send({"type": "watch", "map_id": map_id})
+        return await self.next("map", count + 1)
 
     async def command(self, do: str, **fields: Any) -> dict[str, Any]:
         """Do something; the answer. Sent again after a reconnect, which is safe: `ref` is its key."""
@@ -84,6 +92,10 @@ class Client:
             while not is_so():
                 self._changed.clear()
                 await self._changed.wait()
+
+    async def _send_all(self, messages: list[dict[str, Any]]) -> None:
+        for message in messages:
+            await self.send(message)
 
     async def next(self, kind: str, count: int = 1) -> dict[str, Any]:
         """The `count`-th message of a type that is no event."""
@@ -131,8 +143,9 @@ class Client:
             self.welcomes.append(message)
             self.code = None
             self.cursor = message["cursor"]
-            for sent, _ in self._answers.values():
-                asyncio.get_running_loop().create_task(self.send(sent))
+            watches = [{"type": "watch", "map_id": map_id} for map_id in self._watched]
+            again = [*watches, *(sent for sent, _ in self._answers.values())]
+            self._again = asyncio.get_running_loop().create_task(self._send_all(again))
         elif kind == "event":
             self.events.append(message)
             self.cursor = message["cursor"]

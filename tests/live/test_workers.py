@@ -1,7 +1,6 @@
 """Two servers on one database, as two workers: what happens at one is told at the other; one is killed."""
 
 import asyncio
-import random
 import signal
 import time
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ import pytest
 
 from game.core.settings import Settings
 from tests.conftest import Person, Server, serving
-from tests.live.client import Client, Refused
-from tests.live.test_router import GRID, NewPerson, bare, log_of, paint
+from tests.live import soak
+from tests.live.client import Client
+from tests.live.test_router import GRID, NewPerson, paint
 from tests.members.test_router import join
 
 OFFLINE_SECONDS = 40
@@ -80,47 +80,30 @@ async def test_what_happens_elsewhere(servers: list[Server], owner: Person, new_
 async def test_a_table_that_everything_happens_to(
     tmp_path: Path, settings: Settings, owner: Person, new_person: NewPerson
 ) -> None:
-    """Twenty seconds of edits, cut connections and a killed worker: each has all of theirs, once and in order."""
-    universe = await owner.universe()
-    people = [owner, *[await new_person() for _ in range(7)]]
-    for person in people[1:]:
-        await join(person, owner, universe["id"], random.choice(["player", "spectator"]))
-    shown = await owner.map(universe["id"], grid_data=GRID, visibility="members")
-    hidden = await owner.map(universe["id"], grid_data=GRID)
+    """Twenty seconds of commands, cut connections and a killed worker: then everybody knows all of theirs."""
+    people = [await new_person() for _ in range(7)]
+    table = await soak.lay(owner, people)
     with ExitStack() as servers:
         one, other = (servers.enter_context(worker(tmp_path, settings)) for _ in range(2))
+        killed_at = 0.0
+
+        def disturb(seconds_left: float) -> None:
+            nonlocal killed_at
+            if not killed_at and seconds_left < 14:
+                one.stop(signal.SIGKILL)
+                killed_at = time.monotonic()
+
         async with AsyncExitStack() as stack:
-            clients = []
-            for number, person in enumerate(people * 2):
+            seats = []
+            for number, person in enumerate([owner, *people]):
                 first, second = (one, other) if number % 2 else (other, one)
-                client = Client(first.url, universe["id"], person.tokens["access_token"], others=[second.url])
-                clients.append((person, await stack.enter_async_context(client)))
-            gm = clients[0][1]
-            end = time.monotonic() + 20
-            killed = False
-            done = 0
-            problems = set()
-            while time.monotonic() < end:
-                map_id = random.choice([shown, hidden])["id"]
-                try:
-                    await gm.command("edit", map_id=map_id, edits=paint(random.randrange(4), random.choice("#.")))
-                    done += 1
-                except Refused as refused:
-                    problems.add(refused.problem["status"])
-                random.choice(clients)[1].drop()
-                if not killed and time.monotonic() > end - 14:
-                    one.stop(signal.SIGKILL)
-                    killed_at, killed = time.monotonic(), True
-                await asyncio.sleep(0.1)
-            assert done > 10
-            assert problems <= {429, 503}
-            for person, client in clients:
-                logged = bare(await log_of(person, universe["id"], client.welcomes[0]["cursor"]))
-                await client.until(lambda client=client, logged=logged: len(client.events) >= len(logged))
-                assert bare(client.events) == logged
+                client = Client(first.url, table.universe_id, person.tokens["access_token"], others=[second.url])
+                seats.append((person, await stack.enter_async_context(client)))
+                await client.watch(table.fogged)
+            assert await soak.play(table, seats, 20, disturb) > 10
+            await soak.compare(table, seats)
         # Those whom the killed worker had are offline for the other one after a while.
-        client = Client(other.url, universe["id"], owner.tokens["access_token"])
-        async with client:
+        async with Client(other.url, table.universe_id, owner.tokens["access_token"]) as client:
             gone = {here["user_id"] for here in client.welcomes[0]["online"]} - {owner.id}
             async with asyncio.timeout(max(0, killed_at + OFFLINE_SECONDS - time.monotonic())):
                 await client.until(lambda: {one["user_id"] for one in client.of("offline")} >= gone)

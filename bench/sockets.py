@@ -1,0 +1,151 @@
+"""Raw WebSocket clients for load: they note when something comes, and do as little else as they can."""
+
+import asyncio
+import base64
+import os
+import re
+import struct
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import orjson
+
+_STAMP = re.compile(rb'T(\d{13}\.\d+)|"created_at":"([0-9T:.-]+)Z"')
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def frame(opcode: int, content: bytes) -> bytes:
+    """A client's frame, with a mask of zeroes."""
+    size = len(content)
+    head = (
+        struct.pack("!BB", 0x80 | opcode, 0x80 | size)
+        if size < 126
+        else struct.pack("!BBH", 0x80 | opcode, 0xFE, size)
+    )
+    return head + bytes(4) + content
+
+
+def sent_at(data: bytes) -> list[float]:
+    """The times, in seconds, at which the messages in some bytes were sent."""
+    found = []
+    for stamp, created in _STAMP.findall(data):
+        if stamp:
+            found.append(float(stamp) / 1000)
+        else:
+            moment = datetime.fromisoformat(created.decode()).replace(tzinfo=UTC)
+            found.append((moment - _EPOCH).total_seconds())
+    return found
+
+
+class RawSocket(asyncio.Protocol):
+    """One client. `first` is sent behind the handshake, `taken` is called with the bytes of whatever comes."""
+
+    def __init__(
+        self, path: str, first: bytes, taken: Callable[["RawSocket", bytes], None], subprotocol: str
+    ) -> None:
+        self._path, self._first, self._taken, self._subprotocol = path, first, taken, subprotocol
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._head: bytes | None = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none of asyncio's.
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        lines = [
+            f"GET {self._path} HTTP/1.1",
+            "Host: localhost",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+            *([f"Sec-WebSocket-Protocol: {self._subprotocol}"] if self._subprotocol else []),
+        ]
+        self.transport.write("\r\n".join([*lines, "", ""]).encode())
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += data
+            head, end, data = self._head.partition(b"\r\n\r\n")
+            if not end:
+                return
+            self._head = None
+            assert b" 101 " in head, head
+            if self._first:
+                self.transport.write(self._first)
+            if not self.ready.done():
+                self.ready.set_result(None)
+        if data:
+            if data[0] == 0x89:
+                self.transport.write(frame(10, data[2 : 2 + (data[1] & 0x7F)]))
+            self._taken(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(exc or ConnectionError("closed"))
+
+
+class Receivers:
+    """Many clients of one server, and how late each message came to each."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.sockets: list[RawSocket] = []
+        self.late: dict[float, list[float]] = {}
+        self.count = 0
+        self._greeted: set[RawSocket] = set()
+
+    async def connect(
+        self, paths: list[str], first: list[bytes], reply: bytes = b"", subprotocol: str = ""
+    ) -> None:
+        """Connect one client a path; `reply` is what is answered to the first bytes that come."""
+
+        def taken(socket: RawSocket, data: bytes) -> None:
+            now = time.time()
+            if socket not in self._greeted:
+                self._greeted.add(socket)
+                if reply:
+                    socket.transport.write(reply)
+            elif data[:3] == b"\x81\x012":
+                # The ping of Socket.IO.
+                socket.transport.write(frame(1, b"3"))
+            for stamp in sent_at(data):
+                self.count += 1
+                self.late.setdefault(stamp, []).append(now - stamp)
+
+        loop = asyncio.get_running_loop()
+        for at in range(0, len(paths), 50):
+            made = [
+                loop.create_connection(
+                    lambda path=path, one=one: RawSocket(path, one, taken, subprotocol), "127.0.0.1", self.port
+                )
+                for path, one in zip(paths[at : at + 50], first[at : at + 50], strict=True)
+            ]
+            sockets = [socket for _, socket in await asyncio.gather(*made)]
+            await asyncio.gather(*(socket.ready for socket in sockets))
+            self.sockets += sockets
+
+    async def until(self, count: int) -> None:
+        """Wait until so many messages have come; but not for ever."""
+        end = time.monotonic() + 20
+        while self.count < count and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
+            await asyncio.sleep(0.05)
+
+    async def until_greeted(self) -> None:
+        """Wait until everybody has got something."""
+        end = time.monotonic() + 60
+        while len(self._greeted) < len(self.sockets) and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    def forget(self) -> None:
+        """Start to measure."""
+        self.late.clear()
+        self.count = 0
+
+    def close(self) -> None:
+        for socket in self.sockets:
+            socket.transport.abort()
+
+
+def hello(token: str, **more: str) -> bytes:
+    """The first message of our feed."""
+    return frame(1, orjson.dumps({"type": "hello", "token": token, **more}))
