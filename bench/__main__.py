@@ -19,7 +19,7 @@ import orjson
 import psutil
 import typer
 
-from bench import data, edits
+from bench import data, edits, members
 from bench.contenders import (
     CACHE,
     CONTENDERS,
@@ -212,6 +212,9 @@ def side_by_side(rounds: int, seconds: float, only: list[str]) -> str:
             tables += "\n" + edits.side_by_side(painters, url, folder, rounds, seconds, say)
         else:
             skipped.append("Edits are left out: they need wrk.")
+        if ours := contenders.get("Worldkeep"):
+            about = members.rows(ours, url, folder, rounds, seconds, say)
+            tables += "\n".join(["\n### Members", "", *members.HEAD, *about, ""])
     return "\n".join(["## Side by side: 25,000 universes, 2,000 maps", "", *skipped, "", tables])
 
 
@@ -229,6 +232,9 @@ def at_scale(rounds: int, seconds: float) -> str:
         entries["the same, 2 workers"] = Entry(worldkeep(2), url, many)
         contenders, _ = start(stack, entries, folder)
         tables = measure(contenders, entries, rounds, seconds)
+        ours = contenders["the same, asked by 2,000 people"]
+        lists = members.many_universes(ours, url, folder, rounds, seconds, say)
+        tables += "\n".join(["\n### Members", "", *members.HEAD, lists, ""])
         indexes = asyncio.run(explain(url))
     return "\n".join(
         ["## Scale", "", tables, "Each statement and the indexes that it reads by:", "", *indexes, ""]

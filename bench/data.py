@@ -132,10 +132,11 @@ async def choose_keys(url: str, secret: str, folder: Path, people: int = _KEYS) 
             (f"/maps/{row['id']}", users[row["owner_id"]]) for row in dice.sample(maps, min(_KEYS, len(maps)))
         ],
     }
-    return [_keys(name, chosen_pairs, folder) for name, chosen_pairs in pairs.items()]
+    return [keys_of(name, chosen_pairs, folder) for name, chosen_pairs in pairs.items()]
 
 
-def _keys(name: str, pairs: list[tuple[str, str]], folder: Path, *script: str) -> Keys:
+def keys_of(name: str, pairs: list[tuple[str, str]], folder: Path, *script: str) -> Keys:
+    """A workload of these pairs, also as a file for wrk."""
     file = folder / f"{len(pairs)}-{name.replace(' ', '-')}.keys"
     file.write_text("".join(f"{path} {token}\n" for path, token in pairs))
     return Keys(name, pairs, file, *script)
@@ -158,6 +159,6 @@ async def choose_edits(url: str, secret: str, folder: Path) -> list[Keys]:
         await connection.close()
     pairs = [(f"/maps/{row['id']}/edits", tokens.sign(row["user_id"], row["session_id"], 86400)) for row in maps]
     return [
-        _keys("one-cell edits of 32 maps", pairs[1:], folder, "edits.lua"),
-        _keys("one-cell edits of one map", pairs[:1], folder, "edits.lua"),
+        keys_of("one-cell edits of 32 maps", pairs[1:], folder, "edits.lua"),
+        keys_of("one-cell edits of one map", pairs[:1], folder, "edits.lua"),
     ]

@@ -47,7 +47,7 @@ class TestImport:
         page.locator("input[type=file]").set_input_files([FILES / "sparse-tile.tmx"])
         expect(page.get_by_role("heading", name="Maps imported")).to_be_visible()
         expect(page.locator("main")).to_contain_text("Warnings")
-        expect(page.locator("main")).to_contain_text("sparse.png was not uploaded along")
+        expect(page.locator("main")).to_contain_text("sparse.png was not uploaded")
         page.locator(".wa-card").first.click()
         page.wait_for_url("**/admin/map/details/*")
 

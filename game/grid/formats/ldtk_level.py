@@ -442,7 +442,7 @@ class Level:
         found = self.uploads.find(path) if path else None
         if found is None:
             if path:
-                message = f"The level's picture {path} was not uploaded along."
+                message = f"The level's picture {path} was not uploaded."
                 self.notes.add("PICTURE_MISSING", self.node.at("bgRelPath"), message)
             return {}
         with self.notes.skipping("PICTURE_REFUSED"):

@@ -165,6 +165,7 @@ class Objects:
         kept = self.read(entity)
         known = {"id", "kind", "name", "x", "y", "properties", "tiled"}
         packed = {key: value for key, value in entity.items() if key not in known}
+        _say_visible(entity, kept, packed)
         kept.item["id"] = self.ids.take(kept.about.get("id"))
         if entity["id"] != str(kept.item["id"]):
             packed["id"] = entity["id"]
@@ -283,6 +284,8 @@ class Objects:
             own["color"] = tiled_color(own["color"])
         known = {*names, *(("x", "y") if kind == "light" else _ENDS), "properties", "tiled"}
         packed = {key: value for key, value in thing.items() if key not in known}
+        if kind == "light":
+            _say_visible(thing, kept, packed)
         kept.item["id"] = self.ids.take(kept.about.get("id"))
         if kind == "door" and packed.get("id") == str(kept.item["id"]):
             del packed["id"]
@@ -293,6 +296,16 @@ class Objects:
         properties = own_properties(thing, types, packed, f"{kind}s", self.notes, own)
         named = str(kept.about.get("name", ""))
         return self.finished(kept, named, spelt if spelt.casefold() == kind else kind, properties)
+
+
+def _say_visible(thing: Json, kept: _Kept, packed: Json) -> None:
+    """Let Tiled show the object of an entity or a light unless it is hidden from players, as an import reads it."""
+    is_hidden = thing.get("hidden") is True
+    item = kept.template.merged(kept.item) if kept.template else kept.item
+    if is_hidden == (item.get("visible", True) is not False):
+        kept.item["visible"] = not is_hidden
+    if is_hidden:
+        del packed["hidden"]
 
 
 def _reads_as_feature(kind: str, shape: Shape | None) -> bool:

@@ -47,6 +47,11 @@ class Found:
     packed: Json
     tiled: Json
 
+    @property
+    def hidden(self) -> Json:
+        """The key that hides a thing from players, where Tiled does not show its object."""
+        return {} if self.node.flag("visible", True) else {"hidden": True}
+
     def moved(self, projection: Projection, x: float, y: float) -> Point:
         """Map pixels with the offset of the layer."""
         return projection.moved(x, y, *self.shift)
@@ -241,7 +246,7 @@ class Objects:
                 light[name] = rest.pop(name)
         if isinstance(rest.get("color"), str) and is_entry({"color": our_color(rest["color"])}):
             light["color"] = our_color(rest.pop("color"))
-        self.add("lights", {**light, **self.feature(found, "light", rest)}, found.node)
+        self.add("lights", {**light, **found.hidden, **self.feature(found, "light", rest)}, found.node)
 
     def add_entity(self, found: Found) -> None:
         """Add an entity, in the cell that its object's anchor lies in."""
@@ -258,6 +263,7 @@ class Objects:
             "name": found.name,
             "x": inside[0],
             "y": inside[1],
+            **found.hidden,
         }
         if found.values:
             entity["properties"] = found.values

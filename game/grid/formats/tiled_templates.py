@@ -67,7 +67,7 @@ class Templates:
             found = self.uploads.find(source) if len(self.found) < MAX_TEMPLATES else None
             self.found[source] = None
             if found is None:
-                message = f"The template {source} was not uploaded along; the reference to it is kept."
+                message = f"The template {source} was not uploaded; the reference to it is kept."
                 self.uploads.notes.add("TEMPLATE_NOT_READ", place, message)
             else:
                 with self.uploads.notes.skipping("TEMPLATE_NOT_READ"):

@@ -111,7 +111,7 @@ def find_picture(owner: Node, uploads: Uploads, pictures: Pictures) -> tuple[str
         source = owner.text("image")
         if found := uploads.find(source):
             return pictures.add(found[1], source, found[0]), found[1]
-        uploads.notes.add("PICTURE_MISSING", owner.at("image"), f"The picture {source} was not uploaded along.")
+        uploads.notes.add("PICTURE_MISSING", owner.at("image"), f"The picture {source} was not uploaded.")
     return None
 
 
@@ -169,12 +169,12 @@ class Tiles:
         return Tileset(first, node, raw, tiles, values.get(GENERATED) is True)
 
     def external(self, source: str, place: str) -> Node | None:
-        """The tileset of a file that was uploaded along; None with a warning if it is missing or broken."""
+        """The tileset of a file that was uploaded; None with a warning if it is missing or broken."""
         if source not in self.parsed:
             self.parsed[source] = None
             found = self.uploads.find(source)
             if found is None:
-                message = f"The tileset {source} was not uploaded along: its tiles have no names or pictures."
+                message = f"The tileset {source} was not uploaded: its tiles have no names or pictures."
                 self.notes.add("TILESET_MISSING", place, message)
             else:
                 with self.notes.skipping("TILESET_UNREADABLE"):

@@ -244,6 +244,27 @@ class TestObjects:
         layer = {"type": "objectgroup", "objects": [{"id": 1, "template": "orc.tx", "x": 0, "y": 0}]}
         assert codes(layers=[layer]) == ["TEMPLATE_NOT_READ"]
 
+    @pytest.mark.parametrize("format", ["tiled", "tmj"])
+    def test_that_are_not_shown_are_hidden_and_stay_so(self, format: str) -> None:
+        def objects(*visible: bool) -> list[dict[str, Any]]:
+            at = {"x": 4, "y": 4, "width": 0, "height": 0, "rotation": 0, "point": True}
+            kinds = ("goblin", "light", "goblin", "light")
+            return [
+                {"id": number, "name": "", "type": kind, "visible": shown, **at}
+                for number, (kind, shown) in enumerate(zip(kinds, visible, strict=True), 1)
+            ]
+
+        layer = {"id": 2, "name": "things", "type": "objectgroup", "objects": objects(False, False, True, True)}
+        made = read(layers=[tile_layer([1] * 6), layer])
+        for _ in range(2):
+            found = [[thing.get("hidden") for thing in made[key]] for key in ("entities", "lights")]
+            assert found == [[True, None], [True, None]]
+            made = formats.read({"a": formats.write(made, format).content}).maps[0].grid_data
+        shown = [{key: value for key, value in thing.items() if key != "hidden"} for thing in made["entities"]]
+        hidden = [{**light, "hidden": True} for light in made["lights"]]
+        again = orjson.loads(formats.write({**made, "entities": shown, "lights": hidden}, "tmj").content)
+        assert [item["visible"] for item in again["layers"][-1]["objects"]] == [True, True, False, False]
+
 
 class TestProperties:
     def test_of_every_type_are_values(self, kept: dict[str, Any]) -> None:
