@@ -165,7 +165,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
     """Settings without limits that a test would run into; and with time enough on a busy machine."""
     often = Rate(100_000, 3600)
     return Settings(
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings, untyped
         database_url=database_url,
         data_dir=tmp_path_factory.mktemp("data"),
         secret_key="a secret for tests, long enough: 0123456789",

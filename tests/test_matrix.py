@@ -25,6 +25,7 @@ from game.maps.models import GRID_EXAMPLE
 from game.permissions import PARTS, PERMISSIONS, Role, may
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
+# pydantic-settings takes `_env_file`, and does not say so in its types.
 _DOCUMENT = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40))).openapi()  # type: ignore[call-arg]
 OPERATIONS = {
     operation["operationId"]: (path, method, operation) for path, method, operation in operations(_DOCUMENT)

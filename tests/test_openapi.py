@@ -24,6 +24,7 @@ from game.core.settings import Settings
 from game.main import create_app
 from tests.conftest import Person, new_client, sign_up_and_log_in
 
+# pydantic-settings takes `_env_file`, and does not say so in its types.
 DOCUMENT = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40))).openapi()  # type: ignore[call-arg]
 OPERATIONS = {
     operation["operationId"]: (path, method, operation) for path, method, operation in operations(DOCUMENT)

@@ -46,7 +46,7 @@ class TestLogIn:
 
     async def test_it_is_secure_in_production(self, database_url: str, owner: Person) -> None:
         settings = Settings(
-            _env_file=None,  # type: ignore[call-arg]
+            _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings, untyped
             environment="production",
             database_url=SecretStr(database_url),
             secret_key=SecretStr("0123456789abcdef-0123456789abcdef-production"),

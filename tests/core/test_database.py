@@ -28,7 +28,7 @@ class Kept(Conflict):
 def with_database(settings: Settings, url: str, **others: int) -> Settings:
     """The same settings for another database."""
     values = settings.model_dump(exclude={"database_url", *others})
-    return Settings(_env_file=None, **values, **others, database_url=url)  # type: ignore[call-arg]
+    return Settings(_env_file=None, **values, **others, database_url=url)  # type: ignore[call-arg]  # of pydantic-settings, untyped
 
 
 async def _write(session: Session, value: int, end: str = "") -> dict[str, int]:

@@ -110,7 +110,7 @@ class TestSources:
         for name in Settings.model_fields:
             monkeypatch.setenv(f"WORLDKEEP_{name.upper()}", "")
         monkeypatch.setenv("DATABASE_URL", "")
-        assert Settings() == Settings(_env_file=None)  # type: ignore[call-arg]
+        assert Settings() == Settings(_env_file=None)  # type: ignore[call-arg]  # of pydantic-settings, untyped
         assert Settings().database_url is None
 
     def test_other_names_are_left_alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

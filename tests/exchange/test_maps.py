@@ -113,7 +113,7 @@ class TestImport:
             b"\x1f\x8b\x08",
             b'{"type": "map", "width": 1e999}',
             orjson.dumps({**TILED, "width": 50_000, "height": 50_000}),
-            orjson.dumps({**TILED, "layers": [{**TILED["layers"][0], "data": [1]}]}),  # type: ignore[index]
+            orjson.dumps({**TILED, "layers": [{**TILED["layers"][0], "data": [1]}]}),  # type: ignore[index]  # JSON, typed as object
             b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><map>&b;</map>',
         ],
     )
@@ -168,7 +168,7 @@ class TestImport:
         universe = await owner.universe()
         size = 700
         cells = b64encode(compress(b"\1\0\0\0" * size * size)).decode()
-        layer = {**TILED["layers"][0], "width": size, "height": size, "data": cells}  # type: ignore[index]
+        layer = {**TILED["layers"][0], "width": size, "height": size, "data": cells}  # type: ignore[index]  # JSON, typed as object
         layer |= {"encoding": "base64", "compression": "zlib"}
         data = orjson.dumps({**TILED, "width": size, "height": size, "layers": [layer] * 2})
         many = app.state.settings.database_pool_size + 4
@@ -242,8 +242,8 @@ class TestExport:
         out = await owner.client.get(f"/maps/{one['id']}/export", params={"format": "uvtt"})
         with Image.open(BytesIO(b64decode(out.json()["image"]))) as image:
             left, right = (image.convert("RGB").getpixel((x, image.height // 2)) for x in (5, image.width - 5))
-        assert left[2] > 150 > left[0]  # type: ignore[index,operator]
-        assert right[0] > 150 > right[2]  # type: ignore[index,operator]
+        assert left[2] > 150 > left[0]  # type: ignore[index,operator]  # an RGB pixel
+        assert right[0] > 150 > right[2]  # type: ignore[index,operator]  # an RGB pixel
 
     async def test_somebody_elses(self, owner: Person, stranger: Person) -> None:
         one = await owner.map()

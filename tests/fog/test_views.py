@@ -3,6 +3,7 @@
 import io
 
 import httpx2
+from fastapi import FastAPI
 from PIL import Image
 
 from tests.conftest import Person, new_client, somebody
@@ -130,9 +131,9 @@ async def test_reveal_and_hide(table: Table, stranger: Person) -> None:
     assert not any("fog" in event["kind"] for event in events)
 
 
-async def test_each_for_themselves(table: Table, stranger: Person, app: object) -> None:
+async def test_each_for_themselves(table: Table, stranger: Person, app: FastAPI) -> None:
     """From party to each all know the same, then each more; back, they know it together."""
-    other = await somebody(app)  # type: ignore[arg-type]
+    other = await somebody(app)
     await join(other, table.owner, table.universe_id)
     await table.token(x=0, y=0, sight={"range": 1}, grants={stranger.id: ["act"]})
     await table.token(x=11, y=4, sight={"range": 1}, grants={other.id: ["sight"]})
@@ -159,7 +160,7 @@ async def test_each_for_themselves(table: Table, stranger: Person, app: object) 
     await other.client.aclose()
 
 
-async def test_out_of_sight_of_strangers(table: Table, app: object) -> None:
-    async with new_client(app) as client:  # type: ignore[arg-type]
+async def test_out_of_sight_of_strangers(table: Table, app: FastAPI) -> None:
+    async with new_client(app) as client:
         for part in ("fog", "background"):
             assert (await client.get(f"/maps/{table.map_id}/{part}")).status_code == 401

@@ -96,7 +96,7 @@ class TestArea:
 
     def test_refuses_an_unknown_shape(self) -> None:
         with pytest.raises(ValueError, match="must be one of cone, cube"):
-            area(SQUARE, 9, 9, "star", (0, 0), 5)  # type: ignore[arg-type]
+            area(SQUARE, 9, 9, "star", (0, 0), 5)  # type: ignore[arg-type]  # the rule that is not there
 
 
 class TestTemplates:

@@ -164,7 +164,7 @@ class TestCells:
         assert drawn.getpixel((15, 5)) == GREY
         darker, lit = drawn.getpixel((20, 5)), drawn.getpixel((27, 5))
         assert lit == GREEN
-        assert sum(darker) < sum(GREEN)  # type: ignore[arg-type]
+        assert sum(darker) < sum(GREEN)  # type: ignore[arg-type]  # an RGB pixel
 
     @pytest.mark.parametrize(
         ("color", "channels"), [("#abc", (170, 187, 204, 255)), ("#01020380", (1, 2, 3, 128))]
@@ -232,7 +232,7 @@ class TestSymbols:
         legend = [{"symbol": "H", "color": color}]
         cell = picture({"legend": legend, "layers": [{"name": "l", "rows": ["H"]}]}, cell_size=24)
         values = [value for _, value in cell.convert("L").getcolors() or ()]
-        assert (max(values) > 0x20) if lighter else (min(values) < 0xE0)  # type: ignore[operator]
+        assert (max(values) > 0x20) if lighter else (min(values) < 0xE0)  # type: ignore[operator]  # an RGB pixel
 
     def test_private_use_is_no_text_in_svg_either(self) -> None:
         legend = [{"symbol": "\ue000"}, {"symbol": "&"}]
@@ -271,7 +271,7 @@ class TestThings:
 
     def test_a_wall_is_dark(self) -> None:
         drawn = picture(a_map("gg", "gg", walls=[{"x1": 1, "y1": 0, "x2": 1, "y2": 2}]), cell_size=20)
-        assert sum(drawn.getpixel((20, 20))) < 120  # type: ignore[arg-type]
+        assert sum(drawn.getpixel((20, 20))) < 120  # type: ignore[arg-type]  # an RGB pixel
         assert drawn.getpixel((14, 20)) == GREEN
 
     def test_doors_differ_by_state_and_secret_ones_show_only_when_asked(self) -> None:
@@ -290,7 +290,7 @@ class TestThings:
     def test_a_light_brightens_what_is_near(self) -> None:
         light = {"x": 2, "y": 2, "range": 2, "color": "#ffffff"}
         drawn = picture(a_map(*["######"] * 6, lights=[light]), cell_size=10)
-        assert drawn.getpixel((20, 20))[0] > GREY[0] + 30  # type: ignore[index]
+        assert drawn.getpixel((20, 20))[0] > GREY[0] + 30  # type: ignore[index]  # an RGB pixel
         assert drawn.getpixel((20, 41)) == GREY
         assert svg(a_map("gg", lights=[light])).find(f"{SVG}radialGradient") is not None
 

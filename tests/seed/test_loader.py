@@ -71,7 +71,7 @@ def settings_of(tmp_path: Path, new_database: Callable[[], str]) -> Settings:
     """Settings of a server with an empty database."""
     return Settings(
         # pydantic-settings takes it, and does not say so in its types.
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,  # type: ignore[call-arg]  # of pydantic-settings, untyped
         database_url=SecretStr(new_database()),
         data_dir=tmp_path,
         secret_key=SecretStr("a secret for tests, long enough: 0123456789"),

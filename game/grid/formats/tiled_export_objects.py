@@ -299,7 +299,7 @@ class Objects:
 
 
 def _say_visible(thing: Json, kept: _Kept, packed: Json) -> None:
-    """Let Tiled show the object of an entity or a light unless it is hidden from players, as an import reads it."""
+    """Let Tiled show the object of an entity or a light unless it is hidden from players."""
     is_hidden = thing.get("hidden") is True
     item = kept.template.merged(kept.item) if kept.template else kept.item
     if is_hidden == (item.get("visible", True) is not False):

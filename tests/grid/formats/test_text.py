@@ -43,7 +43,7 @@ class TestRead:
 
     def test_guesses_the_usual_symbols(self) -> None:
         legend = {entry["symbol"]: entry for entry in read("#.~+T?\n").maps[0].grid_data["legend"]}
-        assert legend["#"]["blocks_movement"] and legend["#"]["blocks_sight"]  # noqa: PT018
+        assert legend["#"]["blocks_movement"] and legend["#"]["blocks_sight"]  # noqa: PT018 - one entry, one statement
         assert [legend[symbol]["name"] for symbol in "#.~+T"] == ["wall", "floor", "water", "door", "tree"]
         assert legend["~"]["movement_cost"] == 2
         assert legend["?"]["name"] == "question mark"

@@ -365,4 +365,4 @@ class TestLarge:
         }
         [layer] = parsed(document)["layers"]
         assert (layer["encoding"], layer["compression"], len(layer["data"]) < 20_000) == ("base64", "zlib", True)
-        assert again(document, "tmj")["layers"][0]["rows"] == document["layers"][0]["rows"]  # type: ignore[index]
+        assert again(document, "tmj")["layers"][0]["rows"] == document["layers"][0]["rows"]  # type: ignore[index]  # JSON, typed as object
