@@ -17,7 +17,9 @@ from game.encounters.models import Encounter
 from game.events import phrases
 from game.events.models import Event
 from game.maps.models import Map
+from game.messages.models import Message
 from game.notes.models import Note
+from game.rolls.models import Roll
 from game.universes.models import Member, Universe
 from game.universes.quotas import Scope, Usage
 
@@ -76,6 +78,7 @@ _TITLES = {
     503: "Please try again in a moment",
 }
 
+_MAX_LABEL = 60
 _UNITS = ((31_536_000, "year"), (2_592_000, "month"), (86_400, "day"), (3600, "hour"), (60, "minute"))
 # In this order: Edge also names Chrome, and Chrome also names Safari.
 _BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
@@ -101,6 +104,10 @@ def label_of(row: Any, names: Mapping[UUID, str]) -> str:
             return row.name
         case Note():
             return row.title
+        case Roll():
+            return f"{row.expression} = {row.total}"
+        case Message():
+            return row.text if len(row.text) <= _MAX_LABEL else f"{row.text[:_MAX_LABEL]}…"
         case User():
             return row.display_name
         case AuthSession():

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Table, event, false, inspect, select, true
+from sqlalchemy import Column, ColumnElement, Table, and_, event, false, inspect, select, true
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, with_loader_criteria
 from sqlalchemy.sql import visitors
@@ -28,8 +28,10 @@ from game.events.hints import ANNOUNCE
 from game.events.models import Event
 from game.maps.models import Map, MapChunk
 from game.members.models import Invitation
+from game.messages.models import Message
 from game.notes.models import Note
 from game.permissions import GAME_MASTERS
+from game.rolls.models import Roll, Visibility
 from game.tokens.models import Token
 from game.universes.access import SUPERUSERS_FIRST
 from game.universes.models import Member, Universe
@@ -89,14 +91,23 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     StoredPicture: _in_own_universe,
     PictureFile: _in_own_universe,
     Event: _in_own_universe,
+    Roll: _in_own_universe,
+    Message: _in_own_universe,
 }
 """For each model the rows that a game master may see. A superuser sees all of the models that stand here."""
+
+_NOT_PRIVATE: Mapping[type[SQLModel], Callable[[Any], ColumnElement[bool]]] = {
+    Roll: lambda model: model.visibility != Visibility.me,
+    Message: lambda model: model.to.is_(None),
+}
+"""What is between some members alone is not shown here at all: not even to them."""
 
 
 def _criteria(model: type[Any], user: User | None) -> Any:
     if user is None or model not in SHOWN:
         return false()
-    return true() if user.is_superuser else SHOWN[model](model, user.id)
+    shown = true() if user.is_superuser else SHOWN[model](model, user.id)
+    return and_(shown, _NOT_PRIVATE[model](model)) if model in _NOT_PRIVATE else shown
 
 
 class ScopedSession(Session):

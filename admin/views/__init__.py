@@ -9,7 +9,9 @@ from admin.views.encounters import EncounterView
 from admin.views.events import EventView
 from admin.views.maps import MapView
 from admin.views.members import MemberView
+from admin.views.messages import MessageView
 from admin.views.notes import NoteView
+from admin.views.rolls import RollView
 from admin.views.sessions import SessionView
 from admin.views.universes import UniverseView
 from admin.views.users import UserView
@@ -20,6 +22,8 @@ VIEWS: Sequence[type[View]] = (
     CharacterView,
     EncounterView,
     NoteView,
+    RollView,
+    MessageView,
     AssetView,
     EventView,
     UserView,

@@ -23,7 +23,9 @@ from game.core.pages import contains
 from game.encounters.models import Encounter
 from game.events.models import Event
 from game.maps.models import Map
+from game.messages.models import Message
 from game.notes.models import Note
+from game.rolls.models import Roll
 from game.universes.models import Universe
 
 _PAGE_SIZES = (25, 50, 100)
@@ -273,6 +275,8 @@ _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Character, Character.name, ("subject_id",)),
     (Encounter, Encounter.name, ("subject_id",)),
     (Note, Note.title, ("subject_id",)),
+    (Roll, Roll.expression, ("subject_id",)),
+    (Message, func.left(Message.text, 60), ("subject_id",)),
     (User, User.display_name, ("owner_id", "actor_id", "user_id", "author_id")),
 )
 

@@ -15,6 +15,8 @@ MAX_INTEGER = 2**53 - 1
 MIN_MAGNITUDE = 1e-64
 """Smaller numbers than this are refused: JSONB writes them out digit by digit, hundreds of them each."""
 MAX_DEPTH = 32
+MAX_EVENT_DEPTH = 80
+"""Of what an event stores: the result of a roll takes two levels for each parenthesis, of which it may have 32."""
 MAX_STRING = 65_536
 _MAX_PLACE = 300
 _TOO_DEEP = "JSON is at most {} levels deep."

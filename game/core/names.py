@@ -8,6 +8,7 @@ from pydantic import Field as Constraint
 
 MAX_NAME = 100
 MAX_DESCRIPTION = 10_000
+MAX_MESSAGE = 4_000
 
 
 def _printable(value: str) -> str:

@@ -12,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.core.errors import FieldError, Unprocessable
+from game.core.json_gate import MAX_EVENT_DEPTH
 from game.events import hints
 from game.events.cursors import Cursors
 from game.events.models import Epoch, Event
 
 _MAX_BYTES = 4 * 2**20
 """Of payloads in one page, but for its last event."""
-_MAX_DEPTH = 40
-"""Of a payload: a request's body, and the levels that an event adds."""
 
 _EVENT_BYTES = 200
 """About what an event takes besides what it tells."""
@@ -233,7 +232,7 @@ def payload_of(text: str) -> dict[str, Any]:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return payload if isinstance(payload, dict) and _is_flat(payload, _MAX_DEPTH) else {}
+    return payload if isinstance(payload, dict) and _is_flat(payload, MAX_EVENT_DEPTH) else {}
 
 
 def _is_flat(value: Any, depth: int) -> bool:

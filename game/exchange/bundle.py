@@ -5,6 +5,8 @@
     assets/<id>          a picture
     events.jsonl         the log, one event a line, oldest first
     characters.jsonl, notes.jsonl, encounters.jsonl      one a line; not in files of older servers
+    rolls.jsonl, messages.jsonl      likewise, oldest first; without what is for some members alone: rolls for
+                                     their roller alone, and whispers
 
 A file may come from a stranger: nothing is unpacked to disk, no name in it is followed, and nothing is read
 before it is known how much it is.
@@ -26,6 +28,8 @@ EVENTS: Final = "events.jsonl"
 CHARACTERS: Final = "characters.jsonl"
 NOTES: Final = "notes.jsonl"
 ENCOUNTERS: Final = "encounters.jsonl"
+ROLLS: Final = "rolls.jsonl"
+MESSAGES: Final = "messages.jsonl"
 
 _MAX_MAP: Final = 64 * 2**20
 _MAX_PICTURE: Final = 64 * 2**20
@@ -166,7 +170,8 @@ class Reader:
 
     def rows(self, name: str) -> Iterator[bytes]:
         """The lines of an entry that there may be, without their ends."""
-        return self._lines(name, _MAX_ROWS) if name in self._names else iter(())
+        most = self._limits.events if name in (ROLLS, MESSAGES) else _MAX_ROWS
+        return self._lines(name, most) if name in self._names else iter(())
 
     def _lines(self, name: str, most: int) -> Iterator[bytes]:
         try:

@@ -14,8 +14,11 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_v
 from game.characters.sheets import SheetData
 from game.core.bounded import GameMastersOnly
 from game.core.json_gate import MAX_STRING
-from game.core.names import MAX_DESCRIPTION, MAX_NAME, Description, Name
+from game.core.names import MAX_DESCRIPTION, MAX_MESSAGE, MAX_NAME, Description, Name
+from game.dice.syntax import MAX_NUMBER
+from game.rolls.terms import MAX_EXPRESSION, MAX_REASON, Term
 
+_MAX_RESULT = 100_000
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 Text = Annotated[str, StringConstraints(max_length=MAX_NAME)]
@@ -135,14 +138,9 @@ class BundledEncounter(Fields):
         return self
 
 
-class BundledEvent(Fields):
-    """An event in a bundle."""
+class _Timed(Fields):
+    """Something that happened at a time."""
 
-    seq: Seq
-    kind: Annotated[str, StringConstraints(max_length=50, pattern=r"^([a-z]+\.[a-z_]+|private)$")]
-    subject_id: Id
-    payload: dict[str, Any]
-    before: dict[str, Any] | None = None
     created_at: AwareDatetime
 
     @field_validator("created_at")
@@ -151,6 +149,37 @@ class BundledEvent(Fields):
         if not _EARLIEST <= value <= _LATEST:
             raise ValueError("must be between 1970 and 2200")
         return value
+
+
+class BundledEvent(_Timed):
+    """An event in a bundle."""
+
+    seq: Seq
+    kind: Annotated[str, StringConstraints(max_length=50, pattern=r"^([a-z]+\.[a-z_]+|private)$")]
+    subject_id: Id
+    payload: dict[str, Any]
+    before: dict[str, Any] | None = None
+
+
+class BundledRoll(_Timed):
+    """A roll in a bundle. Who rolled it and its proof stay behind: a file could claim anything."""
+
+    id: Id
+    expression: Annotated[str, StringConstraints(max_length=MAX_EXPRESSION)]
+    total: Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER, strict=True)]
+    terms: Annotated[list[Term], Field(max_length=MAX_EXPRESSION)]
+    text: Annotated[str, StringConstraints(max_length=_MAX_RESULT)]
+    visibility: Literal["everyone", "game_masters", "blind"]
+    reason: Annotated[str, StringConstraints(max_length=MAX_REASON)] | None = None
+    character_id: Id | None = None
+
+
+class BundledMessage(_Timed):
+    """A message to all members in a bundle. Who sent it stays behind."""
+
+    id: Id
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE)]
+    character_id: Id | None = None
 
 
 class _Payload(Fields):

@@ -26,13 +26,15 @@ from pydantic import ValidationError
 
 from game.assets.pictures import PictureError, inspect
 from game.core.ids import uuid7
-from game.core.json_gate import MAX_DEPTH, JsonRefused, parse
+from game.core.json_gate import MAX_DEPTH, MAX_EVENT_DEPTH, JsonRefused, parse
 from game.exchange.bundle import (
     CHARACTERS,
     ENCOUNTERS,
     EVENTS,
     MANIFEST,
+    MESSAGES,
     NOTES,
+    ROLLS,
     BundleError,
     Limits,
     Reader,
@@ -45,7 +47,9 @@ from game.exchange.bundled import (
     BundledEncounter,
     BundledEvent,
     BundledMap,
+    BundledMessage,
     BundledNote,
+    BundledRoll,
     BundledUniverse,
     Fields,
 )
@@ -59,8 +63,6 @@ from game.notes.markdown import PICTURE, pictures
 _BATCH_BYTES = 256 * 1024
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
 """A layer's key in place of its rows, which no client could send."""
-_EVENT_LEVELS = 4
-"""How much deeper what a client sent lies in an event: `before`, a change, its part, a side of it."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
 
 
@@ -111,6 +113,8 @@ class _Bundle:
             self._map(one)
         self._rows("note", NOTES, BundledNote, self._note)
         self._rows("encounter", ENCOUNTERS, BundledEncounter, self._encounter)
+        self._rows("roll", ROLLS, BundledRoll, self._roll)
+        self._rows("message", MESSAGES, BundledMessage, self._message)
         events = self._events()
         sizes = [self._bytes[kind] for kind in ("asset", "map", "event")]
         active = self._published.get(universe.active_map_id or "")
@@ -163,22 +167,27 @@ class _Bundle:
     def _rows(self, table: str, file: str, shape: type[Fields], read: Callable[[Any], dict[str, Any]]) -> None:
         """Make the lines of a file ready to be rows of a table."""
         texts: list[str] = []
+        size = 0
 
         def write() -> None:
+            nonlocal size
             if texts:
                 self._write("rows", table=table, rows=f"[{','.join(texts)}]")
             texts.clear()
+            size = 0
 
         for number, line in enumerate(self._reader.rows(file), 1):
             place = f"{file}: line {number}"
-            one = _shaped(shape, _parsed(line, place), place)
+            depth = MAX_EVENT_DEPTH if file == ROLLS else MAX_DEPTH
+            one = _shaped(shape, _parsed(line, place, depth), place)
             if one.id in self._ids:
                 raise BundleError(f"{place}: id", "There is another one with this id.")
             self._ids[one.id] = new_id = str(uuid7())
             text = orjson.dumps({**read(one), "id": new_id}).decode()
             self._bytes["event"] += len(text)
             texts.append(text)
-            if sum(map(len, texts)) > _BATCH_BYTES:
+            size += len(text)
+            if size > _BATCH_BYTES:
                 write()
         write()
 
@@ -204,6 +213,14 @@ class _Bundle:
                 if effect["rounds"] is None:
                     del effect["rounds"]
         return fields
+
+    def _roll(self, one: BundledRoll) -> dict[str, Any]:
+        # What a term or a die does not have is left out of it, as it was.
+        fields = one.model_dump(exclude_unset=True)
+        return {**fields, "nonce": "", "character_id": self._ids.get(one.character_id or "")}
+
+    def _message(self, one: BundledMessage) -> dict[str, Any]:
+        return {**one.model_dump(), "character_id": self._ids.get(one.character_id or "")}
 
     def _events(self) -> int:
         count = 0
@@ -268,7 +285,7 @@ def _event(line: bytes, seq: int) -> BundledEvent:
     """
     place = f"{EVENTS}: line {seq}"
     # The gate of all JSON, but for the layers' keys, which are looked at with the rest of what was kept.
-    value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_DEPTH + _EVENT_LEVELS)
+    value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_EVENT_DEPTH)
     event: BundledEvent = _shaped(BundledEvent, value, place)
     if event.seq != seq:
         raise BundleError(f"{place}: seq", f"The events must be counted without gaps: {seq} comes here.")

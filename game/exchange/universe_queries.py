@@ -16,7 +16,18 @@ from sqlmodel import col
 from game.assets.models import Asset
 from game.core.database import Database
 from game.core.models import rfc3339
-from game.exchange.bundle import CHARACTERS, ENCOUNTERS, EVENTS, FORMAT, MANIFEST, NOTES, VERSION, Writer
+from game.exchange.bundle import (
+    CHARACTERS,
+    ENCOUNTERS,
+    EVENTS,
+    FORMAT,
+    MANIFEST,
+    MESSAGES,
+    NOTES,
+    ROLLS,
+    VERSION,
+    Writer,
+)
 from game.maps import documents
 from game.maps import queries as maps
 from game.maps.models import Map
@@ -57,6 +68,15 @@ _ROWS = {
         SELECT id, jsonb_build_object('id', id, 'name', name, 'map_id', map_id, 'state', state, 'round', round,
             'turn', turn, 'shown_round', shown_round, 'shown_turn', shown_turn, 'combatants', combatants,
             'gm', gm, 'version', version)::text AS line FROM encounter
+    """,
+    ROLLS: """
+        SELECT id, jsonb_build_object('id', id, 'expression', expression, 'total', total, 'terms', terms,
+            'text', text, 'visibility', visibility, 'reason', reason, 'character_id', character_id,
+            'created_at', created_at)::text AS line FROM (SELECT * FROM roll WHERE visibility <> 'me') shown
+    """,
+    MESSAGES: """
+        SELECT id, jsonb_build_object('id', id, 'text', text, 'character_id', character_id,
+            'created_at', created_at)::text AS line FROM (SELECT * FROM message WHERE "to" IS NULL) said
     """,
 }
 _SOME_ROWS = {
@@ -178,6 +198,9 @@ _COLUMNS = {
     "version int",
     "encounter": "id uuid, name text, map_id uuid, state text, round int, turn uuid, shown_round int, "
     "shown_turn uuid, combatants jsonb, gm jsonb, version int",
+    "roll": "id uuid, expression text, total bigint, terms jsonb, text text, visibility text, reason text, "
+    "character_id uuid, nonce text, created_at timestamptz",
+    "message": "id uuid, text text, character_id uuid, created_at timestamptz",
 }
 _INSERT = {
     table: text(f"""

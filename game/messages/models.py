@@ -13,9 +13,9 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import Shape, Timestamp, example, instant, now
+from game.core.names import MAX_MESSAGE
 from game.events.payloads import Payload, optional, tells
 
-MAX_TEXT = 4_000
 MAX_RECIPIENTS = 100
 
 
@@ -34,7 +34,7 @@ class Message(SQLModel, table=True):
     id: UUID = Field(default_factory=uuid7)
     # Of an imported one it is not known.
     actor_id: UUID | None = None
-    text: str = Field(max_length=MAX_TEXT)
+    text: str = Field(max_length=MAX_MESSAGE)
     # The recipients of a whisper; None for all members.
     to: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     character_id: UUID | None = None
@@ -86,7 +86,7 @@ class MessageWrite(Shape):
 
     model_config = example({"text": "Who goes there?"})
 
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_MESSAGE)]
     to: Annotated[list[UUID], Constraint(min_length=1, max_length=MAX_RECIPIENTS)] | None = Field(
         default=None,
         description="Members: then it is a whisper, which nobody sees but you and them. Null for all members.",

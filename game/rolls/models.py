@@ -5,8 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, StringConstraints
-from pydantic import Field as Constraint
+from pydantic import StringConstraints
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -24,9 +23,8 @@ from game.core.ids import uuid7
 from game.core.models import Shape, Timestamp, example, instant, now
 from game.events.payloads import Payload, optional, tells
 from game.grid.shapes import Described
+from game.rolls.terms import MAX_EXPRESSION, MAX_REASON, Term
 
-MAX_EXPRESSION = 200
-MAX_REASON = 200
 MAX_NONCE = 100
 
 
@@ -98,59 +96,6 @@ class DiceSeries(SQLModel, table=True):
     owner_id: UUID
     seed: bytes = Field(sa_type=LargeBinary)
     next: int = Field(default=1, sa_type=BigInteger)
-
-
-def _optional(description: str) -> Any:
-    return Constraint(default_factory=lambda: None, description=description)
-
-
-class Die(BaseModel):
-    """A die that was rolled."""
-
-    rolled: int = Constraint(description="What it showed.")
-    value: int = Constraint(description="What it counts as: with `mi` and `ma`, another value.")
-    kept: bool = Constraint(description="Whether it counts.")
-    rerolled: Literal[True] = _optional("Another die was rolled for it.")
-    exploded: Literal[True] = _optional("It added another die.")
-    counted: Literal[True] = _optional("Counted by `cs`.")
-
-
-class _Term(BaseModel):
-    operator: Literal["+", "-", "*", "/"] = Constraint(description="`+` or `*` for the first of a sum or product.")
-    value: int = Constraint(description="What it comes to.")
-    label: str = _optional("What was written behind it in brackets.")
-
-
-class NumberTerm(_Term):
-    """A number that was written."""
-
-    kind: Literal["number"]
-
-
-class PathTerm(_Term):
-    """A number from the character's sheet."""
-
-    kind: Literal["path"]
-    path: str
-
-
-class DiceTerm(_Term):
-    """Dice of one kind, in the order in which they were drawn."""
-
-    kind: Literal["dice"]
-    text: str = Constraint(description="How they were written.")
-    sides: int
-    dice: list[Die]
-
-
-class GroupTerm(_Term):
-    """Terms of their own: in parentheses, a sum or product, or one with a minus sign before it."""
-
-    kind: Literal["group", "sum", "product", "negative"]
-    terms: list["Term"]
-
-
-Term = Annotated[NumberTerm | PathTerm | DiceTerm | GroupTerm, Constraint(discriminator="kind")]
 
 
 class Proof(Shape):

@@ -414,6 +414,8 @@ class TestLabels:
             ("character", {"name": "Ashe", "sheet": {"level": 3}}),
             ("encounter", {"name": "At the well", "combatants": [{"name": "Ashe"}]}),
             ("note", {"title": "A letter", "body": "The bell rang."}),
+            ("roll", {"expression": "2d20kh1+5"}),
+            ("message", {"text": "Who goes there? " * 10}),
         ):
             answer = await owner.client.post(f"/universes/{made['universe_id']}/{kind}s", json=body)
             played[kind] = answer.json()["id"]

@@ -148,6 +148,8 @@ CALLS: dict[tuple[str, str], list[Call]] = {
     **dict(_of("character", True)),
     **dict(_of("encounter", True)),
     **dict(_of("note", True)),
+    **dict(_of("roll", True)),
+    **dict(_of("message", True)),
     **dict(_of("asset", True)),
     **dict(_of("event", True)),
     **dict(_of("user", False)),
@@ -253,6 +255,18 @@ CLOSED = {
     "make session": ("POST", "/session/create"),
     "new encounter": ("GET", "/encounter/create"),
     "make encounter": ("POST", "/encounter/create"),
+    **{
+        f"{verb} {identity}": (method, f"/{identity}/{path}")
+        for identity in ("roll", "message")
+        for verb, method, path in (
+            ("new", "GET", "create"),
+            ("make", "POST", "create"),
+            ("edit", "GET", f"edit/{{{identity}}}"),
+            ("save", "POST", f"edit/{{{identity}}}"),
+            ("delete", "DELETE", f"delete?pks={{{identity}}}"),
+            ("delete by form", "POST", f"delete?pks={{{identity}}}&sure=yes"),
+        )
+    },
     "new picture": ("GET", "/asset/create"),
     "make picture": ("POST", "/asset/create"),
     "edit picture": ("GET", "/asset/edit/{asset}"),
@@ -369,6 +383,8 @@ async def make_things(owner: Person, marker: str, database_url: str) -> Things:
         ("character", {"name": f"Character {marker}", "sheet": {"secret": marker}, "gm": marker}),
         ("encounter", {"name": f"Encounter {marker}", "combatants": [{"name": marker}], "gm": marker}),
         ("note", {"title": f"Note {marker}", "body": marker}),
+        ("roll", {"expression": f"d20 [{marker}]"}),
+        ("message", {"text": f"Message {marker}"}),
     ):
         answer = await owner.client.post(f"/universes/{universe['id']}/{kind}s", json=body)
         assert answer.status_code == 201, answer.text
@@ -578,7 +594,9 @@ class TestNothingBy:
 class TestLists:
     """What a list shows: all of one's own, and nothing else."""
 
-    @pytest.mark.parametrize("identity", ["universe", "map", "character", "encounter", "note", "asset", "event"])
+    @pytest.mark.parametrize(
+        "identity", ["universe", "map", "character", "encounter", "note", "roll", "message", "asset", "event"]
+    )
     async def test_shows_what_is_mine(self, identity: str, crowd: Crowd, database_url: str) -> None:
         things = await make_things(crowd.owner_person, uuid4().hex, database_url)
         for browser in (crowd.owner, crowd.superuser):

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from game.core.json_gate import MAX_EVENT_DEPTH
 from game.core.settings import Settings
 from game.exchange.bundle import BundleError, Limits
 from game.exchange.contents import prepare
@@ -85,7 +86,7 @@ def test_a_good_one_is_prepared(tmp_path: Path) -> None:
 
 
 DEEP: Any = 1
-for _ in range(60):
+for _ in range(90):
     DEEP = [DEEP]
 
 
@@ -179,7 +180,7 @@ class TestEvents:
             (event(payload={"version": 0}), ": payload.version"),
             (event(payload={"version": 2**40}), ": payload.version"),
             (event(payload={"version": 2, "touched": {"cells": -1}}), ": payload.touched.cells.constrained-int"),
-            (event(payload={"version": 2, "note": DEEP}), ": payload.note" + "[0]" * 34),
+            (event(payload={"version": 2, "note": DEEP}), ": payload.note" + "[0]" * (MAX_EVENT_DEPTH - 2)),
             (event("map.undone", {"version": 2}), ": payload.of"),
             (event("map.undone", {"version": 2, "of": 2}), ": payload.of"),
             (event("map.restored", {"version": 2, "seq": 9}, before=None), ": payload.seq"),

@@ -11,8 +11,11 @@ import pytest
 
 from seed.loader import content
 from tests.assets.test_router import picture, upload
+from tests.characters.test_router import create as create_character
 from tests.conftest import Person
 from tests.members.test_router import join
+from tests.rolls.test_router import Table
+from tests.rolls.test_router import table as table
 
 
 async def full_universe(owner: Person) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -56,6 +59,44 @@ class TestThereAndBack:
             for field in ("name", "description", "grid_data", "version"):
                 assert other[field] == one[field]
             assert other["id"] != one["id"]
+
+    async def test_what_was_said_and_rolled(self, table: Table, stranger: Person) -> None:
+        """But for whispers and for what is for the roller alone: neither the owner's own nor others' are in it."""
+        ashe = (await create_character(table.player, table.universe_id))["id"]
+        deep = "-(1+" * 15 + "2d6kh1 [fire]" + ")" * 15
+        shown = await table.roll(table.player, deep, reason="Why", character_id=ashe)
+        blind = await table.roll(table.player, "d20", visibility="blind")
+        await table.roll(table.player, "7", visibility="me", reason="x5EcReT")
+        await table.roll(table.owner, "7", visibility="me", reason="x5EcReT")
+        for person, text, to in (
+            (table.player, "Hello", None),
+            (table.player, "x5EcReT", [table.other.id]),
+            (table.owner, "x5EcReT", [table.game_master.id]),
+        ):
+            said = {"text": text, "to": to}
+            answer = await person.client.post(f"/universes/{table.universe_id}/messages", json=said)
+            assert answer.status_code == 201
+        out = await table.owner.client.get(f"/universes/{table.universe_id}/export")
+        unpacked = zipfile.ZipFile(io.BytesIO(out.content))
+        for name in unpacked.namelist():
+            assert b"x5EcReT" not in unpacked.read(name), name
+        answer = await bring_in(stranger, out.content)
+        assert answer.status_code == 201, answer.text
+        path = f"/universes/{answer.json()['id']}"
+        second, first = (await stranger.client.get(f"{path}/rolls")).json()["items"]
+        for field in ("expression", "total", "terms", "text", "visibility", "reason", "created_at"):
+            assert first[field] == shown[field]
+        assert (first["actor_id"], first["proof"]) == (None, None)
+        assert first["id"] != shown["id"]
+        assert first["character_id"] not in (None, ashe)
+        assert (second["expression"], blind["total"], type(second["total"])) == ("d20", None, int)
+        [message] = (await stranger.client.get(f"{path}/messages")).json()["items"]
+        assert (message["text"], message["actor_id"], message["to"]) == ("Hello", None, None)
+        items = (await stranger.client.get(f"{path}/events", params={"limit": 1000})).json()["items"]
+        about = {one["subject_id"]: one for one in items}
+        assert about[first["id"]]["payload"]["terms"] == shown["terms"]
+        assert about[message["id"]]["payload"]["text"] == "Hello"
+        assert [one["kind"] for one in items].count("private") == 4
 
     async def test_the_history_comes_along_and_can_be_gone_back_in(self, owner: Person, stranger: Person) -> None:
         universe, _ = await full_universe(owner)
