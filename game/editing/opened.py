@@ -16,10 +16,13 @@ from game.grid.canvas import Loaded, Steps, Wanted
 from game.grid.changes import Change
 from game.grid.chunks import ChunkKey, Frame, layer_keys
 from game.grid.effects import Effect
+from game.grid.geometry import Grid, GridType
 from game.grid.player_effects import players_effect
 from game.grid.player_view import shown_layers
 from game.maps import queries as maps
 from game.maps.models import Map
+from game.tokens import queries as tokens
+from game.tokens.queries import Placed
 
 _MAX_SYMBOLS = 64
 """Changed legend entries of one edit that are looked for among the cells: players read the others by and by."""
@@ -76,13 +79,27 @@ class OpenMap:
         is_told = self.row.is_published and not self.row.has_fog
         shared = await self._told_to_players(stored) if is_told else None
         self.version += 1
+        placed = Placed([], [])
         if stored.frame is not None:
+            before = Grid.of(self.frame).type, self.width, self.height
             self._frame, self._is_framed = stored.frame, True
             self.width, self.height = stored.width, stored.height
+            placed = await self._settle(stored, before)
         self._written |= stored.chunks
         told = {**payload, "version": self.version, "touched": stored.touched, **stored.effect}
-        before = {"change": orjson.Fragment(stored.change or b"[]")}
-        return await events.record(self.session, kind, user.id, self.row, told, before, shared=shared)
+        replaced = {"change": orjson.Fragment(stored.change or b"[]")}
+        told, shared = placed.told(told), placed.shared(shared)
+        return await events.record(self.session, kind, user.id, self.row, told, replaced, shared=shared)
+
+    async def _settle(self, stored: Stored, before: tuple[GridType, int, int]) -> Placed:
+        """Move the tokens on the map along with a change of its frame; `before` are its grid type and size."""
+        after = Grid.of(self.frame).type, self.width, self.height
+        if after == before and b'"shift"' not in (stored.change or b""):
+            return Placed([], [])
+        shifts = [part["shift"] for part in orjson.loads(stored.change or b"[]") if "shift" in part]
+        shift = sum(dx for dx, _ in shifts), sum(dy for _, dy in shifts)
+        row, size = self.row, (self.width, self.height)
+        return await tokens.settle(self.session, row.universe_id, row.id, after[0], size, shift)
 
     async def _watch(self, stored: Stored) -> None:
         """Let those who remember the map know what a change is about to replace."""

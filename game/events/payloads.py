@@ -68,6 +68,14 @@ class ChangedSize(BaseModel):
     height: int
 
 
+class PlacedToken(BaseModel):
+    """A token that the change of a map moved along, or put back inside of it: where it stands now."""
+
+    id: UUID
+    x: float
+    y: float
+
+
 class ChangedCells(BaseModel):
     """Cells of one layer as they are now."""
 
@@ -140,6 +148,7 @@ class MapEdited(Payload):
     renamed_layers: dict[str, str] = optional("New names by the old ones.")
     map: ChangedKeys = optional()
     size: ChangedSize = optional("When it changed.")
+    tokens: list[PlacedToken] = optional("Those that it moved.")
     reload: bool = optional("Too much changed to be told: read the region anew, or the whole map without one.")
 
 
@@ -158,6 +167,7 @@ class MapRestored(Payload):
     version: int = optional("Not for players.")
     region: ChangedRegion = optional()
     size: ChangedSize = optional()
+    tokens: list[PlacedToken] = optional("Those that it moved.")
     reload: bool = optional()
     grid_data: str = optional("For players: `replaced`, read the map anew.")
 
@@ -173,6 +183,7 @@ class MapChanged(Payload):
     fog_sharing: str = optional()
     lighting: str = optional()
     grid_data: str = optional("`replaced`: read the map anew.")
+    tokens: list[PlacedToken] = optional("Those that it moved.")
     version: int = optional("Not for players.")
 
 

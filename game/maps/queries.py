@@ -43,10 +43,13 @@ from game.grid.changes import same
 from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
 from game.grid.document import size
 from game.grid.effects import replaced
+from game.grid.geometry import Grid
 from game.maps.models import Map, MapChunk, MapSummary, Visibility
 from game.maps.players import differs, players_tag, with_legend
 from game.permissions import GAME_MASTERS, Role
+from game.tokens import queries as tokens
 from game.tokens.models import Token
+from game.tokens.queries import Placed
 from game.universes import access, quotas
 from game.universes import queries as universes
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
@@ -435,7 +438,7 @@ async def change(
         if name in fields and getattr(row, name) != fields[name]
     }
     payload: dict[str, Any] = {name: fields[name] for name in before}
-    seen = False
+    seen, placed = False, Placed([], [])
     async with fog.watch(session, row) as watching:
         for name, value in payload.items():
             setattr(row, name, value)
@@ -444,20 +447,26 @@ async def change(
             before |= replaced
             if replaced:
                 payload["grid_data"] = "replaced"
+                placed = await _settle(session, row)
     moves = target is not None and target.universe.id != row.universe_id
     if not before and not moves:
         return found
     row.touch()
     payload["version"] = row.version
     if moves and target is not None:
-        return await _move(session, found, target, payload, before, was_published)
+        return await _move(session, found, target, placed.told(payload), before, was_published)
     row.publish()
     if was_published and not row.is_published:
         await _leave_active(session, found)
-    await events.record(
-        session, "map.updated", user.id, row, payload, before, shared=_told(payload, row, was_published, seen)
-    )
+    shared = placed.shared(_told(payload, row, was_published, seen))
+    await events.record(session, "map.updated", user.id, row, placed.told(payload), before, shared=shared)
     return found
+
+
+async def _settle(session: AsyncSession, row: Map) -> Placed:
+    """Put the tokens of a map whose grid was replaced onto it."""
+    size = row.width, row.height
+    return await tokens.settle(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
 
 
 def _told(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:
@@ -570,12 +579,14 @@ async def restore(session: AsyncSession, found: Found, document: dict[str, Any],
     row = found.row
     async with fog.watch(session, row) as watching:
         before, seen = await replace_grid(session, row, document, watching)
+        placed = await _settle(session, row) if before else Placed([], [])
     if before:
         row.touch()
         row.publish()
         shared = {"grid_data": "replaced"} if seen and row.is_published and not row.has_fog else None
         effect = replaced(before, row.grid_data, row.width, row.height)
-        payload = {"seq": seq, "version": row.version, **effect}
+        shared = placed.shared(shared)
+        payload = placed.told({"seq": seq, "version": row.version, **effect})
         await events.record(session, "map.restored", found.access.user.id, row, payload, before, shared=shared)
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,7 +30,7 @@ from game.maps.loading import frame_of, loader
 from game.maps.models import AsMember, Map
 from game.maps.players import players_tag
 from game.maps.queries import Found
-from game.play import queries, work
+from game.play import queries, tokens, work
 from game.play.models import AreaRead, DistanceRead, PathRead, SightRead
 from game.play.work import Seen
 
@@ -278,20 +279,26 @@ async def drawn(
         PictureRefused: it cannot be drawn so.
         TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
     """
+    pieces = [one.drawn() for one in await tokens.on_map(session, user, id, operation, as_id)]
     found, seen, load = await _look(session, user, id, operation, as_id)
     row = found.row
-    # For players the version is a secret: what they see is the tag.
-    if found.access.is_game_master and (unchanged := not_modified(request, row.version)):
+    # For players the version is a secret: what they see is the tag. Tokens move without a new version.
+    tag: int | str = row.version
+    if pieces:
+        tag = players_tag(row.etag_key, orjson.dumps([row.version, pieces]))
+    if found.access.is_game_master and (unchanged := not_modified(request, tag)):
         return unchanged
     background = await queries.background_of(session, row)
     await session.close()
     as_svg = operation == "drawMapAsSvg"
     draw = partial(work.draw, as_svg=as_svg)
     try:
-        content = await computing.run(user.id, draw, seen, picture.drawn, background, load=load)
+        drawn = picture.drawn._replace(tokens=pieces)
+        content = await computing.run(user.id, draw, seen, drawn, background, load=load)
     except PictureError as error:
         raise PictureRefused(str(error)) from None
-    tag = row.version if found.access.is_game_master else players_tag(row.etag_key, content)
+    if not found.access.is_game_master:
+        tag = players_tag(row.etag_key, content)
     media_type = "image/svg+xml" if as_svg else "image/png"
     return not_modified(request, tag) or Response(content, headers={"ETag": etag(tag)}, media_type=media_type)
 

@@ -1,6 +1,6 @@
 """What computing processes do for playing: paths, sight and pictures. Pure, on maps as they are stored."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -43,7 +43,8 @@ Map: TypeAlias = Seen | PackedView
 
 
 class Picture(NamedTuple):
-    """What is drawn: a rectangle in cells, pixels per cell, names of layers (None: all visible), lines or not."""
+    """What is drawn: a rectangle in cells, pixels per cell, names of layers (None: all visible), lines or not, and
+    tokens (`drawing.Region`)."""
 
     x: int
     y: int
@@ -52,6 +53,7 @@ class Picture(NamedTuple):
     cell_size: int
     layers: list[str] | None
     grid: bool
+    tokens: Sequence[Mapping[str, Any]] = ()
 
 
 def find_path(seen: Map, start: Cell, goal: Cell, walker: Walker) -> Generator[Wanted, ChunkTexts, Path]:
@@ -93,7 +95,7 @@ def draw(
         known = view.chunks({key: orjson.loads(text) for key, text in texts.items()}, view.keys_in(*rectangle))
         shown = view.layers_in(known, *rectangle)
         options["fog"] = view.fog(*rectangle)
-    region = replace(empty, layers=shown)
+    region = replace(empty, layers=shown, tokens=picture.tokens)
     if as_svg:
         return draw_svg(region, **options).encode()
     return draw_png(region, **options)

@@ -338,6 +338,25 @@ class TokenPoints(TokenChanged):
     amount: int = optional()
 
 
+@tells("token.moved")
+class TokenMoved(Payload):
+    """A token moved: where it stands now, and the positions on its way."""
+
+    map_id: UUID = optional()
+    x: float = optional()
+    y: float = optional()
+    cells: list[dict[str, int]] = optional("The first and the last included.")
+    cost: float = optional("In the map's unit. Not for players.")
+    version: int = optional("Not for players.")
+
+
+@tells("token.move_undone", "token.move_redone")
+class TokenMoveTurned(TokenMoved):
+    """A move was undone or redone, and which one it was."""
+
+    of: int = optional("The number of the move's event. Not for players.")
+
+
 @tells("token.deleted")
 class TokenDeleted(Named):
     """A token was deleted."""

@@ -2,12 +2,26 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, select, type_coerce
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Row,
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    text,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -23,7 +37,7 @@ from game.events import queries as events
 from game.grants import Right
 from game.grid.changes import same
 from game.grid.geometry import GridType
-from game.grid.moves import is_on_map
+from game.grid.moves import clamped, is_on_map
 from game.grid.vision import anchor
 from game.tokens.models import MAX_TOKENS, Token, plain
 from game.universes import quotas
@@ -115,6 +129,11 @@ class Found:
         if home.is_game_master:
             fields |= {"gm": row.gm, "version": row.version, "updated_at": _time(row.updated_at)}
         return {**fields, "created_at": _time(row.created_at)}
+
+    def drawn(self) -> dict[str, Any]:
+        """What pictures of the map show of it."""
+        names = ("name", "x", "y", "size", "color", "disposition")
+        return {name: getattr(self.row, name) for name in names}
 
     def document(self) -> Tagged:
         """The same as JSON text, with its tag."""
@@ -311,6 +330,62 @@ async def put_at(
     row.touch()
     payload = {"x": plain(x), "y": plain(y), **more, "version": row.version}
     return await _record(session, kind, found, ground, payload, before, state, state)
+
+
+class Placed(NamedTuple):
+    """Tokens that the change of a map has moved, as events name them: all, and those that are not hidden."""
+
+    tokens: list[dict[str, Any]]
+    shown: list[dict[str, Any]]
+
+    def told(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload for game masters, with all of them."""
+        return {**payload, "tokens": self.tokens} if self.tokens else dict(payload)
+
+    def shared(self, payload: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The payload for others, with those that are not hidden."""
+        if payload is None:
+            return None
+        return {**payload, "tokens": self.shown} if self.shown else dict(payload)
+
+
+_PLACES = text("""
+    SELECT id, x, y, size, hidden FROM token
+    WHERE universe_id = :universe_id AND map_id = :map_id ORDER BY id
+""")
+_PLACE = text("""
+    UPDATE token t SET x = placed.x, y = placed.y, version = t.version + 1, updated_at = clock_timestamp()
+    FROM unnest(:ids, :xs, :ys) AS placed (id, x, y)
+    WHERE t.universe_id = :universe_id AND t.id = placed.id
+""").bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)), *(bindparam(name, type_=ARRAY(Double)) for name in ("xs", "ys"))
+)
+
+
+async def settle(
+    session: AsyncSession,
+    universe_id: UUID,
+    map_id: UUID,
+    grid_type: GridType,
+    size: tuple[int, int],
+    shift: tuple[int, int] = (0, 0),
+) -> Placed:
+    """Move the tokens of a locked map along when its grid gets another size or type, or its cells are shifted.
+
+    Tokens that would lie outside are put at the edge, and those between cells into one.
+    """
+    here = {"universe_id": universe_id, "map_id": map_id}
+    moved = []
+    for one in await session.execute(_PLACES, here):
+        x, y = clamped(grid_type, one.x + shift[0], one.y + shift[1], one.size, *size)
+        if grid_type != "none":
+            x, y = floor(x), floor(y)
+        if (x, y) != (one.x, one.y):
+            moved.append((one, {"id": one.id, "x": plain(x), "y": plain(y)}))
+    if moved:
+        columns = {name: [place[name] for _, place in moved] for name in ("id", "x", "y")}
+        await session.execute(_PLACE, {**here, **{f"{name}s": column for name, column in columns.items()}})
+    return Placed([place for _, place in moved], [place for one, place in moved if not one.hidden])
 
 
 async def remove(session: AsyncSession, found: Found, ground: Ground) -> None:

@@ -277,6 +277,34 @@ class TestTold:
         assert (await stranger.client.get(f"/tokens/{made['id']}")).status_code == 404
 
 
+class TestResize:
+    async def test_tokens_go_along(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
+        near, far = await put(owner, table["id"], x=0, y=0), await put(owner, table["id"], x=4, y=2, size=2)
+        spy = await put(owner, table["id"], x=5, y=3, hidden=True)
+        path = f"/maps/{table['id']}"
+
+        async def places() -> list[tuple[int, int]]:
+            return [(one["x"], one["y"]) for one in await listed(owner, table["id"])]
+
+        async def last(person: Person) -> Any:
+            items = (await person.client.get(f"/universes/{table['universe_id']}/events")).json()["items"]
+            return items[-1]["payload"].get("tokens")
+
+        edit = {"op": "resize", "width": 5, "height": 3, "anchor": "bottom_right"}
+        assert (await owner.client.post(f"{path}/edits", json={"edits": [edit]})).status_code == 200
+        assert await places() == [(0, 0), (3, 1), (4, 2)]
+        moved = [{"id": far["id"], "x": 3, "y": 1}, {"id": spy["id"], "x": 4, "y": 2}]
+        assert (await last(owner), await last(stranger)) == (moved, moved[:1])
+        assert (await owner.client.post(f"{path}/undo")).status_code == 200
+        assert await places() == [(1, 1), (4, 2), (5, 3)]
+        small = {**GRID, "width": 2, "height": 2, "layers": []}
+        assert (await owner.client.patch(path, json={"grid_data": small})).status_code == 200
+        assert await places() == [(1, 1), (0, 0), (1, 1)]
+        assert len(await last(stranger)) == 1
+        assert near["id"] not in str(await last(owner))
+        assert (await owner.client.post(f"{path}/restore", json={"seq": 2})).status_code == 200
+
+
 class TestMove:
     async def test_to_another_universe(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
         other = await owner.universe()
@@ -291,3 +319,24 @@ class TestMove:
         assert now["grants"] == {owner.id: ["see"], "members": ["see"]}
         assert (now["universe_id"], now["character_id"], now["gm"]) == (other["id"], None, "kept")
         assert (await stranger.client.get(f"/tokens/{made['id']}")).status_code == 404
+
+
+class TestPictures:
+    async def test_show_the_tokens_that_one_sees(
+        self, owner: Person, stranger: Person, table: dict[str, Any]
+    ) -> None:
+        for name, fields in (("Ashe", {}), ("Ogre", {"x": 3, "size": 2, "disposition": "hostile"})):
+            await put(owner, table["id"], name=name, **fields)
+        spy = await put(owner, table["id"], name="Spy", x=0, y=3, hidden=True)
+        path = f"/maps/{table['id']}/image"
+        assert [name in (await owner.client.get(f"{path}.svg")).text for name in ("Ashe", "Ogre", "Spy")] == [
+            True
+        ] * 3
+        drawn = (await stranger.client.get(f"{path}.svg")).text
+        assert [name in drawn for name in ("Ashe", "Ogre", "Spy")] == [True, True, False]
+        first = await owner.client.get(f"{path}.png")
+        assert (
+            await owner.client.get(f"{path}.png", headers={"if-none-match": first.headers["etag"]})
+        ).status_code == 304
+        await patch(owner, spy["id"], x=1)
+        assert (await owner.client.get(f"{path}.png")).headers["etag"] != first.headers["etag"]

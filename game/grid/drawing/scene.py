@@ -16,6 +16,7 @@ from zlib import crc32
 from game.grid.document import EMPTY, size
 from game.grid.drawing import lettering
 from game.grid.geometry import HEXES, Cell, GridType, Point, centre, corners, picture_point, picture_size
+from game.grid.vision import cells_a_side
 
 RGB: TypeAlias = tuple[int, int, int]
 RGBA: TypeAlias = tuple[int, int, int, int]
@@ -41,6 +42,11 @@ _IRON: Final[RGB] = (176, 58, 46)
 _SECRET: Final[RGB] = (196, 64, 148)
 
 # Kinds that many games share; any other kind has a colour of its own, always the same.
+_DISPOSITIONS: Final[Mapping[str, RGB]] = {
+    "friendly": (38, 112, 78),
+    "neutral": (86, 84, 80),
+    "hostile": (148, 40, 40),
+}
 _KINDS: Final[Mapping[str, RGB]] = {
     "animal": (138, 105, 52),
     "character": (30, 108, 140),
@@ -81,7 +87,8 @@ class Region:
     """A rectangle of a map, in cells, and all that lies in it.
 
     `frame` is the valid grid data document; the rows of its layers are not read. `layers` are from the bottom
-    up {name, rows, visible, opacity}, with `height` rows of `width` symbols each.
+    up {name, rows, visible, opacity}, with `height` rows of `width` symbols each. `tokens` are those to draw:
+    {name, x, y, size, color, disposition}.
     """
 
     x: int
@@ -90,6 +97,7 @@ class Region:
     height: int
     frame: Mapping[str, Any]
     layers: Sequence[Mapping[str, Any]]
+    tokens: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def of(
@@ -218,7 +226,7 @@ class Glow:
 
 @dataclass(frozen=True)
 class Token:
-    """An entity as a disc with the initial of its name."""
+    """An entity or a token as a disc with the initial of its name."""
 
     middle: Point
     radius: float
@@ -470,6 +478,24 @@ def _tokens(projection: Projection) -> Iterator[Token]:
             name = entity.get("name") or kind
             initial = next(filter(str.isalnum, lettering.readable(name)), "").upper()[:1]
             yield Token(projection.centre((entity["x"], entity["y"])), radius, color, initial, name)
+    for token in region.tokens:
+        x, y, side = token["x"], token["y"], token["size"]
+        if not (-side < x - region.x < region.width and -side < y - region.y < region.height):
+            continue
+        red, green, blue, _ = rgba(token["color"], _DISPOSITIONS[token["disposition"]])
+        initial = next(filter(str.isalnum, lettering.readable(token["name"])), "").upper()[:1]
+        wide = max(1.5, share * side * projection.unit)
+        yield Token(_middle(projection, x, y, side), wide, (red, green, blue), initial, token["name"])
+
+
+def _middle(projection: Projection, x: float, y: float, side: float) -> Point:
+    """The middle of the cells that a token covers."""
+    if projection.grid_type == "none":
+        return projection(x + side / 2, y + side / 2)
+    last = cells_a_side(projection.grid_type, side) - 1
+    left, top = projection.centre((int(x), int(y)))
+    right, bottom = projection.centre((int(x) + last, int(y) + last))
+    return (left + right) / 2, (top + bottom) / 2
 
 
 def _labels(projection: Projection, tokens: Sequence[Token]) -> Iterator[Label]:
