@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from game.maps import queries as maps
 from game.permissions import Role
 from game.universes import queries as universes
 from game.universes.models import Member, Universe
+from seed import adventure
 
 _FOLDER = Path(__file__).parent
 _ACCOUNTS = {
@@ -60,7 +62,7 @@ async def load_demo(settings: Settings) -> list[DemoLogin]:
                 password = known.get(email) or secrets.token_urlsafe(9)
                 login, users[role] = await _demo_account(manager, role, email, password)
                 logins.append(login)
-            await _load_universe(session, users["game master"], [users["player one"], users["player two"]])
+            await _load_universe(session, users)
             # Before the accounts are committed: nobody could log in to one whose password was lost.
             _write_passwords(file, logins)
     finally:
@@ -115,14 +117,18 @@ def content() -> tuple[dict[str, Any], list[dict[str, Any]]]:
     return universe, [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
-async def _load_universe(session: AsyncSession, owner: User, players: list[User]) -> None:
+async def _load_universe(session: AsyncSession, users: Mapping[str, User]) -> None:
     if (await session.execute(select(col(Universe.id)).limit(1))).first() is not None:
         return
     fields, documents = content()
-    home = await universes.create(session, owner, fields)
+    home = await universes.create(session, users["game master"], fields)
     session.add_all(
-        Member(universe_id=home.universe.id, user_id=player.id, role=Role.player) for player in players
+        Member(universe_id=home.universe.id, user_id=user.id, role=Role.player)
+        for role, user in users.items()
+        if role.startswith("player")
     )
+    created = {}
     for one in documents:
         check(one["grid_data"])
-        await maps.create(session, home, one)
+        created[one["name"]] = (await maps.create(session, home, one)).row.id
+    await adventure.load(session, home, created, users)

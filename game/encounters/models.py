@@ -178,13 +178,28 @@ _Combatants = Annotated[
     AfterValidator(_distinct),
 ]
 _Map = Annotated[UUID | None, Constraint(description="A map of the universe; null for none.")]
+
+
+class _WithCombatants(Shape):
+    """A body that may have combatants."""
+
+    combatants: _Combatants
+
+    def stored_combatants(self) -> list[dict[str, Any]]:
+        """The combatants as JSON; of effects without an end, nothing says when they end."""
+        return [
+            {**one.model_dump(), "effects": [effect.model_dump(exclude_unset=True) for effect in one.effects]}
+            for one in self.combatants
+        ]
+
+
 _EXAMPLE = {
     "name": "At the well",
     "combatants": [{"name": "Goblin", "initiative_bonus": 2, "hidden": True}, {"name": "Ashe", "initiative": 14}],
 }
 
 
-class EncounterWrite(Shape):
+class EncounterWrite(_WithCombatants):
     """Creates an encounter."""
 
     model_config = example(_EXAMPLE)
@@ -195,7 +210,7 @@ class EncounterWrite(Shape):
     gm: GameMastersOnly = None
 
 
-class EncounterPatch(Shape):
+class EncounterPatch(_WithCombatants):
     """Changes what it names; `combatants` are replaced as a whole."""
 
     model_config = example({"name": "At the old well"})

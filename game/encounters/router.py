@@ -146,11 +146,5 @@ async def roll_initiative(id: UUID, user: CurrentUser, session: Session, once: O
 
 
 def _fields(body: EncounterWrite | EncounterPatch, *names: str) -> dict[str, Any]:
-    """Fields of a body; of effects without an end, nothing says when they end."""
     fields = {name: getattr(body, name) for name in names}
-    if "combatants" in fields:
-        fields["combatants"] = [
-            {**one.model_dump(), "effects": [effect.model_dump(exclude_unset=True) for effect in one.effects]}
-            for one in fields["combatants"]
-        ]
-    return fields
+    return fields | ({"combatants": body.stored_combatants()} if "combatants" in fields else {})
