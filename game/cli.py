@@ -41,6 +41,7 @@ from game.core.embedded import EmbeddedError, running
 from game.core.files import raise_file_limit
 from game.core.settings import Settings, documentation, unknown_settings
 from game.core.sockets import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS
+from game.dice.verification import Checked, promises_of, verify
 from game.live.asyncapi import document as live_document
 from game.main import create_app
 from seed import loader
@@ -422,6 +423,39 @@ async def _count_tables(settings: Settings) -> int:
             return int(await connection.scalar(text(query)) or 0)
     finally:
         await database.close()
+
+
+@app.command("verify-rolls")
+def verify_rolls(file: Path) -> None:
+    """Check the proofs of rolls in a file; says so, and ends with 1, when one is false.
+
+    The file has what GET /universes/{id}/rolls answered and, in a list under `dice`, what GET /universes/{id}/dice
+    answered before the rolls. It needs no server and no database.
+    """
+    try:
+        document = json.loads(file.read_bytes())
+        rolls = document["items"]
+        checked = [*verify(rolls, promises_of(document.get("dice", [])))]
+    except OSError as error:
+        _fail(f"{file} cannot be read: {error.strerror}.")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        _fail(f"{file} has no rolls: it should have what GET /universes/{{id}}/rolls answers.")
+    _report_rolls(checked)
+
+
+def _report_rolls(checked: list[Checked]) -> None:
+    faults = [one for one in checked if one.fault]
+    for one in faults:
+        console.print(f"False: roll {one.roll_id}: {one.fault}.", markup=False, soft_wrap=True)
+    proved = sum(one.is_proved for one in checked)
+    promised = sum(one.was_promised for one in checked)
+    unknown = len(checked) - proved - len(faults)
+    console.print(
+        f"{proved} fair, {promised} of them with a key that was promised before; {len(faults)} false; "
+        f"{unknown} without a key."
+    )
+    if faults:
+        raise typer.Exit(1)
 
 
 @app.command()

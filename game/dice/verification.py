@@ -1,0 +1,83 @@
+"""Checking rolls by their proofs: the key is the one that was promised, and the dice are those that it gives."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from game.dice.drawing import Drawing
+from game.dice.evaluation import evaluate
+from game.dice.parser import parse
+from game.dice.syntax import ExpressionError
+
+Promises = Mapping[tuple[str, int], str]
+"""Hashes of keys that were known before their rolls, by series (`everyone`, `hidden`) and number."""
+
+
+class Checked(NamedTuple):
+    """What is found of a roll: None where there is no key to check it with."""
+
+    roll_id: str
+    fault: str | None = None
+    is_proved: bool = False
+    was_promised: bool = False
+
+
+def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
+    """The promises in answers of `GET /universes/{id}/dice`.
+
+    Raises:
+        KeyError, TypeError: one is no such answer.
+    """
+    found: dict[tuple[str, int], str] = {}
+    for one in dice:
+        for series, part in (("everyone", one), ("hidden", one["hidden"])):
+            found |= {(series, promise["number"]): promise["hash"] for promise in part["commitments"]}
+    return found
+
+
+def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[Checked]:
+    """Check rolls as `GET /universes/{id}/rolls` gives them.
+
+    `promises` of the series `hidden` are the reader's own: rolls of others are not compared with them.
+    """
+    used: dict[tuple[str, str], str] = {}
+    for roll in rolls:
+        roll_id = str(roll.get("id"))
+        proof = roll.get("proof")
+        if not isinstance(proof, Mapping) or proof.get("key") is None:
+            yield Checked(roll_id)
+            continue
+        try:
+            fault, promised = _fault(roll, proof, promises)
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+            fault, promised = "this is not a roll as the server gives it", False
+        # A key that is known could be chosen for what it gives.
+        if not fault and used.setdefault((str(proof["key"]), str(proof["nonce"])), roll_id) != roll_id:
+            fault = "its key was used before"
+        yield Checked(roll_id, fault, is_proved=fault is None, was_promised=promised and fault is None)
+
+
+def _fault(roll: Mapping[str, Any], proof: Mapping[str, Any], promises: Promises) -> tuple[str | None, bool]:
+    key = bytes.fromhex(proof["key"])
+    if sha256(key).hexdigest() != proof["hash"]:
+        return "its hash is not that of its key", False
+    promise = promises.get((proof["series"], proof["number"])) if proof["number"] is not None else None
+    if promise is not None and promise != proof["hash"]:
+        return "another key was promised for its number", False
+    paths = dict(_paths(roll["terms"]))
+    try:
+        node = parse(roll["expression"], lambda path: paths[path])
+    except ExpressionError as error:
+        return f"its expression is none: column {error.column}: {error.message}", False
+    result = evaluate(node, Drawing(key, proof["nonce"]))
+    if result.terms != roll["terms"] or result.total != roll["total"]:
+        return f"its key gives another result: {result.text}", False
+    return None, promise is not None
+
+
+def _paths(terms: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
+    """The numbers of the sheet that a roll was made with."""
+    for term in terms:
+        if term["kind"] == "path":
+            yield term["path"], int(term["value"])
+        yield from _paths(term.get("terms", ()))
