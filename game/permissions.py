@@ -1,7 +1,7 @@
 """Who may do what: every operation of the API, and every write of the back office, with the roles that may do it.
 
 This is the only such table. An operation asks for its row by name before it takes a lock, and again under the
-lock. What somebody may see of what they may read is decided elsewhere (`game/grid/secrets.py`).
+lock. What they see of a map that they may read is decided in `game/grid/player_view.py`.
 """
 
 from collections.abc import Mapping
@@ -163,7 +163,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 
 
 PARTS = frozenset({"sendSignal", "removeOtherMember", "appointGameMaster", "lookAsMember"})
-"""Rows that are no operations of their own, but a part of what one of them may do."""
+"""Rows that are not operations, but special cases of one."""
 
 
 def may(operation: str, role: Role) -> bool:

@@ -44,7 +44,7 @@ class AssetView(View, model=Asset):
     filters: ClassVar[dict[str, Filter]] = {"universe_id": Filter("Universe", universes=True)}
     add_page, add_label, add_icon = "upload", "Upload pictures", "upload"
     can_delete = True
-    delete_warning = "Maps that show it have no background then. This cannot be undone."
+    delete_warning = "Maps that use it will have no background. This cannot be undone."
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
         """The maps that have the picture as their background."""

@@ -23,7 +23,7 @@ _cookie = APIKeyCookie(name=COOKIE, scheme_name="Cookie", auto_error=False)
 
 
 class CrossSite(Forbidden):
-    """A page of another site may not do this with your cookie."""
+    """Pages of other sites may not use your cookie for this."""
 
     code = "CROSS_SITE_REQUEST"
 

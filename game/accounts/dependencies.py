@@ -31,12 +31,12 @@ def get_limiter(request: Request) -> Limiter:
 
 
 def send_after_answer(request: Request, background: BackgroundTasks, email: Email) -> None:
-    """Send a mail once the request's answer is out."""
+    """Send a mail after the request has been answered."""
     background.add_task(request.app.state.mailer.send, lambda: email)
 
 
 async def count_requested_mail(request: Request, address: str) -> None:
-    """Count a mail that anybody may ask for: above all by who asks, so that strangers do not lock its owner out.
+    """Count a mail that anybody may request: mainly by client, so that strangers cannot lock the owner out.
 
     A client may ask for `limit_mail` to one address, and ten times that in all. One address gets at most ten times
     that from all clients together, to protect its mailbox.

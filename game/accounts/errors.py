@@ -47,6 +47,6 @@ class OwnsUniverses(Conflict):
 
 
 class CannotChangeSelf(Conflict):
-    """Another superuser must do this to your account: nobody locks themselves out."""
+    """You cannot do this to your own account, because you would lock yourself out. Ask another superuser."""
 
     code = "CANNOT_CHANGE_SELF"

@@ -30,7 +30,7 @@ from game.core.ids import uuid7
 
 
 class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
-    """The library's adapter; it flushes where the original commits, because the request commits."""
+    """The library's adapter; it flushes instead of committing, because the request commits."""
 
     async def create(self, create_dict: dict[str, Any]) -> User:
         user = User(**create_dict)

@@ -17,7 +17,7 @@ MIN_PASSWORD, MAX_PASSWORD = 8, 128
 MAX_SESSIONS = 100
 """Sessions of one user; one more evicts the least recently used."""
 GRACE_SECONDS = 10
-"""How long a spent refresh token gets the same successor again."""
+"""How long a used refresh token still returns the same new token."""
 
 
 def _short_enough(value: Any) -> Any:
@@ -69,12 +69,12 @@ Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)
 
 
 def default_display_name(user_id: UUID) -> str:
-    """The name of a user who gave none; the address is nobody else's business."""
+    """The name of a user who gave none; the e-mail address stays private."""
     return f"player-{user_id.hex[-4:]}"
 
 
 class AuthSession(SQLModel, table=True):
-    """A log-in on one device. Access tokens work as long as it exists; of its refresh token the hash is stored."""
+    """A log-in on one device. Access tokens work while it exists. Only a hash of its refresh token is stored."""
 
     __tablename__ = "auth_session"
 

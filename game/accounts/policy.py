@@ -1,4 +1,4 @@
-"""Who may do what with accounts: `game.permissions` says it, of superusers and all others."""
+"""Checks beyond `game.permissions`: superusers cannot lock themselves out."""
 
 from game import permissions
 from game.accounts.errors import CannotChangeSelf

@@ -20,7 +20,7 @@ _RANDOM_BYTES = 32
 
 
 class Identity(NamedTuple):
-    """The user and session that a token names. Whether the session still exists, only the database knows."""
+    """The user and session that a token names. Only the database knows whether the session still exists."""
 
     user_id: UUID
     session_id: UUID

@@ -24,7 +24,7 @@ _ENDS = ("map.moved_out", "map.deleted")
 
 
 class TooLongAgo(Unprocessable):
-    """Too much has happened to this map since then."""
+    """There were too many changes to this map since then."""
 
     code = "TOO_LONG_AGO"
 

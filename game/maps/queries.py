@@ -528,7 +528,7 @@ _LEAVE = [
 
 
 async def _leave(session: AsyncSession, found: Found) -> None:
-    """Let nothing in a universe refer to a map that is to be no more there."""
+    """Remove the references in a universe to a map that leaves it."""
     await _leave_active(session, found)
     for statement in _LEAVE:
         await session.execute(statement, _place(found.row))

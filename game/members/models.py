@@ -89,7 +89,7 @@ class InvitationRead(Shape):
 
     id: UUID
     code: str
-    url: str = Field(description="The page that invites: send this.")
+    url: str = Field(description="The link to send: a page on which people join.")
     role: GivenRole
     max_uses: int | None
     uses: int
@@ -98,7 +98,7 @@ class InvitationRead(Shape):
 
 
 class InvitationList(Shape):
-    """The invitations of a universe that are good, newest first."""
+    """The open invitations of a universe, newest first."""
 
     items: list[InvitationRead]
 
@@ -108,7 +108,7 @@ class InvitationPreview(Shape):
 
     universe_name: str
     role: GivenRole
-    invited_by: str = Field(description="The display name of who made the invitation.")
+    invited_by: str = Field(description="The display name of whoever created the invitation.")
     expires_at: Timestamp
 
 

@@ -28,13 +28,13 @@ _ORDER = "created_at"
 
 
 class OwnerStays(Conflict):
-    """The owner cannot leave or take another role. Hand the universe over to somebody first."""
+    """The owner cannot leave or change roles. Hand the universe over to somebody else first."""
 
     code = "OWNER_STAYS"
 
 
 class TooManyInvitations(Conflict):
-    """There are too many invitations of this universe that are still good. Withdraw some first."""
+    """This universe has too many open invitations. Withdraw some first."""
 
     code = "TOO_MANY_INVITATIONS"
 

@@ -35,7 +35,7 @@ members = APIRouter(
 )
 invitations = APIRouter(prefix="/invitations", tags=["Members"], route_class=StrictRoute)
 
-Code = Annotated[str, Path(description="What an invitation gave.")]
+Code = Annotated[str, Path(description="The code of an invitation.")]
 
 
 @members.get("/{id}/members", response_model=MemberPage, responses=documented(NotFound, Unprocessable))
@@ -57,7 +57,7 @@ async def list_members(
     responses=documented(Forbidden, NotFound, OwnerStays, Unprocessable),
 )
 async def update_member(id: UUID, user_id: UUID, body: MemberPatch, user: CurrentUser, session: Session) -> Any:
-    """Give a member another role. Game masters are made and unmade by the owner."""
+    """Give a member another role. Only the owner appoints and dismisses game masters."""
     locked = (await access.lock(session, user, {id: "updateMember"}))[id]
     if not body.role:
         return (await queries.get(session, locked, user_id))[1]
@@ -66,7 +66,7 @@ async def update_member(id: UUID, user_id: UUID, body: MemberPatch, user: Curren
 
 @members.delete("/{id}/members/{user_id}", status_code=204, responses=documented(Forbidden, NotFound, OwnerStays))
 async def remove_member(id: UUID, user_id: UUID, user: CurrentUser, session: Session) -> None:
-    """Remove a member, or leave a universe. Whoever is removed loses every access to it at once."""
+    """Remove a member, or leave a universe. A removed member loses all access at once."""
     locked = (await access.lock(session, user, {id: "removeMember"}))[id]
     await queries.remove(session, locked, user_id)
 
@@ -85,7 +85,7 @@ def _read(request: Request, invitation: Invitation) -> InvitationRead:
 async def create_invitation(
     request: Request, id: UUID, body: InvitationWrite, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Create a link that invites to a universe. The owner alone invites game masters."""
+    """Create a link that invites people to a universe. Only the owner invites game masters."""
 
     async def create() -> Response:
         locked = (await access.lock(session, user, {id: "createInvitation"}))[id]
@@ -108,14 +108,14 @@ async def list_invitations(request: Request, id: UUID, user: CurrentUser, sessio
 
 @members.delete("/{id}/invitations/{invitation_id}", status_code=204, responses=documented(Forbidden, NotFound))
 async def delete_invitation(id: UUID, invitation_id: UUID, user: CurrentUser, session: Session) -> None:
-    """Withdraw an invitation. Who has come by it stays."""
+    """Withdraw an invitation. Members who joined by it stay."""
     locked = (await access.lock(session, user, {id: "deleteInvitation"}))[id]
     await queries.withdraw(session, locked, invitation_id)
 
 
 @invitations.get("/{code}", response_model=InvitationPreview, responses=documented(NotFound, TooManyRequests))
 async def read_invitation(request: Request, code: Code, session: Session) -> Any:
-    """See what a code invites to; also without an account."""
+    """Read what a code invites to. No account is needed."""
     async with _guess(request):
         return await queries.preview(session, code)
 
@@ -128,7 +128,7 @@ async def read_invitation(request: Request, code: Code, session: Session) -> Any
 async def accept_invitation(
     request: Request, code: Code, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Become a member by a code. Who is one already stays what they are."""
+    """Become a member by a code. Members keep the role that they have."""
 
     async def accept() -> Response:
         async with _guess(request):

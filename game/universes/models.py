@@ -155,7 +155,7 @@ class UniversePatch(Shape):
     name: Name = unset()
     description: Description = unset()
     active_map_id: UUID | None = Field(
-        default=None, description="The map where the party is: one that members may see; null for none."
+        default=None, description="The map where the party is, visible to members; null for none."
     )
 
 

@@ -96,7 +96,7 @@ async def create(session: AsyncSession, user: User, fields: Mapping[str, Any]) -
 
 
 async def record_import(session: AsyncSession, access: Access) -> None:
-    """Write the event of a universe that came as a file."""
+    """Write the event of an imported universe."""
     name = {"name": access.universe.name}
     await events.record(session, "universe.imported", access.user.id, access.universe, name, shared=name)
 
@@ -105,7 +105,7 @@ async def change(session: AsyncSession, access: Access, fields: Mapping[str, Any
     """Give fields of a locked universe new values; the same values are no change."""
     universe = access.universe
     if fields.get("active_map_id") and not await _is_published(session, universe.id, fields["active_map_id"]):
-        message = "The party can only be on a map of this universe that members may see."
+        message = "Choose a map of this universe that is visible to members."
         raise Unprocessable(errors=[FieldError("active_map_id", "not_visible", message)])
     old = {name: getattr(universe, name) for name in fields if getattr(universe, name) != fields[name]}
     if not old:
@@ -146,7 +146,7 @@ async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Acc
     # One after the other: at no moment are there two owners.
     await session.flush()
     member.role = Role.owner
-    # Whom the old owner invited to be a game master, the new one may not want.
+    # The new owner may not want the game masters whom the old owner invited.
     await session.execute(_WITHDRAW, {"universe_id": universe.id})
     universe.owner_id = user_id
     universe.access_version += 1

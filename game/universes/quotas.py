@@ -28,7 +28,7 @@ Scope = Literal["account", "universe"]
 
 
 class QuotaExceeded(Problem):
-    """There is no room for this: your account or the universe has a quota for what it stores."""
+    """This would exceed the storage quota of your account or of the universe."""
 
     status, code = 413, "QUOTA_EXCEEDED"
 
@@ -76,7 +76,7 @@ _ADD = text("""
         event_bytes = event_bytes + :events, has_exact_map_bytes = false
     WHERE id = :universe_id
 """)
-# What rows take is read from their heads: nothing is unpacked for it.
+# The size of a row is read from its header, without decompressing it.
 _MAP_BYTES = """
     coalesce((SELECT sum(pg_column_size(c.rows)) FROM map_chunk c WHERE c.universe_id = u.id), 0)
     + coalesce((

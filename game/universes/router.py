@@ -72,7 +72,7 @@ async def read_universe(
 async def _to_change(
     session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
 ) -> Access:
-    """A locked universe that the user may do this to and has read in its last version."""
+    """A locked universe on which the user may do an operation; If-Match must name its current version."""
     locked = (await access.lock(session, user, {id: operation}))[id]
     require_match(if_match, locked.universe)
     return locked
@@ -82,7 +82,7 @@ async def _to_change(
 async def replace_universe(
     response: Response, id: UUID, body: UniverseWrite, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Any:
-    """Replace a universe: what you leave out gets its default."""
+    """Replace a universe. Fields that you leave out get their defaults."""
     locked = await _to_change(session, "replaceUniverse", user, id, if_match)
     await queries.change(session, locked, body.model_dump())
     return tagged(response, queries.read(locked))
@@ -92,7 +92,7 @@ async def replace_universe(
 async def update_universe(
     response: Response, id: UUID, body: UniversePatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Any:
-    """Change a universe: what you name, and nothing else."""
+    """Change the fields of a universe that you name, and no others."""
     locked = await _to_change(session, "updateUniverse", user, id, if_match)
     await queries.change(session, locked, body.model_dump(exclude_unset=True))
     return tagged(response, queries.read(locked))

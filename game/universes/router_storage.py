@@ -1,4 +1,4 @@
-"""The endpoint that tells what an account stores."""
+"""The endpoint that reads how much an account stores."""
 
 from fastapi import APIRouter, Request
 from sqlmodel import Field
@@ -15,14 +15,14 @@ router = APIRouter(prefix="/users", tags=["Users"], route_class=StrictRoute, res
 
 
 class StorageRead(Shape):
-    """Bytes that are stored, and that may be."""
+    """The number of bytes stored, and the quota."""
 
     used: int
     limit: int
 
 
 class AccountStorage(Shape):
-    """What the universes of an account store together, and may store."""
+    """What the universes of an account store in total, and their quotas."""
 
     assets: StorageRead = Field(description="Pictures, with their smaller versions.")
     maps: StorageRead = Field(description="Maps; measured now and then, until then at most this.")

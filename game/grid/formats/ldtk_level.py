@@ -368,7 +368,7 @@ class Level:
         return entry, usual_symbol(name) if owner < 0 else None
 
     def sheet(self, tileset: int) -> str | None:
-        """The name of a tileset's picture, if it was uploaded along."""
+        """The name of a tileset's picture, if it was uploaded."""
         if tileset not in self.sheets:
             self.sheets[tileset] = None
             node = self.definitions.tilesets.get(tileset)
@@ -437,7 +437,7 @@ class Level:
         return [field.value for field in fields if field.value.get("__identifier") != PACKED]
 
     def background(self) -> Json:
-        """The background of the level, if its picture was uploaded along."""
+        """The background of the level, if its picture was uploaded."""
         path = self.node.text("bgRelPath", "")
         found = self.uploads.find(path) if path else None
         if found is None:
