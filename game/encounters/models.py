@@ -136,8 +136,8 @@ class CombatantRead(Shape):
     gm: Any = unset("Not for players.")
 
 
-class EncounterSummary(Shape):
-    """An encounter, without those who take part."""
+class EncounterRead(Shape):
+    """An encounter, as far as you may see it."""
 
     id: UUID
     universe_id: UUID
@@ -150,18 +150,14 @@ class EncounterSummary(Shape):
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
-
-class EncounterRead(EncounterSummary):
-    """An encounter."""
-
     combatants: list[CombatantRead] = Field(description="In the order of their turns.")
     gm: Any = unset("Not for players.")
 
 
 class EncounterPage(Shape):
-    """Some of the encounters of a universe, without those who take part."""
+    """Some of the encounters of a universe."""
 
-    items: list[EncounterSummary]
+    items: list[EncounterRead]
     next_cursor: str | None
 
 

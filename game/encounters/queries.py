@@ -6,15 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import Text, cast, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from game.accounts.models import User
 from game.core import pages
 from game.core.errors import Conflict, FieldError, NotFound, Unprocessable
-from game.core.models import Shape
 from game.core.tags import players_tag
 from game.core.versions import Tagged
 from game.encounters import combatants, turns
@@ -22,7 +20,6 @@ from game.encounters.models import (
     CombatantRead,
     Encounter,
     EncounterRead,
-    EncounterSummary,
     EncounterTurn,
     State,
 )
@@ -73,37 +70,31 @@ class Found:
     access: Access
     seen: combatants.Seen
 
-    def summary(self) -> EncounterSummary:
-        """What lists say of it to them."""
-        return EncounterSummary(**self._fields(EncounterSummary))
+    def read(self) -> EncounterRead:
+        """What the API says of it to them."""
+        row, is_game_master = self.row, self.access.is_game_master
+        fields = {name: getattr(row, name) for name in EncounterRead.model_fields}
+        if row.map_id not in self.seen.map_ids:
+            fields["map_id"] = None
+        shown = combatants.for_game_masters if is_game_master else self.seen.for_players
+        listed = map(shown, turns.in_order(row.combatants))
+        fields["combatants"] = [CombatantRead(**one) for one in listed if one is not None]
+        if not is_game_master:
+            fields |= {"round": row.shown_round, "turn": row.shown_turn}
+            fields = {name: value for name, value in fields.items() if name not in ("gm", "version", "updated_at")}
+        return EncounterRead(**fields)
 
     def document(self) -> Tagged:
-        """The encounter as JSON, with its tag."""
-        fields = self._fields(EncounterRead)
-        listed = turns.in_order(self.row.combatants)
-        shown = combatants.for_game_masters if self.access.is_game_master else self.seen.for_players
-        fields["combatants"] = [CombatantRead(**part) for one in listed if (part := shown(one)) is not None]
-        body = EncounterRead(**fields).model_dump_json(exclude_unset=True).encode()
+        """The same as JSON, with its tag."""
+        body = self.read().model_dump_json(exclude_unset=True).encode()
         if self.access.is_game_master:
             return Tagged(body, self.row.version)
         return Tagged(body, players_tag(self.row.etag_key, body))
 
-    def _fields(self, shape: type[Shape]) -> dict[str, Any]:
-        row = self.row
-        fields = {name: getattr(row, name) for name in shape.model_fields if name != "combatants"}
-        if row.map_id not in self.seen.map_ids:
-            fields["map_id"] = None
-        if not self.access.is_game_master:
-            fields |= {"round": row.shown_round, "turn": row.shown_turn}
-            fields = {name: value for name, value in fields.items() if name not in ("gm", "version", "updated_at")}
-        return fields
 
-
-async def _found(
-    session: AsyncSession, home: Access, rows: list[Encounter], *, whole: bool = False
-) -> list[Found]:
-    """Encounters of a universe, as somebody with this access finds them; `whole` with those who take part."""
-    listed = [one for row in rows for one in row.combatants] if whole else []
+async def _found(session: AsyncSession, home: Access, rows: list[Encounter]) -> list[Found]:
+    """Encounters of a universe, as somebody with this access finds them."""
+    listed = [one for row in rows for one in row.combatants]
     seen = await combatants.seen(session, home, {row.map_id for row in rows if row.map_id}, listed)
     return [Found(row, home, seen) for row in rows]
 
@@ -120,7 +111,7 @@ async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: 
     if row is None or home is None or not (home.is_game_master or row.state != State.prepared):
         raise NotFound
     home.require(operation)
-    return (await _found(session, home, [row], whole=True))[0]
+    return (await _found(session, home, [row]))[0]
 
 
 async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, operation: str) -> Found:
@@ -138,17 +129,17 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
     rows = (await session.execute(statement)).scalars().all()
     if not rows:
         raise NotFound
-    return (await _found(session, home, [*rows], whole=True))[0]
+    return (await _found(session, home, [*rows]))[0]
 
 
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
-    """A page of the encounters of a universe that somebody sees, without those who take part."""
+    """A page of the encounters of a universe that somebody sees."""
     statement = select(Encounter).where(col(Encounter.universe_id) == home.universe.id)
     if not home.is_game_master:
         statement = statement.where(col(Encounter.state) != State.prepared)
-    statement = statement.options(defer(Encounter.combatants, raiseload=True))  # type: ignore[arg-type]
-    listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)])
-    return {**listed, "items": [one.summary() for one in await _found(session, home, listed["items"])]}
+    size = func.octet_length(cast(col(Encounter.combatants), Text))
+    listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)], size=size)
+    return {**listed, "items": [one.read() for one in await _found(session, home, listed["items"])]}
 
 
 async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
@@ -164,7 +155,7 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
     await session.flush()
     payload = {name: getattr(row, name) for name in _STORED}
     await _record(session, "created", home, row, payload, None, {})
-    return (await _found(session, home, [row], whole=True))[0]
+    return (await _found(session, home, [row]))[0]
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
@@ -375,7 +366,7 @@ async def _store(
     row.touch()
     payload = {**{name: new[name] for name in old}, "version": row.version}
     await _record(session, verb, home, row, payload, old, was)
-    return (await _found(session, home, [row], whole=True))[0]
+    return (await _found(session, home, [row]))[0]
 
 
 async def _record(

@@ -53,7 +53,7 @@ async def create_encounter(
 async def list_encounters(
     id: UUID, query: pages.ConstantPageParameters, user: CurrentUser, session: Session
 ) -> Any:
-    """List the encounters of a universe, without those who take part; prepared ones are for game masters."""
+    """List the encounters of a universe; prepared ones are for game masters."""
     return await queries.page(session, await access.get(session, user, id, "listEncounters"), query)
 
 
