@@ -26,6 +26,7 @@ VERSION: Final = 1
 MANIFEST: Final = "worldkeep.json"
 EVENTS: Final = "events.jsonl"
 CHARACTERS: Final = "characters.jsonl"
+TOKENS: Final = "tokens.jsonl"
 NOTES: Final = "notes.jsonl"
 ENCOUNTERS: Final = "encounters.jsonl"
 ROLLS: Final = "rolls.jsonl"
@@ -35,7 +36,7 @@ _MAX_MAP: Final = 64 * 2**20
 _MAX_PICTURE: Final = 64 * 2**20
 _MAX_LINE: Final = 64 * 2**20
 _MAX_ROWS: Final = 20_000
-"""Of characters, notes or encounters."""
+"""Of characters, tokens, notes or encounters."""
 _LISTED_BYTES: Final = 1024
 """Bytes that one map or asset may take in the manifest, and in the ZIP's own directory."""
 _END: Final = struct.Struct("<4s4H2LH")

@@ -9,14 +9,24 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from game.characters.sheets import SheetData
 from game.core.bounded import GameMastersOnly
 from game.core.json_gate import MAX_STRING
 from game.core.names import MAX_DESCRIPTION, MAX_MESSAGE, MAX_NAME, Description, Name
 from game.dice.syntax import MAX_NUMBER
+from game.fog.models import Fog, FogSharing, Lighting
 from game.rolls.terms import MAX_EXPRESSION, MAX_REASON, Term
+from game.tokens.models import TokenCreate
 
 _MAX_RESULT = 100_000
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -54,6 +64,9 @@ class BundledMap(Fields):
     name: Name
     description: Description = ""
     visibility: Literal["game_masters", "members"] = "game_masters"
+    fog: Fog = Fog.off
+    fog_sharing: FogSharing = FogSharing.party
+    lighting: Lighting = Lighting.bright
     grid_data: dict[str, Any] = Field(default_factory=dict)
     version: Number = 1
 
@@ -74,6 +87,20 @@ class BundledCharacter(Fields):
     grants: _Grants
     sheet: SheetData = Field(default_factory=dict)
     gm: GameMastersOnly = None
+    version: Number = 1
+
+
+class BundledToken(TokenCreate, Fields):
+    """A token in a bundle."""
+
+    model_config = ConfigDict(extra="ignore")  # type: ignore[assignment]
+
+    id: Id
+    map_id: Id
+    name: Name
+    character_id: Id | None = None  # type: ignore[assignment]
+    asset_id: Id | None = None  # type: ignore[assignment]
+    grants: _Grants  # type: ignore[assignment]
     version: Number = 1
 
 

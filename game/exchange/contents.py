@@ -6,8 +6,8 @@ followed by its bytes. A picture of several assets is there once.
 
     {"kind": "picture", "sha256", "media_type", "bytes"}  and so many bytes
     {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256"}
-    {"kind": "map", "id", "name", "description", "visibility", "version", "frame", "width", "height",
-     "players_frame", "players_legend", "players_layers"}
+    {"kind": "map", "id", "name", "description", "visibility", "fog", "fog_sharing", "lighting", "version",
+     "frame", "width", "height", "players_frame", "players_legend", "players_layers"}
     {"kind": "chunks", "map_id", "layers": [], "xs": [], "ys": [], "rows": []}
     {"kind": "rows", "table", "rows"}     rows of a table, as one JSON text
     {"kind": "events", "seqs": [], "kinds": [], "subject_ids": [], "payloads": [], "befores": [], "times": []}
@@ -16,7 +16,7 @@ Frames, rows, payloads and what they kept of the time before are JSON texts: the
 """
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from hashlib import sha256
 from typing import IO, Any, NamedTuple
@@ -35,6 +35,7 @@ from game.exchange.bundle import (
     MESSAGES,
     NOTES,
     ROLLS,
+    TOKENS,
     BundleError,
     Limits,
     Reader,
@@ -50,20 +51,36 @@ from game.exchange.bundled import (
     BundledMessage,
     BundledNote,
     BundledRoll,
+    BundledToken,
     BundledUniverse,
     Fields,
 )
+from game.fog.models import Fog
 from game.grid.chunks import split
 from game.grid.document import GridError, check, size
+from game.grid.geometry import Grid, GridType
+from game.grid.moves import clamped
 from game.grid.past import check_before
 from game.grid.stored import StoredError
 from game.maps.players import players_columns
 from game.notes.markdown import PICTURE, pictures
+from game.tokens.models import MAX_TOKENS
 
 _BATCH_BYTES = 256 * 1024
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
 """A layer's key in place of its rows, which no client could send."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
+
+
+_SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
+
+
+class _Ground(NamedTuple):
+    """What a map is to the tokens on it."""
+
+    grid_type: GridType
+    width: int
+    height: int
 
 
 class Contents(NamedTuple):
@@ -98,6 +115,8 @@ class _Bundle:
         self._reader, self._records = reader, records
         self._ids: dict[str, str] = {}  # of maps and other subjects, the new by the old ones
         self._maps: dict[str, str] = {}
+        self._grounds: dict[str, _Ground] = {}
+        self._tokens: Counter[str] = Counter()  # by map
         self._assets: dict[str, str] = {}
         self._pictures: set[str] = set()
         self._published: dict[str, str] = {}  # of maps that members may read
@@ -111,6 +130,7 @@ class _Bundle:
         self._rows("character", CHARACTERS, BundledCharacter, self._character)
         for one in manifest["maps"]:
             self._map(one)
+        self._rows("token", TOKENS, BundledToken, self._token)
         self._rows("note", NOTES, BundledNote, self._note)
         self._rows("encounter", ENCOUNTERS, BundledEncounter, self._encounter)
         self._rows("roll", ROLLS, BundledRoll, self._roll)
@@ -147,14 +167,16 @@ class _Bundle:
         self._ids[map_id] = self._maps[map_id] = new_id = str(uuid7())
         frame, chunks = split(document.grid_data)
         width, height = size(document.grid_data)
+        self._grounds[map_id] = _Ground(Grid.of(frame).type, width, height)
         text = self._relinked(orjson.dumps(frame).decode())
         players: dict[str, Any] = {"players_frame": None, "players_legend": None, "players_layers": None}
         if document.visibility == "members":
             self._published[map_id] = new_id
+        if document.visibility == "members" and document.fog == Fog.off:
             shown, legend, layers = players_columns(orjson.loads(text))
             players = {"players_frame": orjson.dumps(shown).decode(), "players_legend": legend}
             players["players_layers"] = layers
-        fields = document.model_dump(include={"name", "description", "visibility", "version"})
+        fields = document.model_dump(include={"name", "description", "version", *_SETTINGS})
         self._write("map", id=new_id, frame=text, width=width, height=height, **fields, **players)
         self._bytes["map"] += len(text)
         batch = _Batch(self, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
@@ -193,6 +215,20 @@ class _Bundle:
 
     def _character(self, one: BundledCharacter) -> dict[str, Any]:
         return {**one.model_dump(), "asset_id": self._assets.get(one.asset_id or "")}
+
+    def _token(self, one: BundledToken) -> dict[str, Any]:
+        ground = self._grounds.get(one.map_id)
+        if ground is None:
+            raise BundleError(f"{TOKENS}: {one.id}", "It stands on no map of this file.")
+        self._tokens[one.map_id] += 1
+        if self._tokens[one.map_id] > MAX_TOKENS:
+            raise BundleError(f"{TOKENS}: {one.id}", f"There are more than {MAX_TOKENS} tokens on its map.")
+        place = clamped(ground.grid_type, one.x, one.y, one.size, ground.width, ground.height)
+        is_between = ground.grid_type != "none" and not (one.x.is_integer() and one.y.is_integer())
+        if place != (one.x, one.y) or is_between:
+            raise BundleError(f"{TOKENS}: {one.id}", "It stands beside the map, or between cells.")
+        ids = {"map_id": self._maps[one.map_id], "character_id": self._ids.get(one.character_id or "")}
+        return {**one.model_dump(mode="json"), **ids, "asset_id": self._assets.get(one.asset_id or "")}
 
     def _note(self, one: BundledNote) -> dict[str, Any]:
         body = PICTURE.sub(

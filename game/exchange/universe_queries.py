@@ -25,6 +25,7 @@ from game.exchange.bundle import (
     MESSAGES,
     NOTES,
     ROLLS,
+    TOKENS,
     VERSION,
     Writer,
 )
@@ -59,6 +60,13 @@ _ROWS = {
     CHARACTERS: f"""
         SELECT id, jsonb_build_object('id', id, 'name', name, 'kind', kind, 'asset_id', asset_id, {_GRANTS},
             'sheet', sheet, 'gm', gm, 'version', version)::text AS line FROM character
+    """,
+    TOKENS: f"""
+        SELECT id, jsonb_build_object('id', id, 'map_id', map_id, 'character_id', character_id, 'name', name,
+            'x', x, 'y', y, 'size', size, 'rotation', rotation, 'elevation', elevation, 'asset_id', asset_id,
+            'color', color, 'disposition', disposition, 'hidden', hidden, 'sight', sight, 'light', light,
+            'conditions', conditions, 'bars', bars, {_GRANTS}, 'properties', properties, 'gm', gm,
+            'version', version)::text AS line FROM token
     """,
     NOTES: f"""
         SELECT id, jsonb_build_object('id', id, 'title', title, 'body', body, {_GRANTS}, 'map_id', map_id,
@@ -166,11 +174,11 @@ _ASSET = text("""
 """)
 _MAP = text("""
     INSERT INTO map (
-        id, universe_id, name, description, version, grid_data, width, height, visibility,
-        players_frame, players_legend, players_layers
+        id, universe_id, name, description, version, grid_data, width, height,
+        visibility, fog, fog_sharing, lighting, players_frame, players_legend, players_layers
     ) VALUES (
-        :id, :universe_id, :name, :description, :version, cast(:frame AS jsonb), :width, :height, :visibility,
-        cast(:players_frame AS jsonb), :players_legend, :players_layers
+        :id, :universe_id, :name, :description, :version, cast(:frame AS jsonb), :width, :height,
+        :visibility, :fog, :fog_sharing, :lighting, cast(:players_frame AS jsonb), :players_legend, :players_layers
     )
 """).bindparams(bindparam("players_legend", type_=ARRAY(Text)), bindparam("players_layers", type_=ARRAY(Integer)))
 _INTEGERS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]
@@ -194,6 +202,9 @@ _EVENTS = text("""
 
 _COLUMNS = {
     "character": "id uuid, name text, kind text, asset_id uuid, grants jsonb, sheet jsonb, gm jsonb, version int",
+    "token": "id uuid, map_id uuid, character_id uuid, name text, x float, y float, size float, rotation float, "
+    "elevation float, asset_id uuid, color text, disposition text, hidden bool, sight jsonb, light jsonb, "
+    "conditions jsonb, bars jsonb, grants jsonb, properties jsonb, gm jsonb, version int",
     "note": "id uuid, title text, body text, grants jsonb, map_id uuid, x float, y float, asset_ids uuid[], "
     "version int",
     "encounter": "id uuid, name text, map_id uuid, state text, round int, turn uuid, shown_round int, "

@@ -120,8 +120,10 @@ class TestThereAndBack:
 
 
 async def everything_played(person: Person, universe_id: str) -> dict[str, list[dict[str, Any]]]:
-    """The characters, notes and encounters of a universe, whole."""
-    found = {}
+    """The tokens, characters, notes and encounters of a universe, whole."""
+    [on_map] = (await person.client.get("/maps", params={"universe_id": universe_id})).json()["items"]
+    assert on_map["fog"] == "explored"
+    found = {"tokens": (await person.client.get(f"/maps/{on_map['id']}/tokens")).json()["items"]}
     for kind in ("characters", "notes", "encounters"):
         items = (await person.client.get(f"/universes/{universe_id}/{kind}")).json()["items"]
         found[kind] = [(await person.client.get(f"/{kind}/{one['id']}")).json() for one in items]
@@ -135,12 +137,23 @@ class TestWhatIsPlayedWith:
         await join(stranger, owner, universe["id"])
         post = owner.client.post
         asset = (await upload(owner, universe, picture())).json()
-        made = await owner.map(universe["id"], grid_data={"width": 4, "height": 4})
+        made = await owner.map(universe["id"], grid_data={"width": 4, "height": 4}, visibility="members")
+        assert (await owner.client.patch(f"/maps/{made['id']}", json={"fog": "explored"})).status_code == 200
         grants = {"members": ["see"], stranger.id: ["act"]}
         path = f"/universes/{universe['id']}"
         sheet = {"level": 3, "story": "é\n" * 9}
         body = {"name": "Ashe", "sheet": sheet, "asset_id": asset["id"], "grants": grants, "gm": [1]}
         character = (await post(f"{path}/characters", json=body)).json()
+        token = {
+            "x": 1,
+            "y": 2,
+            "character_id": character["id"],
+            "hidden": True,
+            "sight": {"range": 3},
+            "gm": "spy",
+        }
+        token |= {"bars": [{"name": "hp", "value": 1, "max": 2}], "asset_id": asset["id"], "grants": grants}
+        assert (await post(f"/maps/{made['id']}/tokens", json=token)).status_code == 201
         body = {"title": "Map", "body": f"![x]({asset['url']})", "map_id": made["id"], "x": 1, "y": 2.5}
         assert (await post(f"{path}/notes", json={**body, "grants": grants})).status_code == 201
         assert (await stranger.client.post(f"{path}/notes", json={"title": "Journal"})).status_code == 201
@@ -176,6 +189,7 @@ class TestWhatIsPlayedWith:
                     assert after[name] == before[name], name
         assert (known["grants"], handout["grants"], journal["grants"]) == ({"members": ["see"]},) * 2 + ({},)
         assert fight["turn"] == fight["combatants"][1]["id"]
+        assert ours["tokens"][0]["grants"] == {"members": ["see"]}
         # What it shows is seen by who may read it.
         await join(stranger, owner, copy["id"])
         assert (await stranger.client.get(new_asset["url"])).status_code == 200
@@ -186,6 +200,10 @@ class TestWhatIsPlayedWith:
             ("characters", lambda it: {**it, "sheet": {"level": 21}}, "characters.jsonl: line 1: sheet.level"),
             ("characters", lambda it: {**it, "grants": {"x": ["see"]}}, "characters.jsonl: line 1: grants"),
             ("characters", lambda _: b"[]", "characters.jsonl: line 1"),
+            ("tokens", lambda it: {**it, "x": 4}, "tokens.jsonl"),
+            ("tokens", lambda it: {**it, "y": 0.5}, "tokens.jsonl"),
+            ("tokens", lambda it: {**it, "size": 7}, "tokens.jsonl: line 1: size"),
+            ("tokens", lambda it: {**it, "map_id": "x"}, "tokens.jsonl"),
             ("notes", lambda it: {**it, "body": "x" * 65_537}, "notes.jsonl: line 1"),
             ("notes", lambda it: {**it, "id": 5}, "notes.jsonl: line 1: id"),
             ("encounters", lambda it: {**it, "combatants": [{}]}, "encounters.jsonl: line 1: combatants.0"),
@@ -207,6 +225,9 @@ class TestWhatIsPlayedWith:
             ("encounters", {"name": "x", "combatants": [{"name": "x"}]}),
         ):
             assert (await owner.client.post(f"/universes/{universe['id']}/{kind}", json=body)).status_code == 201
+        made = await owner.map(universe["id"], grid_data={"width": 4, "height": 4})
+        body = {"name": "Ashe", "x": 1, "y": 1}
+        assert (await owner.client.post(f"/maps/{made['id']}/tokens", json=body)).status_code == 201
         out = (await owner.client.get(f"/universes/{universe['id']}/export")).content
         answer = await bring_in(owner, changed(out, f"{name}.jsonl", change))
         assert (answer.status_code, answer.json()["code"]) == (422, "INVALID_FILE"), answer.text
