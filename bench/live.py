@@ -112,7 +112,7 @@ class Game:
 
     async def edit(self, number: int, turn: int) -> None:
         """Paint a few cells of a map, so that the event is as long as the others' message."""
-        cells = [{"x": (turn + n) % 16, "y": n, "symbol": ".#"[turn // 16 % 2]} for n in range(4)]
+        cells = [{"x": (turn + n) % 16, "y": n, "symbol": "#."[turn // 16 % 2]} for n in range(4)]
         body = {"edits": [{"op": "set", "layer": "ground", "cells": cells}]}
         (await self.client.post(f"/maps/{self.maps[number][1]}/edits", json=body)).raise_for_status()
 
@@ -383,6 +383,7 @@ def table(url: str, seconds: int, row: Callable[..., None]) -> None:
         for name in PEERS:
             with suppress(Unavailable):
                 found.setdefault(name, []).append(uvloop.run(one_table_of(name, seconds)))
+        say(f"{ ({name: [round(value) for value in rounds[-1]] for name, rounds in found.items()}) }")
     for name, rounds in found.items():
         middle, late, last = (median(values) for values in zip(*rounds, strict=True))
         reach = "p99 < 60 ms" if name == "Worldkeep" else ""

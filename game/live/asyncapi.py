@@ -27,6 +27,8 @@ _FROM_SERVER: tuple[type[BaseModel], ...] = (
     models.Welcome,
     models.EventMessage,
     models.At,
+    models.MapMessage,
+    models.ViewMessage,
     models.Error,
     models.CameOnline,
     models.WentOffline,

@@ -128,7 +128,9 @@ class Hub:
             room = self.rooms[universe_id] = Room(self, universe_id)
         self._users[user_id] += 1
         room.sessions.add(session)
-        self.presence.enter(universe_id, user_id, session.display_name)
+        # A superuser who only looks is no member, and not shown to them.
+        if not session.is_visitor:
+            self.presence.enter(universe_id, user_id, session.display_name)
         try:
             yield room
         finally:
@@ -137,7 +139,8 @@ class Hub:
                 del self._users[user_id]
             room.part(session)
             room.sessions.discard(session)
-            self.presence.leave(universe_id, user_id)
+            if not session.is_visitor:
+                self.presence.leave(universe_id, user_id)
             if not room.sessions:
                 room.close()
                 del self.rooms[universe_id]

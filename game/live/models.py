@@ -7,8 +7,10 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from game.core.models import unset
+from game.editing.models import Region
 from game.events.models import EventRead
 from game.permissions import Role
+from game.tokens.models import TokenRead
 
 MAX_SIGNAL = 1024
 """Bytes of a signal's data."""
@@ -120,6 +122,44 @@ class At(Message):
 
     type: Literal["at"]
     cursor: Cursor
+
+
+class MapFog(BaseModel):
+    """What of a map is seen: a character a cell, `0` never seen, `1` seen before, `2` in sight."""
+
+    mode: Literal["explored", "sight"]
+    rows: list[str]
+
+
+class MapMessage(Message):
+    """What is on a watched map now: after `watch`, and again when its fog, your role or your rights change."""
+
+    type: Literal["map"]
+    map_id: UUID
+    cursor: Cursor = Field(description="Events before it are in this; those behind it are not.")
+    version: int = unset("Not for players.")
+    tokens: list[TokenRead]
+    fog: MapFog = unset("Where there is fog. Read cells by `GET /maps/{id}/region`, then apply what comes.")
+
+
+class Moved(BaseModel):
+    """A token that moved under fog."""
+
+    id: UUID
+    x: float
+    y: float
+    cells: list[dict[str, Any]] = Field(description="Those of its way that you saw: `{x, y}` each, in order.")
+
+
+class ViewMessage(Message):
+    """What changed in what you see of a watched map without being an event for you."""
+
+    type: Literal["view"]
+    map_id: UUID
+    shown: list[TokenRead] = unset("Tokens that came into sight, were shown, or look different.")
+    gone: list[UUID] = unset("Tokens that you see no more.")
+    moved: list[Moved] = unset()
+    region: Region = unset("The part of the map that looks different, as it is now.")
 
 
 class Ack(Message):

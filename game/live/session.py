@@ -57,7 +57,8 @@ class LiveSession:
     room: Room
     seq: int
     access_version: int
-    _as_superuser: bool
+    is_visitor: bool
+    """Whether they are here as a superuser, and no member."""
 
     def __init__(
         self, hub: Hub, transport: Transport, universe_id: UUID | None, identity: Identity | None, scope: Scope
@@ -90,7 +91,7 @@ class LiveSession:
     @property
     def login(self) -> tuple[UUID, UUID, bool]:
         """What has to stay valid: the log-in's session, its user, and whether they are here as a superuser."""
-        return self.identity.session_id, self.user_id, self._as_superuser
+        return self.identity.session_id, self.user_id, self.is_visitor
 
     @property
     def identity(self) -> Identity:
@@ -161,7 +162,7 @@ class LiveSession:
         if row["event_seq"] is None or role is None:
             self._close(Close.NOT_FOUND, "There is no such universe.")
         self.user_id, self.role, self.display_name = identity.user_id, role, row["display_name"]
-        self._as_superuser = role == Role.superuser
+        self.is_visitor = role == Role.superuser
         self.access_version, self._head = row["access_version"], row["event_seq"]
         self.reader = Reader(self.hub.state.cursors, self.user_id, universe_id, row["epoch"])
         after = None
