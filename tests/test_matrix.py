@@ -335,6 +335,58 @@ class TestMatrix:
         return {404} if role is Role.signed_in and not path.startswith("/users") else {403}
 
 
+COMES_FIRST = {"undoEdit": ["editMap"], "redoEdit": ["editMap", "undoEdit"]}
+"""What has to be done before an operation that then answers 2xx."""
+WITH_KEY = [
+    name
+    for name, (_, _, operation) in OPERATIONS.items()
+    if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+]
+
+
+async def make_a_spectator(person: Person, heir: Person, database: asyncpg.Connection) -> None:
+    """Make somebody a spectator wherever they are, and somebody else the owner of what was theirs."""
+    both = UUID(person.id), UUID(heir.id)
+    async with database.transaction():
+        await database.execute("UPDATE member SET role = 'spectator' WHERE user_id = $1", both[0])
+        await database.execute(
+            """
+            WITH theirs AS (UPDATE universe SET owner_id = $2 WHERE owner_id = $1 RETURNING id)
+            INSERT INTO member (universe_id, user_id, role) SELECT id, $2, 'owner' FROM theirs
+            ON CONFLICT (universe_id, user_id) DO UPDATE SET role = 'owner'
+            """,
+            *both,
+        )
+
+
+class TestRepeats:
+    """An answer is repeated only to whom it could still be given."""
+
+    @pytest.mark.parametrize("name", WITH_KEY)
+    async def test_after_a_demotion_and_a_removal(
+        self, name: str, things: Things, crowd: Crowd, database: asyncpg.Connection
+    ) -> None:
+        person = crowd.game_master if may(name, Role.game_master) else crowd.owner
+
+        async def send(name: str, **headers: str) -> httpx2.Response:
+            method, path, rest = call(name, things)
+            return await person.client.request(method, path, headers=headers, **rest)
+
+        for before in COMES_FIRST.get(name, ()):
+            assert (await send(before)).is_success
+        key = {"idempotency-key": uuid7().hex}
+        first = await send(name, **key)
+        assert first.is_success, f"say in COMES_FIRST what has to be done before: {first.text}"
+        again = await send(name, **key)
+        assert comparable(again) == comparable(first)
+        await make_a_spectator(person, crowd.superuser, database)
+        demoted = await send(name, **key)
+        assert demoted.status_code == (first.status_code if may(name, Role.spectator) else 403)
+        await database.execute("DELETE FROM member WHERE user_id = $1", UUID(person.id))
+        removed = await send(name, **key)
+        assert (removed.status_code, removed.json()["code"]) == (404, "NOT_FOUND")
+
+
 class TestBearer:
     """An operation that needs a log-in takes no token of somebody's making."""
 

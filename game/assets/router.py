@@ -72,7 +72,8 @@ async def create_asset(
         shape = (await queries.create(session, home, _name(file), picture, data)).read()
         return Response(shape.model_dump_json(), 201, {"Location": shape.url}, media_type="application/json")
 
-    response = await once(user.id, create, _name(file).encode(), data)
+    content = _name(file).encode(), data
+    response = await once(user.id, create, *content, check=lambda _: access.get(session, user, id, "createAsset"))
     response.background = BackgroundTask(request.app.state.processing.wake)
     return response
 

@@ -108,6 +108,19 @@ async def get(session: AsyncSession, user: User, character_id: UUID, operation: 
     return found
 
 
+async def get_to_act(session: AsyncSession, user: User, character_id: UUID, operation: str) -> Found:
+    """A character that the user may act for.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
+    """
+    found = await get(session, user, character_id, operation)
+    if Right.act not in found.rights:
+        raise Forbidden
+    return found
+
+
 async def get_to_change(session: AsyncSession, user: User, character_id: UUID, operation: str) -> Found:
     """A character that the user may act for; its universe is locked until the transaction ends.
 

@@ -41,7 +41,7 @@ async def create_character(
         found = await queries.create(session, home, fields)
         return found.document().answer(201, Location=f"/characters/{found.row.id}")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createCharacter"))
 
 
 @router.get(
@@ -110,7 +110,7 @@ async def damage_character(id: UUID, body: Amount, user: CurrentUser, session: S
         found = await queries.get_to_change(session, user, id, "damageCharacter")
         return (await queries.damage(session, found, body.amount)).document().answer()
 
-    return await once(user.id, damage)
+    return await once(user.id, damage, check=lambda _: queries.get_to_act(session, user, id, "damageCharacter"))
 
 
 @router.post("/characters/{id}/heal", response_model=CharacterRead, responses=_POINTS)
@@ -121,7 +121,7 @@ async def heal_character(id: UUID, body: Amount, user: CurrentUser, session: Ses
         found = await queries.get_to_change(session, user, id, "healCharacter")
         return (await queries.heal(session, found, body.amount)).document().answer()
 
-    return await once(user.id, heal)
+    return await once(user.id, heal, check=lambda _: queries.get_to_act(session, user, id, "healCharacter"))
 
 
 def _defaults(body: CharacterWrite) -> dict[str, Any]:

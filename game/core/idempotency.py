@@ -1,7 +1,10 @@
 """Idempotency-Key: a POST that is sent again gets the first answer again, and is not carried out twice.
 
-The key, the write and the answer are stored in one transaction. A second request with the same key waits at the
-unique index until the first has committed, then finds its answer.
+The key, the write and the answer are stored in one transaction. A second request with the same key waits for the
+key's lock until the first has committed, then finds its answer. It gets that only if its sender may still have it:
+each endpoint says how that is checked.
+
+Keys are locked before universes and maps. Who has locked these already may only try to lock a key (`try_lock`).
 
 Of the answer, what differs from the request is stored: it is compressed with the request's body as dictionary,
 which the retry sends again. So the answer to a map of 4 MB takes a few kilobytes.
@@ -68,13 +71,15 @@ _LEVEL, _TABLE_LOG = 3, 22
 _WINDOW_LOG = 27
 
 _TAKE = text("""
+    WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock(:lock))
     INSERT INTO idempotency_key AS k (user_id, key, fingerprint, expires_at)
-    VALUES (:user_id, :key, :fingerprint, now() + interval '24 hours')
+    SELECT :user_id, :key, :fingerprint, now() + interval '24 hours' FROM locked
     ON CONFLICT (user_id, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, expires_at = excluded.expires_at, status = NULL
         WHERE k.expires_at <= now()
     RETURNING true
 """)
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _FIND = text("""
     SELECT fingerprint, status, headers, body FROM idempotency_key WHERE user_id = :user_id AND key = :key
 """)
@@ -112,7 +117,20 @@ class _Once:
         """The same in another transaction."""
         return _Once(self._request, session, self._key)
 
-    async def __call__(self, user_id: UUID, make: Callable[[], Awaitable[Response]], *content: bytes) -> Response:
+    async def try_lock(self, user_id: UUID) -> bool:
+        """Lock the key until the transaction ends; False, without waiting, while another request holds it."""
+        if self._key is None:
+            return True
+        locked = await self._session.execute(_TRY_LOCK, {"lock": _lock_id(user_id, self._key)})
+        return bool(locked.scalar_one())
+
+    async def __call__(
+        self,
+        user_id: UUID,
+        make: Callable[[], Awaitable[Response]],
+        *content: bytes,
+        check: Callable[[Response], Awaitable[object]],
+    ) -> Response:
         """Carry out a request that changes something, or repeat the answer to this user's first one with this key.
 
         Two requests are the same if their methods, paths, queries and bodies are.
@@ -121,8 +139,11 @@ class _Once:
             user_id: whose key it is.
             make: carries out the request in the current transaction.
             content: what counts as the body of an upload (names, files), whose boundary differs at each retry.
+            check: is given an answer that would be repeated, and raises where the user may not have it any more:
+                they may have left the universe, or have another role now. `make` checks for itself.
 
         Raises:
+            NotFound, Forbidden: the user may not have the first answer any more.
             IdempotencyKeyReused: the first request with this key was a different one.
             AnswerNotKept: it was the same, but its answer cannot be repeated.
         """
@@ -130,14 +151,19 @@ class _Once:
             return await make()
         body = b"" if content else await self._request.body()
         place = {"user_id": user_id, "key": self._key}
-        mine = {**place, "fingerprint": self._fingerprint(*(content or (body,)))}
+        fingerprint = self._fingerprint(*(content or (body,)))
+        mine = {**place, "lock": _lock_id(user_id, self._key), "fingerprint": fingerprint}
         if (await self._session.execute(_TAKE, mine)).scalar() is None:
             first = (await self._session.execute(_FIND, place)).one()
-            if first.fingerprint != mine["fingerprint"]:
+            if first.fingerprint != fingerprint:
                 raise IdempotencyKeyReused
-            if first.body is None:
+            is_kept = first.body is not None
+            text = await _in_thread(_decompress, first.body, body) if is_kept else b""
+            response = Response(text, first.status, first.headers)
+            await check(response)
+            if not is_kept:
                 raise AnswerNotKept(headers=_location(first.headers))
-            return Response(await _in_thread(_decompress, first.body, body), first.status, first.headers)
+            return response
         response = await make()
         headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
         # A streamed answer has no body to keep.
@@ -160,6 +186,11 @@ class _Once:
             digest.update(b"%d\n" % len(part))
             digest.update(part)
         return digest.digest()
+
+
+def _lock_id(user_id: UUID, key: str) -> int:
+    """The number of a key's advisory lock. Two keys with the same number wait for each other, and no more."""
+    return int.from_bytes(hashlib.sha256(f"{user_id} {key}".encode()).digest()[:8], signed=True)
 
 
 def _location(headers: dict[str, str]) -> dict[str, str]:

@@ -86,7 +86,9 @@ async def apply_edits(
     if cells <= LARGE_CELLS and len(body) <= _LARGE_BODY:
         return await batches.apply(map_id, Job(user, once, small))
     async with computing.turn(user.id):
-        return await once(user.id, large)
+        return await once(
+            user.id, large, check=lambda _: maps.get(session, user, map_id, "editMap", with_grid=False)
+        )
 
 
 async def finish(opened: OpenMap, kind: str, user: User, stored: Stored, payload: dict[str, Any]) -> Response:

@@ -3,13 +3,17 @@
 Each is an event of its own and is refused or applied by itself, in the order in which they came. But the map is
 locked, read and written once for all of them, and while they wait they hold no connection.
 
+A batch locks the map before Idempotency-Keys, others do it the other way round. So it does not wait for a key: an
+edit whose key is locked is applied by itself, outside of the batch.
+
     requests  --apply()-->  waiting, by map  --one task a map: lock, apply one by one, write, commit-->  answers
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
+from typing import Any
 from uuid import UUID
 
 from fastapi import Response
@@ -33,6 +37,10 @@ class Job:
         self.user, self.once, self.act = user, once, act
         self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self.has_begun = False
+
+    def give_up(self) -> None:
+        """Answer that the server stops, unless there is an answer."""
+        self.resolve(OutcomeUnknown() if self.has_begun else Unavailable("The server stops."))
 
     def resolve(self, outcome: Response | Exception) -> None:
         """Give the answer, unless there is one or nobody waits for it any more."""
@@ -63,9 +71,7 @@ class Batches:
         waiting = self._waiting.get(map_id)
         if waiting is None:
             waiting = self._waiting[map_id] = deque()
-            task = asyncio.create_task(self._work(map_id, waiting))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._work(map_id, waiting))
         waiting.append(job)
         try:
             return await job.answer
@@ -80,6 +86,11 @@ class Batches:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _work(self, map_id: UUID, waiting: deque[Job]) -> None:
         """Apply the jobs of a map until none is waiting."""
         jobs: list[Job] = []
@@ -87,11 +98,13 @@ class Batches:
             while waiting:
                 jobs = [waiting.popleft() for _ in range(min(len(waiting), _MAX_BATCH))]
                 await self._apply_all(map_id, [job for job in jobs if not job.answer.done()])
+                # Those that have no answer yet are applied by tasks of their own.
+                jobs = []
         finally:
             # No job is added once it is left out here; only when the server stops are there any.
             del self._waiting[map_id]
             for job in (*jobs, *waiting):
-                job.resolve(OutcomeUnknown() if job.has_begun else Unavailable("The server stops."))
+                job.give_up()
 
     async def _apply_all(self, map_id: UUID, jobs: list[Job]) -> None:
         """Apply jobs in one transaction; where one of them makes the database refuse it, each in its own."""
@@ -108,15 +121,19 @@ class Batches:
 
     async def _transact(self, map_id: UUID, jobs: list[Job]) -> None:
         outcomes: list[tuple[Job, Response | Problem]] = []
+        busy: list[Job] = []
         async with self._database.session() as session:
             async with asyncio.timeout(self._seconds):
                 row, refused = await _lock(session, map_id, jobs)
                 opened = None if row is None else OpenMap(session, row)
                 for job in jobs:
-                    job.has_begun = True
                     if opened is None or job.user.id in refused:
                         outcomes.append((job, refused[job.user.id]))
                         continue
+                    if not await job.once.within(session).try_lock(job.user.id):
+                        busy.append(job)
+                        continue
+                    job.has_begun = True
                     try:
                         outcomes.append((job, await _act(session, opened, job)))
                     except Problem as problem:
@@ -133,6 +150,24 @@ class Batches:
                 return
         for job, outcome in outcomes:
             job.resolve(outcome)
+        for job in busy:
+            self._start(self._apply_alone(map_id, job))
+
+    async def _apply_alone(self, map_id: UUID, job: Job) -> None:
+        """Apply a job in a transaction of its own, which locks its key before the map."""
+        try:
+            async with self._database.session() as session:
+                async with asyncio.timeout(self._seconds):
+                    response = await _act_alone(session, map_id, job)
+                try:
+                    await session.commit()
+                except Exception as error:
+                    raise OutcomeUnknown if is_database_away(error) else error from None
+            job.resolve(response)
+        except Exception as error:
+            job.resolve(as_problem(error) or error)
+        finally:
+            job.give_up()
 
 
 async def _lock(session: AsyncSession, map_id: UUID, jobs: list[Job]) -> tuple[Map | None, dict[UUID, Problem]]:
@@ -148,6 +183,27 @@ async def _lock(session: AsyncSession, map_id: UUID, jobs: list[Job]) -> tuple[M
 
 
 async def _act(session: AsyncSession, opened: OpenMap, job: Job) -> Response:
+    """Apply a job whose user may edit the map, which is locked."""
+
+    async def checked(_: Response) -> None:
+        pass
+
     # A key that was taken for a job that is refused is given back.
     async with session.begin_nested() if job.once.has_key else nullcontext():
-        return await job.once.within(session)(job.user.id, lambda: job.act(opened))
+        return await job.once.within(session)(job.user.id, lambda: job.act(opened), check=checked)
+
+
+async def _act_alone(session: AsyncSession, map_id: UUID, job: Job) -> Response:
+    """Lock a job's key, then the map, and apply the job to it."""
+
+    async def act() -> Response:
+        opened = OpenMap(session, (await maps.get_to_change(session, job.user, map_id, "editMap")).row)
+        job.has_begun = True
+        response = await job.act(opened)
+        await opened.store()
+        return response
+
+    once = job.once.within(session)
+    return await once(
+        job.user.id, act, check=lambda _: maps.get(session, job.user, map_id, "editMap", with_grid=False)
+    )

@@ -135,7 +135,9 @@ async def restore_map(
     # Waits for its turn before it locks anything.
     await session.close()
     async with computing.turn(user.id):
-        return await once(user.id, restore)
+        return await once(
+            user.id, restore, check=lambda _: maps.get(session, user, id, "restoreMap", with_grid=False)
+        )
 
 
 @router.get(

@@ -1,6 +1,7 @@
 """Undo and redo: a person's next edit is found, compared with what came since, and replayed as a new event."""
 
 from collections.abc import Awaitable
+from contextlib import nullcontext
 from uuid import UUID
 
 import orjson
@@ -78,8 +79,10 @@ async def take_turn(
         NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
     """
 
+    operation = "undoEdit" if is_undo else "redoEdit"
+
     async def act() -> Response:
-        found = await maps.get_to_change(session, user, map_id, "undoEdit" if is_undo else "redoEdit")
+        found = await maps.get_to_change(session, user, map_id, operation)
         row = found.row
         require_match(if_match, row)
         turn = await _next_turn(session, row, user, is_undo)
@@ -104,10 +107,10 @@ async def take_turn(
 
     is_large = await _is_large(session, user, map_id, is_undo)
     await session.close()
-    if not is_large:
-        return await once(user.id, act)
-    async with computing.turn(user.id):
-        return await once(user.id, act)
+    async with computing.turn(user.id) if is_large else nullcontext():
+        return await once(
+            user.id, act, check=lambda _: maps.get(session, user, map_id, operation, with_grid=False)
+        )
 
 
 async def _next_turn(session: AsyncSession, row: Subject, user: User, is_undo: bool) -> Turn | None:

@@ -140,7 +140,10 @@ async def import_map(
         home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
         return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["go_on"]))
 
-    response = await once(user.id, bring_in, await asyncio.to_thread(_digest, files))
+    digest = await asyncio.to_thread(_digest, files)
+    response = await once(
+        user.id, bring_in, digest, check=lambda _: access.get(session, user, universe_id, "importMap")
+    )
     response.background = BackgroundTask(request.app.state.processing.wake)
     return response
 

@@ -85,7 +85,7 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
     "/import",
     status_code=201,
     response_model=UniverseRead,
-    responses=documented(BadRequest, QuotaExceeded, InvalidFile, IdempotencyKeyReused),
+    responses=documented(BadRequest, NotFound, QuotaExceeded, InvalidFile, IdempotencyKeyReused),
 )
 async def import_universe(
     request: Request,
@@ -121,7 +121,13 @@ async def import_universe(
             return created(f"/universes/{home.universe.id}", universes.read(home))
 
         async with _turns.turn(user.id), _time_limit(request):
-            response = await until_gone(request.receive, once(user.id, store, digest))
+            storing = once(
+                user.id,
+                store,
+                digest,
+                check=lambda first: access.get_created(session, user, first.headers["location"]),
+            )
+            response = await until_gone(request.receive, storing)
     response.background = BackgroundTask(request.app.state.processing.wake)
     return response
 

@@ -76,7 +76,7 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
         # No larger than the body that it came in.
         return _answer(await queries.document(session, found), 201, Location=f"/maps/{found.row.id}")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, body.universe_id, "createMap"))
 
 
 @router.get(

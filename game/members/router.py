@@ -92,7 +92,7 @@ async def create_invitation(
         shape = _read(request, await queries.invite(session, locked, body))
         return Response(shape.model_dump_json(), 201, media_type="application/json")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createInvitation"))
 
 
 @members.get("/{id}/invitations", response_model=InvitationList, responses=documented(Forbidden, NotFound))
@@ -136,7 +136,12 @@ async def accept_invitation(
         shape = Accepted(universe_id=member.universe_id, role=MemberRole(member.role))
         return Response(shape.model_dump_json(), media_type="application/json")
 
-    return await once(user.id, accept)
+    async def check(first: Response) -> None:
+        # The code may be spent by now: only the answer still says whose it was.
+        accepted = Accepted.model_validate_json(bytes(first.body))
+        await access.get(session, user, accepted.universe_id, "readUniverse")
+
+    return await once(user.id, accept, check=check)
 
 
 def _guess(request: Request) -> Any:

@@ -106,6 +106,15 @@ async def get(session: AsyncSession, user: User, universe_id: UUID, operation: s
     return access
 
 
+async def get_created(session: AsyncSession, user: User, location: str) -> Access:
+    """The access of a user to the universe at the Location of an answer, by which they created it once.
+
+    Raises:
+        NotFound: it does not exist any more, or they are no member of it any more.
+    """
+    return await get(session, user, UUID(location.rpartition("/")[2]), "readUniverse")
+
+
 async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]) -> dict[UUID, Access]:
     """Lock universes for a write until the transaction ends, in the order of their ids; their access, by id.
 

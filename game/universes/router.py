@@ -35,7 +35,10 @@ _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
 
 
 @router.post(
-    "", status_code=201, response_model=UniverseRead, responses=documented(Unprocessable, IdempotencyKeyReused)
+    "",
+    status_code=201,
+    response_model=UniverseRead,
+    responses=documented(NotFound, Unprocessable, IdempotencyKeyReused),
 )
 async def create_universe(body: UniverseWrite, user: CurrentUser, session: Session, once: Once) -> Response:
     """Create a universe; you are its owner."""
@@ -44,7 +47,9 @@ async def create_universe(body: UniverseWrite, user: CurrentUser, session: Sessi
         universe = queries.read(await queries.create(session, user, body.model_dump()))
         return created(f"/universes/{universe.id}", universe)
 
-    return await once(user.id, create)
+    return await once(
+        user.id, create, check=lambda first: access.get_created(session, user, first.headers["location"])
+    )
 
 
 @router.get("", response_model=UniversePage, responses=documented(Unprocessable))
@@ -122,7 +127,8 @@ async def transfer_universe(
         headers = {"ETag": etag(universe.version)}
         return Response(universe.model_dump_json(), headers=headers, media_type="application/json")
 
-    return await once(user.id, hand_over)
+    # Who handed it over is a game master since then.
+    return await once(user.id, hand_over, check=lambda _: access.get(session, user, id, "updateUniverse"))
 
 
 @router.get(

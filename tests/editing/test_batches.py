@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -95,6 +95,74 @@ async def test_a_key_is_applied_once_and_given_back_by_what_is_refused(owner: Pe
     assert (await edit(owner, one["id"], put("late"))).status_code == 200
     repeated = await edit(owner, one["id"], {"op": "move_entity", "id": "late", "x": 1, "y": 1}, **key)
     assert repeated.status_code == 200
+
+
+async def waiting_for_locks(database: asyncpg.Connection, count: int) -> None:
+    """Wait until so many statements wait for a lock that this connection holds, or for each other."""
+    query = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+    """
+    async with asyncio.timeout(20):
+        while await database.fetchval(query) < count:
+            await asyncio.sleep(0.02)
+            await database.execute("SELECT pg_stat_clear_snapshot()")
+
+
+async def test_one_key_on_an_edit_and_another_request(owner: Person, database: asyncpg.Connection) -> None:
+    """The batch of the edit has the universe when the other request has the key: neither waits for the other."""
+    one = await owner.map(grid_data=grid(8, 8))
+    key = {"Idempotency-Key": str(uuid4())}
+    async with database.transaction():
+        await database.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", one["universe_id"])
+        editing = asyncio.create_task(edit(owner, one["id"], put("a"), **key))
+        await waiting_for_locks(database, 1)
+        body = {"name": "A", "universe_id": one["universe_id"]}
+        creating = asyncio.create_task(owner.client.post("/maps", json=body, headers=key))
+        await waiting_for_locks(database, 2)
+    assert (await creating).status_code == 201
+    assert (await editing).json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_a_busy_key_holds_up_nobody_else(owner: Person, database: asyncpg.Connection) -> None:
+    """An edit whose key another request holds is applied by itself once that one is through."""
+    one, other = await owner.map(grid_data=grid(8, 8)), await owner.map(grid_data=grid(8, 8))
+    keys = [{"Idempotency-Key": str(uuid4())} for _ in range(2)]
+    await edit(owner, one["id"], put("first"), **keys[0])
+    async with database.transaction():
+        # As a request with this key does, which then waits for this universe.
+        await database.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", one["universe_id"])
+        creating = asyncio.create_task(
+            owner.client.post("/maps", json={"name": "A", "universe_id": one["universe_id"]}, headers=keys[1])
+        )
+        await waiting_for_locks(database, 1)
+        kept = asyncio.create_task(edit(owner, other["id"], put("kept"), **keys[1]))
+        answers = await asyncio.gather(*(edit(owner, other["id"], put(f"e{n}")) for n in range(3)))
+        assert [answer.status_code for answer in answers] == [200] * 3
+    assert (await creating).status_code == 201
+    # Or it waited longer than a statement may.
+    assert (await kept).json()["code"] in ("IDEMPOTENCY_KEY_REUSED", "UNAVAILABLE")
+    assert set(await entities(owner, other["id"])) == {"e0", "e1", "e2"}
+
+
+async def test_a_repeat_is_for_members_alone(
+    owner: Person, stranger: Person, database: asyncpg.Connection
+) -> None:
+    """Of small edits, which are applied in a batch, and of large ones."""
+    one = await owner.map(grid_data=grid(300, 300))
+    member = UUID(one["universe_id"]), UUID(stranger.id)
+    fill = {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": 300, "height": 300, "symbol": "~"}
+    for request in (put("a"), fill):
+        await database.execute("INSERT INTO member VALUES ($1, $2, 'game_master')", *member)
+        key = {"Idempotency-Key": str(uuid4())}
+        assert (await edit(stranger, one["id"], request, **key)).status_code == 200
+        await database.execute(
+            "UPDATE member SET role = 'player' WHERE universe_id = $1 AND user_id = $2", *member
+        )
+        await owner.client.patch(f"/maps/{one['id']}", json={"visibility": "members"})
+        assert (await edit(stranger, one["id"], request, **key)).status_code == 403
+        await database.execute("DELETE FROM member WHERE universe_id = $1 AND user_id = $2", *member)
+        assert (await edit(stranger, one["id"], request, **key)).status_code == 404
 
 
 async def test_strangers_among_them_find_nothing(owner: Person, stranger: Person) -> None:
