@@ -40,7 +40,7 @@ async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Ses
         found = await queries.create(session, home, body.model_dump())
         return found.document().answer(201, Location=f"/notes/{found.row.id}")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createNote"))
 
 
 @router.get(
