@@ -335,7 +335,12 @@ class TestMatrix:
         return {404} if role is Role.signed_in and not path.startswith("/users") else {403}
 
 
-COMES_FIRST = {"undoEdit": ["editMap"], "redoEdit": ["editMap", "undoEdit"]}
+COMES_FIRST = {
+    "undoEdit": ["editMap"],
+    "redoEdit": ["editMap", "undoEdit"],
+    "startEncounter": ["endEncounter"],
+    "revertEncounter": ["advanceEncounter"],
+}
 """What has to be done before an operation that then answers 2xx."""
 WITH_KEY = [
     name

@@ -41,7 +41,7 @@ async def create_encounter(
         found = await queries.create(session, home, _fields(body, "name", "map_id", "combatants", "gm"))
         return found.document().answer(201, Location=f"/encounters/{found.row.id}")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createEncounter"))
 
 
 @router.get(
@@ -99,7 +99,7 @@ async def _take(step: Step, session: Session, user: CurrentUser, id: UUID, opera
         found = await queries.get_to_change(session, user, id, operation)
         return (await step(session, found)).document().answer()
 
-    return await once(user.id, take)
+    return await once(user.id, take, check=lambda _: queries.get(session, user, id, operation))
 
 
 @router.post(

@@ -39,7 +39,7 @@ async def create_message(
         message = await queries.create(session, home, body.text, body.to, body.character_id)
         return Response(queries.read(message).model_dump_json(), 201, media_type="application/json")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createMessage"))
 
 
 @router.get("/{id}/messages", response_model=MessagePage, responses=documented(NotFound, Unprocessable))

@@ -12,7 +12,6 @@ from game.core.errors import Conflict, FieldError, Forbidden, Problem, Unprocess
 from game.fog import changes as fog
 from game.fog.viewers import viewer_of
 from game.fog.views import view_of
-from game.grants import Right
 from game.grid import moves, paths
 from game.grid.canvas import Steps
 from game.grid.chunks import Frame
@@ -223,13 +222,3 @@ async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) ->
         doors = frame.get("doors", ())
     stopped: Obstruction | None = done.named(doors)
     return stopped.as_json() if stopped else None
-
-
-def require_act(piece: Piece) -> None:
-    """Go on only when somebody may act for a token.
-
-    Raises:
-        Forbidden: they may not.
-    """
-    if Right.act not in piece.found.rights:
-        raise Forbidden

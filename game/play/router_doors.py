@@ -10,6 +10,7 @@ from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, Unauthorized, Unprocessable, documented
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
+from game.maps import queries as maps
 from game.play import doors
 from game.play.models import DoorChange, DoorResult
 from game.universes.quotas import QuotaExceeded
@@ -36,4 +37,4 @@ async def set_door(
         result = await doors.set_state(session, user, id, door_id, body.state)
         return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
 
-    return await once(user.id, change)
+    return await once(user.id, change, check=lambda _: maps.get(session, user, id, "setDoor", with_grid=False))

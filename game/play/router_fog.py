@@ -11,6 +11,7 @@ from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfNoneMatch, not_modified
 from game.fog.models import FogArea, FogChanged, FogRead
+from game.maps import queries as maps
 from game.maps.models import AsMember
 from game.play import fog
 
@@ -35,7 +36,7 @@ async def reveal_fog(id: UUID, body: FogArea, user: CurrentUser, session: Sessio
     async def draw() -> Response:
         return _answer(await fog.reveal(session, user, id, body))
 
-    return await once(user.id, draw)
+    return await once(user.id, draw, check=lambda _: maps.get(session, user, id, "revealFog", with_grid=False))
 
 
 @router.post("/{id}/fog/hide", response_model=FogChanged, responses=_DRAWN)
@@ -45,7 +46,7 @@ async def hide_fog(id: UUID, body: FogArea, user: CurrentUser, session: Session,
     async def draw() -> Response:
         return _answer(await fog.hide(session, user, id, body))
 
-    return await once(user.id, draw)
+    return await once(user.id, draw, check=lambda _: maps.get(session, user, id, "hideFog", with_grid=False))
 
 
 def _answer(seq: int) -> Response:

@@ -40,8 +40,7 @@ async def move_token(
 
     What you know of and is in the way refuses the move; what you do not know of stops it there.
     """
-    piece = await tokens.get(session, user, id, "moveToken")
-    moves.require_act(piece)
+    piece = await tokens.get_to_act(session, user, id, "moveToken")
     plan = await moves.planned(session, computing, user, piece, body)
     # Nothing is locked, and nothing remembered of what was read, until the move is carried out.
     await session.close()
@@ -51,4 +50,4 @@ async def move_token(
         answer = await moves.move(session, locked, body, plan)
         return Response(queries.as_json(answer), media_type="application/json")
 
-    return await once(user.id, move)
+    return await once(user.id, move, check=lambda _: tokens.get_to_act(session, user, id, "moveToken"))

@@ -10,6 +10,7 @@ from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthoriz
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
+from game.maps import queries as maps
 from game.maps.models import AsMember
 from game.play import tokens
 from game.tokens import queries
@@ -36,7 +37,7 @@ async def create_token(id: UUID, body: TokenCreate, user: CurrentUser, session: 
         found = await tokens.create(session, user, id, body.model_dump())
         return found.document().answer(201, Location=f"/tokens/{found.row.id}")
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: maps.get(session, user, id, "createToken", with_grid=False))
 
 
 @router.get(
@@ -86,7 +87,7 @@ async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Se
         found = await queries.change_bar(session, *piece, body.bar, body.amount, "damaged")
         return found.document().answer()
 
-    return await once(user.id, damage)
+    return await once(user.id, damage, check=lambda _: tokens.get_to_act(session, user, id, "damageToken"))
 
 
 @router.post("/tokens/{id}/heal", response_model=TokenRead, responses=_POINTS)
@@ -98,4 +99,4 @@ async def heal_token(id: UUID, body: BarAmount, user: CurrentUser, session: Sess
         found = await queries.change_bar(session, *piece, body.bar, body.amount, "healed")
         return found.document().answer()
 
-    return await once(user.id, heal)
+    return await once(user.id, heal, check=lambda _: tokens.get_to_act(session, user, id, "healToken"))

@@ -100,6 +100,19 @@ async def get(session: AsyncSession, user: User, token_id: UUID, operation: str)
     return piece
 
 
+async def get_to_act(session: AsyncSession, user: User, token_id: UUID, operation: str) -> Piece:
+    """A token that the user may act for.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation with it.
+    """
+    piece = await get(session, user, token_id, operation)
+    if Right.act not in piece.found.rights:
+        raise Forbidden
+    return piece
+
+
 async def get_to_change(session: AsyncSession, user: User, token_id: UUID, operation: str) -> Piece:
     """A token that the user may act for; its universe is locked until the transaction ends.
 

@@ -119,6 +119,23 @@ def _payload(roll: RollRead) -> dict[str, Any]:
     return roll.model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
 
 
+async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) -> Roll:
+    """A roll that the user may know of.
+
+    Raises:
+        NotFound: there is none such for this user.
+        Forbidden: they may not do this operation in its universe.
+    """
+    here = col(Roll.id) == roll_id
+    universe_id = (await session.execute(select(col(Roll.universe_id)).where(here))).scalar_one_or_none()
+    home = (await access.find(session, user, [universe_id])).get(universe_id) if universe_id else None
+    if home is None:
+        raise NotFound
+    roll = await _known(session, home, roll_id)
+    home.require(operation)
+    return roll
+
+
 async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll, Access]:
     """Show a roll to everyone; one that everyone sees stays as it is.
 
@@ -126,12 +143,7 @@ async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll
         NotFound: there is none such for this user.
         Forbidden: it is a blind one, and the user is its roller.
     """
-    here = col(Roll.id) == roll_id
-    universe_id = (await session.execute(select(col(Roll.universe_id)).where(here))).scalar_one_or_none()
-    home = (await access.find(session, user, [universe_id])).get(universe_id) if universe_id else None
-    if universe_id is None or home is None:
-        raise NotFound
-    await _known(session, home, roll_id)
+    universe_id = (await get(session, user, roll_id, "revealRoll")).universe_id
     home = (await access.lock(session, user, {universe_id: "revealRoll"}))[universe_id]
     roll = await _known(session, home, roll_id)
     if not view.may_reveal(roll, user.id, home.role):

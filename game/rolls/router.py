@@ -46,7 +46,7 @@ async def create_roll(
         roll = await queries.create(session, home, **body.model_dump())
         return _answer(view.shown(roll, user.id, home.role), 201)
 
-    return await once(user.id, create)
+    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createRoll"))
 
 
 @router.get("/universes/{id}/rolls", response_model=RollPage, responses=documented(NotFound, Unprocessable))
@@ -73,7 +73,7 @@ async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once)
         roll, home = await queries.reveal(session, user, id)
         return _answer(view.shown(roll, user.id, home.role), 200)
 
-    return await once(user.id, reveal)
+    return await once(user.id, reveal, check=lambda _: queries.get(session, user, id, "revealRoll"))
 
 
 @router.get("/universes/{id}/dice", response_model=DiceRead, responses=documented(NotFound))
