@@ -38,6 +38,11 @@ class Job:
         self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self.has_begun = False
 
+    def begin(self) -> bool:
+        """Note that it begins; False when it was given up, for then its client was told that nothing happened."""
+        self.has_begun = not self.answer.done()
+        return self.has_begun
+
     def give_up(self) -> None:
         """Answer that the server stops, unless there is an answer."""
         self.resolve(OutcomeUnknown() if self.has_begun else Unavailable("The server stops."))
@@ -133,7 +138,8 @@ class Batches:
                     if not await job.once.within(session).try_lock(job.user.id):
                         busy.append(job)
                         continue
-                    job.has_begun = True
+                    if not job.begin():
+                        continue
                     try:
                         outcomes.append((job, await _act(session, opened, job)))
                     except Problem as problem:
@@ -198,7 +204,8 @@ async def _act_alone(session: AsyncSession, map_id: UUID, job: Job) -> Response:
 
     async def act() -> Response:
         opened = OpenMap(session, (await maps.get_to_change(session, job.user, map_id, "editMap")).row)
-        job.has_begun = True
+        if not job.begin():
+            raise Unavailable
         response = await job.act(opened)
         await opened.store()
         return response
