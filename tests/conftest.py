@@ -383,13 +383,15 @@ def game(folder: Path, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, prefix: Sequence[str] = (), **environment: str) -> Iterator[Server]:
-    """A real server, `python -m game serve`, on a port of its own; stopped at the end.
+def serving(
+    folder: Path, *arguments: str, prefix: Sequence[str] = (), port: int = 0, **environment: str
+) -> Iterator[Server]:
+    """A real server, `python -m game serve`, on a port of its own unless one is given; stopped at the end.
 
     Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`, and requests may take a minute.
     `prefix` is a command that runs the server.
     """
-    port = free_port()
+    port = port or free_port()
     log = folder / f"server-{port}.log"
     command = [*prefix, sys.executable, "-m", "game"]
     limits = {

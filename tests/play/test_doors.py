@@ -125,3 +125,16 @@ async def test_many_at_once(stranger: Person, owner: Person, table: dict[str, An
     assert {one.status_code for one in answers} == {200}
     same = await asyncio.gather(*(turn(owner, table, "far", **{"Idempotency-Key": "k"}) for _ in range(5)))
     assert len({one.text for one in same}) == 1
+
+
+async def test_a_door_out_of_sight_is_none(owner: Person, stranger: Person, table: dict[str, Any]) -> None:
+    wall = {"id": "wall", "x1": 3, "y1": 0, "x2": 3, "y2": 4}
+    behind = {"id": "behind", "x1": 4, "y1": 1, "x2": 4, "y2": 2, "state": "closed"}
+    edits = [{"op": "put_wall", "wall": wall}, {"op": "put_door", "door": behind}]
+    assert (await owner.client.post(f"/maps/{table['id']}/edits", json={"edits": edits})).status_code == 200
+    assert (await turn(stranger, table, "behind")).status_code == 200
+    token = f"/tokens/{table['token']['id']}"
+    assert (await owner.client.patch(token, json={"sight": {"range": 12}})).status_code == 200
+    assert (await owner.client.patch(f"/maps/{table['id']}", json={"fog": "sight"})).status_code == 200
+    assert (await turn(stranger, table, "behind", "closed")).status_code == 404
+    assert (await turn(stranger, table, "oak")).status_code == 200

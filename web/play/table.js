@@ -50,7 +50,7 @@ export class Table {
   #readAll() {
     return Promise.all([
       this.#readList('characters', (items) => (this.store.characters.value = byId(items))),
-      this.#readList('encounters', (items) => (this.store.encounters.value = byId(items))),
+      this.#readEncounters(),
       this.#readList('notes', (items) => (this.store.notes.value = items)),
       this.#readLog(),
     ]);
@@ -59,6 +59,17 @@ export class Table {
   /** @param {string} name  @param {(items: any[]) => void} use */
   #readList(name, use) {
     return this.#once(`${this.url}/${name}?limit=100`, ({ items }) => use(items));
+  }
+
+  /** Encounters with their combatants; those that are over are of no use here. */
+  #readEncounters() {
+    const { store } = this;
+    return this.#once(`${this.url}/encounters?limit=100`, async ({ items }) => {
+      const open = items.filter((/** @type {any} */ { state }) => state !== 'ended').slice(0, 20);
+      store.encounters.value = byId(
+        await Promise.all(open.map((/** @type {any} */ { id }) => read(`/encounters/${id}`))),
+      );
+    });
   }
 
   #readMembers() {
@@ -86,14 +97,14 @@ export class Table {
 
   /**
    * Read an address and use the answer. Asked again while it is read, it is read once more afterwards.
-   * @param {string} url  @param {(answer: any) => void} use
+   * @param {string} url  @param {(answer: any) => void | Promise<void>} use
    * @returns {Promise<void>}
    */
   #once(url, use) {
     const under = this.reading.get(url);
     const reading = (async () => {
       await under?.catch(() => {});
-      use(await read(url));
+      await use(await read(url));
     })();
     this.reading.set(url, reading);
     return reading
@@ -209,8 +220,8 @@ export class Table {
     else if (thing === 'map') this.#mapEvent(what, id);
     else if (thing === 'member' || thing === 'invitation') this.#readMembers();
     else if (thing === 'universe') this.#universeEvent(what);
-    else if (thing === 'character') this.#listEvent('characters', what, id);
-    else if (thing === 'encounter') this.#listEvent('encounters', what, id);
+    else if (thing === 'character') this.#characterEvent(what, id);
+    else if (thing === 'encounter') this.#readEncounters();
     else if (thing === 'note') this.#readList('notes', (items) => (store.notes.value = items));
     else if (thing === 'roll' || thing === 'message') this.#readLog();
   }
@@ -262,12 +273,13 @@ export class Table {
     await this.openMap(active);
   }
 
-  /** @param {'characters' | 'encounters'} name  @param {string} what  @param {string} id */
-  #listEvent(name, what, id) {
+  /** @param {string} what  @param {string} id */
+  #characterEvent(what, id) {
     const { store } = this;
-    const list = /** @type {any} */ (store[name]);
-    if (what === 'deleted') store.drop(list, id);
-    else this.#readList(name, (items) => (list.value = byId(items)));
+    if (what === 'deleted') store.drop(store.characters, id);
+    else this.#readList('characters', (items) => (store.characters.value = byId(items)));
+    // What tokens have of their character may have changed, too.
+    this.#readTokens();
   }
 
   // What people do

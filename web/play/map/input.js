@@ -48,6 +48,8 @@ export class MapInput {
     /** @type {Pair[]} */
     this.polygon = [];
     this.previews = 0;
+    /** @type {Promise<any>} */
+    this.asking = Promise.resolve();
     this.press = 0;
     /** @type {Token | null} */
     this.under = null;
@@ -241,15 +243,19 @@ export class MapInput {
     }
   }
 
-  /** The last of the previews that were asked for; null when another came after it. @param {string} url */
+  /**
+   * What the server says of what is under way; null when another was asked for meanwhile. One question at a time: of
+   * those that come while it is answered, the last is asked next.
+   * @param {string} url
+   */
   async #preview(url) {
     const number = ++this.previews;
-    try {
-      const found = await read(url);
-      return number === this.previews ? found : null;
-    } catch {
-      return null;
-    }
+    await this.asking;
+    if (number !== this.previews) return null;
+    const asking = read(url).catch(() => null);
+    this.asking = asking;
+    const found = await asking;
+    return number === this.previews ? found : null;
   }
 
   /** @param {Place} from  @param {Place} to */

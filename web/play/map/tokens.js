@@ -246,7 +246,7 @@ export class Tokens {
     for (const { token } of this.pieces.values()) {
       const [x, y] = this.centre(token);
       const away = Math.hypot(x - px, y - py) / Math.max(token.size, 0.5);
-      if (away < 0.52 && away < nearest) [found, nearest] = [token, away];
+      if (away < 0.46 && away < nearest) [found, nearest] = [token, away];
     }
     return found;
   }

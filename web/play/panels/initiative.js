@@ -7,7 +7,7 @@ import { Empty, Icon } from './parts.js';
 export function Initiative(props) {
   const { store } = props;
   const all = [...store.encounters.value.values()];
-  const shown = store.encounter.value ?? all.filter(({ state }) => state !== 'ended')[0] ?? null;
+  const shown = store.encounter.value ?? all[0] ?? null;
   return html`
     ${
       shown

@@ -145,7 +145,11 @@ function Composer({ store, table }) {
 const Choice = ({ label, value, options }) => html`
   <label>
     ${label}
-    <select value=${value.value} onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}>
+    <select
+      aria-label=${label}
+      value=${value.value}
+      onChange=${(/** @type {any} */ event) => (value.value = event.target.value)}
+    >
       ${options.map(([id, name]) => html`<option value=${id}>${name}</option>`)}
     </select>
   </label>

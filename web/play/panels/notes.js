@@ -42,17 +42,23 @@ export function Notes(props) {
 function Reader(props) {
   const { store, table, note, close } = props;
   const isEditing = useSignal(false);
+  const full = useSignal(note);
   const body = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     let isCurrent = true;
     read(`/notes/${note.id}`)
-      .then((full) => isCurrent && body.current?.replaceChildren(fragmentOf(full.html ?? '')))
+      .then((found) => {
+        if (!isCurrent) return;
+        full.value = found;
+        body.current?.replaceChildren(fragmentOf(found.html));
+      })
       .catch((error) => store.fail(error));
     return () => {
       isCurrent = false;
     };
-  }, [note.id, note.version, note.body, isEditing.value]);
-  if (isEditing.value) return html`<${Editor} ...${props} close=${() => (isEditing.value = false)} />`;
+  }, [note, isEditing.value]);
+  if (isEditing.value)
+    return html`<${Editor} ...${props} note=${full.value} close=${() => (isEditing.value = false)} />`;
   const isShown = note.grants?.members?.includes('see') ?? false;
   const show = () =>
     table.send('PATCH', `/notes/${note.id}`, { grants: { ...note.grants, members: isShown ? [] : ['see'] } });
