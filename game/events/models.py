@@ -83,7 +83,7 @@ class _ByKind:
 def event_models() -> Any:
     """The union of all events: one model for each model of payloads, and one for kinds that have none."""
     kinds: dict[type[Payload], list[str]] = defaultdict(list)
-    for kind, payload in KINDS.items():
+    for kind, payload in sorted(KINDS.items()):
         kinds[payload].append(kind)
     known = [
         _event(f"{payload.__name__}Event", payload.__doc__, kind=Literal[*names], payload=payload)
