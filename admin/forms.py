@@ -120,6 +120,30 @@ class NewCharacterForm(CharacterForm):
     universe_id = SelectField("Universe", validate_choice=False)
 
 
+_DISPOSITIONS = [(one, one.capitalize()) for one in ("friendly", "neutral", "hostile")]
+
+
+class TokenForm(Form):
+    """Changes a token."""
+
+    version = HiddenField()
+    name = StringField("Name", render_kw=_NAME)
+    x = StringField("Column")
+    y = StringField("Row")
+    size = StringField("Size", description="Cells a side: 0.5, 1, 2, 3 or 4.")
+    rotation = StringField("Rotation", description="In degrees.")
+    elevation = StringField("Elevation", description="In the map's unit.")
+    disposition = SelectField("Disposition", choices=_DISPOSITIONS, validate_choice=False)
+    hidden = SelectField("Hidden", choices=[("false", "No"), ("true", "Yes")], validate_choice=False)
+    bars = _json_text("Bars", 4, 'JSON, such as [{"name": "hit points", "value": 7, "max": 9}].')
+    conditions = _json_text("Conditions", 2, 'JSON, such as ["prone"].')
+    sight = _json_text("Sight", 2, 'JSON, such as {"range": 12, "darkvision": 12}, in cells.')
+    light = _json_text("Light", 2, 'JSON, such as {"bright": 4, "dim": 8}, in cells.')
+    properties = _json_text("Properties", 3)
+    grants = _json_text("Grants", 3, _GRANTS)
+    gm = _json_text("Secrets", 3, _SECRETS)
+
+
 class EncounterForm(Form):
     """Changes an encounter."""
 

@@ -20,6 +20,7 @@ from game.maps.models import Map
 from game.messages.models import Message
 from game.notes.models import Note
 from game.rolls.models import Roll
+from game.tokens.models import Token
 from game.universes.models import Member, Universe
 from game.universes.quotas import Scope, Usage
 
@@ -100,7 +101,7 @@ def title_of(status: int) -> str:
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:
     """What a row is called; `names` has the labels of the ids in it."""
     match row:
-        case Universe() | Map() | Asset() | Character() | Encounter():
+        case Universe() | Map() | Asset() | Character() | Encounter() | Token():
             return row.name
         case Note():
             return row.title

@@ -13,12 +13,14 @@ from admin.views.messages import MessageView
 from admin.views.notes import NoteView
 from admin.views.rolls import RollView
 from admin.views.sessions import SessionView
+from admin.views.tokens import TokenView
 from admin.views.universes import UniverseView
 from admin.views.users import UserView
 
 VIEWS: Sequence[type[View]] = (
     UniverseView,
     MapView,
+    TokenView,
     CharacterView,
     EncounterView,
     NoteView,

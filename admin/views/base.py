@@ -26,6 +26,7 @@ from game.maps.models import Map
 from game.messages.models import Message
 from game.notes.models import Note
 from game.rolls.models import Roll
+from game.tokens.models import Token
 from game.universes.models import Universe
 
 _PAGE_SIZES = (25, 50, 100)
@@ -271,7 +272,8 @@ class View(ModelView):
 _EVENT_KEYS = ("universe_id", "seq", "kind", "actor_id", "subject_id", "created_at")
 _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
     (Universe, Universe.name, ("universe_id", "subject_id")),
-    (Map, Map.name, ("subject_id",)),
+    (Map, Map.name, ("subject_id", "map_id")),
+    (Token, Token.name, ("subject_id",)),
     (Character, Character.name, ("subject_id",)),
     (Encounter, Encounter.name, ("subject_id",)),
     (Note, Note.title, ("subject_id",)),

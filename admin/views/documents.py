@@ -33,7 +33,7 @@ class DocumentView(View):
     create_shape: ClassVar[type[SQLModel]]
     change_shape: ClassVar[type[SQLModel]]
     json_fields: ClassVar[Sequence[str]] = ()
-    """Fields that the form has as JSON texts; an empty one is an empty object, of `gm` null."""
+    """Fields that the form has as JSON texts; for an empty one see `_EMPTY`."""
     filters: ClassVar[dict[str, Filter]] = {"universe_id": Filter("Universe", universes=True)}
     column_default_sort = ("updated_at", True)
     can_edit = can_delete = True
@@ -106,6 +106,8 @@ class DocumentView(View):
             raise InvalidForm(errors=[_fault(one) for one in error.errors()]) from None
 
 
+_EMPTY: Mapping[str, Any] = {"gm": None, "sight": None, "light": None, "bars": [], "conditions": []}
+"""What an empty text stands for, where it is no empty object."""
 _NOT_OF_THE_ROW = ("version", "universe_id")
 
 
@@ -116,7 +118,7 @@ def _text(value: Any) -> str:
 def _json(name: str, text: str) -> Any:
     try:
         if not text.strip():
-            return None if name == "gm" else {}
+            return _EMPTY.get(name, {})
         return parse(text.encode())
     except JsonRefused as refused:
         raise InvalidForm.at(name, refused.code, _placed(refused.place, refused.message)) from None

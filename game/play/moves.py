@@ -26,6 +26,7 @@ from game.maps.models import Map
 from game.maps.players import EVERY_SYMBOL
 from game.play import tokens, work
 from game.play.models import MoveRequest
+from game.play.queries import grid_of
 from game.play.tokens import Piece
 from game.play.work import Seen
 from game.tokens import queries
@@ -72,7 +73,7 @@ async def planned(
     place: Point = (request.x, request.y)
     if request.force:
         return _Plan([place], version, start)
-    grid = await tokens.grid_of(session, ground)
+    grid = await grid_of(session, ground)
     try:
         queries.require_place(ground, grid.type, *place, row.size)
     except Unprocessable as problem:

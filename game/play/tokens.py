@@ -15,11 +15,11 @@ from game.fog import changes as fog
 from game.fog.viewers import viewer_of
 from game.fog.views import MapView, view_of
 from game.grants import Right
+from game.grid.geometry import GridType
 from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.models import Map
 from game.permissions import Role
-from game.play.queries import grid_of as grid_of
 from game.tokens import queries as tokens
 from game.tokens.models import Token
 from game.tokens.queries import Found
@@ -153,6 +153,13 @@ async def with_grid(session: AsyncSession, row: Map) -> Map:
     return (await session.execute(select(Map).where(*here).execution_options(populate_existing=True))).scalar_one()
 
 
+async def _grid_type(session: AsyncSession, ground: Map) -> GridType:
+    here = col(Map.universe_id) == ground.universe_id, col(Map.id) == ground.id
+    column: Any = col(Map.grid_data)["grid_type"]
+    found: GridType | None = (await session.execute(select(column).where(*here))).scalar_one()
+    return found or "square"
+
+
 async def create(session: AsyncSession, user: User, map_id: UUID, fields: Mapping[str, Any]) -> Found:
     """A new token on a map.
 
@@ -163,9 +170,9 @@ async def create(session: AsyncSession, user: User, map_id: UUID, fields: Mappin
     universe_id = (await maps.get(session, user, map_id, "createToken", with_grid=False)).row.universe_id
     home = (await access.lock(session, user, {universe_id: "createToken"}))[universe_id]
     ground = await _ground(session, universe_id, map_id)
-    grid = await grid_of(session, ground)
+    grid_type = await _grid_type(session, ground)
     async with fog.watch(session, ground):
-        return await tokens.create(session, home, ground, grid.type, fields)
+        return await tokens.create(session, home, ground, grid_type, fields)
 
 
 async def change(session: AsyncSession, piece: Piece, fields: Mapping[str, Any]) -> Found:
@@ -181,9 +188,9 @@ async def change(session: AsyncSession, piece: Piece, fields: Mapping[str, Any])
         raise Forbidden(
             f"Who acts for a token changes these of its fields: {names}. The others are for game masters."
         )
-    grid = await grid_of(session, ground)
+    grid_type = await _grid_type(session, ground)
     async with fog.watch(session, ground) if fields.keys() & _SEEN_WITH else nullcontext():
-        return await tokens.change(session, found, ground, grid.type, fields)
+        return await tokens.change(session, found, ground, grid_type, fields)
 
 
 async def remove(session: AsyncSession, piece: Piece) -> None:

@@ -87,6 +87,12 @@ def _character(things: Things) -> dict[str, Any]:
     return {**fields, "universe_id": things.pks["universe"], "version": "1"}
 
 
+def _token(things: Things) -> dict[str, Any]:
+    numbers = {"x": "1", "y": "0", "size": "1", "rotation": "0", "elevation": "0"}
+    texts = {"name": f"Other {things.marker}", "disposition": "hostile", "hidden": "true", "bars": ""}
+    return {**numbers, **texts, "version": "1"}
+
+
 def _encounter(things: Things) -> dict[str, Any]:
     return {"name": f"Other {things.marker}", "gm": '{"plan": 1}', "version": "1"}
 
@@ -120,7 +126,7 @@ def _of(identity: str, mine: bool) -> Iterator[tuple[tuple[str, str], list[Call]
     queries += [f"?sortBy={column}&sort=desc" for column in columns]
     filters = next(view for view in VIEWS if view.identity == identity).filters
     for name in filters:
-        of = {"universe_id": "universe", "subject_id": "map"}.get(name, "user")
+        of = {"universe_id": "universe", "subject_id": "map", "map_id": "map"}.get(name, "user")
         queries.append(f"?{name}=yes" if filters[name].options else f"?{name}={{{of}}}")
     yield (
         ("list", identity),
@@ -146,6 +152,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
     **dict(_of("universe", True)),
     **dict(_of("map", True)),
     **dict(_of("character", True)),
+    **dict(_of("token", True)),
     **dict(_of("encounter", True)),
     **dict(_of("note", True)),
     **dict(_of("roll", True)),
@@ -184,6 +191,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
         Call("GET", "/character/edit/{character}"),
         Call("POST", "/character/edit/{character}", _character),
     ],
+    ("edit", "token"): [Call("GET", "/token/edit/{token}"), Call("POST", "/token/edit/{token}", _token)],
     ("edit", "encounter"): [
         Call("GET", "/encounter/edit/{encounter}"),
         Call("POST", "/encounter/edit/{encounter}", _encounter),
@@ -208,6 +216,7 @@ CALLS: dict[tuple[str, str], list[Call]] = {
             ("map", True),
             ("universe", True),
             ("character", True),
+            ("token", True),
             ("encounter", True),
             ("note", True),
             ("asset", True),
@@ -389,8 +398,12 @@ async def make_things(owner: Person, marker: str, database_url: str) -> Things:
         answer = await owner.client.post(f"/universes/{universe['id']}/{kind}s", json=body)
         assert answer.status_code == 201, answer.text
         played[kind] = answer.json()["id"]
+    body = {"name": f"Token {marker}", "x": 0, "y": 0, "gm": marker}
+    token = await owner.client.post(f"/maps/{made['id']}/tokens", json=body)
+    assert token.status_code == 201, token.text
     pks = {
         **played,
+        "token": token.json()["id"],
         "universe": universe["id"],
         "map": made["id"],
         "asset": (await upload(owner, universe["id"], marker))["id"],
@@ -452,6 +465,7 @@ async def state(things: Things, database: asyncpg.Connection) -> list[Any]:
         "SELECT m.* FROM map m JOIN universe u ON u.id = m.universe_id WHERE u.owner_id = $1 ORDER BY m.id",
         "SELECT a.* FROM asset a JOIN universe u ON u.id = a.universe_id WHERE u.owner_id = $1 ORDER BY a.id",
         "SELECT c.* FROM character c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
+        "SELECT c.* FROM token c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
         "SELECT c.* FROM encounter c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
         "SELECT c.* FROM note c JOIN universe u ON u.id = c.universe_id WHERE u.owner_id = $1 ORDER BY c.id",
         "SELECT id FROM auth_session WHERE user_id = $1 ORDER BY id",
@@ -595,7 +609,8 @@ class TestLists:
     """What a list shows: all of one's own, and nothing else."""
 
     @pytest.mark.parametrize(
-        "identity", ["universe", "map", "character", "encounter", "note", "roll", "message", "asset", "event"]
+        "identity",
+        ["universe", "map", "token", "character", "encounter", "note", "roll", "message", "asset", "event"],
     )
     async def test_shows_what_is_mine(self, identity: str, crowd: Crowd, database_url: str) -> None:
         things = await make_things(crowd.owner_person, uuid4().hex, database_url)
