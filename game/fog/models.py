@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.models import Assigned, Shape, example
+from game.events.payloads import Payload, optional, tells
 from game.grid.document import DEFAULT_LIMITS
 
 PARTY = UUID(int=0)
@@ -159,3 +160,17 @@ class FogChanged(Shape):
     """What became of it."""
 
     seq: int = Field(description="The number of the event.")
+
+
+@tells("map.fog_revealed", "map.fog_hidden")
+class FogDrawn(Payload):
+    """A game master showed cells to players, or let them forget some. Not for players."""
+
+    x: int = optional()
+    y: int = optional()
+    width: int = optional()
+    height: int = optional()
+    polygon: list[FogPoint] = optional()
+    all: bool = optional()
+    viewers: list[UUID] = optional("To whom; without, everybody.", alias="for")
+    version: int = optional()
