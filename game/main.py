@@ -11,13 +11,14 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Scope
 
 from admin import guard, site
 from game.accounts import pages as account_pages
+from game.accounts.current import is_cross_site
 from game.accounts.router import router as accounts
 from game.accounts.tokens import AccessTokens, RefreshTokens
 from game.assets.processing import Processing
@@ -89,7 +90,12 @@ class Worldkeep(FastAPI):
         # The back office calls the API below what a request has passed already.
         state.api = super().build_middleware_stack()
         stack: ASGIApp = Deadline(state.api, settings.request_timeout)
-        stack = hot = HotEndpoints(self, stack, state.tokens.identify)
+        stack = hot = HotEndpoints(
+            self,
+            stack,
+            state.tokens.identify,
+            lambda scope: is_cross_site(Request(scope), settings.cors_origins),
+        )
         if settings.cors_origins:
             stack = _cors(stack, settings.cors_origins)
         self._edge = Edge(

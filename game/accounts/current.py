@@ -1,5 +1,6 @@
 """The current user: from a request's access token or cookie, checked against their session each time."""
 
+from collections.abc import Collection
 from typing import Annotated, NamedTuple
 
 from fastapi import Depends, Request
@@ -44,16 +45,18 @@ def comes_from_our_page(request: Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
+def is_cross_site(request: Request, allowed_origins: Collection[str]) -> bool:
+    """Whether a browser sent a request from a page of another site, and not of an allowed origin."""
+    return request.headers.get("origin") not in allowed_origins and not comes_from_our_page(request)
+
+
 def refuse_cross_site(request: Request) -> None:
     """Check that a request comes from a page of this server or of an allowed origin.
 
     Raises:
         CrossSite: a browser sent it from another site.
     """
-    origin = request.headers.get("origin")
-    if origin and origin in request.app.state.settings.cors_origins:
-        return
-    if not comes_from_our_page(request):
+    if is_cross_site(request, request.app.state.settings.cors_origins):
         raise CrossSite
 
 

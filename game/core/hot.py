@@ -81,9 +81,15 @@ class HotEndpoints:
     None where all is to go the plain way.
     """
 
-    def __init__(self, app: FastAPI, inner: ASGIApp, identify: Callable[[Scope], Any]) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        inner: ASGIApp,
+        identify: Callable[[Scope], Any],
+        is_cross_site: Callable[[Scope], bool],
+    ) -> None:
         self._inner = inner
-        self._identify = identify
+        self._identify, self._is_cross_site = identify, is_cross_site
         self._state = app.state
         marked = [
             (str(route.path), found, route.methods or ())
@@ -145,7 +151,7 @@ class HotEndpoints:
         if write is None or writer is None or not _is_plain_json(scope, self._state.settings.max_body_size):
             return None, receive
         identity = self._identify(scope)
-        if identity is None or identity.by_cookie:
+        if identity is None or (identity.by_cookie and self._is_cross_site(scope)):
             return None, receive
         messages = [await receive()]
         while messages[-1].get("more_body"):
@@ -184,7 +190,7 @@ def _is_plain_json(scope: Scope, most: int) -> bool:
     """Whether a request is a short JSON body with nothing about it that asks for more than to be carried out."""
     is_json = short = False
     for name, value in scope["headers"]:
-        if name in (b"idempotency-key", b"if-match", b"if-none-match", b"expect", b"content-encoding"):
+        if name in (b"idempotency-key", b"if-none-match", b"expect", b"content-encoding"):
             return False
         if name == b"content-type":
             is_json = value == b"application/json"
@@ -215,6 +221,11 @@ def _message(scope: Scope, answer: HotAnswer) -> Message:
         else:
             lines += tag
     return {"type": "http.response.start", "status": status, "lines": lines, "body": body}
+
+
+def if_match(scope: Scope) -> list[bytes]:
+    """The If-Match headers of a request."""
+    return [value for name, value in scope["headers"] if name == b"if-match"]
 
 
 def path_id(scope: Scope, name: str) -> str | None:

@@ -1,5 +1,6 @@
 """The fast edit: a few cells of one chunk, set by one SQL statement, for many maps at once."""
 
+import re
 from typing import Any
 
 import orjson
@@ -7,12 +8,14 @@ from starlette.types import Scope
 
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
-from game.core.hot import HotAnswer, HotWrite
+from game.core.hot import HotAnswer, HotWrite, if_match
 from game.editing.models import MAX_SIZE, EditResult
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 _MAX_HOT_CELLS = 256
+_VERSION = re.compile(rb'"[0-9]{1,9}"')
+"""An If-Match of one version, as the editor sends it; the endpoint reads any other."""
 
 
 def _hot_cells(scope: Scope, body: bytes) -> tuple[Any, ...] | None:
@@ -36,9 +39,11 @@ def _hot_cells(scope: Scope, body: bytes) -> tuple[Any, ...] | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    if not plain:
+    versions = if_match(scope)
+    if not plain or len(versions) > 1 or not all(map(_VERSION.fullmatch, versions)):
         return None
-    return scope["path_params"]["id"], orjson.dumps([edit]).decode()
+    version = int(versions[0].strip(b'"')) if versions else None
+    return scope["path_params"]["id"], orjson.dumps([edit]).decode(), version
 
 
 def _is_plain(cell: dict[str, Any]) -> bool:
@@ -58,8 +63,8 @@ def _is_plain(cell: dict[str, Any]) -> bool:
 _SET_CELLS = f"""
     WITH asked AS MATERIALIZED (
         SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, u.access_version, q.edits,
-            q.edits->0->>'layer' AS layer, q.edits->0->'cells' AS cells
-        {AUTHENTICATED.format(more_types=", $3::uuid[], $4::jsonb[]", more_names=", id, edits")}
+            q.edits->0->>'layer' AS layer, q.edits->0->'cells' AS cells, q.tag AS if_version
+        {AUTHENTICATED.format(more_types=", $3::uuid[], $4::jsonb[], $5::int[]", more_names=", id, edits, tag")}
         -- What is remembered of a map with fog is written by the endpoint.
         JOIN map m ON m.id = q.id AND m.scene_key IS NULL
         {MEMBER_OF} m.universe_id AND {IS_GAME_MASTER}
@@ -78,7 +83,8 @@ _SET_CELLS = f"""
         SELECT target.*, (found.item->>'rows')::bigint - {ROWS_MARK} AS layer_key,
             (target.cells->0->>'x')::int / {CHUNK} AS chunk_x, (target.cells->0->>'y')::int / {CHUNK} AS chunk_y
         FROM target, jsonb_array_elements(target.grid_data->'layers') AS found (item)
-        WHERE NOT target.is_full AND found.item->>'name' = target.layer AND found.item ? 'rows' AND NOT EXISTS (
+        WHERE NOT target.is_full AND coalesce(target.if_version, target.version) = target.version
+            AND found.item->>'name' = target.layer AND found.item ? 'rows' AND NOT EXISTS (
             SELECT FROM jsonb_to_recordset(target.cells) AS cell (x int, y int, symbol text)
             WHERE cell.x >= target.width OR cell.y >= target.height OR cell.symbol NOT IN (
                 SELECT entry.item->>'symbol' FROM jsonb_array_elements(target.grid_data->'legend') AS entry (item)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -10,7 +11,8 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
-from tests.conftest import Person
+from game.accounts.tokens import COOKIE
+from tests.conftest import Person, new_client
 from tests.editing.test_router import edit, grid, rows, set_cells
 
 
@@ -254,3 +256,31 @@ async def test_it_can_be_undone(owner: Person, spy: Spy) -> None:
     assert spy.carried_out == 1
     assert (await owner.client.post(f"/maps/{one['id']}/undo")).status_code == 200
     assert await rows(owner, one["id"]) == ["...."]
+
+
+async def test_serves_the_editor(app: FastAPI, owner: Person, spy: Spy) -> None:
+    """A browser's request as the back office sends it: with the session's cookie and the version that was read."""
+    one = await owner.map(grid_data=grid(4, 4))
+    cookie = {"cookie": f"{COOKIE}={owner.tokens['access_token']}"}
+    ours = {**cookie, "sec-fetch-site": "same-origin", "origin": "http://localhost"}
+    async with new_client(app) as browser:
+        page = replace(owner, client=browser)
+        first = await edit(page, one["id"], set_cells((0, 0, "#")), **ours, **{"If-Match": '"1"'})
+        assert (first.status_code, first.headers["etag"]) == (200, '"2"')
+        assert (spy.carried_out, spy.passed_on) == (1, 0)
+        stale = await edit(page, one["id"], set_cells((1, 0, "#")), **ours, **{"If-Match": '"1"'})
+        assert (stale.status_code, stale.json()["current_version"]) == (412, 2)
+        assert (spy.carried_out, spy.passed_on) == (1, 1)
+        for theirs in ({"sec-fetch-site": "cross-site"}, {"origin": "https://evil.example"}):
+            answer = await edit(page, one["id"], set_cells((2, 0, "#")), **cookie, **theirs)
+            assert (answer.status_code, answer.json()["code"]) == (403, "CROSS_SITE_REQUEST")
+    assert (spy.carried_out, spy.passed_on) == (1, 1)
+    assert (await rows(owner, one["id"]))[0] == "#..."
+
+
+@pytest.mark.parametrize("header", ['"2", "1"', "*", 'W/"1"'])
+async def test_other_conditions_go_the_plain_way(owner: Person, spy: Spy, header: str) -> None:
+    one = await owner.map(grid_data=grid(4, 4))
+    answer = await edit(owner, one["id"], set_cells((0, 0, "#")), **{"If-Match": header})
+    assert answer.status_code == 200
+    assert spy.carried_out == spy.passed_on == 0
