@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -156,7 +156,7 @@ class World:
         names = ("owner", "player", "spectator", "other")
         # What nobody at the table may learn of each other: the address.
         people = [
-            await somebody(app, email=f"{secret(10)}-{id(self)}-{n}@example.com", display_name=n) for n in names
+            await somebody(app, email=f"{secret(10)}-{uuid4().hex}-{n}@example.com", display_name=n) for n in names
         ]
         self.owner, self.player, self.spectator, self.other = people
         universe = await self.owner.universe()

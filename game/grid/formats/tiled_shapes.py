@@ -45,7 +45,7 @@ class TileLooks:
 
     def __init__(self, tilesets: Iterable[Json]) -> None:
         self._tilesets = [item for item in tilesets if _is_id(item.get("firstgid"))]
-        self._tiles = [{tile.get("id"): tile for tile in _objects(item.get("tiles"))} for item in self._tilesets]
+        self._tiles = [tiles_by_id(item.get("tiles")) for item in self._tilesets]
 
     def of(self, gid: Any) -> TileLook:
         """The look of a tile, which may be flipped."""
@@ -76,6 +76,11 @@ def _size(owner: Json, across: str, down: str) -> Point | None:
 
 def _is_id(value: Any) -> bool:
     return type(value) is int and value > 0
+
+
+def tiles_by_id(tiles: Any) -> dict[int, Json]:
+    """What a tileset says of its tiles, by their ids in it; anything else among them is left out."""
+    return {tile["id"]: tile for tile in _objects(tiles) if type(tile.get("id")) is int}
 
 
 def _objects(value: Any) -> list[Json]:

@@ -17,6 +17,7 @@ from game.grid.formats.projection import MAX_TILE, Point, Projection
 from game.grid.formats.strict import Node, kept, parse_json, parse_xml
 from game.grid.formats.tile_data import GID_MASK, MAX_ID
 from game.grid.formats.tiled_properties import as_object, modern_properties, our_color, read_properties
+from game.grid.formats.tiled_shapes import tiles_by_id
 from game.grid.formats.tiled_wang import modern
 from game.grid.formats.uploads import Pictures, Uploads
 
@@ -77,8 +78,8 @@ def modern_tileset(tileset: Json) -> Json:
     tiles = result.get("tiles")
     if isinstance(tiles, dict):
         tiles = [{**as_object(value), "id": int(key)} for key, value in tiles.items() if _is_number(key)]
-    tiles = list(tiles) if isinstance(tiles, list) else []
-    by_id = {tile.get("id"): tile for tile in tiles if isinstance(tile, dict)}
+    tiles = [tile for tile in tiles if isinstance(tile, dict)] if isinstance(tiles, list) else []
+    by_id = tiles_by_id(tiles)
     for key, values in old["tileproperties"].items():
         if _is_number(key) and isinstance(values, dict):
             types = {"properties": values, "propertytypes": old["tilepropertytypes"].get(key)}
@@ -286,7 +287,7 @@ class Tiles:
                 colors = self.colors(sheet[1], boxes, node, node)
                 for number, box, color in zip(numbers, boxes, colors, strict=True):
                     result[number] = color, _part(sheet[0], box)
-        kept_tiles = {tile.get("id"): tile for tile in tileset.raw.get("tiles", [])}
+        kept_tiles = tiles_by_id(tileset.raw.get("tiles"))
         for number in numbers:
             tile = tileset.tiles.get(number)
             own = find_picture(tile, self.uploads, self.pictures) if tile else None

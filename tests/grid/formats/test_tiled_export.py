@@ -198,6 +198,15 @@ class TestKeptData:
         assert len(second["layers"]) == len(document["layers"])
 
 
+    def test_tiles_without_a_usable_id(self) -> None:
+        tiles = [{"id": []}, 5, {"id": 1, "type": "chest"}]
+        tileset = {"firstgid": 1, "name": "x", "tilewidth": 8, "tileheight": 8, "tilecount": 2, "columns": 2}
+        upload = tmj(tilesets=[{**tileset, "tiles": tiles}], layers=[tile_layer([1] * 6)])
+        document = formats.read({"a.tmj": orjson.dumps(upload)}).maps[0].grid_data
+        document["tiled"]["tilesets"][0]["tiles"] = tiles
+        assert formats.write(document, "tmj").content
+
+
 def _replace(data: st.DataObject, value: Any, junk: st.SearchStrategy[Any]) -> None:
     """Put junk somewhere into a JSON object."""
     while isinstance(value, dict | list) and value:
