@@ -180,7 +180,7 @@ SPENT = {
 ROLES = {"stranger": Role.signed_in, "removed": Role.signed_in}
 
 
-async def _crowd(app: FastAPI, database_url: str) -> Crowd:
+async def make_crowd(app: FastAPI, database_url: str) -> Crowd:
     people = [await sign_up_and_log_in(new_client(app), display_name=role) for role in Crowd._fields]
     crowd = Crowd(*people)
     connection = await asyncpg.connect(database_url)
@@ -192,14 +192,14 @@ async def _crowd(app: FastAPI, database_url: str) -> Crowd:
 @pytest.fixture(scope="module")
 async def shared_crowd(app: FastAPI, database_url: str) -> Crowd:
     """One crowd for all operations that end nobody's log-in: passwords take long to hash."""
-    return await _crowd(app, database_url)
+    return await make_crowd(app, database_url)
 
 
 @pytest.fixture
 async def crowd(request: Any, app: FastAPI, database_url: str, shared_crowd: Crowd) -> Crowd:
     path, _, _ = OPERATIONS[request.node.callspec.params["name"]]
     ends_log_ins = path.startswith("/auth") and request.cls is TestMatrix
-    return await _crowd(app, database_url) if ends_log_ins else shared_crowd
+    return await make_crowd(app, database_url) if ends_log_ins else shared_crowd
 
 
 @pytest.fixture

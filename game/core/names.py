@@ -17,9 +17,14 @@ def _printable(value: str) -> str:
     return value
 
 
+_PRINTABLE = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
+_SEEN = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
+    # For the document only: our own check tells what is wrong.
+    Constraint(json_schema_extra={"pattern": f"^{_PRINTABLE}*{_SEEN}{_PRINTABLE}*$"}),
     AfterValidator(_printable),
 ]
 Description = Annotated[str, Constraint(max_length=MAX_DESCRIPTION)]

@@ -80,6 +80,9 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
     for form in (schemas["Body_logIn"], schemas["Body_logInWithCookie"]):
         for name in _UNUSED_IN_LOG_IN:
             form["properties"].pop(name, None)
+        for name in form["required"]:
+            # An empty field of a form is one that is missing.
+            form["properties"][name]["minLength"] = 1
     document["components"]["headers"] = _HEADERS
     for path, _, operation in operations(document):
         first_paragraph = " ".join(operation["description"].partition("\n\n")[0].split())

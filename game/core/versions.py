@@ -35,7 +35,10 @@ def _if_match(
     if_match: Annotated[
         str | None,
         Header(
-            alias="If-Match", max_length=1000, description="The ETag you read: 412 when there is a newer version."
+            alias="If-Match",
+            max_length=1000,
+            description="The ETag you read: 412 when there is a newer version.",
+            json_schema_extra={"pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'},
         ),
     ] = None,
 ) -> str | None:

@@ -23,7 +23,7 @@ from game.grid.distance import distance
 from game.grid.document import DEFAULT_LIMITS
 from game.grid.drawing import PictureError
 from game.grid.geometry import Cell
-from game.grid.paths import Walker
+from game.grid.paths import MODES, SIZES, Walker
 from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.loading import frame_of, loader
@@ -44,9 +44,16 @@ router = APIRouter(
 MAX_SIZE = DEFAULT_LIMITS.max_size
 
 CellText = Annotated[
-    str | None, Query(max_length=20, description="A cell as `x,y`, column and row.", examples=["3,4"])
+    str | None,
+    Query(
+        max_length=20,
+        description="A cell as `x,y`, column and row.",
+        examples=["3,4"],
+        json_schema_extra={"pattern": "^[0-9]{1,4},[0-9]{1,4}$"},
+    ),
 ]
 Number = Annotated[int | None, Query(ge=0, le=4095, description="Column or row of a cell, in place of `x,y`.")]
+_WALKERS = f"({'|'.join([*SIZES, *MODES])})"
 
 
 def _refuse(field: str, code: str, message: str) -> Unprocessable:
@@ -137,7 +144,12 @@ async def find_path(
     start: Start,
     goal: Goal,
     walker: Annotated[
-        str, Query(max_length=100, description="A size and a way of moving: `large`, `fly`, `large,fly`.")
+        str,
+        Query(
+            max_length=100,
+            description="A size and a way of moving: `large`, `fly`, `large,fly`.",
+            json_schema_extra={"pattern": f"^({_WALKERS}(,{_WALKERS})*)?$"},
+        ),
     ] = "",
 ) -> Any:
     """Find the cheapest path between two cells by the 5e rules, around walls, doors and difficult terrain.

@@ -197,7 +197,6 @@ class TestKeptData:
         second = formats.read({"a.tmx": written.content}).maps[0].grid_data
         assert len(second["layers"]) == len(document["layers"])
 
-
     def test_tiles_without_a_usable_id(self) -> None:
         tiles = [{"id": []}, 5, {"id": 1, "type": "chest"}]
         tileset = {"firstgid": 1, "name": "x", "tilewidth": 8, "tileheight": 8, "tilecount": 2, "columns": 2}
