@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field as Constraint
 from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import (
     CheckConstraint,
     Computed,
@@ -152,7 +153,7 @@ class FogArea(Shape):
         sides = [self.x, self.y, self.width, self.height]
         given = [None not in sides, self.polygon is not None, self.all]
         if given.count(True) != 1 or (not given[0] and sides.count(None) != len(sides)):
-            raise ValueError("give either x, y, width and height, or polygon, or all: true")
+            raise PydanticCustomError("one_area", "give either x, y, width and height, or polygon, or all: true")
         return self
 
 
