@@ -63,6 +63,7 @@ from game.play.router_doors import router as doors
 from game.play.router_fog import router as fog
 from game.play.router_moves import router as moves
 from game.play.router_tokens import router as tokens
+from game.rolls.batches import RollBatches
 from game.rolls.router import router as rolls
 from game.universes import quotas
 from game.universes.quotas import QUOTAS, Quotas
@@ -178,6 +179,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.hot = Coalescer(connect, settings.hot_pool_size, timeout)
     state.hot_writes = Coalescer(connect, settings.hot_write_pool_size, timeout)
     state.edits = Batches(state.database, settings.request_timeout)
+    state.rolls = RollBatches(state.database, settings.request_timeout)
     state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
     state.streams = Streams()
     # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
@@ -191,6 +193,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with housekeeping(state.database, sweep_quotas), state.processing.running(), state.live.running():
         yield
     await state.edits.close()
+    await state.rolls.close()
     state.compute.close()
     state.streams.close()
     await state.mailer.close()

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -27,6 +26,8 @@ from game.universes.access import Access
 from game.universes.quotas import Usage
 
 _ORDER = "rolls"
+_MOST_BYTES = 256 * 2**10
+"""Of the event of a roll of a thousand dice."""
 
 
 class ExpressionInvalid(Unprocessable):
@@ -74,6 +75,8 @@ async def create(
     """
     universe_id, user_id = home.universe.id, home.user.id
     node = await parsed(session, home, expression, character_id)
+    # Before a key is taken: no key of a series is left out.
+    await quotas.require_room(session, universe_id, Usage(events=_MOST_BYTES))
     is_hidden = visibility != Visibility.everyone
     number, key = await keys.take(session, universe_id, user_id if is_hidden else universe_id)
     result = evaluate(node, Drawing(key, nonce))
@@ -100,9 +103,6 @@ async def create(
 async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) -> None:
     """Write the event of a roll, with what each may know of it."""
     to_game_masters = _payload(view.shown(roll, None, Role.game_master))
-    await quotas.require_room(
-        session, roll.universe_id, Usage(events=2 * len(orjson.dumps(to_game_masters, default=str)))
-    )
     if roll.visibility == Visibility.me:
         payload = _payload(view.shown(roll, home.user.id, home.role))
         await events.record_private(session, kind, home.user.id, roll, payload, [home.user.id])
@@ -149,6 +149,7 @@ async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll
     if not view.may_reveal(roll, user.id, home.role):
         raise Forbidden
     if roll.visibility != Visibility.everyone:
+        await quotas.require_room(session, universe_id, Usage(events=_MOST_BYTES))
         roll.visibility = Visibility.everyone
         await _record(session, "roll.revealed", home, roll)
     return roll, home

@@ -4,17 +4,28 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.current import CurrentUser
 from game.core.database import Session
-from game.core.errors import Forbidden, NotFound, TooManyRequests, Unauthorized, Unprocessable, documented
+from game.core.errors import (
+    Forbidden,
+    NotFound,
+    OutcomeUnknown,
+    TooManyRequests,
+    Unauthorized,
+    Unprocessable,
+    documented,
+)
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
 from game.rolls import keys, queries, view
+from game.rolls.batches import RollBatches, RollJob
 from game.rolls.models import DiceRead, RollPage, RollRead, RollWrite
 from game.rolls.queries import ExpressionInvalid
 from game.universes import access
+from game.universes.access import Access
 from game.universes.quotas import QuotaExceeded
 
 router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(Unauthorized))
@@ -32,6 +43,7 @@ router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(
         Unprocessable,
         IdempotencyKeyReused,
         ExpressionInvalid,
+        OutcomeUnknown,
     ),
 )
 async def create_roll(
@@ -41,12 +53,19 @@ async def create_roll(
     state = request.app.state
     await state.limiter.count({f"roll:{user.id}": state.settings.limit_roll})
 
-    async def create() -> Response:
-        home = (await access.lock(session, user, {id: "createRoll"}))[id]
-        roll = await queries.create(session, home, **body.model_dump())
+    async def create(transaction: AsyncSession, home: Access) -> Response:
+        roll = await queries.create(transaction, home, **body.model_dump())
         return _answer(view.shown(roll, user.id, home.role), 201)
 
-    return await once(user.id, create, check=lambda _: access.get(session, user, id, "createRoll"))
+    async def alone() -> Response:
+        return await create(session, (await access.lock(session, user, {id: "createRoll"}))[id])
+
+    if once.has_key:
+        return await once(user.id, alone, check=lambda _: access.get(session, user, id, "createRoll"))
+    # While it waits for its turn, it holds no connection.
+    await session.close()
+    batches: RollBatches = state.rolls
+    return await batches.apply(id, RollJob(user, once, create))
 
 
 @router.get("/universes/{id}/rolls", response_model=RollPage, responses=documented(NotFound, Unprocessable))
