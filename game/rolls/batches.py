@@ -1,8 +1,8 @@
 """Rolls that come while others of the same universe are being written are written together, in one transaction.
 
 Each is an event of its own, and is refused by itself. But the universe is locked once for all of them, one commit
-reaches the disk, and while they wait they hold no connection. Rolls with an Idempotency-Key come alone: their key is
-locked before the universe.
+reaches the disk, and while they wait they hold no connection. Rolls with an Idempotency-Key come alone: their key
+is locked before the universe.
 """
 
 import asyncio
