@@ -240,8 +240,43 @@ class World:
             made = await self.owner.client.post(f"/maps/{map_id}/tokens", json={**more, **fields})
             assert made.status_code == 201, made.text
             self.token_ids.append(made.json()["id"])
+        await self._create_fog(document)
         self.code = invitation.json()["code"]
         self.invitation_id = invitation.json()["id"]
+
+    async def _create_fog(self, document: dict[str, Any]) -> None:
+        """A map with fog, on which the player sees one corner and has seen another; all else on it is marked."""
+        far = {"x": SIZE - 1, "y": SIZE - 1}
+        rows = ["....."] * (SIZE - 1) + ["....@"]
+        legend = [{"symbol": ".", "name": "floor"}, {"symbol": "@", "name": secret(60), "color": "#5ec5e7"}]
+        ends = {"x1": SIZE - 1, "y1": SIZE - 2, "x2": SIZE, "y2": SIZE - 2}
+        grid = {
+            **{name: document[name] for name in ("width", "height")},
+            "legend": legend,
+            "layers": [{"name": "ground", "rows": rows}],
+            "entities": [{"id": secret(61), "kind": secret(62), "name": secret(63), **far}],
+            "walls": [{**ends, "id": secret(64)}],
+            "doors": [{**ends, "id": secret(65), "name": secret(66)}],
+            "lights": [{"id": secret(67), "x": SIZE - 0.5, "y": SIZE - 0.5, "range": 1, "color": "#5ec5e7"}],
+            "background": {"asset_id": self.asset_id, "x": 0, "y": 0, "width": SIZE, "height": SIZE},
+        }
+        settings = {"visibility": "members", "fog": "explored", "lighting": "dark"}
+        made = await self.owner.map(self.universe_id, name="Fog", grid_data=grid, **settings)
+        self.fog_id, path = made["id"], f"/maps/{made['id']}"
+        for fields in (
+            {"name": "Ashe", "x": 0, "y": 0, "sight": {"range": 1}, "grants": {self.player.id: ["act"]}},
+            {"name": secret(68), "conditions": [secret(69)], "asset_id": self.asset_id, **far},
+        ):
+            answer = await self.owner.client.post(f"{path}/tokens", json=fields)
+            assert answer.status_code == 201, answer.text
+            self.token_ids.append(answer.json()["id"])
+        corner = {"x": SIZE - 1, "y": 0, "width": 1, "height": 1}
+        assert (await self.owner.client.post(f"{path}/fog/reveal", json=corner)).is_success
+        # Changed out of sight, where the player has been.
+        trap = {"id": secret(70), "kind": "trap", "x": SIZE - 1, "y": 0}
+        paint = {"op": "set", "layer": "ground", "cells": [{"x": SIZE - 1, "y": 0, "symbol": "@"}]}
+        edits = [{"op": "put_entity", "entity": trap}, paint]
+        assert (await self.owner.client.post(f"{path}/edits", json={"edits": edits})).is_success
 
     def things(self, map_id: str) -> Things:
         """What the requests of the matrix are about, with this map."""
@@ -270,7 +305,7 @@ class World:
 
 def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tuple[str, str, dict[str, Any]]]]:
     """A request for every operation, of both maps, and of what else is asked for a map."""
-    for map_id in (world.map_id, world.hidden_id):
+    for map_id in (world.map_id, world.hidden_id, world.fog_id):
         things = world.things(map_id)
         for name in OPERATIONS:
             if name in OTHERS_ONLY or (name in PREPARED and name.startswith(("logIn", "register", "refresh"))):
@@ -292,6 +327,10 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
         f"/universes/{world.universe_id}/events?after=0",
         f"/universes/{world.universe_id}/events?limit=1000",
         f"/assets/{world.asset_id}?size=thumbnail",
+        f"/tokens/{world.token_ids[-1]}",
+        f"/maps/{world.fog_id}/path?from=0,0&to=4,4",
+        f"/maps/{world.fog_id}/sight?from=4,4",
+        f"/maps/{world.fog_id}/image.svg?layers=ground&grid=true",
         f"/universes/{world.universe_id}/characters?q={MARK}",
         f"/universes/{world.universe_id}/characters?limit=1",
         *(f"/characters/{one}" for one in world.character_ids),
@@ -417,6 +456,22 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     made = await owner.post(f"{path}/tokens", json=body)
     assert made.status_code == 201
     assert (await owner.delete(f"/tokens/{made.json()['id']}")).status_code == 204
+    # Out of sight, on the map with fog; also where the player has been.
+    fog = f"/maps/{world.fog_id}"
+    far = [
+        {"op": "set", "layer": "ground", "cells": [{"x": 3, "y": 4, "symbol": "@"}]},
+        {"op": "set", "layer": "ground", "cells": [{"x": 4, "y": 0, "symbol": "."}]},
+        {"op": "move_entity", "id": secret(61), "x": 4, "y": 0},
+        {"op": "update_door", "id": secret(65), "changes": {"state": "open"}},
+        {"op": "put_wall", "wall": {"id": secret(71), "x1": 4, "y1": 0, "x2": 4, "y2": 1}},
+        {"op": "put_light", "light": {"id": secret(72), "x": 4.5, "y": 0.5, "range": 1}},
+    ]
+    for edit in far:
+        answer = await owner.post(f"{fog}/edits", json={"edits": [edit]})
+        assert answer.status_code == 200, (edit, answer.text)
+    assert (await owner.patch(f"/tokens/{world.token_ids[-1]}", json={"x": 4, "y": 0})).is_success
+    assert (await owner.post(f"{fog}/tokens", json={"name": secret(73), "x": 2, "y": 2})).is_success
+    assert (await owner.post(f"{fog}/undo")).is_success
 
 
 @settings(max_examples=settings.default.max_examples // 15)

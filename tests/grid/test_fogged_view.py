@@ -244,9 +244,12 @@ def named(document: Document, left: int, top: int) -> Document:
 
 def check(table: Table, model: Model, mode: Mode) -> None:
     """The view is what the model knows, and nothing else."""
-    view = whole(table.view(mode), table.chunks)
-    text = orjson.dumps(view).decode()
-    assert MARK not in text
+    check_document(table, model, mode, whole(table.view(mode), table.chunks))
+
+
+def check_document(table: Table, model: Model, mode: Mode, view: Document) -> None:
+    """A document that players are sent is what the model knows, and nothing else."""
+    assert MARK not in orjson.dumps(view).decode()
     seen = set(each(table.visible))
     if mode == "sight":
         model = deepcopy_model(model)
