@@ -145,7 +145,8 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     else:
         known = await _known(session, row, found.access)
         done = await _walked(session, row, token, plan.path, known)
-    is_moved = (done.x, done.y) != (token.x, token.y)
+    # Also one that ends where it began: what was seen on the way is explored.
+    is_moved = len(done.cells) > 1 or (done.x, done.y) != (token.x, token.y)
     seq = await _put(session, piece, row, done) if is_moved else None
     answer: dict[str, Any] = {
         "x": plain(done.x),
