@@ -4,7 +4,7 @@
 share its eyes, move and change it. `act` includes the others. Game masters need none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from uuid import UUID
@@ -190,3 +190,15 @@ async def drop(session: AsyncSession, universe_id: UUID, user_id: UUID) -> None:
     """Take the grants of somebody who was removed from a universe."""
     for statement in _DROP:
         await session.execute(statement, {"universe_id": universe_id, "holder": str(user_id)})
+
+
+SIGHT_GIVEN: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
+"""What is called by `sight_given`: `game.fog`, which stands above this."""
+
+
+async def sight_given(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
+    """Say that somebody may see with more tokens than before, though no token changed, in the transaction that did
+    it: a member got another role, or a character other grants. `cause_id` is that user or character."""
+    await session.flush()
+    for remember in SIGHT_GIVEN:
+        await remember(session, universe_id, cause_id)

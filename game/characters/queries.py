@@ -295,6 +295,8 @@ async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], ve
         await session.execute(_RENAME_TOKENS, {**place, **names})
     before = _difference(old, new)
     await _record(session, f"character.{verb}", found.access, row, payload, before, old.get("grants", row.grants))
+    if "grants" in new:
+        await grants.sight_given(session, row.universe_id, row.id)
     return Found.of(row, found.access)
 
 

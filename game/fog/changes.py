@@ -22,6 +22,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from game import grants
 from game.fog import queries, sights, transitions
 from game.fog.models import PARTY, Fog, FogSharing
 from game.fog.queries import Memories
@@ -345,3 +346,13 @@ async def _redraw(
         more = (seen[viewer],) if change is memory.hide else ()
         changed[viewer] = await _compute(is_large, change, known, scene, cells, *more)
     await memories.write(changed)
+
+
+async def _look_again(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
+    """Remember what is in sight on the maps with tokens of a character, or with grants to a user."""
+    for row in await queries.maps_seen_by(session, universe_id, cause_id):
+        async with watch(session, row):
+            pass
+
+
+grants.SIGHT_GIVEN.append(_look_again)

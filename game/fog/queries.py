@@ -1,6 +1,7 @@
 """The SQL of fog: who is on a map, and what its viewers remember of it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,17 @@ _CELLS = text("""
     WHERE universe_id = :universe_id AND map_id = :map_id
         AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
 """).bindparams(*(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("whole", "layers", "xs", "ys")))
+_SEEN_BY = text("""
+    SELECT id, universe_id, width, height, grid_data, fog, fog_sharing, lighting, scene_key, true
+    FROM map m
+    WHERE universe_id = :universe_id AND visibility = 'members' AND scene_key IS NOT NULL AND EXISTS (
+        SELECT FROM token t
+        LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
+        WHERE t.universe_id = m.universe_id AND t.map_id = m.id
+            AND (t.character_id = :cause_id OR t.grants ? :holder OR c.grants ? :holder)
+    )
+    ORDER BY id
+""")
 _WHOLES = text("""
     SELECT viewer_id, whole FROM map_memory
     WHERE universe_id = :universe_id AND map_id = :map_id AND viewer_id = ANY(:viewers)
@@ -106,6 +118,28 @@ async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:
     keys = {"whole": wanted.layers, "layers": layers, "xs": xs, "ys": ys}
     found = await session.execute(_CELLS, {**place, **keys})
     return {(row.layer, row.x, row.y): row.rows for row in found}
+
+
+@dataclass
+class StoredMap:
+    """A map as it is stored, as far as it matters to what is seen."""
+
+    id: UUID
+    universe_id: UUID
+    width: int
+    height: int
+    grid_data: dict[str, Any]
+    fog: str
+    fog_sharing: str
+    lighting: str
+    scene_key: UUID | None
+    is_published: bool
+
+
+async def maps_seen_by(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> list[StoredMap]:
+    """The published maps that have or had fog, with tokens of a character, or with grants to a user."""
+    asked = {"universe_id": universe_id, "cause_id": cause_id, "holder": str(cause_id)}
+    return [StoredMap(*row) for row in await session.execute(_SEEN_BY, asked)]
 
 
 async def viewers(session: AsyncSession, place: Place) -> list[UUID]:

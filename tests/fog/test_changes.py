@@ -1,7 +1,10 @@
 """What players remember while a map and its tokens change, in the database."""
 
+from uuid import UUID
+
 from tests.conftest import Person
-from tests.fog.conftest import SIGHT, Table
+from tests.fog.conftest import ROOM, SIGHT, Table
+from tests.members.test_router import join
 
 
 async def test_what_is_behind_a_door(table: Table, stranger: Person) -> None:
@@ -21,3 +24,59 @@ async def test_what_is_behind_a_door(table: Table, stranger: Person) -> None:
     await table.edit({"op": "set", "layer": "ground", "cells": [{"x": 8, "y": 2, "symbol": "#"}]})
     assert (await table.ground())[2] == "........##.."
     assert (await table.fog())[2] == "222222222211"
+
+
+async def test_grants_of_a_character(table: Table, stranger: Person) -> None:
+    """Who gets a character's grants has seen what its tokens see, and remembers it when they lose them."""
+    universe = f"/universes/{table.universe_id}"
+    made = await table.owner.client.post(f"{universe}/characters", json={"name": "Ashe"})
+    character_id = made.json()["id"]
+    await table.token(x=9, y=2, sight=SIGHT, character_id=character_id)
+    assert await table.fog() == ["000000000000"] * 5
+    for given, mark in (({stranger.id: ["sight"]}, "2"), ({}, "1")):
+        answer = await table.owner.client.patch(f"/characters/{character_id}", json={"grants": given})
+        assert answer.status_code == 200, answer.text
+        assert await table.fog() == ["000000" + 6 * mark] * 5
+
+
+async def test_who_is_removed_and_comes_back_remembers_nothing(table: Table, stranger: Person) -> None:
+    await table.patch(fog_sharing="each")
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
+    assert await table.fog(UUID(stranger.id)) == ["222222000000"] * 5
+    gone = await table.owner.client.delete(f"/universes/{table.universe_id}/members/{stranger.id}")
+    assert gone.status_code == 204
+    await join(stranger, table.owner, table.universe_id)
+    assert await table.fog(UUID(stranger.id)) == ["000000000000"] * 5
+
+
+async def test_another_type_of_grid_forgets_all(table: Table, stranger: Person) -> None:
+    await table.owner.client.post(f"/maps/{table.map_id}/fog/reveal", json={"all": True})
+    assert await table.fog() == ["111111111111"] * 5
+    await table.patch(grid_data={**ROOM, "grid_type": "hex_row"})
+    assert await table.fog() == ["000000000000"] * 5
+
+
+async def test_undo_forgets_nothing(table: Table, stranger: Person) -> None:
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
+    await table.edit({"op": "update_door", "id": "door", "changes": {"state": "open"}})
+    assert (await table.owner.client.post(f"/maps/{table.map_id}/undo")).status_code == 200
+    assert (await table.fog())[2] == "222222111111"
+
+
+async def test_a_document_cannot_bring_fog(table: Table) -> None:
+    fog = {"mode": "explored", "rows": ["1" * 12] * 5}
+    answer = await table.owner.client.patch(f"/maps/{table.map_id}", json={"grid_data": {**ROOM, "fog": fog}})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "grid_data.fog"
+
+
+async def test_in_the_dark(table: Table, stranger: Person) -> None:
+    """What is lit, and what is within darkvision; also by the light that somebody else carries along."""
+    await table.patch(grid_data={**ROOM, "doors": [], "walls": []}, lighting="dark")
+    await table.token(x=0, y=2, sight={"range": 12, "darkvision": 1}, grants={stranger.id: ["sight"]})
+    assert (await table.fog())[2] == "220000000000"
+    torch = await table.token(x=9, y=2, light={"bright": 1, "dim": 1})
+    assert (await table.fog())[2] == "220000002220"
+    moved = await table.owner.client.post(f"/tokens/{torch.id}/move", json={"x": 5, "y": 2})
+    assert moved.status_code == 200, moved.text
+    assert (await table.fog())[2] == "220022211110"

@@ -137,7 +137,7 @@ class Game:
         check_document(self.table, self.model, "explored", grid)
 
 
-@settings(max_examples=max(3, settings.default.max_examples // 5))
+@settings(max_examples=max(2, settings.default.max_examples // 10))
 @given(data=st.data())
 def check_games(wait: Callable[[Any], Any], app: FastAPI, data: st.DataObject) -> None:
     people = [wait(somebody(app)), wait(somebody(app))]
