@@ -130,7 +130,7 @@ async def _fogged(session: AsyncSession, seen: Seen, question: Question) -> HotA
     """The answer for a region of a map of which its reader sees only parts."""
     rectangle = question.x, question.y, question.width, question.height
     shown = await fogged.region_of(session, seen, *rectangle, question.layers)
-    text = orjson.dumps({name: shown[name] for name in _FOGGED})
+    text = orjson.dumps({name: shown[name] for name in _FOGGED}, option=orjson.OPT_SORT_KEYS)
     return HotAnswer(text, players_tag(seen.found.row.etag_key, text))
 
 

@@ -13,6 +13,9 @@ from game.grid.memory import pack, unpack
 from game.grid.moves import Known
 from game.grid.scene import Scene
 
+SORTED = orjson.OPT_SORT_KEYS
+"""For what players are sent: the order of keys would tell whether a thing was just written, or read."""
+
 _Sets = list[tuple[int, int, bytes]]
 
 
@@ -35,8 +38,8 @@ class PackedView(NamedTuple):
         explored = [(*chunk, bits) for chunk, (bits, _) in chunks.items()]
         differs = [[*chunk, one] for chunk, (_, one) in chunks.items() if one]
         scene = view.scene
-        texts = orjson.dumps(differs), orjson.dumps(kept)
-        frame = orjson.dumps(scene.frame)
+        texts = orjson.dumps(differs), orjson.dumps(kept, option=SORTED)
+        frame = orjson.dumps(scene.frame, option=SORTED)
         return cls(frame, scene.width, scene.height, view.mode, explored, *texts, _packed(view.visible))
 
     def open(self) -> FoggedView:
@@ -62,7 +65,8 @@ def document(packed: PackedView) -> Generator[Wanted, ChunkTexts, bytes]:
     """The JSON text of the grid data that the viewers get."""
     view = packed.open()
     texts = yield Wanted(view.keys(), [])
-    return orjson.dumps(whole(view, {key: orjson.loads(text) for key, text in texts.items()}))
+    chunks = {key: orjson.loads(text) for key, text in texts.items()}
+    return orjson.dumps(whole(view, chunks), option=SORTED)
 
 
 def _packed(cells: Cells) -> _Sets:

@@ -90,7 +90,7 @@ async def document(session: AsyncSession, seen: Seen, head: str, tail: str) -> M
         is_large = row.width * row.height * len(view.layers) > _LARGE_CELLS
         make = asyncio.to_thread(whole, view, stored) if is_large else None
         grid = await make if make else whole(view, stored)
-        body = head.encode() + orjson.dumps(grid) + tail.encode()
+        body = head.encode() + orjson.dumps(grid, option=packed.SORTED) + tail.encode()
         seen.view.answers["document"] = MapText(body, players_tag(row.etag_key, body))
     text: MapText = seen.view.answers["document"]
     return text

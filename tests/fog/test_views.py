@@ -1,6 +1,7 @@
 """What players are sent of maps with fog."""
 
 import io
+import re
 
 import httpx2
 from fastapi import FastAPI
@@ -164,3 +165,32 @@ async def test_out_of_sight_of_strangers(table: Table, app: FastAPI) -> None:
     async with new_client(app) as client:
         for part in ("fog", "background"):
             assert (await client.get(f"/maps/{table.map_id}/{part}")).status_code == 401
+
+
+async def test_work_out_of_sight_leaves_no_trace(table: Table, stranger: Person) -> None:
+    """Also where they have been: each answer is the same as before, to the byte, ETags included."""
+    await table.patch(grid_data={**ROOM, **BEYOND})
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["act"]})
+    goblin = await table.token(x=8, y=1)
+    owner, path = table.owner.client, f"/maps/{table.map_id}"
+    await owner.post(f"{path}/fog/reveal", json={"x": 8, "y": 0, "width": 3, "height": 5})
+    asked = [path, f"/universes/{table.universe_id}/events", "/maps"]
+    asked += [f"{path}/{part}" for part in ("fog", "tokens", "region?x=0&y=0&width=12&height=5", "image.svg")]
+    asked.append(f"{path}/sight?from=9,2")
+
+    async def answers() -> list[tuple[str, str | None]]:
+        found = [await get(stranger, one) for one in asked]
+        return [(re.sub(r'"(next_)?cursor":"[^"]*"', "", one.text), one.headers.get("etag")) for one in found]
+
+    before = await answers()
+    await table.edit({"op": "set", "layer": "ground", "cells": [{"x": 9, "y": 1, "symbol": "#"}]})
+    await table.edit({"op": "move_entity", "id": "far", "x": 8, "y": 4})
+    await table.edit({"op": "put_wall", "wall": {"id": "w", "x1": 8, "y1": 1, "x2": 10, "y2": 1}})
+    await table.edit({"op": "put_light", "light": {"id": "l", "x": 8.5, "y": 3.5, "range": 2}})
+    await table.edit({"op": "remove_light", "id": "lamp"})
+    assert (await owner.patch(f"/tokens/{goblin.id}", json={"x": 9, "y": 3})).is_success
+    assert (await owner.post(f"{path}/tokens", json={"name": "Ogre", "x": 10, "y": 2})).is_success
+    assert (await owner.post(f"{path}/undo")).is_success
+    for old, new in zip(before, await answers(), strict=True):
+        assert new[0] == old[0]
+        assert new == old
