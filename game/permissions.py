@@ -71,6 +71,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "sendSignal": _PLAYERS,
     # Members and invitations
     "listMembers": _MEMBERS,
+    "listOnline": _MEMBERS,
     "updateMember": GAME_MASTERS,
     "removeMember": _MEMBERS,
     "removeOtherMember": GAME_MASTERS,

@@ -30,6 +30,7 @@ _ACCOUNTS = {
     "player one": "ashe@worldkeep.example",
     "player two": "bram@worldkeep.example",
 }
+_NAMES = {"superuser": "Keeper", "game master": "Mira", "player one": "Ashe", "player two": "Bram"}
 
 
 class DemoLogin(NamedTuple):
@@ -73,7 +74,8 @@ async def load_demo(settings: Settings) -> list[DemoLogin]:
 async def _demo_account(manager: UserManager, role: str, email: str, password: str) -> tuple[DemoLogin, User]:
     user = await manager.user_db.get_by_email(email)
     if user is None:
-        user = await manager.sign_up(email, password, "", is_superuser=role == "superuser", is_verified=True)
+        rights = {"is_superuser": role == "superuser", "is_verified": True}
+        user = await manager.sign_up(email, password, _NAMES[role], **rights)
     matches, _ = await verify_password(password, user.hashed_password)
     return DemoLogin(role, email, password if matches else None), user
 

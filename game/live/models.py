@@ -100,6 +100,12 @@ class Online(BaseModel):
     display_name: str
 
 
+class OnlineList(BaseModel):
+    """The members of a universe who are here."""
+
+    items: list[Online]
+
+
 class Welcome(Message):
     """The answer to `hello`: events follow, from `cursor` on."""
 

@@ -1,18 +1,37 @@
-"""The endpoint of the live feed: a WebSocket."""
+"""The endpoints of the live feed: a WebSocket, and who is there."""
 
 from contextlib import suppress
 from uuid import UUID
 
-from fastapi import APIRouter, WebSocket
+from fastapi import APIRouter, Request, WebSocket
 
+from game.accounts.current import CurrentUser
 from game.accounts.tokens import Identity
+from game.core.database import Session
+from game.core.errors import NotFound, Unauthorized, documented
 from game.core.sockets import SOCKET, Close
 from game.live.asyncapi import PATH, SUBPROTOCOL
 from game.live.hub import Hub
+from game.live.models import Online, OnlineList
 from game.live.session import LiveSession
 from game.live.transport import Transport
+from game.universes import access
 
 router = APIRouter()
+
+
+@router.get(
+    "/universes/{id}/online",
+    tags=["Members"],
+    response_model=OnlineList,
+    responses=documented(Unauthorized, NotFound),
+)
+async def list_online(request: Request, id: UUID, user: CurrentUser, session: Session) -> OnlineList:
+    """List the members of a universe who listen to its live feed now."""
+    await access.get(session, user, id, "listOnline")
+    hub: Hub = request.app.state.live
+    here = hub.presence.online(id)
+    return OnlineList(items=[Online(user_id=one, display_name=name) for one, name in here.items()])
 
 
 @router.websocket(PATH)

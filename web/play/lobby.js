@@ -6,7 +6,7 @@ import { Empty, Icon } from './panels/parts.js';
 
 /**
  * @typedef {{id: string, name: string, description: string, role: string, active_map_id: string | null}} Universe
- * @typedef {{universe: Universe, mapId: string | null, members: string[]}} Card
+ * @typedef {{universe: Universe, mapId: string | null, members: string[], online: string[]}} Card
  */
 
 /** @type {Record<string, string>} */
@@ -23,12 +23,14 @@ async function cards() {
   const { items } = await read('/universes?limit=50');
   return Promise.all(
     items.map(async (/** @type {Universe} */ universe) => {
-      const [maps, members] = await Promise.all([
+      const [maps, members, online] = await Promise.all([
         read(`/maps?universe_id=${universe.id}&limit=1`),
         read(`/universes/${universe.id}/members?limit=8`),
+        read(`/universes/${universe.id}/online`),
       ]);
+      const names = (/** @type {any} */ page) => page.items.map((/** @type {any} */ one) => one.display_name);
       const mapId = universe.active_map_id ?? maps.items[0]?.id ?? null;
-      return { universe, mapId, members: members.items.map((/** @type {any} */ one) => one.display_name) };
+      return { universe, mapId, members: names(members), online: names(online) };
     }),
   );
 }
@@ -59,7 +61,7 @@ function Lobby({ tables }) {
     ${!tables.length && html`<${Empty} icon="castle" text="You are at no table yet. Enter the code of an invitation, or begin a universe of your own." />`}
     <ul class="pl-tables">
       ${tables.map(
-        ({ universe, mapId, members }) =>
+        ({ universe, mapId, members, online }) =>
           html`<li>
             <a href=${`/play/${universe.id}`}>
               <span class="pl-picture"
@@ -68,6 +70,7 @@ function Lobby({ tables }) {
               <strong>${universe.name}</strong>
               <span class="pl-role">${ROLES[universe.role]}</span>
               <small>${members.slice(0, 5).join(', ')}${members.length > 5 ? ', …' : ''}</small>
+              ${online.length > 0 && html`<span class="pl-here">At the table now: ${online.slice(0, 5).join(', ')}</span>`}
             </a>
           </li>`,
       )}

@@ -61,14 +61,10 @@ export class Table {
     return this.#once(`${this.url}/${name}?limit=100`, ({ items }) => use(items));
   }
 
-  /** Encounters with their combatants; those that are over are of no use here. */
+  /** Those that are over are of no use here. */
   #readEncounters() {
-    const { store } = this;
-    return this.#once(`${this.url}/encounters?limit=100`, async ({ items }) => {
-      const open = items.filter((/** @type {any} */ { state }) => state !== 'ended').slice(0, 20);
-      store.encounters.value = byId(
-        await Promise.all(open.map((/** @type {any} */ { id }) => read(`/encounters/${id}`))),
-      );
+    return this.#readList('encounters', (items) => {
+      this.store.encounters.value = byId(items.filter(({ state }) => state !== 'ended'));
     });
   }
 
@@ -97,14 +93,14 @@ export class Table {
 
   /**
    * Read an address and use the answer. Asked again while it is read, it is read once more afterwards.
-   * @param {string} url  @param {(answer: any) => void | Promise<void>} use
+   * @param {string} url  @param {(answer: any) => void} use
    * @returns {Promise<void>}
    */
   #once(url, use) {
     const under = this.reading.get(url);
     const reading = (async () => {
       await under?.catch(() => {});
-      await use(await read(url));
+      use(await read(url));
     })();
     this.reading.set(url, reading);
     return reading

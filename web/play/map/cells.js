@@ -13,6 +13,8 @@ const TEXTURE = 1024; // pixels a side at most
 const MOST_CELLS = 64; // a side of a chunk
 const BUDGET = 6; // milliseconds a frame
 const MOST_TEXTURES = 120;
+/** Under fog, what was never seen is as dark as the fog: no light edge shines through where it is soft. */
+const DARK = '#090d0f';
 
 /** @type {import('../../shared/renderer.js').Theme} */
 const THEME = {
@@ -56,6 +58,7 @@ export class Cells {
     /** @type {Map<number, Tiles>} by level */
     this.tiles = new Map();
     this.frame = 0;
+    this.isFogged = false;
     /** @type {unknown} what the ground shows */
     this.shownGround = null;
     stage.document.listen((change) => this.#changed(change));
@@ -80,6 +83,19 @@ export class Cells {
     this.tiles.clear();
     for (const one of this.kept.values()) one.stale = true;
     this.stage.request();
+  }
+
+  /** The colour of empty cells. */
+  get #paper() {
+    return this.isFogged ? DARK : THEME.paper;
+  }
+
+  /** @param {boolean} isFogged */
+  setFogged(isFogged) {
+    if (isFogged === this.isFogged) return;
+    this.isFogged = isFogged;
+    this.shownGround = null;
+    this.invalidate();
   }
 
   /** Forget all pictures: the map is another one. */
@@ -173,7 +189,7 @@ export class Cells {
     let tiles = this.tiles.get(level);
     if (!tiles) {
       const { geometry, legend } = this.stage.document;
-      const look = { symbols: true, paper: THEME.paper, line: THEME.line, pictures: this.pictures };
+      const look = { symbols: true, paper: this.#paper, line: THEME.line, pictures: this.pictures };
       this.tiles.set(level, (tiles = new Tiles(geometry, legend, level, look)));
     }
     return tiles;
@@ -228,7 +244,7 @@ export class Cells {
         [0, frame.height],
       ];
       const points = corners.flatMap(([x, y]) => geometry.project(x, y));
-      this.ground.addChild(new Graphics().poly(points).fill(THEME.paper));
+      this.ground.addChild(new Graphics().poly(points).fill(this.#paper));
     }
     if (!image || geometry.isIsometric) return;
     const { x = 0, y = 0, width = frame.width, height = frame.height } = frame.other.background ?? {};

@@ -29,6 +29,7 @@ export class Fog {
   show(rows) {
     const before = this.rows;
     this.rows = rows;
+    this.stage.cells.setFogged(rows !== null);
     const { geometry } = this.stage.document;
     for (const [key, one] of this.kept) {
       if (!rows || before?.length !== rows.length || before[0]?.length !== rows[0]?.length) this.#forget(key);
@@ -68,7 +69,6 @@ export class Fog {
 
   /** @param {string} key  @param {number} x0  @param {number} y0 */
   #make(key, x0, y0) {
-    const { geometry } = this.stage.document;
     const before = this.kept.get(key);
     const [left, top, right, bottom] = this.#box(x0, y0);
     const canvas = before?.canvas ?? document.createElement('canvas');
@@ -88,7 +88,6 @@ export class Fog {
     sprite.scale.set(1 / PIXELS);
     this.container.addChild(sprite);
     this.kept.set(key, { sprite, canvas, x0, y0, stale: false });
-    void geometry;
   }
 
   /**

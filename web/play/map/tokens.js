@@ -5,7 +5,7 @@ import { inkOn, parseColor } from '../../shared/tiles.js';
 
 const DURATION = 90; // milliseconds a cell of a move
 const LONGEST = 900;
-const DETAIL = 64; // pixels a cell of texts
+const DETAIL = 64; // pixels a cell in which tokens are drawn, so that circles are round
 
 /** @type {Record<string, number>} */
 const RINGS = { friendly: 0x4fa17c, neutral: 0xd9b45b, hostile: 0xcc5548 };
@@ -153,6 +153,7 @@ export class Tokens {
 
   /** @param {Piece} piece  @param {HTMLImageElement | null} image  @param {boolean} labels */
   #dress({ token, container }, image, labels) {
+    container.scale.set(1 / DETAIL);
     for (const child of container.removeChildren()) child.destroy({ children: true });
     const radius = this.#radius(token);
     const color = parseColor(token.color) ?? [96, 112, 122, 255];
@@ -160,8 +161,8 @@ export class Tokens {
     container.alpha = token.hidden ? 0.55 : 1;
     const disc = new Graphics();
     if (token.id === this.turn) disc.circle(0, 0, radius * 1.28).fill({ color: SELECTED, alpha: 0.28 });
-    if (token.id === this.selected) disc.circle(0, 0, radius * 1.16).stroke({ color: SELECTED, width: 0.06 });
-    disc.circle(0, 0.03, radius * 1.04).fill({ color: 0x000000, alpha: 0.35 });
+    if (token.id === this.selected) disc.circle(0, 0, radius * 1.16).stroke({ color: SELECTED, width: 0.06 * DETAIL });
+    disc.circle(0, 0.03 * DETAIL, radius * 1.04).fill({ color: 0x000000, alpha: 0.35 });
     disc.circle(0, 0, radius).fill(fill);
     container.addChild(disc);
     if (image) container.addChild(this.#portrait(image, radius, token.rotation ?? 0));
@@ -176,24 +177,29 @@ export class Tokens {
       const angle = ((token.rotation - 90) * Math.PI) / 180;
       ring.circle(Math.cos(angle) * radius, Math.sin(angle) * radius, radius * 0.12).fill(0xfffdf6);
     }
-    if (token.hidden) ring.circle(0, 0, radius * 1.1).stroke({ color: 0xb9a4e0, width: 0.04, alpha: 0.9 });
+    if (token.hidden) ring.circle(0, 0, radius * 1.1).stroke({ color: 0xb9a4e0, width: 0.04 * DETAIL, alpha: 0.9 });
     container.addChild(ring);
     this.#bars(container, token, radius);
     this.#conditions(container, token, radius);
     if (token.elevation) {
-      const up = label(`${token.elevation > 0 ? '↑' : '↓'}${Math.abs(token.elevation)}`, 0.22, '#fffdf6', true);
+      const up = label(
+        `${token.elevation > 0 ? '↑' : '↓'}${Math.abs(token.elevation)}`,
+        0.22 * DETAIL,
+        '#fffdf6',
+        true,
+      );
       up.position.set(radius * 0.8, -radius * 0.85);
       container.addChild(up);
     }
     if (!labels || !token.name) return;
-    const name = label(token.name, 0.24, '#fffdf6', true);
-    name.position.set(0, radius + 0.2);
+    const name = label(token.name, 0.24 * DETAIL, '#fffdf6', true);
+    name.position.set(0, radius + 0.2 * DETAIL);
     container.addChild(name);
   }
 
-  /** @param {Token} token */
+  /** In pixels of the token's own. @param {Token} token */
   #radius(token) {
-    return Math.max(token.size, 0.5) * (this.stage.document.geometry.isIsometric ? 0.3 : 0.44);
+    return Math.max(token.size, 0.5) * (this.stage.document.geometry.isIsometric ? 0.3 : 0.44) * DETAIL;
   }
 
   /** @param {HTMLImageElement} image  @param {number} radius  @param {number} rotation */
@@ -214,11 +220,11 @@ export class Tokens {
     const bars = (token.bars ?? []).filter(({ max }) => max > 0).slice(0, 3);
     const graphics = new Graphics();
     bars.forEach(({ value, max }, i) => {
-      const [width, height] = [radius * 1.6, 0.09];
-      const y = -radius - 0.13 - i * 0.13;
-      graphics.roundRect(-width / 2, y, width, height, 0.04).fill({ color: 0x0d1214, alpha: 0.8 });
+      const [width, height] = [radius * 1.6, 0.09 * DETAIL];
+      const y = -radius - (0.13 + i * 0.13) * DETAIL;
+      graphics.roundRect(-width / 2, y, width, height, 0.04 * DETAIL).fill({ color: 0x0d1214, alpha: 0.8 });
       const part = Math.min(Math.max(value / max, 0), 1);
-      if (part > 0) graphics.roundRect(-width / 2, y, width * part, height, 0.04).fill(BAR_COLORS[i]);
+      if (part > 0) graphics.roundRect(-width / 2, y, width * part, height, 0.04 * DETAIL).fill(BAR_COLORS[i]);
     });
     container.addChild(graphics);
   }
@@ -228,8 +234,13 @@ export class Tokens {
     (token.conditions ?? []).slice(0, 6).forEach((condition, i) => {
       const angle = Math.PI * (0.75 - i * 0.22);
       const badge = new Container();
-      badge.addChild(new Graphics().circle(0, 0, 0.12).fill(0x3a2b52).stroke({ color: 0xd8c6f5, width: 0.02 }));
-      badge.addChild(label(condition.slice(0, 1).toUpperCase(), 0.15, '#f3ebff'));
+      badge.addChild(
+        new Graphics()
+          .circle(0, 0, 0.12 * DETAIL)
+          .fill(0x3a2b52)
+          .stroke({ color: 0xd8c6f5, width: 0.02 * DETAIL }),
+      );
+      badge.addChild(label(condition.slice(0, 1).toUpperCase(), 0.15 * DETAIL, '#f3ebff'));
       badge.position.set(Math.cos(angle) * radius, Math.sin(angle) * radius);
       container.addChild(badge);
     });
@@ -277,7 +288,7 @@ const initials = (name) =>
 
 /**
  * A text in the middle of its place.
- * @param {string} text  @param {number} size  of its letters, in cells  @param {string} color
+ * @param {string} text  @param {number} size  of its letters, in pixels  @param {string} color
  * @param {boolean} [outlined]
  */
 function label(text, size, color, outlined = false) {
@@ -286,13 +297,12 @@ function label(text, size, color, outlined = false) {
     resolution: 2,
     style: {
       fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
-      fontSize: Math.max(8, size * DETAIL),
+      fontSize: size,
       fontWeight: '600',
       fill: color,
       ...(outlined ? { stroke: { color: '#10181a', width: 4, join: 'round' } } : {}),
     },
   });
   made.anchor.set(0.5);
-  made.scale.set(1 / DETAIL);
   return made;
 }
