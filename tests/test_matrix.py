@@ -392,6 +392,51 @@ class TestRepeats:
         assert (removed.status_code, removed.json()["code"]) == (404, "NOT_FOUND")
 
 
+# Things with grants, and how one is made of which a player knows only by a grant.
+GRANTED: dict[str, tuple[str, dict[str, Any]]] = {
+    "tokens": (
+        "/maps/{maps}/tokens",
+        {"name": "Bee", "x": 1, "y": 1, "hidden": True, "bars": [{"name": "hit points", "value": 5, "max": 9}]},
+    ),
+    "characters": (
+        "/universes/{universes}/characters",
+        {"name": "Bee", "sheet": {"hit_points": {"current": 5, "maximum": 9}}},
+    ),
+    "notes": ("/universes/{universes}/notes", {"title": "A letter"}),
+}
+ABOUT_GRANTED = [name for name, (path, _, _) in OPERATIONS.items() if path.split("/")[1] in GRANTED]
+
+
+class TestGrants:
+    """A player with each right to a token, a character or a note, and with none."""
+
+    @pytest.mark.parametrize("name", ABOUT_GRANTED)
+    async def test_each_right(self, name: str, things: Things, crowd: Crowd) -> None:
+        kind = OPERATIONS[name][0].split("/")[1]
+        where, body = GRANTED[kind]
+        for right in (None, "see", "sheet", "sight", "act"):
+            if kind == "notes" and right in ("sheet", "sight"):
+                continue
+            grants = {crowd.player.id: [right]} if right else {}
+            made = await things.owner.client.post(where.format(**things.ids), json={**body, "grants": grants})
+            assert made.status_code == 201, made.text
+            one = things._replace(ids={**things.ids, kind: made.json()["id"]})
+            method, path, rest = call(name, one)
+            answer = await crowd.player.client.request(method, path, **rest)
+            assert answer.status_code in self.expected(name, right), (right, answer.status_code, answer.text)
+
+    @staticmethod
+    def expected(name: str, right: str | None) -> set[int]:
+        if right is None:
+            return {404}
+        if name.startswith("read"):
+            # To know a token or a character takes `see`; the other rights are of no use without it, but for `act`.
+            return {200} if right in ("see", "act") else {404}
+        if name.startswith("delete"):
+            return {403} if right in ("see", "act") else {404}
+        return {"see": {403}, "act": ALLOWED}.get(right, {404})
+
+
 class TestBearer:
     """An operation that needs a log-in takes no token of somebody's making."""
 

@@ -108,6 +108,12 @@ function Bar({ store, table }) {
         }
       </div>
       <span class="pl-grow"></span>
+      ${
+        store.seeAs.value &&
+        html`<button class="pl-chip" onClick=${() => table.seeAs(null).catch((error) => store.fail(error))}>
+          As ${store.nameOf(store.seeAs.value)} sees it ×
+        </button>`
+      }
       <${Connection} store=${store} />
       <ul class="pl-online" aria-label=${`${plural(online.length, 'member')} online`}>
         ${online
