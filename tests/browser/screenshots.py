@@ -1,4 +1,4 @@
-"""Takes the pictures of docs/back-office.md, of the demo on a server of its own: `make screenshots`."""
+"""Takes the pictures of the docs, of the demo on a server of its own: `make screenshots`."""
 
 import json
 import tempfile
@@ -102,15 +102,48 @@ def take(browser: Browser, url: str, player: Player) -> None:
     visit.context.close()
 
 
+def play(browser: Browser, url: str, master: Player, player: Player) -> None:
+    """Take those of the players' page: a player with fog, the game master, a phone."""
+    universe = next(one for one in master.get("/universes")["items"] if one["name"] == "The Tolling Coast")
+    (other,) = [
+        one["user_id"]
+        for one in master.get(f"/universes/{universe['id']}/members")["items"]
+        if one["display_name"] == "Bram"
+    ]
+    table = f"/universes/{universe['id']}"
+    player.post(f"{table}/rolls", expression="1d20+3", reason="Perception")
+    master.post(f"{table}/messages", text="Water drips somewhere behind the pillars.")
+    player.post(f"{table}/messages", text="I do not trust the stair.", to=[other])
+    for name, seat, tab, options in (
+        ("play", player, "Log", {}),
+        ("play-game-master", master, "Initiative", {}),
+        ("play-phone", player, "", PHONE),
+    ):
+        visit = Visit(browser, url, seat, color_scheme="dark", **options)
+        page = visit.page(f"/play/{universe['id']}")
+        page.locator("[data-ready]").wait_for()
+        page.wait_for_timeout(3000)
+        if tab:
+            page.get_by_role("tab", name=tab).click()
+        if tab == "Log":
+            page.get_by_role("tab", name=tab).click()
+            page.evaluate("() => { const { store } = worldkeepTable; store.selected.value = store.mine[0].id; }")
+        page.wait_for_timeout(1000)
+        keep(page, name)
+        visit.context.close()
+
+
 def main() -> None:
-    """Start a server with the demo, log in as its game master, and take the pictures."""
+    """Start a server with the demo, log in as its people, and take the pictures."""
     with tempfile.TemporaryDirectory(prefix="worldkeep-screenshots-", ignore_cleanup_errors=True) as path:
         folder = Path(path).resolve()
         # Open to the system user that PostgreSQL runs as for root.
         folder.chmod(0o755)
         with serving(folder, "--demo") as server, chromium() as browser:
-            login = json.loads((folder / "demo-logins.json").read_text())["game master"]
-            take(browser, server.url, Player.log_in(server.url, **login))
+            logins = json.loads((folder / "demo-logins.json").read_text())
+            master = Player.log_in(server.url, **logins["game master"])
+            play(browser, server.url, master, Player.log_in(server.url, **logins["player one"]))
+            take(browser, server.url, master)
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ export function TokenCard({ store, table, input }) {
           </select>`
         }
       </p>
-      ${mayAct && html`<p class="pl-muted">Drag it, use the arrow keys, or tap where it shall go.</p>`}
+      ${mayAct && html`<p class="pl-muted">Drag it, use the arrow keys, or tap where it should go.</p>`}
       ${
         store.isGameMaster.value &&
         html`<div class="pl-buttons">
