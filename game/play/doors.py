@@ -64,7 +64,7 @@ async def _require_in_reach(
     if not await _is_in_sight(session, found, door):
         raise NotFound
     if door.get("secret"):
-        raise Forbidden("Only game masters move a secret door.")
+        raise Forbidden("Only game masters open and close a secret door.")
     if door.get("state") == "locked":
         raise Forbidden("The door is locked.")
     if state == "locked":
@@ -75,7 +75,7 @@ async def _require_in_reach(
             cells = footprint(scene.grid.type, row.x, row.y, row.size, scene.width, scene.height)
             if scene.is_beside("doors", door, cells):
                 return
-    raise Forbidden("None of your tokens stands at this door.")
+    raise Forbidden("None of your tokens stands next to this door.")
 
 
 async def _is_in_sight(session: AsyncSession, found: maps.Found, door: Mapping[str, Any]) -> bool:

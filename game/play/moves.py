@@ -90,7 +90,7 @@ def _ends(grid: Grid, token: Any, place: Point) -> tuple[Cell, Cell, Walker]:
 
 def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> _Plan:
     if not path.found:
-        return _Plan([], version, start, NoWay(f"There is no path: {path.reason}."))
+        return _Plan([], version, start, NoWay(f"You know no path to that place: {path.reason}."))
     return _Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
 
 
@@ -130,7 +130,7 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     """
     found, ground = piece
     if request.force and not found.access.is_game_master:
-        raise Forbidden("Only game masters move tokens by force.")
+        raise Forbidden("Only game masters may use `force`.")
     token, row = found.row, await tokens.with_grid(session, ground)
     grid = Grid.of(row.grid_data)
     is_stale = (plan.version, plan.start) != (row.version, (token.x, token.y))

@@ -85,7 +85,7 @@ class _CellParameter(NamedTuple):
         else:
             x, y = numbers
         if x >= row.width or y >= row.height:
-            raise _refuse(self.name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
+            raise _refuse(self.name, "out_of_bounds", f"Not on the map of {row.width} x {row.height} cells.")
         return x, y
 
 

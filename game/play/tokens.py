@@ -185,9 +185,7 @@ async def change(session: AsyncSession, piece: Piece, fields: Mapping[str, Any])
     found, ground = piece
     if not found.access.is_game_master and fields.keys() - _ACTING:
         names = ", ".join(sorted(_ACTING))
-        raise Forbidden(
-            f"Who acts for a token changes these of its fields: {names}. The others are for game masters."
-        )
+        raise Forbidden(f"With the right `act` you may change {names}. The other fields are for game masters.")
     grid_type = await _grid_type(session, ground)
     async with fog.watch(session, ground) if fields.keys() & _SEEN_WITH else nullcontext():
         return await tokens.change(session, found, ground, grid_type, fields)

@@ -505,7 +505,7 @@ def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size:
                 raise Unprocessable(errors=[FieldError(name, "not_whole", message)])
         fits = is_on_map(grid_type, anchor(grid_type, x, y, size), size, ground.width, ground.height)
     if not fits:
-        message = f"The map is {ground.width} x {ground.height} cells: the token would stand beside it."
+        message = f"The map is {ground.width} x {ground.height} cells: the token would not be on it."
         raise Unprocessable(errors=[FieldError("x", "out_of_bounds", message)])
 
 

@@ -58,7 +58,7 @@ function Lobby({ tables }) {
   return html`
     <h1>Your tables</h1>
     ${error.value && html`<p class="pl-notice is-error" role="alert">${error.value}</p>`}
-    ${!tables.length && html`<${Empty} icon="castle" text="You are at no table yet. Enter the code of an invitation, or begin a universe of your own." />`}
+    ${!tables.length && html`<${Empty} icon="castle" text="You have no tables yet. Enter an invitation code, or create a universe." />`}
     <ul class="pl-tables">
       ${tables.map(
         ({ universe, mapId, members, online }) =>
@@ -79,7 +79,7 @@ function Lobby({ tables }) {
       <form class="pl-form" onSubmit=${join}>
         <h2>Join a table</h2>
         <label
-          >Code or link of the invitation
+          >Invitation code or link
           <input
             required
             maxlength="300"
@@ -89,7 +89,7 @@ function Lobby({ tables }) {
         <button class="pl-button is-primary">Join</button>
       </form>
       <form class="pl-form" onSubmit=${create}>
-        <h2>Begin a universe</h2>
+        <h2>Create a universe</h2>
         <label
           >Name
           <input
@@ -98,7 +98,7 @@ function Lobby({ tables }) {
             value=${name.value}
             onInput=${(/** @type {any} */ event) => (name.value = event.target.value)}
         /></label>
-        <button class="pl-button">Begin</button>
+        <button class="pl-button">Create</button>
       </form>
     </div>
   `;

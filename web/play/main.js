@@ -25,7 +25,7 @@ async function open() {
   try {
     stage = await Stage.create(element, store.document, pictures);
   } catch {
-    store.notify('This browser cannot draw the map: it needs WebGL.', 'error');
+    store.notify('This browser cannot draw the map, because it has no WebGL.', 'error');
   }
   const input = stage && new MapInput(stage, store, table);
   const panels = /** @type {HTMLElement} */ (root.querySelector('[data-panels]'));

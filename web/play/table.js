@@ -265,7 +265,7 @@ export class Table {
     const active = store.universe.value?.active_map_id;
     if (!active || active === before || active === store.mapId.value) return;
     await this.#readMaps();
-    store.notify(`The party is on another map: ${store.maps.value.find(({ id }) => id === active)?.name ?? ''}.`);
+    store.notify(`The party moved to ${store.maps.value.find(({ id }) => id === active)?.name ?? 'another map'}.`);
     await this.openMap(active);
   }
 
@@ -351,5 +351,8 @@ const byId = (items) => new Map(items.map((one) => [one.id, one]));
 /** @param {LogEntry['kind']} kind  @param {any} one  @returns {LogEntry} */
 const logEntry = (kind, one) => ({ ...one, kind, actor_id: one.actor_id ?? one.sender_id });
 
+/** @type {Record<string, string>} */
+const OBSTACLES = { wall: 'a wall', door: 'a door', cell: 'a blocked cell', edge: 'the edge of the map' };
+
 /** @param {{kind?: string} | null | undefined} by */
-const byWhat = (by) => (by?.kind ? ` by a ${by.kind}` : '');
+const byWhat = (by) => (by?.kind ? ` by ${OBSTACLES[by.kind]}` : '');

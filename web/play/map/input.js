@@ -215,7 +215,7 @@ export class MapInput {
     if (!found) return;
     /** @type {Pair[]} */
     const cells = found.found ? found.cells.map(cellOf) : [from, to];
-    const text = found.found ? `${tidy(found.cost)} ${found.unit}` : (found.reason ?? 'No way');
+    const text = found.found ? `${tidy(found.cost)} ${found.unit}` : (found.reason ?? 'No path');
     this.stage.marks.show([{ cells, text, kind: 'path', blocked: found.found ? null : to }]);
   }
 

@@ -32,7 +32,7 @@ function MapControls({ store, table }) {
       <h2 id="pl-map">This map</h2>
       <div class="pl-buttons">
         <button class="pl-button is-primary" disabled=${isHere} onClick=${gather}>
-          ${isHere ? 'The party is here' : 'Bring everybody here'}
+          ${isHere ? 'The party is here' : 'Bring the party here'}
         </button>
         <a class="pl-button" href=${`/admin/map/edit/${map.id}`}>Edit this map</a>
       </div>
@@ -50,7 +50,7 @@ function MapControls({ store, table }) {
         value=${map.fog ?? 'off'}
         options=${[
           ['off', 'off'],
-          ['explored', 'what was seen stays drawn'],
+          ['explored', 'show what was seen before'],
           ['sight', 'only what is in sight'],
         ]}
         change=${(/** @type {string} */ fog) => change({ fog })}
@@ -59,8 +59,8 @@ function MapControls({ store, table }) {
         label="Players share their sight"
         value=${map.fog_sharing ?? 'party'}
         options=${[
-          ['party', 'all of them'],
-          ['each', 'each their own'],
+          ['party', 'yes'],
+          ['each', 'no'],
         ]}
         change=${(/** @type {string} */ fog_sharing) => change({ fog_sharing })}
       />
@@ -164,7 +164,7 @@ function Placing({ store, table, stage }) {
                   )}
               >
                 <i class="pl-dot" style=${{ background: kindColor(kind) }}></i
-                ><span>${label ?? kind}<small>${kind} on the map, where it stands</small></span>
+                ><span>${label ?? kind}<small>${kind}, at its place on the map</small></span>
               </button>
             </li>`,
         )}
@@ -200,7 +200,7 @@ function Placing({ store, table, stage }) {
             checked=${hidden.value}
             onChange=${(/** @type {any} */ event) => (hidden.value = event.target.checked)}
           />
-          Hidden at first
+          Hidden from players
         </label>
         <button class="pl-button">Place</button>
       </form>

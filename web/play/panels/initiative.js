@@ -1,4 +1,4 @@
-/** The fight: whose turn it is, in order of initiative; game masters run it. */
+/** The encounter: whose turn it is, in order of initiative; game masters run it. */
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { Empty, Icon } from './parts.js';
@@ -12,7 +12,7 @@ export function Initiative(props) {
     ${
       shown
         ? html`<${Encounter} ...${props} encounter=${shown} />`
-        : html`<${Empty} icon="swords" text="There is no fight. May it stay so." />`
+        : html`<${Empty} icon="swords" text="There is no encounter." />`
     }
     ${store.isGameMaster.value && html`<${Others} ...${props} shown=${shown} />`}
   `;
@@ -33,7 +33,7 @@ function Encounter({ store, table, stage, encounter }) {
     <section aria-labelledby="pl-fight">
       <h2 id="pl-fight">${encounter.name}</h2>
       <p class="pl-muted" role="status">
-        ${isRunning ? `Round ${encounter.round}` : encounter.state === 'ended' ? 'Over' : 'Prepared: players do not see it yet.'}
+        ${isRunning ? `Round ${encounter.round}` : encounter.state === 'ended' ? 'Ended' : 'Prepared: players do not see it yet.'}
       </p>
       <ol class="pl-turns">
         ${encounter.combatants.map(
@@ -85,7 +85,7 @@ function Others({ store, table, shown }) {
     event.preventDefault();
     const tokens = [...store.tokens.value.values()];
     const made = await table.send('POST', `${table.url}/encounters`, {
-      name: name.value.trim() || 'Fight',
+      name: name.value.trim() || 'Encounter',
       map_id: store.mapId.value,
       combatants: tokens.map((token) => ({
         token_id: token.id,
@@ -99,7 +99,7 @@ function Others({ store, table, shown }) {
   if (shown) return null;
   return html`
     <form class="pl-form" onSubmit=${create}>
-      <h2>A new fight</h2>
+      <h2>New encounter</h2>
       <label
         >Name
         <input
@@ -108,7 +108,7 @@ function Others({ store, table, shown }) {
           placeholder="Ambush at the ford"
           onInput=${(/** @type {any} */ event) => (name.value = event.target.value)}
       /></label>
-      <p class="pl-muted">Everybody on this map takes part; whoever is hidden stays so.</p>
+      <p class="pl-muted">Every token that is on this map takes part. Hidden tokens stay hidden.</p>
       <button class="pl-button">Prepare</button>
     </form>
   `;

@@ -21,7 +21,7 @@ export function Log(props) {
       ${
         entries.length
           ? entries.map((entry) => html`<${Entry} key=${entry.id} entry=${entry} store=${store} />`)
-          : html`<${Empty} icon="chat" text="Nothing has been said yet. Write below, or roll: /roll 2d6+3" />`
+          : html`<${Empty} icon="chat" text="No messages yet. Write one below, or roll: /roll 2d6+3" />`
       }
     </div>
     <${Composer} ...${props} />
@@ -105,7 +105,7 @@ function Composer({ store, table }) {
           rows="1"
           maxlength="4000"
           aria-label="Message, or /roll and dice"
-          placeholder="Say, or /roll 1d20+5"
+          placeholder="Message, or /roll 1d20+5"
           value=${text.value}
           onInput=${(/** @type {any} */ event) => (text.value = event.target.value)}
           onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && !event.shiftKey && submit(event)}
@@ -122,8 +122,8 @@ function Composer({ store, table }) {
           label="Rolls"
           value=${visibility}
           options=${[
-            ['everyone', 'for all'],
-            ['game_masters', 'to game masters'],
+            ['everyone', 'everyone'],
+            ['game_masters', 'game masters'],
             ['blind', 'blind'],
             ['me', 'only me'],
           ]}

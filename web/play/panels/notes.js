@@ -1,4 +1,4 @@
-/** Notes and handouts: read as they are meant, written as Markdown. */
+/** Notes and handouts: shown as formatted text, edited as Markdown. */
 
 import { read } from '../../shared/api.js';
 import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
@@ -24,7 +24,7 @@ export function Notes(props) {
                 <${Icon} name="scroll" />
                 <span
                   >${title}<small
-                    >${grants?.members?.length ? 'For everyone' : store.isGameMaster.value ? 'Not shown to all' : 'For you'}</small
+                    >${grants?.members?.length ? 'For everyone' : store.isGameMaster.value ? 'Not shown to everyone' : 'For you'}</small
                   ></span
                 >
               </button>
@@ -68,7 +68,7 @@ function Reader(props) {
       <h2 id="pl-note-title">${note.title}</h2>
       <div class="pl-prose" ref=${body}></div>
       <div class="pl-buttons">
-        ${store.isGameMaster.value && html`<button class="pl-button is-primary" onClick=${show}>${isShown ? 'Take back' : 'Show to everyone'}</button>`}
+        ${store.isGameMaster.value && html`<button class="pl-button is-primary" onClick=${show}>${isShown ? 'Stop showing to everyone' : 'Show to everyone'}</button>`}
         ${store.may(note, 'act') && html`<button class="pl-button" onClick=${() => (isEditing.value = true)}>Edit</button>`}
       </div>
     </article>
@@ -97,7 +97,7 @@ function Editor({ table, note, close }) {
   };
   return html`
     <form class="pl-form" onSubmit=${save}>
-      <h2>${note ? 'Edit the note' : 'A new note'}</h2>
+      <h2>${note ? 'Edit note' : 'New note'}</h2>
       <label
         >Title
         <input

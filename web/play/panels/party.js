@@ -47,12 +47,12 @@ function Invite({ store, table }) {
     if (!made) return;
     try {
       await navigator.clipboard.writeText(made.url);
-      store.notify('The link is copied. It works for a week: send it to your players.');
+      store.notify('Link copied. Send it to your players: it works for a week.');
     } catch {
       store.notify(`Send this link to your players: ${made.url}`);
     }
   };
-  return html`<button class="pl-button" onClick=${invite}>Copy a link that invites players</button>`;
+  return html`<button class="pl-button" onClick=${invite}>Copy an invitation link for players</button>`;
 }
 
 /** @param {import('./shell.js').Props} props */
@@ -66,7 +66,7 @@ function InSight({ store, stage }) {
   return html`
     <section aria-labelledby="pl-sight">
       <h2 id="pl-sight">In sight</h2>
-      ${!tokens.length && !entities.length && html`<${Empty} icon="reveal" text="Nobody and nothing that has a name." />`}
+      ${!tokens.length && !entities.length && html`<${Empty} icon="reveal" text="Nothing with a name is in sight." />`}
       <ul class="pl-list is-compact">
         ${tokens.map(
           (token) =>

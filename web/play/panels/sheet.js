@@ -69,7 +69,7 @@ export function Sheet(props) {
       !store.isSpectator.value &&
       (!own.length || store.isGameMaster.value) &&
       html`<form class="pl-form" onSubmit=${create}>
-        <h2>A new character</h2>
+        <h2>New character</h2>
         <label
           >Name
           <input

@@ -149,8 +149,8 @@ function Notices({ store }) {
 
 /** @type {Record<number, [string, string, string, string]>} */
 const CLOSED = {
-  401: ['You are logged out', 'Log in again to go on.', 'Log in', '/login'],
-  4401: ['You are logged out', 'Log in again to go on.', 'Log in', '/login'],
+  401: ['You are logged out', 'Log in again to continue.', 'Log in', '/login'],
+  4401: ['You are logged out', 'Log in again to continue.', 'Log in', '/login'],
   403: ['You are not at this table any more', 'A game master removed you, or you left.', 'Your tables', '/play'],
   4403: ['You are not at this table any more', 'A game master removed you, or you left.', 'Your tables', '/play'],
   404: ['There is no such table', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],

@@ -96,7 +96,7 @@ export function TokenCard({ store, table, input }) {
           </select>`
         }
       </p>
-      ${mayAct && html`<p class="pl-muted">Drag it, use the arrow keys, or tap where it should go.</p>`}
+      ${mayAct && html`<p class="pl-muted">Drag it, or use the arrow keys.</p>`}
       ${
         store.isGameMaster.value &&
         html`<div class="pl-buttons">
@@ -107,7 +107,7 @@ export function TokenCard({ store, table, input }) {
             class="pl-button is-danger"
             onClick=${async () => (await table.send('DELETE', url)) === null || store.dropToken(token.id)}
           >
-            Remove
+            Delete
           </button>
         </div>`
       }
@@ -120,7 +120,7 @@ export function TokenCard({ store, table, input }) {
             checked=${input.isTapMoving.value}
             onChange=${(/** @type {any} */ event) => (input.isTapMoving.value = event.target.checked)}
           />
-          A tap on the map moves it
+          Tap the map to move it
         </label>`
       }
     </section>

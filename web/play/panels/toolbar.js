@@ -13,8 +13,8 @@ const TOOLS = [
 /** @type {[import('../map/input.js').ToolName, string, string][]} */
 const FOG_TOOLS = [
   ['reveal', 'Reveal a rectangle', 'reveal'],
-  ['polygon', 'Reveal a polygon: set its corners, then Enter', 'polygon'],
-  ['hide', 'Cover a rectangle with fog', 'hide'],
+  ['polygon', 'Reveal a polygon: click its corners, then press Enter', 'polygon'],
+  ['hide', 'Hide a rectangle', 'hide'],
 ];
 const SHAPES = ['sphere', 'cone', 'cube', 'cylinder', 'line'];
 

@@ -43,7 +43,7 @@ function Leaf({ name, value, change }) {
       change?.(isText ? event.target.value : JSON.parse(event.target.value));
       event.target.setCustomValidity('');
     } catch {
-      event.target.setCustomValidity('Not a number, text in quotes, or a list.');
+      event.target.setCustomValidity('Enter a number, text in quotes, or a list.');
       event.target.reportValidity();
     }
   };
