@@ -286,6 +286,7 @@ async def measure(port: int, url: str) -> list[Line]:
 
 def main() -> None:
     """Measure, print and write bench/FOG.md."""
+    load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="worldkeep-bench-") as name:
         folder, port = Path(name), free_port()
         folder.chmod(0o711)
@@ -310,10 +311,11 @@ def main() -> None:
                 finally:
                     server.terminate()
     text = "\n".join(
-        ["| what | measured | reach |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
+        ["| what | measured | target |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
     )
     say(text)
-    (HERE / "FOG.md").write_text(f"# Maps with fog, measured by `python -m bench.fog`\n\n{machine()}\n\n{text}")
+    about = f"{machine()}. Load average before: {load_before:.1f}."
+    (HERE / "FOG.md").write_text(f"# Maps with fog, measured by `python -m bench.fog`\n\n{about}\n\n{text}")
 
 
 if __name__ == "__main__":

@@ -337,7 +337,7 @@ async def resume(url: str) -> float:
 
 
 def run(seconds: int, only: str) -> list[str]:
-    lines = ["| what | measured | reach |", "|---|--:|--:|"]
+    lines = ["| what | measured | target |", "|---|--:|--:|"]
 
     def row(what: str, measured: str, reach: str = "") -> None:
         line = f"| {what} | {measured} | {reach} |"

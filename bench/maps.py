@@ -243,7 +243,7 @@ def main() -> None:
                 finally:
                     server.terminate()
     text = "\n".join(
-        ["| what | measured | reach |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
+        ["| what | measured | target |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
     )
     say(text)
     (HERE / "MAPS.md").write_text(f"# Maps, measured by `python -m bench.maps`\n\n{machine()}\n\n{text}")

@@ -30,7 +30,7 @@ LISTERS = 20
 MANY_UNIVERSES = 200
 READERS = 8
 SIDE = 4096
-HEAD = ["| what | measured | to reach |", "|---|--:|--:|"]
+HEAD = ["| what | measured | target |", "|---|--:|--:|"]
 _DAY = 86_400
 _ATTEMPTS = 20
 

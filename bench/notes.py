@@ -120,8 +120,8 @@ def main() -> None:
     text = "\n".join([*head, *(f"| {' | '.join(line)} |" for line in lines), ""])
     say(text)
     about = (
-        f"The median of {_TIMES} searches among {NOTES:,} notes of a universe, beside as many of another; the "
-        "reach is 50 ms. The first row searches for nothing: what any answer takes on this machine."
+        f"The median of {_TIMES} searches among {NOTES:,} notes of a universe, in a database with as many notes "
+        "of another. The target is 50 ms. The first row is a list without a search, for comparison."
     )
     (HERE / "NOTES.md").write_text(
         f"# Searching notes, measured by `python -m bench.notes`\n\n{machine()}\n\n{about}\n\n{text}"

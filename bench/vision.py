@@ -207,7 +207,7 @@ def main() -> None:
     """Measure, print and write bench/VISION.md."""
     lines = [line for part in (sight, moves, size, doors) for line in part()]
     text = "\n".join(
-        ["| what | measured | reach |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
+        ["| what | measured | target |", "|---|--:|--:|", *(f"| {a} | {b} | {c} |" for a, b, c in lines), ""]
     )
     say(text)
     (HERE / "VISION.md").write_text(
