@@ -36,12 +36,12 @@ _FROM_SERVER: tuple[type[BaseModel], ...] = (
     models.Pong,
 )
 _MEANINGS: Mapping[Close, str] = {
-    Close.NOT_UNDERSTOOD: "not understood: no JSON object, no `hello`, another subprotocol",
-    Close.NOT_LOGGED_IN: "not logged in, or not any more",
-    Close.NOT_A_MEMBER: "not a member any more",
+    Close.NOT_UNDERSTOOD: "not understood: not a JSON object, another message before `hello`, another subprotocol",
+    Close.NOT_LOGGED_IN: "not logged in, or no longer",
+    Close.NOT_A_MEMBER: "no longer a member",
     Close.NOT_FOUND: "no such universe, or not for you",
-    Close.TOO_SLOW: "too slow to read, or silent",
-    Close.STOPPING: "the server stops: connect again",
+    Close.TOO_SLOW: "reads too slowly, sent no `hello`, or did not answer a ping",
+    Close.STOPPING: "the server is stopping: connect again",
     Close.TOO_MUCH: "too many messages or sockets",
 }
 _DESCRIPTION = f"""
