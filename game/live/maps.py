@@ -65,7 +65,7 @@ class Shown:
     region: dict[str, Any] | None = None
     """Where what they know of the grid differs from what they were shown before."""
     told: set[str] = field(default_factory=set)
-    """The tokens of which they got events since, on a map without fog."""
+    """The tokens of which they got events since, on a map without fog, and that are not deleted."""
 
     def message(self, session: LiveSession, map_id: UUID) -> bytes:
         """The map as it is now, as a frame."""
@@ -165,12 +165,16 @@ class _Changes:
 
     def __init__(self, session: LiveSession, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
         self.events = [event for event in events if _touches(event, map_id)]
-        self.told = {
-            str(event.subject_id)
+        told = [
+            event
             for event in self.events
-            if event.is_for(session.user_id, for_game_master=session.is_game_master)
-        }
+            if event.kind.startswith("token.")
+            and event.is_for(session.user_id, for_game_master=session.is_game_master)
+        ]
+        self.told = {str(event.subject_id) for event in told}
         """The tokens of which the reader got an event: no need to tell them again."""
+        self.deleted = {str(event.subject_id) for event in told if event.kind == "token.deleted"}
+        """Those of them that are deleted now."""
         self.is_public = all(event.is_public and event.kind.startswith("token.") for event in self.events)
         self.is_of_grid = not all(event.kind.startswith("token.") for event in self.events)
         self.is_anew = any(
@@ -250,7 +254,9 @@ class WatchedMaps:
         if not changes.events and not changes.is_anew:
             return
         if not changes.is_anew and (session.is_game_master or (changes.is_public and shown.view is None)):
-            shown.told |= changes.told
+            shown.told = (shown.told | changes.told) - changes.deleted
+            for token_id in changes.deleted:
+                shown.tokens.pop(token_id, None)
             return
         async with session.watching:
             await self._refresh(session, map_id, changes)
@@ -294,6 +300,9 @@ def _difference(before: Shown, after: Shown, changes: _Changes | None) -> dict[s
             moved.append({"id": token_id, "x": token["x"], "y": token["y"], "cells": cells})
         else:
             shown.append(token)
-    gone = [token_id for token_id in before.tokens if token_id not in after.tokens and token_id not in told]
+    # Also what they know by events alone: it may have been hidden since.
+    known = dict.fromkeys([*before.tokens, *sorted(told)])
+    deleted = changes.deleted if changes else set()
+    gone = [token_id for token_id in known if token_id not in after.tokens and token_id not in deleted]
     found = {"shown": shown, "gone": gone, "moved": moved, "region": after.region}
     return {name: value for name, value in found.items() if value}

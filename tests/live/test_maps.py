@@ -85,6 +85,25 @@ class TestWatch:
         assert (await owner.client.patch(f"/maps/{made['id']}", json={"visibility": "game_masters"})).is_success
         await player.until(lambda: applied(player, made["id"]) == {})
 
+    async def test_what_is_hidden_after_an_event(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """It is gone for players, who know it by events since they watch; what is deleted needs no view."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        moved, deleted = [await token_on(owner, made["id"]) for _ in range(2)]
+        player = await feed(stranger, universe["id"])
+        await player.send({"type": "watch", "map_id": made["id"]})
+        await player.next("map")
+        place = {"x": 1, "y": 1, "force": True}
+        assert (await owner.client.post(f"/tokens/{moved}/move", json=place)).status_code == 200
+        assert (await owner.client.delete(f"/tokens/{deleted}")).status_code == 204
+        created = await token_on(owner, made["id"])
+        await player.until(lambda: [one["subject_id"] for one in player.events[-3:]] == [moved, deleted, created])
+        for token_id in (moved, created):
+            assert (await owner.client.patch(f"/tokens/{token_id}", json={"hidden": True})).status_code == 200
+            await player.until(lambda token_id=token_id: [token_id] in [one["gone"] for one in player.of("view")])
+        assert len(player.of("view")) == 2
+
     async def test_what_cannot_be_watched(self, owner: Person, stranger: Person, feed: Feed) -> None:
         universe, elsewhere = await owner.universe(), await owner.universe()
         await join(stranger, owner, universe["id"])
