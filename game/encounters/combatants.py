@@ -40,13 +40,18 @@ class Seen:
 
     map_ids: frozenset[UUID | None] = frozenset()
     ids: frozenset[str] = frozenset()
+    sheets: frozenset[str] = frozenset()
+    """Of the tokens and characters, those whose sheet they may read: that of a token says whose it is."""
 
     def for_players(self, one: Mapping[str, Any]) -> dict[str, Any] | None:
         """A combatant as a player sees it; None for a hidden one."""
         if one["hidden"]:
             return None
         shown = {name: one[name] for name in _SHOWN}
-        return shown | {name: one[name] for name in _REFERENCES if one[name] in self.ids}
+        named = {one[name] for name in _REFERENCES if one[name]}
+        is_linked = len(named) < len(_REFERENCES) or not named.isdisjoint(self.sheets)
+        names = _REFERENCES if is_linked else ("token_id",)
+        return shown | {name: one[name] for name in names if one[name] in self.ids}
 
 
 def for_game_masters(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,16 +71,21 @@ async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: 
     maps = (await session.execute(published.where(col(Map.id).in_(map_ids)))).scalars().all() if map_ids else []
     ids = {name: {UUID(one[name]) for one in listed if one[name] and not one["hidden"]} for name in _REFERENCES}
     found: set[str] = set()
+    sheets: set[str] = set()
     if ids["character_id"]:
-        statement = select(col(Character.id)).where(
+        has_sheet = grants.granted(col(Character.grants), Right.sheet, home.user.id)
+        statement = select(col(Character.id), has_sheet).where(
             col(Character.universe_id) == universe_id,
             col(Character.id).in_(ids["character_id"]),
             grants.granted(col(Character.grants), Right.see, home.user.id),
         )
-        found |= {str(one) for one in (await session.execute(statement)).scalars()}
+        for character_id, is_read in await session.execute(statement):
+            found.add(str(character_id))
+            sheets |= {str(character_id)} if is_read else set()
     for row, listed_tokens in await _tokens(session, home, ids["token_id"]):
         found |= {str(one.row.id) for one in await played.seen(session, row, listed_tokens)}
-    return Seen(frozenset(maps), frozenset(found))
+        sheets |= {str(one.row.id) for one in listed_tokens if Right.sheet in one.rights}
+    return Seen(frozenset(maps), frozenset(found), frozenset(sheets))
 
 
 async def _tokens(
@@ -148,7 +158,8 @@ def _completed(
     token = pieces.get(one["token_id"]) if one["token_id"] else None
     character_id = one["character_id"] or (token.character_id if token else None)
     character = characters.get(character_id) if character_id else None
-    named = character or token
+    # By the token's name first: that is what players see of somebody in disguise.
+    named = token or character
     name = one["name"] or (named.name if named else "")
     if not name:
         raise _fault(place, "name", "missing", "Somebody without a token and a character needs a name.")

@@ -126,7 +126,9 @@ class CombatantRead(Shape):
 
     id: UUID
     token_id: UUID | None = unset("Where you see the token.")
-    character_id: UUID | None = unset("Where you see the character.")
+    character_id: UUID | None = unset(
+        "Where you see the character; of somebody with a token, where you may read the sheet of either."
+    )
     name: str
     initiative: _Initiative | None
     initiative_bonus: int

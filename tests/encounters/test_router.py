@@ -170,6 +170,23 @@ class TestCombatants:
         assert [one["name"] for one in left] == ["A shade", "Ashe"]
         assert (await owner.client.patch(path, json={"combatants": left, "name": "x"})).status_code == 200
 
+    async def test_disguised(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """Whose a token is stays with those who may read its sheet, and so does the character's name."""
+        count = await create_character(owner, universe_id, name="The Count", grants={"members": ["see"]})
+        made = await owner.map(universe_id, grid_data={"width": 1, "height": 1}, visibility="members")
+        token = {"name": "Beggar", "x": 0, "y": 0, "character_id": count["id"]}
+        token_id = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
+        encounter = await prepare(owner, universe_id, [{"token_id": token_id}])
+        await step(owner, encounter, "start")
+        path = f"/encounters/{encounter['id']}"
+        [shown] = (await stranger.client.get(path)).json()["combatants"]
+        assert (shown["name"], shown["token_id"], shown.get("character_id")) == ("Beggar", token_id, None)
+        assert count["id"] not in (await stranger.client.get(f"/tokens/{token_id}")).text
+        grants = {stranger.id: ["sheet"]}
+        assert (await owner.client.patch(f"/tokens/{token_id}", json={"grants": grants})).status_code == 200
+        [shown] = (await stranger.client.get(path)).json()["combatants"]
+        assert shown["character_id"] == count["id"]
+
     async def test_tokens_that_are_not_seen(self, owner: Person, stranger: Person, universe_id: str) -> None:
         """Players are not told which token somebody is whom they do not see."""
         made = await fogged_map(owner, universe_id)
