@@ -23,6 +23,9 @@ _MAX_BYTES = 4 * 2**20
 _EVENT_BYTES = 200
 """About what an event takes besides what it tells."""
 
+_PRIVATE_BYTES = 1024
+"""Private events are counted in whole units of these: an owner reads how much a universe stores."""
+
 # The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
 _RECORD = text("""
@@ -68,6 +71,9 @@ async def record(
     """
     await session.flush()
     texts = [None if value is None else _json(value) for value in (payload, before, shared)]
+    size = _EVENT_BYTES + sum(len(text) for text in texts if text)
+    if kind == PRIVATE:
+        size = -(-size // _PRIVATE_BYTES) * _PRIVATE_BYTES
     result = await session.execute(
         _RECORD,
         {
@@ -79,7 +85,7 @@ async def record(
             "before": texts[1],
             "audience": None if audience is None else list(audience),
             "shared": texts[2],
-            "bytes": _EVENT_BYTES + sum(len(text) for text in texts if text),
+            "bytes": size,
         },
     )
     hints.written(session, subject.universe_id)

@@ -57,6 +57,15 @@ class TestCreate:
             assert await heard(table, person) == []
             assert await table.events(person) == [private]
 
+    async def test_how_long_a_whisper_is(self, table: Table) -> None:
+        """What is stored for it, which owners read, does not say."""
+        used = []
+        for text in ("", "a", "a" * 300):
+            if text:
+                await say(table, table.player, text, to=[table.other.id])
+            used.append((await table.owner.client.get("/users/me/storage")).json()["events"]["used"])
+        assert used[1] - used[0] == used[2] - used[1] > 0
+
     async def test_a_whisper_to_a_game_master(self, table: Table) -> None:
         await say(table, table.player, "For you", to=[table.game_master.id])
         assert await heard(table, table.game_master) == ["For you"]
