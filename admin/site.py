@@ -247,10 +247,10 @@ class Site(Admin):
         try:
             version = _version(data.get("overwrite") or form.version.data, needed=True)
             async with self.session_maker() as session, session.begin():
-                await view.change_row(session, request, row, version, form)
+                task = await view.change_row(session, request, row, version, form)
         except Exception as error:
             return await self._form_page(request, view, row, form, problem_of(error))
-        return RedirectResponse(link(view.identity, "details", row.id, done="saved"), 303)
+        return RedirectResponse(link(view.identity, "details", row.id, done="saved"), 303, background=task)
 
     async def _form_page(
         self, request: Request, view: View, row: Any, form: Any, problem: Problem | None = None

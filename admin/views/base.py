@@ -12,6 +12,7 @@ from sqlalchemy import Select, func, inspect, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
+from starlette.background import BackgroundTask
 from wtforms import Form
 
 from admin.auth import BASE, user_of
@@ -260,8 +261,8 @@ class View(ModelView):
 
     async def change_row(
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
-    ) -> None:
-        """Change a row to the values of a form."""
+    ) -> BackgroundTask | None:
+        """Change a row to the values of a form; returns what is to be done once the change is committed."""
         raise NotFound
 
     async def delete_row(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:

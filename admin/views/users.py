@@ -9,6 +9,7 @@ from sqladmin import expose
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
+from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from admin import writes
@@ -16,7 +17,7 @@ from admin.forms import InvalidForm, UserForm, checked
 from admin.labels import COLUMNS, DATES, FLAGS, storage
 from admin.scope import person
 from admin.views.base import MAX_CARDS, YES_OR_NO, Filter, View, link
-from game.accounts import policy
+from game.accounts import emails, policy
 from game.accounts import queries as accounts
 from game.accounts.errors import UserAlreadyExists
 from game.accounts.manager import UserManager
@@ -72,17 +73,25 @@ class UserView(View, model=User):
 
     async def change_row(
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
-    ) -> None:
-        """Change an account. A new password, a deactivation or a demotion ends its sessions."""
+    ) -> BackgroundTask | None:
+        """Change an account. A new password, a deactivation or a demotion ends its sessions.
+
+        Returns the mail that tells the old address of a new one, to be sent.
+        """
         manager = _manager(session, request)
         fields = await manager.with_hash(checked(UserUpdate, {**self._fields(form), **_flags(form)}))
         user = await self._locked(session, row.id, version)
         takes_rights = not fields["is_active"] or not fields["is_superuser"]
         policy.forbid_self_lockout(person(), user, takes_rights=takes_rights)
+        old_address = user.email
         try:
-            await manager.change(user, fields)
+            user = await manager.change(user, fields)
         except UserAlreadyExists:
             raise _address_taken() from None
+        if user.email.lower() == old_address.lower():
+            return None
+        email = emails.address_changed(user, old_address)
+        return BackgroundTask(request.app.state.mailer.send, lambda: email)
 
     async def delete_row(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
         """Delete an account that owns no universes.

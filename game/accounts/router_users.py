@@ -169,7 +169,9 @@ async def _lock_for_change(session: Session, operation: str, user: User, id: UUI
     ),
 )
 async def update_user(
+    request: Request,
     response: Response,
+    background: BackgroundTasks,
     id: UUID,
     body: UserUpdate,
     user: CurrentUser,
@@ -179,7 +181,8 @@ async def update_user(
 ) -> Any:
     """Change an account. For superusers.
 
-    A new password, a deactivation or a demotion ends all sessions of the account.
+    A new password, a deactivation or a demotion ends all sessions of the account. A new e-mail address holds
+    at once; the old one is told.
     """
     policy.require("updateUser", user)
     await manager.release_connection()
@@ -187,7 +190,11 @@ async def update_user(
     other = await _lock_for_change(session, "updateUser", user, id, if_match)
     takes_rights = fields.get("is_active") is False or fields.get("is_superuser") is False
     policy.forbid_self_lockout(user, other, takes_rights=takes_rights)
-    return tagged(response, await manager.change(other, fields))
+    old_address = other.email
+    other = await manager.change(other, fields)
+    if other.email.lower() != old_address.lower():
+        send_after_answer(request, background, emails.address_changed(other, old_address))
+    return tagged(response, other)
 
 
 @router.delete(

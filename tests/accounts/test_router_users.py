@@ -448,13 +448,14 @@ class TestUpdateUser:
             assert {**theirs.json(), "request_id": ""} == {**nothing.json(), "request_id": ""}
         assert (await owner.client.get("/users/me")).json()["version"] == 1
 
-    async def test_fields(self, superuser: Person, owner: Person) -> None:
+    async def test_fields(self, superuser: Person, owner: Person, mails: Mails) -> None:
         address = new_address()
         body = {"email": address, "display_name": "Mira", "is_verified": True, "is_superuser": True}
         answer = await superuser.client.patch(f"/users/{owner.id}", json=body)
         assert answer.status_code == 200
         assert {**answer.json(), **body} == answer.json()
         assert answer.json()["version"] == 2
+        await mails(owner.email, "Your address was changed")
         me = (await owner.client.get("/users/me")).json()
         assert answer.json() == {name: me[name] for name in answer.json()}
         assert (await owner.client.get("/users")).status_code == 200

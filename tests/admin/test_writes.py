@@ -12,6 +12,8 @@ from wtforms import Form
 
 from admin.views import VIEWS
 from game.maps.models import GRID_EXAMPLE
+from tests.accounts.conftest import Mails
+from tests.accounts.conftest import mails as mails
 from tests.admin.conftest import Browse, events_of, version_in
 from tests.conftest import Person
 
@@ -463,6 +465,14 @@ class TestUsers:
         login = await client.post("/auth/jwt/login", data={"username": email, "password": "a new horse battery"})
         assert login.status_code == 200
 
+    async def test_the_old_address_is_told_of_a_new_one(
+        self, browse: Browse, superuser: Person, owner: Person, mails: Mails
+    ) -> None:
+        fields = {"email": f"{uuid4().hex}@example.com", "display_name": "Mira", "is_active": "y"}
+        answer = await edit(await browse(superuser), f"/user/edit/{owner.id}", **fields)
+        assert answer.status_code == 303
+        await mails(owner.email, "Your address was changed")
+
     async def test_an_address_that_is_taken(self, browse: Browse, superuser: Person, owner: Person) -> None:
         browser = await browse(superuser)
         form = {"email": owner.email.upper(), "display_name": "Mira", "password": "a new horse battery"}
@@ -545,7 +555,7 @@ class TestUsers:
         fields = {"email": superuser.email, "display_name": "Me", "is_active": "y"}
         answer = await edit(browser, f"/user/edit/{superuser.id}", **fields)
         assert answer.status_code == 409
-        assert "Another superuser must do this" in answer.text
+        assert "Ask another superuser" in answer.text
         form = {"pks": superuser.id, "sure": "yes"}
         assert (await browser.post("/admin/user/delete", data=form)).status_code == 409
         assert (await browser.get("/admin/user/list")).status_code == 200
