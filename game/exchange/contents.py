@@ -334,7 +334,7 @@ def _event(line: bytes, seq: int) -> BundledEvent:
         return event
     before = orjson.loads(line).get("before")
     try:
-        check_before(before)
+        check_before(before, is_of_token=event.kind.startswith("token."))
     except StoredError as error:
         raise BundleError(f"{place}: {error.place}", error.message) from None
     if event.kind in CHANGES and "change" not in before:

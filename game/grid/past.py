@@ -65,8 +65,10 @@ def rebuild(stored: StoredMap, events: Iterable[tuple[int, str]]) -> PastMap:
     return PastMap(text, past.texts)
 
 
-def check_before(before: Any) -> None:
+def check_before(before: Any, *, is_of_token: bool = False) -> None:
     """Refuse what is not the `before` of an event of a map: a change, the replaced grid, name or description.
+
+    That of an event of a token has a `size` of another kind, and no grid.
 
     Raises:
         StoredError: at the first fault.
@@ -76,7 +78,7 @@ def check_before(before: Any) -> None:
     for key, most in _MAX_TEXT.items():
         if key in before and not (isinstance(before[key], str) and len(before[key]) <= most):
             raise StoredError(f"before.{key}", f"must be a string of at most {most:,} characters")
-    if before.keys() & {"grid_data", "size", "chunks"}:
+    if before.keys() & {"grid_data", "size", "chunks"} and not is_of_token:
         check_replaced(before)
     if "change" in before:
         check_change(before["change"], "before.change")

@@ -114,6 +114,17 @@ class TestThereAndBack:
         _, documents = content()
         assert before.json()["grid_data"]["layers"] == documents[0]["grid_data"]["layers"]
 
+    async def test_of_a_token_that_was_resized(self, owner: Person, stranger: Person) -> None:
+        universe = await owner.universe()
+        made = await owner.map(universe["id"], grid_data={"width": 4, "height": 4})
+        token = (
+            await owner.client.post(f"/maps/{made['id']}/tokens", json={"name": "Ashe", "x": 0, "y": 0})
+        ).json()
+        assert (await owner.client.patch(f"/tokens/{token['id']}", json={"size": 2})).status_code == 200
+        out = await owner.client.get(f"/universes/{universe['id']}/export")
+        copy = await bring_in(stranger, out.content)
+        assert copy.status_code == 201, copy.text
+
     async def test_a_stranger_takes_nothing_out(self, owner: Person, stranger: Person) -> None:
         universe = await owner.universe()
         assert (await stranger.client.get(f"/universes/{universe['id']}/export")).status_code == 404
