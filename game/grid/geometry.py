@@ -148,6 +148,13 @@ def neighbours(grid: Grid, cell: Cell) -> list[Cell]:
     return [from_lattice(grid.type, u + du, v + dv) for du, dv in lattice_steps(grid)]
 
 
+def beside(grid: Grid, cell: Cell) -> list[Cell]:
+    """The cells that share a side with a cell; also those off the map."""
+    u, v = to_lattice(grid.type, cell)
+    steps = AXIAL if grid.is_hex else STRAIGHT
+    return [from_lattice(grid.type, u + du, v + dv) for du, dv in steps]
+
+
 def extent(grid_type: GridType, width: int, height: int) -> Point:
     """The point at the bottom right of a map's bounding box, in cells: its width and height as a plane
     figure."""

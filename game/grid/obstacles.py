@@ -20,7 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from game.grid.canvas import Canvas, Steps
 from game.grid.chunks import Frame, layer_keys
-from game.grid.geometry import Cell, Grid, GridType, cell_at, centre, neighbours, point_to_lattice
+from game.grid.geometry import Cell, Grid, GridType, beside, cell_at, centre, point_to_lattice
 
 SCALE: Final = 3 * 256
 """Segments are snapped to 1/768 of a cell, so that all tests on them are exact in whole numbers.
@@ -150,14 +150,14 @@ def can_open(obstacles: Obstacles, door: Mapping[str, Any]) -> bool:
     """Whether a door lets anybody through once it is open.
 
     Takes what stands in the way around the door (two cells to each side), found without the door itself. It lets
-    somebody through if on both of its sides there is a cell to stand in, among those that it opens and their
-    neighbours, and no wall lies on its middle.
+    somebody through if on both of its sides there is a cell to stand in, among those that it opens and those that
+    share a side with one of them (nobody gets round a corner of rock), and no wall lies on its middle.
     """
     grid, x, y, width, height = obstacles.grid, obstacles.x, obstacles.y, obstacles.width, obstacles.height
     opened = opened_cells(grid.type, door, x, y, width, height)
     dx, dy = door["x2"] - door["x1"], door["y2"] - door["y1"]
     sides = set()
-    for column, row in {*opened, *(cell for one in opened for cell in neighbours(grid, one))}:
+    for column, row in {*opened, *(cell for one in opened for cell in beside(grid, one))}:
         on_map = x <= column < x + width and y <= row < y + height
         if on_map and not obstacles.solid[(row - y) * width + column - x]:
             px, py = centre(grid.type, (column, row))

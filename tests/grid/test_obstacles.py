@@ -182,6 +182,7 @@ class TestDoorsOnCells:
             (thick, {}, (2, 1, 3, 1), False),
             (ROOM, {}, (2, 0, 3, 0), False),
             (ROOM, {"walls": [wall]}, (2, 1, 3, 1), False),
+            (["#.####", "######", "######", "......", "......"], {}, (2, 2, 3, 2), False),
             (ROOM, {"walls": [{**wall, "blocks_movement": False}]}, (2, 1, 3, 1), True),
             (ROOM, {"walls": [{"x1": 2.5, "y1": 0, "x2": 2.5, "y2": 1}]}, (2, 1, 3, 1), True),
         ):

@@ -120,5 +120,5 @@ function isFree({ frame, geometry, legend }, [x, y]) {
 function sideOf({ geometry }, { x1, y1, x2, y2 }, [x, y]) {
   const [px, py] = geometry.centre(x, y);
   const across = (x2 - x1) * (py - y1) - (y2 - y1) * (px - x1);
-  return Math.abs(across) < 0.01 ? 0 : Math.sign(across);
+  return Math.abs(across) <= NEAR ? 0 : Math.sign(across);
 }
