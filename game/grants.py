@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.core.errors import FieldError, Unprocessable
+from game.core.models import now
 from game.permissions import GAME_MASTERS, Role
 
 MEMBERS: Final = "members"
@@ -179,7 +180,7 @@ async def told(
 _TABLES = ("character", "token", "note")
 _DROP = [
     text(f"""
-        UPDATE {table} SET grants = grants - :holder, version = version + 1, updated_at = clock_timestamp()
+        UPDATE {table} SET grants = grants - :holder, version = version + 1, updated_at = :now
         WHERE universe_id = :universe_id AND grants ? :holder
     """)
     for table in _TABLES
@@ -189,7 +190,7 @@ _DROP = [
 async def drop(session: AsyncSession, universe_id: UUID, user_id: UUID) -> None:
     """Take the grants of somebody who was removed from a universe."""
     for statement in _DROP:
-        await session.execute(statement, {"universe_id": universe_id, "holder": str(user_id)})
+        await session.execute(statement, {"universe_id": universe_id, "holder": str(user_id), "now": now()})
 
 
 SIGHT_GIVEN: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
@@ -197,8 +198,8 @@ SIGHT_GIVEN: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
 
 
 async def sight_given(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
-    """Say that somebody may see with more tokens than before, though no token changed, in the transaction that did
-    it: a member got another role, or a character other grants. `cause_id` is that user or character."""
+    """Say that somebody may see more than before, though no token changed, in the transaction that did it: a
+    member got another role, or a character other grants or senses. `cause_id` is that user or character."""
     await session.flush()
     for remember in SIGHT_GIVEN:
         await remember(session, universe_id, cause_id)

@@ -19,6 +19,7 @@ from game.characters.models import Character, CharacterRead, Kind
 from game.characters.sheets import SHEET, damaged, healed
 from game.core import pages
 from game.core.errors import Conflict, FieldError, Forbidden, NotFound, Unprocessable
+from game.core.models import now
 from game.core.tags import players_tag
 from game.core.versions import Tagged
 from game.events import queries as events
@@ -40,14 +41,14 @@ _TOLD = (*_OPEN, "sheet", "amount")
 
 # By name: the table of tokens stands above this.
 _LEAVE_TOKENS = text("""
-    UPDATE token SET character_id = NULL, version = version + 1, updated_at = clock_timestamp()
+    UPDATE token SET character_id = NULL, version = version + 1, updated_at = :now
     WHERE universe_id = :universe_id AND character_id = :character_id
 """)
 
 
 # Those that have the name of their character take its new one.
 _RENAME_TOKENS = text("""
-    UPDATE token SET name = :new, version = version + 1, updated_at = clock_timestamp()
+    UPDATE token SET name = :new, version = version + 1, updated_at = :now
     WHERE universe_id = :universe_id AND character_id = :character_id AND name = :old
 """)
 
@@ -277,7 +278,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
         shared=told.shared(payload),
         audience=told.audience,
     )
-    await session.execute(_LEAVE_TOKENS, {"universe_id": row.universe_id, "character_id": row.id})
+    await session.execute(_LEAVE_TOKENS, {"universe_id": row.universe_id, "character_id": row.id, "now": now()})
     await session.delete(row)
 
 
@@ -292,12 +293,17 @@ async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], ve
     if "name" in new:
         names = {"old": old["name"], "new": new["name"]}
         place = {"universe_id": row.universe_id, "character_id": row.id}
-        await session.execute(_RENAME_TOKENS, {**place, **names})
+        await session.execute(_RENAME_TOKENS, {**place, **names, "now": now()})
     before = _difference(old, new)
     await _record(session, f"character.{verb}", found.access, row, payload, before, old.get("grants", row.grants))
-    if "grants" in new:
+    if "grants" in new or _senses(new.get("sheet", {})) != _senses(old.get("sheet", {})):
         await grants.sight_given(session, row.universe_id, row.id)
     return Found.of(row, found.access)
+
+
+def _senses(sheet: Mapping[str, Any]) -> Any:
+    """What decides how a character's tokens see."""
+    return sheet.get("senses")
 
 
 async def _record(

@@ -32,7 +32,7 @@ from game.core import pages
 from game.core.coalescer import HotStatement
 from game.core.errors import FieldError, NotFound, Unavailable, Unprocessable
 from game.core.hot import HotAnswer, HotRead, path_id
-from game.core.models import rfc3339
+from game.core.models import now, rfc3339
 from game.events import queries as events
 from game.fog import changes as fog
 from game.fog import views
@@ -520,7 +520,7 @@ async def _move(
 _LEAVE = [
     text(f"""
         UPDATE {table} SET {", ".join(f"{column} = NULL" for column in columns)},
-            version = version + 1, updated_at = clock_timestamp()
+            version = version + 1, updated_at = :now
         WHERE universe_id = :universe_id AND map_id = :map_id
     """)
     for table, columns in (("note", ("map_id", "x", "y")), ("encounter", ("map_id",)))
@@ -531,7 +531,7 @@ async def _leave(session: AsyncSession, found: Found) -> None:
     """Remove the references in a universe to a map that leaves it."""
     await _leave_active(session, found)
     for statement in _LEAVE:
-        await session.execute(statement, _place(found.row))
+        await session.execute(statement, {**_place(found.row), "now": now()})
 
 
 async def _leave_active(session: AsyncSession, found: Found) -> None:

@@ -30,6 +30,7 @@ from game.assets import queries as assets
 from game.characters import queries as characters
 from game.characters.models import Character
 from game.characters.pieces import HIT_POINTS, bars
+from game.core import models
 from game.core.errors import Conflict, FieldError, NotFound, Unprocessable
 from game.core.tags import players_tag
 from game.core.versions import Tagged
@@ -354,7 +355,7 @@ _PLACES = text("""
     WHERE universe_id = :universe_id AND map_id = :map_id ORDER BY id
 """)
 _PLACE = text("""
-    UPDATE token t SET x = placed.x, y = placed.y, version = t.version + 1, updated_at = clock_timestamp()
+    UPDATE token t SET x = placed.x, y = placed.y, version = t.version + 1, updated_at = :now
     FROM unnest(:ids, :xs, :ys) AS placed (id, x, y)
     WHERE t.universe_id = :universe_id AND t.id = placed.id
 """).bindparams(
@@ -384,7 +385,9 @@ async def settle(
             moved.append((one, {"id": one.id, "x": plain(x), "y": plain(y)}))
     if moved:
         columns = {name: [place[name] for _, place in moved] for name in ("id", "x", "y")}
-        await session.execute(_PLACE, {**here, **{f"{name}s": column for name, column in columns.items()}})
+        await session.execute(
+            _PLACE, {**here, **{f"{name}s": column for name, column in columns.items()}, "now": models.now()}
+        )
     return Placed([place for _, place in moved], [place for one, place in moved if not one.hidden])
 
 

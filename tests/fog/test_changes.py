@@ -39,6 +39,19 @@ async def test_grants_of_a_character(table: Table, stranger: Person) -> None:
         assert await table.fog() == ["000000" + 6 * mark] * 5
 
 
+async def test_senses_of_a_character(table: Table, stranger: Person) -> None:
+    """What its tokens see with new senses is explored, even if nobody looks before it loses them."""
+    body = {"name": "Ashe", "grants": {stranger.id: ["sight"]}}
+    made = await table.owner.client.post(f"/universes/{table.universe_id}/characters", json=body)
+    await table.token(x=9, y=2, character_id=made.json()["id"])
+    assert await table.fog() == ["000000000000"] * 2 + ["000000000200"] + ["000000000000"] * 2
+    for senses in ({"darkvision": 60}, None):
+        sheet = {"sheet": {"senses": senses}}
+        answer = await table.owner.client.patch(f"/characters/{made.json()['id']}", json=sheet)
+        assert answer.status_code == 200, answer.text
+    assert await table.fog() == ["000000111111"] * 2 + ["000000111211"] + ["000000111111"] * 2
+
+
 async def test_who_is_removed_and_comes_back_remembers_nothing(table: Table, stranger: Person) -> None:
     await table.patch(fog_sharing="each")
     await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
