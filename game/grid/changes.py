@@ -80,11 +80,20 @@ class Draft:
         self.canvas = Canvas(width, height, max_chunks)
         self._change: Change = []
         self._lists: dict[str, dict[Any, Item]] = {}
+        # Where items were inserted, the order of the keys: a dict that is made anew for each takes far too long.
+        self._orders: dict[str, list[Any]] = {}
         self._values: dict[str, list[Any]] = {}  # that were set, as they were before
 
     def items(self, name: str) -> dict[Any, Item]:
         """A list of the frame by the names of its items, in order; one without a name stands under its
         index."""
+        items = self._unordered(name)
+        if order := self._orders.pop(name, None):
+            items = self._lists[name] = {key: items[key] for key in order}
+        return items
+
+    def _unordered(self, name: str) -> dict[Any, Item]:
+        """The same, but with those that were inserted at its end."""
         if name not in self._lists:
             by = NAMED_BY[name]
             listed = self.frame.get(name, ())
@@ -109,10 +118,13 @@ class Draft:
         keys = (self.cells_of(layer) for layer in self.items("layers").values())
         return [key for key in keys if key is not None]
 
-    def put(self, name: str, before: Item | None, after: Item | None, to: int | None = None) -> None:
+    def put(
+        self, name: str, before: Item | None, after: Item | None, to: int | None = None, at: int | None = None
+    ) -> None:
         """Add an item to a list (at index `to`, or at its end), replace, move (to index `to`), or remove one.
 
-        `before`, if any, is in the list. The caller checks what the document's rules ask for.
+        `before`, if any, is in the list; a caller that removes many says at which index (`at`). The caller checks
+        what the document's rules ask for.
         """
         items = self.items(name)
         part: Part = {"list": name, "before": before, "after": after, "from": None, "to": None}
@@ -121,7 +133,8 @@ class Draft:
             if name not in self.frame:
                 part["new"] = True
         elif after is None or to is not None:
-            part["from"], part["to"] = list(items).index(self.find(name, before)), to
+            part["from"] = list(items).index(self.find(name, before)) if at is None else at
+            part["to"] = to
         elif same(before, after):
             return
         self._put(part)
@@ -160,9 +173,9 @@ class Draft:
             if not same(before, after := self.value(key)):
                 self._change.append({"value": key, "before": before, "after": after})
         framed = any("cells" not in part for part in self._change)
-        for name, items in self._lists.items():
+        for name in self._lists:
             if name in self.frame:
-                self.frame[name] = list(items.values())
+                self.frame[name] = list(self.items(name).values())
         chunks = self.canvas.written()
         return Edited(self.frame if framed else None, self.canvas.width, self.canvas.height, chunks, self._change)
 
@@ -208,7 +221,7 @@ class Draft:
 
     def _replay_item(self, part: Part) -> Steps[None]:
         name, before, after = part["list"], part["before"], part["after"]
-        items, by = self.items(name), NAMED_BY[name]
+        items, by = self._unordered(name) if before is None else self.items(name), NAMED_BY[name]
         what = f"{_ONE[name]} {(before or after).get(by, '')}".strip()
         if before is not None:
             key = self.find(name, before)
@@ -262,22 +275,25 @@ class Draft:
     def _put(self, part: Part) -> None:
         """Do what a part of a list says."""
         name, before, after, to = part["list"], part["before"], part["after"], part["to"]
-        items, by = self.items(name), NAMED_BY[name]
+        items, by = self._unordered(name) if before is None else self.items(name), NAMED_BY[name]
         key = None if before is None else self.find(name, before)
         if before is not None and after is not None and to is None and before.get(by) == after.get(by):
             items[key] = after
-        elif before is None and to >= len(items):
+        elif before is None:
             # A fresh object as the key of an item without a name: no other item can have it.
-            items[after.get(by, object())] = after
+            key = after.get(by, object())
+            if to < len(items) or name in self._orders:
+                if name not in self._orders:
+                    self._orders[name] = list(items)
+                self._orders[name].insert(to, key)
+            items[key] = after
         elif after is None:
             del items[key]
         else:
             order = list(items.items())
-            at = len(order) if key is None else list(items).index(key)
-            if before is not None:
-                del order[at]
-            if after is not None:
-                order.insert(at if to is None else min(to, len(order)), (after.get(by, object()), after))
+            at = list(items).index(key)
+            del order[at]
+            order.insert(at if to is None else min(to, len(order)), (after.get(by, object()), after))
             self._lists[name] = dict(order)
         if before is None:
             self.frame.setdefault(name, [])

@@ -53,6 +53,20 @@ class TestReplay:
             store.replay(inverse(change))
             assert store.document() == state
 
+    @pytest.mark.parametrize("has_ids", [True, False])
+    def test_ten_thousand_things_that_were_cut_off_come_back_in_order(self, has_ids: bool) -> None:
+        places = [(index * 37 % 100, index // 100) for index in range(10_000)]
+        walls = [{"x1": x, "y1": y, "x2": x + 1, "y2": y, "id": f"{x} {y}"} for x, y in places]
+        if not has_ids:
+            for wall in walls:
+                del wall["id"]
+        store = Store({"width": 100, "height": 100, "legend": [], "layers": [], "walls": walls})
+        # Those that stay do so in place: without a move, walls without ids are not looked for.
+        change = store.edit({"op": "resize", "width": 50, "height": 50, "anchor": "top_left"})
+        assert 0 < len(store.frame["walls"]) < 5000
+        store.replay(inverse(change))
+        assert store.document()["walls"] == walls
+
     @given(st.data())
     def test_several_changes_are_taken_back_at_once(self, data: st.DataObject) -> None:
         store = Store(data.draw(maps()))

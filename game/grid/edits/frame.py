@@ -224,6 +224,7 @@ def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift:
     right, bottom = extent(editor.draft.frame.get("grid_type", "square"), *size)
     for name in ("entities", "walls", "doors", "lights"):
         by = (dx, dy) if name == "entities" else shift
+        kept = 0
         for item in list(editor.draft.items(name).values()):
             moved = shifted(item, *by)
             xs = [moved[key] for key in ("x", "x1", "x2") if key in moved]
@@ -231,7 +232,9 @@ def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift:
             inside = max(xs) >= 0 and max(ys) >= 0 and min(xs) <= right and min(ys) <= bottom
             if name == "entities":
                 inside = 0 <= moved["x"] < size[0] and 0 <= moved["y"] < size[1]
-            editor.draft.put(name, item, moved if inside else None)
+            # Of things without ids, the first of equals is removed, wherever it is.
+            editor.draft.put(name, item, moved if inside else None, at=kept if "id" in item else None)
+            kept += inside
     if "background" in editor.draft.frame:
         editor.draft.set_value("background", [shifted(editor.draft.frame["background"], *shift)])
 
