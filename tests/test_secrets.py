@@ -443,7 +443,7 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
         (hidden, {"title": secret(45)}),
     ):
         assert (await owner.patch(f"/notes/{note_id}", json=fields)).status_code == 200
-    shown, _, unseen, elsewhere = world.token_ids
+    shown, _, unseen, elsewhere, *_ = world.token_ids
     for token_id, changes in (
         (shown, {"gm": secret(46)}),
         (shown, {"properties": {secret(47): 1}, "sight": {"range": 3}, "grants": {world.owner.id: ["act"]}}),

@@ -17,7 +17,7 @@ from game.tokens.models import Token, TokenPatch
 
 
 class TokenView(DocumentView, model=Token):
-    """Tokens on maps. They are created and moved in the map editor, and in play."""
+    """Tokens on maps. They are created and moved in play."""
 
     name, name_plural, icon = "Token", "Tokens", "user"
     summary = "The pieces that move on maps in play."

@@ -263,6 +263,8 @@ CLOSED = {
     "new session": ("GET", "/session/create"),
     "make session": ("POST", "/session/create"),
     "new encounter": ("GET", "/encounter/create"),
+    "new token": ("GET", "/token/create"),
+    "make token": ("POST", "/token/create"),
     "make encounter": ("POST", "/encounter/create"),
     **{
         f"{verb} {identity}": (method, f"/{identity}/{path}")

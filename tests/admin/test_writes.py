@@ -34,7 +34,10 @@ async def with_a_form(owner: Person, made: dict[str, Any]) -> dict[str, str]:
     for kind, name in (("character", "name"), ("encounter", "name"), ("note", "title")):
         created = await owner.client.post(f"/universes/{made['universe_id']}/{kind}s", json={name: "x"})
         pks[kind] = created.json()["id"]
-    return pks
+    ground = await owner.map(made["universe_id"], grid_data=GRID_EXAMPLE)
+    token = await owner.client.post(f"/maps/{ground['id']}/tokens", json={"name": "x", "x": 0, "y": 0})
+    assert token.status_code == 201, token.text
+    return {**pks, "token": token.json()["id"]}
 
 
 class TestEveryForm:

@@ -20,6 +20,8 @@ class TestEveryPage:
         self, visit: Visiting, people: dict[str, Player], role: str, game_master: Player, universe_id: str
     ) -> None:
         upload(game_master, universe_id)
+        game_master.post(f"/universes/{universe_id}/rolls", expression="1d20")
+        game_master.post(f"/universes/{universe_id}/messages", text="Who is there?")
         visiting = visit(people[role])
         page = visiting.page("/admin/")
         expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
