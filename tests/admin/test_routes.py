@@ -1,5 +1,6 @@
 """Every route of the admin, for every view, as everybody. A route or a view without its row in CALLS fails."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -564,7 +565,9 @@ class TestEverybody:
 
 
 async def everything(database: asyncpg.Connection) -> dict[str, str]:
-    """A fingerprint of each table."""
+    """A fingerprint of each table, when no picture is being processed any more."""
+    while await database.fetchval("SELECT EXISTS (SELECT FROM picture WHERE state = 'processing')"):
+        await asyncio.sleep(0.05)
     tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     sql = "SELECT coalesce(md5(string_agg(one::text, ',' ORDER BY one::text)), '') FROM {} one"
     return {row[0]: await database.fetchval(sql.format(row[0])) for row in tables}
