@@ -566,7 +566,9 @@ class TestEverybody:
 
 async def everything(database: asyncpg.Connection) -> dict[str, str]:
     """A fingerprint of each table, when no picture is being processed any more."""
-    while await database.fetchval("SELECT EXISTS (SELECT FROM picture WHERE state = 'processing')"):
+    for _ in range(600):
+        if not await database.fetchval("SELECT EXISTS (SELECT FROM picture WHERE state = 'processing')"):
+            break
         await asyncio.sleep(0.05)
     tables = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     sql = "SELECT coalesce(md5(string_agg(one::text, ',' ORDER BY one::text)), '') FROM {} one"
