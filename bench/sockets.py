@@ -50,7 +50,7 @@ class RawSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's.
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # see above
         lines = [
             f"GET {self._path} HTTP/1.1",
             "Host: localhost",
@@ -133,7 +133,7 @@ class Receivers:
     async def until_greeted(self) -> None:
         """Wait until everybody has got something."""
         end = time.monotonic() + 60
-        while len(self._greeted) < len(self.sockets) and time.monotonic() < end:  # noqa: ASYNC110
+        while len(self._greeted) < len(self.sockets) and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
             await asyncio.sleep(0.05)
 
     def forget(self) -> None:

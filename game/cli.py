@@ -51,7 +51,7 @@ console = Console(stderr=True, highlight=False)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.")]
 
-_PAGES = {"Back office": "/admin", "API docs": "/docs", "Docs": "/guide"}
+_PAGES = {"Play": "/play", "Back office": "/admin", "API docs": "/docs", "Docs": "/guide"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _BACKLOG = 2048
 

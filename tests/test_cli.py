@@ -346,7 +346,12 @@ class TestServe:
             logins = json.loads(file.read_text())
             assert list(logins) == ["superuser", "game master", "player one", "player two"]
             text = self._announced(server.log)
-            for name, path in (("Back office", "/admin"), ("API docs", "/docs"), ("Docs", "/guide")):
+            for name, path in (
+                ("Play", "/play"),
+                ("Back office", "/admin"),
+                ("API docs", "/docs"),
+                ("Docs", "/guide"),
+            ):
                 assert re.search(rf"^  {name} +{re.escape(server.url + path)}$", text, re.MULTILINE)
                 assert httpx2.get(f"{server.url}{path}", follow_redirects=True).status_code == 200
             assert f"Demo log-ins, also in {file}" in text

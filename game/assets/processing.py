@@ -133,7 +133,7 @@ async def _store(session: AsyncSession, place: dict[str, Any], scaled: list[Scal
     except QuotaExceeded:
         return False
     done = await session.execute(_FINISH, {**place, "state": State.ready})
-    if done.rowcount:  # type: ignore[attr-defined]
+    if done.rowcount:  # type: ignore[attr-defined]  # the result of an UPDATE has it
         session.add_all(PictureFile(**place, **one._asdict()) for one in scaled)
     else:
         # It was deleted meanwhile.

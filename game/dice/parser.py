@@ -103,7 +103,7 @@ class _Parser:
             node, one = parse_term(depth)
             whole = self._bounded(self._combined(whole, operator, one, at), at)
             terms.append((operator, node))
-        return (node if len(terms) == 1 else Chain(kind, tuple(terms))), whole  # type: ignore[arg-type]
+        return (node if len(terms) == 1 else Chain(kind, tuple(terms))), whole  # type: ignore[arg-type]  # operators of one kind
 
     def _product(self, depth: int) -> tuple[Node, Range]:
         return self._chain("product", "*/", depth)
@@ -289,7 +289,7 @@ class _Parser:
         if operator is None:
             digits = self._take(_DIGITS)
             return None if digits is None else Condition("=", self._number(digits, self._at - len(digits)))
-        return Condition(operator, self._required_number())  # type: ignore[arg-type]
+        return Condition(operator, self._required_number())  # type: ignore[arg-type]  # one of _OPERATOR
 
 
 def _range(count: int, sides: int, modifiers: list[Modifier]) -> Range:

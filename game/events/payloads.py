@@ -94,7 +94,7 @@ class ChangedKeys(BaseModel):
 
 # The models are made from tables: to a type checker they are values, and no types.
 _ENTITIES, _WALLS, _DOORS, _LIGHTS, _LAYERS, _LEGEND = (
-    list[model]  # type: ignore[valid-type]
+    list[model]  # type: ignore[valid-type]  # see above
     for model in (Entity, Wall, Door, Light, Layer, LegendEntry)
 )
 

@@ -219,7 +219,7 @@ async def page(
 
 def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
     """That an event is private, and this user one of those who are told of it."""
-    return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]
+    return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
@@ -228,7 +228,7 @@ def shared_with(user_id: UUID) -> ColumnElement[bool]:
     Of a map that was hidden since, and of the tokens on it, they are told that, and nothing more; of one that has
     fog now, that it was shown and hidden.
     """
-    is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]
+    is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
     return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))
 
 

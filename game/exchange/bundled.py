@@ -93,14 +93,15 @@ class BundledCharacter(Fields):
 class BundledToken(TokenCreate, Fields):
     """A token in a bundle."""
 
-    model_config = ConfigDict(extra="ignore")  # type: ignore[assignment]
+    model_config = ConfigDict(extra="ignore")  # type: ignore[assignment]  # SQLModel narrows it
 
     id: Id
     map_id: Id
     name: Name
-    character_id: Id | None = None  # type: ignore[assignment]
-    asset_id: Id | None = None  # type: ignore[assignment]
-    grants: _Grants  # type: ignore[assignment]
+    # Ids are texts here, and grants only those to all members.
+    character_id: Id | None = None  # type: ignore[assignment]  # narrower
+    asset_id: Id | None = None  # type: ignore[assignment]  # narrower
+    grants: _Grants  # type: ignore[assignment]  # narrower
     version: Number = 1
 
 

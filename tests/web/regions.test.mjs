@@ -53,6 +53,21 @@ test('a region of a layer that is not there asks for the whole map', () => {
   assert.ok(!applyRegion(store, { x: 0, y: 0, width: 1, height: 1, layers: [{ name: 'roof', rows: ['#'] }] }));
 });
 
+test('a symbol that the legend does not have asks for the whole map', () => {
+  const { store, text } = shown(['..']);
+  assert.ok(!applyRegion(store, { x: 0, y: 0, width: 1, height: 1, layers: [{ name: 'ground', rows: ['X'] }] }));
+  assert.deepEqual(text(), ['X.']);
+});
+
+test('where there are things the map is read anew, and none beyond the region is lost', () => {
+  const chest = { id: 'chest', kind: 'container', x: 3, y: 0 };
+  const { store } = shown(['....', '....'], { entities: [chest] });
+  const region = { x: 0, y: 0, width: 2, height: 2, layers: [{ name: 'ground', rows: ['#.', '..'] }], entities: [] };
+  assert.ok(!applyRegion(store, region));
+  assert.deepEqual(store.document.frame.entities, [chest]);
+  assert.equal(store.document.frame.layers[0].cells[0], '#'.charCodeAt(0));
+});
+
 test('a map that was read anew is drawn anew only where it differs', () => {
   const { store, changes, text } = shown(['....', '....']);
   applyFrame(store.document, readFrame(grid(['....', '...#'])));

@@ -6,13 +6,16 @@
  *   fog?: string[]} & Open} Region
  */
 
+import { EMPTY } from '../shared/document.js';
+
 /**
- * Put a region into the document and the fog; false where it does not fit, and the map must be read anew.
+ * Put the cells of a region into the document, and its fog; false where the map must be read anew for the rest of it.
  * @param {import('./store.js').Store} store  @param {Region} region
  */
 export function applyRegion(store, region) {
   const { document: doc } = store;
   const { frame } = doc;
+  let isKnown = true;
   for (const layer of region.layers ?? []) {
     const found = frame.layers.find(({ meta }) => meta.name === layer.name);
     if (!found?.cells) return false;
@@ -29,15 +32,13 @@ export function applyRegion(store, region) {
       }
     });
     if (indexes.length) doc.setCells(found.key, indexes, codes);
+    // The legend has only symbols that were shown: a new one comes with the map.
+    isKnown &&= codes.every((code) => code === EMPTY || doc.legend.has(code));
   }
   if (region.fog && store.fog.value) store.fog.value = withFog(store.fog.value, region.x, region.y, region.fog);
-  const lists = /** @type {const} */ (['walls', 'doors', 'lights', 'entities']).filter((name) => name in region);
-  if (lists.length) {
-    const next = { ...frame };
-    for (const name of lists) next[name] = region[name];
-    doc.replaceFrame(next);
-  }
-  return true;
+  // A region has only what lies in it, and walls are cut at its edges: where there are things, the map has them whole.
+  const lists = /** @type {const} */ (['walls', 'doors', 'lights', 'entities']);
+  return isKnown && lists.every((name) => !region[name]?.length && !frame[name].length);
 }
 
 /**

@@ -275,7 +275,8 @@ export class Table {
     if (what === 'deleted') store.drop(store.characters, id);
     else this.#readList('characters', (items) => (store.characters.value = byId(items)));
     // What tokens have of their character may have changed, too.
-    this.#readTokens();
+    if (store.seeAs.value) this.#mapChanged();
+    else this.#readTokens();
   }
 
   // What people do

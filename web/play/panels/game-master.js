@@ -8,7 +8,7 @@ export function GameMaster(props) {
   return html`
     <${MapControls} ...${props} />
     <${Eyes} ...${props} />
-    <${Placing} ...${props} />
+    ${!props.store.seeAs.value && html`<${Placing} ...${props} />`}
   `;
 }
 
