@@ -123,7 +123,7 @@ def first_map(browser: Browser, url: str) -> list[Line]:
         bodies: list[bytes] = []
         page.on("response", lambda one, to=bodies: one.url.endswith(".js") and to.append(one.body()))
         page.goto(f"{url}/play/{universe}")
-        page.wait_for_function("performance.getEntriesByName('first map').length > 0", timeout=60_000)
+        page.wait_for_function("() => performance.getEntriesByName('first map').length > 0", timeout=60_000)
         taken.append(page.evaluate("performance.getEntriesByName('first map')[0].startTime"))
         page.wait_for_timeout(200)
         scripts = sum(len(gzip.compress(body, 6)) for body in bodies)
@@ -222,7 +222,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         for part in (first_map, frames, moves):
             for line in part(browser, url):
-                say(f"{line[0]}: {line[1]} (goal: {line[2]})")
+                say(f"{line[0]}: {line[1]} (target: {line[2]})")
                 lines.append(line)
         browser.close()
     text = [
@@ -231,7 +231,7 @@ def main() -> None:
         f"`python -m bench.page`, {time.strftime('%Y-%m-%d')}, on {machine()}. Chromium draws by the",
         f"processor, which is slowed {SLOWER} times for the page; server, database and browser share the machine.",
         "",
-        "| what | measured | goal |",
+        "| what | measured | target |",
         "|---|--:|--:|",
         *(f"| {what} | {value} | {goal} |" for what, value, goal in lines),
     ]
