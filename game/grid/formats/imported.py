@@ -67,7 +67,6 @@ WARNINGS: Final[Mapping[str, str]] = {
     "ROW_ADDED": "An empty row or column was added: the shifted lines of our hexagonal grids are the odd ones.",
     "RULES_GUESSED": "What a tile blocks was guessed from its name.",
     "SIZE_ROUNDED": "The size was rounded up to whole cells.",
-    "STAGGERED_AS_ISOMETRIC": "A staggered map is taken as a plain isometric one.",
     "STAGGER_EVEN": "The even lines are shifted in the file, the odd ones here; the map is too large to add one.",
     "SYMBOLS_REPLACED": "Symbols for private use were replaced by other characters.",
     "SYMBOLS_UNREADABLE": "There are more symbols for private use than characters for them.",

@@ -14,7 +14,8 @@ from game.grid.formats.imported import FormatError, Notes
 from game.grid.formats.strict import Node
 from game.grid.geometry import GridType, centre
 
-ORIENTATIONS: Final = ("orthogonal", "isometric", "staggered", "hexagonal", "oblique")
+ORIENTATIONS: Final = ("orthogonal", "isometric", "hexagonal", "oblique")
+"""Staggered maps are read as isometric ones: see `game.grid.formats.staggered`."""
 
 Point = tuple[float, float]
 
@@ -36,14 +37,14 @@ class Projection:
     @property
     def staggered(self) -> bool:
         """Whether every other row or column is shifted by half a tile."""
-        return self.orientation in ("staggered", "hexagonal")
+        return self.orientation == "hexagonal"
 
     @property
     def grid_type(self) -> GridType:
         """The grid type of our documents that comes nearest."""
         if self.orientation == "hexagonal":
             return "hex_row" if self.axis == "y" else "hex_column"
-        return "isometric" if self.orientation in ("isometric", "staggered") else "square"
+        return "isometric" if self.orientation == "isometric" else "square"
 
     @property
     def pitch(self) -> Point:
@@ -67,10 +68,7 @@ class Projection:
         return (across, down / line) if self.axis == "y" else (across / line, down)
 
     def to_point(self, x: float, y: float) -> Point:
-        """A place in map pixels as one of our points: cells and their fractions.
-
-        On a staggered isometric map, which we take for a plain one, the shift of every other line is left out.
-        """
+        """A place in map pixels as one of our points: cells and their fractions."""
         across, down = self.unit
         left, top = self._first_middle
         middle = centre(self.grid_type, (0, 0))
@@ -134,19 +132,13 @@ class Projection:
         return x, y + shifted * self.tile_height / 2
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
-        """The cell that a place in map pixels lies in; on staggered maps, the one whose middle is nearest."""
+        """The cell that a place in map pixels lies in; on hexagonal maps, the one whose middle is nearest."""
         across, down = self.pitch
         column, row = math.floor(x / across), math.floor(y / down)
         if not self.staggered:
             return column, row
         near = [(column + i, row + j) for j in (-1, 0, 1) for i in (-1, 0, 1)]
-        return min(near, key=lambda cell: self._away(x, y, *cell))
-
-    def _away(self, x: float, y: float, column: int, row: int) -> float:
-        middle_x, middle_y = self.center(column, row)
-        if self.orientation == "hexagonal":
-            return math.hypot(x - middle_x, y - middle_y)
-        return abs(x - middle_x) / self.tile_width + abs(y - middle_y) / self.tile_height
+        return min(near, key=lambda cell: math.dist((x, y), self.center(*cell)))
 
     def outline(self) -> list[tuple[int, int]]:
         """The corners of a tile's shape in its picture, in pixels."""
@@ -221,7 +213,7 @@ def read_projection(tmj: Node, notes: Notes) -> Projection:
     """How a Tiled map lays its cells out. Raises FormatError."""
     orientation = tmj.text("orientation", "orthogonal")
     if orientation not in ORIENTATIONS:
-        raise FormatError("orientation", f"must be one of {', '.join(ORIENTATIONS)}")
+        raise FormatError("orientation", f"must be one of {', '.join(ORIENTATIONS)}, staggered")
     axis, index = tmj.text("staggeraxis", "y"), tmj.text("staggerindex", "odd")
     if axis not in ("x", "y") or index not in ("odd", "even"):
         raise FormatError("staggeraxis", "must be x or y, and staggerindex odd or even")
@@ -233,9 +225,6 @@ def read_projection(tmj: Node, notes: Notes) -> Projection:
         axis,
         index,
     )
-    if orientation == "staggered":
-        message = "Rows are staggered; distances and paths are measured as on a plain isometric map."
-        notes.add("STAGGERED_AS_ISOMETRIC", "orientation", message)
     if orientation == "oblique":
         notes.add("OBLIQUE_AS_SQUARE", "orientation", "The map is taken as a square grid.")
     return projection

@@ -7,13 +7,15 @@ Source: Tiled's TMX Map Format and JSON Map Format.
 """
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from game.grid.document import Limits
 from game.grid.formats.imported import Document, FormatError, ImportedMap, Notes, unique
 from game.grid.formats.pictures import probe
 from game.grid.formats.projection import Frame, Point, Projection, read_projection
+from game.grid.formats.staggered import Block, Staggered
 from game.grid.formats.strict import Node, kept
 from game.grid.formats.tile_data import MAX_ID, decode
 from game.grid.formats.tiled_objects import Objects
@@ -44,17 +46,6 @@ def read_tiled(tmj: Node, name: str, uploads: Uploads, limits: Limits) -> Import
     reader = _Reader(tmj, uploads, limits)
     document = reader.document()
     return ImportedMap(name, "", document, reader.pictures.files)
-
-
-@dataclass
-class Block:
-    """A rectangle of global tile ids: a layer, or a chunk of an infinite one. Position and size in cells."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    gids: "array[int]"
 
 
 def whole_cells(projection: Projection, shift: Point) -> tuple[int, int, bool]:
@@ -92,6 +83,7 @@ class Shown:
 
 class _Reader:
     def __init__(self, tmj: Node, uploads: Uploads, limits: Limits) -> None:
+        tmj, self.staggered = Staggered.of(tmj, limits)
         self.map = tmj
         self.uploads, self.notes, self.limits = uploads, uploads.notes, limits
         self.pictures = Pictures()
@@ -110,6 +102,9 @@ class _Reader:
         """The whole map; the parts are read in the order in which they need each other."""
         tmj = self.map
         tiles = Tiles(tmj, self.projection, self.uploads, self.pictures, self.limits)
+        if self.staggered:
+            for tileset in tiles.tilesets:
+                tileset.raw = self.staggered.tileset(tileset.raw)
         cells = {
             index: self.blocks(index, node)
             for index, (node, item) in enumerate(self.layers)
@@ -145,6 +140,7 @@ class _Reader:
         """Add what the layers without cells hold: objects, and the background."""
         looks = TileLooks(tileset.raw for tileset in tiles.tilesets)
         objects = Objects(document, self.projection, (self.left, self.top), looks, templates, self.limits)
+        objects.staggered = self.staggered
         for node, item in self.layers:
             if _is(item, "objectgroup"):
                 objects.numbers.reserve(node.parts("objects", "OBJECT_UNREADABLE", Notes()))
@@ -188,6 +184,8 @@ class _Reader:
             if depth > MAX_GROUPS:
                 raise owner.fail(f"groups are nested more than {MAX_GROUPS} deep")
             for node in owner.list_of("layers"):
+                if self.staggered and node.text("type") == "imagelayer":
+                    node = self.staggered.picture(node, self.height)
                 item = self.about_layer(node)
                 shown = outer.within(node)
                 layers.append((node, item))
@@ -240,15 +238,25 @@ class _Reader:
             self.notes.add("LAYER_OFFSET", node.place, message)
         encoding, compression = node.text("encoding", "csv"), node.text("compression", "")
         parts = list(node.list_of("chunks")) if "chunks" in node else [node]
+        usual = self.staggered or self
         blocks = []
         for part in parts:
-            width = part.integer("width", 0, self.limits.max_size, self.width)
-            height = part.integer("height", 0, self.limits.max_size, self.height)
-            x, y = part.integer("x", -MAX_ID, MAX_ID, 0) + right, part.integer("y", -MAX_ID, MAX_ID, 0) + down
+            width = part.integer("width", 0, self.limits.max_size, usual.width)
+            height = part.integer("height", 0, self.limits.max_size, usual.height)
+            x, y = part.integer("x", -MAX_ID, MAX_ID, 0), part.integer("y", -MAX_ID, MAX_ID, 0)
             cells = self.uploads.count_cells(width, height, part.place)
             data = part["data"] if cells or "data" in part else Node([], part.at("data"))
             blocks.append(Block(x, y, width, height, decode(data, encoding, compression, cells)))
-        return blocks
+        if self.staggered:
+            blocks = self.staggered.turned(blocks, partial(self.count, node.place))
+        return [replace(block, x=block.x + right, y=block.y + down) for block in blocks]
+
+    def count(self, place: str, width: int, height: int) -> int:
+        """Count the cells of a layer before it is made. Raises FormatError where it is larger than a map."""
+        if max(width, height) > self.limits.max_size:
+            message = f"covers {width} x {height} cells; a side has at most {self.limits.max_size}"
+            raise FormatError(place, message)
+        return self.uploads.count_cells(width, height, place)
 
     def grow(self, cells: dict[int, list[Block]]) -> None:
         """Give an infinite map the bounds of its chunks."""

@@ -13,10 +13,11 @@ from game.grid.document import Limits
 from game.grid.formats.imported import Document, TooLarge, unique
 from game.grid.formats.legend import is_entry
 from game.grid.formats.projection import Point, Projection
+from game.grid.formats.staggered import Staggered
 from game.grid.formats.strict import Node, kept
 from game.grid.formats.tile_data import MAX_ID
 from game.grid.formats.tiled_properties import as_object, modern_properties, our_color, read_properties
-from game.grid.formats.tiled_shapes import Shape, TileLooks, read_shape
+from game.grid.formats.tiled_shapes import Shape, TileLooks, read_shape, shape_of
 from game.grid.formats.tiled_templates import Templates
 
 Json = dict[str, Any]
@@ -25,6 +26,8 @@ DIGITS: Final = 5
 """Decimals of a place in cells: finer than a pixel, coarser than what Tiled writes of one."""
 MAX_ENTITY_ID: Final = 64
 """Characters of an id."""
+_OWN_KEYS: Final = ("name", "type", "class", "properties")
+"""What of an object is not kept as it is: a thing has keys of its own for it."""
 AS_ENTITY: Final = "as_entity"
 """The key of the packed data of an object that looks like a wall, a door or a light and is an entity."""
 
@@ -127,6 +130,7 @@ class Objects:
         self.used: set[str] = set()
         self.doors: set[str] = set()
         self.numbers = Numbers()
+        self.staggered: Staggered | None = None
 
     def read_layer(self, layer: Node, item: Json, shift: Point) -> None:
         """Read a layer's objects; `shift` is its offset in screen pixels.
@@ -162,14 +166,18 @@ class Objects:
     def find(self, own: Node, about: Json, shift: Point) -> Found:
         """An object with what its template says. Raises FormatError."""
         node = Node(modern_properties(own.value, 0), own.place)
-        raw = {
-            key: value for key, value in node.value.items() if key not in ("name", "type", "class", "properties")
-        }
+        raw = {key: value for key, value in node.value.items() if key not in _OWN_KEYS}
         look = self.looks.of(node.value.get("gid"))
         template = self.templates.find(node.text("template"), node.place) if "template" in node else None
         if template:
             look = look if "gid" in node else template.look
             node = Node(template.merged(node.value), node.place)
+        usual_kind = look.kind or shape_of(node.value)
+        if self.staggered:
+            # What the template says was changed too: the object does not need it any more.
+            node = self.staggered.object(node, look)
+            without = (*_OWN_KEYS, "template") if template else _OWN_KEYS
+            raw = {key: value for key, value in node.value.items() if key not in without}
         shape = read_shape(node, look, self.projection)
         if shape.kind == "tile" and not template and "template" not in node and shape.width and shape.height:
             raw = {**raw, "width": shape.width, "height": shape.height}
@@ -183,7 +191,7 @@ class Objects:
             shift,
             node.text("name", ""),
             node.text("type", "") or node.text("class", ""),
-            look.kind or shape.kind,
+            usual_kind,
             values | as_object(packed.get("properties")),
             {key: value for key, value in packed.items() if key != "properties"},
             tiled,

@@ -8,8 +8,6 @@ from game.grid.formats.projection import OF_GRID_TYPE, Projection
 
 ALL = [
     *OF_GRID_TYPE.values(),
-    Projection("staggered", 64, 32, 0, "y", "odd"),
-    Projection("staggered", 64, 32, 0, "x", "even"),
     Projection("hexagonal", 14, 12, 6, "y", "even"),
     Projection("hexagonal", 60, 60, 30, "x", "odd"),
 ]

@@ -284,7 +284,7 @@ class TestOrientation:
         [
             ({}, "square", []),
             ({"orientation": "isometric"}, "isometric", []),
-            ({"orientation": "staggered", "staggeraxis": "y"}, "isometric", ["STAGGERED_AS_ISOMETRIC"]),
+            ({"orientation": "staggered", "staggeraxis": "y"}, "isometric", []),
             ({"orientation": "hexagonal", "staggeraxis": "y", "hexsidelength": 6}, "hex_row", []),
             ({"orientation": "hexagonal", "staggeraxis": "x", "hexsidelength": 6}, "hex_column", []),
             ({"orientation": "hexagonal", "staggerindex": "even"}, "hex_row", ["ROW_ADDED"]),

@@ -55,7 +55,6 @@ class TestTileObject:
             ("isometric", (32, 16), (32, 16), "", (48, 48), 0, (0, 0)),
             ("isometric", (32, 16), (32, 48), "", (48, 48), 0, (0, 0)),
             ("isometric", (32, 16), (32, 16), "top", (48, 48), 0, (16, 8)),
-            ("staggered", (32, 16), (32, 16), "", (64, 40), 0, (0, 0)),
             ("hexagonal", (16, 16), (16, 16), "", (40, 44), 0, (0, 12)),
         ],
     )
@@ -71,7 +70,7 @@ class TestTileObject:
         tmp_path: Path,
     ) -> None:
         (tmp_path / "r.png").write_bytes(png(*tile, "red"))
-        more = STAGGER if orientation in ("staggered", "hexagonal") else ""
+        more = STAGGER if orientation == "hexagonal" else ""
         more += 'hexsidelength="8"' if orientation == "hexagonal" else ""
         head = HEAD.format(orientation, *cell, more)
         head += TILESET.format(*tile, f'objectalignment="{alignment}"' if alignment else "")
