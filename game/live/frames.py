@@ -1,5 +1,6 @@
 """Messages as frames. What is the same for several sockets is made once."""
 
+from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -28,8 +29,6 @@ class _Around(NamedTuple):
 class LoggedEvent:
     """An event of the log, and its frames: for game masters, and for others whom it is shared with."""
 
-    __slots__ = ("_frames", "_row", "audience", "created", "kind", "seq", "subject_id")
-
     def __init__(self, row: list[Any]) -> None:
         self.seq: int = row[0]
         self.kind: str = row[1]
@@ -43,6 +42,11 @@ class LoggedEvent:
     def payload(self) -> dict[str, Any]:
         """What game masters are told."""
         return payload_of(self._row[5])
+
+    @cached_property
+    def shared(self) -> dict[str, Any]:
+        """What those are told whom it is shared with."""
+        return payload_of(self._row[6])
 
     @property
     def is_public(self) -> bool:
@@ -69,7 +73,7 @@ class LoggedEvent:
         around = self._frames.get((for_game_master, as_shared))
         if around is None:
             around = self._frames[for_game_master, as_shared] = self._around(for_game_master, as_shared)
-        return b"".join((around.before, reader.cursor(self.seq).encode(), around.behind))
+        return b"".join((around.before, reader.cursor_bytes(self.seq), around.behind))
 
     def _around(self, for_game_master: bool, as_shared: bool) -> _Around:
         seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row

@@ -7,8 +7,8 @@ difference.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -28,7 +28,7 @@ from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.models import Map
 from game.play import tokens
-from game.tokens.queries import as_json, of_map
+from game.tokens.queries import STORED, as_json, of_map
 
 if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
@@ -59,13 +59,27 @@ class Shown:
     seq: int
     version: int | None
     tokens: dict[str, dict[str, Any]]
+    """What they know of the tokens: by the map, by views and, on a map without fog, by events since, which do not
+    tell all fields."""
     view: MapView | None
     in_sight: dict[str, Any] | None
     """The region around everything in sight, under fog: what of the grid can change before their eyes."""
     region: dict[str, Any] | None = None
     """Where what they know of the grid differs from what they were shown before."""
-    told: set[str] = field(default_factory=set)
-    """The tokens of which they got events since, on a map without fog, and that are not deleted."""
+
+    def hear(self, events: Iterable[LoggedEvent]) -> None:
+        """Note what they were told of tokens by events that were shared with them."""
+        for event in events:
+            token_id = str(event.subject_id)
+            if event.kind == "token.deleted":
+                self.tokens.pop(token_id, None)
+                continue
+            known = self.tokens.setdefault(token_id, {})
+            payload = event.shared
+            known |= {name: payload[name] for name in STORED if name in payload}
+            # An event does not tell whoever reads the sheet all bars, but they get an event of every change.
+            if "bars" in payload:
+                del known["bars"]
 
     def message(self, session: LiveSession, map_id: UUID) -> bytes:
         """The map as it is now, as a frame."""
@@ -165,16 +179,14 @@ class _Changes:
 
     def __init__(self, session: LiveSession, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
         self.events = [event for event in events if _touches(event, map_id)]
-        told = [
+        self.told = [
             event
             for event in self.events
             if event.kind.startswith("token.")
-            and event.is_for(session.user_id, for_game_master=session.is_game_master)
+            and event.is_for(session.user_id, for_game_master=False)
+            and event.shared.get("map_id") == str(map_id)
         ]
-        self.told = {str(event.subject_id) for event in told}
-        """The tokens of which the reader got an event: no need to tell them again."""
-        self.deleted = {str(event.subject_id) for event in told if event.kind == "token.deleted"}
-        """Those of them that are deleted now."""
+        """The events of tokens that are shared with the reader."""
         self.is_public = all(event.is_public and event.kind.startswith("token.") for event in self.events)
         self.is_of_grid = not all(event.kind.startswith("token.") for event in self.events)
         self.is_anew = any(
@@ -254,9 +266,8 @@ class WatchedMaps:
         if not changes.events and not changes.is_anew:
             return
         if not changes.is_anew and (session.is_game_master or (changes.is_public and shown.view is None)):
-            shown.told = (shown.told | changes.told) - changes.deleted
-            for token_id in changes.deleted:
-                shown.tokens.pop(token_id, None)
+            if not session.is_game_master:
+                shown.hear(changes.told)
             return
         async with session.watching:
             await self._refresh(session, map_id, changes)
@@ -265,6 +276,8 @@ class WatchedMaps:
         before = session.watched.get(map_id)
         if before is None:
             return
+        if changes is not None and not session.is_game_master:
+            before.hear(changes.told)
         with_grid = changes is None or changes.is_of_grid
         try:
             async with self._room.hub.database() as database:
@@ -288,21 +301,17 @@ class WatchedMaps:
 
 def _difference(before: Shown, after: Shown, changes: _Changes | None) -> dict[str, Any]:
     """What a view tells: tokens that are shown, gone or moved, and the region that looks different."""
-    told = before.told | (changes.told if changes else set())
     sights = [shown.view.fogged.visible for shown in (before, after) if shown.view]
     shown, moved = [], []
     for token_id, token in after.tokens.items():
-        old = before.tokens.get(token_id)
-        if old == token or token_id in told:
+        known = before.tokens.get(token_id)
+        if known is not None and known.items() <= token.items():
             continue
-        if old is not None and {**old, "x": token["x"], "y": token["y"]} == token:
+        if known is not None and {**known, "x": token["x"], "y": token["y"]}.items() <= token.items():
             cells = changes.walked(token_id, sights) if changes else []
             moved.append({"id": token_id, "x": token["x"], "y": token["y"], "cells": cells})
         else:
             shown.append(token)
-    # Also what they know by events alone: it may have been hidden since.
-    known = dict.fromkeys([*before.tokens, *sorted(told)])
-    deleted = changes.deleted if changes else set()
-    gone = [token_id for token_id in known if token_id not in after.tokens and token_id not in deleted]
+    gone = [token_id for token_id in before.tokens if token_id not in after.tokens]
     found = {"shown": shown, "gone": gone, "moved": moved, "region": after.region}
     return {name: value for name, value in found.items() if value}

@@ -104,6 +104,44 @@ class TestWatch:
             await player.until(lambda token_id=token_id: [token_id] in [one["gone"] for one in player.of("view")])
         assert len(player.of("view")) == 2
 
+    async def test_what_changes_after_an_event(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """A token that players know by an event: what they may see of later changes, and nothing of the others."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        body = {"name": "Goblin", "sheet": {"hit_points": {"current": 5, "maximum": 9}}}
+        path = f"/universes/{universe['id']}/characters"
+        character = (await owner.client.post(path, json=body)).json()["id"]
+        goblin = await token_on(owner, made["id"], character_id=character)
+        player = await feed(stranger, universe["id"])
+        await player.watch(made["id"])
+
+        async def move(x: int) -> None:
+            count = len(player.events) + 1
+            place = {"x": x, "y": 1, "force": True}
+            assert (await owner.client.post(f"/tokens/{goblin}/move", json=place)).status_code == 200
+            await player.until(lambda: len(player.events) == count)
+
+        async def patch(path: str, **fields: Any) -> None:
+            answer = await owner.client.patch(path, json=fields)
+            assert answer.status_code == 200, answer.text
+
+        gm = await feed(owner, universe["id"])
+        await move(1)
+        await patch(f"/tokens/{goblin}", gm={"plan": "flee"})
+        await patch(f"/characters/{character}", gm={"plan": "flee"})
+        await gm.until(lambda: gm.events[-1]["kind"] == "character.updated")
+        await quiet(player)
+        assert player.of("view") == []
+        await patch(f"/tokens/{goblin}", grants={stranger.id: ["sheet"]})
+        await player.next("map", 2)
+        assert list(applied(player, made["id"]).values()) == await listed(stranger, made["id"])
+        await move(2)
+        await patch(f"/characters/{character}", sheet={"hit_points": {"current": 3}})
+        await player.next("view")
+        assert list(applied(player, made["id"]).values()) == await listed(stranger, made["id"])
+        assert [one["bars"][0]["value"] for one in player.of("view")[0]["shown"]] == [3]
+
     async def test_what_cannot_be_watched(self, owner: Person, stranger: Person, feed: Feed) -> None:
         universe, elsewhere = await owner.universe(), await owner.universe()
         await join(stranger, owner, universe["id"])
