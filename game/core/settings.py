@@ -156,6 +156,10 @@ class Settings(BaseSettings):
     max_client_sockets: int = Field(
         200, ge=1, description="Live sockets of one client address in one worker; players may share an address."
     )
+    max_universe_sockets: int = Field(2000, ge=1, description="Live sockets of one universe in one worker.")
+    max_sockets: int = Field(
+        20_000, ge=1, description="Live sockets in one worker; each takes about 35 kB of memory."
+    )
     head_timeout: float = Field(
         10.0, gt=0, le=300, description="Seconds within which a new connection must send the head of a request."
     )

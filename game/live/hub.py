@@ -48,6 +48,7 @@ class Hub:
         self.rooms: dict[UUID, Room] = {}
         self.presence = Presence(self)
         self._fanout = fanout
+        self._count = 0
         self._clients: Counter[str] = Counter()
         self._users: Counter[UUID] = Counter()
 
@@ -95,14 +96,17 @@ class Hub:
                 room.wake()
 
     def admit(self, client: str) -> bool:
-        """Count a socket of a client; False when it has too many. `dismiss` undoes it."""
+        """Count a socket of a client; False when it, or this worker, has too many. `dismiss` undoes it."""
         self._clients[client] += 1
+        self._count += 1
         self.metrics.sockets.inc()
-        return bool(self._clients[client] <= self.state.settings.max_client_sockets)
+        limits = self.state.settings
+        return bool(self._clients[client] <= limits.max_client_sockets and self._count <= limits.max_sockets)
 
     def dismiss(self, client: str) -> None:
         """A client has one socket less."""
         self.metrics.sockets.dec()
+        self._count -= 1
         self._clients[client] -= 1
         if not self._clients[client]:
             del self._clients[client]
@@ -117,13 +121,17 @@ class Hub:
         """The room of a session that is known now, as long as this is open.
 
         Raises:
-            Disconnected: its user has too many sockets.
+            Disconnected: its user or its universe has too many sockets.
         """
         user_id, universe_id = session.user_id, session.universe_id
-        if self._users[user_id] >= self.state.settings.max_user_sockets:
-            session.transport.close(Close.TOO_MUCH, "Too many sockets of one user.")
-            raise Disconnected
         room = self.rooms.get(universe_id)
+        for number, most, whose in (
+            (self._users[user_id], self.state.settings.max_user_sockets, "user"),
+            (len(room.sessions) if room else 0, self.state.settings.max_universe_sockets, "universe"),
+        ):
+            if number >= most:
+                session.transport.close(Close.TOO_MUCH, f"Too many sockets of one {whose}.")
+                raise Disconnected
         if room is None:
             room = self.rooms[universe_id] = Room(self, universe_id)
         self._users[user_id] += 1
@@ -170,7 +178,7 @@ class Hub:
                 session.transport.close(Close.NOT_A_MEMBER, "Not a member any more.")
                 self.rooms[universe_id].part(session)
             elif role != session.role:
-                session.role = role
+                session.take_role(role)
                 self.rooms[universe_id].maps.role_changed(session)
 
     async def _check_always(self) -> None:

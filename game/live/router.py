@@ -50,7 +50,7 @@ async def live(websocket: WebSocket, id: str) -> None:
         if offered and SUBPROTOCOL not in offered:
             transport.close(Close.NOT_UNDERSTOOD, f"The subprotocol is {SUBPROTOCOL}.")
         elif not is_admitted:
-            transport.close(Close.TOO_MUCH, "Too many sockets of one client.")
+            transport.close(Close.TOO_MUCH, "Too many sockets of one client, or of all.")
         else:
             session = LiveSession(hub, transport, _universe_id(id), _identity(websocket), websocket.scope)
             await session.run()

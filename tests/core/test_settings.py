@@ -65,6 +65,8 @@ EVERY_SETTING: dict[str, tuple[str, Any]] = {
     "live_fanout": ("none", "none"),
     "max_user_sockets": ("7", 7),
     "max_client_sockets": ("70", 70),
+    "max_universe_sockets": ("71", 71),
+    "max_sockets": ("72", 72),
     "head_timeout": ("3.5", 3.5),
     "request_timeout": ("2.5", 2.5),
     "shutdown_grace": ("4", 4),

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -127,6 +128,61 @@ async def test_who_never_reads(owner: Person, url: str, database: asyncpg.Connec
             numbers = [event["seq"] for event in other.events]
             assert numbers == [*range(numbers[0], numbers[0] + number)]
             assert other.code is None
+
+
+def whole_messages(data: bytes) -> list[dict[str, Any]]:
+    """The messages of the frames of which every byte has come."""
+    messages = []
+    while len(data) >= 4:
+        long = (data[1] & 127) == 126
+        start, size = (4, int.from_bytes(data[2:4])) if long else (2, data[1] & 127)
+        if len(data) < start + size:
+            break
+        messages.append(json.loads(data[start : start + size]))
+        data = data[start + size :]
+    return messages
+
+
+@pytest.mark.parametrize("cut", [1, 3, 200])
+async def test_a_cut_in_the_middle_of_a_frame(cut: int, owner: Person, url: str) -> None:
+    """Of an event and of a command: whoever resumes behind the last whole frame has everything, and once."""
+    universe = await owner.universe()
+    made = await owner.map(universe["id"], grid_data=GRID)
+    token = owner.tokens["access_token"]
+
+    def command(number: int) -> dict[str, Any]:
+        edits = paint(number % 4, ".#"[number // 4 % 2])
+        return {"type": "command", "do": "edit", "ref": f"c{number}", "map_id": made["id"], "edits": edits}
+
+    reader, writer = await asyncio.open_connection(urlsplit(url).hostname, urlsplit(url).port)
+    lines = [
+        f"GET /universes/{universe['id']}/live HTTP/1.1",
+        "Host: localhost",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {'A' * 22}==",
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    await reader.readuntil(b"\r\n\r\n")
+    asked = [frame(1, json.dumps(command(number)).encode()) for number in range(5)]
+    writer.write(frame(1, json.dumps({"type": "hello", "token": token}).encode()) + b"".join(asked[:4]))
+    data = b""
+    async with asyncio.timeout(20):
+        while b'"ref":"c3"' not in data:
+            data += await reader.read(2**16)
+    # The client's last command is cut off on its way, and so is the last event of what the client has read.
+    writer.write(asked[4][: len(asked[4]) - cut])
+    writer.transport.abort()
+    events = [one for one in whole_messages(data[: data.rindex(b'{"type":"event"') + cut]) if "cursor" in one]
+    assert [one["type"] for one in events] == ["welcome", *["event"] * 3]
+    async with Client(url, universe["id"], token, events[-1]["cursor"]) as again:
+        for number in range(3, 5):
+            await again.send(command(number))
+        await again.next("ack", 2)
+        had = [*events[1:], *again.events]
+        assert bare(had) == bare(await log_of(owner, universe["id"], events[0]["cursor"]))
+        assert len(had) == 5
 
 
 async def metrics(person: Person) -> str:

@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from game.core.settings import Settings
 from tests.conftest import Person, Server, serving
 from tests.live import soak
 from tests.live.client import Client
-from tests.live.test_router import GRID, NewPerson, paint
+from tests.live.test_maps import token_on
+from tests.live.test_router import GRID, NewPerson, close_code, open_socket, paint, say
 from tests.members.test_router import join
 
 OFFLINE_SECONDS = 40
@@ -75,6 +78,64 @@ async def test_what_happens_elsewhere(servers: list[Server], owner: Person, new_
             await feeds[1].until(lambda: feeds[1].code == 4401)
         assert feeds[2].code is None
         await gm.next("offline", 2)
+
+
+async def test_signals_from_elsewhere(servers: list[Server], owner: Person, stranger: Person) -> None:
+    """They go to those at another worker who see the place, and to nobody else."""
+    universe = await owner.universe()
+    await join(stranger, owner, universe["id"])
+    hidden = await owner.map(universe["id"], grid_data=GRID)
+    fogged = await owner.map(universe["id"], grid_data=soak.FOGGED, visibility="members", fog="explored")
+    sight, grants = {"range": 3, "darkvision": 0}, {stranger.id: ["act"]}
+    await token_on(owner, fogged["id"], x=1, y=1, sight=sight, grants=grants)
+    here, there = (server.url for server in servers)
+    async with (
+        Client(here, universe["id"], owner.tokens["access_token"]) as gm,
+        Client(there, universe["id"], stranger.tokens["access_token"]) as player,
+    ):
+        await gm.until(lambda: bool(gm.of("online")))
+        for map_id, x in ((hidden["id"], 1), (fogged["id"], 12), (fogged["id"], 2)):
+            place = {"map_id": map_id, "x": x, "y": 1}
+            await gm.send({"type": "signal", "name": "pointer", **place, "data": x})
+        await gm.send({"type": "signal", "name": "typing", "data": None})
+        first = {"type": "signal", "user_id": owner.id, "name": "pointer", **place, "data": 2}
+        await player.next("signal", 2)
+        await player.send({"type": "signal", "name": "typing", "data": "back"})
+        assert (await gm.next("signal"))["data"] == "back"
+        assert sorted(player.of("signal"), key=lambda one: one["name"])[0] == first
+        assert len(player.of("signal")) == 2
+
+
+@pytest.mark.parametrize("limit", ["USER", "UNIVERSE", "CLIENT", ""])
+async def test_too_many_sockets(
+    limit: str, tmp_path: Path, settings: Settings, owner: Person, stranger: Person
+) -> None:
+    """Whoever is one too many is closed, those who are there stay; each worker counts by itself."""
+    universe, elsewhere = await owner.universe(), await owner.universe()
+    await join(stranger, owner, universe["id"])
+    name = "_".join(filter(None, ("WORLDKEEP_MAX", limit, "SOCKETS")))
+    with worker(tmp_path, settings, **{name: "2"}) as one, worker(tmp_path, settings) as other:
+        async with AsyncExitStack() as stack:
+
+            async def connect(server: Server, person: Person, universe_id: str) -> int | None:
+                socket = await stack.enter_async_context(open_socket(server.url, universe_id))
+                answer = await hello(socket, person)
+                return None if answer else await close_code(socket)
+
+            first = [await connect(one, owner, universe["id"]) for _ in range(3)]
+            assert first == [None, None, 4429]
+            assert await connect(other, owner, universe["id"]) is None
+            others = [await connect(one, stranger, universe["id"]), await connect(one, owner, elsewhere["id"])]
+            held = {"USER": [None, 4429], "UNIVERSE": [4429, None]}
+            assert others == held.get(limit, [4429, 4429])
+
+
+async def hello(socket: ClientConnection, person: Person) -> dict[str, Any] | None:
+    """The answer to somebody's hello; None when the socket is closed instead."""
+    try:
+        return await say(socket, type="hello", token=person.tokens["access_token"])
+    except ConnectionClosed:
+        return None
 
 
 async def test_a_table_that_everything_happens_to(
