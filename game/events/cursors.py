@@ -4,8 +4,9 @@ The number of an event counts hidden ones too, so it is encrypted (AES-GCM), eac
 is good for one user, one universe and one epoch of the database.
 """
 
-import base64
 import os
+from base64 import b64decode
+from binascii import b2a_base64
 from hashlib import sha256
 from uuid import UUID
 
@@ -13,6 +14,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _NONCE_BYTES = 12
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def bound_to(user_id: UUID, universe_id: UUID, epoch: UUID) -> bytes:
+    """Whom and what a cursor is good for."""
+    return user_id.bytes + universe_id.bytes + epoch.bytes
 
 
 class Cursors:
@@ -21,17 +28,16 @@ class Cursors:
     def __init__(self, secret: str) -> None:
         self._cipher = AESGCM(sha256(b"event cursors\0" + secret.encode()).digest())
 
-    def encrypt(self, seq: int, user_id: UUID, universe_id: UUID, epoch: UUID) -> str:
-        """The cursor behind event number `seq`, safe in a URL."""
+    def encrypt(self, seq: int, bound: bytes) -> bytes:
+        """The cursor behind event number `seq`, safe in a URL; `bound` as from `bound_to`."""
         nonce = os.urandom(_NONCE_BYTES)
-        bound = user_id.bytes + universe_id.bytes + epoch.bytes
-        return base64.urlsafe_b64encode(nonce + self._cipher.encrypt(nonce, seq.to_bytes(8), bound)).decode()
+        raw = nonce + self._cipher.encrypt(nonce, seq.to_bytes(8), bound)
+        return b2a_base64(raw, newline=False).translate(_URL_SAFE)
 
-    def decrypt(self, cursor: str, user_id: UUID, universe_id: UUID, epoch: UUID) -> int | None:
-        """The number in a cursor; None for one that was not made for this user, universe and epoch."""
+    def decrypt(self, cursor: str, bound: bytes) -> int | None:
+        """The number in a cursor; None for one that was made for another reader, or was not made here."""
         try:
-            raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-            bound = user_id.bytes + universe_id.bytes + epoch.bytes
+            raw = b64decode(cursor, altchars=b"-_", validate=True)
             return int.from_bytes(self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound))
         except (ValueError, InvalidTag):
             return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import orjson
@@ -14,7 +14,7 @@ from sqlmodel import col
 from game.core.errors import FieldError, Unprocessable
 from game.core.json_gate import MAX_EVENT_DEPTH
 from game.events import hints
-from game.events.cursors import Cursors
+from game.events.cursors import Cursors, bound_to
 from game.events.models import Epoch, Event
 
 _MAX_BYTES = 4 * 2**20
@@ -151,17 +151,26 @@ OF_NO_HIDDEN_MAP = """
 """SQL: that an event is about no map that is hidden from players now, or tells that it was hidden."""
 
 
-class Reader(NamedTuple):
+class Reader:
     """Somebody who reads a universe's log, and what turns its numbers into cursors of theirs."""
 
-    cursors: Cursors
-    user_id: UUID
-    universe_id: UUID
-    epoch: UUID
+    __slots__ = ("_bound", "_cursors", "universe_id", "user_id")
+
+    def __init__(self, cursors: Cursors, user_id: UUID, universe_id: UUID, epoch: UUID) -> None:
+        self.user_id, self.universe_id = user_id, universe_id
+        self._cursors, self._bound = cursors, bound_to(user_id, universe_id, epoch)
 
     def cursor(self, seq: int) -> str:
         """The cursor behind event `seq`."""
-        return self.cursors.encrypt(seq, self.user_id, self.universe_id, self.epoch)
+        return self.cursor_bytes(seq).decode()
+
+    def cursor_bytes(self, seq: int) -> bytes:
+        """The same, for a message that is put together from bytes."""
+        return self._cursors.encrypt(seq, self._bound)
+
+    def find(self, cursor: str) -> int | None:
+        """The number of the event that a cursor of this reader stands behind; None for any other text."""
+        return self._cursors.decrypt(cursor, self._bound)
 
     def seq_of(self, cursor: str) -> int:
         """The number of the event that a cursor of this reader stands behind.
@@ -169,7 +178,7 @@ class Reader(NamedTuple):
         Raises:
             Unprocessable: it is not one, is somebody else's, or is older than a restore of the database.
         """
-        seq = self.cursors.decrypt(cursor, self.user_id, self.universe_id, self.epoch)
+        seq = self.find(cursor)
         if seq is None:
             error = FieldError("cursor", "cursor_invalid", "Not a cursor of yours for this universe's events.")
             raise Unprocessable(errors=[error])

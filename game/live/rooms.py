@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
-_AT_ONCE = 500
+_AT_ONCE = 100
 """Sockets that are served before others get a turn."""
 
 

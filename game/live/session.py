@@ -51,6 +51,8 @@ class LiveSession:
     """One socket in one universe; `identity` is that of its headers, if any."""
 
     role: Role
+    is_game_master: bool
+    """Whether everything may be told."""
     user_id: UUID
     display_name: str
     reader: Reader
@@ -83,10 +85,9 @@ class LiveSession:
             raise Disconnected
         return self._universe_id
 
-    @property
-    def is_game_master(self) -> bool:
-        """Whether everything may be told."""
-        return self.role in GAME_MASTERS
+    def take_role(self, role: Role) -> None:
+        """Be told from now on what this role may know."""
+        self.role, self.is_game_master = role, role in GAME_MASTERS
 
     @property
     def login(self) -> tuple[UUID, UUID, bool]:
@@ -161,13 +162,12 @@ class LiveSession:
         role = Role(row["role"]) if row["role"] else Role.superuser if row["is_superuser"] else None
         if row["event_seq"] is None or role is None:
             self._close(Close.NOT_FOUND, "There is no such universe.")
-        self.user_id, self.role, self.display_name = identity.user_id, role, row["display_name"]
+        self.take_role(role)
+        self.user_id, self.display_name = identity.user_id, row["display_name"]
         self.is_visitor = role == Role.superuser
         self.access_version, self._head = row["access_version"], row["event_seq"]
         self.reader = Reader(self.hub.state.cursors, self.user_id, universe_id, row["epoch"])
-        after = None
-        if hello.after is not None:
-            after = self.reader.cursors.decrypt(hello.after, self.user_id, universe_id, row["epoch"])
+        after = None if hello.after is None else self.reader.find(hello.after)
         self.seq = self._head if after is None else after
         return after is not None
 
