@@ -16,10 +16,10 @@ run: install ## Serve with the demo on http://127.0.0.1:8000, or at another PORT
 	@exec $(PY) -m game serve --demo $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
-	$(PY) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(PY) -m pytest -n 2
 
 soak: $(VENV)/.installed-dev ## Run the tests of properties with many new examples; takes an hour
-	$(PY) -m pytest -n 2 --dist loadgroup --hypothesis-profile soak -k "not browser" $(SOAK)
+	$(PY) -m pytest -n 2 --hypothesis-profile soak -k "not browser" $(SOAK)
 
 lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and the direction of imports
 	$(VENV)/bin/ruff check .

@@ -30,6 +30,7 @@ from fastapi import FastAPI
 from fasteners import InterProcessLock
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from xdist.scheduler import LoadScopeScheduling
 
 from game.accounts import passwords
 from game.accounts import queries as accounts
@@ -63,25 +64,47 @@ hypothesis_settings.load_profile("suite")
 _LONGEST = (
     "browser/",
     "test_faults.py",
-    "test_cli.py",
-    "test_matrix.py",
     "admin/test_routes.py",
+    "live/",
+    "test_matrix.py",
+    "admin/test_roles.py",
+    "core/test_server.py",
+    "test_cli.py",
     "test_secrets.py",
+    "exchange/",
+    "core/test_hot.py",
 )
 
 
-@pytest.hookimpl(tryfirst=True)
+def _group(nodeid: str) -> str:
+    """What one worker does alone: the tests of a file, or those in the browser. They share what is set up."""
+    path = nodeid.partition("::")[0].removeprefix("tests/")
+    return "browser/" if path.startswith("browser/") else path
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, and those in the browser: they share what was set up for them."""
+    """Start with what takes longest."""
 
-    def place(item: pytest.Item) -> tuple[str, int]:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
-        group = "browser" if path.startswith("browser/") else path
-        return group, next((n for n, name in enumerate(_LONGEST) if path.startswith(name)), len(_LONGEST))
+    def place(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(_LONGEST) if _group(item.nodeid).startswith(name)), len(_LONGEST))
 
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(place(item)[0]))
-    items.sort(key=lambda item: place(item)[1])
+    items.sort(key=place)
+
+
+class _Groups(LoadScopeScheduling):
+    """Gives workers one group after another.
+
+    `--dist loadgroup` silently does nothing with pytest 9.2: pytest-xdist issue 1386.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """With `-n`, tests are given to workers by groups, in the order above."""
+    config.option.loadscopereorder = False
+    return _Groups(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
