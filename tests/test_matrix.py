@@ -15,21 +15,12 @@ import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from game.core.ids import uuid7
-from game.core.openapi import operations
-from game.core.settings import Settings
-from game.main import create_app
 from game.maps.models import GRID_EXAMPLE
 from game.permissions import PARTS, PERMISSIONS, Role, may
 from tests.conftest import Person, new_client, sign_up_and_log_in
-
-# pydantic-settings takes `_env_file`, and does not say so in its types.
-_DOCUMENT = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40))).openapi()  # type: ignore[call-arg]
-OPERATIONS = {
-    operation["operationId"]: (path, method, operation) for path, method, operation in operations(_DOCUMENT)
-}
+from tests.document import DOCUMENT, OPERATIONS
 
 
 class TestTable:
@@ -122,7 +113,7 @@ def call(name: str, things: Things) -> tuple[str, str, dict[str, Any]]:
     if name in PREPARED:
         rest = PREPARED[name](things)
     elif body:
-        schema = _DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+        schema = DOCUMENT["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
         rest = {"json": dict(schema["examples"][0])}
     if "universe_id" in rest.get("json", {}):
         rest["json"]["universe_id"] = things.ids["universes"]

@@ -13,22 +13,15 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from game.cli import app as command_line
 from game.core.ids import uuid7
 from game.core.openapi import operations
 from game.core.schema import ROOT
-from game.core.settings import Settings
-from game.main import create_app
 from tests.conftest import Person, new_client, sign_up_and_log_in
+from tests.document import DOCUMENT, OPERATIONS
 
-# pydantic-settings takes `_env_file`, and does not say so in its types.
-DOCUMENT = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40))).openapi()  # type: ignore[call-arg]
-OPERATIONS = {
-    operation["operationId"]: (path, method, operation) for path, method, operation in operations(DOCUMENT)
-}
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 

@@ -18,8 +18,8 @@ from schemathesis.engine import from_schema
 from schemathesis.engine.events import FatalError, ScenarioFinished
 
 from tests.conftest import PASSWORD, Person, Server, serving
+from tests.document import DOCUMENT, OPERATIONS
 from tests.test_matrix import Crowd, call, make_crowd, make_things
-from tests.test_openapi import DOCUMENT, OPERATIONS
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 STATE = {"cursor", "Idempotency-Key"}

@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 
 from game.live.hub import Hub
 from tests.conftest import Person, somebody
+from tests.document import OPERATIONS
 from tests.live.client import Client
 from tests.members.test_router import join
-from tests.test_matrix import OPERATIONS, PREPARED, Things, call
+from tests.test_matrix import PREPARED, Things, call
 
 MARK = "x5EcReTx"
 MAX_MARKS = 200

@@ -11,19 +11,15 @@ import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
-from pydantic import SecretStr
 from starlette.routing import Match, Mount, Route
 
 from admin.views import VIEWS
 from game.core.ids import uuid7
-from game.core.settings import Settings
-from game.main import create_app
 from game.maps.models import GRID_EXAMPLE
 from tests.admin.conftest import Browse
 from tests.conftest import Person, new_client, sign_up_and_log_in
+from tests.document import APP
 
-# pydantic-settings takes `_env_file`, and does not say so in its types.
-APP = create_app(Settings(_env_file=None, secret_key=SecretStr("x" * 40)))  # type: ignore[call-arg]
 SITE = APP.state.admin
 IDENTITIES = [view.identity for view in SITE.views]
 NEW_PASSWORD = "a better horse battery"
