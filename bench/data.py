@@ -60,12 +60,15 @@ class Keys:
     script: str = "load.lua"
 
 
+def _waves(x: int, y: int, seed: int) -> float:
+    return math.sin(x / 5 + seed) + math.cos(y / 7 - seed) + math.sin((x + y) / 11)
+
+
 def _maps() -> list[dict[str, Any]]:
     """Eight maps of caves, each a bit different."""
     documents = []
     for seed in range(8):
-        waves = lambda x, y, s=seed: math.sin(x / 5 + s) + math.cos(y / 7 - s) + math.sin((x + y) / 11)  # noqa: E731
-        rows = ["".join("#~.,"[min(3, int((waves(x, y) + 3) * 0.7))] for x in range(64)) for y in range(64)]
+        rows = ["".join("#~.,"[min(3, int((_waves(x, y, seed) + 3) * 0.7))] for x in range(64)) for y in range(64)]
         documents.append(
             {
                 "width": 64,

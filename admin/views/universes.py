@@ -57,7 +57,7 @@ class UniverseView(View, model=Universe):
         """The universe's maps, its recent activity and what it stores."""
         ours = col(Map.universe_id) == row.id
         # SQLModel types a column as its value, here and wherever a loader takes it.
-        without_grid = defer(Map.grid_data, raiseload=True)  # type: ignore[arg-type]
+        without_grid = defer(Map.grid_data, raiseload=True)  # type: ignore[arg-type]  # see above
         cards = select(Map).options(without_grid).where(ours).order_by(col(Map.updated_at).desc())
         count = await self._run_query(select(func.count(col(Map.id))).where(ours))
         return {

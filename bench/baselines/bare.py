@@ -19,7 +19,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         settings = Settings()
-        app.coalescer = Coalescer(Database(settings).hot_connection, settings.hot_pool_size)  # type: ignore[attr-defined]
+        app.coalescer = Coalescer(Database(settings).hot_connection, settings.hot_pool_size)  # type: ignore[attr-defined]  # kept on it
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -27,7 +27,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     who = tokens.identify(scope)
     scope["path_params"] = {"id": scope["path"].rpartition("/")[2]}
     read: HotRead = BY_ID.get(scope["path"][:-36], universes.LIST)
-    row = who and await app.coalescer.ask(  # type: ignore[attr-defined]
+    row = who and await app.coalescer.ask(  # type: ignore[attr-defined]  # kept on it
         read.statement, who.session_id, who.user_id, *(read.question(scope) or ())
     )
     status, body, version = (404, b"", None) if not row else (200, *read.render(row))

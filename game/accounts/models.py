@@ -65,7 +65,7 @@ class User(Document, table=True):
 
 
 # FastAPI Users looks addresses up by lower(email); the index must agree with it.
-Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)  # type: ignore[attr-defined]
+Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)  # type: ignore[attr-defined]  # SQLAlchemy adds it
 
 
 def default_display_name(user_id: UUID) -> str:

@@ -32,7 +32,7 @@ from urllib.parse import quote
 import platformdirs
 import psutil
 import structlog
-from fasteners import InterProcessLock, InterProcessReaderWriterLock  # type: ignore[import-untyped]
+from fasteners import InterProcessLock, InterProcessReaderWriterLock  # type: ignore[import-untyped]  # no stubs
 
 log = structlog.get_logger()
 

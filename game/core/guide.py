@@ -100,8 +100,7 @@ def _content(page: Page) -> Markup:
         token.children = token.children and _with_links(token.children, page)
     html = markdown.renderer.render(tokens, markdown.options, {})
     html = html.replace("<table>", '<div class="wp-table"><table>').replace("</table>", "</table></div>")
-    # The renderer has escaped the text.
-    return Markup(html)  # noqa: S704
+    return Markup(html)  # noqa: S704 - the renderer has escaped the text
 
 
 def _slug(heading: str) -> str:

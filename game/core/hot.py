@@ -60,7 +60,7 @@ def hot(read: HotRead | HotWrite) -> Callable[[Endpoint], Endpoint]:
     """Mark an endpoint as hot. Stands beneath the router's decorator."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        endpoint.__hot__ = read  # type: ignore[attr-defined]
+        endpoint.__hot__ = read  # type: ignore[attr-defined]  # our mark
         return endpoint
 
     return mark

@@ -38,7 +38,7 @@ class HotProtocol(HttpToolsProtocol):
     _closing_since: float | None = None
     _check: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._head_seconds: float = getattr(self.app, "head_timeout", _HEAD_SECONDS)

@@ -36,7 +36,7 @@ class StrictRequest(Request):
             self._strict = value
         return self._strict
 
-    async def form(self, **limits: Any) -> Any:  # type: ignore[override]
+    async def form(self, **limits: Any) -> Any:  # type: ignore[override]  # awaited only
         """The form fields, none of them with U+0000 or half of a surrogate pair.
 
         Raises:
@@ -68,7 +68,7 @@ def checked_before_body(check: Check) -> Callable[[Dependency], Dependency]:
     """
 
     def mark(dependency: Dependency) -> Dependency:
-        dependency.__before_body__ = check  # type: ignore[attr-defined]
+        dependency.__before_body__ = check  # type: ignore[attr-defined]  # our mark
         return dependency
 
     return mark

@@ -101,7 +101,8 @@ async def move_at(session: AsyncSession, universe_id: UUID, seq: int) -> Event:
 
 async def event_at(session: AsyncSession, row: Map, seq: int) -> Event:
     """An event of a map, without what it stored."""
-    statement = events.log_of(row).where(col(Event.seq) == seq).options(defer(Event.before))  # type: ignore[arg-type]
+    without_before = defer(Event.before)  # type: ignore[arg-type]  # SQLModel types a column as its value
+    statement = events.log_of(row).where(col(Event.seq) == seq).options(without_before)
     return (await session.execute(statement)).scalar_one()
 
 

@@ -216,7 +216,11 @@ def _readable_by(session: AsyncSession, user: User) -> Select[tuple[Map, Univers
     )
 
 
-WITHOUT_GRID = defer(Map.grid_data, raiseload=True), defer(Map.players_frame, raiseload=True)  # type: ignore[arg-type]
+WITHOUT_GRID = (
+    # SQLModel types a column as its value.
+    defer(Map.grid_data, raiseload=True),  # type: ignore[arg-type]  # see above
+    defer(Map.players_frame, raiseload=True),  # type: ignore[arg-type]  # see above
+)
 
 
 async def page(

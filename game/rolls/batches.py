@@ -38,7 +38,7 @@ async def _not_of_a_map(_: Any) -> Response:
 class RollBatches(Batches):
     """The rolls of one worker, by universe."""
 
-    async def _transact(self, universe_id: UUID, jobs: Sequence[RollJob]) -> None:  # type: ignore[override]
+    async def _transact(self, universe_id: UUID, jobs: Sequence[RollJob]) -> None:  # type: ignore[override]  # of its own jobs
         outcomes: list[tuple[RollJob, Response | Problem]] = []
         async with self._database.session() as session:
             async with asyncio.timeout(self._seconds):

@@ -186,13 +186,14 @@ async def _used(session: AsyncSession, universe: Universe) -> dict[Scope, Usage]
 def _first_over(quotas: Quotas, used: dict[Scope, Usage], new: Usage) -> tuple[Kind, Scope, int, int] | None:
     """The first quota that would be exceeded: its kind, its scope, what is used and what is allowed."""
     kinds: tuple[Kind, ...] = ("assets", "maps", "events")
-    for scope, limits in (("account", quotas.account), ("universe", quotas.universe)):
+    scopes: tuple[tuple[Scope, Usage], ...] = ("account", quotas.account), ("universe", quotas.universe)
+    for scope, limits in scopes:
         for kind in kinds:
-            now, more, limit = (getattr(one, kind) for one in (used[scope], new, limits))  # type: ignore[index]
+            now, more, limit = (getattr(one, kind) for one in (used[scope], new, limits))
             # Pictures need room only for pictures, all else also needs a universe that is not over its limits.
             is_asked = more or (kind != "assets" and not new.assets)
             if is_asked and now + more > limit:
-                return kind, scope, now, limit  # type: ignore[return-value]
+                return kind, scope, now, limit
     return None
 
 

@@ -33,10 +33,10 @@ settings.configure(
 django.setup()
 
 from django.db import models  # noqa: E402 - Django wants its settings first
-from django.urls import path  # noqa: E402
-from django.utils import timezone  # noqa: E402
-from rest_framework import authentication, exceptions, generics, pagination, permissions, serializers  # noqa: E402
-from rest_framework.response import Response  # noqa: E402
+from django.urls import path  # noqa: E402 - as above
+from django.utils import timezone  # noqa: E402 - as above
+from rest_framework import authentication, exceptions, generics, pagination, permissions, serializers  # noqa: E402 - as above
+from rest_framework.response import Response  # noqa: E402 - as above
 
 
 class Account(models.Model):

@@ -65,7 +65,7 @@ def encode_packed(gids: "array[int]") -> str:
 
 def _from_numbers(data: Node, numbers: list[object]) -> "array[int]":
     try:
-        return array("I", numbers)  # type: ignore[arg-type]
+        return array("I", numbers)  # type: ignore[arg-type]  # `array` itself checks them
     except (TypeError, OverflowError):
         for index, number in enumerate(numbers):
             if not isinstance(number, int) or not 0 <= number < 1 << 32:

@@ -71,7 +71,7 @@ def _size(owner: Json, across: str, down: str) -> Point | None:
     # Tiled 1.9 and later show a part of a tile's picture.
     part = owner.get("width"), owner.get("height")
     width, height = part if "tilewidth" not in owner and all(map(_is_id, part)) else sides
-    return float(width), float(height)  # type: ignore[arg-type]
+    return float(width), float(height)  # type: ignore[arg-type]  # `_is_id`: both are integers
 
 
 def _is_id(value: Any) -> bool:
