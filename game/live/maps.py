@@ -8,6 +8,7 @@ difference.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from game.maps import queries as maps
 from game.maps.models import Map
 from game.play import tokens
 from game.tokens.queries import STORED, as_json, of_map
+from game.tokens.queries import Found as FoundToken
+from game.universes.access import Access
 
 if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
@@ -95,50 +98,66 @@ class Shown:
         return frames.message("map", **fields)
 
 
-async def look(
-    database: AsyncSession, session: LiveSession, map_id: UUID, before: Shown | None, *, with_grid: bool = True
-) -> Shown:
-    """What a session's member is shown of a map, from one state of the database.
+class Look:
+    """One state of the database, for all who look at a map at the same time: what they share is read once."""
 
-    `with_grid`: whether the grid may have changed since `before`, not only who sees what of it.
+    def __init__(self, database: AsyncSession, map_id: UUID) -> None:
+        self._database, self._map_id = database, map_id
+        self._tokens: list[FoundToken] | None = None
+        self._is_begun = False
 
-    Raises:
-        NotFound: they may not read it.
-    """
-    await database.execute(SNAPSHOT)
-    user = await accounts.user_of_session(database, session.identity)
-    if user is None:
-        raise Unauthorized
-    found = await maps.get(database, user, map_id, _OPERATION, with_grid=False)
-    if found.row.universe_id != session.universe_id:
-        raise NotFound
-    seq = found.access.universe.event_seq
-    view = await fogged.view_of(database, found, seq) if found.has_fog else None
-    there = await tokens.seen(database, found.row, await of_map(database, found.access, map_id), view)
-    # As they are sent: the driver's ids are a kind of UUID of their own.
-    seen = {str(one.row.id): orjson.loads(as_json(one.read())) for one in there}
-    version = found.row.version if found.access.is_game_master else None
-    shown = Shown(seq, version, seen, view, None)
-    if view is None:
+    async def at(self, session: LiveSession, before: Shown | None, *, with_grid: bool = True) -> Shown:
+        """What a session's member is shown of the map.
+
+        `with_grid`: whether the grid may have changed since `before`, not only who sees what of it.
+
+        Raises:
+            NotFound, Unauthorized: they may not read it.
+        """
+        if not self._is_begun:
+            await self._database.execute(SNAPSHOT)
+            self._is_begun = True
+        user = await accounts.user_of_session(self._database, session.identity)
+        if user is None:
+            raise Unauthorized
+        found = await maps.get(self._database, user, self._map_id, _OPERATION, with_grid=False)
+        if found.row.universe_id != session.universe_id:
+            raise NotFound
+        seq = found.access.universe.event_seq
+        view = await fogged.view_of(self._database, found, seq) if found.has_fog else None
+        there = await tokens.seen(self._database, found.row, await self._tokens_for(found.access), view)
+        # As they are sent: the driver's ids are a kind of UUID of their own.
+        seen = {str(one.row.id): orjson.loads(as_json(one.read())) for one in there}
+        version = found.row.version if found.access.is_game_master else None
+        shown = Shown(seq, version, seen, view, None)
+        if view is not None:
+            await self._add_regions(shown, fogged.Seen(found, view), before, with_grid=with_grid)
         return shown
-    its = fogged.Seen(found, view)
-    in_sight = bounds(view.fogged.visible)
-    old = before.view if before else None
-    is_same = old is not None and old.fogged.visible == view.fogged.visible
-    if before is not None and is_same and not with_grid:
-        shown.in_sight = before.in_sight
-    elif in_sight is not None:
-        shown.in_sight = await _region(database, its, in_sight)
-    if before is not None and old is not None:
-        boxes = [
-            bounds(_differing(was, now))
-            for was, now in ((old.fogged.visible, view.fogged.visible), (old.fogged.shown, view.fogged.shown))
-        ]
+
+    async def _tokens_for(self, access: Access) -> list[FoundToken]:
+        if self._tokens is None:
+            self._tokens = await of_map(self._database, access, self._map_id)
+        return [FoundToken.of(one.row, access, one.character) for one in self._tokens]
+
+    async def _add_regions(
+        self, shown: Shown, seen: fogged.Seen, before: Shown | None, *, with_grid: bool
+    ) -> None:
+        """Fill in the regions of what is shown under fog."""
+        view = seen.view.fogged
+        in_sight = bounds(view.visible)
+        old = before.view.fogged if before and before.view else None
+        if before is not None and old is not None and old.visible == view.visible and not with_grid:
+            shown.in_sight = before.in_sight
+        elif in_sight is not None:
+            shown.in_sight = await _region(self._database, seen, in_sight)
+        if before is None or old is None:
+            return
+        differing = (_differing(old.visible, view.visible), _differing(old.shown, view.shown))
+        boxes = [bounds(cells) for cells in differing]
         if with_grid and shown.in_sight != before.in_sight and in_sight is not None:
             boxes.append(in_sight)
         box = reduce(_both, filter(None, boxes), None)
-        shown.region = None if box is None else await _region(database, its, box)
-    return shown
+        shown.region = None if box is None else await _region(self._database, seen, box)
 
 
 async def seen_of(database: AsyncSession, row: Map, viewer: UUID, seq: int) -> MapView:
@@ -175,10 +194,10 @@ def _both(one: Box | None, other: Box) -> Box:
 
 
 class _Changes:
-    """What happened since the last look at a map, for one reader."""
+    """What happened on a map since the last look at it, for one reader."""
 
     def __init__(self, session: LiveSession, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
-        self.events = [event for event in events if _touches(event, map_id)]
+        self.events = events
         self.told = [
             event
             for event in self.events
@@ -230,7 +249,7 @@ class WatchedMaps:
             self._room.part(session)
             try:
                 async with self._room.hub.database() as database:
-                    shown = await look(database, session, map_id, None)
+                    shown = await Look(database, map_id).at(session, None)
                 while session.seq < shown.seq:
                     await self._room.read_alone(session, until=shown.seq)
                 session.watched[map_id] = shown
@@ -240,7 +259,7 @@ class WatchedMaps:
             # What it read alone had no views.
             while stale := [one for one, shown in session.watched.items() if shown.seq < session.seq]:
                 for one in stale:
-                    await self._refresh(session, one, None)
+                    await self._refresh(one, [(session, None)])
 
     def role_changed(self, session: LiveSession) -> None:
         """Send a session its maps anew: its member sees something else now."""
@@ -251,42 +270,62 @@ class WatchedMaps:
         self._pending += events
         if not self._pending and not self._anew:
             return
-        for session in self._room.live():
-            if session.watching.locked():
-                # It is looking by itself, and goes on until it has seen all.
+        for map_id in dict.fromkeys(map_id for session in self._room.live() for map_id in session.watched):
+            touching = [event for event in self._pending if _touches(event, map_id)]
+            if not touching and not self._anew:
                 continue
-            for map_id, shown in list(session.watched.items()):
-                await self._follow(session, map_id, shown)
+            looking = [
+                (session, changes)
+                for session in self._room.live()
+                if map_id in session.watched and (changes := self._changes(session, map_id, touching))
+            ]
+            async with AsyncExitStack() as stack:
+                for session, _ in looking:
+                    await stack.enter_async_context(session.watching)
+                await self._refresh(map_id, looking)
         self._pending.clear()
         self._anew.clear()
 
-    async def _follow(self, session: LiveSession, map_id: UUID, shown: Shown) -> None:
-        changes = _Changes(session, map_id, self._pending)
+    def _changes(self, session: LiveSession, map_id: UUID, touching: list[LoggedEvent]) -> _Changes | None:
+        """What happened on a map since a session looked at it; None where events tell it all."""
+        if session.watching.locked():
+            # It is looking by itself, and goes on until it has seen all.
+            return None
+        changes = _Changes(session, map_id, touching)
         changes.is_anew = changes.is_anew or session in self._anew
-        if not changes.events and not changes.is_anew:
-            return
-        if not changes.is_anew and (session.is_game_master or (changes.is_public and shown.view is None)):
-            if not session.is_game_master:
-                shown.hear(changes.told)
-            return
-        async with session.watching:
-            await self._refresh(session, map_id, changes)
+        if changes.is_anew:
+            return changes
+        if not touching or session.is_game_master:
+            return None
+        shown = session.watched[map_id]
+        if changes.is_public and shown.view is None:
+            shown.hear(changes.told)
+            return None
+        return changes
 
-    async def _refresh(self, session: LiveSession, map_id: UUID, changes: _Changes | None) -> None:
-        before = session.watched.get(map_id)
-        if before is None:
-            return
+    async def _refresh(self, map_id: UUID, looking: Sequence[tuple[LiveSession, _Changes | None]]) -> None:
+        """Look at a map for these sessions, and send them what is different."""
+        async with self._room.hub.database() as database:
+            look = Look(database, map_id)
+            for session, changes in looking:
+                # They may have stopped to watch, and left.
+                if map_id in session.watched:
+                    await self._look(look, session, map_id, changes)
+
+    async def _look(self, look: Look, session: LiveSession, map_id: UUID, changes: _Changes | None) -> None:
+        before = session.watched[map_id]
         if changes is not None and not session.is_game_master:
             before.hear(changes.told)
         with_grid = changes is None or changes.is_of_grid
         try:
-            async with self._room.hub.database() as database:
-                shown = await look(database, session, map_id, before, with_grid=with_grid)
+            shown = await look.at(session, before, with_grid=with_grid)
         except (NotFound, Unauthorized):
             # It is gone for them.
-            del session.watched[map_id]
+            session.watched.pop(map_id, None)
             if before.tokens:
                 session.transport.send(frames.message("view", map_id=map_id, gone=list(before.tokens)))
+            return
+        if map_id not in session.watched:
             return
         session.watched[map_id] = shown
         if changes is not None and changes.is_anew:
