@@ -7,7 +7,7 @@ route, which finds out what is wrong and says so. So errors cannot differ betwee
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 import asyncpg
@@ -56,7 +56,20 @@ class HotWrite(NamedTuple):
     written: Callable[[asyncpg.Record], Any]
 
 
-def hot(read: HotRead | HotWrite) -> Callable[[Endpoint], Endpoint]:
+class HotWork(NamedTuple):
+    """How a POST is carried out by several statements: what it takes is read, the decision made here, and then
+    written by one that does so only if nothing has changed meanwhile.
+
+    `question` is as for a HotWrite. `run` is given the app's state, session, user and the question; it returns the
+    answer and what was written to, None for nothing. For what the endpoint should look at it returns None, and has
+    changed nothing.
+    """
+
+    question: Callable[[Scope, bytes], Question | None]
+    run: Callable[..., Awaitable[tuple[HotAnswer, Any] | None]]
+
+
+def hot(read: HotRead | HotWrite | HotWork) -> Callable[[Endpoint], Endpoint]:
     """Mark an endpoint as hot. Stands beneath the router's decorator."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
@@ -97,7 +110,9 @@ class HotEndpoints:
             if (found := getattr(route.endpoint, "__hot__", None))
         ]
         self._reads: dict[str, HotRead] = {path: found for path, found, methods in marked if "GET" in methods}
-        self._writes: dict[str, HotWrite] = {path: found for path, found, methods in marked if "POST" in methods}
+        self._writes: dict[str, HotWrite | HotWork] = {
+            path: found for path, found, methods in marked if "POST" in methods
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request here where that can be done, else in the app."""
@@ -163,16 +178,26 @@ class HotEndpoints:
         if question is None:
             return None, replayed
         try:
-            row = await writer.ask(write.statement, identity.session_id, identity.user_id, *question)
+            done = await self._carry_out(write, writer, identity.session_id, identity.user_id, *question)
         except asyncio.CancelledError:
             # Its time is over, and the statement may be on its way.
             raise OutcomeUnknown from None
-        if row is None:
+        if done is None:
             return None, replayed
-        if (written := write.written(row)) is not None:
+        answer, written = done
+        if written is not None:
             self._state.announce([written])
         scope["template"] = template
-        return _message(scope, write.render(row)), replayed
+        return _message(scope, answer), replayed
+
+    async def _carry_out(
+        self, write: HotWrite | HotWork, writer: Coalescer, *question: Any
+    ) -> tuple[HotAnswer, Any] | None:
+        """The answer to a question with session and user, and what was written to."""
+        if isinstance(write, HotWork):
+            return await write.run(self._state, *question)
+        row = await writer.ask(write.statement, *question)
+        return None if row is None else (write.render(row), write.written(row))
 
 
 def _template(scope: Scope) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
@@ -41,6 +41,30 @@ _RECORD = text("""
 """).bindparams(bindparam("audience", type_=ARRAY(Uuid)))
 
 
+class Written(NamedTuple):
+    """What is stored of an event, as JSON texts, and about how many bytes that are."""
+
+    payload: str | None
+    before: str | None
+    shared: str | None
+    size: int
+
+    @classmethod
+    def of(
+        cls,
+        kind: str,
+        payload: Mapping[str, Any],
+        before: Mapping[str, Any] | None,
+        shared: Mapping[str, Any] | None,
+    ) -> "Written":
+        """What `record` is given, as it is stored."""
+        whole, was, told = (None if value is None else _json(value) for value in (payload, before, shared))
+        size = _EVENT_BYTES + sum(len(text) for text in (whole, was, told) if text)
+        if kind == PRIVATE:
+            size = -(-size // _PRIVATE_BYTES) * _PRIVATE_BYTES
+        return cls(whole, was, told, size)
+
+
 class Subject(Protocol):
     """What an event is about: a universe, or something in one."""
 
@@ -70,10 +94,7 @@ async def record(
     `audience` who these are, None for all members: it must never have anything in it that they may not see.
     """
     await session.flush()
-    texts = [None if value is None else _json(value) for value in (payload, before, shared)]
-    size = _EVENT_BYTES + sum(len(text) for text in texts if text)
-    if kind == PRIVATE:
-        size = -(-size // _PRIVATE_BYTES) * _PRIVATE_BYTES
+    written = Written.of(kind, payload, before, shared)
     result = await session.execute(
         _RECORD,
         {
@@ -81,11 +102,11 @@ async def record(
             "actor_id": actor_id,
             "kind": kind,
             "subject_id": subject.id,
-            "payload": texts[0],
-            "before": texts[1],
+            "payload": written.payload,
+            "before": written.before,
             "audience": None if audience is None else list(audience),
-            "shared": texts[2],
-            "bytes": size,
+            "shared": written.shared,
+            "bytes": written.size,
         },
     )
     hints.written(session, subject.universe_id)

@@ -25,9 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from game import grants
 from game.fog import queries, sights, transitions
 from game.fog.models import PARTY, Fog, FogSharing
-from game.fog.queries import Memories
+from game.fog.queries import Memories, StoredMemories
 from game.fog.sights import Sights
-from game.fog.viewers import Table
+from game.fog.viewers import Piece, Table
 from game.grid import memory
 from game.grid.canvas import Wanted
 from game.grid.cell_sets import NONE, Cells, ChunkXY, union
@@ -138,13 +138,9 @@ class Watching:
             if old.scene.grid.type == new.scene.grid.type:
                 change = await _compute(_is_large(old.scene), _Change.of, old.scene, new.scene, rows, self._moved)
         is_seen = await sights.seen(after, new.vision, after.viewers(), load)
-        seen_on_way = await self._seen_on_ways(after, new)
+        seen_on_way = await _seen_on_ways(self._ways, after, new, load)
         memories, known = await self._memories(after, change, [was_seen, is_seen, seen_on_way])
-        for viewer in after.viewers():
-            is_large = len(known[viewer].explored) + len(rows) > _LARGE_CHUNKS or _is_large(new.scene)
-            seen = was_seen.get(viewer, NONE), seen_on_way.get(viewer, NONE), is_seen[viewer]
-            known[viewer] = await _compute(is_large, _remembered, known[viewer], change, new.scene, *seen)
-        await memories.write(known)
+        await memories.write(await _remember(known, change, new.scene, was_seen, seen_on_way, is_seen))
 
     async def _changed_rows(self, after: Table) -> dict[ChunkKey, tuple[Rows, Rows]]:
         """The rows of chunks that changed, before and after; of layers that players see now and did not, or the
@@ -184,33 +180,17 @@ class Watching:
         sights.keep(row.scene_key, new)
         return old, new
 
-    async def _seen_on_ways(self, after: Table, new: Sights) -> dict[UUID, Cells]:
-        """What the groups have seen while tokens were on their ways."""
-        found: dict[UUID, Cells] = {}
-        load = partial(queries.cells, self._session, self._place)
-        for token_id, positions in self._ways:
-            piece = after.pieces.get(token_id)
-            if piece is None:
-                continue
-            for x, y in positions:
-                then = after.at(piece._replace(x=x, y=y))
-                if after.lighting != "dark" or piece.light is None:
-                    then = replace(then, eyes=frozenset([token_id]))
-                for viewer, cells in (await sights.seen(then, new.vision, after.viewers(), load)).items():
-                    found[viewer] = union(found.get(viewer, NONE), cells)
-        return found
-
     async def _memories(
         self, after: Table, change: "_Change | None", seen: Sequence[Mapping[UUID, Cells]]
-    ) -> tuple[Memories, dict[UUID, Memory]]:
+    ) -> tuple[StoredMemories, dict[UUID, Memory]]:
         """The memories of the groups before the change, with all that the change may concern."""
         before, session = self._before, self._session
         viewers = after.viewers()
         if before is not None and before.sharing != after.sharing:
             known = await self._shared_anew(before, after, change, seen[0])
             await queries.drop(session, self._place, await queries.viewers(session, self._place))
-            return Memories(session, self._place, viewers), known
-        memories = Memories(session, self._place, viewers)
+            return StoredMemories(session, self._place, viewers), known
+        memories = StoredMemories(session, self._place, viewers)
         await memories.load_wholes()
         if before is not None and change is None:
             # Of another type of grid nothing that was known is of use.
@@ -219,19 +199,14 @@ class Watching:
         if change is not None and change.is_everywhere:
             await memories.load(None)
         elif change is not None:
-            sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in viewers]
-            chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
-            for viewer in viewers:
-                for scene in (change.before, change.after):
-                    chunks |= chunks_of(memories.of(viewer), scene, change.things)
-            await memories.load(chunks)
+            await memories.load(_concerned(memories, change, seen))
         return memories, {viewer: memories.of(viewer) for viewer in viewers}
 
     async def _shared_anew(
         self, before: Table, after: Table, change: "_Change | None", was_seen: Mapping[UUID, Cells]
     ) -> dict[UUID, Memory]:
         """What the groups know after they have changed: what the party did, each player does, and back."""
-        memories = Memories(self._session, self._place, before.viewers())
+        memories = StoredMemories(self._session, self._place, before.viewers())
         await memories.load_wholes()
         await memories.load(None)
         players = [user_id for user_id, role in after.members.items() if role is Role.player]
@@ -308,6 +283,76 @@ async def _compute(is_large: bool, function: Callable[..., Result], *arguments: 
     return await asyncio.to_thread(function, *arguments) if is_large else function(*arguments)
 
 
+async def _seen_on_ways(
+    ways: Iterable[tuple[UUID, Sequence[Point]]], after: Table, now: Sights, load: sights.Load
+) -> dict[UUID, Cells]:
+    """What the groups have seen while tokens were on their ways."""
+    found: dict[UUID, Cells] = {}
+    for token_id, positions in ways:
+        piece = after.pieces.get(token_id)
+        if piece is None:
+            continue
+        for x, y in positions:
+            then = after.at(piece._replace(x=x, y=y))
+            if after.lighting != "dark" or piece.light is None:
+                then = replace(then, eyes=frozenset([token_id]))
+            for viewer, cells in (await sights.seen(then, now.vision, after.viewers(), load)).items():
+                found[viewer] = union(found.get(viewer, NONE), cells)
+    return found
+
+
+def _concerned(memories: Memories, change: _Change, seen: Iterable[Mapping[UUID, Cells]]) -> set[ChunkXY]:
+    """The chunks of memories that a change within the map, and what is seen, may concern."""
+    sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in memories.viewers]
+    chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
+    for viewer in memories.viewers:
+        for scene in (change.before, change.after):
+            chunks |= chunks_of(memories.of(viewer), scene, change.things)
+    return chunks
+
+
+async def _remember(
+    known: Mapping[UUID, Memory],
+    change: _Change | None,
+    scene: Scene,
+    was_seen: Mapping[UUID, Cells],
+    on_way: Mapping[UUID, Cells],
+    is_seen: Mapping[UUID, Cells],
+) -> dict[UUID, Memory]:
+    """The memories of the groups after a change, by what they have seen before, on the way, and after it."""
+    remembered = {}
+    chunks = 0 if change is None else len(change.rows)
+    for viewer, memory_ in known.items():
+        is_large = len(memory_.explored) + chunks > _LARGE_CHUNKS or _is_large(scene)
+        seen = was_seen.get(viewer, NONE), on_way.get(viewer, NONE), is_seen[viewer]
+        remembered[viewer] = await _compute(is_large, _remembered, memory_, change, scene, *seen)
+    return remembered
+
+
+async def walked(
+    before: Table,
+    piece: Piece,
+    positions: Sequence[Point],
+    now: Sights,
+    was_seen: Mapping[UUID, Cells],
+    memories: Memories,
+    load: sights.Load,
+) -> tuple[dict[UUID, Memory], dict[UUID, Cells]]:
+    """What the groups of a map remember after nothing but one token has moved, and what they see then.
+
+    `piece` is the token where it stands after it, `positions` are where it has been on its way, and `was_seen` is
+    what the groups saw before.
+    """
+    viewers = before.viewers()
+    after = before.at(piece)
+    is_seen = await sights.seen(after, now.vision, viewers, load)
+    on_way = await _seen_on_ways([(piece.id, positions)], after, now, load)
+    change = _Change.of(now.scene, now.scene, {}, None)
+    await memories.load(_concerned(memories, change, [was_seen, is_seen, on_way]))
+    known = {viewer: memories.of(viewer) for viewer in viewers}
+    return await _remember(known, change, now.scene, was_seen, on_way, is_seen), is_seen
+
+
 @asynccontextmanager
 async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[Watching]:
     """Watch a locked map while it, or tokens on it, are being changed; remembers what players know of it then."""
@@ -335,7 +380,7 @@ async def _redraw(
     table = await table_of(session, row)
     scene, vision = sights.sights_of(row.scene_key, table.frame, table.width, table.height)
     seen = await sights.seen(table, vision, viewers, partial(queries.cells, session, place_of(row)))
-    memories = Memories(session, place_of(row), list(viewers))
+    memories = StoredMemories(session, place_of(row), list(viewers))
     await memories.load_wholes()
     chunks = chunks_beside(union(cells, *seen.values()))
     await memories.load(chunks.union(*(chunks_of(memories.of(viewer), scene) for viewer in viewers)))

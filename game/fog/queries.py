@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -28,16 +28,18 @@ Place = Mapping[str, UUID]
 """universe_id and map_id."""
 
 _MEMBERS = text("SELECT user_id, role FROM member WHERE universe_id = :universe_id")
-_PIECES = text("""
+PIECES = """
     SELECT t.id, t.x, t.y, t.size, t.hidden, t.sight, t.light, t.grants, c.grants AS more,
         c.sheet->'senses' AS senses,
-        (SELECT m.grid_data->'cell_distance' FROM map m WHERE m.universe_id = :universe_id AND m.id = :map_id)
+        (SELECT m.grid_data->'cell_distance' FROM map m WHERE m.universe_id = {universe_id} AND m.id = {map_id})
             AS cell_distance
     FROM token t
     LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
-    WHERE t.universe_id = :universe_id AND t.map_id = :map_id
+    WHERE t.universe_id = {universe_id} AND t.map_id = {map_id}
     ORDER BY t.id
-""")
+"""
+"""The tokens on a map, for `piece_of`."""
+_PIECES = text(PIECES.format(universe_id=":universe_id", map_id=":map_id"))
 # By name: the table of chunks stands above these.
 _CELLS = text("""
     SELECT layer, x, y, rows FROM map_chunk
@@ -104,12 +106,14 @@ async def members(session: AsyncSession, universe_id: UUID) -> dict[UUID, Role]:
 
 async def pieces(session: AsyncSession, place: Place) -> dict[UUID, Piece]:
     """The tokens on a map, by id."""
-    found = {}
-    for row in await session.execute(_PIECES, place):
-        sharers = grants.holders(row.grants, Right.sight) | grants.holders(row.more or {}, Right.sight)
-        sight = row.sight or sight_of(row.senses, row.cell_distance)
-        found[row.id] = Piece(row.id, row.x, row.y, row.size, row.hidden, sight, row.light, sharers)
-    return found
+    return {row.id: piece_of(row) for row in await session.execute(_PIECES, place)}
+
+
+def piece_of(row: Any) -> Piece:
+    """A token from a row of `PIECES`."""
+    sharers = grants.holders(row.grants, Right.sight) | grants.holders(row.more or {}, Right.sight)
+    sight = row.sight or sight_of(row.senses, row.cell_distance)
+    return Piece(row.id, row.x, row.y, row.size, row.hidden, sight, row.light, sharers)
 
 
 async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:
@@ -153,55 +157,86 @@ async def drop(session: AsyncSession, place: Place, viewers: Collection[UUID]) -
         await session.execute(_DROP, {**place, "viewers": list(viewers)})
 
 
-class Memories:
-    """The memories of some groups of a map: loaded as far as they are needed, written where they changed.
+class Changes(NamedTuple):
+    """What has changed in memories, as it is stored: of maps as wholes, by group; chunks that are put, with their
+    group, place, cells and what differs; and chunks that are gone."""
 
-    What is not loaded counts as empty, and is not touched.
+    wholes: dict[UUID, str]
+    put: list[tuple[UUID, int, int, bytes, str | None]]
+    gone: list[tuple[UUID, int, int]]
+
+
+class Memories:
+    """The memories of some groups of a map: loaded as far as they are needed.
+
+    What is not loaded counts as empty, and is not touched. Subclasses read them.
     """
 
-    def __init__(self, session: AsyncSession, place: Place, viewers: Sequence[UUID]) -> None:
-        self._session, self._place, self.viewers = session, place, viewers
-        self._stored: dict[UUID, Packed] = {viewer: {} for viewer in viewers}
-        self._wholes: dict[UUID, dict[str, Any]] = {}
+    def __init__(self, viewers: Sequence[UUID]) -> None:
+        self.viewers = viewers
+        self.stored: dict[UUID, Packed] = {viewer: {} for viewer in viewers}
+        self.wholes: dict[UUID, dict[str, Any]] = {}
         self._loaded: set[ChunkXY] = set()
         self._is_all_loaded = False
 
     async def load_wholes(self) -> None:
-        """Load what is kept of the map as a whole."""
-        found = await self._session.execute(_WHOLES, {**self._place, "viewers": list(self.viewers)})
-        self._wholes = {row.viewer_id: row.whole for row in found}
+        """Load what is kept of the map as a whole into `wholes`."""
+        raise NotImplementedError
+
+    async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:
+        """Put into `stored` some chunks, or all of them."""
+        raise NotImplementedError
 
     async def load(self, chunks: Iterable[ChunkXY] | None) -> None:
         """Load some chunks, or all of them."""
         missing = sorted(set(chunks or ()) - self._loaded)
         if self._is_all_loaded or (chunks is not None and not missing):
             return
-        keys = {"xs": [x for x, _ in missing], "ys": [y for _, y in missing], "everything": chunks is None}
-        for row in await self._session.execute(_CHUNKS, {**self._place, **keys, "viewers": list(self.viewers)}):
-            self._stored[row.viewer_id][row.x, row.y] = row.explored or _ALL, row.differs
+        await self.read_chunks(None if chunks is None else missing)
         self._loaded.update(missing)
         self._is_all_loaded = chunks is None
 
     def of(self, viewer: UUID) -> Memory:
         """The memory of a group, as it is stored."""
-        return unpack(self._stored[viewer], self._wholes.get(viewer))
+        return unpack(self.stored[viewer], self.wholes.get(viewer))
 
-    async def write(self, memories: Mapping[UUID, Memory]) -> None:
-        """Store the memories of some groups where they differ from what was loaded."""
-        put: list[tuple[UUID, int, int, bytes, str | None]] = []
-        gone: list[tuple[UUID, int, int]] = []
-        wholes: dict[UUID, str] = {}
+    def changes(self, memories: Mapping[UUID, Memory]) -> Changes:
+        """Where the memories of some groups differ from what was loaded."""
+        changes = Changes({}, [], [])
         for viewer, memory in memories.items():
             chunks, whole = pack(memory)
-            stored = self._stored[viewer]
-            is_new = bool(chunks) and viewer not in self._wholes
-            if is_new or whole != self._wholes.get(viewer, _NOTHING):
-                wholes[viewer] = _json(whole)
+            stored = self.stored[viewer]
+            is_new = bool(chunks) and viewer not in self.wholes
+            if is_new or whole != self.wholes.get(viewer, _NOTHING):
+                changes.wholes[viewer] = _json(whole)
             for chunk, (bits, differs) in chunks.items():
                 if stored.get(chunk) != (bits, differs):
                     kept = b"" if bits == _ALL else bits
-                    put.append((viewer, *chunk, kept, None if differs is None else _json(differs)))
-            gone += [(viewer, *chunk) for chunk in stored.keys() - chunks.keys()]
+                    changes.put.append((viewer, *chunk, kept, None if differs is None else _json(differs)))
+            changes.gone.extend((viewer, *chunk) for chunk in stored.keys() - chunks.keys())
+        return changes
+
+
+class StoredMemories(Memories):
+    """The same, read and written in a session."""
+
+    def __init__(self, session: AsyncSession, place: Place, viewers: Sequence[UUID]) -> None:
+        super().__init__(viewers)
+        self._session, self._place = session, place
+
+    async def load_wholes(self) -> None:  # noqa: D102
+        found = await self._session.execute(_WHOLES, {**self._place, "viewers": list(self.viewers)})
+        self.wholes = {row.viewer_id: row.whole for row in found}
+
+    async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:  # noqa: D102
+        some = chunks or ()
+        keys = {"xs": [x for x, _ in some], "ys": [y for _, y in some], "everything": chunks is None}
+        for row in await self._session.execute(_CHUNKS, {**self._place, **keys, "viewers": list(self.viewers)}):
+            self.stored[row.viewer_id][row.x, row.y] = cells_of(row.explored), row.differs
+
+    async def write(self, memories: Mapping[UUID, Memory]) -> None:
+        """Store the memories of some groups where they differ from what was loaded."""
+        wholes, put, gone = self.changes(memories)
         if wholes:
             await self._session.execute(
                 _PUT_WHOLES, {**self._place, "viewers": list(wholes), "wholes": list(wholes.values())}
@@ -216,6 +251,11 @@ class Memories:
             columns = zip(*gone, strict=True)
             values = {name: list(column) for name, column in zip(("viewers", "xs", "ys"), columns, strict=True)}
             await self._session.execute(_DROP_CHUNKS, {**self._place, **values})
+
+
+def cells_of(explored: bytes) -> bytes:
+    """The cells of a chunk as it is stored, a bit each: nothing is stored where all are explored."""
+    return explored or _ALL
 
 
 def _json(value: Any) -> str:

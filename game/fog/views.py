@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from game.fog import queries, sights
 from game.fog.changes import FoggedMap, place_of, table_of
 from game.fog.models import Fog
-from game.fog.queries import Memories
+from game.fog.queries import StoredMemories
 from game.fog.viewers import Table
 from game.grid.cell_sets import contains
 from game.grid.fogged_view import FoggedView, Mode
@@ -79,7 +79,7 @@ async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int 
     if key is not None and (found := kept(key)):
         return found
     table = await table_of(session, row)
-    memories = Memories(session, place_of(row), [viewer])
+    memories = StoredMemories(session, place_of(row), [viewer])
     await memories.load_wholes()
     await memories.load(None)
     # Without a key the map has not been watched yet, and there is nothing that anybody remembers.

@@ -137,6 +137,12 @@ class FoggedView:
         """The map as movers know it whose knowledge this is."""
         return Known(self.frame({*self.scene.legend, *self.memory.legend}), self.through)
 
+    def known_near(self, x: int, y: int, width: int, height: int) -> Known:
+        """The same, but only what is known of a rectangle: for steps that look no further."""
+        part = FoggedView(self.scene, self.memory, self.visible, self.mode)
+        part.shown = intersection(self.shown, rectangle(x, y, width, height))
+        return part.known
+
     def through(self, steps: Steps[Result]) -> Steps[Result]:
         """Steps on the map as the viewers know it, as steps on the stored map. They must not want whole layers."""
         try:

@@ -97,12 +97,13 @@ def survey(
     costs = costs_of(document)
     number = {cost: index for index, cost in enumerate(costs) if index}
     grid = Grid.of(document)
-    near = _box(grid.type, x, y, width, height)
+    left, top, right, bottom = _box(grid.type, x, y, width, height)
     segments = [
         (item, segment_of(grid.type, item))
         for item in _barring(document)
-        if min(item["x1"], item["x2"]) <= near[2] and max(item["x1"], item["x2"]) >= near[0]
-        if min(item["y1"], item["y2"]) <= near[3] and max(item["y1"], item["y2"]) >= near[1]
+        # At least one end is not beyond each side.
+        if (item["x1"] <= right or item["x2"] <= right) and (item["x1"] >= left or item["x2"] >= left)
+        if (item["y1"] <= bottom or item["y2"] <= bottom) and (item["y1"] >= top or item["y2"] >= top)
     ]
     solid, opaque = (
         _any(seen, {entry["symbol"] for entry in legend if entry.get(key)}, width * height)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,12 +33,32 @@ from game.tokens import queries
 from game.tokens.models import plain
 from game.universes.access import Access
 
-_SMALL_CELLS = 4096
+SMALL_CELLS = 4096
 """Cells of a map on which a path is searched here, and not in a computing process."""
 
 
 _LOCKED_BUDGET = 20_000
 """Cells that a search may look at while others wait for it."""
+
+
+class Standing(Protocol):
+    """A token, as far as its moves go: its position and its size in cells a side."""
+
+    @property
+    def x(self) -> float: ...  # noqa: D102
+
+    @property
+    def y(self) -> float: ...  # noqa: D102
+
+    @property
+    def size(self) -> float: ...  # noqa: D102
+
+
+class Board(queries.Ground, Protocol):
+    """A map with its grid."""
+
+    version: int
+    grid_data: dict[str, Any]
 
 
 class Blocked(Conflict):
@@ -53,7 +73,7 @@ class NoWay(Conflict):
     code = "NO_PATH"
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """Where a token is to go, the map's version and the place that this was found for, or why it cannot."""
 
     path: Sequence[Point]
@@ -64,34 +84,34 @@ class _Plan(NamedTuple):
 
 async def planned(
     session: AsyncSession, computing: Computing, user: User, piece: Piece, request: MoveRequest
-) -> _Plan:
+) -> Plan:
     """The path of a move to a place, on what the user knows of the map; a path that is given stays as it is."""
     row, ground = piece.found.row, piece.ground
     start, version = (row.x, row.y), ground.version
     if request.path is not None:
-        return _Plan([(one.x, one.y) for one in request.path], version, start)
+        return Plan([(one.x, one.y) for one in request.path], version, start)
     place: Point = (request.x, request.y)
     if request.force:
-        return _Plan([place], version, start)
+        return Plan([place], version, start)
     grid = await grid_of(session, ground)
     try:
         queries.require_place(ground, grid.type, *place, row.size)
     except Unprocessable as problem:
-        return _Plan([], version, start, problem)
+        return Plan([], version, start, problem)
     path = await _search(session, computing, user, piece, *_ends(grid, row, place))
     return _plan_of(grid, path, place, version, start)
 
 
-def _ends(grid: Grid, token: Any, place: Point) -> tuple[Cell, Cell, Walker]:
+def _ends(grid: Grid, token: Standing, place: Point) -> tuple[Cell, Cell, Walker]:
     """Where the search for a token's path starts and ends, and who walks."""
     start, goal = (anchor(grid.type, x, y, token.size) for x, y in ((token.x, token.y), place))
     return start, goal, Walker(cells_a_side(grid.type, token.size))
 
 
-def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> _Plan:
+def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> Plan:
     if not path.found:
-        return _Plan([], version, start, NoWay(f"You know no path to that place: {path.reason}."))
-    return _Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
+        return Plan([], version, start, NoWay(f"You know no path to that place: {path.reason}."))
+    return Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
 
 
 async def _search(
@@ -99,11 +119,11 @@ async def _search(
 ) -> Path:
     ground, home = piece.ground, piece.found.access
     size = ground.width, ground.height
-    if ground.width * ground.height <= _SMALL_CELLS or (ground.has_fog and not home.is_game_master):
+    if ground.width * ground.height <= SMALL_CELLS or (ground.has_fog and not home.is_game_master):
         row = await tokens.with_grid(session, ground)
         known = await _known(session, row, home)
         steps = known.through(paths.find(known.frame, *size, start, goal, walker))
-        return await maps.follow(session, row, steps, large=ground.width * ground.height > _SMALL_CELLS)
+        return await maps.follow(session, row, steps, large=ground.width * ground.height > SMALL_CELLS)
     found = maps.Found(ground, home)
     seen = Seen(await frame_of(session, found), not home.is_game_master)
     await session.close()
@@ -120,7 +140,7 @@ async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
     return (await view_of(session, row, viewer_of(row.fog_sharing, home.user.id))).fogged.known
 
 
-async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: _Plan) -> dict[str, Any]:
+async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: Plan) -> dict[str, Any]:
     """Move a token, whose universe is locked, as it was planned; what is answered.
 
     Raises:
@@ -132,47 +152,81 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     if request.force and not found.access.is_game_master:
         raise Forbidden("Only game masters may use `force`.")
     token, row = found.row, await tokens.with_grid(session, ground)
-    grid = Grid.of(row.grid_data)
+    is_large = row.width * row.height > SMALL_CELLS
+    known = None if request.force else await _known(session, row, found.access)
     is_stale = (plan.version, plan.start) != (row.version, (token.x, token.y))
-    if is_stale and request.path is None and not request.force:
-        plan = await _planned_anew(session, found.access, row, grid, token, (request.x, request.y))
+    if known is not None and is_stale and request.path is None:
+        steps = searched(row, token, (request.x, request.y), known, _LOCKED_BUDGET)
+        plan = await maps.follow(session, row, steps, large=is_large)
     if plan.problem is not None:
         raise plan.problem
-    for index, place in enumerate(plan.path):
-        _require_cell(grid, place, "path" if request.path is None else f"path[{index}]")
-    if request.force:
-        done = _forced(row, grid, token, plan.path)
-    else:
-        known = await _known(session, row, found.access)
-        done = await _walked(session, row, token, plan.path, known)
-    # Also one that ends where it began: what was seen on the way is explored.
-    is_moved = len(done.cells) > 1 or (done.x, done.y) != (token.x, token.y)
-    seq = await _put(session, piece, row, done) if is_moved else None
-    answer: dict[str, Any] = {
-        "x": plain(done.x),
-        "y": plain(done.y),
-        "cells": [{"x": x, "y": y} for x, y in done.cells],
-        "cost": plain(done.cost),
-        "stopped": await _stopped(session, row, found.access, done),
-    }
-    if found.access.is_game_master:
-        answer["version"] = token.version
+    priced = players_document(row.grid_data, EVERY_SYMBOL).frame
+    done = await maps.follow(session, row, walked(row, token, request, plan.path, known, priced))
+    seq = await _put(session, piece, row, done) if has_moved(token, done) else None
+    stopped = await _stopped(session, row, found.access, done)
+    version = token.version if found.access.is_game_master else None
+    return answer_of(done, stopped, version, seq)
+
+
+def searched(row: Board, token: Standing, place: Point, known: Known, budget: int = paths.BUDGET) -> Steps[Plan]:
+    """The path of a token to a place, on what the mover knows of the map; `budget` bounds the search.
+
+    Raises:
+        Unprocessable: the token cannot stand there.
+    """
+    grid = Grid.of(row.grid_data)
+    queries.require_place(row, grid.type, *place, token.size)
+    find = paths.find(known.frame, row.width, row.height, *_ends(grid, token, place), budget)
+    path = yield from known.through(find)
+    return _plan_of(grid, path, place, row.version, (token.x, token.y))
+
+
+def walked(
+    row: Board, token: Standing, request: MoveRequest, path: Sequence[Point], known: Known | None, priced: Frame
+) -> Steps[Move]:
+    """A token's move along a path; by `force`, without `known`, right to its end.
+
+    `priced` is the map's frame as players get it.
+
+    Raises:
+        Unprocessable: the path is none.
+        Blocked: the mover knows that something is in the way.
+    """
+    grid = Grid.of(row.grid_data)
+    for index, position in enumerate(path):
+        _require_cell(grid, position, "path" if request.path is None else f"path[{index}]")
+    if known is None:
+        return _forced(row, grid, token, path)
+    place = moves.Token(token.x, token.y, token.size)
+    try:
+        return (yield from moves.move_along(row.grid_data, row.width, row.height, place, path, known, priced))
+    except MoveBlocked as error:
+        raise Blocked(**error.obstruction.as_json()) from None
+    except BadPath as error:
+        message = f"{str(error)[:1].upper()}{str(error)[1:]}."
+        raise Unprocessable(errors=[FieldError(f"path[{error.index}]", "not_a_path", message)]) from None
+
+
+def has_moved(token: Standing, done: Move) -> bool:
+    """Whether a move is one to be written: also one that ends where it began, for what was seen on the way is
+    explored."""
+    return len(done.cells) > 1 or (done.x, done.y) != (token.x, token.y)
+
+
+def way_of(done: Move) -> dict[str, Any]:
+    """What the event of a move tells besides the place."""
+    return {"cells": [{"x": x, "y": y} for x, y in done.cells], "cost": plain(done.cost)}
+
+
+def answer_of(done: Move, stopped: Obstruction | None, version: int | None, seq: int | None) -> dict[str, Any]:
+    """What is answered to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's version
+    now, None for others, and the number of the event, if there is one."""
+    answer = {**queries.position(done.x, done.y), **way_of(done), "stopped": stopped and stopped.as_json()}
+    if version is not None:
+        answer["version"] = version
         if seq is not None:
             answer["seq"] = seq
     return answer
-
-
-async def _planned_anew(
-    session: AsyncSession, home: Access, row: Map, grid: Grid, token: Any, place: Point
-) -> _Plan:
-    """The path of a move whose token or map changed since it was planned. It is searched with the universe locked,
-    so not as far."""
-    queries.require_place(row, grid.type, *place, token.size)
-    known = await _known(session, row, home)
-    steps = paths.find(known.frame, row.width, row.height, *_ends(grid, token, place), _LOCKED_BUDGET)
-    is_large = row.width * row.height > _SMALL_CELLS
-    path = await maps.follow(session, row, known.through(steps), large=is_large)
-    return _plan_of(grid, path, place, row.version, (token.x, token.y))
 
 
 def _require_cell(grid: Grid, place: Point, field: str) -> None:
@@ -181,40 +235,24 @@ def _require_cell(grid: Grid, place: Point, field: str) -> None:
         raise Unprocessable(errors=[error])
 
 
-def _forced(row: Map, grid: Grid, token: Any, path: Sequence[Point]) -> Move:
+def _forced(row: Board, grid: Grid, token: Standing, path: Sequence[Point]) -> Move:
     x, y = path[-1] if path else (token.x, token.y)
     queries.require_place(row, grid.type, x, y, token.size)
     cells = [anchor(grid.type, *place, token.size) for place in ((token.x, token.y), (x, y))]
     return Move(x, y, cells if cells[0] != cells[1] else cells[:1], 0)
 
 
-async def _walked(session: AsyncSession, row: Map, token: Any, path: Sequence[Point], known: Known) -> Move:
-    frame = row.grid_data
-    priced: Frame = players_document(frame, EVERY_SYMBOL).frame
-    place = moves.Token(token.x, token.y, token.size)
-    steps: Steps[Move] = moves.move_along(frame, row.width, row.height, place, path, known, priced)
-    try:
-        return await maps.follow(session, row, steps)
-    except MoveBlocked as error:
-        raise Blocked(**error.obstruction.as_json()) from None
-    except BadPath as error:
-        message = f"{str(error)[:1].upper()}{str(error)[1:]}."
-        raise Unprocessable(errors=[FieldError(f"path[{error.index}]", "not_a_path", message)]) from None
-
-
 async def _put(session: AsyncSession, piece: Piece, row: Map, done: Move) -> int:
     """Put a token where it came to stand, and remember what was seen on the way."""
-    cells = [{"x": x, "y": y} for x, y in done.cells]
     is_watched = row.has_fog or row.scene_key is not None
     async with fog.watch(session, row) if is_watched else nullcontext() as watching:
-        more = {"cells": cells, "cost": plain(done.cost)}
-        seq = await queries.put_at(session, piece.found, row, "token.moved", done.x, done.y, more)
+        seq = await queries.put_at(session, piece.found, row, "token.moved", done.x, done.y, way_of(done))
         if watching is not None:
             watching.walked(piece.found.row.id, done.cells)
     return seq
 
 
-async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) -> dict[str, Any] | None:
+async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) -> Obstruction | None:
     """What stopped a move, named as far as the mover sees it now."""
     if done.stopped is None:
         return None
@@ -222,5 +260,4 @@ async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) ->
     if done.blocker is not None:
         frame = (await _known(session, row, home)).frame
         doors = frame.get("doors", ())
-    stopped: Obstruction | None = done.named(doors)
-    return stopped.as_json() if stopped else None
+    return done.named(doors)

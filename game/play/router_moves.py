@@ -8,9 +8,10 @@ from game.accounts.current import CurrentUser
 from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.hot import hot
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
-from game.play import moves, tokens
+from game.play import hot_moves, moves, tokens
 from game.play.models import MoveRead, MoveRequest
 from game.tokens import queries
 from game.universes.quotas import QuotaExceeded
@@ -33,6 +34,7 @@ router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documente
         TooMuchAtOnce,
     ),
 )
+@hot(hot_moves.MOVE)
 async def move_token(
     id: UUID, body: MoveRequest, user: CurrentUser, session: Session, computing: Computing, once: Once
 ) -> Response:

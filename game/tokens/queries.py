@@ -40,6 +40,7 @@ from game.grid.changes import same
 from game.grid.geometry import GridType
 from game.grid.moves import clamped, is_on_map
 from game.grid.vision import anchor
+from game.permissions import Role
 from game.tokens.models import MAX_TOKENS, Token, plain
 from game.universes import quotas
 from game.universes.access import Access
@@ -96,7 +97,7 @@ class Found:
     def of(cls, row: Token, home: Access, character: Mapping[str, Any] | None) -> "Found":
         """What somebody with this access finds."""
         character = character or {}
-        rights = _rights(row.grants, character.get("grants", {}), home.user.id, home.role)
+        rights = rights_of(row.grants, character.get("grants", {}), home.user.id, home.role)
         return cls(row, home, rights, character)
 
     @property
@@ -144,9 +145,10 @@ class Found:
         return Tagged(body, players_tag(self.row.etag_key, body))
 
 
-def _rights(
-    own: Mapping[str, list[str]], characters: Mapping[str, list[str]], user_id: UUID, role: Any
+def rights_of(
+    own: Mapping[str, list[str]], characters: Mapping[str, list[str]], user_id: UUID, role: Role
 ) -> frozenset[Right]:
+    """The rights that somebody has by a token's own grants and by those of its character."""
     return grants.rights(own, user_id, role) | grants.rights(characters, user_id, role)
 
 
@@ -206,7 +208,7 @@ async def now(session: AsyncSession, home: Access, token_id: UUID) -> Found:
     return Found.of(row[0], home, row[1])
 
 
-class _State(NamedTuple):
+class State(NamedTuple):
     """What decides who sees a token, and what of it, at one moment."""
 
     hidden: bool
@@ -215,7 +217,8 @@ class _State(NamedTuple):
     bars: Sequence[Mapping[str, Any]]
 
     @classmethod
-    def of(cls, found: Found) -> "_State":
+    def of(cls, found: Found) -> "State":
+        """That of a token as it is."""
         row = found.row
         return cls(row.hidden, row.grants, found.character_grants, row.bars)
 
@@ -246,7 +249,7 @@ async def create(
     await session.flush()
     found = Found.of(row, home, character)
     payload = {**{name: getattr(row, name) for name in STORED}, "version": row.version}
-    await _record(session, "token.created", found, ground, payload, None, None, _State.of(found))
+    await _record(session, "token.created", found, ground, payload, None, None, State.of(found))
     return found
 
 
@@ -325,12 +328,17 @@ async def put_at(
     session: AsyncSession, found: Found, ground: Ground, kind: str, x: float, y: float, more: Mapping[str, Any]
 ) -> int:
     """Put a token of a locked universe at a place, and record how it came there; returns the event's number."""
-    row, state = found.row, _State.of(found)
-    before = {"x": plain(row.x), "y": plain(row.y)}
+    row, state = found.row, State.of(found)
+    before, version = position(row.x, row.y), row.version
     row.x, row.y = x, y
     row.touch()
-    payload = {"x": plain(x), "y": plain(y), **more, "version": row.version}
+    payload = {**position(x, y), **more, "version": version + 1}
     return await _record(session, kind, found, ground, payload, before, state, state)
+
+
+def position(x: float, y: float) -> dict[str, int | float]:
+    """A position as events tell it."""
+    return {"x": plain(x), "y": plain(y)}
 
 
 class Placed(NamedTuple):
@@ -395,7 +403,7 @@ async def remove(session: AsyncSession, found: Found, ground: Ground) -> None:
     """Delete a token of a locked universe."""
     row = found.row
     before = {name: getattr(row, name) for name in STORED}
-    await _record(session, "token.deleted", found, ground, {"name": row.name}, before, _State.of(found), None)
+    await _record(session, "token.deleted", found, ground, {"name": row.name}, before, State.of(found), None)
     await session.delete(row)
 
 
@@ -410,7 +418,7 @@ async def _store(
     amount: int = 0,
 ) -> Found:
     """Write new values of fields, and the event of it."""
-    row, old = found.row, _State.of(found)
+    row, old = found.row, State.of(found)
     before = {name: getattr(row, name) for name in new}
     for name, value in new.items():
         setattr(row, name, value)
@@ -419,7 +427,7 @@ async def _store(
     payload = {**new, "version": row.version}
     if bar is not None:
         payload |= {"bar": bar["name"], "amount": amount}
-    await _record(session, kind, after, ground, payload, before, old, _State.of(after))
+    await _record(session, kind, after, ground, payload, before, old, State.of(after))
     return after
 
 
@@ -436,29 +444,45 @@ async def _record(
     ground: Ground,
     payload: dict[str, Any],
     before: dict[str, Any] | None,
-    old: _State | None,
-    new: _State | None,
+    old: State | None,
+    new: State | None,
 ) -> int:
     """Write the event of a change from one state to another; None where it is not there."""
     row = found.row
     payload = {"map_id": ground.id, **payload}
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
-    shared, audience = await _told(session, ground, payload, old, new)
+    told = shared(ground, payload, old, new)
+    if told is None:
+        told = shared(ground, payload, old, new, await grants.readers(session, row.universe_id)) or Shared()
     actor_id = found.access.user.id
-    return await events.record(session, kind, actor_id, row, payload, before, shared=shared, audience=audience)
+    return await events.record(
+        session, kind, actor_id, row, payload, before, shared=told.payload, audience=told.audience
+    )
 
 
-async def _told(
-    session: AsyncSession, ground: Ground, payload: Mapping[str, Any], old: _State | None, new: _State | None
-) -> tuple[dict[str, Any] | None, list[UUID] | None]:
-    """What others than game masters are told of a change, and who they are (None: all members).
+class Shared(NamedTuple):
+    """What others than game masters are told of a change, and who they are (None: all members)."""
+
+    payload: dict[str, Any] | None = None
+    audience: list[UUID] | None = None
+
+
+def shared(
+    ground: Ground,
+    payload: Mapping[str, Any],
+    old: State | None,
+    new: State | None,
+    readers: Sequence[tuple[UUID, Role]] | None = None,
+) -> Shared | None:
+    """What others are told of a change from one state to another; None where it was not there.
 
     Only who sees the token before and after is told: what comes and goes without being made or deleted is no
-    event to them. On a map with fog nobody is.
+    event to them. On a map with fog nobody is. `readers` are the members who are no game masters; None is the
+    answer where these have to be given.
     """
     if not ground.is_published or ground.fog != "off":
-        return None, None
+        return Shared()
     states = [state for state in (old, new) if state]
     told = {name: payload[name] for name in _TOLD if name in payload}
     private = {name: payload[name] for name in _SHEET if name in payload}
@@ -473,22 +497,24 @@ async def _told(
         )
     is_told = bool(told) or len(states) < 2
     if is_told and not any(state.hidden for state in states):
-        return {"map_id": ground.id, **told}, None
+        return Shared({"map_id": ground.id, **told})
+    if readers is None:
+        return None
     audience = []
-    for user_id, role in await grants.readers(session, ground.universe_id):
-        rights = [_rights(state.grants, state.character_grants, user_id, role) for state in states]
+    for user_id, role in readers:
+        rights = [rights_of(state.grants, state.character_grants, user_id, role) for state in states]
         if any(state.hidden and Right.see not in one for state, one in zip(states, rights, strict=True)):
             continue
         if is_told or len({*rights}) > 1 or (private and Right.sheet in rights[-1]):
             audience.append(user_id)
     if not audience:
-        return None, None
+        return Shared()
     if private and not is_told and _same_rights(states):
         told = private
-    return {"map_id": ground.id, **told}, audience
+    return Shared({"map_id": ground.id, **told}, audience)
 
 
-def _same_rights(states: Sequence[_State]) -> bool:
+def _same_rights(states: Sequence[State]) -> bool:
     old, new = states
     return same(old.grants, new.grants) and same(old.character_grants, new.character_grants)
 

@@ -62,6 +62,13 @@ class Quotas:
             Usage(settings.quota_universe_assets, settings.quota_universe_maps, settings.quota_universe_events),
         )
 
+    def plainly_has_room(self, used: Usage, new: Usage, *, is_full: bool) -> bool:
+        """Whether a small write fits into a universe's maps and log, by what its row says; if not, it has to be
+        looked at closely."""
+        is_small = new.maps + new.events < _LARGE_BYTES
+        fits = used.maps + new.maps <= self.universe.maps and used.events + new.events <= self.universe.events
+        return is_small and fits and not is_full
+
 
 _LOCK_ACCOUNT = text("SELECT pg_advisory_xact_lock(hashtextextended('quota ' || :owner_id, 0))")
 _OF_UNIVERSE = text("SELECT asset_bytes, map_bytes, event_bytes FROM universe WHERE id = :universe_id")
@@ -155,10 +162,8 @@ async def require_room(session: AsyncSession, universe_id: UUID, new: Usage) -> 
     universe = await session.get(Universe, universe_id)
     if quotas is None or universe is None:
         return
-    is_small = new.maps + new.events < _LARGE_BYTES
-    fits = universe.map_bytes + new.maps <= quotas.universe.maps
-    fits = fits and universe.event_bytes + new.events <= quotas.universe.events
-    if not (is_small and fits and not universe.is_full):
+    used = Usage(maps=universe.map_bytes, events=universe.event_bytes)
+    if not quotas.plainly_has_room(used, new, is_full=universe.is_full):
         await _require(session, universe, new)
 
 

@@ -1,0 +1,114 @@
+"""Grids of maps that tokens move on, kept in the worker's memory under the map's version.
+
+Every change of a map gives it another version, and another time: what is kept is never wrong, only of no use.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from game.core.coalescer import Coalescer, HotStatement
+from game.grid.canvas import Loaded, Wanted
+from game.grid.chunks import ChunkKey, Frame
+from game.grid.player_view import players_document
+from game.maps.players import EVERY_SYMBOL
+
+_MAX_BOARDS: Final = 128
+_MAX_CHUNKS: Final = 64
+"""That are kept of one board, of about 5 KB each; and that one question may ask for."""
+
+_GRID = HotStatement("""
+    SELECT q.n, m.version, m.updated_at, m.width, m.height, m.fog, m.visibility = 'members' AS is_published,
+        m.grid_data
+    FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS q (universe_id, map_id, n)
+    JOIN map m ON m.universe_id = q.universe_id AND m.id = q.map_id
+""")
+_CHUNKS = HotStatement("""
+    SELECT q.n, m.version, m.updated_at, (
+        SELECT jsonb_agg(jsonb_build_array(c.layer, c.x, c.y, c.rows))
+        FROM jsonb_array_elements(q.keys) AS wanted (key)
+        JOIN map_chunk c ON c.universe_id = q.universe_id AND c.map_id = q.map_id
+            AND c.layer = (wanted.key->>0)::int AND c.x = (wanted.key->>1)::int AND c.y = (wanted.key->>2)::int
+    ) AS chunks
+    FROM unnest($1::uuid[], $2::uuid[], $3::jsonb[]) WITH ORDINALITY AS q (universe_id, map_id, keys, n)
+    JOIN map m ON m.universe_id = q.universe_id AND m.id = q.map_id
+""")
+
+
+class Changed(Exception):
+    """The map is not the one any more that was asked for."""
+
+
+class TooMuch(Exception):
+    """More of the map is wanted than is kept here."""
+
+
+@dataclass
+class Board:
+    """A version of a map, with its grid and the chunks that were needed so far (None: an empty one)."""
+
+    universe_id: UUID
+    id: UUID
+    version: int
+    updated_at: datetime
+    width: int
+    height: int
+    fog: str
+    is_published: bool
+    grid_data: Frame
+    _chunks: dict[ChunkKey, Sequence[str] | None] = field(default_factory=dict)
+
+    @cached_property
+    def players(self) -> Frame:
+        """The grid as players get it, with the whole legend."""
+        return players_document(self.grid_data, EVERY_SYMBOL).frame
+
+    async def load(self, hot: Coalescer, wanted: Wanted) -> Loaded:
+        """The chunks that steps want.
+
+        Raises:
+            Changed: the map is another by now.
+            TooMuch: they want whole layers, or very many chunks.
+        """
+        keys = wanted.chunks
+        if wanted.layers or len(keys) > _MAX_CHUNKS:
+            raise TooMuch
+        if missing := [key for key in keys if key not in self._chunks]:
+            row = await hot.ask(_CHUNKS, self.universe_id, self.id, orjson.dumps(missing).decode())
+            if row is None or (row["version"], row["updated_at"]) != (self.version, self.updated_at):
+                raise Changed
+            if len(self._chunks) + len(missing) > _MAX_CHUNKS:
+                self._chunks.clear()
+            found = {(layer, x, y): rows for layer, x, y, rows in orjson.loads(row["chunks"] or "[]")}
+            self._chunks |= {key: found.get(key) for key in keys if key in found or key not in self._chunks}
+        return {key: rows for key in keys if (rows := self._chunks.get(key)) is not None}
+
+
+_kept: OrderedDict[UUID, Board] = OrderedDict()
+
+
+async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int, updated_at: datetime) -> Board:
+    """A map in this version.
+
+    Raises:
+        Changed: it is another by now.
+    """
+    board = _kept.get(map_id)
+    if board is None or (board.version, board.updated_at) != (version, updated_at):
+        row: Any = await hot.ask(_GRID, universe_id, map_id)
+        if row is None or (row["version"], row["updated_at"]) != (version, updated_at):
+            raise Changed
+        names = ("version", "updated_at", "width", "height", "fog", "is_published")
+        grid = orjson.loads(row["grid_data"])
+        board = Board(universe_id, map_id, **{name: row[name] for name in names}, grid_data=grid)
+        _kept[map_id] = board
+    _kept.move_to_end(map_id)
+    while len(_kept) > _MAX_BOARDS:
+        _kept.popitem(last=False)
+    return board

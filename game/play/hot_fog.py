@@ -1,0 +1,134 @@
+"""Fog for the fast move: what the mover knows, and what the groups remember after it.
+
+The rules are those of `game.fog`. Memories are read here by one coalesced statement, as far as they are needed.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import ceil
+from types import SimpleNamespace
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from game.core.coalescer import Coalescer, HotStatement
+from game.fog import changes, sights
+from game.fog.models import Fog
+from game.fog.queries import Changes, Memories, cells_of, piece_of
+from game.fog.viewers import Piece, Table, viewer_of
+from game.grid.cell_sets import Cells, ChunkXY, rectangle
+from game.grid.fogged_view import FoggedView, Mode
+from game.grid.geometry import Point
+from game.grid.memory import chunks_beside
+from game.grid.moves import Known, Move
+from game.permissions import Role
+from game.play.boards import Board
+
+_MARGIN: Final = 8
+"""Cells around a path, the token's own among them, beyond which nothing is in its way."""
+_MAX_REACH: Final = 64
+
+_MEMORY = HotStatement("""
+    SELECT q.n, (
+        SELECT jsonb_agg(jsonb_build_array(w.viewer_id, w.whole)) FROM map_memory w
+        WHERE w.universe_id = q.universe_id AND w.map_id = q.map_id AND w.viewer_id = ANY (q.viewers::uuid[])
+    ) AS wholes, (
+        SELECT jsonb_agg(jsonb_build_array(c.viewer_id, c.x, c.y, encode(c.explored, 'hex'), c.differs))
+        FROM map_memory_chunk c
+        WHERE c.universe_id = q.universe_id AND c.map_id = q.map_id AND c.viewer_id = ANY (q.viewers::uuid[])
+            AND (q.chunks IS NULL OR q.chunks @> jsonb_build_array(jsonb_build_array(c.x, c.y)))
+    ) AS chunks
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[])
+        WITH ORDINALITY AS q (universe_id, map_id, viewers, chunks, n)
+""")
+
+
+class _Memories(Memories):
+    """The memories of some groups of a map, read by hot statements."""
+
+    def __init__(self, hot: Coalescer, board: Board, viewers: Sequence[UUID]) -> None:
+        super().__init__(viewers)
+        self._hot, self._place = hot, (board.universe_id, board.id)
+
+    async def load_wholes(self) -> None:
+        """Nothing: they come with the first chunks."""
+
+    async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:
+        viewers = f"{{{','.join(map(str, self.viewers))}}}"
+        keys = None if chunks is None else orjson.dumps(chunks).decode()
+        row: Any = await self._hot.ask(_MEMORY, *self._place, viewers, keys)
+        self.wholes = {UUID(viewer): whole for viewer, whole in orjson.loads(row["wholes"] or "[]")}
+        for viewer, x, y, explored, differs in orjson.loads(row["chunks"] or "[]"):
+            self.stored[UUID(viewer)][x, y] = cells_of(bytes.fromhex(explored)), differs
+
+
+class Watched:
+    """A map that has or had fog, as it is before a move."""
+
+    def __init__(self, hot: Coalescer, board: Board, row: Any, members: Mapping[UUID, Role]) -> None:
+        """`row` is that of the fast move's reading."""
+        pieces = [_piece(one) for one in orjson.loads(row["pieces"])]
+        self._table = Table(
+            board.grid_data,
+            board.width,
+            board.height,
+            board.is_published,
+            row["fog_sharing"],
+            row["lighting"],
+            members,
+            {piece.id: piece for piece in pieces},
+        )
+        self._viewer = viewer_of(row["fog_sharing"], row["user_id"])
+        self._mode: Mode = "explored" if board.fog == Fog.explored else "sight"
+        self._load = partial(board.load, hot)
+        self._sights = sights.sights_of(row["scene_key"], board.grid_data, board.width, board.height)
+        self._memories = _Memories(hot, board, self._table.viewers())
+        self._seen: Mapping[UUID, Cells] = {}
+        self._view: FoggedView | None = None
+
+    async def look(self, token_id: UUID, path: Sequence[Point] | None) -> None:
+        """See what is in sight, and read what is remembered, near a path; of all of the map without a path."""
+        self._seen = await sights.seen(self._table, self._sights.vision, self._memories.viewers, self._load)
+        if path is None:
+            await self._memories.load(None)
+            return
+        sight = self._table.eye(self._table.pieces[token_id]).sight
+        reach = min(max(ceil(sight.range), _MARGIN), _MAX_REACH)
+        await self._memories.load(chunks_beside(rectangle(*self._around(token_id, path, reach))))
+
+    def known(self, token_id: UUID, path: Sequence[Point] | None) -> Known:
+        """What the mover, a player, knows of the map near a path, or of all of it."""
+        view = self._view_of(self._memories.of(self._viewer), self._seen)
+        return view.known if path is None else view.known_near(*self._around(token_id, path, _MARGIN))
+
+    def _view_of(self, memory: Any, seen: Mapping[UUID, Cells]) -> FoggedView:
+        self._view = FoggedView(self._sights.scene, memory, seen[self._viewer], self._mode)
+        return self._view
+
+    async def walk(self, token_id: UUID, done: Move) -> Changes:
+        """What a move changes in the memories."""
+        piece = self._table.pieces[token_id]._replace(x=done.x, y=done.y)
+        remembered, seen = await changes.walked(
+            self._table, piece, done.cells, self._sights, self._seen, self._memories, self._load
+        )
+        if self._viewer in remembered:
+            self._view_of(remembered[self._viewer], seen)
+        return self._memories.changes(remembered)
+
+    def doors(self) -> list[dict[str, Any]]:
+        """The doors that the mover, a player, knows of by now."""
+        return [] if self._view is None else self._view.doors(self._view.shown)
+
+    def _around(self, token_id: UUID, path: Sequence[Point], margin: int) -> tuple[int, int, int, int]:
+        """A path and the token on its way, with a margin, on the map: x, y, width, height."""
+        table, piece = self._table, self._table.pieces[token_id]
+        xs, ys = [piece.x, *(x for x, _ in path)], [piece.y, *(y for _, y in path)]
+        left, top = max(int(min(xs)) - margin, 0), max(int(min(ys)) - margin, 0)
+        right = min(ceil(max(xs)) + margin, table.width)
+        bottom = min(ceil(max(ys)) + margin, table.height)
+        return left, top, max(right - left, 0), max(bottom - top, 0)
+
+
+def _piece(one: dict[str, Any]) -> Piece:
+    return piece_of(SimpleNamespace(**{**one, "id": UUID(one["id"])}))

@@ -1,0 +1,312 @@
+"""The fast move: what it takes is read without locks, the decision made here, and one statement writes it.
+
+That statement locks the universe, and writes only if the number of its last event is still the one that was read:
+whatever anybody writes to a universe is an event, so nothing has changed meanwhile. Else all is read again. Rules
+and events are those of `game.play.moves` and `game.tokens.queries`; whatever is refused, or is unusual, is left to
+the endpoint.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import asyncpg
+import orjson
+from pydantic import ValidationError
+from starlette.types import Scope
+
+from game.accounts.queries import AUTHENTICATED
+from game.core.coalescer import HotStatement
+from game.core.errors import Problem
+from game.core.hot import HotAnswer, HotWork
+from game.events.queries import Written
+from game.fog.queries import PIECES, Changes
+from game.fog.sights import follow
+from game.grants import Right
+from game.grid.moves import Known, Move
+from game.permissions import GAME_MASTERS, Role, may
+from game.play import moves
+from game.play.boards import Board, Changed, TooMuch, board_of
+from game.play.hot_fog import Watched
+from game.play.models import MoveRequest
+from game.tokens import queries as tokens
+from game.tokens.queries import State
+from game.universes.access import MEMBER_OF
+from game.universes.quotas import Usage
+
+_TRIES: Final = 4
+"""How often a move is decided on before it is left to the endpoint, which locks the universe first."""
+_MAX_PUT: Final = 64
+"""Chunks of memory that are written at once."""
+_LARGE_BYTES: Final = 64 * 2**10
+"""Of a stored grid without its cells, from which it is not parsed here."""
+
+_PIECES = PIECES.format(universe_id="mine.universe_id", map_id="mine.map_id")
+_READ = HotStatement(f"""
+    SELECT q.n, a.id AS user_id, mb.role, u.event_seq, u.is_full, u.map_bytes, u.event_bytes,
+        mine.universe_id, mine.map_id, mine.x, mine.y, mine.size, mine.hidden, mine.grants, mine.version,
+        its.grants AS character_grants,
+        m.visibility, m.fog, m.fog_sharing, m.lighting, m.scene_key, m.width, m.height,
+        m.version AS map_version, m.updated_at, pg_column_size(m.grid_data) AS grid_bytes,
+        CASE WHEN mine.hidden OR m.scene_key IS NOT NULL THEN (
+            SELECT jsonb_object_agg(other.user_id, other.role) FROM member other WHERE other.universe_id = u.id
+        ) END AS members,
+        CASE WHEN m.scene_key IS NOT NULL THEN (
+            SELECT jsonb_agg(piece) FROM ({_PIECES}) piece
+        ) END AS pieces
+    {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", id")}
+    JOIN token mine ON mine.id = q.id
+    {MEMBER_OF} mine.universe_id
+    JOIN universe u ON u.id = mine.universe_id
+    JOIN map m ON m.universe_id = mine.universe_id AND m.id = mine.map_id
+    LEFT JOIN character its ON its.universe_id = mine.universe_id AND its.id = mine.character_id
+""")
+# A universe stands in a batch once. The lock gives its row as it is then, not as it was when the statement began.
+_WRITE = """
+    WITH asked AS MATERIALIZED (
+        SELECT * FROM unnest(
+            $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::float[], $6::float[],
+            $7::jsonb[], $8::jsonb[], $9::jsonb[], $10::text[], $11::bigint[],
+            $12::uuid[], $13::jsonb[], $14::jsonb[]
+        ) WITH ORDINALITY AS q (
+            universe_id, seq, actor_id, token_id, x, y, payload, before, shared, audience, bytes,
+            map_id, wholes, chunks, n
+        )
+    ), home AS MATERIALIZED (
+        SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+        ORDER BY u.id FOR NO KEY UPDATE WAIT
+    ), same AS MATERIALIZED (
+        SELECT asked.* FROM home JOIN asked ON asked.universe_id = home.id AND asked.seq = home.event_seq
+    ), placed AS (
+        UPDATE token t SET x = same.x, y = same.y, version = t.version + 1, updated_at = statement_timestamp()
+        FROM same WHERE t.universe_id = same.universe_id AND t.id = same.token_id
+    ), counted AS (
+        UPDATE universe u SET event_seq = u.event_seq + 1, event_bytes = u.event_bytes + same.bytes
+        FROM same WHERE u.id = same.universe_id
+    ), logged AS (
+        INSERT INTO event (
+            universe_id, seq, actor_id, kind, subject_id, payload, before, audience, shared, created_at
+        )
+        SELECT universe_id, seq + 1, actor_id, 'token.moved', token_id, payload, before, audience::uuid[], shared,
+            clock_timestamp()
+        FROM same
+    ), remembered AS (
+        INSERT INTO map_memory (universe_id, map_id, viewer_id, whole)
+        SELECT universe_id, map_id, (one->>0)::uuid, (one->>1)::jsonb
+        FROM same, jsonb_array_elements(wholes) AS one
+        ON CONFLICT (universe_id, map_id, viewer_id) DO UPDATE SET whole = excluded.whole
+    ), explored AS (
+        INSERT INTO map_memory_chunk (universe_id, map_id, viewer_id, x, y, explored, differs)
+        SELECT universe_id, map_id, (one->>0)::uuid, (one->>1)::int, (one->>2)::int, decode(one->>3, 'hex'),
+            (one->>4)::jsonb
+        FROM same, jsonb_array_elements(chunks) AS one
+        ON CONFLICT (universe_id, map_id, viewer_id, x, y)
+            DO UPDATE SET explored = excluded.explored, differs = excluded.differs
+    )
+    SELECT asked.n, same.n IS NOT NULL AS is_written,
+        CASE WHEN home.id IS NULL THEN asked.universe_id END AS locked
+    FROM asked
+    LEFT JOIN home ON home.id = asked.universe_id
+    LEFT JOIN same ON same.n = asked.n
+"""
+WRITTEN = HotStatement(_WRITE.replace("WAIT", "SKIP LOCKED"), subject=0, blocking=_WRITE.replace("WAIT", ""))
+
+
+def _question(scope: Scope, body: bytes) -> tuple[UUID, MoveRequest] | None:
+    """The token and what is asked of it; None where a rule is broken."""
+    try:
+        given = orjson.loads(body)
+        request = MoveRequest.model_validate(given)
+        # One colon a pair: no key stands twice, which the parser would not say.
+        is_plain = body.count(b":") == len(given) + 2 * len(given.get("path", ()))
+    except (ValueError, ValidationError):
+        return None
+    return (UUID(scope["path_params"]["id"]), request) if is_plain else None
+
+
+class _Standing(NamedTuple):
+    x: float
+    y: float
+    size: float
+
+
+class _Turn(NamedTuple):
+    """Somebody who moves a token, as it all was when event `seq` was the last one."""
+
+    user_id: UUID
+    role: Role
+    seq: int
+    universe_id: UUID
+    map_id: UUID
+    token_id: UUID
+    token: _Standing
+    version: int
+    state: State
+    row: asyncpg.Record
+
+    @classmethod
+    def of(cls, row: asyncpg.Record, token_id: UUID) -> "_Turn":
+        grants, more = orjson.loads(row["grants"]), orjson.loads(row["character_grants"] or "{}")
+        return cls(
+            row["user_id"],
+            Role(row["role"]),
+            row["event_seq"],
+            row["universe_id"],
+            row["map_id"],
+            token_id,
+            _Standing(row["x"], row["y"], row["size"]),
+            row["version"],
+            # Its bars do not change.
+            State(row["hidden"], grants, more, ()),
+            row,
+        )
+
+    @property
+    def is_game_master(self) -> bool:
+        return self.role in GAME_MASTERS
+
+    def may_move(self, request: MoveRequest) -> bool:
+        """Whether they may move the token, as far as the database says so plainly."""
+        if self.is_game_master:
+            return True
+        rights = tokens.rights_of(self.state.grants, self.state.character_grants, self.user_id, self.role)
+        # Who acts for a token sees with its eyes, and so sees the token.
+        is_theirs = may("moveToken", self.role) and Right.act in rights
+        return is_theirs and self.row["visibility"] == "members" and not request.force
+
+    def is_quick(self, request: MoveRequest) -> bool:
+        """Whether to decide on a move takes so little that others need not wait for it."""
+        is_search = request.path is None and not request.force
+        cells = self.row["width"] * self.row["height"] if is_search else 0
+        return bool(self.row["grid_bytes"] < _LARGE_BYTES and cells <= moves.SMALL_CELLS)
+
+    def members(self) -> dict[UUID, Role]:
+        """The members of the universe; read only for a token that is hidden, or a map that has or had fog."""
+        found = orjson.loads(self.row["members"] or "{}")
+        return {UUID(one): Role(role) for one, role in found.items()}
+
+
+class _Again(Exception):
+    """Something has changed meanwhile."""
+
+
+_busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+"""Universes in which moves are decided on one after the other, since they came in each other's way."""
+
+
+async def _run(
+    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, request: MoveRequest
+) -> tuple[HotAnswer, UUID | None] | None:
+    lock = asyncio.Lock()
+    for _ in range(_TRIES):
+        async with lock:
+            row = await state.hot.ask(_READ, session_id, user_id, token_id)
+            if row is None:
+                return None
+            turn = _Turn.of(row, token_id)
+            try:
+                return await _move(state, turn, request)
+            except (_Again, Changed):
+                pass
+            except (Problem, TooMuch):
+                return None
+        lock = _busy.setdefault(turn.universe_id, asyncio.Lock())
+    return None
+
+
+async def _move(state: Any, turn: _Turn, request: MoveRequest) -> tuple[HotAnswer, UUID | None] | None:
+    row = turn.row
+    # A map that has got its fog just now has not been looked at yet.
+    is_plain = row["fog"] == "off" or row["scene_key"] is not None
+    if not (turn.may_move(request) and turn.is_quick(request) and is_plain):
+        return None
+    board = await board_of(state.hot, turn.universe_id, turn.map_id, row["map_version"], row["updated_at"])
+    members = turn.members()
+    fog = None if row["scene_key"] is None else Watched(state.hot, board, row, members)
+    done = await _decide(state, turn, board, fog, request)
+    has_moved = moves.has_moved(turn.token, done)
+    if has_moved:
+        changes = Changes({}, [], []) if fog is None else await fog.walk(turn.token_id, done)
+        await _write(state, turn, board, members, done, changes)
+    if turn.is_game_master:
+        doors = board.grid_data.get("doors", ())
+    else:
+        doors = board.players.get("doors", ()) if fog is None or row["fog"] == "off" else fog.doors()
+    version = turn.version + has_moved if turn.is_game_master else None
+    answer = moves.answer_of(done, done.named(doors), version, turn.seq + 1 if has_moved else None)
+    return HotAnswer(tokens.as_json(answer)), turn.universe_id if has_moved else None
+
+
+async def _decide(state: Any, turn: _Turn, board: Board, fog: Watched | None, request: MoveRequest) -> Move:
+    """Where the token goes."""
+    load = partial(board.load, state.hot)
+    path: Any = None
+    if request.path is not None:
+        path = [(one.x, one.y) for one in request.path]
+    elif request.force:
+        path = [(request.x, request.y)]
+    known = Known(board.grid_data if turn.is_game_master else board.players)
+    if fog is not None:
+        await fog.look(turn.token_id, path)
+        if board.fog != "off" and not turn.is_game_master:
+            known = fog.known(turn.token_id, path)
+    if path is None:
+        plan = await follow(moves.searched(board, turn.token, (request.x, request.y), known), load)
+        if plan.problem is not None:
+            raise plan.problem
+        path = plan.path
+    walk = moves.walked(board, turn.token, request, path, None if request.force else known, board.players)
+    return await follow(walk, load)
+
+
+async def _write(
+    state: Any, turn: _Turn, board: Board, members: Mapping[UUID, Role], done: Move, changes: Changes
+) -> None:
+    """Write a move.
+
+    Raises:
+        _Again: something has changed meanwhile, and nothing was written.
+        TooMuch: there may be no room for it, or more is to be written than a move does.
+    """
+    payload = {
+        "map_id": turn.map_id,
+        **tokens.position(done.x, done.y),
+        **moves.way_of(done),
+        "version": turn.version + 1,
+    }
+    before = tokens.position(turn.token.x, turn.token.y)
+    readers = [(one, role) for one, role in members.items() if role not in GAME_MASTERS]
+    told = tokens.shared(board, payload, turn.state, turn.state, readers) or tokens.Shared()
+    event = Written.of("token.moved", payload, before, told.payload)
+    used = Usage(maps=turn.row["map_bytes"], events=turn.row["event_bytes"])
+    has_room = state.quotas.plainly_has_room(used, Usage(events=event.size), is_full=turn.row["is_full"])
+    if not has_room or changes.gone or len(changes.put) > _MAX_PUT:
+        raise TooMuch
+    audience = None if told.audience is None else f"{{{','.join(map(str, told.audience))}}}"
+    chunks = [(str(viewer), x, y, cells.hex(), differs) for viewer, x, y, cells, differs in changes.put]
+    wholes = [(str(viewer), whole) for viewer, whole in changes.wholes.items()]
+    row = await state.hot_writes.ask(
+        WRITTEN,
+        turn.universe_id,
+        turn.seq,
+        turn.user_id,
+        turn.token_id,
+        float(done.x),
+        float(done.y),
+        event.payload,
+        event.before,
+        event.shared,
+        audience,
+        event.size,
+        turn.map_id,
+        orjson.dumps(wholes).decode(),
+        orjson.dumps(chunks).decode(),
+    )
+    if row is None or not row["is_written"]:
+        raise _Again
+
+
+MOVE = HotWork(_question, _run)

@@ -1,0 +1,195 @@
+"""The fast move: the same as the plain way in all that it leaves behind, also where others write meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+from fastapi import FastAPI
+
+from game.play import hot_moves
+from tests.conftest import Person
+from tests.members.test_router import join
+from tests.play.test_moves import GRID, move, path
+from tests.play.test_tokens import patch, put
+
+
+class Spy:
+    """Counts the moves that were carried out fast; calls `meanwhile` once, between the reading and the writing."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.written, self.refused, self.meanwhile = inner, 0, 0, None
+
+    async def ask(self, statement: Any, *question: Any) -> Any:
+        if statement is not hot_moves.WRITTEN:
+            return await self.inner.ask(statement, *question)
+        if meanwhile := self.meanwhile:
+            self.meanwhile = None
+            await meanwhile
+        row = await self.inner.ask(statement, *question)
+        self.written += row["is_written"]
+        self.refused += not row["is_written"]
+        return row
+
+
+@pytest.fixture
+async def spy(app: FastAPI) -> AsyncIterator[Spy]:
+    spy = app.state.hot_writes = Spy(app.state.hot_writes)
+    yield spy
+    app.state.hot_writes = spy.inner
+
+
+_MOVES: list[tuple[str, dict[str, Any]]] = [
+    ("player", {"path": path((2, 1), (3, 1), (3, 2))}),
+    ("player", {"x": 5, "y": 2}),
+    ("game master", {"x": 2, "y": 1}),
+    ("game master", {"x": 5, "y": 1, "force": True}),
+    # Stopped by what they do not know of, on the way and at once.
+    ("player", {"path": path((5, 0), (6, 0))}),
+    ("player", {"path": path((6, 0))}),
+    ("player", {"path": []}),
+]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"visibility": "game_masters"},
+        {"visibility": "members"},
+        {"visibility": "members", "fog": "explored"},
+        {"visibility": "members", "fog": "sight", "fog_sharing": "each", "lighting": "dark"},
+    ],
+)
+@pytest.mark.parametrize("hidden", [False, True])
+async def test_leaves_behind_what_the_plain_way_does(
+    owner: Person,
+    stranger: Person,
+    app: FastAPI,
+    spy: Spy,
+    database: asyncpg.Connection,
+    fields: dict[str, Any],
+    hidden: bool,
+) -> None:
+    left = []
+    for hot in (True, False):
+        made = await owner.map(grid_data=GRID, **fields)
+        await join(stranger, owner, made["universe_id"])
+        eyes = {"sight": {"range": 2, "darkvision": 1}, "light": {"bright": 1}}
+        token = await put(owner, made["id"], x=2, y=1, hidden=hidden, grants={stranger.id: ["act"]}, **eyes)
+        await put(owner, made["id"], x=6, y=2, grants={"members": ["sight"]}, **eyes)
+        app.state.hot_writes = spy if hot else None
+        answers = []
+        for who, body in _MOVES:
+            if who == "player" and fields["visibility"] == "game_masters":
+                continue
+            person = stranger if who == "player" else owner
+            answer = await person.client.post(f"/tokens/{token['id']}/move", json=body)
+            assert answer.status_code in (200, 409), answer.text
+            headers = {name: answer.headers[name] for name in answer.headers if name != "x-request-id"}
+            answers.append(({**answer.json(), "request_id": None}, headers))
+        ids = {made["id"]: "map", token["id"]: "token", made["universe_id"]: "universe"}
+        left.append((answers, await _stored(database, made, ids)))
+        if hot:
+            assert spy.written == len(await _moved(database, made)) > 0
+    assert left[0] == left[1]
+
+
+async def _moved(database: asyncpg.Connection, made: dict[str, Any]) -> list[asyncpg.Record]:
+    return await database.fetch(
+        "SELECT seq, actor_id, kind, subject_id, payload, before, shared, audience FROM event"
+        " WHERE universe_id = $1 AND kind = 'token.moved' ORDER BY seq",
+        made["universe_id"],
+    )
+
+
+async def _stored(database: asyncpg.Connection, made: dict[str, Any], ids: dict[str, str]) -> list[Any]:
+    """What the database holds of moves, in the universe of a map; without times, and with names for ids."""
+    events = await _moved(database, made)
+    tokens = await database.fetch("SELECT x, y, version FROM token WHERE map_id = $1 ORDER BY id", made["id"])
+    memory = await database.fetch(
+        "SELECT viewer_id, x, y, explored, differs FROM map_memory_chunk WHERE map_id = $1 ORDER BY 1, 2, 3",
+        made["id"],
+    )
+    wholes = await database.fetch(
+        "SELECT viewer_id, whole FROM map_memory WHERE map_id = $1 ORDER BY 1", made["id"]
+    )
+    text = repr([events, tokens, memory, wholes])
+    for one, name in ids.items():
+        text = text.replace(one, name)
+    return text.split("<Record")
+
+
+async def test_what_changed_meanwhile_is_decided_on_anew(
+    owner: Person, stranger: Person, spy: Spy, database: asyncpg.Connection
+) -> None:
+    made = await owner.map(grid_data=GRID, visibility="members")
+    await join(stranger, owner, made["universe_id"])
+    token = await put(owner, made["id"], x=2, y=1, grants={stranger.id: ["act"]})
+    # A wall is put in the way: it refuses the move.
+    wall = {"x1": 3, "y1": 1, "x2": 3, "y2": 2}
+    edits = {"edits": [{"op": "put_wall", "wall": wall}]}
+    spy.meanwhile = owner.client.post(f"/maps/{made['id']}/edits", json=edits)
+    assert (await move(stranger, token["id"], 409, path=path((3, 1))))["code"] == "MOVE_BLOCKED"
+    # The token is elsewhere: the path does not begin at it.
+    spy.meanwhile = patch(owner, token["id"], x=0, y=0)
+    await move(stranger, token["id"], 422, path=path((2, 2)))
+    # Something else happened: the move is carried out.
+    spy.meanwhile = patch(owner, token["id"], name="Ashe the Bold")
+    assert (await move(stranger, token["id"], path=path((1, 0))))["x"] == 1
+    # The token is not theirs any more.
+    spy.meanwhile = patch(owner, token["id"], grants={})
+    await move(stranger, token["id"], 403, path=path((2, 0)))
+    assert (spy.written, spy.refused) == (1, 4)
+    events = await database.fetch(
+        "SELECT seq, payload FROM event WHERE universe_id = $1 ORDER BY seq", made["universe_id"]
+    )
+    assert [one["seq"] for one in events] == list(range(1, len(events) + 1))
+    assert orjson.loads(events[-2]["payload"])["version"] == 4
+
+
+async def test_many_at_once(owner: Person, spy: Spy, database: asyncpg.Connection) -> None:
+    """Moves of many tokens of two universes: each is carried out, and the events have no gaps."""
+    tokens = []
+    maps = [await owner.map(grid_data=GRID) for _ in range(2)]
+    for number in range(12):
+        tokens.append((await put(owner, maps[number % 2]["id"], x=0, y=2))["id"])
+    steps = [path((n, 2)) for n in range(1, 4)]
+
+    async def walk(token_id: str) -> None:
+        for step in steps:
+            assert (await move(owner, token_id, path=step))["stopped"] is None
+
+    await asyncio.gather(*map(walk, tokens))
+    for one in maps:
+        rows = await database.fetch("SELECT x, version FROM token WHERE map_id = $1", one["id"])
+        assert {tuple(row) for row in rows} == {(3, 4)}
+        seqs = await database.fetch(
+            "SELECT seq FROM event WHERE universe_id = $1 ORDER BY seq", one["universe_id"]
+        )
+        assert [row["seq"] for row in seqs] == list(range(1, len(seqs) + 1))
+    assert spy.written > 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"path":[{"x":3,"y":1,"x":9}]}',
+        b'{"path":[{"x":3,"y":1}],"x":3}',
+        b'{"path":[{"x":"3","y":1}]}',
+        b'{"path":[{"x":NaN,"y":1}]}',
+        b'{"path":[{"x":5,"y":1}]}',
+        b'{"x":3,"y":1,"more":1}',
+        b'{"x":-1,"y":1}',
+        b"[]",
+        b"{",
+    ],
+)
+async def test_an_odd_body_gets_the_plain_answer(owner: Person, spy: Spy, body: bytes) -> None:
+    made = await owner.map(grid_data=GRID)
+    token = await put(owner, made["id"], x=2, y=1)
+    headers = {"content-type": "application/json"}
+    answer = await owner.client.post(f"/tokens/{token['id']}/move", content=body, headers=headers)
+    assert answer.status_code == 422, answer.text
+    assert spy.written == 0
