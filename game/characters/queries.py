@@ -1,6 +1,6 @@
 """The SQL of characters, and who sees what of one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -153,6 +153,19 @@ async def acted_for(session: AsyncSession, home: Access, character_id: UUID) -> 
     if row is None or Right.act not in Found.of(row, home).rights:
         raise NotFound
     return row
+
+
+async def seen_ids(session: AsyncSession, home: Access, ids: Collection[UUID | None]) -> frozenset[UUID | None]:
+    """The ids of characters that somebody may be told: of those given, game masters all, others what they see."""
+    wanted = set(ids) - {None}
+    if home.is_game_master or not wanted:
+        return frozenset(ids)
+    statement = select(col(Character.id)).where(
+        col(Character.universe_id) == home.universe.id,
+        col(Character.id).in_(wanted),
+        grants.granted(col(Character.grants), Right.see, home.user.id),
+    )
+    return frozenset((await session.execute(statement)).scalars())
 
 
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:

@@ -6,16 +6,32 @@ from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, bindparam, case, cast, func, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from game import grants
 from game.core.errors import FieldError, Unprocessable
 from game.core.json_gate import MAX_EVENT_DEPTH
 from game.events import hints
 from game.events.cursors import Cursors, bound_to
 from game.events.models import Epoch, Event
+from game.grants import Right
 
 _MAX_BYTES = 4 * 2**20
 """Of payloads in one page, but for its last event."""
@@ -172,6 +188,33 @@ OF_NO_HIDDEN_MAP = """
 """SQL: that an event is about no map that is hidden from players now, or tells that it was hidden."""
 
 
+CHARACTER_GRANTS = """
+    (SELECT grants::text FROM character WHERE character.universe_id = event.universe_id AND character.id = cast(
+        CASE WHEN event.kind ~ '^(roll|message)[.]' THEN event.shared->>'character_id'
+            WHEN event.kind = 'private' THEN event.shared->'payload'->>'character_id' END AS uuid
+    ))
+"""
+"""SQL: the grants of the character that somebody rolled or spoke as; null for none, and for a deleted one."""
+
+
+def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[str, Any]:
+    """A roll or a message without the character that it was made as, unless the reader sees that character now."""
+    payload = event["payload"]
+    if is_seen or not event["kind"].startswith(("roll.", "message.")) or "character_id" not in payload:
+        return event
+    return {**event, "payload": {**payload, "character_id": None}}
+
+
+def character_seen_by(character_grants: str | None) -> frozenset[str]:
+    """Who sees the character that has these `CHARACTER_GRANTS`: ids of users, and `members` for all of them."""
+    return frozenset() if character_grants is None else grants.holders(orjson.loads(character_grants), Right.see)
+
+
+def is_among(user_id: UUID, holders: frozenset[str]) -> bool:
+    """Whether a user is one of the holders of a right."""
+    return bool(holders) and (grants.MEMBERS in holders or str(user_id) in holders)
+
+
 class Reader:
     """Somebody who reads a universe's log, and what turns its numbers into cursors of theirs."""
 
@@ -218,7 +261,8 @@ async def page(
     """The events that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
 
     Game masters get every event with its number. Others get those shared with them, with `shared` as the payload.
-    Of a private event, who is not in its audience gets nothing; a game master, that there was one.
+    Of a private event, who is not in its audience gets nothing; a game master, that there was one. Who rolled or
+    spoke as a character that a reader does not see now, did so as nobody for them.
     Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is empty: an
     event may have come from elsewhere.
     """
@@ -227,7 +271,12 @@ async def page(
     if for_game_masters:
         payload = case((_is_opened_by(reader.user_id), col(Event.shared)), else_=col(Event.payload))
     payload = cast(payload, Text)
-    statement = select(*map(col, columns), payload.label("payload"), func.octet_length(payload).label("bytes"))
+    statement = select(
+        *map(col, columns),
+        payload.label("payload"),
+        func.octet_length(payload).label("bytes"),
+        literal_column(CHARACTER_GRANTS).label("character_grants"),
+    )
     statement = statement.where(col(Event.universe_id) == reader.universe_id, col(Event.seq) > seq)
     if not for_game_masters:
         statement = statement.where(shared_with(reader.user_id))
@@ -242,6 +291,9 @@ async def page(
         item |= {"payload": payload_of(row["payload"]), "cursor": reader.cursor(last)}
         if item["kind"] == PRIVATE and item["payload"]:
             item = unwrapped(item)
+        if not for_game_masters:
+            is_seen = is_among(reader.user_id, character_seen_by(row["character_grants"]))
+            item = without_unseen_character(item, is_seen=is_seen)
         items.append({**item, "seq": last} if for_game_masters else item)
     found: dict[str, Any] = {"items": items, "next_cursor": reader.cursor(last)}
     return {**found, "next_after": last} if for_game_masters else found

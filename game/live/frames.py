@@ -7,7 +7,15 @@ from uuid import UUID
 import orjson
 
 from game.core.sockets import frame_head, text_frame
-from game.events.queries import PRIVATE, Reader, payload_of, unwrapped
+from game.events.queries import (
+    PRIVATE,
+    Reader,
+    character_seen_by,
+    is_among,
+    payload_of,
+    unwrapped,
+    without_unseen_character,
+)
 
 _CURSOR = 48
 """Characters of a cursor, always: so the length of an event's frame is known without it."""
@@ -36,7 +44,7 @@ class LoggedEvent:
         self.audience = None if row[7] is None else frozenset(map(UUID, row[7]))
         self.created = float(row[8])
         self._row = row
-        self._frames: dict[tuple[bool, bool], _Around] = {}
+        self._frames: dict[tuple[bool, bool, bool], _Around] = {}
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -47,6 +55,11 @@ class LoggedEvent:
     def shared(self) -> dict[str, Any]:
         """What those are told whom it is shared with."""
         return payload_of(self._row[6])
+
+    @cached_property
+    def _character_seen_by(self) -> frozenset[str]:
+        """Who sees the character that somebody rolled or spoke as."""
+        return character_seen_by(self._row[9])
 
     @property
     def is_public(self) -> bool:
@@ -70,18 +83,21 @@ class LoggedEvent:
             return None
         # Of what is private, game masters are told no more than anybody.
         as_shared = not for_game_master or (self.kind == PRIVATE and is_shared)
-        around = self._frames.get((for_game_master, as_shared))
+        is_character_hidden = not for_game_master and not is_among(reader.user_id, self._character_seen_by)
+        form = for_game_master, as_shared, is_character_hidden
+        around = self._frames.get(form)
         if around is None:
-            around = self._frames[for_game_master, as_shared] = self._around(for_game_master, as_shared)
+            around = self._frames[form] = self._around(*form)
         return b"".join((around.before, reader.cursor_bytes(self.seq), around.behind))
 
-    def _around(self, for_game_master: bool, as_shared: bool) -> _Around:
+    def _around(self, for_game_master: bool, as_shared: bool, is_character_hidden: bool) -> _Around:
         seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row
         fields = {"seq": seq} if for_game_master else {}
         fields |= {"kind": kind, "actor_id": actor_id, "subject_id": subject_id}
         fields |= {"payload": payload_of(shared if as_shared else payload), "created_at": created_at}
         if kind == PRIVATE and as_shared:
             fields = unwrapped(fields)
+        fields = without_unseen_character(fields, is_seen=not is_character_hidden)
         behind = b'",' + orjson.dumps(fields)[1:]
         return _Around(frame_head(len(_EVENT) + _CURSOR + len(behind)) + _EVENT, behind)
 

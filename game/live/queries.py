@@ -13,7 +13,7 @@ from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.models import rfc3339
-from game.events.queries import OF_NO_HIDDEN_MAP
+from game.events.queries import CHARACTER_GRANTS, OF_NO_HIDDEN_MAP
 from game.permissions import Role
 from game.universes import access
 from game.universes.models import Member
@@ -36,7 +36,7 @@ SINCE = HotStatement(f"""
     SELECT q.n, u.event_seq, u.access_version, (
         SELECT json_agg(json_build_array(
             seq, kind, actor_id, subject_id, {rfc3339("created_at")}, payload, shared, audience,
-            extract(epoch FROM created_at)
+            extract(epoch FROM created_at), character_grants
         ) ORDER BY seq)
         FROM (
             SELECT *, sum(bytes) OVER (ORDER BY seq) - bytes AS ahead
@@ -44,7 +44,8 @@ SINCE = HotStatement(f"""
                 SELECT *, octet_length(payload) + coalesce(octet_length(shared), 0) AS bytes
                 FROM (
                     SELECT seq, kind, actor_id, subject_id, created_at, audience, payload::text AS payload,
-                        CASE WHEN shared IS NOT NULL AND {OF_NO_HIDDEN_MAP} THEN shared::text END AS shared
+                        CASE WHEN shared IS NOT NULL AND {OF_NO_HIDDEN_MAP} THEN shared::text END AS shared,
+                        {CHARACTER_GRANTS} AS character_grants
                     FROM event WHERE event.universe_id = q.universe_id AND seq > q.after
                     ORDER BY seq LIMIT {PAGE}
                 ) texts

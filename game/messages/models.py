@@ -70,7 +70,7 @@ class MessageRead(Shape):
     )
     text: str
     to: list[UUID] | None = Field(description="The recipients of a whisper; null for a message to all members.")
-    character_id: UUID | None = Field(description="Whom it was said as.")
+    character_id: UUID | None = Field(description="Whom it was said as; null for one that you do not see.")
     created_at: Timestamp
 
 
@@ -100,4 +100,4 @@ class MessageSent(Payload):
 
     text: str = optional()
     to: list[UUID] | None = optional("The recipients of a whisper; null for a message to all members.")
-    character_id: UUID | None = optional("Whom it was said as.")
+    character_id: UUID | None = optional("Whom it was said as; null for one that you do not see.")

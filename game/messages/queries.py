@@ -56,9 +56,13 @@ async def create(
     return message
 
 
-def read(message: Message) -> MessageRead:
-    """What the API says of a message to somebody who sees it."""
-    return MessageRead(**{name: getattr(message, name) for name in MessageRead.model_fields})
+def read(message: Message, *, with_character: bool = True) -> MessageRead:
+    """What the API says of a message to somebody who sees it.
+
+    `with_character`: whether they may be told whom it was said as.
+    """
+    fields = {name: getattr(message, name) for name in MessageRead.model_fields}
+    return MessageRead(**(fields if with_character else {**fields, "character_id": None}))
 
 
 async def _require_members(session: AsyncSession, home: Access, user_ids: Sequence[UUID]) -> None:
@@ -100,7 +104,9 @@ async def page(session: AsyncSession, home: Access, limit: int, cursor: str | No
     found = select(Message).where(col(Message.universe_id) == universe_id, col(Message.id).in_(newest))
     rows = (await session.execute(found.order_by(col(Message.id).desc()))).scalars().all()
     next_cursor = encode_cursor(_ORDER, "", rows[-1].id) if len(ids) > limit else None
-    return {"items": [read(row) for row in rows], "next_cursor": next_cursor}
+    seen = await characters.seen_ids(session, home, [row.character_id for row in rows])
+    items = [read(row, with_character=row.character_id in seen) for row in rows]
+    return {"items": items, "next_cursor": next_cursor}
 
 
 async def _newest(

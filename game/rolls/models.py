@@ -123,7 +123,7 @@ class RollRead(Shape):
     text: str | None = Field(description="The result in a line, such as `2d20kh1 (~3~, 15) + 5 = 20`.")
     visibility: Visibility
     reason: str | None
-    character_id: UUID | None = Field(description="Whom it was rolled for.")
+    character_id: UUID | None = Field(description="Whom it was rolled for; null for one that you do not see.")
     proof: Proof | None = Field(description="Null for an imported roll.")
     created_at: Timestamp
 
@@ -189,5 +189,5 @@ class RollMade(Payload):
     text: str | None = optional("The result in a line.")
     visibility: Visibility = optional()
     reason: str | None = optional()
-    character_id: UUID | None = optional("Whom it was rolled for.")
+    character_id: UUID | None = optional("Whom it was rolled for; null for one that you do not see.")
     proof: Proof | None = optional()

@@ -119,6 +119,12 @@ def _payload(roll: RollRead) -> dict[str, Any]:
     return roll.model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
 
 
+async def read(session: AsyncSession, roll: Roll, home: Access) -> RollRead:
+    """What the API says of a roll to somebody who knows of it."""
+    seen = await characters.seen_ids(session, home, [roll.character_id])
+    return view.shown(roll, home.user.id, home.role, with_character=roll.character_id in seen)
+
+
 async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) -> Roll:
     """A roll that the user may know of.
 
@@ -178,7 +184,8 @@ async def page(session: AsyncSession, home: Access, limit: int, cursor: str | No
         col(Roll.universe_id) == home.universe.id, col(Roll.id).in_(newest)
     )
     rows = (await session.execute(statement.order_by(col(Roll.id).desc()))).scalars().all()
-    items = [view.shown(row, home.user.id, home.role) for row in rows]
+    seen = await characters.seen_ids(session, home, [row.character_id for row in rows])
+    items = [view.shown(row, home.user.id, home.role, with_character=row.character_id in seen) for row in rows]
     next_cursor = encode_cursor(_ORDER, "", items[-1].id) if len(ids) > limit else None
     return {"items": items, "next_cursor": next_cursor}
 

@@ -90,7 +90,7 @@ async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once)
 
     async def reveal() -> Response:
         roll, home = await queries.reveal(session, user, id)
-        return _answer(view.shown(roll, user.id, home.role), 200)
+        return _answer(await queries.read(session, roll, home), 200)
 
     return await once(user.id, reveal, check=lambda _: queries.get(session, user, id, "revealRoll"))
 

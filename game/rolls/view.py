@@ -30,12 +30,17 @@ def may_reveal(roll: Roll, user_id: UUID, role: Role) -> bool:
     return is_known(roll, user_id, role) and is_result_shown(roll, user_id, role)
 
 
-def shown(roll: Roll, user_id: UUID | None, role: Role) -> RollRead:
-    """What the API says of a roll to somebody who knows of it; without a user, to all who are not the roller."""
+def shown(roll: Roll, user_id: UUID | None, role: Role, *, with_character: bool = True) -> RollRead:
+    """What the API says of a roll to somebody who knows of it; without a user, to all who are not the roller.
+
+    `with_character`: whether they may be told whom it was rolled for.
+    """
     viewer = user_id or UUID(int=0)
     has_result = is_result_shown(roll, viewer, role)
     fields: dict[str, Any] = {name: getattr(roll, name) for name in _ALWAYS}
     fields |= {name: getattr(roll, name) if has_result else None for name in _RESULT}
+    if not with_character:
+        fields["character_id"] = None
     return RollRead(**fields, proof=_proof(roll, has_result, roll.actor_id == viewer))
 
 

@@ -9,6 +9,9 @@ import pytest
 from game.core.ids import uuid7
 from tests.characters.test_router import create as create_character
 from tests.conftest import Person
+from tests.live.client import Client
+from tests.live.conftest import feed as feed
+from tests.live.test_router import Feed
 from tests.rolls.test_router import Table
 from tests.rolls.test_router import table as table
 
@@ -109,6 +112,36 @@ class TestCreate:
         path = f"/universes/{table.universe_id}/messages"
         answer = await table.other.client.post(path, json={"text": "So am I.", "character_id": ashe})
         assert answer.status_code == 404
+
+    async def test_as_a_character_that_others_do_not_see(self, table: Table, feed: Feed) -> None:
+        """Rolls and messages name it to its player, to game masters, and to whoever sees it, as long as they do."""
+        grants = {table.player.id: ["act"]}
+        made = await create_character(table.owner, table.universe_id, grants=grants)
+        ashe = made["id"]
+        readers = (table.owner, table.player, table.other)
+        clients = [await feed(person, table.universe_id) for person in readers]
+        whisper = {"to": [table.other.id], "character_id": ashe}
+        await say(table, table.player, "I am Ashe.", character_id=ashe)
+        await say(table, table.player, "Psst", **whisper)
+        await table.roll(table.player, "d20", character_id=ashe)
+        told = {"message.created", "roll.created"}
+
+        async def named(person: Person) -> list[str | None]:
+            messages = (await person.client.get(f"/universes/{table.universe_id}/messages")).json()["items"]
+            events = [one["payload"] for one in await table.events(person) if one["kind"] in told]
+            return [one["character_id"] for one in (*messages, *await table.rolls(person), *events)]
+
+        async def fed(client: Client) -> list[str | None]:
+            await client.until(lambda: any(one["kind"] == "roll.created" for one in client.events))
+            return [one["payload"]["character_id"] for one in client.events if one["kind"] in told]
+
+        for person, client, count, seen in zip(readers, clients, (2, 3, 3), (ashe, ashe, None), strict=True):
+            assert await named(person) == [seen] * 2 * count
+            assert await fed(client) == [seen] * count
+        for given, seen in (({table.other.id: ["see"]}, ashe), ({}, None)):
+            body = {"grants": {**grants, **given}}
+            assert (await table.owner.client.patch(f"/characters/{ashe}", json=body)).is_success
+            assert await named(table.other) == [seen] * 6
 
     async def test_with_a_key_only_once(self, table: Table) -> None:
         path, headers = f"/universes/{table.universe_id}/messages", {"idempotency-key": str(uuid7())}
