@@ -22,6 +22,7 @@ from sqlmodel import col
 from game.accounts import queries as accounts
 from game.core.errors import Conflict, NotFound, Unauthorized
 from game.fog import views
+from game.fog.viewers import viewer_of
 from game.fog.views import MapView, ViewKey
 from game.grid.cell_sets import Cells, bounds, contains
 from game.live import frames
@@ -45,6 +46,8 @@ MAX_WATCHED = 8
 SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _OPERATION = "listTokens"
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
+_HIDING = frozenset({"hidden", "character_id"})
+"""What, changed in a token, may hide it or show it. New grants are sent with the whole map."""
 _OF_PEOPLE = ("member.", "character.")
 """Kinds of events that may change what somebody sees of any map."""
 
@@ -213,15 +216,21 @@ class _Changes:
         )
         self.is_of_grants = any("grants" in event.payload for event in self.events)
 
-    def walked(self, token_id: str, sights: Sequence[Cells]) -> list[Any]:
-        """The cells of a token's way that were in sight."""
-        cells = []
-        for event in self.events:
-            if str(event.subject_id) == token_id:
-                for cell in event.payload.get("cells") or ():
-                    if any(contains(sight, int(cell["x"]), int(cell["y"])) for sight in sights):
-                        cells.append(cell)
-        return cells
+    def walked(self, token_id: str, views: Sequence[MapView], viewer: UUID) -> list[Any]:
+        """The part of a token's way that a group has seen, which saw the token before and sees it now.
+
+        While the token may have been hidden from it, it saw nothing; and of what came into sight or went out of it
+        meanwhile, it is not known when. What it sees with its own eyes has seen all of its way itself.
+        """
+        own = [event for event in self.events if str(event.subject_id) == token_id]
+        turns = [index for index, event in enumerate(own) if event.payload.keys() & _HIDING]
+        if turns:
+            own = own[: turns[0]] + own[turns[-1] + 1 :]
+        cells = [cell for event in own for cell in event.payload.get("cells") or ()]
+        if any(str(eye.id) == token_id for view in views for eye in view.table.eyes_of(viewer)):
+            return cells
+        sights = [view.fogged.visible for view in views]
+        return [cell for cell in cells if all(contains(one, int(cell["x"]), int(cell["y"])) for one in sights)]
 
 
 def _touches(event: LoggedEvent, map_id: UUID) -> bool:
@@ -331,23 +340,24 @@ class WatchedMaps:
         if changes is not None and changes.is_anew:
             session.transport.send(shown.message(session, map_id))
         elif not session.is_game_master:
-            difference = _difference(before, shown, changes)
+            difference = _difference(before, shown, changes, session.user_id)
             if difference and changes is not None and changes.is_of_grants:
                 session.transport.send(shown.message(session, map_id))
             elif difference:
                 session.transport.send(frames.message("view", map_id=map_id, **difference))
 
 
-def _difference(before: Shown, after: Shown, changes: _Changes | None) -> dict[str, Any]:
-    """What a view tells: tokens that are shown, gone or moved, and the region that looks different."""
-    sights = [shown.view.fogged.visible for shown in (before, after) if shown.view]
+def _difference(before: Shown, after: Shown, changes: _Changes | None, user_id: UUID) -> dict[str, Any]:
+    """What a view tells a user: tokens that are shown, gone or moved, and the region that looks different."""
+    views = [shown.view for shown in (before, after) if shown.view]
     shown, moved = [], []
     for token_id, token in after.tokens.items():
         known = before.tokens.get(token_id)
         if known is not None and known.items() <= token.items():
             continue
         if known is not None and {**known, "x": token["x"], "y": token["y"]}.items() <= token.items():
-            cells = changes.walked(token_id, sights) if changes else []
+            viewer = viewer_of(views[-1].table.sharing, user_id) if views else None
+            cells = changes.walked(token_id, views, viewer) if changes and viewer else []
             moved.append({"id": token_id, "x": token["x"], "y": token["y"], "cells": cells})
         else:
             shown.append(token)

@@ -2,6 +2,9 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
 
 from tests.conftest import Person
 from tests.live.client import Client
@@ -289,6 +292,45 @@ class TestFog:
         signal = await player.next("signal")
         assert signal["data"] == "here"
         assert player.of("signal") == [signal]
+
+    async def test_only_the_part_of_a_way_that_was_seen(
+        self, app: FastAPI, owner: Person, stranger: Person, feed: Feed
+    ) -> None:
+        """Moves are one view: nothing of those that were hidden, or in cells that came into sight later."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        layers = [{"name": "ground", "rows": ["." * 20] * 3}]
+        grid = {"width": 20, "height": 3, "legend": [{"symbol": ".", "name": "floor"}], "layers": layers}
+        made = await owner.map(universe["id"], grid_data=grid, visibility="members", fog="sight")
+        sight = {"range": 5, "darkvision": 0}
+        hero = await token_on(owner, made["id"], name="Hero", sight=sight, grants={stranger.id: ["act"]})
+        hidden, far = [await token_on(owner, made["id"], name="Goblin") for _ in range(2)]
+        player = await feed(stranger, universe["id"])
+        await player.watch(made["id"])
+        room = app.state.live.rooms[UUID(universe["id"])]
+
+        async def move(token_id: str, x: int) -> None:
+            answer = await owner.client.post(f"/tokens/{token_id}/move", json={"x": x, "y": 1})
+            assert answer.status_code == 200, answer.text
+
+        async def hide(*, is_hidden: bool) -> None:
+            answer = await owner.client.patch(f"/tokens/{hidden}", json={"hidden": is_hidden})
+            assert answer.status_code == 200, answer.text
+
+        # The room reads all of it at once.
+        room._task = asyncio.get_running_loop().create_future()
+        await move(hidden, 1)
+        await hide(is_hidden=True)
+        await move(hidden, 3)
+        await hide(is_hidden=False)
+        await move(hidden, 4)
+        for token_id, x in ((far, 7), (far, 5), (hero, 3)):
+            await move(token_id, x)
+        room._task = None
+        await room.caught_up()
+        [view] = [view for view in player.of("view") if "moved" in view] or [await player.next("view")]
+        ways = {one["id"]: [cell["x"] for cell in one["cells"]] for one in view["moved"]}
+        assert ways == {hidden: [0, 1, 3, 4], far: [0, 1, 2, 3, 4, 5, 5], hero: [0, 1, 2, 3]}
 
 
 async def read(person: Person, path: str) -> dict[str, Any]:

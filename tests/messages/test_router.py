@@ -114,7 +114,7 @@ class TestCreate:
         assert answer.status_code == 404
 
     async def test_as_a_character_that_others_do_not_see(self, table: Table, feed: Feed) -> None:
-        """Rolls and messages name it to its player, to game masters, and to whoever sees it, as long as they do."""
+        """Rolls and messages name it to its player, game masters, and whoever sees it, as long as they do."""
         grants = {table.player.id: ["act"]}
         made = await create_character(table.owner, table.universe_id, grants=grants)
         ashe = made["id"]
