@@ -8,10 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from operator import ne
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.document import EMPTY
+
+MAX_RUNS: Final = 2**18
+"""Runs of changed cells of one request. Events keep them, and each takes 25 bytes or more: a symbol
+replaced on a layer of noise would leave millions."""
 
 
 class TooCostly(Exception):
@@ -53,8 +57,8 @@ def run(steps: Steps[Result], load: Callable[[Wanted], Loaded]) -> Result:
 class Canvas:
     """The cells of a map of a given size, as stored and as changed since.
 
-    Every chunk must be known before it is read or painted: `yield from canvas.want(...)`. More than `max_chunks`
-    stored chunks are not loaded: `want` raises TooCostly.
+    Every chunk must be known before it is read or painted: `yield from canvas.want(...)`. With `max_chunks`, no
+    more stored chunks are loaded and no more than `MAX_RUNS` runs made: `want` and `take_runs` raise TooCostly.
     """
 
     def __init__(self, width: int, height: int, max_chunks: int | None = None) -> None:
@@ -64,6 +68,7 @@ class Canvas:
         self._before: dict[ChunkKey, list[str]] = {}  # of those painted since the last `take_runs`
         self._known: set[ChunkKey] = set()
         self._whole: set[int] = set()
+        self._runs = 0
 
     def want(self, chunks: Iterable[ChunkKey] = (), layers: Iterable[int] = ()) -> Steps[None]:
         """Make chunks, and all chunks of layers, known."""
@@ -188,7 +193,12 @@ class Canvas:
             left, runs = key[1] * CHUNK, changed[key[0]]
             for y, (old, new) in enumerate(zip(rows, self._now[key], strict=True), key[2] * CHUNK):
                 if old != new:
-                    runs += [(y, left + x, was, now) for x, was, now in differences(old, new)]
+                    found = differences(old, new)
+                    runs += [(y, left + x, was, now) for x, was, now in found]
+                    # Those that fill a row of the chunk are mostly one with their neighbours.
+                    self._runs += len(found) if len(found) > 1 or len(found[0][1]) < len(old) else 0
+            if self._max_chunks is not None and self._runs > MAX_RUNS:
+                raise TooCostly(f"changes more than {MAX_RUNS:,} separate runs of cells")
         self._before = {}
         return {layer: _joined(runs) for layer, runs in sorted(changed.items()) if runs}
 

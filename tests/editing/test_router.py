@@ -92,6 +92,56 @@ class TestEdit:
         ]
         assert (await owner.client.get(f"/maps/{one['id']}")).json() == one
 
+    async def test_a_failing_last_edit_leaves_the_whole_map_and_its_log_as_they_were(self, owner: Person) -> None:
+        place = {"x1": 0, "y1": 0, "x2": 1, "y2": 0}
+        one = await owner.map(
+            grid_data=grid(
+                4,
+                3,
+                entities=[{"id": "e", "x": 0, "y": 0, "properties": {"hp": 7}}],
+                walls=[{"id": "w", **place}],
+                doors=[{"id": "d", **place, "state": "closed"}],
+                lights=[{"id": "l", "x": 1, "y": 1, "range": 2}],
+                mood="dark",
+            )
+        )
+        batch: list[dict[str, Any]] = [
+            set_cells((1, 1, "#")),
+            {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": 2, "height": 2, "symbol": "~"},
+            {"op": "put_entity", "entity": {"id": "new", "x": 2, "y": 1}},
+            {"op": "update_entity", "id": "e", "changes": {"properties": {"hp": 1}}},
+            {"op": "move_entity", "id": "e", "x": 3, "y": 2},
+            {"op": "put_wall", "wall": {"id": "w", **place, "blocks_sight": False}},
+            {"op": "put_wall", "wall": {"id": "w2", **place}},
+            {"op": "update_door", "id": "d", "changes": {"state": "open"}},
+            {"op": "put_door", "door": {"id": "d2", **place, "state": "locked"}},
+            {"op": "remove_light", "id": "l"},
+            {"op": "put_light", "light": {"id": "l2", "x": 2, "y": 2, "range": 3}},
+            {"op": "add_layer", "layer": {"name": "roof"}, "index": 0},
+            {"op": "update_layer", "name": "ground", "changes": {"name": "floor"}},
+            {"op": "update_legend", "legend": [{"symbol": "~", "movement_cost": 2}]},
+            {"op": "update_map", "changes": {"mood": None}},
+            {"op": "resize", "width": 6, "height": 5},
+        ]
+        path, log = f"/maps/{one['id']}", f"/universes/{one['universe_id']}/events"
+        events = (await owner.client.get(log)).json()["items"]
+        last = {"op": "remove_entity", "id": "nobody"}
+        answer = await edit(owner, one["id"], *batch, last)
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == [f"edits[{len(batch)}].id"]
+        now = await owner.client.get(path)
+        assert (now.json(), now.headers["etag"]) == (one, '"1"')
+        now_logged = (await owner.client.get(log)).json()["items"]
+        assert [{**event, "cursor": ""} for event in now_logged] == [{**event, "cursor": ""} for event in events]
+        # All but the last are edits that this map takes, and its undo takes them back.
+        assert (await edit(owner, one["id"], *batch)).status_code == 200
+        changed = (await owner.client.get(path)).json()["grid_data"]
+        assert {key for key, value in one["grid_data"].items() if changed.get(key) != value} == {
+            "width", "height", "legend", "layers", "entities", "walls", "doors", "lights", "mood"
+        }  # fmt: skip
+        assert (await owner.client.post(f"{path}/undo")).status_code == 200
+        assert (await owner.client.get(path)).json()["grid_data"] == one["grid_data"]
+
     async def test_what_changes_nothing_is_no_event(self, owner: Person) -> None:
         one = await owner.map(grid_data=grid(4, 3))
         answer = await edit(owner, one["id"], set_cells((1, 1, ".")))

@@ -511,6 +511,22 @@ class TestCosts:
         with pytest.raises(GridError, match="too much work"):
             store.edit({"op": "flood_fill", "layer": "ground", "x": 0, "y": 0, "symbol": "~"})
 
+    @pytest.mark.parametrize("side", [704, 768])
+    def test_leaves_no_more_runs_than_an_event_may_keep(self, side: int) -> None:
+        """A chessboard of 704 x 704 cells has 247,808 runs of a symbol, one of 768 x 768 more than the limit."""
+        rows = [".#" * (side // 2), "#." * (side // 2)] * (side // 2)
+        store = Store({"legend": [{"symbol": s} for s in "#.~"], "layers": [{"name": "ground", "rows": rows}]})
+        replace = {"op": "replace", "layer": "ground", "symbol": "#", "with": "~"}
+        if side == 704:
+            store.edit(replace)
+            return
+        with pytest.raises(GridError) as error:
+            store.edit(replace)
+        assert [(one.place, one.code) for one in error.value.breaches] == [("edits", "too_costly")]
+        # Cells side by side are one run, whatever was there: this leaves one in each row.
+        store.edit({"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": side, "height": side,
+                    "symbol": "~"})  # fmt: skip
+
     def test_chunks_are_not_loaded_without_end(self) -> None:
         store = Store({"legend": [{"symbol": "#"}], "layers": [{"name": "ground", "rows": ["#" * 200] * 200}]})
         steps = replay(store.frame, 200, 200, [{"cells": 0, "runs": [[0, 0, 200, "#", " "]]}], max_chunks=3)

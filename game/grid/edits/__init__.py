@@ -85,7 +85,8 @@ def apply(
             steps = _OPS[edit["op"]](editor, edit, place)
             if steps is not None:
                 yield from steps
-    edited = editor.draft.finished()
+    with _bounded("edits"):
+        edited = editor.draft.finished()
     if edited.frame is not None and (much := _bytes(edited.frame)) > limits.max_frame and much > _bytes(frame):
         message = f"make the map too large: all but its rows is at most {limits.max_frame:,} bytes of JSON"
         raise fault("edits", "too_large", message)
