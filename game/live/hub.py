@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+Login = tuple[UUID, UUID, bool]
+"""A log-in's session, its user, and whether they are here as a superuser."""
+
 _READERS = 2
 _CHECK_SECONDS = 0.5
 """Between looks at who may stay, and at what a lost hint would have told."""
@@ -48,6 +51,9 @@ class Hub:
         self.rooms: dict[UUID, Room] = {}
         self.presence = Presence(self)
         self._fanout = fanout
+        self._logins: dict[Login, set[LiveSession]] = {}
+        """The sockets of each log-in, which is asked once for all of them whether it is still valid."""
+        self._looks = asyncio.Semaphore(max(self.state.settings.database_pool_size // 2, 1))
         self._count = 0
         self._clients: Counter[str] = Counter()
         self._users: Counter[UUID] = Counter()
@@ -111,10 +117,12 @@ class Hub:
         if not self._clients[client]:
             del self._clients[client]
 
-    def database(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """A session of the database, for one look at it."""
-        session: AsyncSession = self.state.database.session()
-        return session
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[AsyncSession]:
+        """A session of the database, for one look at it. Looks wait for each other: a crowd that comes at once
+        leaves connections to requests, and none of it waits for a connection until that fails."""
+        async with self._looks, self.state.database.session() as session:
+            yield session
 
     @contextmanager
     def entered(self, session: LiveSession) -> Iterator[Room]:
@@ -136,6 +144,7 @@ class Hub:
             room = self.rooms[universe_id] = Room(self, universe_id)
         self._users[user_id] += 1
         room.sessions.add(session)
+        self.logged_in(session)
         # A superuser who only looks is no member, and not shown to them.
         if not session.is_visitor:
             self.presence.enter(universe_id, user_id, session.display_name)
@@ -145,6 +154,7 @@ class Hub:
             self._users[user_id] -= 1
             if not self._users[user_id]:
                 del self._users[user_id]
+            self.logged_out(session)
             room.part(session)
             room.sessions.discard(session)
             if not session.is_visitor:
@@ -152,6 +162,17 @@ class Hub:
             if not room.sessions:
                 room.close()
                 del self.rooms[universe_id]
+
+    def logged_in(self, session: LiveSession) -> None:
+        """Watch over a session's log-in from now on."""
+        self._logins.setdefault(session.login, set()).add(session)
+
+    def logged_out(self, session: LiveSession) -> None:
+        """Watch over it no longer."""
+        sockets = self._logins[session.login]
+        sockets.discard(session)
+        if not sockets:
+            del self._logins[session.login]
 
     async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
         """The row for a question; while the database is away, this waits for it.
@@ -197,9 +218,10 @@ class Hub:
         if not self.rooms:
             return
         pool = await self.state.database.side_pool()
-        sessions = [session for room in self.rooms.values() for session in room.sessions]
-        for index in await queries.ended(pool, [session.login for session in sessions]):
-            sessions[index].transport.close(Close.NOT_LOGGED_IN, "This log-in has ended.")
+        logins = list(self._logins)
+        for index in await queries.ended(pool, logins):
+            for session in list(self._logins.get(logins[index], ())):
+                session.transport.close(Close.NOT_LOGGED_IN, "This log-in has ended.")
         for universe_id, head in (await queries.heads(pool, self.rooms)).items():
             room = self.rooms.get(universe_id)
             if room is not None and room.seq is not None and head != (room.seq, room.access_version):

@@ -35,7 +35,7 @@ from game.permissions import GAME_MASTERS, Role
 
 if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
-    from game.live.hub import Hub
+    from game.live.hub import Hub, Login
     from game.live.maps import Shown
     from game.live.rooms import Room
 
@@ -90,7 +90,7 @@ class LiveSession:
         self.role, self.is_game_master = role, role in GAME_MASTERS
 
     @property
-    def login(self) -> tuple[UUID, UUID, bool]:
+    def login(self) -> Login:
         """What has to stay valid: the log-in's session, its user, and whether they are here as a superuser."""
         return self.identity.session_id, self.user_id, self.is_visitor
 
@@ -234,7 +234,9 @@ class LiveSession:
         row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, self.universe_id)
         if row is None:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")
+        self.hub.logged_out(self)
         self._identity = identity
+        self.hub.logged_in(self)
         self._commands.forget_token()
         self._welcome(resumed=True)
 
