@@ -130,8 +130,8 @@ def _tidy_parameter(parameter: dict[str, Any]) -> None:
     schema = parameter["schema"]
     schema.pop("description", None)
     if "anyOf" in schema:
-        [one] = [option for option in schema.pop("anyOf") if option != {"type": "null"}]
-        schema |= one
+        options = [option for option in schema.pop("anyOf") if option != {"type": "null"}]
+        schema |= options[0] if len(options) == 1 else {"anyOf": options}
 
 
 def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Maps: a grid of cells in layers, with entities on it. The rows of the layers are stored in chunks."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
 from fastapi import Query
+from pydantic import BeforeValidator, WithJsonSchema
 from sqlalchemy import (
     CheckConstraint,
     ForeignKeyConstraint,
@@ -33,6 +34,7 @@ from game.core.models import (
     unset,
 )
 from game.fog.models import Fog, FogSharing, Lighting
+from game.grants import MEMBERS
 from game.grid import shapes
 from game.grid.shapes import Described
 from game.maps.players import players_columns
@@ -167,10 +169,25 @@ class MapChunk(SQLModel, table=True):
     rows: list[str] = Field(sa_type=JSONB)
 
 
+ANY_MEMBER: Final = UUID(int=1)
+"""Stands for a player who was given nothing; no user has this id."""
+
+
+def _as_member(value: Any) -> Any:
+    return ANY_MEMBER if value == MEMBERS else value
+
+
+_SeenAs = Annotated[
+    UUID,
+    BeforeValidator(_as_member),
+    WithJsonSchema({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "string", "const": MEMBERS}]}),
+]
 AsMember = Annotated[
-    UUID | None,
+    _SeenAs | None,
     Query(
-        alias="as", description="Game masters only: what this member of the universe sees, by the id of the user."
+        alias="as",
+        description="Game masters only: what this member of the universe sees, by the id of the user, or "
+        "`members` for what any player sees who was granted nothing.",
     ),
 ]
 """The parameter `as` of reads."""

@@ -44,7 +44,7 @@ from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
 from game.grid.document import size
 from game.grid.effects import replaced
 from game.grid.geometry import Grid
-from game.maps.models import Map, MapChunk, MapSummary, Visibility
+from game.maps.models import ANY_MEMBER, Map, MapChunk, MapSummary, Visibility
 from game.maps.players import differs, players_tag, with_legend
 from game.permissions import GAME_MASTERS, Role
 from game.tokens import queries as tokens
@@ -318,15 +318,26 @@ async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Foun
     """A map that a game master has found, as a member finds it."""
     found.access.require("lookAsMember")
     universe = found.access.universe
+    if user_id == ANY_MEMBER:
+        anybody = User(id=ANY_MEMBER, email="", hashed_password="", display_name="")
+        return _published(Found(found.row, Access(anybody, universe, Role.player)))
     statement = select(User, col(Member.role)).join(Member, col(Member.user_id) == col(User.id))
     here = col(Member.universe_id) == universe.id, col(Member.user_id) == user_id
     row = (await session.execute(statement.where(*here))).one_or_none()
     if row is None:
         raise Unprocessable(errors=[FieldError("as", "not_a_member", "This user is no member of the universe.")])
-    seen = Found(found.row, Access(row[0], universe, Role(row[1])))
-    if not seen.access.is_game_master and not found.row.is_published:
+    return _published(Found(found.row, Access(row[0], universe, Role(row[1]))))
+
+
+def _published(found: Found) -> Found:
+    """A map that its reader may read.
+
+    Raises:
+        NotFound: it is for game masters only.
+    """
+    if not found.access.is_game_master and not found.row.is_published:
         raise NotFound
-    return seen
+    return found
 
 
 async def get_to_change(session: AsyncSession, user: User, map_id: UUID, operation: str) -> Found:

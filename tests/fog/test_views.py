@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 import httpx2
 from fastapi import FastAPI
@@ -71,6 +72,30 @@ async def test_a_map_in_all_its_forms(table: Table, stranger: Person) -> None:
     dark = {picture.getpixel((x * 16 + 8, 40)) for x in range(6, 12)}
     assert len(dark) == 1
     assert picture.getpixel((24, 40)) not in dark
+
+
+async def test_as_somebody_who_was_given_nothing(table: Table, stranger: Person) -> None:
+    path = f"/maps/{table.map_id}"
+    await table.patch(fog_sharing="each")
+
+    async def place(**fields: Any) -> None:
+        body = {"name": "Ashe", "sight": SIGHT, **fields}
+        assert (await table.owner.client.post(f"{path}/tokens", json=body)).status_code == 201
+
+    async def rows() -> list[str]:
+        return list((await get(table.owner, f"{path}/fog?as=members")).json()["rows"])
+
+    await place(x=1, y=2, grants={stranger.id: ["act"]})
+    assert await rows() == ["0" * 12] * 5
+    assert (await get(table.owner, f"{path}/tokens?as=members")).json() == {"items": []}
+    await place(x=8, y=2, grants={"members": ["sight"]})
+    assert await rows() == ["000000222222"] * 5
+    assert [one["x"] for one in (await get(table.owner, f"{path}/tokens?as=members")).json()["items"]] == [8]
+    await table.patch(fog_sharing="party")
+    assert await rows() == (await get(stranger, f"{path}/fog")).json()["rows"]
+    assert (await stranger.client.get(f"{path}?as=members")).status_code == 403
+    await table.patch(visibility="game_masters")
+    assert (await table.owner.client.get(f"{path}?as=members")).status_code == 404
 
 
 async def test_background(table: Table, stranger: Person) -> None:
