@@ -268,6 +268,32 @@ class Writer(threading.Thread):
                 self.acknowledged = self.number
 
 
+WALK = [(x, 1) for x in range(1, 38)] + [(37, 2)] + [(x, 3) for x in range(37, 0, -1)] + [(1, 2)]
+"""Along one row and back along another, round and round."""
+RUINS = {
+    "width": 40,
+    "height": 30,
+    "legend": [{"symbol": "#", "name": "pillar", "blocks_movement": True, "blocks_sight": True}],
+    "layers": [{"name": "ground", "rows": [*[" " * 40] * 2, "  #" * 13 + " ", *[" " * 40] * 7] * 3}],
+}
+
+
+def cell_of_walk(token: int, number: int) -> dict[str, int]:
+    """The cell to which a token's move of some number goes; it stands on that of number 0 before."""
+    x, y = WALK[number % len(WALK)]
+    return {"x": x, "y": y + 10 * token}
+
+
+def make_fog(client: httpx2.Client, universe: str) -> tuple[str, list[str]]:
+    """Make a map with fog and three tokens with whose eyes everybody sees; returns their paths."""
+    settings = {"visibility": "members", "fog": "explored"}
+    path = make(client, "/maps", universe_id=universe, grid_data=RUINS, **settings)
+    eyes = {"size": 1, "sight": {"range": 4}, "grants": {"members": ["sight"]}}
+    bodies = [{"name": "Ashe", **eyes, **cell_of_walk(token, 0)} for token in range(3)]
+    made = [client.post(f"{path}/tokens", json=body) for body in bodies]
+    return path, [f"/tokens/{answer.raise_for_status().json()['id']}" for answer in made]
+
+
 class TestServerKilled:
     def test_every_acknowledged_write_is_there(self, home: Path) -> None:
         """The server, and once PostgreSQL too, killed again and again under writes: nothing is lost."""
@@ -314,6 +340,60 @@ class TestServerKilled:
                 end = time.monotonic() + 20
                 while any(writer.acknowledged < 8 for writer in writers):
                     assert time.monotonic() < end, "no writes"
+                    time.sleep(0.01)
+                database = postgres(home) if with_postgresql else []
+                server.process.kill()
+                kill_all(database)
+                for writer in writers:
+                    writer.join()
+
+    def test_moves_with_fog(self, home: Path) -> None:
+        """The server, and once PostgreSQL too, killed while tokens walk: each stands where its last acknowledged
+        move put it, or the one that was under way; and explored is what those moves saw, no less and no more."""
+        headers: dict[str, str] = {}
+        path, tokens = "", [""] * 3
+        taken = [0] * 3
+        """The number of each token's last move."""
+        writers: list[Writer] = []
+
+        def step(token: int) -> Callable[[httpx2.Client, int], None]:
+            first, at = taken[token], tokens[token]
+
+            def move(client: httpx2.Client, number: int) -> None:
+                body = {"path": [cell_of_walk(token, first + number)]}
+                client.post(f"{at}/move", json=body).raise_for_status()
+
+            return move
+
+        for with_postgresql in (False, True, None):
+            with serving(home) as server, httpx2.Client(base_url=server.url, headers=headers) as client:
+                if not headers:
+                    with player(server) as somebody:
+                        headers = {"authorization": somebody.headers["authorization"]}
+                        client.headers.update(headers)
+                    universe = make(client, "/universes").rpartition("/")[2]
+                    path, tokens = make_fog(client, universe)
+                for token, writer in enumerate(writers):
+                    place = client.get(tokens[token]).json()
+                    walked = taken[token] + writer.acknowledged, taken[token] + writer.number
+                    cells = [cell_of_walk(token, number) for number in walked]
+                    taken[token] = walked[cells.index({"x": place["x"], "y": place["y"]})]
+                if writers:
+                    again, others = make_fog(client, universe)
+                    for token, other in enumerate(others):
+                        cells = [cell_of_walk(token, number) for number in range(taken[token] + 1)]
+                        client.post(f"{other}/move", json={"path": cells}).raise_for_status()
+                    seen, expected = (client.get(f"{one}/fog?as=members").json()["rows"] for one in (path, again))
+                    assert seen == expected
+                    assert {"0", "1", "2"} <= set("".join(seen))
+                if with_postgresql is None:
+                    break
+                writers = [Writer(server.url, headers, step(token)) for token in range(3)]
+                for writer in writers:
+                    writer.start()
+                end = time.monotonic() + 20
+                while any(writer.acknowledged < 6 for writer in writers):
+                    assert time.monotonic() < end, "no moves"
                     time.sleep(0.01)
                 database = postgres(home) if with_postgresql else []
                 server.process.kill()
