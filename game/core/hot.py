@@ -187,6 +187,7 @@ class HotEndpoints:
         answer, written = done
         if written is not None:
             self._state.announce([written])
+        self._state.metrics.fast_edits.inc()
         scope["template"] = template
         return _message(scope, answer), replayed
 

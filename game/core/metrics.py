@@ -2,7 +2,7 @@
 
 import os
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -18,6 +18,11 @@ class Metrics:
             "Requests, and the time until an answer was complete.",
             ["method", "route", "status"],
             buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self.fast_edits = Counter(
+            "worldkeep_fast_edits",
+            "Edits of cells that one statement carried out, without the plain endpoint.",
             registry=self.registry,
         )
         self._children: dict[tuple[str, str, int], Histogram] = {}

@@ -3,11 +3,13 @@
 import re
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import SMALL, Opening
 from tests.browser.driver import MapEditor, Visit, paint
+from tests.conftest import Server
 
 
 def drafts(editor: MapEditor) -> int:
@@ -37,6 +39,28 @@ class TestWhatIsSent:
         assert painted == paint(4, 3, "~")
         assert (put["op"], put["entity"]["x"], put["entity"]["y"]) == ("put_entity", 5, 5)
         assert editor.map()["version"] == 3
+
+    def test_painted_cells_go_the_fast_way(self, editor: MapEditor, server: Server) -> None:
+        """With the cookie of the session and `If-Match`, by one statement."""
+
+        def fast_edits() -> float:
+            lines = httpx2.get(f"{server.url}/metrics").text.splitlines()
+            (line,) = [line for line in lines if line.startswith("worldkeep_fast_edits_total ")]
+            return float(line.split()[1])
+
+        before = fast_edits()
+        editor.take_tile("water")
+        editor.drag((3, 3), (7, 3))
+        (request,) = editor.save()
+        assert request.headers["if-match"] == '"1"'
+        assert "cookie" in request.all_headers()
+        assert editor.rows()[3] == "#..~~~~~...#"
+        assert fast_edits() == before + 1
+        # An entity goes the plain way.
+        editor.press("n")
+        editor.click(5, 5)
+        editor.save()
+        assert fast_edits() == before + 1
 
     def test_a_tile_that_goes_and_another_kind_of_grid_are_edits(self, editor: MapEditor) -> None:
         editor.take_tile("wall")
