@@ -279,20 +279,29 @@ function drawEntity(drawing, entity, selected) {
 
 /** @param {Drawing} drawing  @param {Entity[]} entities */
 function drawLabels(drawing, entities) {
-  const { context, doc, view, unit, pixel, state } = drawing;
+  const { geometry } = drawing.doc;
+  const below = drawing.unit * (geometry.isIsometric ? 0.29 : 0.42);
+  const names = entities.map(({ name, x, y }) => ({ text: String(name ?? ''), point: geometry.centre(x, y), below }));
+  drawNames(drawing, names);
+}
+
+/**
+ * Names below points, `below` device pixels; of two that would lie on each other, the first.
+ * @param {Drawing} drawing  @param {{text: string, point: Pair, below: number}[]} names
+ */
+export function drawNames({ context, view, unit, pixel, state }, names) {
   const size = Math.round(Math.min(12.5, 8 + unit / pixel / 14) * pixel);
   context.font = `600 ${size}px ui-sans-serif, system-ui, sans-serif`;
   context.textAlign = 'center';
   context.textBaseline = 'top';
   /** @type {{x: number, top: number, half: number}[]} */
   const taken = [];
-  for (const entity of entities) {
-    const text = shortened(String(entity.name ?? ''), 22);
+  for (const { text: name, point, below } of names) {
+    const text = shortened(name, 22);
     if (!text) continue;
-    const [x, y] = view.toScreen(...doc.geometry.centre(entity.x, entity.y));
-    const top = y + unit * (doc.geometry.isIsometric ? 0.29 : 0.42);
+    const [x, y] = view.toScreen(...point);
+    const top = y + below;
     const half = context.measureText(text).width / 2;
-    // The first of two that would lie on each other is shown.
     if (taken.some((box) => Math.abs(box.x - x) < box.half + half + 2 * pixel && Math.abs(box.top - top) < size))
       continue;
     taken.push({ x, top, half });

@@ -90,14 +90,17 @@ export class CanvasInput {
   }
 
   /** @param {Place} place */
-  #showCursor({ point, cell }) {
+  #showCursor(place) {
+    const { point, cell } = place;
     const { editor } = this;
     const { tool, selection, float } = editor.state;
     let cursor = 'crosshair';
     if (editor.keys.isPanning || tool === 'hand') cursor = 'grab';
     else if (float) cursor = float.follows || float.holds(cell) ? 'move' : 'crosshair';
     else if (tool === 'select' && selection && holds(selection, cell)) cursor = 'move';
-    else if (tool === 'object') cursor = objectAt(editor.document, ...point) ? 'move' : 'default';
+    else if (tool === 'token') cursor = editor.tokens.at(place) ? 'move' : 'crosshair';
+    else if (tool === 'object')
+      cursor = editor.tokens.at(place) || objectAt(editor.document, ...point) ? 'move' : 'default';
     if (editor.canvas.style.cursor !== cursor) editor.canvas.style.cursor = cursor;
   }
 

@@ -17,21 +17,25 @@ import { Layout } from './layout.js';
 import { LegendPanel } from './legend-panel.js';
 import { keepOptions, themeOf } from './look.js';
 import { MapPanel } from './map-panel.js';
+import { MapTokens } from './map-tokens.js';
 import { drawMarks } from './marks.js';
 import { Notices } from './notices.js';
 import { OptionBar } from './option-bar.js';
 import { Palette } from './palette.js';
 import { RawTab } from './raw.js';
+import { SeeAs } from './see-as.js';
 import { StartCard } from './start-card.js';
 import { initialState } from './state.js';
 import { ObjectsPanel } from './objects-panel.js';
+import { drawTokens } from './token-drawing.js';
+import { TokensPanel } from './tokens-panel.js';
 import { TOOLS, paints, toolEntry } from './tools/tools.js';
 
 /**
  * @typedef {import('../../../web/shared/document.js').Frame} Frame
  * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
  * @typedef {import('./tools/tools.js').ToolName} ToolName
- * @typedef {'tiles' | 'objects' | 'map'} PanelName
+ * @typedef {'tiles' | 'objects' | 'tokens' | 'map'} PanelName
  * @typedef {Record<ToolName, import('./tools/tool.js').Tool> & {select: import('./tools/select.js').Select}} Tools
  */
 
@@ -55,6 +59,7 @@ export class Editor {
     this.notices = new Notices(this);
     this.palette = new Palette(this);
     this.objects = new SelectedObjects(this);
+    this.tokens = new MapTokens(this);
     this.clipboard = new Clipboard(this);
     this.floating = new Floating(this);
     this.cursor = new CellCursor(this);
@@ -65,14 +70,19 @@ export class Editor {
       role: 'application',
       'aria-label': 'Map. Arrow keys move the cell cursor, Space uses the tool, question mark shows all keys.',
     });
-    this.renderer = new Renderer(this.canvas, this.document, this.view, this.state, drawMarks);
+    this.renderer = new Renderer(this.canvas, this.document, this.view, this.state, (drawing, range) => {
+      drawTokens(drawing, this.tokens.shown, this.tokens.selected);
+      drawMarks(drawing, range);
+    });
     this.optionBar = new OptionBar(this);
     this.startCard = new StartCard(this);
+    this.seeAs = new SeeAs(this);
     this.raw = new RawTab(this);
     this.panels = {
       layers: new LayersPanel(this),
       tiles: new LegendPanel(this),
       objects: new ObjectsPanel(this),
+      tokens: new TokensPanel(this),
       map: new MapPanel(this),
     };
     /** @type {PanelName} */
@@ -90,13 +100,15 @@ export class Editor {
 
   #pictureCame() {
     this.renderer.invalidate();
-    this.panels.tiles.last = this.optionBar.last = null;
+    this.panels.tiles.last = this.panels.tokens.last = this.optionBar.last = null;
+    this.seeAs.renderer.invalidate();
     this.refresh();
   }
 
   #readTheme() {
     this.state.theme = themeOf(this.element);
     this.renderer.invalidate();
+    this.seeAs.renderer.invalidate();
     this.refresh();
   }
 
@@ -110,6 +122,7 @@ export class Editor {
     this.canvas.width = width;
     this.canvas.height = height;
     this.view.resize(width, height, ratio);
+    this.seeAs.resize(width, height, ratio);
     if (this.isFitted) this.fit();
     else this.view.pan(dx, dy);
     // A canvas is cleared by its new size: drawn at once, it does not flicker.
@@ -165,6 +178,8 @@ export class Editor {
 
   saved() {
     this.notices.clearErrors();
+    // A map that became smaller moved tokens that would be outside.
+    this.tokens.read();
     this.refresh();
   }
 
@@ -238,7 +253,10 @@ export class Editor {
       this.tool.settle();
       Object.assign(this.state, { preview: null, hover: null, ghost: null, tool: name });
       if (paints(name)) this.palette.lastPaintTool = name;
-      if (toolEntry(name).subject !== 'objects') this.state.objects = [];
+      if (toolEntry(name).subject !== 'objects') {
+        this.state.objects = [];
+        this.tokens.selected = null;
+      }
       this.announce(toolEntry(name).label);
       const button = this.layout.toolButtons.get(name);
       if (button) this.layout.tools.reveal(button);
@@ -257,6 +275,7 @@ export class Editor {
       tool.cancel();
       state.selection = null;
     } else if (state.objects.length) this.objects.select([]);
+    else if (this.tokens.selected) this.tokens.select(null);
     else state.cursor = null;
     this.refresh();
   }
@@ -264,6 +283,7 @@ export class Editor {
   // The view
 
   fit() {
+    if (this.seeAs.isOn) return this.seeAs.fit();
     this.view.fit();
     this.isFitted = true;
     this.layout.showZoom();
@@ -272,6 +292,7 @@ export class Editor {
 
   /** @param {number} factor */
   zoom(factor) {
+    if (this.seeAs.isOn) return this.seeAs.zoom(factor);
     const { cursor } = this.state;
     if (cursor) this.view.zoom(factor, ...this.view.toScreen(...this.document.geometry.centre(...cursor)));
     else this.view.zoom(factor);
@@ -296,6 +317,7 @@ export class Editor {
     options[name] = !options[name];
     keepOptions(options);
     this.renderer.invalidate();
+    this.seeAs.renderer.invalidate();
     this.refresh();
   }
 

@@ -69,6 +69,10 @@ export class KeyInput {
       return;
     }
     if (!this.#isOurs(event) || event.altKey) return;
+    if (editor.seeAs.isOn) {
+      if (key === 'Escape') editor.seeAs.end();
+      return;
+    }
     if (command) this.#command(event, key.toLowerCase());
     else this.#plain(event, key);
   }
@@ -132,14 +136,17 @@ export class KeyInput {
     const { editor } = this;
     const { state } = editor;
     const by = shift ? 5 : 1;
-    if (state.tool === 'object' && state.objects.length && !state.cursor && !state.float)
+    if (editor.tokens.selected && !state.cursor && !state.float) editor.tokens.nudge(dx * by, dy * by);
+    else if (state.tool === 'object' && state.objects.length && !state.cursor && !state.float)
       editor.objects.nudge(dx * by, dy * by);
     else editor.cursor.move(dx, dy, shift);
   }
 
   #remove() {
     const { editor } = this;
-    if (editor.state.objects.length) editor.objects.remove();
+    const token = editor.tokens.get(editor.tokens.selected);
+    if (token) editor.tokens.remove(token);
+    else if (editor.state.objects.length) editor.objects.remove();
     else if (editor.state.selection) editor.clipboard.clear();
   }
 

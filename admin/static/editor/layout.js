@@ -17,6 +17,7 @@ import { TOOLS } from './tools/tools.js';
 const PANELS = [
   ['tiles', 'Tiles'],
   ['objects', 'Objects'],
+  ['tokens', 'Tokens'],
   ['map', 'Map'],
 ];
 
@@ -48,7 +49,7 @@ export class Layout {
     this.optionButtons = new Map();
     const full = () => editor.zoom((32 * editor.view.ratio) / editor.view.scale);
     this.zoomLabel = h('button', { type: 'button', class: 'wk-zoom', title: 'Full size', onclick: full });
-    this.stage = h('div', { class: 'wk-stage' }, editor.canvas, editor.startCard.element);
+    this.stage = h('div', { class: 'wk-stage' }, editor.canvas, editor.startCard.element, editor.seeAs.canvas);
     /** @type {Map<PanelName, HTMLButtonElement>} */
     this.panelTabs = new Map();
     this.side = this.#side();
@@ -59,7 +60,14 @@ export class Layout {
       h('div', { class: 'wk-middle' }, editor.optionBar.element, this.stage, this.#foot()),
       this.side,
     );
-    editor.element.replaceChildren(this.bar, editor.notices.element, this.body, editor.raw.element, this.live);
+    editor.element.replaceChildren(
+      this.bar,
+      editor.notices.element,
+      editor.seeAs.banner,
+      this.body,
+      editor.raw.element,
+      this.live,
+    );
   }
 
   /** @param {IconName} picture  @param {string} label  @param {() => void} onclick  @param {string} [className] */
@@ -114,6 +122,7 @@ export class Layout {
       h(
         'div',
         { class: 'wk-view' },
+        editor.seeAs.button,
         [...this.optionButtons.values()],
         h('span', { class: 'wk-divider' }),
         this.#button('minus', 'Zoom out (−)', () => editor.zoom(1 / 1.25)),
@@ -168,7 +177,8 @@ export class Layout {
   }
 
   showZoom() {
-    const { scale, ratio } = this.editor.view;
+    const { seeAs, view } = this.editor;
+    const { scale, ratio } = seeAs.isOn ? seeAs.view : view;
     this.zoomLabel.textContent = `${Math.round((scale / ratio / 32) * 100)}%`;
   }
 

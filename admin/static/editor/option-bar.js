@@ -1,10 +1,11 @@
 /** The bar above the map: what the tool in hand does, and how. */
 
-import { h } from '../../../web/shared/dom.js';
+import { checkbox, h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
 import { KINDS } from '../../../web/shared/kinds.js';
 import { swatch } from '../../../web/shared/swatch.js';
 import { Scroller } from './scroller.js';
+import { choiceOf, sizeChoice } from './tokens-panel.js';
 import { paints, toolEntry } from './tools/tools.js';
 
 /** @typedef {import('./tools/tools.js').ToolName} ToolName */
@@ -19,6 +20,7 @@ const HINTS = {
   door: 'Click on the side of a cell; drag for a wider door',
   wall: 'Click corner after corner, or drag for one wall',
   light: 'Click where it shines',
+  token: 'Click where it stands; drag one to move it',
   hand: 'Drag to move the view',
 };
 
@@ -55,6 +57,7 @@ export class OptionBar {
       state.float !== null,
       state.stamp,
       state.isTaking,
+      editor.tokens.choices,
       state.objects.length,
       editor.clipboard.clip,
       editor.palette.layer?.meta,
@@ -77,6 +80,7 @@ export class OptionBar {
     if (tool === 'select') parts.push(this.#reach(), ...this.#clipboard(state.selection !== null));
     if (tool === 'object') parts.push(...this.#clipboard(state.objects.length > 0));
     if (tool === 'entity') parts.push(...this.#kind());
+    if (tool === 'token') parts.push(...this.#token());
     if (state.float) parts.push(this.#putDown());
     else if (HINTS[tool]) parts.push(h('span', { class: 'wk-hint' }, HINTS[tool]));
     if (paints(tool)) parts.push(...this.#layer());
@@ -209,6 +213,21 @@ export class OptionBar {
     ];
   }
 
+  /** What the next token is. */
+  #token() {
+    const { state, tokens } = this.editor;
+    const { newToken } = state;
+    /** @type {[string, string][]} */
+    const characters = [['', 'none'], ...tokens.choices.characters.map(one)];
+    const character = choiceOf(characters, newToken.characterId ?? '', (id) => (newToken.characterId = id || null));
+    const size = sizeChoice(newToken.size, (value) => (newToken.size = value), {});
+    return [
+      h('label', { class: 'wk-inline' }, 'Character ', character),
+      h('label', { class: 'wk-inline' }, 'Size ', size),
+      checkbox('Hidden', newToken.hidden, (on) => (newToken.hidden = on), 'Players do not see it until you show it'),
+    ];
+  }
+
   #kind() {
     const { state, document: doc } = this.editor;
     const input = h('input', {
@@ -231,3 +250,6 @@ export class OptionBar {
     ];
   }
 }
+
+/** @param {import('./map-tokens.js').Named} named @returns {[string, string]} */
+const one = ({ id, name }) => [id, name];

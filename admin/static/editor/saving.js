@@ -10,7 +10,7 @@
  * @typedef {import('./history.js').Step} Step
  * @typedef {import('./mount.js').MountOptions} MountOptions
  * @typedef {{isDirty: boolean, load(): Promise<void>, save(): Promise<boolean>, changed(): void,
- *   changeGrid?(type: string): Promise<boolean>}} Saving  `save` resolves to whether all is saved;
+ *   base?: Frame | null, changeGrid?(type: string): Promise<boolean>}} Saving  `save` resolves to whether all is saved;
  *   `changed` is called when something may be unsaved
  */
 
@@ -62,7 +62,9 @@ export class MapSaving {
   }
 
   async load() {
-    this.#open(await readMap(this.mapUrl));
+    const map = await readMap(this.mapUrl);
+    this.#open(map);
+    this.editor.tokens.open(this.mapUrl, map.universe_id);
     this.#offerDrafts();
   }
 

@@ -58,6 +58,7 @@ export class SelectedObjects {
     const { editor } = this;
     if (refs.length && toolEntry(editor.state.tool).subject !== 'objects') editor.setTool('object');
     editor.state.objects = refs;
+    if (refs.length) editor.tokens.selected = null;
     const selected = this.selected();
     if (selected.length) {
       editor.panels.objects.shown = selected[0].ref.list;

@@ -17,6 +17,7 @@
  * @property {number} brush  cells across
  * @property {boolean} hollow  whether rectangles are outlines
  * @property {string} kind  of the next entity
+ * @property {{characterId: string | null, size: number, hidden: boolean}} newToken  what the next token is
  * @property {import('./tools/tools.js').ToolName} tool
  * @property {'layer' | 'layers' | 'everything'} reach  what of the selected cells is meant
  * @property {boolean} withEmpty  whether empty cells of what is put empty those below
@@ -53,6 +54,7 @@ export const initialState = (element, pictures) => ({
   brush: 1,
   hollow: false,
   kind: 'npc',
+  newToken: { characterId: null, size: 1, hidden: true },
   tool: 'brush',
   reach: 'layer',
   withEmpty: false,

@@ -2,13 +2,12 @@
 
 import { Container, Graphics, Sprite, Text, Texture } from '../../vendor/pixi.js';
 import { inkOn, parseColor } from '../../shared/tiles.js';
+import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 
 const DURATION = 90; // milliseconds a cell of a move
 const LONGEST = 900;
 const DETAIL = 64; // pixels a cell in which tokens are drawn, so that circles are round
 
-/** @type {Record<string, number>} */
-const RINGS = { friendly: 0x4fa17c, neutral: 0xd9b45b, hostile: 0xcc5548 };
 const SELECTED = 0xffe2a0;
 const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
 
@@ -88,13 +87,8 @@ export class Tokens {
    * @param {{x: number, y: number, size: number}} token
    * @returns {Pair}
    */
-  centre({ x, y, size }) {
-    const { geometry } = this.stage.document;
-    if (geometry.type === 'none') return [x + size / 2, y + size / 2];
-    const side = Math.max(1, Math.round(size));
-    const [ax, ay] = geometry.centre(x, y);
-    const [bx, by] = geometry.centre(x + side - 1, y + side - 1);
-    return [(ax + bx) / 2, (ay + by) / 2];
+  centre(token) {
+    return tokenCentre(this.stage.document.geometry, token);
   }
 
   /**
@@ -172,7 +166,7 @@ export class Tokens {
     }
     const ring = new Graphics();
     ring.circle(0, 0, radius).stroke({ color: 0xfffdf6, width: radius * 0.07 });
-    ring.circle(0, 0, radius * 0.95).stroke({ color: RINGS[token.disposition] ?? 0x9aa5a8, width: radius * 0.1 });
+    ring.circle(0, 0, radius * 0.95).stroke({ color: RINGS[token.disposition] ?? '#9aa5a8', width: radius * 0.1 });
     if (token.rotation && !image) {
       const angle = ((token.rotation - 90) * Math.PI) / 180;
       ring.circle(Math.cos(angle) * radius, Math.sin(angle) * radius, radius * 0.12).fill(0xfffdf6);
@@ -252,14 +246,8 @@ export class Tokens {
    * @returns {Token | null}
    */
   at(px, py) {
-    let found = null;
-    let nearest = Infinity;
-    for (const { token } of this.pieces.values()) {
-      const [x, y] = this.centre(token);
-      const away = Math.hypot(x - px, y - py) / Math.max(token.size, 0.5);
-      if (away < 0.46 && away < nearest) [found, nearest] = [token, away];
-    }
-    return found;
+    const tokens = [...this.pieces.values()].map(({ token }) => token);
+    return tokenAt(this.stage.document.geometry, tokens, px, py);
   }
 }
 
@@ -276,15 +264,6 @@ const LOOKS = [
   'bars',
   'conditions',
 ];
-
-/** @param {string} name */
-const initials = (name) =>
-  name
-    .split(/\s+/)
-    .filter(Boolean)
-    .slice(0, 2)
-    .map((word) => [...word][0].toUpperCase())
-    .join('');
 
 /**
  * A text in the middle of its place.

@@ -31,7 +31,7 @@ export class ObjectTool extends Tool {
   marquee = null;
 
   get isBusy() {
-    return this.step !== null || this.marquee !== null;
+    return this.step !== null || this.marquee !== null || this.editor.tokens.drag !== null;
   }
 
   get endsByKey() {
@@ -40,7 +40,10 @@ export class ObjectTool extends Tool {
 
   /** @param {Place} place */
   down(place) {
+    // Tokens stand on everything else.
+    if (!place.shift && this.editor.tokens.grab(place)) return;
     if (this.grab(place)) return;
+    this.editor.tokens.select(null);
     const kept = place.shift ? this.state.objects : [];
     this.marquee = { at: this.geometry.project(...place.point), kept };
     this.editor.objects.select(kept);
@@ -83,6 +86,7 @@ export class ObjectTool extends Tool {
 
   /** @param {Place} place */
   move(place) {
+    if (this.editor.tokens.dragTo(place)) return;
     if (this.marquee) this.#stretch(this.marquee, place);
     else if (this.drag) this.#dragTo(this.drag, place);
   }
@@ -135,6 +139,7 @@ export class ObjectTool extends Tool {
   }
 
   settle() {
+    this.editor.tokens.drop();
     const { step, drag, marquee } = this;
     this.drag = this.step = this.marquee = this.state.marquee = null;
     if (marquee) {
@@ -147,6 +152,7 @@ export class ObjectTool extends Tool {
   }
 
   cancel() {
+    this.editor.tokens.cancelDrag();
     this.step?.cancel();
     this.drag = this.step = this.marquee = this.state.marquee = null;
   }

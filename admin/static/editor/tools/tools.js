@@ -5,10 +5,11 @@ import { Brush, Eraser, Fill, Hand, Line, Picker, Rectangle } from './painting.j
 import { DoorTool, EntityTool, LightTool, WallTool } from './placing.js';
 import { Select } from './select.js';
 import { Stamp } from './stamp.js';
+import { TokenTool } from './token.js';
 
 /**
  * @typedef {'brush' | 'stamp' | 'line' | 'rectangle' | 'fill' | 'eraser' | 'picker' | 'select' | 'object' | 'entity'
- *   | 'door' | 'wall' | 'light' | 'hand'} ToolName
+ *   | 'door' | 'wall' | 'light' | 'token' | 'hand'} ToolName
  * @typedef {object} ToolEntry
  * @property {ToolName} name
  * @property {string} label
@@ -32,6 +33,7 @@ export const TOOLS = [
   { name: 'door', label: 'Place a door', key: 'd', type: DoorTool, subject: 'objects' },
   { name: 'wall', label: 'Draw walls', key: 'w', type: WallTool, subject: 'objects' },
   { name: 'light', label: 'Place a light', key: 'i', type: LightTool, subject: 'objects' },
+  { name: 'token', label: 'Place a token', key: 'k', type: TokenTool, subject: 'objects' },
   { name: 'hand', label: 'Move the view', key: 'h', type: Hand, subject: 'view' },
 ];
 
