@@ -416,6 +416,25 @@ class TestGrants:
             answer = await crowd.player.client.request(method, path, **rest)
             assert answer.status_code in self.expected(name, right), (right, answer.status_code, answer.text)
 
+    @pytest.mark.parametrize("name", [name for name in ABOUT_GRANTED if name.endswith("Token")])
+    async def test_each_right_under_fog(self, name: str, things: Things, crowd: Crowd) -> None:
+        """A token that stands where the player sees nothing, unless with its own eyes."""
+        settings = {"visibility": "members", "fog": "sight", "grid_data": {"width": 9, "height": 9}}
+        ground = await things.owner.map(things.ids["universes"], **settings)
+        body = {"name": "Bee", "x": 1, "y": 1, "sight": {"range": 3}, "bars": GRANTED["tokens"][1]["bars"]}
+        for right in (None, "see", "sheet", "sight", "act"):
+            grants = {crowd.player.id: [right]} if right else {}
+            made = await things.owner.client.post(f"/maps/{ground['id']}/tokens", json={**body, "grants": grants})
+            assert made.status_code == 201, made.text
+            one = things._replace(ids={**things.ids, "tokens": made.json()["id"]})
+            method, path, rest = call(name, one)
+            answer = await crowd.player.client.request(method, path, **rest)
+            seen = {200} if name.startswith("read") else {403}
+            expected = {"sight": seen, "act": self.expected(name, "act")}.get(right or "", {404})
+            assert answer.status_code in expected, (right, answer.status_code, answer.text)
+            gone = await things.owner.client.delete(f"/tokens/{made.json()['id']}")
+            assert gone.status_code in (204, 404)
+
     @staticmethod
     def expected(name: str, right: str | None) -> set[int]:
         if right is None:

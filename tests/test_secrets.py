@@ -54,6 +54,7 @@ def merged(*parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[
 
 
 SIZE = 5
+EYES = {"range": 1, "darkvision": 1}
 _cells = st.text("#.~", min_size=SIZE, max_size=SIZE)
 _hidden_cells = st.text("#!", min_size=SIZE, max_size=SIZE)
 _rows = st.lists(_cells, min_size=SIZE, max_size=SIZE)
@@ -226,7 +227,7 @@ class World:
         assert said.status_code == 201, said.text
         self.roll_id = made.json()["id"]
         # One that is shown, one that is told of, one that is not, and one on the hidden map.
-        self.token_ids = []
+        self.token_ids, self.granted_ids = [], []
         bars = [
             {"name": secret(40), "value": 5, "max": 9},
             {"name": "shield", "value": 1, "max": 1, "public": True},
@@ -265,12 +266,13 @@ class World:
         made = await self.owner.map(self.universe_id, name="Fog", grid_data=grid, **settings)
         self.fog_id, path = made["id"], f"/maps/{made['id']}"
         for fields in (
-            {"name": "Ashe", "x": 0, "y": 0, "sight": {"range": 1}, "grants": {self.player.id: ["act"]}},
+            {"name": "Ashe", "x": 0, "y": 0, "sight": EYES, "grants": {self.player.id: ["act"]}},
             {"name": secret(68), "conditions": [secret(69)], "asset_id": self.asset_id, **far},
         ):
             answer = await self.owner.client.post(f"{path}/tokens", json=fields)
             assert answer.status_code == 201, answer.text
             self.token_ids.append(answer.json()["id"])
+        await self._create_granted(path, far)
         corner = {"x": SIZE - 1, "y": 0, "width": 1, "height": 1}
         assert (await self.owner.client.post(f"{path}/fog/reveal", json=corner)).is_success
         # Changed out of sight, where the player has been.
@@ -278,6 +280,33 @@ class World:
         paint = {"op": "set", "layer": "ground", "cells": [{"x": SIZE - 1, "y": 0, "symbol": "@"}]}
         edits = [{"op": "put_entity", "entity": trap}, paint]
         assert (await self.owner.client.post(f"{path}/edits", json={"edits": edits})).is_success
+
+    async def _create_granted(self, path: str, far: dict[str, int]) -> None:
+        """Tokens on the map with fog of which the player has one right each, or none: in sight, and out of it."""
+        unread = {
+            "gm": secret(71),
+            "properties": {"plan": secret(72)},
+            "bars": [{"name": secret(73), "value": 5, "max": 9}],
+        }
+        named = {"name": secret(74), "conditions": [secret(75)]}
+        near = {"x": 1, "y": 1}
+        for right, fields in (
+            # What they only know of, or may read, they see where they look; there it keeps what they may not read.
+            ("see", {**named, **unread, **far}),
+            ("sheet", {**named, **unread, **far}),
+            ("see", {"name": "Bee", "hidden": True, **unread, **near}),
+            ("sheet", {"name": "Cade", "gm": secret(76), **near}),
+            (None, {"name": "Dara", **unread, **near}),
+            # To share the eyes of a hidden one is not to know of it.
+            ("sight", {**named, **unread, "hidden": True, "sight": EYES, "x": 0, "y": 1}),
+            ("sight", {"name": "Eve", **unread, "sight": EYES, "x": 1, "y": 0}),
+            ("act", {"name": "Fay", "gm": secret(77), "x": 1, "y": 0}),
+            (None, {**named, **unread, "hidden": True, **near}),
+        ):
+            grants = {self.player.id: [right]} if right else {}
+            answer = await self.owner.client.post(f"{path}/tokens", json={**fields, "grants": grants})
+            assert answer.status_code == 201, answer.text
+            self.granted_ids.append(answer.json()["id"])
 
     def things(self, map_id: str) -> Things:
         """What the requests of the matrix are about, with this map."""
@@ -340,7 +369,8 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
         *(f"/notes/{one}" for one in world.note_ids),
         f"/universes/{world.universe_id}/encounters?q={MARK}",
         *(f"/encounters/{one}" for one in world.encounter_ids),
-        *(f"/tokens/{one}" for one in world.token_ids),
+        *(f"/tokens/{one}" for one in (*world.token_ids, *world.granted_ids)),
+        f"/maps/{world.fog_id}/tokens",
     ):
         yield path, ("GET", path, {})
 
@@ -453,6 +483,14 @@ async def hidden_work(world: World, document: dict[str, Any]) -> None:
     ):
         assert (await owner.patch(f"/tokens/{token_id}", json=changes)).status_code == 200
     assert (await owner.post(f"/tokens/{shown}/damage", json={"amount": 3})).status_code == 200
+    known, readable, bee, _, dara, *_ = world.granted_ids
+    for token_id, changes in (
+        (known, {"name": secret(78), "y": SIZE - 2}),
+        (readable, {"conditions": [secret(79)], "bars": []}),
+        (bee, {"properties": {secret(80): 1}}),
+        (dara, {"gm": secret(81)}),
+    ):
+        assert (await owner.patch(f"/tokens/{token_id}", json=changes)).status_code == 200
     body = {"name": secret(50), "x": 1, "y": 1, "hidden": True}
     made = await owner.post(f"{path}/tokens", json=body)
     assert made.status_code == 201
