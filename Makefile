@@ -15,6 +15,9 @@ install: $(VENV)/.installed ## Make .venv with the locked dependencies
 run: install ## Serve with the demo on http://127.0.0.1:8000, or at another PORT=...
 	@exec $(PY) -m game serve --demo $(if $(PORT),--port $(PORT))
 
+# Where it is set, each worker and each server would compile everything anew.
+test soak: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
 	$(PY) -m pytest -n 2
 

@@ -388,6 +388,8 @@ def clean_environment(**environment: str) -> dict[str, str]:
     """The environment of a process that is to have no settings but these."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WORLDKEEP_")}
     clean.pop("DATABASE_URL", None)
+    # Else each start compiles the whole program anew.
+    clean.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**clean, "PYTHONPATH": str(schema.ROOT), **environment}
 
 
