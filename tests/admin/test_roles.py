@@ -1,5 +1,6 @@
 """The back office as members of a universe: game masters work in it, players are not offered it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,7 +51,8 @@ async def shared(owner_person: Person, database_url: str) -> Things:
     return await make_things(owner_person, uuid4().hex, database_url)
 
 
-@pytest.mark.parametrize("call", EACH)
+# In which order a list is shown does not depend on who reads it.
+@pytest.mark.parametrize("call", [one for one in EACH if not re.search("sort|page=", one.values[0].path)])
 async def test_everybody(
     call: Call, members: Any, owner_person: Person, shared: Things, database: asyncpg.Connection, database_url: str
 ) -> None:
