@@ -341,7 +341,8 @@ def requests(world: World, *, only_get: bool = False) -> Iterator[tuple[str, tup
             if name in OTHERS_ONLY or (name in PREPARED and name.startswith(("logIn", "register", "refresh"))):
                 continue
             method, path, rest = call(name, things)
-            if (only_get and method != "GET") or (map_id == world.fog_id and map_id not in path):
+            # What is not about a map is asked once.
+            if (only_get and method != "GET") or (map_id != world.map_id and map_id not in str((path, rest))):
                 continue
             if name in ("readMetrics", "listSessions"):
                 # They count requests; nothing of a universe is in them.
