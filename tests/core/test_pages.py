@@ -248,11 +248,11 @@ class TestCursor:
             decode_cursor(cursor, "name", str)
 
     @pytest.mark.parametrize("path", LISTS)
-    @pytest.mark.parametrize("order", ["created_at", "-name", "updated_at"])
-    async def test_forged_ones_never_hurt(self, owner: Person, path: str, order: str) -> None:
+    async def test_forged_ones_never_hurt(self, owner: Person, path: str) -> None:
         await fill(owner, path, ["a", "b"])
+        orders = ("created_at", "-name", "updated_at")
         for cursor in FORGED:
-            for sort in ({}, {"sort": order}):
+            for sort in ({}, *({"sort": order} for order in orders)):
                 query = "&".join(f"{name}={value}" for name, value in {**sort, "cursor": cursor}.items())
                 answer = await owner.client.get(f"{path}?{query}")
                 assert answer.status_code in (200, 422), (cursor, answer.text)

@@ -8,6 +8,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import orjson
 import pytest
 
@@ -220,7 +221,10 @@ async def test_what_is_imported_can_be_read(settings: Settings) -> None:
         universe, _ = await full_universe(person)
         out = (await person.client.get(f"/universes/{universe['id']}/export")).content
         chance = random.Random(7)
-        imported = [await _import_spoiled(person, out, chance) for _ in range(15)]
+        imported = [
+            await _import_spoiled(person, out, chance)
+            for _ in range(hypothesis.settings.default.max_examples // 4)
+        ]
         await person.client.aclose()
     assert any(imported)
 
