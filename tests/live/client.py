@@ -116,7 +116,12 @@ class Client:
         while self.code not in FINAL:
             try:
                 async with connect(
-                    self._urls[0], subprotocols=["worldkeep.v1"], max_size=None, compression=None, proxy=None
+                    self._urls[0],
+                    subprotocols=["worldkeep.v1"],
+                    max_size=None,
+                    compression=None,
+                    proxy=None,
+                    close_timeout=2,
                 ) as self._socket:
                     hello = {"type": "hello", "token": self.token}
                     await self._socket.send(json.dumps(hello | ({"after": self.cursor} if self.cursor else {})))

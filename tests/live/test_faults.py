@@ -22,7 +22,7 @@ from game.core.embedded import running
 from game.core.settings import Settings
 from tests.conftest import PASSWORD, Person, serving
 from tests.live.client import Client, Refused
-from tests.live.test_router import GRID, bare, close_code, log_of, open_socket, paint
+from tests.live.test_router import GRID, NewPerson, bare, close_code, log_of, open_socket, paint
 from tests.live.test_workers import worker
 
 
@@ -73,8 +73,14 @@ async def write(connection: ClientConnection, pieces: Iterator[bytes]) -> None:
                 await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-async def test_who_breaks_the_rules(name: str, owner: Person, url: str) -> None:
+async def test_who_breaks_the_rules(new_person: NewPerson, url: str) -> None:
+    """All at once: the server gives each five seconds to close."""
+    async with asyncio.TaskGroup() as group:
+        for name in HOSTILE:
+            group.create_task(break_rules(name, await new_person(), url), name=name)
+
+
+async def break_rules(name: str, owner: Person, url: str) -> None:
     universe = await owner.universe()
     pieces, codes = HOSTILE[name]
     async with Client(url, universe["id"], owner.tokens["access_token"]) as other:
@@ -86,10 +92,10 @@ async def test_who_breaks_the_rules(name: str, owner: Person, url: str) -> None:
         await other.until(lambda: len(other.events) == 1)
         if None in codes:
             hostile.transport.abort()
-        assert await close_code(hostile) in codes
+        assert await close_code(hostile) in codes, name
         await writing
         hostile.transport.abort()
-        assert other.code is None
+        assert other.code is None, name
         assert bare(other.events) == bare(await log_of(owner, universe["id"], other.welcomes[0]["cursor"]))
 
 

@@ -150,7 +150,7 @@ async def test_a_table_that_everything_happens_to(
 
         def disturb(seconds_left: float) -> None:
             nonlocal killed_at
-            if not killed_at and seconds_left < 14:
+            if not killed_at and seconds_left < 18:
                 one.stop(signal.SIGKILL)
                 killed_at = time.monotonic()
 
