@@ -62,9 +62,9 @@ def universe_id(game_master: Player) -> str:
     return str(game_master.post("/universes", name="The workshop")["id"])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser(server: Server) -> Iterator[Browser]:
-    """Chromium. One for each module: while it runs, no test of this worker can have an event loop."""
+    """Chromium. One for this folder: while it runs, no test of this worker can have an event loop."""
     try:
         with chromium() as browser:
             yield browser
@@ -91,7 +91,7 @@ def visit(browser: Browser, server: Server) -> Iterator[Visiting]:
     assert [fault for one in visits for fault in one.faults] == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def desk(browser: Browser, server: Server, game_master: Player) -> Iterator[Visit]:
     """The game master's browser. Its first tab stays open: it has loaded everything before."""
     visit = Visit(browser, server.url, game_master)

@@ -32,6 +32,9 @@ class TestEveryPage:
                 continue
             page.goto(f"/admin/{view.identity}/list")
             expect(page.get_by_role("heading", level=1)).to_have_text(view.name_plural)
+            if role == "superuser" and not view.superusers_only:
+                # Of their other pages only the rows differ.
+                continue
             row = page.locator(f"tbody a[href*='/admin/{view.identity}/details/']").first.get_attribute("href")
             assert row is not None
             page.goto(row)
