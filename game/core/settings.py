@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     max_bundle_assets: int = Field(2_000, ge=1, description="Pictures of a universe that is imported.")
     max_bundle_events: int = Field(200_000, ge=1, description="Events of a universe that is imported.")
     max_bundle_unpacked: int = Field(
-        512 * 2**20, ge=2**20, description="Bytes of a universe that is imported, unpacked."
+        512 * 2**20, ge=2**20, description="Bytes of a universe that is imported, unpacked, besides its maps."
     )
     bundle_timeout: float = Field(
         60.0, gt=0, le=600, description="Seconds that the export or import of a universe or a map may take."

@@ -16,6 +16,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -32,7 +33,8 @@ ENCOUNTERS: Final = "encounters.jsonl"
 ROLLS: Final = "rolls.jsonl"
 MESSAGES: Final = "messages.jsonl"
 
-_MAX_MAP: Final = 64 * 2**20
+_MAX_MAP: Final = 2 * 2**30
+"""Bytes of a map: the largest one has 2**29 cells of up to three bytes. It is read in parts."""
 _MAX_PICTURE: Final = 64 * 2**20
 _MAX_LINE: Final = 64 * 2**20
 _MAX_ROWS: Final = 20_000
@@ -103,8 +105,8 @@ class Reader:
         entries = self._zip.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
             raise BundleError("file", "It has two entries of one name.")
-        # What the headers claim; what is really unpacked is counted when it is read.
-        if sum(entry.file_size for entry in entries) > limits.unpacked:
+        # What the headers claim; what is really unpacked is counted when it is read. Maps take no memory.
+        if sum(entry.file_size for entry in entries if not entry.filename.startswith("maps/")) > limits.unpacked:
             raise BundleError("file", f"Unpacked, it would be larger than {limits.unpacked >> 20} MiB.")
         self._names = {entry.filename for entry in entries}
 
@@ -140,9 +142,16 @@ class Reader:
                 raise BundleError(name, "This entry is missing.")
             seen.add(one)
 
-    def map(self, map_id: str) -> bytes:
-        """The JSON of a map that the manifest lists."""
-        return self.read(f"maps/{map_id}.json", _MAX_MAP)
+    @contextmanager
+    def map(self, map_id: str) -> Iterator[IO[bytes]]:
+        """The JSON of a map that the manifest lists, to be read in parts."""
+        name = f"maps/{map_id}.json"
+        with self._broken(name):
+            if self._zip.getinfo(name).file_size > _MAX_MAP:
+                raise BundleError(name, "This entry is too large.")
+            # It ends where its header says.
+            with self._zip.open(name) as entry:
+                yield entry
 
     def picture(self, asset_id: str) -> bytes:
         """The bytes of an asset that the manifest lists."""
@@ -175,17 +184,22 @@ class Reader:
         return self._lines(name, most) if name in self._names else iter(())
 
     def _lines(self, name: str, most: int) -> Iterator[bytes]:
+        with self._broken(name), self._zip.open(name) as entry:
+            count = 0
+            while line := entry.readline(min(_MAX_LINE, self._left) + 1):
+                self._left -= len(line)
+                count += 1
+                if count > most:
+                    raise BundleError(name, f"It has more than {most:,} lines.")
+                if self._left < 0 or len(line) > _MAX_LINE:
+                    raise BundleError(f"{name}: line {count}", "This line is too long.")
+                yield line.rstrip(b"\r\n")
+
+    @contextmanager
+    def _broken(self, name: str) -> Iterator[None]:
+        """Say of an entry that it is missing or broken, where reading it fails."""
         try:
-            with self._zip.open(name) as entry:
-                count = 0
-                while line := entry.readline(min(_MAX_LINE, self._left) + 1):
-                    self._left -= len(line)
-                    count += 1
-                    if count > most:
-                        raise BundleError(name, f"It has more than {most:,} lines.")
-                    if self._left < 0 or len(line) > _MAX_LINE:
-                        raise BundleError(f"{name}: line {count}", "This line is too long.")
-                    yield line.rstrip(b"\r\n")
+            yield
         except BundleError:
             raise
         except KeyError:

@@ -1,8 +1,8 @@
 """What a bundle brings, checked like what a client sends, and made ready to be stored. Pure; runs in a computing
 process.
 
-`prepare` reads a bundle and writes a file of records for the database, each a line of JSON; that of a picture is
-followed by its bytes. A picture of several assets is there once.
+`prepare` reads a bundle and writes a file of records for the database, compressed by gzip. Each is a line of JSON;
+that of a picture is followed by its bytes. A picture of several assets is there once.
 
     {"kind": "picture", "sha256", "media_type", "bytes"}  and so many bytes
     {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256"}
@@ -15,11 +15,16 @@ followed by its bytes. A picture of several assets is there once.
 Frames, rows, payloads and what they kept of the time before are JSON texts: the server passes them on unparsed.
 """
 
+import gzip
 import re
+import shutil
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
-from typing import IO, Any, NamedTuple
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -27,6 +32,7 @@ from pydantic import ValidationError
 from game.assets.pictures import PictureError, inspect
 from game.core.ids import uuid7
 from game.core.json_gate import MAX_DEPTH, MAX_EVENT_DEPTH, JsonRefused, parse
+from game.exchange import map_entries
 from game.exchange.bundle import (
     CHARACTERS,
     ENCOUNTERS,
@@ -56,8 +62,6 @@ from game.exchange.bundled import (
     Fields,
 )
 from game.fog.models import Fog
-from game.grid.chunks import split
-from game.grid.document import GridError, check, size
 from game.grid.geometry import Grid, GridType
 from game.grid.moves import clamped
 from game.grid.past import check_before
@@ -67,6 +71,10 @@ from game.notes.markdown import PICTURE, pictures
 from game.tokens.models import MAX_TOKENS
 
 _BATCH_BYTES = 256 * 1024
+_LEVEL = 1
+"""How much is compressed what is put aside."""
+_AROUND_CHUNK = 200
+"""Bytes in the database that a chunk takes besides its cells, and with them where all are the same."""
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
 """A layer's key in place of its rows, which no client could send."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
@@ -104,14 +112,14 @@ def prepare(source: str, target: str, limits: Limits) -> Contents:
     Raises:
         BundleError: the file, or something in it, breaks a rule.
     """
-    with open(source, "rb") as file, open(target, "wb") as records:
+    with open(source, "rb") as file, gzip.open(target, "wb", _LEVEL) as records:
         return _Bundle(Reader(file, limits), records).prepare()
 
 
 class _Bundle:
     """A bundle on its way into records."""
 
-    def __init__(self, reader: Reader, records: IO[bytes]) -> None:
+    def __init__(self, reader: Reader, records: gzip.GzipFile) -> None:
         self._reader, self._records = reader, records
         self._ids: dict[str, str] = {}  # of maps and other subjects, the new by the old ones
         self._maps: dict[str, str] = {}
@@ -158,15 +166,32 @@ class _Bundle:
 
     def _map(self, map_id: str) -> None:
         name = f"maps/{map_id}.json"
-        value = _parsed(self._reader.map(map_id), name)
-        document = _shaped(BundledMap, value, name)
-        try:
-            check(document.grid_data)
-        except GridError as error:
-            raise BundleError(f"{name}: {error.breaches[0].place}", error.breaches[0].message) from None
         self._ids[map_id] = self._maps[map_id] = new_id = str(uuid7())
-        frame, chunks = split(document.grid_data)
-        width, height = size(document.grid_data)
+        # The rows come before it is known how large the map is: their records wait for that of the map.
+        with TemporaryFile(prefix="worldkeep-") as file, gzip.open(file, "wb", _LEVEL) as waiting:
+            batch = _Batch(waiting, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
+            with self._reader.map(map_id) as entry:
+                found = map_entries.read(entry, name, partial(self._chunk, batch))
+            batch.write()
+            waiting.close()
+            self._framed(map_id, found, name)
+            file.seek(0)
+            with gzip.open(file) as records:
+                shutil.copyfileobj(records, self._records, 2**20)
+
+    def _chunk(self, batch: "_Batch", layer: int, x: int, y: int, rows: list[str]) -> None:
+        line = orjson.dumps(rows).decode()
+        # The database compresses it.
+        is_plain = rows == [rows[0][0] * len(rows[0])] * len(rows)
+        packed = 0 if is_plain else len(zlib.compress(line.encode(), _LEVEL))
+        self._bytes["map"] += packed + _AROUND_CHUNK
+        batch.add(len(line), layer, x, y, line)
+
+    def _framed(self, map_id: str, found: map_entries.ReadMap, name: str) -> None:
+        """Check a map whose rows were read, and write its record."""
+        new_id = self._maps[map_id]
+        document = _shaped(BundledMap, _parsed(found.outline, name), name)
+        frame, width, height = found.framed(document.grid_data, name)
         self._grounds[map_id] = _Ground(Grid.of(frame).type, width, height)
         text = self._relinked(orjson.dumps(frame).decode())
         players: dict[str, Any] = {"players_frame": None, "players_legend": None, "players_layers": None}
@@ -179,12 +204,6 @@ class _Bundle:
         fields = document.model_dump(include={"name", "description", "version", *_SETTINGS})
         self._write("map", id=new_id, frame=text, width=width, height=height, **fields, **players)
         self._bytes["map"] += len(text)
-        batch = _Batch(self, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
-        for key, rows in chunks.items():
-            line = orjson.dumps(rows).decode()
-            self._bytes["map"] += len(line)
-            batch.add(len(line), *key, line)
-        batch.write()
 
     def _rows(self, table: str, file: str, shape: type[Fields], read: Callable[[Any], dict[str, Any]]) -> None:
         """Make the lines of a file ready to be rows of a table."""
@@ -261,7 +280,7 @@ class _Bundle:
     def _events(self) -> int:
         count = 0
         columns = ("seqs", "kinds", "subject_ids", "payloads", "befores", "times")
-        batch = _Batch(self, "events", columns)
+        batch = _Batch(self._records, "events", columns)
         for count, line in enumerate(self._reader.events(), 1):
             event = _event(line, count)
             payload, before = self._text(event.payload), self._text(event.before)
@@ -288,14 +307,18 @@ class _Bundle:
         return _ASSET_ID.sub(lambda found: f'"asset_id":"{self._assets.get(found[1], found[1])}"', text)
 
     def _write(self, kind: str, **fields: Any) -> None:
-        self._records.write(orjson.dumps({"kind": kind, **fields}) + b"\n")
+        _write(self._records, kind, **fields)
+
+
+def _write(records: gzip.GzipFile, kind: str, **fields: Any) -> None:
+    records.write(orjson.dumps({"kind": kind, **fields}) + b"\n")
 
 
 class _Batch:
     """Rows of one kind, written as columns when they are enough."""
 
-    def __init__(self, bundle: _Bundle, kind: str, columns: tuple[str, ...], **fields: Any) -> None:
-        self._bundle, self._kind, self._columns, self._fields = bundle, kind, columns, fields
+    def __init__(self, records: gzip.GzipFile, kind: str, columns: tuple[str, ...], **fields: Any) -> None:
+        self._records, self._kind, self._columns, self._fields = records, kind, columns, fields
         self._rows: list[tuple[Any, ...]] = []
         self._bytes = 0
 
@@ -309,7 +332,7 @@ class _Batch:
     def write(self) -> None:
         if self._rows:
             columns = dict(zip(self._columns, map(list, zip(*self._rows, strict=True)), strict=True))
-            self._bundle._write(self._kind, **self._fields, **columns)
+            _write(self._records, self._kind, **self._fields, **columns)
         self._rows, self._bytes = [], 0
 
 

@@ -1,6 +1,7 @@
 """Endpoints of universes as files."""
 
 import asyncio
+import gzip
 import hashlib
 import shutil
 from collections.abc import AsyncIterator
@@ -146,7 +147,7 @@ async def _store(session: Session, user: User, contents: Contents, target: Path)
     await quotas.add_import(
         session, home.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
     )
-    with target.open("rb") as records:
+    with gzip.open(target) as records:
         await universe_queries.store(session, home.universe, records)
     home.universe.event_seq = contents.events
     home.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import closing
 from datetime import datetime
+from gzip import GzipFile
 from typing import IO, Any
 from uuid import UUID
 
@@ -222,7 +223,7 @@ _INSERT = {
 }
 
 
-async def store(session: AsyncSession, universe: Universe, records: IO[bytes]) -> None:
+async def store(session: AsyncSession, universe: Universe, records: GzipFile) -> None:
     """Store the records of a prepared bundle (`exchange.contents`) in a new universe."""
     while line := await asyncio.to_thread(records.readline):
         record = await asyncio.to_thread(orjson.loads, line)

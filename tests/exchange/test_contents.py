@@ -1,5 +1,6 @@
 """What a bundle brings is checked like what a client sends: each breach is told with its file and line."""
 
+import gzip
 import io
 import random
 import zipfile
@@ -80,7 +81,7 @@ def test_a_good_one_is_prepared(tmp_path: Path) -> None:
     contents = prepare(str(bundle(tmp_path / "bundle")), str(tmp_path / "records"), LIMITS)
     assert (contents.name, contents.events, contents.asset_bytes) == ("Here", 4, 0)
     assert contents.map_bytes > 100
-    records = [orjson.loads(line) for line in (tmp_path / "records").read_bytes().splitlines()]
+    records = [orjson.loads(line) for line in gzip.decompress((tmp_path / "records").read_bytes()).splitlines()]
     assert [record["kind"] for record in records] == ["map", "chunks", "events"]
     assert (records[0]["version"], records[0]["width"]) == (3, 2)
     assert set(records[2]["subject_ids"]) == {records[0]["id"]}

@@ -4,7 +4,9 @@ import io
 import zipfile
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import httpx2
 import orjson
 import pytest
@@ -261,6 +263,43 @@ def changed(data: bytes, name: str, change: Callable[[Any], Any]) -> bytes:
     return out.getvalue()
 
 
+class TestLargeMap:
+    async def test_that_can_be_stored_comes_back(self, owner: Person, database: asyncpg.Connection) -> None:
+        """One of 67 million cells, more than a file of it may take in memory."""
+        rows = [{"name": str(layer), "rows": ["#"]} for layer in range(4)]
+        one = await owner.map(grid_data={"legend": [{"symbol": "#"}, {"symbol": "~"}], "layers": rows})
+        await database.execute(
+            """UPDATE map SET width = 4096, height = 4096,
+                grid_data = grid_data || '{"width": 4096, "height": 4096}' WHERE id = $1""",
+            UUID(one["id"]),
+        )
+        await database.execute(
+            """INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
+            SELECT $1, $2, layer, x, y, (
+                SELECT jsonb_agg(repeat(CASE WHEN (line * x + y) % 7 = layer THEN '#~' ELSE '##' END, 32))
+                FROM generate_series(1, 64) line
+            ) FROM generate_series(0, 3) layer, generate_series(0, 63) x, generate_series(0, 63) y
+            ON CONFLICT (universe_id, map_id, layer, x, y) DO UPDATE SET rows = excluded.rows""",
+            UUID(one["universe_id"]),
+            UUID(one["id"]),
+        )
+        out = await owner.client.get(f"/universes/{one['universe_id']}/export", timeout=120)
+        assert out.status_code == 200
+        answer = await owner.client.post(
+            "/universes/import", files={"file": ("universe.zip", out.content)}, timeout=120
+        )
+        assert answer.status_code == 201, answer.text
+        same = """
+            SELECT count(*), sum(hashtextextended(concat(layer, ' ', x, ' ', y, rows), 0))
+            FROM map_chunk WHERE universe_id = $1
+        """
+        here, there = [
+            await database.fetchrow(same, UUID(each)) for each in (one["universe_id"], answer.json()["id"])
+        ]
+        assert here == there
+        assert here[0] == 4 * 64 * 64
+
+
 class TestBrokenFiles:
     @pytest.mark.parametrize(
         ("name", "change", "place"),
@@ -301,7 +340,7 @@ class TestBrokenFiles:
         bomb = io.BytesIO()
         with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as file:
             for number in range(10):
-                file.writestr(f"maps/{number}.json", b"\0" * (60 * 2**20))
+                file.writestr(f"assets/{number}", b"\0" * (60 * 2**20))
         assert len(bomb.getvalue()) < 2**20
         answer = await bring_in(owner, bomb.getvalue())
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "file")

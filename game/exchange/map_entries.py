@@ -1,0 +1,239 @@
+"""A map's JSON as it comes out of a bundle, of any size: its rows are taken out of the text while it is read.
+
+What is left of the text is small, and is parsed and checked like what a client sends. The rows, which may be half
+a gigabyte, are cut into chunks 64 rows at a time.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import IO, Any, Final, NamedTuple
+
+import orjson
+
+from game.exchange.bundle import BundleError
+from game.grid.chunks import CHUNK, ROWS_MARK
+from game.grid.document import DEFAULT_LIMITS, EMPTY, GridError, check, size
+
+Take = Callable[[int, int, int, list[str]], object]
+"""Is given the chunks that are not empty: layer key, chunk x, chunk y, rows."""
+
+_PART_BYTES: Final = 256 * 1024
+_MAX_TOKEN: Final = 2**20
+"""Bytes of a string of JSON; a character may take six."""
+_MAX_OUTLINE: Final = 64 * 2**20
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)|[{}\[\]:,]', re.DOTALL)
+_ROWS: Final = [b'"grid_data"', b'"layers"', b"", b'"rows"']
+"""Where rows are: the keys of the objects around them, and nothing for a list."""
+_KNOWN_ROWS: Final = 256
+"""Rows of a layer that are not looked through again: they are often alike."""
+
+
+class Rows:
+    """The rows of one layer, cut into chunks as they come: how many there are, and how wide they are."""
+
+    def __init__(self, layer: int, take: Take, place: str) -> None:
+        self.count = self.width = 0
+        self.symbols: dict[str, int] = {}
+        """The row in which each symbol is first."""
+        self._layer, self._take, self._place = layer, take, place
+        self._band: list[str] = []
+        self._known: set[str] = set()
+
+    def add(self, row: Any) -> None:
+        """Add a row.
+
+        Raises:
+            BundleError: it is no string, or not as wide as the others; or there are too many.
+        """
+        place = f"{self._place}[{self.count}]"
+        if not isinstance(row, str):
+            raise BundleError(place, "must be a string")
+        if self.count == 0:
+            self.width = len(row)
+        if len(row) != self.width:
+            raise BundleError(place, f"has {len(row)} cells, the row before it {self.width}")
+        if self.count == DEFAULT_LIMITS.max_size or self.width > DEFAULT_LIMITS.max_size:
+            raise BundleError(place, f"is too much: a side has at most {DEFAULT_LIMITS.max_size} cells")
+        if row not in self._known:
+            self._known = self._known if len(self._known) < _KNOWN_ROWS else set()
+            self._known.add(row)
+            for symbol in set(row).difference(self.symbols):
+                self.symbols[symbol] = self.count
+        self._band.append(row)
+        self.count += 1
+        if len(self._band) == CHUNK:
+            self._cut()
+
+    def end(self) -> None:
+        """There are no more rows."""
+        self._cut()
+        self._known = set()
+
+    def _cut(self) -> None:
+        y = (self.count - 1) // CHUNK
+        for left in range(0, self.width if self._band else 0, CHUNK):
+            rows = [row[left : left + CHUNK] for row in self._band]
+            if any(row.strip(EMPTY) for row in rows):
+                self._take(self._layer, left // CHUNK, y, rows)
+        self._band = []
+
+    def check(self, width: int, height: int, symbols: set[str]) -> None:
+        """Refuse rows that do not fit their map.
+
+        Raises:
+            BundleError: there are not `height` rows of `width` cells, or one has another symbol.
+        """
+        if self.count != height:
+            raise BundleError(self._place, f"has {self.count} rows; the map has {height}")
+        if self.count and self.width != width:
+            raise BundleError(f"{self._place}[0]", f"has {self.width} cells; the map is {width} wide")
+        for symbol, row in self.symbols.items():
+            if symbol not in symbols:
+                raise BundleError(
+                    f"{self._place}[{row}]", f"has the symbol {symbol!r}, which is not in the legend"
+                )
+
+
+class ReadMap(NamedTuple):
+    """A map that was read: its JSON with `[n]` in place of the n-th list of rows, and what was in these lists."""
+
+    outline: bytes
+    layers: list[Rows]
+
+    def framed(self, document: dict[str, Any], place: str) -> tuple[dict[str, Any], int, int]:
+        """The checked frame of the map, given its grid data as parsed, and its width and height.
+
+        Raises:
+            BundleError: it breaks a rule of the document.
+        """
+        frame, bare = dict(document), dict(document)
+        if isinstance(layers := document.get("layers"), list):
+            found = [layer["rows"] for layer in layers if isinstance(layer, dict) and "rows" in layer]
+            if found != [[number] for number in range(len(self.layers))]:
+                raise BundleError(f"{place}: grid_data.layers", "has rows that are no list of strings")
+            frame["layers"] = [_marked(layer) for layer in layers]
+            bare["layers"] = [_without_rows(layer) for layer in layers]
+        if self.layers:
+            bare = {"width": self.layers[0].width, "height": self.layers[0].count, **bare}
+        try:
+            check(bare)
+        except GridError as error:
+            raise BundleError(f"{place}: {error.breaches[0].place}", error.breaches[0].message) from None
+        width, height = size(bare)
+        symbols = {EMPTY, *(entry["symbol"] for entry in document.get("legend", ()))}
+        for layer in self.layers:
+            layer.check(width, height, symbols)
+        return frame, width, height
+
+
+def _marked(layer: Any) -> Any:
+    """A layer with its key as the frame has it, in place of its number."""
+    has_rows = isinstance(layer, dict) and "rows" in layer
+    return {**layer, "rows": layer["rows"][0] + ROWS_MARK} if has_rows else layer
+
+
+def _without_rows(layer: Any) -> Any:
+    return {key: value for key, value in layer.items() if key != "rows"} if isinstance(layer, dict) else layer
+
+
+def read(stream: IO[bytes], name: str, take: Take) -> ReadMap:
+    """Read the entry of a map.
+
+    Raises:
+        BundleError: it has rows that are no rows, or is too large besides them.
+    """
+    reader = _Reader(name, take)
+    while part := stream.read(_PART_BYTES):
+        reader.feed(part)
+    return ReadMap(reader.end(), reader.layers)
+
+
+class _Reader:
+    """Finds the rows in a text that comes in parts. Whether the rest is JSON is for a parser to say."""
+
+    def __init__(self, name: str, take: Take) -> None:
+        self.layers: list[Rows] = []
+        self._name, self._take = name, take
+        self._outline = bytearray()
+        self._rest = b""
+        self._keys: list[bytes] = []  # of the objects that are open; b"" for a list
+        self._is_object: list[bool] = []
+        self._wants_key = False
+        self._layer = 0
+        self._rows: Rows | None = None
+        self._wants_row = False
+
+    def feed(self, part: bytes) -> None:
+        data = self._rest + part
+        done = 0
+        for token in self._tokens(data):
+            start, end = token.span()
+            between = data[done:start]
+            if self._rows:
+                if between.strip():
+                    raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
+                self._in_rows(token[0])
+            else:
+                self._outline += between
+                self._outside(token[0])
+            done = end
+        self._rest = data[done:]
+        if len(self._rest) > _MAX_TOKEN or len(self._outline) > _MAX_OUTLINE:
+            raise BundleError(self._name, "This entry is too large.")
+
+    def end(self) -> bytes:
+        return bytes(self._outline) + self._rest
+
+    def _tokens(self, data: bytes) -> Iterator[re.Match[bytes]]:
+        for token in _TOKEN.finditer(data):
+            if token[0][:1] == b'"' and not token[1]:
+                # The string goes on in the next part.
+                return
+            yield token
+
+    def _outside(self, token: bytes) -> None:
+        match token:
+            case b"{" | b"[":
+                if token == b"[" and self._keys == _ROWS:
+                    self._begin()
+                    return
+                self._keys.append(b"")
+                self._is_object.append(token == b"{")
+                self._wants_key = token == b"{"
+            case b"}" | b"]":
+                del self._keys[-1:], self._is_object[-1:]
+                self._wants_key = False
+            case b",":
+                self._wants_key = self._is_object[-1:] == [True]
+                self._layer += self._keys == _ROWS[:3]
+            case b":":
+                self._wants_key = False
+            case _ if self._wants_key:
+                self._keys[-1] = token
+        self._outline += token
+
+    def _begin(self) -> None:
+        number = len(self.layers)
+        if number == DEFAULT_LIMITS.max_layers:
+            raise BundleError(f"{self._name}: grid_data.layers", f"has more than {number} layers with rows")
+        self._rows = Rows(number, self._take, f"{self._name}: grid_data.layers[{self._layer}].rows")
+        self.layers.append(self._rows)
+        self._outline += b"[%d]" % number
+        self._wants_row = True
+
+    def _in_rows(self, token: bytes) -> None:
+        assert self._rows
+        if token == b"]" and (not self._wants_row or not self._rows.count):
+            self._rows.end()
+            self._rows = None
+        elif token == b"," and not self._wants_row:
+            self._wants_row = True
+        elif token[:1] == b'"' and self._wants_row:
+            self._wants_row = False
+            try:
+                row = orjson.loads(token)
+            except orjson.JSONDecodeError:
+                row = None
+            self._rows.add(row)
+        else:
+            raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
