@@ -39,6 +39,7 @@ screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/back-office.md 
 
 bench: $(VENV)/.installed-dev ## Measure, side by side with what people would pick instead
 	$(PY) -m bench
+	$(PY) -m bench.live
 
 openapi: $(VENV)/.installed-dev ## Write openapi.json and asyncapi.json anew
 	$(PY) -m game openapi > openapi.json

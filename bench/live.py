@@ -1,8 +1,9 @@
 """`python -m bench.live`: the live feed beside what people would pick instead. Writes bench/LIVE.md.
 
-    python -m bench.live [--seconds N] [--only ROW]
+    python -m bench.live [--seconds N] [--only PART]
 
-One server process each, in turns; the load runs on the same machine.
+One server process each, in turns; the load runs on the same machine. With `--only`, that part of bench/LIVE.md is
+written anew: `one`, `many`, `fog`, `workers`, `resume` or `idle`.
 """
 
 import asyncio
@@ -11,12 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
-from uuid import uuid4
 
 import httpx2
 import psutil
@@ -25,19 +25,15 @@ import uvloop
 
 from bench.__main__ import free_port, machine, say
 from bench.contenders import HERE, Unavailable, _install
-from bench.sockets import Receivers, frame, hello
+from bench.maps import Line
+from bench.sockets import Receivers, frame
+from bench.tables import UNIVERSES, Game, Tables, flat_out, late, share, steadily
 from game.core.embedded import running as postgresql
 from game.core.files import raise_file_limit
 
 SOCKETS = 1000
 EVENTS_A_SECOND = 5
-GRID = {
-    "width": 16,
-    "height": 16,
-    "legend": [{"symbol": "#", "name": "wall"}, {"symbol": ".", "name": "floor"}],
-    "layers": [{"name": "ground", "rows": ["." * 16] * 16}],
-}
-SUBPROTOCOL = "worldkeep.v1"
+REPORT = HERE / "LIVE.md"
 
 
 class Server:
@@ -82,57 +78,29 @@ def worldkeep(url: str, workers: int = 1) -> Iterator[Server]:
     port = free_port()
     command = [sys.executable, "-m", "game", "serve", "--port", str(port), "--workers", str(workers)]
     limits = {f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "CODE")}
-    more = {f"WORLDKEEP_MAX_{name}_SOCKETS": "50000" for name in ("USER", "CLIENT")}
+    more = {f"WORLDKEEP_MAX_{name}_SOCKETS": "50000" for name in ("USER", "CLIENT", "UNIVERSE")}
     with serving(command, port, DATABASE_URL=url, **limits, **more, WORLDKEEP_LOG_LEVEL="warning") as server:
         yield server
 
 
-class Game:
-    """A game master at a server, with universes of one map each."""
-
-    def __init__(self, server: Server) -> None:
-        limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
-        self.client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=30, limits=limits)
-        self.token = ""
-        self.maps: list[tuple[str, str]] = []
-        """Ids of universes and of their maps."""
-
-    async def begin(self, universes: int) -> None:
-        account = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery"}
-        (await self.client.post("/auth/register", json=account)).raise_for_status()
-        form = {"username": account["email"], "password": account["password"]}
-        login = (await self.client.post("/auth/jwt/login", data=form)).raise_for_status().json()
-        self.token = login["access_token"]
-        self.client.headers["authorization"] = f"Bearer {self.token}"
-        for _ in range(universes):
-            home = (await self.client.post("/universes", json={"name": "Table"})).raise_for_status().json()["id"]
-            body = {"universe_id": home, "name": "Map", "grid_data": GRID}
-            made = (await self.client.post("/maps", json=body)).raise_for_status().json()["id"]
-            self.maps.append((home, made))
-
-    async def edit(self, number: int, turn: int) -> None:
-        """Paint a few cells of a map, so that the event is as long as the others' message."""
-        cells = [{"x": (turn + n) % 16, "y": n, "symbol": "#."[turn // 16 % 2]} for n in range(4)]
-        body = {"edits": [{"op": "set", "layer": "ground", "cells": cells}]}
-        (await self.client.post(f"/maps/{self.maps[number][1]}/edits", json=body)).raise_for_status()
-
-    async def listen(self, receivers: Receivers, universes: list[str], **more: str) -> None:
-        paths = [f"/universes/{one}/live" for one in universes]
-        await receivers.connect(paths, [hello(self.token, **more)] * len(paths), subprotocol=SUBPROTOCOL)
-
-
-async def steadily(times: int, a_second: float, act: Callable[[int], Awaitable[Any]]) -> None:
-    """Do something at a steady pace, whether the one before has ended or not."""
-    tasks = []
-    start = time.monotonic()
-    for number in range(times):
-        await asyncio.sleep(max(0.0, start + number / a_second - time.monotonic()))
-        tasks.append(asyncio.ensure_future(act(number)))
-    await asyncio.gather(*tasks)
-
-
 def percentile(values: list[float], part: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * part))] * 1000 if values else float("nan")
+
+
+def table(url: str, seconds: int) -> Iterator[Line]:
+    """One universe, 1,000 sockets: everybody in turns, three times."""
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for _ in range(3):
+        found.setdefault("Worldkeep", []).append(uvloop.run(one_table_of_ours(url, seconds)))
+        for name in PEERS:
+            with suppress(Unavailable):
+                found.setdefault(name, []).append(uvloop.run(one_table_of(name, seconds)))
+        say(f"{ ({name: [round(value) for value in rounds[-1]] for name, rounds in found.items()}) }")
+    for name, rounds in found.items():
+        middle, slow, last = (median(values) for values in zip(*rounds, strict=True))
+        reach = "p99 < 60 ms, below FastAPI's manager and Colyseus" if name == "Worldkeep" else ""
+        figures = f"p50 {middle:.0f}, p99 {slow:.0f}, last receiver p99 {last:.0f} ms"
+        yield f"one universe, 1,000 sockets, 5 edits a second: {name}", figures, reach
 
 
 def delays(receivers: Receivers) -> tuple[float, float, float]:
@@ -147,8 +115,7 @@ def delays(receivers: Receivers) -> tuple[float, float, float]:
 
 async def one_table_of_ours(url: str, seconds: int) -> tuple[float, float, float]:
     with worldkeep(url) as server:
-        game, receivers = Game(server), Receivers(server.port)
-        await game.begin(1)
+        game, receivers = await Game(server.port).begin(1), Receivers(server.port)
         await game.listen(receivers, [game.maps[0][0]] * SOCKETS)
         await receivers.until_greeted()
         receivers.forget()
@@ -217,57 +184,42 @@ async def connect_peer(name: str, receivers: Receivers, count: int) -> None:
             await receivers.connect(["/ws"] * count, [b""] * count)
 
 
-# 2: many universes
+# 2 and 3: many universes
 
 
-async def many_tables(url: str, seconds: int) -> tuple[tuple[float, float, float], float]:
-    """Delays at an edit a second in each of 200 universes of 5; and edits a second flat out, as a share of those
-    that are possible with nobody listening."""
-    with worldkeep(url) as server:
-        game, receivers = Game(server), Receivers(server.port)
-        await game.begin(200)
-        alone, together = [], []
-        await game.listen(receivers, [home for home, _ in game.maps for _ in range(5)])
-        await receivers.until_greeted()
-        receivers.forget()
-        await steadily(200 * seconds, 200, lambda turn: game.edit(turn % 200, turn // 200))
-        await receivers.until(200 * seconds * 5)
-        found = delays(receivers)
-        for _ in range(3):
-            together.append(await flat_out(game, 3))
-            receivers.close()
-            await asyncio.sleep(0.5)
-            alone.append(await flat_out(game, 3))
-            receivers = Receivers(server.port)
-            await game.listen(receivers, [home for home, _ in game.maps for _ in range(5)])
-        receivers.close()
-        return found, median(together) / median(alone)
+def many(url: str, seconds: int) -> Iterator[Line]:
+    """Moves without fog: each is an event for all five sockets."""
+
+    async def measured() -> tuple[list[float], float, tuple[float, float]]:
+        with worldkeep(url) as server:
+            tables = await Tables(server.port).lay("off")
+            return *await late(tables, seconds), await share(tables, 3)
+
+    times, rate, (flat, part) = uvloop.run(measured())
+    what = f"{UNIVERSES} universes of 5 sockets, a token move a second each, no fog"
+    yield f"{what}: p99 ({rate:.0f} moves a second came about)", f"{percentile(times, 0.99):.0f} ms", "50 ms"
+    yield f"the same flat out ({flat:.0f} a second), against nobody listening", f"{part:.2f}", "0.8"
 
 
-async def flat_out(game: Game, seconds: float, clients: int = 32) -> float:
-    """Edits a second of so many clients, each at maps of its own."""
-    end, done = time.monotonic() + seconds, 0
+def fog(url: str, seconds: int) -> Iterator[Line]:
+    """Moves under fog: an event for the game master, a view for the four sockets of players."""
 
-    async def work(own: int) -> None:
-        nonlocal done
-        turn = 0
-        while time.monotonic() < end:
-            await game.edit((own + turn * clients) % len(game.maps), turn)
-            turn += 1
-            done += 1
+    async def measured() -> tuple[list[float], float]:
+        with worldkeep(url) as server:
+            return await late(await Tables(server.port).lay("explored"), seconds)
 
-    await asyncio.gather(*(work(own) for own in range(clients)))
-    return done / seconds
+    times, rate = uvloop.run(measured())
+    what = f"{UNIVERSES} universes of 5 sockets, a token move a second each, with fog"
+    yield f"{what}: p99 ({rate:.0f} moves a second came about)", f"{percentile(times, 0.99):.0f} ms", "150 ms"
 
 
-# 3: idle sockets
+# 4: idle sockets
 
 
 async def idle(url: str, count: int) -> tuple[float, float]:
     """The memory that so many sockets take, in MB, and the share of a core."""
     with worldkeep(url) as server:
-        game, receivers = Game(server), Receivers(server.port)
-        await game.begin(20)
+        game, receivers = await Game(server.port).begin(20), Receivers(server.port)
         await game.edit(0, 0)
         before = server.memory()
         await game.listen(receivers, [game.maps[n % 20][0] for n in range(count)])
@@ -290,117 +242,106 @@ async def idle_peer(name: str, count: int) -> float:
         return used
 
 
-# 4: two workers
+def idles(url: str, _: int) -> Iterator[Line]:
+    """10,000 sockets on which nothing happens."""
+    count = 10_000
+    memory, cpu = uvloop.run(idle(url, count))
+    yield f"{count:,} idle sockets: memory", f"{memory:.0f} MB", "350 MB"
+    yield f"{count:,} idle sockets: of a core", f"{cpu:.1%}", "5 %"
+    for name in PEERS:
+        with suppress(Unavailable):
+            yield f"{count:,} idle sockets, {name}: memory", f"{uvloop.run(idle_peer(name, count)):.0f} MB", ""
 
 
-async def two_workers(url: str) -> float:
-    """Edits a second with 100 watchers on two workers, as a share of those without."""
+# 5: two workers
+
+
+async def two_workers(url: str) -> tuple[float, float]:
+    """Edits a second with 100 watchers on two workers, and as a share of those without."""
     with worldkeep(url, workers=2) as server:
-        game = Game(server)
-        await game.begin(32)
-        await flat_out(game, 2)
+        game = await Game(server.port).begin(32)
+        await flat_out(game.edit, 2, 32)
         alone, together = [], []
         for _ in range(3):
-            alone.append(await flat_out(game, 3))
+            alone.append(await flat_out(game.edit, 3, 32))
             receivers = Receivers(server.port)
             await game.listen(receivers, [game.maps[n % 32][0] for n in range(100)])
-            together.append(await flat_out(game, 3))
+            together.append(await flat_out(game.edit, 3, 32))
             receivers.close()
             await asyncio.sleep(0.5)
-        return median(together) / median(alone)
+        return median(together), median(together) / median(alone)
 
 
-# 5: resuming
+def workers(url: str, _: int) -> Iterator[Line]:
+    """Edits flat out, with and without watchers."""
+    rate, part = uvloop.run(two_workers(url))
+    what = "edits by 32 clients on 2 workers with 100 watchers, against no watchers"
+    yield f"{what} ({rate:.0f} a second)", f"{part:.2f}", "0.8"
+
+
+# 6: resuming
 
 
 async def resume(url: str) -> float:
     """Seconds until a client that missed 10,000 events has them."""
     with worldkeep(url) as server:
-        game = Game(server)
-        await game.begin(1)
+        game = await Game(server.port).begin(1)
         home = game.maps[0][0]
-        cursor = (await game.client.get(f"/universes/{home}/events?after=0&limit=1000")).json()["next_cursor"]
-        done = 0
-        while done < 10_000:
+        cursor = (await game.ask("GET", f"/universes/{home}/events?after=0&limit=1000"))["next_cursor"]
+        for done in range(0, 10_000, 16):
             await asyncio.gather(*(game.edit(0, done + n) for n in range(16)))
-            done += 16
         taken = []
         for _ in range(3):
             receivers = Receivers(server.port)
             start = time.monotonic()
             await game.listen(receivers, [home], after=cursor)
-            while receivers.count < 10_000:  # noqa: ASYNC110 - what counts them is no task
-                await asyncio.sleep(0.005)
+            await receivers.until(10_000)
+            assert receivers.count == 10_000
             taken.append(time.monotonic() - start)
             receivers.close()
         return median(taken)
 
 
-def run(seconds: int, only: str) -> list[str]:
-    lines = ["| what | measured | target |", "|---|--:|--:|"]
-
-    def row(what: str, measured: str, reach: str = "") -> None:
-        line = f"| {what} | {measured} | {reach} |"
-        lines.append(line)
-        say(line)
-
-    def wants(name: str) -> bool:
-        return not only or only == name
-
-    raise_file_limit()
-    with tempfile.TemporaryDirectory(prefix="worldkeep-bench-") as folder:
-        Path(folder).chmod(0o755)
-        with postgresql(Path(folder), settings={"max_connections": "300"}) as url:
-            if wants("one"):
-                table(url, seconds, row)
-            if wants("many"):
-                (_, late, _), share = uvloop.run(many_tables(url, seconds))
-                row("200 universes of 5 sockets, an edit a second each: p99", f"{late:.0f} ms", "< 50 ms")
-                row("the same, edits flat out: share of those with nobody listening", f"{share:.2f}", "> 0.8")
-            if wants("workers"):
-                row(
-                    "edits by 32 clients, 100 watchers, 2 workers: share",
-                    f"{uvloop.run(two_workers(url)):.2f}",
-                    "> 0.8",
-                )
-            if wants("resume"):
-                row("resume after 10,000 events", f"{uvloop.run(resume(url)):.2f} s", "< 1 s")
-            if wants("idle"):
-                count = 10_000
-                memory, cpu = uvloop.run(idle(url, count))
-                row(f"{count:,} idle sockets: memory", f"{memory:.0f} MB", "< 350 MB")
-                row(f"{count:,} idle sockets: of a core", f"{cpu:.1%}", "< 5 %")
-                for name in PEERS[:3]:
-                    row(f"{count:,} idle sockets, {name}: memory", f"{uvloop.run(idle_peer(name, count)):.0f} MB")
-    return lines
+def resuming(url: str, _: int) -> Iterator[Line]:
+    """One client, far behind."""
+    yield "resume after 10,000 missed events", f"{uvloop.run(resume(url)):.2f} s", "1 s"
 
 
-def table(url: str, seconds: int, row: Callable[..., None]) -> None:
-    """One universe, 1,000 sockets: everybody in turns, three times."""
-    found: dict[str, list[tuple[float, float, float]]] = {}
-    for _ in range(3):
-        found.setdefault("Worldkeep", []).append(uvloop.run(one_table_of_ours(url, seconds)))
-        for name in PEERS:
-            with suppress(Unavailable):
-                found.setdefault(name, []).append(uvloop.run(one_table_of(name, seconds)))
-        say(f"{ ({name: [round(value) for value in rounds[-1]] for name, rounds in found.items()}) }")
-    for name, rounds in found.items():
-        middle, late, last = (median(values) for values in zip(*rounds, strict=True))
-        reach = "p99 < 60 ms" if name == "Worldkeep" else ""
-        row(
-            f"1,000 sockets, 5 a second, {name}",
-            f"p50 {middle:.0f}, p99 {late:.0f}, last receiver p99 {last:.0f} ms",
-            reach,
-        )
+PARTS: dict[str, Callable[[str, int], Iterator[Line]]] = {
+    "one": table,
+    "many": many,
+    "fog": fog,
+    "workers": workers,
+    "resume": resuming,
+    "idle": idles,
+}
+
+
+def write(name: str, lines: list[Line], load: float) -> None:
+    """Write one part of the report anew, and leave the others."""
+    text = REPORT.read_text() if REPORT.exists() else ""
+    parts = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
+    rows = ["| what | measured | target |", "|---|--:|--:|", *(f"| {' | '.join(line)} |" for line in lines)]
+    about = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}. Load average before: {load:.1f}."
+    parts[name] = "\n".join([name, "", about, "", *rows, ""])
+    order = [parts[one].rstrip() for one in (*PARTS, *parts.keys() - PARTS.keys()) if one in parts]
+    REPORT.write_text("\n\n## ".join(["# The live feed, measured by `python -m bench.live`", *order]) + "\n")
 
 
 def main(seconds: int = 8, only: str = "") -> None:
-    """Measure, and write bench/LIVE.md when everything was measured."""
-    say(machine())
-    lines = run(seconds, only)
-    if not only:
-        text = f"# The live feed, measured\n\n`python -m bench.live` on {machine()}.\n\n" + "\n".join(lines) + "\n"
-        (HERE / "LIVE.md").write_text(text)
+    """Measure, print and write bench/LIVE.md."""
+    raise_file_limit()
+    for name, part in PARTS.items():
+        if only and name != only:
+            continue
+        load, lines = os.getloadavg()[0], []
+        with tempfile.TemporaryDirectory(prefix="worldkeep-bench-") as folder:
+            Path(folder).chmod(0o755)
+            with postgresql(Path(folder), settings={"max_connections": "300"}) as url:
+                for line in part(url, seconds):
+                    say(" | ".join(line))
+                    lines.append(line)
+        write(name, lines, load)
 
 
 if __name__ == "__main__":

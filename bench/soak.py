@@ -1,10 +1,11 @@
 """`python -m bench.soak [--seconds 600] [--people 50]`: a table at which everything happens, workers being killed.
 
 Random commands, cut connections, and one of two workers killed and started again, over and over. In the end every
-client's events, tokens and fog are compared with a fresh read of them.
+client's events, tokens and fog are compared with a fresh read of them. Writes its part of bench/LIVE.md.
 """
 
 import asyncio
+import os
 import random
 import tempfile
 import time
@@ -17,6 +18,8 @@ import psutil
 import typer
 
 from bench.__main__ import say
+from bench.live import write
+from bench.maps import Line
 from game.core import schema
 from game.core.embedded import running as postgresql
 from tests.conftest import Person, Server, serving, sign_up_and_log_in
@@ -45,7 +48,7 @@ def kill_worker(one: Server) -> None:
     random.choice(workers).kill()
 
 
-async def run(seconds: float, count: int, folder: Path, url: str) -> None:
+async def run(seconds: float, count: int, folder: Path, url: str) -> list[Line]:
     async with AsyncExitStack() as stack:
         stays = stack.enter_context(server(folder, url, 1))
         dies = stack.enter_context(server(folder, url, 2))
@@ -73,9 +76,11 @@ async def run(seconds: float, count: int, folder: Path, url: str) -> None:
 
         done = await soak.play(table, seats, seconds, disturb)
         welcomes = sum(len(feed.welcomes) for _, feed in seats)
-        say(f"{done} commands, {kills} kills of a worker, {welcomes} connections")
+        happened = f"{done:,} commands, {kills} kills of a worker, {welcomes:,} connections"
+        say(happened)
         await soak.compare(table, seats)
-        say("every client knows what a fresh read tells")
+        what = f"{count} clients for {seconds:.0f} s"
+        return [(what, happened, ""), ("clients that know what a fresh read tells", f"{len(seats)}", f"{count}")]
 
 
 def main(seconds: float = 600, people: int = 50) -> None:
@@ -85,7 +90,8 @@ def main(seconds: float = 600, people: int = 50) -> None:
         folder.chmod(0o755)
         with postgresql(folder / "database", settings={"max_connections": "200"}) as url:
             schema.upgrade(url)
-            asyncio.run(run(seconds, people, folder, url))
+            load = os.getloadavg()[0]
+            write("soak", asyncio.run(run(seconds, people, folder, url)), load)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 import asyncio
 import base64
+import gc
 import os
 import re
 import struct
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 
 import orjson
 
-_STAMP = re.compile(rb'T(\d{13}\.\d+)|"created_at":"([0-9T:.-]+)Z"')
+# Socket.IO escapes the quotes. A pattern that starts with letters is found fast.
+_STAMP = re.compile(rb'at\\?":\\?"T?([0-9][0-9T:.-]+)')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -28,14 +31,15 @@ def frame(opcode: int, content: bytes) -> bytes:
 
 def sent_at(data: bytes) -> list[float]:
     """The times, in seconds, at which the messages in some bytes were sent."""
-    found = []
-    for stamp, created in _STAMP.findall(data):
-        if stamp:
-            found.append(float(stamp) / 1000)
-        else:
-            moment = datetime.fromisoformat(created.decode()).replace(tzinfo=UTC)
-            found.append((moment - _EPOCH).total_seconds())
-    return found
+    return [_seconds(stamp) for stamp in _STAMP.findall(data)]
+
+
+@cache
+def _seconds(stamp: bytes) -> float:
+    """A time in seconds, from milliseconds or an RFC 3339 time without its zone. Each comes to many clients."""
+    if b"-" not in stamp:
+        return float(stamp) / 1000
+    return (datetime.fromisoformat(stamp.decode()).replace(tzinfo=UTC) - _EPOCH).total_seconds()
 
 
 class RawSocket(asyncio.Protocol):
@@ -44,7 +48,7 @@ class RawSocket(asyncio.Protocol):
     def __init__(
         self, path: str, first: bytes, taken: Callable[["RawSocket", bytes], None], subprotocol: str
     ) -> None:
-        self._path, self._first, self._taken, self._subprotocol = path, first, taken, subprotocol
+        self.path, self._first, self._taken, self._subprotocol = path, first, taken, subprotocol
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: bytes | None = b""
 
@@ -52,7 +56,7 @@ class RawSocket(asyncio.Protocol):
         # uvloop's transports are none of asyncio's.
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # see above
         lines = [
-            f"GET {self._path} HTTP/1.1",
+            f"GET {self.path} HTTP/1.1",
             "Host: localhost",
             "Upgrade: websocket",
             "Connection: Upgrade",
@@ -91,7 +95,11 @@ class Receivers:
         self.port = port
         self.sockets: list[RawSocket] = []
         self.late: dict[float, list[float]] = {}
-        self.count = 0
+        self.created: dict[str, list[float]] = {}
+        """When what was told on a path had happened."""
+        self.views: list[tuple[str, float]] = []
+        """Where and when views came."""
+        self.count = self._maps = 0
         self._greeted: set[RawSocket] = set()
 
     async def connect(
@@ -111,6 +119,9 @@ class Receivers:
             for stamp in sent_at(data):
                 self.count += 1
                 self.late.setdefault(stamp, []).append(now - stamp)
+                self.created.setdefault(socket.path, []).append(stamp)
+            self._maps += data.count(b'{"type":"map"')
+            self.views += [(socket.path, now)] * data.count(b'{"type":"view"')
 
         loop = asyncio.get_running_loop()
         for at in range(0, len(paths), 50):
@@ -136,10 +147,28 @@ class Receivers:
         while len(self._greeted) < len(self.sockets) and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
             await asyncio.sleep(0.05)
 
+    async def until_watching(self, count: int) -> None:
+        """Wait until so many maps have come."""
+        end = time.monotonic() + 60
+        while self._maps < count and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
+            await asyncio.sleep(0.05)
+        assert self._maps >= count, self._maps
+
+    async def until_silent(self) -> None:
+        """Wait until nothing has come for a second."""
+        before = -1
+        while before != (before := self.count + len(self.views)):  # noqa: ASYNC110 - callbacks count
+            await asyncio.sleep(1)
+
     def forget(self) -> None:
         """Start to measure."""
         self.late.clear()
+        self.created.clear()
+        self.views.clear()
         self.count = 0
+        # A collection that looks at every socket takes longer than what is measured.
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         for socket in self.sockets:
