@@ -76,6 +76,8 @@ export class Geometry {
     this.height = height;
     this.isHex = type === 'hex_row' || type === 'hex_column';
     this.isIsometric = type === 'isometric';
+    /** Whether cells are drawn as squares. */
+    this.isSquare = !this.isHex && !this.isIsometric;
     this.steps = this.isHex ? AXIAL : STRAIGHT;
     this.outline = CORNERS[type] ?? CORNERS.square;
   }

@@ -9,7 +9,7 @@ import { EMPTY } from './document.js';
 
 /** @type {Color} */
 const UNKNOWN = [190, 60, 90, 255];
-const SMALLEST_SYMBOL = 11; // device pixels a cell; smaller ones only show their colour
+export const SMALLEST_SYMBOL = 11; // device pixels a cell; smaller ones only show their colour
 
 /**
  * The colour of #rgb, #rrggbb or #rrggbbaa; null of anything else.
@@ -113,7 +113,7 @@ export class Tiles {
     // One pixel more on each side, for edges that do not meet the pixels.
     this.halfWidth = Math.ceil((width * scale) / 2) + 1;
     this.halfHeight = Math.ceil((height * scale) / 2) + 1;
-    this.isSquare = !geometry.isHex && !geometry.isIsometric;
+    this.isSquare = geometry.isSquare;
     this.outline = geometry.drawnOutline.map(([x, y]) => [x * scale, y * scale]);
   }
 

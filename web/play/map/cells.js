@@ -1,18 +1,29 @@
 /**
  * The cells and what stands on them, as textures of chunks: made once for each level of detail, kept until something
- * in them changes. Making them has a budget of time in each frame, so that panning never waits.
+ * in them changes. Making them has a budget of time in each frame, so that panning never waits; until a chunk is made,
+ * the coarsest level stands in for it.
  */
 
 import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
 import { chunkBounds, drawCells } from '../../shared/chunk-drawing.js';
+import { EMPTY } from '../../shared/document.js';
 import { drawObjects } from '../../shared/object-drawing.js';
-import { Tiles, contextOf, parseColor } from '../../shared/tiles.js';
+import { SMALLEST_SYMBOL, Tiles, contextOf, parseColor } from '../../shared/tiles.js';
 
-const LEVELS = [4, 8, 16, 32, 64, 128]; // pixels a cell
-const TEXTURE = 1024; // pixels a side at most
-const MOST_CELLS = 64; // a side of a chunk
-const BUDGET = 6; // milliseconds a frame
-const MOST_TEXTURES = 120;
+/** Pixels a cell, and the cells of a chunk's side: chunks are so small that one is made within a frame. */
+const LEVELS = [
+  { level: 1, side: 128 },
+  { level: 8, side: 32 },
+  { level: 16, side: 16 },
+  { level: 32, side: 16 },
+  { level: 64, side: 8 },
+  { level: 128, side: 8 },
+];
+/** Cells that are no squares have a shape also from afar. */
+const SHAPED_LEVELS = [{ level: 4, side: 32 }, ...LEVELS.slice(1)];
+const NEAR = 6; // pixels a cell, from which on objects are shown
+const BUDGET = 5; // milliseconds a frame
+const MOST_TEXTURES = 240;
 /** Under fog, what was never seen is as dark as the fog: no light edge shines through where it is soft. */
 const DARK = '#090d0f';
 
@@ -38,6 +49,8 @@ const THEME = {
  * @property {HTMLCanvasElement} canvas
  * @property {import('../../shared/chunk-drawing.js').ChunkBounds} bounds
  * @property {boolean} stale
+ * @property {boolean} isDark  whether all of it was never seen: the desk is as dark
+ * @property {number} level
  * @property {number} used  the frame in which it was shown last
  */
 
@@ -51,36 +64,44 @@ export class Cells {
     this.pictures = pictures;
     this.container = new Container();
     this.ground = new Container();
-    this.chunks = new Container();
-    this.container.addChild(this.ground, this.chunks);
+    this.coarse = new Container();
+    this.fine = new Container();
+    this.container.addChild(this.ground, this.coarse, this.fine);
     /** @type {Map<string, Kept>} by level and place */
     this.kept = new Map();
     /** @type {Map<number, Tiles>} by level */
     this.tiles = new Map();
+    /** @type {Map<number, number>} by code: a pixel, as `Uint32Array` has it */
+    this.flatColors = new Map();
     this.frame = 0;
     this.isFogged = false;
+    /** What the chunks were cut from. */
+    this.shape = '';
     /** @type {unknown} what the ground shows */
     this.shownGround = null;
     stage.document.listen((change) => this.#changed(change));
   }
 
   /** @param {import('../../shared/document.js').Change} change */
-  #changed({ frame, layer, indexes }) {
+  #changed({ opened, frame, layer, indexes }) {
+    const { type, width: across, height: down } = this.stage.document.geometry;
+    const shape = `${type} ${across} ${down}`;
+    if (opened || shape !== this.shape) this.clear();
+    this.shape = shape;
     if (frame) this.invalidate();
-    if (layer === undefined || !indexes) return;
+    if (layer === undefined || !indexes?.length) return;
     const { width } = this.stage.document.frame;
+    const places = Array.from(indexes, (index) => [index % width, Math.floor(index / width)]);
     for (const one of this.kept.values()) {
       const { x0, y0, x1, y1 } = one.bounds;
-      for (let i = 0; i < indexes.length && !one.stale; i++) {
-        const [x, y] = [indexes[i] % width, Math.floor(indexes[i] / width)];
-        one.stale = x >= x0 && x < x1 && y >= y0 && y < y1;
-      }
+      one.stale ||= places.some(([x, y]) => x >= x0 && x < x1 && y >= y0 && y < y1);
     }
   }
 
   /** Draw everything anew, as time allows. */
   invalidate() {
     this.tiles.clear();
+    this.flatColors.clear();
     for (const one of this.kept.values()) one.stale = true;
     this.stage.request();
   }
@@ -102,45 +123,60 @@ export class Cells {
   clear() {
     for (const key of [...this.kept.keys()]) this.#forget(key);
     this.tiles.clear();
+    this.flatColors.clear();
   }
 
   /**
    * Show a range of cells; false when some of it is still to be drawn.
    * @param {import('../../shared/geometry.js').Quad} range
    */
-  draw([x0, y0, x1, y1]) {
-    const begin = performance.now();
+  draw(range) {
+    const until = performance.now() + BUDGET;
     this.frame++;
     this.#drawGround();
-    const level = LEVELS.find((one) => one >= this.stage.view.scale * 0.75) ?? LEVELS[LEVELS.length - 1];
-    const size = Math.min(MOST_CELLS, TEXTURE / level);
+    const { scale } = this.stage.view;
+    const levels = this.stage.document.geometry.isSquare ? LEVELS : SHAPED_LEVELS;
+    const fine = scale < NEAR ? levels[0] : (levels.find(({ level }) => level >= scale * 0.75) ?? levels[5]);
+    // The coarse pictures first: they are quickly made.
+    const covered = this.#make(levels[0], range, until);
+    const whole = fine === levels[0] ? covered : this.#make(fine, range, until);
+    for (const [key, one] of this.kept) {
+      const isFine = one.level === fine.level;
+      const shown = one.used === this.frame && (isFine || !whole) && !one.isDark;
+      if (one.sprite.visible !== shown) one.sprite.visible = shown;
+      if (one.used < this.frame - 1 && one.level !== levels[0].level && this.kept.size > MOST_TEXTURES)
+        this.#forget(key);
+    }
+    const bare = !covered || !!this.#background;
+    if (this.ground.visible !== bare) this.ground.visible = bare;
+    return whole;
+  }
+
+  /**
+   * Make the chunks of a range that are not there, from the middle on, while there is time; false when some are missing.
+   * @param {typeof LEVELS[number]} level  @param {import('../../shared/geometry.js').Quad} range
+   * @param {number} until  at least one chunk is made
+   */
+  #make({ level, side }, [x0, y0, x1, y1], until) {
     /** @type {{key: string, cx: number, cy: number}[]} */
     const missing = [];
-    for (let cy = Math.floor(y0 / size); cy * size < y1; cy++) {
-      for (let cx = Math.floor(x0 / size); cx * size < x1; cx++) {
+    for (let cy = Math.floor(y0 / side); cy * side < y1; cy++) {
+      for (let cx = Math.floor(x0 / side); cx * side < x1; cx++) {
         const key = `${level}/${cx}/${cy}`;
         const one = this.kept.get(key);
         if (one) one.used = this.frame;
         if (!one || one.stale) missing.push({ key, cx, cy });
       }
     }
-    const [mx, my] = [(x0 + x1) / 2 / size, (y0 + y1) / 2 / size];
+    const [mx, my] = [(x0 + x1) / 2 / side - 0.5, (y0 + y1) / 2 / side - 0.5];
     missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
     let made = 0;
     for (const { key, cx, cy } of missing) {
-      if (made && performance.now() - begin > BUDGET) break;
-      this.#make(key, cx * size, cy * size, size, level);
+      if (made && performance.now() > until) break;
+      this.#makeOne(key, cx * side, cy * side, side, level);
       made++;
     }
-    const whole = made === missing.length;
-    // Until all is drawn, pictures of other levels stand in.
-    for (const [key, one] of this.kept) {
-      one.sprite.visible = one.used === this.frame || !whole;
-      one.sprite.zIndex = one.used === this.frame ? 1 : 0;
-      if (one.used < this.frame - 1 && whole && this.kept.size > MOST_TEXTURES) this.#forget(key);
-    }
-    this.chunks.sortableChildren = true;
-    return whole;
+    return made === missing.length;
   }
 
   /** @param {string} key */
@@ -150,38 +186,109 @@ export class Cells {
     one?.sprite.destroy({ texture: true, textureSource: true });
   }
 
-  /** @param {string} key  @param {number} x0  @param {number} y0  @param {number} size  @param {number} level */
-  #make(key, x0, y0, size, level) {
-    const { geometry } = this.stage.document;
-    const bounds = chunkBounds(geometry, x0, y0, size, level);
-    let one = this.kept.get(key);
-    if (!one) {
-      const canvas = document.createElement('canvas');
-      canvas.width = bounds.width;
-      canvas.height = bounds.height;
-      one = { sprite: new Sprite(), canvas, bounds, stale: false, used: this.frame };
-      this.kept.set(key, one);
-      this.#draw(one, level);
-      one.sprite.texture = Texture.from({ resource: canvas, autoGenerateMipmaps: true, scaleMode: 'linear' }, true);
-      one.sprite.position.set(bounds.left / level, bounds.top / level);
-      one.sprite.scale.set(1 / level);
-      this.chunks.addChild(one.sprite);
+  /** @param {string} key  @param {number} x0  @param {number} y0  @param {number} side  @param {number} level */
+  #makeOne(key, x0, y0, side, level) {
+    const before = this.kept.get(key);
+    if (before) {
+      before.stale = false;
+      this.#draw(before);
+      if (!before.isDark) before.sprite.texture.source.update();
       return;
     }
-    one.used = this.frame;
-    one.stale = false;
-    this.#draw(one, level);
-    one.sprite.texture.source.update();
+    const bounds = chunkBounds(this.stage.document.geometry, x0, y0, side, level);
+    const canvas = document.createElement('canvas');
+    canvas.width = bounds.width;
+    canvas.height = bounds.height;
+    const kept = { sprite: new Sprite(), canvas, bounds, level, stale: false, isDark: false, used: this.frame };
+    this.kept.set(key, kept);
+    this.#draw(kept);
+    const { sprite } = kept;
+    const scaleMode = level === 1 ? 'nearest' : 'linear';
+    sprite.texture = Texture.from({ resource: canvas, scaleMode }, true);
+    sprite.position.set(bounds.left / level, bounds.top / level);
+    sprite.scale.set(1 / level);
+    (level <= 4 ? this.coarse : this.fine).addChild(sprite);
   }
 
-  /** @param {Kept} kept  @param {number} level */
-  #draw({ canvas, bounds }, level) {
+  /** @param {Kept} kept */
+  #draw(kept) {
+    const { canvas, bounds, level } = kept;
     const { document: doc } = this.stage;
+    kept.isDark = this.isFogged && this.#isEmpty(bounds);
+    if (kept.isDark) return;
     const context = contextOf(canvas);
     context.clearRect(0, 0, canvas.width, canvas.height);
-    const tiles = this.#tilesOf(level);
-    drawCells(context, doc, bounds, this.#layers, tiles, { paper: !this.#background, grid: level >= 16 });
-    if (level >= 8) drawObjects(this.#drawing(context, bounds, level), around(bounds, doc.geometry), () => {});
+    if (level === 1) context.putImageData(this.#flat(bounds), 0, 0);
+    else if (level < SMALLEST_SYMBOL && doc.geometry.isSquare && !this.#hasPictures) {
+      // So small, a cell is a plain square: its pixel, enlarged.
+      const { x0, y0, x1, y1 } = bounds;
+      const flat = document.createElement('canvas');
+      [flat.width, flat.height] = [x1 - x0, y1 - y0];
+      contextOf(flat).putImageData(this.#flat(bounds), 0, 0);
+      context.imageSmoothingEnabled = false;
+      context.drawImage(flat, 0, 0, canvas.width, canvas.height);
+    } else {
+      const tiles = this.#tilesOf(level);
+      drawCells(context, doc, bounds, this.#layers, tiles, { paper: !this.#background, grid: level >= 16 });
+    }
+    if (level >= NEAR) drawObjects(this.#drawing(context, bounds, level), around(bounds, doc.geometry), () => {});
+  }
+
+  /** Whether nothing is in or near a chunk. @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds */
+  #isEmpty(bounds) {
+    const { frame, geometry } = this.stage.document;
+    const [x0, y0, x1, y1] = around(bounds, geometry);
+    if (frame.walls.length || frame.doors.length || frame.lights.length || frame.entities.length) return false;
+    for (const { cells } of this.#layers) {
+      for (let y = y0; y < y1; y++)
+        for (let index = y * frame.width + x0; index < y * frame.width + x1; index++)
+          if (cells[index] !== EMPTY) return false;
+    }
+    return true;
+  }
+
+  /** Whether a cell looks other than its colour. */
+  get #hasPictures() {
+    return [...this.stage.document.legend.values()].some(
+      ({ picture }) => picture && this.pictures.get(picture.asset_id),
+    );
+  }
+
+  /**
+   * Cells as a pixel each.
+   * @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds
+   */
+  #flat({ x0, y0, x1, y1 }) {
+    const { width } = this.stage.document.frame;
+    const image = new ImageData(x1 - x0, y1 - y0);
+    const pixels = new Uint32Array(image.data.buffer);
+    if (!this.#background) pixels.fill(this.#flatColor(EMPTY));
+    for (const { cells, opacity } of this.#layers) {
+      let at = 0;
+      for (let y = y0; y < y1; y++) {
+        for (let index = y * width + x0; index < y * width + x1; index++, at++) {
+          const code = cells[index];
+          if (code === EMPTY) continue;
+          const color = this.#flatColor(code);
+          pixels[at] = opacity === 1 && color >>> 24 === 255 ? color : over(pixels[at], color, opacity);
+        }
+      }
+    }
+    return image;
+  }
+
+  /** The one pixel that the tile of a symbol is from afar. @param {number} code */
+  #flatColor(code) {
+    let color = this.flatColors.get(code);
+    if (color === undefined) {
+      const canvas = document.createElement('canvas');
+      canvas.width = canvas.height = 1;
+      const context = contextOf(canvas);
+      context.drawImage(this.#tilesOf(8).get(code), 0, 0, 1, 1);
+      color = new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
+      this.flatColors.set(code, color);
+    }
+    return color;
   }
 
   /** @param {number} level */
@@ -264,4 +371,18 @@ export class Cells {
  */
 function around({ x0, y0, x1, y1 }, { width, height }) {
   return [Math.max(x0 - 2, 0), Math.max(y0 - 2, 0), Math.min(x1 + 2, width), Math.min(y1 + 2, height)];
+}
+
+/**
+ * A pixel with another one over it.
+ * @param {number} below  @param {number} above  red in the lowest byte, alpha in the highest
+ * @param {number} opacity
+ */
+function over(below, above, opacity) {
+  const [a, b] = [((above >>> 24) / 255) * opacity, (below >>> 24) / 255];
+  const alpha = a + b * (1 - a);
+  if (!alpha) return 0;
+  const part = (/** @type {number} */ shift) =>
+    Math.round((((above >>> shift) & 255) * a + ((below >>> shift) & 255) * b * (1 - a)) / alpha) << shift;
+  return (part(0) | part(8) | part(16) | (Math.round(alpha * 255) << 24)) >>> 0;
 }

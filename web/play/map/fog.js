@@ -3,14 +3,18 @@
  * never sent, so this is for the eye alone: the edges are soft.
  */
 
-import { Container, Sprite, Texture } from '../../vendor/pixi.js';
+import { Container, Rectangle, Sprite, Texture } from '../../vendor/pixi.js';
 import { contextOf } from '../../shared/tiles.js';
 
-const SIZE = 64; // cells a side of a chunk
-const PIXELS = 6; // a cell
+const SQUARE = { side: 128, pixels: 1 }; // cells a side of a chunk, pixels a cell
+const SHAPED = { side: 32, pixels: 4 };
+const BUDGET = 4; // milliseconds a frame
 const MARGIN = 1; // cells, so that the edges of chunks are as soft as the rest
-const UNSEEN = 'rgba(9, 13, 15, 1)';
-const EXPLORED = 'rgba(9, 13, 15, 0.56)';
+const UNSEEN = [9, 13, 15, 255];
+const EXPLORED = [9, 13, 15, 143];
+const [COVERED, DIMMED] = [UNSEEN, EXPLORED].map(
+  ([red, green, blue, alpha]) => `rgba(${red}, ${green}, ${blue}, ${alpha / 255})`,
+);
 
 /** @typedef {{sprite: Sprite, canvas: HTMLCanvasElement, x0: number, y0: number, stale: boolean}} Kept */
 
@@ -23,6 +27,7 @@ export class Fog {
     this.rows = null;
     /** @type {Map<string, Kept>} */
     this.kept = new Map();
+    stage.document.listen(({ opened }) => opened && this.#forgetAll());
   }
 
   /** @param {string[] | null} rows */
@@ -30,21 +35,31 @@ export class Fog {
     const before = this.rows;
     this.rows = rows;
     this.stage.cells.setFogged(rows !== null);
-    const { geometry } = this.stage.document;
-    for (const [key, one] of this.kept) {
-      if (!rows || before?.length !== rows.length || before[0]?.length !== rows[0]?.length) this.#forget(key);
-      else {
-        for (let y = Math.max(one.y0 - 1, 0); y < Math.min(one.y0 + SIZE + 1, geometry.height) && !one.stale; y++)
-          one.stale = part(before[y], one.x0) !== part(rows[y], one.x0);
-      }
-    }
+    const isOther = !rows || before?.length !== rows.length || before[0]?.length !== rows[0]?.length;
+    if (isOther) this.#forgetAll();
+    else this.#markStale(before, rows);
     this.stage.request();
   }
 
-  /** @param {string} key */
-  #forget(key) {
-    this.kept.get(key)?.sprite.destroy({ texture: true, textureSource: true });
-    this.kept.delete(key);
+  /** @param {string[]} before  @param {string[]} rows */
+  #markStale(before, rows) {
+    const { side } = this.#chunk;
+    const changed = rows.flatMap((row, y) => (row === before[y] ? [] : [y]));
+    for (const one of this.kept.values()) {
+      const part = (/** @type {string} */ row) => row.slice(Math.max(one.x0 - MARGIN, 0), one.x0 + side + MARGIN);
+      one.stale ||= changed.some(
+        (y) => y >= one.y0 - MARGIN && y < one.y0 + side + MARGIN && part(before[y]) !== part(rows[y]),
+      );
+    }
+  }
+
+  get #chunk() {
+    return this.stage.document.geometry.isSquare ? SQUARE : SHAPED;
+  }
+
+  #forgetAll() {
+    for (const { sprite } of this.kept.values()) sprite.destroy({ texture: true, textureSource: true });
+    this.kept.clear();
   }
 
   /**
@@ -54,14 +69,15 @@ export class Fog {
   draw([x0, y0, x1, y1]) {
     if (!this.rows) return true;
     const begin = performance.now();
+    const { side } = this.#chunk;
     let whole = true;
-    for (let cy = Math.floor(y0 / SIZE); cy * SIZE < y1; cy++) {
-      for (let cx = Math.floor(x0 / SIZE); cx * SIZE < x1; cx++) {
+    for (let cy = Math.floor(y0 / side); cy * side < y1; cy++) {
+      for (let cx = Math.floor(x0 / side); cx * side < x1; cx++) {
         const key = `${cx}/${cy}`;
         const one = this.kept.get(key);
         if (one && !one.stale) continue;
-        if (performance.now() - begin > 8) whole = false;
-        else this.#make(key, cx * SIZE, cy * SIZE);
+        if (performance.now() - begin > BUDGET) whole = false;
+        else this.#make(key, cx * side, cy * side);
       }
     }
     return whole;
@@ -70,24 +86,27 @@ export class Fog {
   /** @param {string} key  @param {number} x0  @param {number} y0 */
   #make(key, x0, y0) {
     const before = this.kept.get(key);
-    const [left, top, right, bottom] = this.#box(x0, y0);
-    const canvas = before?.canvas ?? document.createElement('canvas');
-    if (!before) {
-      canvas.width = Math.ceil((right - left) * PIXELS);
-      canvas.height = Math.ceil((bottom - top) * PIXELS);
-    }
-    this.#paint(canvas, x0, y0, left, top);
     if (before) {
+      this.#paint(before);
       before.stale = false;
       before.sprite.texture.source.update();
       return;
     }
-    const texture = Texture.from({ resource: canvas, scaleMode: 'linear' }, true);
-    const sprite = new Sprite(texture);
-    sprite.position.set(left, top);
-    sprite.scale.set(1 / PIXELS);
-    this.container.addChild(sprite);
-    this.kept.set(key, { sprite, canvas, x0, y0, stale: false });
+    const canvas = document.createElement('canvas');
+    const kept = { sprite: new Sprite(), canvas, x0, y0, stale: false };
+    const { pixels } = this.#chunk;
+    const [left, top, right, bottom] = this.#box(x0, y0);
+    const margin = this.stage.document.geometry.isSquare ? MARGIN : 0;
+    canvas.width = Math.ceil((right - left) * pixels) + 2 * margin;
+    canvas.height = Math.ceil((bottom - top) * pixels) + 2 * margin;
+    this.#paint(kept);
+    const { source } = Texture.from({ resource: canvas, scaleMode: 'linear' }, true);
+    const frame = new Rectangle(margin, margin, canvas.width - 2 * margin, canvas.height - 2 * margin);
+    kept.sprite.texture = new Texture({ source, frame });
+    kept.sprite.position.set(left, top);
+    kept.sprite.scale.set(1 / pixels);
+    this.container.addChild(kept.sprite);
+    this.kept.set(key, kept);
   }
 
   /**
@@ -96,7 +115,8 @@ export class Fog {
    */
   #box(x0, y0) {
     const { geometry } = this.stage.document;
-    const [x1, y1] = [Math.min(x0 + SIZE, geometry.width) - 1, Math.min(y0 + SIZE, geometry.height) - 1];
+    const { side: size } = this.#chunk;
+    const [x1, y1] = [Math.min(x0 + size, geometry.width) - 1, Math.min(y0 + size, geometry.height) - 1];
     const [halfWidth, halfHeight] = geometry.cellBox.map((side) => side / 2);
     let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
     for (const x of [x0, Math.min(x0 + 1, x1), x1]) {
@@ -111,29 +131,60 @@ export class Fog {
     return [left, top, right, bottom];
   }
 
-  /**
-   * @param {HTMLCanvasElement} canvas  @param {number} x0  @param {number} y0
-   * @param {number} left  @param {number} top
-   */
-  #paint(canvas, x0, y0, left, top) {
+  /** @param {Kept} kept */
+  #paint(kept) {
+    kept.sprite.visible = this.#covers(kept);
+    if (this.stage.document.geometry.isSquare) this.#paintPixels(kept);
+    else this.#paintShapes(kept);
+  }
+
+  /** Whether there is anything to cover: not where all is in sight, nor where all is as dark as the ground. @param {Kept} kept */
+  #covers({ x0, y0 }) {
+    const { side } = this.#chunk;
+    const { frame } = this.stage.document;
+    const rows = this.rows?.slice(y0, y0 + side).map((row) => row.slice(x0, x0 + side)) ?? [];
+    const all = (/** @type {string} */ state) => rows.every((row) => row === state.repeat(row.length));
+    return !all('2') && (!!frame.other.background || !all('0'));
+  }
+
+  /** The state of a cell; beyond the map it is as dark as at its edge. @param {number} x  @param {number} y */
+  #stateAt(x, y) {
+    const { width, height } = this.stage.document.geometry;
+    return this.rows?.[Math.min(Math.max(y, 0), height - 1)]?.[Math.min(Math.max(x, 0), width - 1)];
+  }
+
+  /** Squares are a pixel each: enlarged, the steps between them are soft. @param {Kept} kept */
+  #paintPixels({ canvas: { width, height }, canvas, x0, y0 }) {
+    const image = new ImageData(width, height);
+    for (let y = 0, at = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, at += 4) {
+        const state = this.#stateAt(x0 + x - MARGIN, y0 + y - MARGIN);
+        if (state !== '2') image.data.set(state === '1' ? EXPLORED : UNSEEN, at);
+      }
+    }
+    contextOf(canvas).putImageData(image, 0, 0);
+  }
+
+  /** @param {Kept} kept */
+  #paintShapes({ canvas, x0, y0 }) {
     const { geometry } = this.stage.document;
+    const { side, pixels } = SHAPED;
+    const [left, top] = this.#box(x0, y0);
     const context = contextOf(canvas);
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.save();
-    context.filter = `blur(${PIXELS * 0.45}px)`;
-    const outline = geometry.drawnOutline.map(([x, y]) => [x * PIXELS * 1.06, y * PIXELS * 1.06]);
+    context.filter = `blur(${pixels * 0.45}px)`;
+    const outline = geometry.drawnOutline.map(([x, y]) => [x * pixels * 1.06, y * pixels * 1.06]);
     for (const [state, color] of [
-      ['1', EXPLORED],
-      ['0', UNSEEN],
+      ['1', DIMMED],
+      ['0', COVERED],
     ]) {
       context.beginPath();
-      for (let y = y0 - MARGIN; y < y0 + SIZE + MARGIN; y++) {
-        for (let x = x0 - MARGIN; x < x0 + SIZE + MARGIN; x++) {
-          // Beyond the map it is as dark as at its edge.
-          const row = this.rows?.[Math.min(Math.max(y, 0), geometry.height - 1)] ?? '';
-          if (row[Math.min(Math.max(x, 0), geometry.width - 1)] !== state) continue;
+      for (let y = y0 - MARGIN; y < y0 + side + MARGIN; y++) {
+        for (let x = x0 - MARGIN; x < x0 + side + MARGIN; x++) {
+          if (this.#stateAt(x, y) !== state) continue;
           const [X, Y] = geometry.project(...geometry.centre(x, y));
-          const [cx, cy] = [(X - left) * PIXELS, (Y - top) * PIXELS];
+          const [cx, cy] = [(X - left) * pixels, (Y - top) * pixels];
           outline.forEach(([dx, dy], i) => (i ? context.lineTo(cx + dx, cy + dy) : context.moveTo(cx + dx, cy + dy)));
           context.closePath();
         }
@@ -144,6 +195,3 @@ export class Fog {
     context.restore();
   }
 }
-
-/** @param {string} row  @param {number} x0 */
-const part = (row, x0) => row.slice(Math.max(x0 - MARGIN, 0), x0 + SIZE + MARGIN);

@@ -10,6 +10,7 @@ import { View } from '../../shared/view.js';
 import { Cells } from './cells.js';
 import { Fog } from './fog.js';
 import { Marks } from './marks.js';
+import { Pace } from './pace.js';
 import { Tokens } from './tokens.js';
 
 /** Around the map, as in the style sheet. */
@@ -30,16 +31,19 @@ export class Stage {
    */
   static async create(element, doc, pictures) {
     const app = new Application();
+    const isSlow = drawsByProcessor();
     await app.init({
       background: DESK,
-      resizeTo: element,
-      resolution: Math.min(devicePixelRatio || 1, 2),
+      resolution: Math.min(devicePixelRatio || 1, isSlow ? 1 : 2),
       autoDensity: true,
       autoStart: false,
-      antialias: true,
+      antialias: !isSlow,
       preference: 'webgl',
       powerPreference: 'high-performance',
     });
+    // A processor draws many simple shapes faster than one that chooses among textures at each pixel.
+    const { limits } = /** @type {import('../../vendor/pixi.js').WebGLRenderer} */ (app.renderer);
+    if (isSlow) limits.maxBatchableTextures = 1;
     app.canvas.tabIndex = 0;
     app.canvas.setAttribute('role', 'application');
     app.canvas.setAttribute('aria-label', 'Map');
@@ -56,7 +60,8 @@ export class Stage {
     this.element = element;
     this.document = doc;
     this.view = new View(doc);
-    this.world = new Container();
+    // A group of its own: moving the view moves it as a whole, and touches nothing in it.
+    this.world = new Container({ isRenderGroup: true });
     this.cells = new Cells(this, pictures);
     this.tokens = new Tokens(this, pictures);
     this.fog = new Fog(this);
@@ -70,6 +75,12 @@ export class Stage {
     this.hasDrawn = false;
     /** What lies over the map at its edges, in CSS pixels: the middle of the rest is the middle. */
     this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
+    this.sharp = app.renderer.resolution;
+    const setShare = (/** @type {number} */ share) => {
+      app.renderer.resize(app.screen.width, app.screen.height, this.sharp * share);
+      this.request();
+    };
+    this.pace = new Pace(setShare, () => this.requested > 0);
     this.#resize();
     new ResizeObserver(() => this.#resize()).observe(element);
     doc.listen(({ opened }) => {
@@ -83,7 +94,7 @@ export class Stage {
   }
 
   #resize() {
-    const ratio = this.app.renderer.resolution;
+    const ratio = this.sharp;
     const { clientWidth, clientHeight } = this.element;
     this.app.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
     const first = this.view.width <= 1;
@@ -117,6 +128,7 @@ export class Stage {
   #draw(now) {
     const { view, world, document: doc } = this;
     const ratio = view.ratio;
+    this.pace.frame(now, `${view.x} ${view.y} ${view.scale}`);
     // The world is in widths of a cell; the view counts device pixels, PixiJS those of CSS.
     world.scale.set(view.scale / ratio);
     world.position.set(view.x / ratio, view.y / ratio);
@@ -185,4 +197,13 @@ export class Stage {
   place(px, py) {
     return this.document.geometry.project(px, py);
   }
+}
+
+/** Whether WebGL has no graphics card here, so that each pixel costs time of the processor. */
+function drawsByProcessor() {
+  const context = document.createElement('canvas').getContext('webgl');
+  const names = context?.getExtension('WEBGL_debug_renderer_info');
+  const name = names && context ? `${context.getParameter(names.UNMASKED_RENDERER_WEBGL)}` : '';
+  context?.getExtension('WEBGL_lose_context')?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }

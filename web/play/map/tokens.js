@@ -1,11 +1,12 @@
 /** Tokens on the map: a disc with a picture or initials, a ring by disposition, bars, conditions, a name. */
 
 import { Container, Graphics, Sprite, Text, Texture } from '../../vendor/pixi.js';
-import { inkOn, parseColor } from '../../shared/tiles.js';
+import { contextOf, inkOn, parseColor } from '../../shared/tiles.js';
 import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 
 const DURATION = 90; // milliseconds a cell of a move
 const LONGEST = 900;
+const FAR = 14; // CSS pixels a cell, below which a token is only a disc
 const DETAIL = 64; // pixels a cell in which tokens are drawn, so that circles are round
 
 const SELECTED = 0xffe2a0;
@@ -14,8 +15,8 @@ const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
 /**
  * @typedef {import('../store.js').Token} Token
  * @typedef {import('../../shared/geometry.js').Pair} Pair
- * @typedef {{token: Token, container: Container, from: Pair, path: Pair[], begin: number, dressed: Token | null,
- *   looks: string, state: string}} Piece
+ * @typedef {{token: Token, container: Container, near: Container, far: Container, from: Pair, path: Pair[],
+ *   begin: number, dressed: Token | null, looks: string, state: string}} Piece
  */
 
 export class Tokens {
@@ -33,6 +34,7 @@ export class Tokens {
     this.selected = null;
     /** @type {string | null} whose turn it is */
     this.turn = null;
+    this.disc = whiteDisc();
     this.reduced = matchMedia('(prefers-reduced-motion: reduce)');
   }
 
@@ -62,10 +64,11 @@ export class Tokens {
 
   /** @param {Token} token */
   #add(token) {
-    const container = new Container();
+    const [container, near, far] = [new Container(), new Container(), new Container()];
+    container.addChild(near, far);
     this.container.addChild(container);
-    const from = this.centre(token);
-    this.pieces.set(token.id, { token, container, from, path: [], begin: 0, dressed: null, looks: '', state: '' });
+    const motion = { from: this.centre(token), path: [], begin: 0 };
+    this.pieces.set(token.id, { token, container, near, far, ...motion, dressed: null, looks: '', state: '' });
   }
 
   /** @param {string} id */
@@ -98,36 +101,60 @@ export class Tokens {
   draw(now) {
     let moving = false;
     const { view } = this.stage;
-    const labels = view.scale / view.ratio >= 30;
+    const pixels = view.scale / view.ratio;
+    const detail = pixels < FAR ? 'far' : pixels < 30 ? 'near' : 'labelled';
     const [left, top, right, bottom] = view.pictureRect();
     const reach = 5;
     for (const piece of this.pieces.values()) {
+      const { container, token } = piece;
       const at = this.#position(piece, now);
       moving ||= piece.path.length > 0;
       const [X, Y] = this.stage.place(...at);
-      piece.container.position.set(X, Y);
-      piece.container.zIndex = Y + (piece.token.id === this.selected ? 1e4 : 0) - piece.token.size;
+      container.position.set(X, Y);
+      // Setting these makes PixiJS sort and lay out all tokens, even to what they are already.
+      const order = Y + (token.id === this.selected ? 1e4 : 0) - token.size;
+      if (container.zIndex !== order) container.zIndex = order;
       // Off the screen nothing is drawn, so that a full map costs what is seen of it.
-      piece.container.visible = X > left - reach && X < right + reach && Y > top - reach && Y < bottom + reach;
-      if (piece.container.visible) this.#dressIfChanged(piece, labels);
+      const visible = X > left - reach && X < right + reach && Y > top - reach && Y < bottom + reach;
+      if (container.visible !== visible) container.visible = visible;
+      if (visible) this.#dressIfChanged(piece, detail);
     }
     return moving;
   }
 
   /**
    * Draw a token anew when it looks different from when it was drawn last.
-   * @param {Piece} piece  @param {boolean} labels
+   * @param {Piece} piece  @param {'far' | 'near' | 'labelled'} detail
    */
-  #dressIfChanged(piece, labels) {
+  #dressIfChanged(piece, detail) {
     const { token } = piece;
     const image = this.pictures.get(token.asset_id);
     const isNew = piece.dressed !== token;
-    const state = `${token.id === this.selected} ${token.id === this.turn} ${labels} ${!!image}`;
+    const state = `${token.id === this.selected} ${token.id === this.turn} ${detail} ${!!image}`;
     if (!isNew && state === piece.state) return;
     const looks = isNew ? JSON.stringify(LOOKS.map((name) => token[name])) : piece.looks;
     const isSame = looks === piece.looks && state === piece.state;
     Object.assign(piece, { dressed: token, state, looks });
-    if (!isSame) this.#dress(piece, image, labels);
+    if (isSame) return;
+    piece.near.visible = detail !== 'far';
+    piece.far.visible = detail === 'far';
+    if (detail === 'far') this.#dressFar(piece);
+    else this.#dress(piece, image, detail === 'labelled');
+  }
+
+  /** From afar a token is discs, all of one texture, which PixiJS draws with those of all others at once. @param {Piece} piece */
+  #dressFar({ token, far }) {
+    for (const child of far.removeChildren()) child.destroy();
+    far.alpha = token.hidden ? 0.55 : 1;
+    const side = (2 * this.#radius(token)) / DETAIL;
+    const add = (/** @type {Texture} */ texture, /** @type {number} */ size, /** @type {string | number} */ tint) => {
+      const sprite = new Sprite({ texture, anchor: 0.5, tint });
+      sprite.setSize(size * side);
+      far.addChild(sprite);
+    };
+    if (token.id === this.turn || token.id === this.selected) add(this.disc, 1.8, SELECTED);
+    add(this.disc, 1.15, RINGS[token.disposition] ?? '#9aa5a8');
+    add(this.disc, 0.85, colorOf(token));
   }
 
   /** @param {Piece} piece  @param {number} now  @returns {Pair} */
@@ -146,12 +173,11 @@ export class Tokens {
   }
 
   /** @param {Piece} piece  @param {HTMLImageElement | null} image  @param {boolean} labels */
-  #dress({ token, container }, image, labels) {
+  #dress({ token, near: container }, image, labels) {
     container.scale.set(1 / DETAIL);
     for (const child of container.removeChildren()) child.destroy({ children: true });
     const radius = this.#radius(token);
-    const color = parseColor(token.color) ?? [96, 112, 122, 255];
-    const fill = (color[0] << 16) | (color[1] << 8) | color[2];
+    const fill = colorOf(token);
     container.alpha = token.hidden ? 0.55 : 1;
     const disc = new Graphics();
     if (token.id === this.turn) disc.circle(0, 0, radius * 1.28).fill({ color: SELECTED, alpha: 0.28 });
@@ -161,7 +187,7 @@ export class Tokens {
     container.addChild(disc);
     if (image) container.addChild(this.#portrait(image, radius, token.rotation ?? 0));
     else {
-      const text = label(initials(token.name), radius * 0.95, inkOn(color));
+      const text = label(initials(token.name), radius * 0.95, inkOn([fill >> 16, (fill >> 8) & 255, fill & 255, 255]));
       container.addChild(text);
     }
     const ring = new Graphics();
@@ -265,6 +291,12 @@ const LOOKS = [
   'conditions',
 ];
 
+/** @param {Token} token  @returns {number} */
+function colorOf({ color }) {
+  const [red, green, blue] = parseColor(color) ?? [96, 112, 122];
+  return (red << 16) | (green << 8) | blue;
+}
+
 /**
  * A text in the middle of its place.
  * @param {string} text  @param {number} size  of its letters, in pixels  @param {string} color
@@ -284,4 +316,15 @@ function label(text, size, color, outlined = false) {
   });
   made.anchor.set(0.5);
   return made;
+}
+
+/** A white disc, to be tinted. */
+function whiteDisc() {
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = 64;
+  const context = contextOf(canvas);
+  context.fillStyle = '#fff';
+  context.arc(32, 32, 31, 0, 2 * Math.PI);
+  context.fill();
+  return Texture.from({ resource: canvas, autoGenerateMipmaps: true }, true);
 }
