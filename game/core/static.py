@@ -6,6 +6,8 @@ may keep them for ever, and never mix the files of two versions.
 """
 
 import hashlib
+import posixpath
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ from game.core.schema import ROOT
 BASE: Final = "/static"
 _FOLDERS: Final = ("admin/static", "web")
 _KINDS: Final = {".css", ".js", ".svg"}
+_IMPORT: Final = re.compile(r"^(?:import|export|\})[^'\n]*'(\.[^']+)'|= import\('(\.[^']+)'\)", re.MULTILINE)
 _KEEP: Final = "public, max-age=31536000, immutable"
 _ASK: Final = "no-cache"
 
@@ -34,6 +37,22 @@ def address(path: str) -> str:
     if path not in _files():
         raise FileNotFoundError(path)
     return f"{BASE}/{_digest()}/{path}"
+
+
+@cache
+def modules(path: str) -> tuple[str, ...]:
+    """The addresses of a module and of all that it imports, so that a page can load them at once.
+
+    Raises:
+        FileNotFoundError: one of them does not exist.
+    """
+    found = [path]
+    for one in found:
+        for match in _IMPORT.finditer((ROOT / one).read_text()):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(one), match[1] or match[2]))
+            if imported not in found:
+                found.append(imported)
+    return tuple(map(address, found))
 
 
 def install(app: FastAPI, *, immutable: bool) -> None:

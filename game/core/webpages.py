@@ -19,6 +19,7 @@ POLICY: Final = (
 LOADER: Final = FileSystemLoader(ROOT / "web" / "pages")
 _TEMPLATES: Final = Environment(loader=LOADER, autoescape=True, undefined=StrictUndefined)
 _TEMPLATES.globals["static"] = static.address
+_TEMPLATES.globals["modules"] = static.modules
 
 
 def render(template: str, *, status: int = 200, title: str = "", **context: Any) -> HTMLResponse:

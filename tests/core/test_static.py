@@ -28,6 +28,16 @@ class TestAddress:
                 static.address(path)
 
 
+class TestModules:
+    def test_are_all_that_a_page_imports(self) -> None:
+        addresses = static.modules("web/play/main.js")
+        assert len(set(addresses)) == len(addresses)
+        for path in ("web/play/main.js", "web/vendor/pixi.js", "web/play/map/fog.js", "web/play/panels/log.js"):
+            assert static.address(path) in addresses
+        # What only a type is taken from is not loaded.
+        assert static.address("web/shared/renderer.js") not in addresses
+
+
 class TestServing:
     @pytest.mark.parametrize("path", MODULES)
     async def test_modules_and_what_they_import(self, client: httpx2.AsyncClient, path: str) -> None:

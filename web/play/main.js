@@ -4,17 +4,20 @@ import { Pictures } from '../shared/pictures.js';
 import { effect, html, render } from '../vendor/preact.js';
 import { MapInput } from './map/input.js';
 import { Stage } from './map/stage.js';
-import { Shell } from './panels/shell.js';
 import { Store } from './store.js';
 import { Table } from './table.js';
-
-const SIGNAL_COLORS = [0x9bd3e6, 0xe58b5b, 0xa8d672, 0xd7a3e8, 0xffd166];
 
 async function open() {
   const root = /** @type {HTMLElement} */ (document.querySelector('[data-play]'));
   const universeId = location.pathname.split('/').filter(Boolean)[1];
   const store = new Store();
   const table = new Table(store, universeId);
+  // Read while the map's canvas and the panels are made.
+  const reading = table.open().catch((error) => {
+    store.fail(error);
+    store.closed.value ||= /** @type {any} */ (error).status ?? 0;
+  });
+  const panels = import('./panels/shell.js');
   const element = /** @type {HTMLElement} */ (root.querySelector('[data-map]'));
   /** @type {Stage | null} */
   let stage = null;
@@ -28,15 +31,11 @@ async function open() {
     store.notify('This browser cannot draw the map, because it has no WebGL.', 'error');
   }
   const input = stage && new MapInput(stage, store, table);
-  const panels = /** @type {HTMLElement} */ (root.querySelector('[data-panels]'));
-  render(html`<${Shell} store=${store} table=${table} stage=${stage} input=${input} />`, panels);
   if (stage) follow(stage, store, table);
-  try {
-    await table.open();
-  } catch (error) {
-    store.fail(error);
-    store.closed.value ||= /** @type {any} */ (error).status ?? 0;
-  }
+  const { Shell } = await panels;
+  const place = /** @type {HTMLElement} */ (root.querySelector('[data-panels]'));
+  render(html`<${Shell} store=${store} table=${table} stage=${stage} input=${input} />`, place);
+  await reading;
   root.dataset.ready = 'true';
 }
 
@@ -52,6 +51,7 @@ function follow(stage, store, table) {
       bottom: box && isBelow ? window.innerHeight - box.top : 0,
     };
   };
+  stage.fit();
   let approached = '';
   effect(() => {
     stage.tokens.show(store.tokens.value.values());
@@ -68,12 +68,6 @@ function follow(stage, store, table) {
     stage.tokens.turn = store.turnToken.value;
     stage.request();
   });
-  table.onSignal = (name, { user_id: userId, map_id: mapId, x, y }) => {
-    if ((name !== 'ping' && name !== 'pointer') || mapId !== store.mapId.value) return;
-    const members = [...store.members.value.keys()];
-    const color = SIGNAL_COLORS[Math.max(members.indexOf(userId), 0) % SIGNAL_COLORS.length];
-    stage.marks.signal(userId, { at: [x, y], color, name: store.nameOf(userId), kind: name });
-  };
   // For measurements and tests, which have no other way to see inside of a canvas.
   Object.assign(window, { worldkeepTable: { store, stage, table } });
 }

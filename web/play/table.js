@@ -17,6 +17,7 @@ export class Table {
   /** @param {import('./store.js').Store} store  @param {string} universeId */
   constructor(store, universeId) {
     this.store = store;
+    this.universeId = universeId;
     this.url = `/universes/${universeId}`;
     this.live = new LiveClient(`${this.url}/live`, {
       message: (message) => this.#receive(message),
@@ -31,12 +32,26 @@ export class Table {
     this.onSignal = null;
   }
 
+  get membersUrl() {
+    return `${this.url}/members?limit=100`;
+  }
+
+  get mapsUrl() {
+    return `/maps?universe_id=${this.universeId}&limit=100`;
+  }
+
   async open() {
     const { store } = this;
-    const [me, universe] = await Promise.all([read('/users/me'), read(this.url)]);
+    const [me, universe, members, readMaps] = await Promise.all([
+      read('/users/me'),
+      read(this.url),
+      read(this.membersUrl),
+      read(this.mapsUrl),
+    ]);
     store.me.value = me;
     store.universe.value = universe;
-    await Promise.all([this.#readMembers(), this.#readMaps()]);
+    this.#setMembers(members);
+    store.maps.value = readMaps.items;
     const { maps } = store;
     const first = maps.value.find(({ id }) => id === universe.active_map_id) ?? maps.value[0];
     if (first) await this.openMap(first.id);
@@ -69,14 +84,17 @@ export class Table {
   }
 
   #readMembers() {
-    return this.#once(`${this.url}/members?limit=100`, ({ items }) => {
-      this.store.members.value = new Map(items.map((/** @type {any} */ one) => [one.user_id, one]));
-    });
+    return this.#once(this.membersUrl, (members) => this.#setMembers(members));
+  }
+
+  /** @param {{items: any[]}} members */
+  #setMembers({ items }) {
+    this.store.members.value = new Map(items.map((one) => [one.user_id, one]));
   }
 
   #readMaps() {
     const { store } = this;
-    return this.#once(`/maps?universe_id=${store.universe.value?.id}&limit=100`, ({ items }) => {
+    return this.#once(this.mapsUrl, ({ items }) => {
       store.maps.value = items;
     });
   }

@@ -255,6 +255,26 @@ export class Geometry {
   }
 
   /**
+   * The cell beside another one in a direction. Hexes have two ways of three to go straight up, or aside: the one that
+   * keeps the column, or the row, so that steps back and forth stay on a straight line.
+   * @param {Pair} cell
+   * @param {Pair} direction  of the steps -1, 0 or 1 across and down
+   * @returns {Pair}
+   */
+  beside([x, y], [dx, dy]) {
+    if (!this.isHex) return [x + dx, y + dy];
+    const [px, py] = this.centre(x, y);
+    const length = Math.hypot(dx, dy);
+    const ranked = this.neighbours(x, y).map((cell) => {
+      const [nx, ny] = this.centre(...cell);
+      const ahead = tidy(((nx - px) * dx + (ny - py) * dy) / length);
+      return { cell, ahead, aside: Math.abs(cell[0] - x) + Math.abs(cell[1] - y) };
+    });
+    ranked.sort((a, b) => b.ahead - a.ahead || a.aside - b.aside);
+    return ranked[0].cell;
+  }
+
+  /**
    * The cells on the straight line between two cells, ends included, without gaps.
    * @param {Pair} from
    * @param {Pair} to

@@ -23,6 +23,7 @@ const LEVELS = [
 const SHAPED_LEVELS = [{ level: 4, side: 32 }, ...LEVELS.slice(1)];
 const NEAR = 6; // pixels a cell, from which on objects are shown
 const BUDGET = 5; // milliseconds a frame
+const FIRST_BUDGET = 200; // before there is anything to see
 const MOST_TEXTURES = 240;
 /** Under fog, what was never seen is as dark as the fog: no light edge shines through where it is soft. */
 const DARK = '#090d0f';
@@ -131,7 +132,7 @@ export class Cells {
    * @param {import('../../shared/geometry.js').Quad} range
    */
   draw(range) {
-    const until = performance.now() + BUDGET;
+    const until = performance.now() + (this.stage.hasDrawn ? BUDGET : FIRST_BUDGET);
     this.frame++;
     this.#drawGround();
     const { scale } = this.stage.view;

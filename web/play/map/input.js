@@ -12,6 +12,7 @@ import { read } from '../../shared/api.js';
 import { objectAt } from '../../shared/objects.js';
 import { PointerInput } from '../../shared/pointer.js';
 import { signal } from '../../vendor/preact.js';
+import { Signals } from './signals.js';
 
 const LONG_PRESS = 550; // milliseconds
 const CLICK = 6; // CSS pixels a click may move
@@ -43,6 +44,7 @@ export class MapInput {
     this.stage = stage;
     this.store = store;
     this.table = table;
+    this.signals = new Signals(stage, store, table);
     /** @type {{kind: 'token' | 'shape' | 'click' | 'polygon', token?: Token, from: Place, at: Place} | null} */
     this.drag = null;
     /** @type {Pair[]} */
@@ -62,7 +64,7 @@ export class MapInput {
       cancel: () => this.cancel(),
       hover: (place) => this.#hover(place),
       leave: () => {},
-      pick: (place, phase) => phase === 'down' && this.#ping(place.point),
+      pick: (place, phase) => phase === 'down' && this.signals.ping(place.point),
       isPanning: () => this.tool.value === 'move' && !this.under && !this.#doorAt(this.lastPoint),
       viewChanged: () => stage.request(),
     });
@@ -88,7 +90,7 @@ export class MapInput {
     clearTimeout(this.press);
     const point = this.lastPoint;
     if (this.tool.value === 'move' && !this.under)
-      this.press = window.setTimeout(() => this.#isStill() && this.#ping(point), LONG_PRESS);
+      this.press = window.setTimeout(() => this.#isStill() && this.signals.ping(point), LONG_PRESS);
   }
 
   #isStill() {
@@ -123,7 +125,7 @@ export class MapInput {
   /** @param {Place} place */
   #down(place) {
     const tool = this.tool.value;
-    if (tool === 'ping') return this.#ping(place.point);
+    if (tool === 'ping') return this.signals.ping(place.point);
     if (tool === 'polygon') {
       this.polygon.push(place.cell);
       return this.stage.marks.show([{ cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'fog' }]);
@@ -138,6 +140,7 @@ export class MapInput {
   /** @param {Place} place */
   #move(place) {
     const { drag } = this;
+    if (this.tool.value === 'ping') this.signals.pointer(place.point);
     if (!drag) return;
     const same = drag.at.cell[0] === place.cell[0] && drag.at.cell[1] === place.cell[1];
     drag.at = place;
@@ -175,6 +178,7 @@ export class MapInput {
 
   /** @param {Place} place */
   #hover({ point }) {
+    if (this.tool.value === 'ping') this.signals.pointer(point);
     const grabs = this.stage.tokens.at(...point) ?? this.#doorAt(point);
     this.stage.canvas.style.cursor = this.tool.value !== 'move' ? 'crosshair' : grabs ? 'pointer' : 'grab';
   }
@@ -225,7 +229,11 @@ export class MapInput {
     if (tool === 'ruler') {
       const found = await this.#preview(`${this.mapUrl}/distance?from=${from.cell}&to=${to.cell}`);
       const cells = this.stage.document.geometry.line(from.cell, to.cell);
-      if (found) this.stage.marks.show([{ cells, text: `${tidy(found.distance)} ${found.unit}`, kind: 'ruler' }]);
+      if (!found) return;
+      const text = `${tidy(found.distance)} ${found.unit}`;
+      this.stage.marks.show([{ cells, text, kind: 'ruler' }]);
+      const { geometry } = this.stage.document;
+      this.signals.ruler(geometry.centre(...from.cell), geometry.centre(...to.cell), text);
     } else if (tool === 'area') {
       const { shape, size } = this.area.value;
       const [px, py] = shape === 'sphere' || shape === 'cylinder' ? to.point : from.point;
@@ -277,13 +285,6 @@ export class MapInput {
     if (polygon.length > 2) this.table.send('POST', `${this.mapUrl}/fog/reveal`, { polygon });
   }
 
-  /** @param {Pair} point */
-  #ping([x, y]) {
-    const { store } = this;
-    this.table.live.signal({ name: 'ping', map_id: store.mapId.value ?? '', x: tidy(x), y: tidy(y) });
-    this.stage.marks.signal('me', { at: [x, y], color: 0xffe2a0, name: '', kind: 'ping' });
-  }
-
   /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -291,7 +292,8 @@ export class MapInput {
     const step = STEPS[event.key];
     if (step) {
       const token = store.selectedToken.value;
-      if (token && store.may(token, 'act')) this.#go(token, this.#stepped(token, step), event.shiftKey);
+      if (token && store.may(token, 'act'))
+        this.#go(token, stage.document.geometry.beside([token.x, token.y], step), event.shiftKey);
       else {
         stage.view.pan(-step[0] * 80 * stage.view.ratio, -step[1] * 80 * stage.view.ratio);
         stage.request();
@@ -309,15 +311,6 @@ export class MapInput {
       store.selected.value = null;
     } else return;
     event.preventDefault();
-  }
-
-  /**
-   * The cell beside a token. Hexes have no straight way up or down, or left or right: the stagger decides.
-   * @param {Token} token  @param {Pair} step
-   * @returns {Pair}
-   */
-  #stepped(token, [dx, dy]) {
-    return [token.x + dx, token.y + dy];
   }
 
   /** Select the next token of one's own. @param {1 | -1} by */

@@ -2,13 +2,15 @@
 
 import { Container, Graphics, Text } from '../../vendor/pixi.js';
 
-const PING = 2200; // milliseconds
-const POINTER = 1500;
+/** Milliseconds after which a signal is gone. */
+const LASTS = { ping: 2200, pointer: 1500, ruler: 5000 };
 
 /**
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, kind: 'path' | 'ruler' | 'area' | 'fog'}} Shape
- * @typedef {{at: Pair, color: number, name: string, begin: number, kind: 'ping' | 'pointer'}} Signal
+ * @typedef {{at: Pair, from?: Pair, color: number, name: string, kind: 'ping' | 'pointer' | 'ruler'}} Signal
+ *   of a ruler, `from` one place `at` another
+ * @typedef {Signal & {begin: number, label: Text | null}} Sent
  */
 
 const COLORS = { path: 0xffe2a0, ruler: 0x9bd3e6, area: 0xe58b5b, fog: 0xb9a4e0 };
@@ -21,10 +23,11 @@ export class Marks {
     this.shapes = new Graphics();
     this.signals = new Graphics();
     this.texts = new Container();
-    this.container.addChild(this.shapes, this.signals, this.texts);
+    this.names = new Container();
+    this.container.addChild(this.shapes, this.signals, this.texts, this.names);
     /** @type {Shape[]} */
     this.shown = [];
-    /** @type {Map<string, Signal>} by who sends it */
+    /** @type {Map<string, Sent>} by what it is and who sends it */
     this.sent = new Map();
     this.changed = true;
   }
@@ -37,11 +40,15 @@ export class Marks {
   }
 
   /**
-   * Show a ping or a pointer of somebody.
-   * @param {string} who  @param {Omit<Signal, 'begin'>} signal
+   * Show a ping, a pointer or a ruler of somebody.
+   * @param {string} who  @param {Signal} signal
    */
   signal(who, signal) {
-    this.sent.set(`${signal.kind} ${who}`, { ...signal, begin: performance.now() });
+    const key = `${signal.kind} ${who}`;
+    let label = this.sent.get(key)?.label ?? null;
+    if (signal.name && !label) this.names.addChild((label = written(signal.name)));
+    if (label && label.text !== signal.name) label.text = signal.name;
+    this.sent.set(key, { ...signal, begin: performance.now(), label });
     this.stage.request();
   }
 
@@ -51,39 +58,29 @@ export class Marks {
    */
   draw(now) {
     const fading = this.sent.size > 0;
-    if (this.changed || fading) this.#texts();
-    if (this.changed) this.#shapes();
-    this.changed = false;
+    if (this.changed) {
+      this.#texts();
+      this.#shapes();
+      this.changed = false;
+    }
     if (fading) this.#signals(now);
+    const size = (13 * this.stage.view.ratio) / this.stage.view.scale / LETTERS;
+    for (const text of [...this.texts.children, ...this.names.children]) text.scale.set(size);
     return fading;
   }
 
   #texts() {
     for (const child of this.texts.removeChildren()) child.destroy();
-    const size = (13 * this.stage.view.ratio) / this.stage.view.scale;
-    const write = (/** @type {string} */ text, /** @type {Pair} */ at) => {
-      const made = new Text({
-        text,
-        resolution: 2,
-        style: {
-          fontFamily: 'Inter, system-ui, sans-serif',
-          fontSize: 26,
-          fontWeight: '600',
-          fill: '#fffdf6',
-          stroke: { color: '#10181a', width: 7, join: 'round' },
-        },
-      });
-      made.anchor.set(0.5, 1);
-      made.scale.set(size / 26);
-      const [X, Y] = this.stage.place(...at);
-      made.position.set(X, Y - 0.45);
-      this.texts.addChild(made);
-    };
     for (const { cells, text, blocked } of this.shown) {
       const at = blocked ?? cells[cells.length - 1];
-      if (text && at) write(text, this.stage.document.geometry.centre(...at));
+      if (text && at) this.#place(this.texts.addChild(written(text)), this.stage.document.geometry.centre(...at));
     }
-    for (const { name, at } of this.sent.values()) if (name) write(name, at);
+  }
+
+  /** @param {Text} text  @param {Pair} at */
+  #place(text, at) {
+    const [X, Y] = this.stage.place(...at);
+    text.position.set(X, Y - 0.45);
   }
 
   #shapes() {
@@ -120,20 +117,46 @@ export class Marks {
   /** @param {number} now */
   #signals(now) {
     const graphics = this.signals.clear();
-    for (const [who, { at, color, begin, kind }] of this.sent) {
+    for (const [key, sent] of this.sent) {
+      const { at, from, color, begin, kind, label } = sent;
       const age = now - begin;
+      const rest = 1 - age / LASTS[kind];
+      if (rest <= 0) {
+        this.sent.delete(key);
+        label?.destroy();
+        continue;
+      }
+      if (label) this.#place(label, at);
       const [X, Y] = this.stage.place(...at);
-      if (age > (kind === 'ping' ? PING : POINTER)) {
-        this.sent.delete(who);
-        this.changed = true;
-      } else if (kind === 'pointer') graphics.circle(X, Y, 0.16).fill({ color, alpha: 1 - age / POINTER });
-      else {
+      if (kind === 'ping') {
         for (const delay of [0, 500, 1000]) {
           const t = (age - delay) / 1000;
           if (t > 0 && t < 1) graphics.circle(X, Y, 0.2 + t * 1.3).stroke({ color, width: 0.1, alpha: 1 - t });
         }
-        graphics.circle(X, Y, 0.14).fill({ color, alpha: 1 - age / PING });
+      } else if (kind === 'ruler' && from) {
+        graphics.moveTo(...this.stage.place(...from)).lineTo(X, Y);
+        graphics.stroke({ color, width: 0.09, cap: 'round', alpha: Math.min(1, 2 * rest) });
       }
+      graphics.circle(X, Y, 0.16).fill({ color, alpha: Math.min(1, 2 * rest) });
     }
   }
+}
+
+const LETTERS = 26; // pixels in which texts are drawn, to be scaled
+
+/** @param {string} text */
+function written(text) {
+  const made = new Text({
+    text,
+    resolution: 2,
+    style: {
+      fontFamily: 'Inter, system-ui, sans-serif',
+      fontSize: LETTERS,
+      fontWeight: '600',
+      fill: '#fffdf6',
+      stroke: { color: '#10181a', width: 7, join: 'round' },
+    },
+  });
+  made.anchor.set(0.5, 1);
+  return made;
 }

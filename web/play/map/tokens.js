@@ -7,6 +7,7 @@ import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 const DURATION = 90; // milliseconds a cell of a move
 const LONGEST = 900;
 const FAR = 14; // CSS pixels a cell, below which a token is only a disc
+const MOST = 6; // bars, and conditions: of more than these, their number is told
 const DETAIL = 64; // pixels a cell in which tokens are drawn, so that circles are round
 
 const SELECTED = 0xffe2a0;
@@ -237,21 +238,27 @@ export class Tokens {
 
   /** @param {Container} container  @param {Token} token  @param {number} radius */
   #bars(container, token, radius) {
-    const bars = (token.bars ?? []).filter(({ max }) => max > 0).slice(0, 3);
+    const bars = (token.bars ?? []).filter(({ max }) => max > 0);
     const graphics = new Graphics();
-    bars.forEach(({ value, max }, i) => {
+    const rest = bars.length - MOST;
+    if (rest > 0) container.addChild(more(rest, radius, -radius - (0.13 + MOST * 0.13) * DETAIL));
+    bars.slice(0, MOST).forEach(({ value, max }, i) => {
       const [width, height] = [radius * 1.6, 0.09 * DETAIL];
       const y = -radius - (0.13 + i * 0.13) * DETAIL;
       graphics.roundRect(-width / 2, y, width, height, 0.04 * DETAIL).fill({ color: 0x0d1214, alpha: 0.8 });
       const part = Math.min(Math.max(value / max, 0), 1);
-      if (part > 0) graphics.roundRect(-width / 2, y, width * part, height, 0.04 * DETAIL).fill(BAR_COLORS[i]);
+      if (part > 0)
+        graphics.roundRect(-width / 2, y, width * part, height, 0.04 * DETAIL).fill(BAR_COLORS[i % BAR_COLORS.length]);
     });
     container.addChild(graphics);
   }
 
   /** @param {Container} container  @param {Token} token  @param {number} radius */
   #conditions(container, token, radius) {
-    (token.conditions ?? []).slice(0, 6).forEach((condition, i) => {
+    const conditions = token.conditions ?? [];
+    const rest = conditions.length - MOST;
+    if (rest > 0) container.addChild(more(rest, radius * 0.9, radius * 0.2));
+    conditions.slice(0, MOST).forEach((condition, i) => {
       const angle = Math.PI * (0.75 - i * 0.22);
       const badge = new Container();
       badge.addChild(
@@ -275,6 +282,13 @@ export class Tokens {
     const tokens = [...this.pieces.values()].map(({ token }) => token);
     return tokenAt(this.stage.document.geometry, tokens, px, py);
   }
+}
+
+/** How many more there are. @param {number} count  @param {number} x  @param {number} y */
+function more(count, x, y) {
+  const text = label(`+${count}`, 0.22 * DETAIL, '#fffdf6', true);
+  text.position.set(x, y);
+  return text;
 }
 
 /** @type {(keyof Token)[]} */

@@ -8,7 +8,7 @@ const TOOLS = [
   ['move', 'Move and look', 'move'],
   ['ruler', 'Measure', 'ruler'],
   ['area', 'Area of effect', 'area'],
-  ['ping', 'Ping', 'ping'],
+  ['ping', 'Point and ping', 'ping'],
 ];
 /** @type {[import('../map/input.js').ToolName, string, string][]} */
 const FOG_TOOLS = [
