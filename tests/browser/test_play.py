@@ -273,7 +273,8 @@ def test_a_fight_of_two_rounds(lay: Laying, sit: Sitting) -> None:
 def test_others_see_where_one_points_and_what_one_measures(lay: Laying, sit: Sitting) -> None:
     table = lay()
     master, ashe = sit(table.master, table), sit(table.ashe, table)
-    sent = "[...window.worldkeepTable.stage.marks.sent.values()].map(({ kind, label }) => `${kind} ${label?.text}`)"
+    marks = "window.worldkeepTable.stage.marks"
+    sent = f"[...{marks}.sent.values()].map(({{ kind, label }}) => `${{kind}} ${{label?.text}}`)"
     master.page.get_by_role("button", name="Point and ping").click()
     master.page.mouse.move(*master.at(3, 3))
     master.page.mouse.move(*master.at(4, 4), steps=4)
