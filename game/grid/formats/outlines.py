@@ -6,19 +6,26 @@ from itertools import pairwise
 from game.grid.document import size
 from game.grid.formats.imported import Document
 from game.grid.geometry import HEXES, GridType, cell_at, centre, corners
+from game.grid.obstacles import opened_cells
 
 Line = tuple[float, float, float, float]
 """x1, y1, x2, y2 in points."""
 
 
 def outlines(document: Document) -> Iterator[Line]:
-    """The lines between cells that block sight and cells that do not; on squares joined along rows and columns."""
+    """The lines between cells that block sight and cells that do not; on squares joined along rows and columns.
+
+    Cells that a door opens count as open: where there are no cells, the door alone is in the way.
+    """
     blocking = {entry["symbol"] for entry in document.get("legend", []) if entry.get("blocks_sight") is True}
     width, height = size(document)
     if not blocking or not width or not height:
         return
-    blocked = _blocked(document, blocking, width, height)
     grid_type = document.get("grid_type", "square")
+    blocked = _blocked(document, blocking, width, height)
+    for door in document.get("doors", []):
+        for x, y in opened_cells(grid_type, door, 0, 0, width, height):
+            blocked[y] = blocked[y][:x] + b"\0" + blocked[y][x + 1 :]
     if grid_type in HEXES:
         yield from _around_hexes(grid_type, blocked)
         return

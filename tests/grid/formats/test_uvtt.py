@@ -136,6 +136,22 @@ class TestWrite:
             (1, 1, 1, 2), (1, 1, 3, 1), (1, 2, 3, 2), (3, 1, 3, 2),
         ]  # fmt: skip
 
+    def test_leaves_the_way_through_a_door_to_its_portal(self) -> None:
+        """A door at the edge of a cell of rock: only the portal is in the way there, as the door is on the map."""
+        document = {
+            "width": 3,
+            "height": 3,
+            "legend": [{"symbol": "#", "name": "rock", "blocks_movement": True, "blocks_sight": True}],
+            "layers": [{"name": "ground", "rows": ["   ", "###", "   "]}],
+            "doors": [{"x1": 1, "y1": 1, "x2": 2, "y2": 1, "state": "closed"}],
+        }
+        result = written(document)
+        lines = {tuple(value for point in line for value in point.values()) for line in result["line_of_sight"]}
+        assert lines == {
+            (0, 1, 1, 1), (2, 1, 3, 1), (0, 2, 1, 2), (2, 2, 3, 2), (1, 1, 1, 2), (2, 1, 2, 2),
+        }  # fmt: skip
+        assert result["portals"][0]["bounds"] == [{"x": 1, "y": 1}, {"x": 2, "y": 1}]
+
     def test_names_what_is_lost(self) -> None:
         document = {
             "width": 1, "height": 1, "legend": [], "layers": [{"name": "a", "rows": [" "]}],
