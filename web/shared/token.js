@@ -50,3 +50,7 @@ export const initials = (name) =>
     .slice(0, 2)
     .map((word) => [...word][0].toUpperCase())
     .join('');
+
+/** The colour of letters on a disc. @param {import('./tiles.js').Color} color */
+export const letteringOn = ([red, green, blue]) =>
+  0.299 * red + 0.587 * green + 0.114 * blue > 140 ? '#1d1a16' : '#fffdf6';

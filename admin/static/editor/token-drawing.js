@@ -1,8 +1,8 @@
 /** Draws tokens above the map, and the fog of what a player sees of it. */
 
-import { inkOn, parseColor, css } from '../../../web/shared/tiles.js';
+import { css, parseColor } from '../../../web/shared/tiles.js';
 import { drawNames } from '../../../web/shared/object-drawing.js';
-import { RINGS, initials, tokenCentre } from '../../../web/shared/token.js';
+import { RINGS, initials, letteringOn, tokenCentre } from '../../../web/shared/token.js';
 
 /**
  * @typedef {import('../../../web/shared/geometry.js').Quad} Quad
@@ -97,7 +97,7 @@ function drawFace({ context, state }, token, x, y, r) {
     context.font = `600 ${Math.round(r * 0.9)}px ui-sans-serif, system-ui, sans-serif`;
     context.textAlign = 'center';
     context.textBaseline = 'middle';
-    context.fillStyle = inkOn(color);
+    context.fillStyle = letteringOn(color);
     context.fillText(initials(token.name), x, y + r * 0.05);
   }
 }

@@ -2,8 +2,8 @@
 
 import { checkbox, field, h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
-import { css, hexOf, inkOn, parseColor } from '../../../web/shared/tiles.js';
-import { SIZES, initials } from '../../../web/shared/token.js';
+import { css, hexOf, parseColor } from '../../../web/shared/tiles.js';
+import { SIZES, initials, letteringOn } from '../../../web/shared/token.js';
 import { Panel, small } from './panel.js';
 
 /** @typedef {import('./map-tokens.js').Token} Token */
@@ -132,7 +132,7 @@ export class TokensPanel extends Panel {
       { class: 'wk-token wk-face' },
       image ? h('img', { src: image.src, alt: '' }) : initials(token.name),
     );
-    if (color) Object.assign(face.style, { background: css(color), color: inkOn(color) });
+    if (color) Object.assign(face.style, { background: css(color), color: letteringOn(color) });
     return face;
   }
 
