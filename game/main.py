@@ -97,6 +97,7 @@ class Worldkeep(FastAPI):
             state.tokens.identify,
             lambda scope: is_cross_site(Request(scope), settings.cors_origins),
         )
+        state.commands = hot
         if settings.cors_origins:
             stack = _cors(stack, settings.cors_origins)
         self._edge = Edge(

@@ -60,9 +60,9 @@ class HotWork(NamedTuple):
     """How a POST is carried out by several statements: what it takes is read, the decision made here, and then
     written by one that does so only if nothing has changed meanwhile.
 
-    `question` is as for a HotWrite. `run` is given the app's state, session, user and the question; it returns the
-    answer and what was written to, None for nothing. For what the endpoint should look at it returns None, and has
-    changed nothing.
+    `question` is as for a HotWrite; the request may have an Idempotency-Key. `run` is given the app's state,
+    session, user and the question; it returns the answer and what was written to, None for nothing. For what the
+    endpoint should look at it returns None, and has changed nothing.
     """
 
     question: Callable[[Scope, bytes], Question | None]
@@ -163,7 +163,11 @@ class HotEndpoints:
         template = _template(scope)
         write = self._writes.get(template)
         writer: Coalescer | None = self._state.hot_writes
-        if write is None or writer is None or not _is_plain_json(scope, self._state.settings.max_body_size):
+        if (
+            write is None
+            or writer is None
+            or not _is_plain_json(scope, self._state.settings.max_body_size, with_key=isinstance(write, HotWork))
+        ):
             return None, receive
         identity = self._identify(scope)
         if identity is None or (identity.by_cookie and self._is_cross_site(scope)):
@@ -212,11 +216,13 @@ def _template(scope: Scope) -> str:
     return f"{path[: found.start()]}{{id}}{path[found.end() :]}"
 
 
-def _is_plain_json(scope: Scope, most: int) -> bool:
+def _is_plain_json(scope: Scope, most: int, *, with_key: bool) -> bool:
     """Whether a request is a short JSON body with nothing about it that asks for more than to be carried out."""
     is_json = short = False
     for name, value in scope["headers"]:
-        if name in (b"idempotency-key", b"if-none-match", b"expect", b"content-encoding"):
+        if name in (b"if-none-match", b"expect", b"content-encoding") or (
+            name == b"idempotency-key" and not with_key
+        ):
             return False
         if name == b"content-type":
             is_json = value == b"application/json"

@@ -12,9 +12,10 @@ which the retry sends again. So the answer to a map of 4 MB takes a few kilobyte
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -24,11 +25,13 @@ from sqlalchemy import LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field, SQLModel
+from starlette.types import Scope
 
 from game.core.database import Session
 from game.core.errors import Conflict, Unprocessable
 from game.core.models import instant
 
+_KEY = re.compile(rb"[\x21-\x7e]{1,200}")
 _STORED_HEADERS = ("location", "etag", "content-type")
 
 
@@ -79,6 +82,7 @@ _TAKE = text("""
         WHERE k.expires_at <= now()
     RETURNING true
 """)
+_IS_USED = text("SELECT EXISTS (SELECT FROM idempotency_key WHERE user_id = :user_id AND key = :key)")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _FIND = text("""
     SELECT fingerprint, status, headers, body FROM idempotency_key WHERE user_id = :user_id AND key = :key
@@ -87,6 +91,39 @@ _KEEP = text("""
     UPDATE idempotency_key SET status = :status, headers = cast(:headers AS jsonb), body = :body
     WHERE user_id = :user_id AND key = :key
 """)
+
+
+class Claim(NamedTuple):
+    """A key that was sent with a request, for a statement that carries the request out by itself.
+
+    Such a statement tries the lock (`pg_try_advisory_xact_lock`), stores the key with the answer, and does nothing
+    where the key is there already.
+    """
+
+    key: str
+    lock: int
+    fingerprint: bytes
+
+    @classmethod
+    def of(cls, scope: Scope, body: bytes, user_id: UUID) -> "Claim | None":
+        """That of a request of a user; None where it has no key.
+
+        Raises:
+            ValueError: it has several, or one that is not valid.
+        """
+        keys = [value for name, value in scope["headers"] if name == b"idempotency-key"]
+        if not keys:
+            return None
+        if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+            raise ValueError("not a key")
+        key = keys[0].decode()
+        print_ = _fingerprint(scope["method"], scope["path"], scope["query_string"], body)
+        return cls(key, _lock_id(user_id, key), print_)
+
+
+def small_delta(answer: bytes, request: bytes) -> bytes:
+    """What is stored of a small answer to a small request."""
+    return _compress(answer, request)
 
 
 class _Once:
@@ -112,6 +149,12 @@ class _Once:
     def has_key(self) -> bool:
         """Whether the client sent a key."""
         return self._key is not None
+
+    async def is_repeated(self, user_id: UUID) -> bool:
+        """Whether the key was used before: there is, by all likelihood, nothing left to be done."""
+        if self._key is None:
+            return False
+        return bool((await self._session.execute(_IS_USED, {"user_id": user_id, "key": self._key})).scalar_one())
 
     def within(self, session: AsyncSession) -> "_Once":
         """The same in another transaction."""
@@ -179,13 +222,17 @@ class _Once:
 
     def _fingerprint(self, *content: bytes) -> bytes:
         request = self._request
-        query = request.scope["query_string"]
-        digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode())
-        for part in (query, *content):
-            # With its length, so that no two lists of parts look the same.
-            digest.update(b"%d\n" % len(part))
-            digest.update(part)
-        return digest.digest()
+        return _fingerprint(request.method, request.url.path, request.scope["query_string"], *content)
+
+
+def _fingerprint(method: str, path: str, *parts: bytes) -> bytes:
+    """What two requests that are the same have in common; `parts` are the query and the content."""
+    digest = hashlib.sha256(f"{method} {path}\n".encode())
+    for part in parts:
+        # With its length, so that no two lists of parts look the same.
+        digest.update(b"%d\n" % len(part))
+        digest.update(part)
+    return digest.digest()
 
 
 def _lock_id(user_id: UUID, key: str) -> int:

@@ -85,6 +85,8 @@ class OpenMap:
             self._frame, self._is_framed = stored.frame, True
             self.width, self.height = stored.width, stored.height
             placed = await self._settle(stored, before)
+            if placed.tokens and self._watching is not None:
+                self._watching.tokens_stay = False
         self._written |= stored.chunks
         told = {**payload, "version": self.version, "touched": stored.touched, **stored.effect}
         replaced = {"change": orjson.Fragment(stored.change or b"[]")}
@@ -105,6 +107,7 @@ class OpenMap:
         """Let those who remember the map know what a change is about to replace."""
         if self._watching is None:
             self._watching = Watching(self.session, self.row)
+            self._watching.tokens_stay = True
             await self._watching.begin()
         if self._watching.is_idle:
             return

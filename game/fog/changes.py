@@ -31,6 +31,7 @@ from game.fog.viewers import Piece, Table
 from game.grid import memory
 from game.grid.canvas import Wanted
 from game.grid.cell_sets import NONE, Cells, ChunkXY, union
+from game.grid.changes import same
 from game.grid.chunks import ChunkKey
 from game.grid.geometry import Point
 from game.grid.memory import NOTHING, Memory, Rows, chunks_beside, chunks_of, join, remember, resized, see
@@ -68,8 +69,8 @@ def place_of(row: FoggedMap) -> dict[str, UUID]:
     return {"universe_id": row.universe_id, "map_id": row.id}
 
 
-async def table_of(session: AsyncSession, row: FoggedMap, members: Mapping[UUID, Role] | None = None) -> Table:
-    """A map as it is, with who is on it."""
+async def table_of(session: AsyncSession, row: FoggedMap, before: Table | None = None) -> Table:
+    """A map as it is, with who is on it; the members are those of `before`, if that is given."""
     return Table(
         row.grid_data,
         row.width,
@@ -77,7 +78,7 @@ async def table_of(session: AsyncSession, row: FoggedMap, members: Mapping[UUID,
         row.is_published,
         row.fog_sharing,
         row.lighting,
-        await queries.members(session, row.universe_id) if members is None else members,
+        await queries.members(session, row.universe_id) if before is None else before.members,
         await queries.pieces(session, place_of(row)),
     )
 
@@ -92,6 +93,8 @@ class Watching:
         self._rows: dict[ChunkKey, Rows] = {}
         self._ways: list[tuple[UUID, Sequence[Point]]] = []
         self._moved: tuple[int, int] | None = None
+        self.tokens_stay = False
+        """That no token is changed within: they need not be read again."""
 
     @property
     def is_idle(self) -> bool:
@@ -127,7 +130,7 @@ class Watching:
         if row.scene_key is None and row.fog == Fog.off:
             return
         await session.flush()
-        after = await table_of(session, row, None if before is None else before.members)
+        after = await self._after()
         rows = await self._changed_rows(after)
         old, new = await self._sights(after, rows)
         load = partial(queries.cells, session, self._place)
@@ -141,6 +144,19 @@ class Watching:
         seen_on_way = await _seen_on_ways(self._ways, after, new, load)
         memories, known = await self._memories(after, change, [was_seen, is_seen, seen_on_way])
         await memories.write(await _remember(known, change, new.scene, was_seen, seen_on_way, is_seen))
+
+    async def _after(self) -> Table:
+        """The map after the change."""
+        row, before = self._row, self._before
+        # How far the senses of a character reach depends on the grid.
+        if (
+            before is None
+            or not self.tokens_stay
+            or not same(*(_distance(one) for one in (before.frame, row.grid_data)))
+        ):
+            return await table_of(self._session, row, before)
+        after = before.with_frame(row.grid_data, row.width, row.height)
+        return replace(after, is_published=row.is_published, sharing=row.fog_sharing, lighting=row.lighting)
 
     async def _changed_rows(self, after: Table) -> dict[ChunkKey, tuple[Rows, Rows]]:
         """The rows of chunks that changed, before and after; of layers that players see now and did not, or the
@@ -272,6 +288,10 @@ def _remembered(
     if change.before is not change.after:
         known = remember(known, change.base, change.after, change.rows, is_seen)
     return see(known, scene, union(on_way, is_seen))
+
+
+def _distance(frame: Mapping[str, Any]) -> Any:
+    return frame.get("cell_distance")
 
 
 def _is_large(scene: Scene) -> bool:

@@ -58,7 +58,7 @@ async def seen(table: Table, vision: Vision, viewers: Iterable[UUID], load: Load
     looks = {
         (cell, reach)
         for piece in {piece.id: piece for some in eyes.values() for piece in some}.values()
-        for cell in table.cells_of(piece)
+        for cell in table.eye(piece).cells
         for reach in _reaches(table, piece)
     }
     for cell, reach in looks:

@@ -67,6 +67,10 @@ def _changed_barriers(before: Frame, after: Frame) -> list[Mapping[str, Any]]:
         old, new = before.get(name, ()), after.get(name, ())
         if old is new:
             continue
+        if len(old) == len(new):
+            # Most are as they were, in their places: comparing these takes far less.
+            pairs = [(was, now) for was, now in zip(old, new, strict=True) if was is not now and was != now]
+            old, new = [was for was, _ in pairs], [now for _, now in pairs]
         texts = [{repr(sorted(one.items(), key=str)): one for one in items} for items in (old, new)]
         found += [one for text, one in texts[0].items() if text not in texts[1]]
         found += [one for text, one in texts[1].items() if text not in texts[0]]

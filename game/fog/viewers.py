@@ -6,7 +6,7 @@ of them alone. The party has the eyes of every token whose `sight` any player ha
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -51,6 +51,8 @@ class Table:
     pieces: Mapping[UUID, Piece]
     eyes: frozenset[UUID] | None = None
     """The tokens that anybody sees with; None for all."""
+    _eyes: dict[UUID, Eyes] = field(default_factory=dict, compare=False, repr=False)
+    """Those that were asked for; those of a changed grid or token must not be among them."""
 
     def viewers(self) -> list[UUID]:
         """The groups of the map."""
@@ -78,7 +80,10 @@ class Table:
 
     def eye(self, piece: Piece) -> Eyes:
         """A token as one that sees."""
-        return Eyes(self.cells_of(piece), Sight.of(piece.sight))
+        eye = self._eyes.get(piece.id)
+        if eye is None:
+            eye = self._eyes[piece.id] = Eyes(self.cells_of(piece), Sight.of(piece.sight))
+        return eye
 
     def lights(self) -> list[Light]:
         """All lights: the map's, and those that tokens carry. Those of hidden tokens are out."""
@@ -96,4 +101,12 @@ class Table:
 
     def at(self, piece: Piece) -> "Table":
         """The same with a token changed."""
-        return replace(self, pieces={**self.pieces, piece.id: piece})
+        eyes = {token_id: eye for token_id, eye in self._eyes.items() if token_id != piece.id}
+        return replace(self, pieces={**self.pieces, piece.id: piece}, _eyes=eyes)
+
+    def with_frame(self, frame: dict[str, Any], width: int, height: int) -> "Table":
+        """The same with another grid; `sight` of the tokens must be as before."""
+        old, new = (self.frame, self.width, self.height), (frame, width, height)
+        is_same = (Grid.of(old[0]).type, *old[1:]) == (Grid.of(new[0]).type, *new[1:])
+        eyes = self._eyes if is_same else {}
+        return replace(self, frame=frame, width=width, height=height, _eyes=eyes)

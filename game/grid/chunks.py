@@ -136,12 +136,12 @@ def region(chunks: Mapping[tuple[int, int], Sequence[str]], x: int, y: int, widt
     left = x - columns.start * CHUNK
     rows: list[str] = []
     for band in bands:
+        first, last = max(y - band * CHUNK, 0), min(y + height - band * CHUNK, CHUNK)
         # Only chunks at the map's edge are smaller than a blank one. What follows them is empty, so filling
         # up at the end puts no cell out of its place.
-        across = zip_longest(*(chunks.get((column, band), blank) for column in columns), fillvalue="")
-        lines = ["".join(cells)[left : left + width].ljust(width) for cells in across]
-        lines += [EMPTY * width] * (CHUNK - len(lines))
-        rows += lines[max(y - band * CHUNK, 0) : y + height - band * CHUNK]
+        parts = (chunks.get((column, band), blank)[first:last] for column in columns)
+        lines = ["".join(cells)[left : left + width].ljust(width) for cells in zip_longest(*parts, fillvalue="")]
+        rows += lines + [EMPTY * width] * (last - first - len(lines))
     return rows
 
 

@@ -180,7 +180,8 @@ def _walk(
     blocked = yield from known.through(_first(known.frame, width, height, cells, side))
     if blocked is not None:
         raise MoveBlocked(blocked[1])
-    blocked = yield from _first(frame, width, height, cells, side)
+    if known.frame is not frame:
+        blocked = yield from _first(frame, width, height, cells, side)
     if blocked is None:
         cost = yield from _cost(priced, width, height, cells, side)
         return Move(*end, cells, cost)
@@ -337,6 +338,8 @@ def _told(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstruction:
 def _cost(frame: Frame, width: int, height: int, cells: Sequence[Cell], side: int) -> Steps[int | float]:
     """What a way costs, in the map's unit."""
     canvas, grid = Canvas(width, height), Grid.of(frame)
+    # Walls and doors cost nothing.
+    frame = {key: value for key, value in frame.items() if key not in ("walls", "doors")}
     spent: int | float = 0
     counted = not grid.is_hex and grid.diagonal_rule == "5-10-5" and grid.type != "none"
     dear = False

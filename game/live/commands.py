@@ -12,7 +12,6 @@ from uuid import UUID
 import orjson
 from starlette.types import Message, Scope
 
-from game.core.deadline import Deadline
 from game.core.errors import FieldError, Unavailable, Unprocessable, problem_document, problem_of
 from game.live import frames
 from game.live.models import Command
@@ -132,10 +131,10 @@ class Commands:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            else:
-                parts.append(message.get("body", b""))
+            # A hot answer has its body with its start.
+            parts.append(message.get("body", b""))
 
-        await Deadline(state.api, state.settings.request_timeout)(scope, receive, send)
+        await state.commands(scope, receive, send)
         return status, b"".join(parts)
 
     def _access_token(self) -> str:

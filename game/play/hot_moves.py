@@ -22,6 +22,7 @@ from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.errors import Problem
 from game.core.hot import HotAnswer, HotWork
+from game.core.idempotency import Claim, small_delta
 from game.events.queries import Written
 from game.fog.queries import PIECES, Changes
 from game.fog.sights import follow
@@ -47,6 +48,9 @@ _LARGE_BYTES: Final = 64 * 2**10
 _PIECES = PIECES.format(universe_id="mine.universe_id", map_id="mine.map_id")
 _READ = HotStatement(f"""
     SELECT q.n, a.id AS user_id, mb.role, u.event_seq, u.is_full, u.map_bytes, u.event_bytes,
+        q.key IS NOT NULL AND EXISTS (
+            SELECT FROM idempotency_key used WHERE used.user_id = a.id AND used.key = q.key
+        ) AS is_repeated,
         mine.universe_id, mine.map_id, mine.x, mine.y, mine.size, mine.hidden, mine.grants, mine.version,
         its.grants AS character_grants,
         m.visibility, m.fog, m.fog_sharing, m.lighting, m.scene_key, m.width, m.height,
@@ -57,7 +61,7 @@ _READ = HotStatement(f"""
         CASE WHEN m.scene_key IS NOT NULL THEN (
             SELECT jsonb_agg(piece) FROM ({_PIECES}) piece
         ) END AS pieces
-    {AUTHENTICATED.format(more_types=", $3::uuid[]", more_names=", id")}
+    {AUTHENTICATED.format(more_types=", $3::uuid[], $4::text[]", more_names=", id, key")}
     JOIN token mine ON mine.id = q.id
     {MEMBER_OF} mine.universe_id
     JOIN universe u ON u.id = mine.universe_id
@@ -70,16 +74,28 @@ _WRITE = """
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::float[], $6::float[],
             $7::jsonb[], $8::jsonb[], $9::jsonb[], $10::text[], $11::bigint[],
-            $12::uuid[], $13::jsonb[], $14::jsonb[]
+            $12::uuid[], $13::jsonb[], $14::jsonb[], $15::text[], $16::bigint[], $17::bytea[], $18::bytea[]
         ) WITH ORDINALITY AS q (
             universe_id, seq, actor_id, token_id, x, y, payload, before, shared, audience, bytes,
-            map_id, wholes, chunks, n
+            map_id, wholes, chunks, key, lock, fingerprint, answer, n
         )
     ), home AS MATERIALIZED (
         SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
         ORDER BY u.id FOR NO KEY UPDATE WAIT
-    ), same AS MATERIALIZED (
+    ), unchanged AS MATERIALIZED (
         SELECT asked.* FROM home JOIN asked ON asked.universe_id = home.id AND asked.seq = home.event_seq
+    ), locked AS MATERIALIZED (
+        SELECT * FROM unchanged WHERE key IS NULL OR pg_try_advisory_xact_lock(lock)
+    ), claimed AS (
+        INSERT INTO idempotency_key (user_id, key, fingerprint, status, headers, body, expires_at)
+        SELECT actor_id, key, fingerprint, 200, '{"content-type": "application/json"}', answer,
+            now() + interval '24 hours'
+        FROM locked WHERE key IS NOT NULL
+        ON CONFLICT (user_id, key) DO NOTHING
+        RETURNING user_id, key
+    ), same AS MATERIALIZED (
+        SELECT locked.* FROM locked LEFT JOIN claimed ON claimed.user_id = actor_id AND claimed.key = locked.key
+        WHERE locked.key IS NULL OR claimed.key IS NOT NULL
     ), placed AS (
         UPDATE token t SET x = same.x, y = same.y, version = t.version + 1, updated_at = statement_timestamp()
         FROM same WHERE t.universe_id = same.universe_id AND t.id = same.token_id
@@ -115,7 +131,15 @@ _WRITE = """
 WRITTEN = HotStatement(_WRITE.replace("WAIT", "SKIP LOCKED"), subject=0, blocking=_WRITE.replace("WAIT", ""))
 
 
-def _question(scope: Scope, body: bytes) -> tuple[UUID, MoveRequest] | None:
+class _Asked(NamedTuple):
+    """A request, as it came and as it is meant."""
+
+    scope: Scope
+    body: bytes
+    move: MoveRequest
+
+
+def _question(scope: Scope, body: bytes) -> tuple[UUID, _Asked] | None:
     """The token and what is asked of it; None where a rule is broken."""
     try:
         given = orjson.loads(body)
@@ -124,7 +148,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, MoveRequest] | None:
         is_plain = body.count(b":") == len(given) + 2 * len(given.get("path", ()))
     except (ValueError, ValidationError):
         return None
-    return (UUID(scope["path_params"]["id"]), request) if is_plain else None
+    return (UUID(scope["path_params"]["id"]), _Asked(scope, body, request)) if is_plain else None
 
 
 class _Standing(NamedTuple):
@@ -198,17 +222,21 @@ _busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 
 async def _run(
-    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, request: MoveRequest
+    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, asked: _Asked
 ) -> tuple[HotAnswer, UUID | None] | None:
+    try:
+        claim = Claim.of(asked.scope, asked.body, user_id)
+    except ValueError:
+        return None
     lock = asyncio.Lock()
     for _ in range(_TRIES):
         async with lock:
-            row = await state.hot.ask(_READ, session_id, user_id, token_id)
-            if row is None:
+            row = await state.hot.ask(_READ, session_id, user_id, token_id, claim and claim.key)
+            if row is None or row["is_repeated"]:
                 return None
             turn = _Turn.of(row, token_id)
             try:
-                return await _move(state, turn, request)
+                return await _move(state, turn, asked, claim)
             except (_Again, Changed):
                 pass
             except (Problem, TooMuch):
@@ -217,8 +245,10 @@ async def _run(
     return None
 
 
-async def _move(state: Any, turn: _Turn, request: MoveRequest) -> tuple[HotAnswer, UUID | None] | None:
-    row = turn.row
+async def _move(
+    state: Any, turn: _Turn, asked: _Asked, claim: Claim | None
+) -> tuple[HotAnswer, UUID | None] | None:
+    row, request = turn.row, asked.move
     # A map that has got its fog just now has not been looked at yet.
     is_plain = row["fog"] == "off" or row["scene_key"] is not None
     if not (turn.may_move(request) and turn.is_quick(request) and is_plain):
@@ -228,26 +258,30 @@ async def _move(state: Any, turn: _Turn, request: MoveRequest) -> tuple[HotAnswe
     fog = None if row["scene_key"] is None else Watched(state.hot, board, row, members)
     done = await _decide(state, turn, board, fog, request)
     has_moved = moves.has_moved(turn.token, done)
-    if has_moved:
-        changes = Changes({}, [], []) if fog is None else await fog.walk(turn.token_id, done)
-        await _write(state, turn, board, members, done, changes)
+    if claim is not None and not has_moved:
+        # Only what is written stores the key.
+        return None
+    changes = Changes({}, [], [])
+    if has_moved and fog is not None:
+        changes = await fog.walk(turn.token_id, done)
     if turn.is_game_master:
         doors = board.grid_data.get("doors", ())
     else:
         doors = board.players.get("doors", ()) if fog is None or row["fog"] == "off" else fog.doors()
     version = turn.version + has_moved if turn.is_game_master else None
-    answer = moves.answer_of(done, done.named(doors), version, turn.seq + 1 if has_moved else None)
-    return HotAnswer(tokens.as_json(answer)), turn.universe_id if has_moved else None
+    answer = tokens.as_json(moves.answer_of(done, done.named(doors), version, turn.seq + 1 if has_moved else None))
+    if has_moved:
+        stored: tuple[Any, ...] = (None, None, None, None)
+        if claim is not None:
+            stored = *claim, small_delta(answer, asked.body)
+        await _write(state, turn, board, members, done, changes, stored)
+    return HotAnswer(answer), turn.universe_id if has_moved else None
 
 
 async def _decide(state: Any, turn: _Turn, board: Board, fog: Watched | None, request: MoveRequest) -> Move:
     """Where the token goes."""
     load = partial(board.load, state.hot)
-    path: Any = None
-    if request.path is not None:
-        path = [(one.x, one.y) for one in request.path]
-    elif request.force:
-        path = [(request.x, request.y)]
+    path: Any = None if request.path is None and not request.force else moves.path_of(request)
     known = Known(board.grid_data if turn.is_game_master else board.players)
     if fog is not None:
         await fog.look(turn.token_id, path)
@@ -263,9 +297,15 @@ async def _decide(state: Any, turn: _Turn, board: Board, fog: Watched | None, re
 
 
 async def _write(
-    state: Any, turn: _Turn, board: Board, members: Mapping[UUID, Role], done: Move, changes: Changes
+    state: Any,
+    turn: _Turn,
+    board: Board,
+    members: Mapping[UUID, Role],
+    done: Move,
+    changes: Changes,
+    stored: tuple[Any, ...],
 ) -> None:
-    """Write a move.
+    """Write a move. `stored` is its key, with lock, fingerprint and what is kept of the answer, all None without.
 
     Raises:
         _Again: something has changed meanwhile, and nothing was written.
@@ -304,6 +344,7 @@ async def _write(
         turn.map_id,
         orjson.dumps(wholes).decode(),
         orjson.dumps(chunks).decode(),
+        *stored,
     )
     if row is None or not row["is_written"]:
         raise _Again

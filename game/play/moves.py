@@ -88,11 +88,9 @@ async def planned(
     """The path of a move to a place, on what the user knows of the map; a path that is given stays as it is."""
     row, ground = piece.found.row, piece.ground
     start, version = (row.x, row.y), ground.version
-    if request.path is not None:
-        return Plan([(one.x, one.y) for one in request.path], version, start)
+    if request.path is not None or request.force:
+        return Plan(path_of(request), version, start)
     place: Point = (request.x, request.y)
-    if request.force:
-        return Plan([place], version, start)
     grid = await grid_of(session, ground)
     try:
         queries.require_place(ground, grid.type, *place, row.size)
@@ -100,6 +98,11 @@ async def planned(
         return Plan([], version, start, problem)
     path = await _search(session, computing, user, piece, *_ends(grid, row, place))
     return _plan_of(grid, path, place, version, start)
+
+
+def path_of(request: MoveRequest) -> list[Point]:
+    """The path that a request gives; with `force`, just its end."""
+    return [(request.x, request.y)] if request.path is None else [(one.x, one.y) for one in request.path]
 
 
 def _ends(grid: Grid, token: Standing, place: Point) -> tuple[Cell, Cell, Walker]:
@@ -140,8 +143,8 @@ async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
     return (await view_of(session, row, viewer_of(row.fog_sharing, home.user.id))).fogged.known
 
 
-async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: Plan) -> dict[str, Any]:
-    """Move a token, whose universe is locked, as it was planned; what is answered.
+async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: Plan | None) -> dict[str, Any]:
+    """Move a token, whose universe is locked, as it was planned, or else planned here; what is answered.
 
     Raises:
         Forbidden: `force` is for game masters.
@@ -154,10 +157,12 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     token, row = found.row, await tokens.with_grid(session, ground)
     is_large = row.width * row.height > SMALL_CELLS
     known = None if request.force else await _known(session, row, found.access)
-    is_stale = (plan.version, plan.start) != (row.version, (token.x, token.y))
-    if known is not None and is_stale and request.path is None:
-        steps = searched(row, token, (request.x, request.y), known, _LOCKED_BUDGET)
-        plan = await maps.follow(session, row, steps, large=is_large)
+    if known is not None and request.path is None:
+        if plan is None or (plan.version, plan.start) != (row.version, (token.x, token.y)):
+            steps = searched(row, token, (request.x, request.y), known, _LOCKED_BUDGET)
+            plan = await maps.follow(session, row, steps, large=is_large)
+    elif plan is None:
+        plan = Plan(path_of(request), row.version, (token.x, token.y))
     if plan.problem is not None:
         raise plan.problem
     priced = players_document(row.grid_data, EVERY_SYMBOL).frame

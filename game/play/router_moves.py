@@ -43,7 +43,10 @@ async def move_token(
     What you know of and is in the way refuses the move; what you do not know of stops it there.
     """
     piece = await tokens.get_to_act(session, user, id, "moveToken")
-    plan = await moves.planned(session, computing, user, piece, body)
+    # What was carried out before is not planned once more.
+    plan = None
+    if not await once.is_repeated(user.id):
+        plan = await moves.planned(session, computing, user, piece, body)
     # Nothing is locked, and nothing remembered of what was read, until the move is carried out.
     await session.close()
 

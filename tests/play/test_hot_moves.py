@@ -172,6 +172,30 @@ async def test_many_at_once(owner: Person, spy: Spy, database: asyncpg.Connectio
     assert spy.written > 0
 
 
+async def test_a_key_is_stored_with_the_move(owner: Person, app: FastAPI, spy: Spy) -> None:
+    made = await owner.map(grid_data=GRID)
+    token = await put(owner, made["id"], x=2, y=1)
+
+    async def step(y: int, key: str = "step") -> Any:
+        headers = {"idempotency-key": key}
+        body = {"path": path((2, y))}
+        return await owner.client.post(f"/tokens/{token['id']}/move", json=body, headers=headers)
+
+    answers = await asyncio.gather(*(step(2) for _ in range(5)))
+    assert {(one.status_code, one.content) for one in answers} == {(200, answers[0].content)}
+    assert spy.written == 1
+    app.state.hot_writes = None
+    again = await step(2)
+    assert (again.content, again.headers["content-type"]) == (answers[0].content, "application/json")
+    assert (await step(1)).json()["code"] == "IDEMPOTENCY_KEY_REUSED"
+    # The other way round: the endpoint's answer is found, too.
+    first = await step(1, "back")
+    app.state.hot_writes = spy
+    assert (await step(1, "back")).content == first.content
+    assert (await owner.client.get(f"/tokens/{token['id']}")).json()["version"] == 3
+    assert (await step(0, "bad key")).status_code == 422
+
+
 @pytest.mark.parametrize(
     "body",
     [
