@@ -57,14 +57,26 @@ class Seen(NamedTuple):
         return kept
 
 
+async def snapshot(session: AsyncSession) -> None:
+    """Begin a transaction that sees one state of the database, and writes nothing."""
+    await session.close()
+    await session.execute(_SNAPSHOT)
+
+
 async def look(session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None) -> Seen:
     """What somebody sees of a map with fog, in a transaction that sees one state of the database from here on.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `queries.get` does.
     """
-    await session.close()
-    await session.execute(_SNAPSHOT)
+    await snapshot(session)
+    return await look_on(session, user, map_id, operation, as_id)
+
+
+async def look_on(
+    session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
+) -> Seen:
+    """The same in such a transaction that has begun."""
     found = await queries.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
     return Seen(found, await view_of(session, found, found.access.universe.event_seq))
 

@@ -20,6 +20,8 @@ from game.grid.player_view import players_document
 from game.maps.players import EVERY_SYMBOL
 
 _MAX_BOARDS: Final = 128
+_MAX_BYTES: Final = 8 * 2**20
+"""Of the texts of all grids that are kept; parsed they take several times that."""
 _MAX_CHUNKS: Final = 64
 """That are kept of one board, of about 5 KB each; and that one question may ask for."""
 
@@ -62,6 +64,8 @@ class Board:
     fog: str
     is_published: bool
     grid_data: Frame
+    size: int
+    """Bytes of its text."""
     _chunks: dict[ChunkKey, Sequence[str] | None] = field(default_factory=dict)
 
     @cached_property
@@ -105,10 +109,12 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
         if row is None or (row["version"], row["updated_at"]) != (version, updated_at):
             raise Changed
         names = ("version", "updated_at", "width", "height", "fog", "is_published")
-        grid = orjson.loads(row["grid_data"])
-        board = Board(universe_id, map_id, **{name: row[name] for name in names}, grid_data=grid)
+        text = row["grid_data"]
+        fields = {name: row[name] for name in names}
+        board = Board(universe_id, map_id, **fields, grid_data=orjson.loads(text), size=len(text))
         _kept[map_id] = board
     _kept.move_to_end(map_id)
-    while len(_kept) > _MAX_BOARDS:
-        _kept.popitem(last=False)
+    size = sum(one.size for one in _kept.values())
+    while len(_kept) > 1 and (len(_kept) > _MAX_BOARDS or size > _MAX_BYTES):
+        size -= _kept.popitem(last=False)[1].size
     return board

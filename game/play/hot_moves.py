@@ -224,6 +224,8 @@ _busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 async def _run(
     state: Any, session_id: UUID, user_id: UUID, token_id: UUID, asked: _Asked
 ) -> tuple[HotAnswer, UUID | None] | None:
+    if state.hot is None:
+        return None
     try:
         claim = Claim.of(asked.scope, asked.body, user_id)
     except ValueError:

@@ -116,9 +116,15 @@ class _Look(NamedTuple):
 
 
 async def _look(
-    session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
+    session: AsyncSession,
+    user: User,
+    map_id: UUID,
+    operation: str,
+    as_id: UUID | None = None,
+    look: Any = fogged.look,
 ) -> _Look:
-    """A map as the user, or a member for a game master, sees it.
+    """A map as the user, or a member for a game master, sees it; `look` at one with fog is `fogged.look_on` where
+    the transaction sees one state of the database already.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
@@ -127,7 +133,7 @@ async def _look(
     if not found.has_fog:
         stored = await frame_of(session, found)
         return _Look(found, Seen(stored, not found.access.is_game_master), loader(session, found.row))
-    fog = await fogged.look(session, user, map_id, operation, as_id)
+    fog = await look(session, user, map_id, operation, as_id)
     packed = await asyncio.to_thread(lambda: fog.packed)
     return _Look(fog.found, packed, fogged.loader(session, fog))
 
@@ -292,7 +298,8 @@ async def drawn(
         TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
     """
     pieces = [one.drawn() for one in await tokens.on_map(session, user, id, operation, as_id)]
-    found, seen, load = await _look(session, user, id, operation, as_id)
+    # In the same transaction: tokens and map belong together.
+    found, seen, load = await _look(session, user, id, operation, as_id, fogged.look_on)
     row = found.row
     # For players the version is a secret: what they see is the tag. Tokens move without a new version.
     tag: int | str = row.version

@@ -64,14 +64,14 @@ async def on_map(
 ) -> list[Found]:
     """The tokens on a map that the user sees; for game masters with `as_id`, those that this member sees.
 
+    The transaction from here on sees one state of the database: where tokens stand, and what is seen of them.
+
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
     """
+    await fogged.snapshot(session)
     found = await maps.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
-    view = None
-    if found.has_fog:
-        look = await fogged.look(session, user, map_id, operation, as_id)
-        found, view = look.found, look.view
+    view = await fogged.view_of(session, found, found.access.universe.event_seq) if found.has_fog else None
     return await seen(session, found.row, await tokens.of_map(session, found.access, map_id), view)
 
 
