@@ -31,6 +31,15 @@ def zoom(editor: MapEditor, x: int, y: int, steps: int) -> None:
         editor.page.mouse.wheel(0, -100)
 
 
+def see_as(editor: MapEditor) -> None:
+    """Show the map as one of the players sees it."""
+    zoom(editor, 7, 5, 9)
+    editor.button("See as …").click()
+    editor.page.get_by_label("Whose eyes").wait_for()
+    keep(editor.page, "editor-see-as")
+    editor.button("Back to my view").click()
+
+
 def align(page: Page, player: Player) -> None:
     """Show a drawing of a map as the background of a new one."""
     names = {one["name"]: one for one in player.get("/maps")["items"]}
@@ -76,6 +85,7 @@ def take(browser: Browser, url: str, player: Player) -> None:
     editor.point(37, 26)
     keep(editor.page, "editor-hexes")
     editor.save()
+    see_as(visit.edit(ids["Undermere Priory"]))
     page = visit.page(f"/admin/map/history/{ids['Undermere Priory']}")
     page.get_by_role("link", name="Created").click()
     page.locator(".wa-past img").evaluate("image => image.decode()")
