@@ -72,7 +72,8 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
 
 async def _export(request: Request, home: Access, file: IO[bytes]) -> None:
     async with _turns.turn(home.user.id), _time_limit(request):
-        await universe_queries.export(request.app.state.database, home, file)
+        seconds = request.app.state.settings.bundle_timeout
+        await universe_queries.export(request.app.state.database, home, file, seconds)
 
 
 async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:

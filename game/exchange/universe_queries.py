@@ -109,11 +109,16 @@ async def _add_rows(session: AsyncSession, universe_id: UUID, writer: Writer, na
             last = lines[-1].id
 
 
-async def export(database: Database, home: Access, file: IO[bytes]) -> None:
-    """Write a universe, as it is at one moment, to a file as a bundle."""
+_MAY_WAIT = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+
+
+async def export(database: Database, home: Access, file: IO[bytes], seconds: float) -> None:
+    """Write a universe, as it is at one moment, to a file as a bundle; it may take so many seconds."""
     universe, writer = home.universe, Writer(file)
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        # To pack the largest map takes longer than a transaction may usually wait.
+        await session.execute(_MAY_WAIT, {"milliseconds": str(int(seconds * 1000))})
         statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))
         map_ids = (await session.execute(statement)).scalars().all()
         listed = (
