@@ -21,7 +21,8 @@ _PART_BYTES: Final = 256 * 1024
 _MAX_TOKEN: Final = 2**20
 """Bytes of a string of JSON; a character may take six."""
 _MAX_OUTLINE: Final = 64 * 2**20
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*("?)|[{}\[\]:,]', re.DOTALL)
+_STRUCTURE: Final = re.compile(rb'["{}\[\]:,]')
+_QUOTE, _BACKSLASH = ord('"'), ord("\\")
 _ROWS: Final = [b'"grid_data"', b'"layers"', b"", b'"rows"']
 """Where rows are: the keys of the objects around them, and nothing for a list."""
 _KNOWN_ROWS: Final = 256
@@ -71,9 +72,10 @@ class Rows:
 
     def _cut(self) -> None:
         y = (self.count - 1) // CHUNK
+        blank = [EMPTY * CHUNK] * len(self._band)
         for left in range(0, self.width if self._band else 0, CHUNK):
             rows = [row[left : left + CHUNK] for row in self._band]
-            if any(row.strip(EMPTY) for row in rows):
+            if rows != blank and any(row.strip(EMPTY) for row in rows):
                 self._take(self._layer, left // CHUNK, y, rows)
         self._band = []
 
@@ -148,6 +150,30 @@ def read(stream: IO[bytes], name: str, take: Take) -> ReadMap:
     return ReadMap(reader.end(), reader.layers)
 
 
+def _tokens(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the strings and the signs of a text begin and end, up to a string that goes on in the next part."""
+    at = 0
+    while found := _STRUCTURE.search(data, at):
+        start = found.start()
+        at = _string_end(data, start + 1) if data[start] == _QUOTE else start + 1
+        if not at:
+            return
+        yield start, at
+
+
+def _string_end(data: bytes, start: int) -> int:
+    """Where a string ends whose text begins at `start`; 0 where it does not."""
+    at = data.find(b'"', start)
+    while at >= 0:
+        first = at
+        while first > start and data[first - 1] == _BACKSLASH:
+            first -= 1
+        if (at - first) % 2 == 0:
+            return at + 1
+        at = data.find(b'"', at + 1)
+    return 0
+
+
 class _Reader:
     """Finds the rows in a text that comes in parts. Whether the rest is JSON is for a parser to say."""
 
@@ -166,16 +192,15 @@ class _Reader:
     def feed(self, part: bytes) -> None:
         data = self._rest + part
         done = 0
-        for token in self._tokens(data):
-            start, end = token.span()
-            between = data[done:start]
+        for start, end in _tokens(data):
+            token, between = data[start:end], data[done:start]
             if self._rows:
                 if between.strip():
                     raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
-                self._in_rows(token[0])
+                self._in_rows(token)
             else:
                 self._outline += between
-                self._outside(token[0])
+                self._outside(token)
             done = end
         self._rest = data[done:]
         if len(self._rest) > _MAX_TOKEN or len(self._outline) > _MAX_OUTLINE:
@@ -183,13 +208,6 @@ class _Reader:
 
     def end(self) -> bytes:
         return bytes(self._outline) + self._rest
-
-    def _tokens(self, data: bytes) -> Iterator[re.Match[bytes]]:
-        for token in _TOKEN.finditer(data):
-            if token[0][:1] == b'"' and not token[1]:
-                # The string goes on in the next part.
-                return
-            yield token
 
     def _outside(self, token: bytes) -> None:
         match token:
