@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy import Text, cast, func, select, text
+from sqlalchemy import ColumnElement, Text, case, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -26,6 +26,7 @@ from game.events import queries as events
 from game.grants import Right
 from game.grid.changes import same
 from game.grid.edits.editor import patched
+from game.permissions import Role
 from game.universes import access, quotas
 from game.universes.access import Access
 from game.universes.quotas import Usage
@@ -71,6 +72,11 @@ class Found:
     def of(cls, row: Character, home: Access) -> "Found":
         """What somebody with this access finds."""
         return cls(row, home, grants.rights(row.grants, home.user.id, home.role))
+
+    @property
+    def role(self) -> Role:
+        """What they are in its universe."""
+        return self.access.role
 
     def read(self) -> CharacterRead:
         """What the API says of it to them."""
@@ -171,15 +177,18 @@ async def seen_ids(session: AsyncSession, home: Access, ids: Collection[UUID | N
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
     """A page of the characters of a universe that somebody sees, with their sheets."""
     statement = select(Character).where(col(Character.universe_id) == home.universe.id)
+    size: ColumnElement[int] = func.octet_length(cast(col(Character.sheet), Text))
     if not home.is_game_master:
         statement = statement.where(grants.granted(col(Character.grants), Right.see, home.user.id))
+        # By what its reader is shown: how many fit on a page tells nothing of the rest.
+        size = case((grants.granted(col(Character.grants), Right.sheet, home.user.id), size), else_=0)
     listed = await pages.page_of(
         session,
         statement,
         Character,
         query,
         searched=[col(Character.name)],
-        size=func.octet_length(cast(col(Character.sheet), Text)),
+        size=size,
     )
     return {**listed, "items": [Found.of(row, home).read() for row in listed["items"]]}
 

@@ -39,6 +39,7 @@ async def create_character(
     async def create() -> Response:
         home = (await access.lock(session, user, {id: "createCharacter"}))[id]
         found = await queries.create(session, home, fields)
+        once.made_as(home.role)
         return found.document().answer(201, Location=f"/characters/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createCharacter"))
@@ -108,6 +109,7 @@ async def damage_character(id: UUID, body: Amount, user: CurrentUser, session: S
 
     async def damage() -> Response:
         found = await queries.get_to_change(session, user, id, "damageCharacter")
+        once.made_as(found.role)
         return (await queries.damage(session, found, body.amount)).document().answer()
 
     return await once(user.id, damage, check=lambda _: queries.get_to_act(session, user, id, "damageCharacter"))
@@ -119,6 +121,7 @@ async def heal_character(id: UUID, body: Amount, user: CurrentUser, session: Ses
 
     async def heal() -> Response:
         found = await queries.get_to_change(session, user, id, "healCharacter")
+        once.made_as(found.role)
         return (await queries.heal(session, found, body.amount)).document().answer()
 
     return await once(user.id, heal, check=lambda _: queries.get_to_act(session, user, id, "healCharacter"))

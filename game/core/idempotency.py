@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 import orjson
@@ -50,6 +50,8 @@ class IdempotencyKey(SQLModel, table=True):
         sa_type=LargeBinary,
         description="What the answer adds to the request, see `_compress`. None: it was too large to be stored.",
     )
+    # What the user was when the answer was made, where answers depend on that.
+    role: str | None = Field(default=None, max_length=20)
     expires_at: datetime = instant(index=True)
 
 
@@ -63,6 +65,21 @@ class AnswerNotKept(Conflict):
     """This request was carried out before; its answer was too large to be kept. Read what it created instead."""
 
     code = "IDEMPOTENT_ANSWER_NOT_KEPT"
+
+
+class AnswerForAnotherRole(Conflict):
+    """This request was carried out before, when you had another role here. Read what it created or changed."""
+
+    code = "IDEMPOTENT_ANSWER_FOR_ANOTHER_ROLE"
+
+
+@runtime_checkable
+class HasRole(Protocol):
+    """What somebody finds: it says what they are there."""
+
+    @property
+    def role(self) -> str:
+        """Their role."""
 
 
 _MAX_STORED = 512 * 2**10
@@ -85,10 +102,10 @@ _TAKE = text("""
 _IS_USED = text("SELECT EXISTS (SELECT FROM idempotency_key WHERE user_id = :user_id AND key = :key)")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _FIND = text("""
-    SELECT fingerprint, status, headers, body FROM idempotency_key WHERE user_id = :user_id AND key = :key
+    SELECT fingerprint, status, headers, body, role FROM idempotency_key WHERE user_id = :user_id AND key = :key
 """)
 _KEEP = text("""
-    UPDATE idempotency_key SET status = :status, headers = cast(:headers AS jsonb), body = :body
+    UPDATE idempotency_key SET status = :status, headers = cast(:headers AS jsonb), body = :body, role = :role
     WHERE user_id = :user_id AND key = :key
 """)
 
@@ -144,6 +161,7 @@ class _Once:
         ] = None,
     ) -> None:
         self._request, self._session, self._key = request, session, key
+        self._role: str | None = None
 
     @property
     def has_key(self) -> bool:
@@ -159,6 +177,10 @@ class _Once:
     def within(self, session: AsyncSession) -> "_Once":
         """The same in another transaction."""
         return _Once(self._request, session, self._key)
+
+    def made_as(self, role: str) -> None:
+        """Say, while the request is carried out, which role its answer is for: it is repeated to no other."""
+        self._role = role
 
     async def try_lock(self, user_id: UUID) -> bool:
         """Lock the key until the transaction ends; False, without waiting, while another request holds it."""
@@ -183,11 +205,13 @@ class _Once:
             make: carries out the request in the current transaction.
             content: what counts as the body of an upload (names, files), whose boundary differs at each retry.
             check: is given an answer that would be repeated, and raises where the user may not have it any more:
-                they may have left the universe, or have another role now. `make` checks for itself.
+                they may have left the universe. It returns what says their role now, if `make` calls `made_as`.
+                `make` checks for itself.
 
         Raises:
             NotFound, Forbidden: the user may not have the first answer any more.
             IdempotencyKeyReused: the first request with this key was a different one.
+            AnswerForAnotherRole: it was the same, but of its answer they may see more or less now.
             AnswerNotKept: it was the same, but its answer cannot be repeated.
         """
         if self._key is None:
@@ -203,7 +227,9 @@ class _Once:
             is_kept = first.body is not None
             text = await _in_thread(_decompress, first.body, body) if is_kept else b""
             response = Response(text, first.status, first.headers)
-            await check(response)
+            found = await check(response)
+            if first.role is not None and isinstance(found, HasRole) and found.role != first.role:
+                raise AnswerForAnotherRole(headers=_location(first.headers))
             if not is_kept:
                 raise AnswerNotKept(headers=_location(first.headers))
             return response
@@ -216,6 +242,7 @@ class _Once:
             "status": response.status_code,
             "headers": orjson.dumps(headers).decode(),
             "body": delta if delta and len(delta) <= _MAX_STORED else None,
+            "role": self._role,
         }
         await self._session.execute(_KEEP, {**place, **answer})
         return response

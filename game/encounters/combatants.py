@@ -7,11 +7,11 @@ that orders equals.
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -27,7 +27,8 @@ from game.tokens import queries as tokens
 from game.tokens.models import Token, plain
 from game.universes.access import Access
 
-_SHOWN = ("id", "name", "initiative", "initiative_bonus", "hidden", "defeated", "effects")
+_SHOWN = ("id", "name", "initiative", "hidden", "defeated", "effects")
+_OF_SHEET = "initiative_bonus"
 _REFERENCES = ("token_id", "character_id")
 _TIEBREAK_SIDES = 2**31
 _MAX_BYTES = 2**20
@@ -51,13 +52,24 @@ class Seen:
         named = {one[name] for name in _REFERENCES if one[name]}
         is_linked = len(named) < len(_REFERENCES) or not named.isdisjoint(self.sheets)
         names = _REFERENCES if is_linked else ("token_id",)
-        return shown | {name: one[name] for name in names if one[name] in self.ids}
+        shown |= {name: one[name] for name in names if one[name] in self.ids}
+        # Whoever may read the sheet that it comes from.
+        has_sheet = (one["character_id"] or one["token_id"]) in self.sheets
+        return {**shown, _OF_SHEET: one[_OF_SHEET]} if has_sheet else shown
 
 
 def for_game_masters(one: Mapping[str, Any]) -> dict[str, Any]:
     """A combatant as game masters see it."""
     references = {name: one[name] for name in _REFERENCES if one[name] is not None}
-    return {name: one[name] for name in _SHOWN} | references | ({} if one["gm"] is None else {"gm": one["gm"]})
+    shown = {name: one[name] for name in (*_SHOWN, _OF_SHEET)} | references
+    return shown if one["gm"] is None else {**shown, "gm": one["gm"]}
+
+
+SHOWN_BYTES: Final[ColumnElement[int]] = literal_column("""
+    (SELECT coalesce(sum(octet_length((one - ARRAY['gm', 'tiebreak', 'initiative_bonus'])::text)), 0)
+        FROM jsonb_array_elements(encounter.combatants) one WHERE NOT (one->>'hidden')::bool)
+""")
+"""The size of what players may see of the combatants of an encounter."""
 
 
 async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: list[dict[str, Any]]) -> Seen:

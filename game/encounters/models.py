@@ -131,7 +131,7 @@ class CombatantRead(Shape):
     )
     name: str
     initiative: _Initiative | None
-    initiative_bonus: int
+    initiative_bonus: int = unset("Where you may read the sheet: of the character or, without one, of the token.")
     hidden: bool
     defeated: bool
     effects: list[Effect]

@@ -137,7 +137,9 @@ async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> M
     statement = select(Encounter).where(col(Encounter.universe_id) == home.universe.id)
     if not home.is_game_master:
         statement = statement.where(col(Encounter.state) != State.prepared)
-    size = func.octet_length(cast(col(Encounter.combatants), Text))
+    # By what its reader is shown: how many fit on a page tells nothing of the rest.
+    stored = func.octet_length(cast(col(Encounter.combatants), Text))
+    size = stored if home.is_game_master else combatants.SHOWN_BYTES
     listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)], size=size)
     return {**listed, "items": [one.read() for one in await _found(session, home, listed["items"])]}
 

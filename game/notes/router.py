@@ -38,6 +38,7 @@ async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Ses
     async def create() -> Response:
         home = (await access.lock(session, user, {id: "createNote"}))[id]
         found = await queries.create(session, home, body.model_dump())
+        once.made_as(home.role)
         return found.document().answer(201, Location=f"/notes/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createNote"))

@@ -84,6 +84,7 @@ async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Se
 
     async def damage() -> Response:
         piece = await tokens.get_to_change(session, user, id, "damageToken")
+        once.made_as(piece.role)
         found = await queries.change_bar(session, *piece, body.bar, body.amount, "damaged")
         return found.document().answer()
 
@@ -96,6 +97,7 @@ async def heal_token(id: UUID, body: BarAmount, user: CurrentUser, session: Sess
 
     async def heal() -> Response:
         piece = await tokens.get_to_change(session, user, id, "healToken")
+        once.made_as(piece.role)
         found = await queries.change_bar(session, *piece, body.bar, body.amount, "healed")
         return found.document().answer()
 

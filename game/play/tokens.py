@@ -39,6 +39,11 @@ class Piece(NamedTuple):
     found: Found
     ground: Map
 
+    @property
+    def role(self) -> Role:
+        """What that somebody is in its universe."""
+        return self.found.access.role
+
 
 async def seen(session: AsyncSession, ground: Map, found: list[Found], view: MapView | None = None) -> list[Found]:
     """Those of the tokens of a map that their reader sees; under fog, those on a cell in sight.

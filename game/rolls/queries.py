@@ -125,8 +125,8 @@ async def read(session: AsyncSession, roll: Roll, home: Access) -> RollRead:
     return view.shown(roll, home.user.id, home.role, with_character=roll.character_id in seen)
 
 
-async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) -> Roll:
-    """A roll that the user may know of.
+async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) -> tuple[Roll, Access]:
+    """A roll that the user may know of, with their access.
 
     Raises:
         NotFound: there is none such for this user.
@@ -139,7 +139,7 @@ async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) 
         raise NotFound
     roll = await _known(session, home, roll_id)
     home.require(operation)
-    return roll
+    return roll, home
 
 
 async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll, Access]:
@@ -149,7 +149,7 @@ async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll
         NotFound: there is none such for this user.
         Forbidden: it is a blind one, and the user is its roller.
     """
-    universe_id = (await get(session, user, roll_id, "revealRoll")).universe_id
+    universe_id = (await get(session, user, roll_id, "revealRoll"))[1].universe.id
     home = (await access.lock(session, user, {universe_id: "revealRoll"}))[universe_id]
     roll = await _known(session, home, roll_id)
     if not view.may_reveal(roll, user.id, home.role):

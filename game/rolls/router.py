@@ -55,6 +55,7 @@ async def create_roll(
 
     async def create(transaction: AsyncSession, home: Access) -> Response:
         roll = await queries.create(transaction, home, **body.model_dump())
+        once.made_as(home.role)
         return _answer(view.shown(roll, user.id, home.role), 201)
 
     async def alone() -> Response:
@@ -90,9 +91,13 @@ async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once)
 
     async def reveal() -> Response:
         roll, home = await queries.reveal(session, user, id)
+        once.made_as(home.role)
         return _answer(await queries.read(session, roll, home), 200)
 
-    return await once(user.id, reveal, check=lambda _: queries.get(session, user, id, "revealRoll"))
+    async def check(_: Response) -> Access:
+        return (await queries.get(session, user, id, "revealRoll"))[1]
+
+    return await once(user.id, reveal, check=check)
 
 
 @router.get("/universes/{id}/dice", response_model=DiceRead, responses=documented(NotFound))

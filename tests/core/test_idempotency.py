@@ -14,6 +14,7 @@ from PIL import Image
 
 from game.core import idempotency
 from tests.conftest import Person
+from tests.members.test_router import join
 
 
 def keyed(key: str | None = None) -> dict[str, str]:
@@ -214,3 +215,53 @@ class TestOnce:
         answer = await owner.client.post("/universes", json={"name": "A"}, headers=headers)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+class TestRoles:
+    async def test_an_answer_is_for_the_role_that_it_was_made_for(self, owner: Person, stranger: Person) -> None:
+        """Who is no game master any more gets none of the answers that they got as one."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"], "game_master")
+        path, member = f"/universes/{universe['id']}", f"/universes/{universe['id']}/members/{stranger.id}"
+        grants = {"members": ["see"]}
+        body = {
+            "name": "Ashe",
+            "gm": "a spy",
+            "grants": grants,
+            "sheet": {"hit_points": {"current": 9, "maximum": 9}},
+        }
+        ashe = (await stranger.client.post(f"{path}/characters", json=body)).json()["id"]
+        made = await owner.map(universe["id"], grid_data={"width": 1, "height": 1}, visibility="members")
+        token = {"name": "Ashe", "x": 0, "y": 0, "gm": "a spy", "bars": [{"name": "hp", "value": 5, "max": 9}]}
+        token_id = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
+        asked = [
+            (f"{path}/characters", body),
+            (f"/characters/{ashe}/damage", {"amount": 1}),
+            (f"/characters/{ashe}/heal", {"amount": 1}),
+            (f"/tokens/{token_id}/damage", {"amount": 1}),
+            (f"/tokens/{token_id}/heal", {"amount": 1}),
+            (f"{path}/notes", {"title": "Plans", "body": "", "grants": {owner.id: ["act"]}}),
+            (f"{path}/rolls", {"expression": "d20", "visibility": "blind"}),
+        ]
+        keys = [keyed() for _ in asked]
+
+        async def ask() -> list[tuple[int, str | None]]:
+            found = []
+            for headers, (address, json) in zip(keys, asked, strict=True):
+                answer = await stranger.client.post(address, json=json, headers=headers)
+                found.append((answer.status_code, answer.json().get("code")))
+            return found
+
+        first = await ask()
+        assert {status for status, _ in first} == {200, 201}
+        act = {"grants": {stranger.id: ["act"]}}
+        for address in (f"/characters/{ashe}", f"/tokens/{token_id}"):
+            assert (await owner.client.patch(address, json=act)).status_code == 200
+        for role, expected in (
+            ("player", [(409, "IDEMPOTENT_ANSWER_FOR_ANOTHER_ROLE")] * len(asked)),
+            ("game_master", first),
+        ):
+            assert (await owner.client.patch(member, json={"role": role})).status_code == 200
+            assert await ask() == expected
+        assert (await owner.client.delete(member)).status_code == 204
+        assert await ask() == [(404, "NOT_FOUND")] * len(asked)

@@ -187,6 +187,35 @@ class TestCombatants:
         [shown] = (await stranger.client.get(path)).json()["combatants"]
         assert shown["character_id"] == count["id"]
 
+    async def test_bonuses_are_of_sheets(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """Players are told those of sheets that they may read: in answers, and nobody in events."""
+        sheet = {"initiative_bonus": 7}
+        grants = [{"members": ["see"]}, {"members": ["sheet", "see"]}]
+        known = [await create_character(owner, universe_id, sheet=sheet, grants=one) for one in grants]
+        named = zip(known, ("seen", "read"), strict=True)
+        listed = [{"character_id": one["id"], "name": name} for one, name in named]
+        made = await prepare(owner, universe_id, [*listed, {"name": "nobody", "initiative_bonus": 7}])
+        await step(owner, made, "start")
+        shown = (await stranger.client.get(f"/encounters/{made['id']}")).json()["combatants"]
+        assert {one["name"]: one.get("initiative_bonus") for one in shown} == {
+            "seen": None,
+            "read": 7,
+            "nobody": None,
+        }
+        assert "initiative_bonus" not in str(await told(stranger, universe_id))
+
+    async def test_pages_tell_nothing_of_what_is_hidden(
+        self, owner: Person, stranger: Person, universe_id: str
+    ) -> None:
+        """Of large ones fewer fit on a page: large by what its reader is shown."""
+        large = [{"name": "x", "hidden": True}, *({"name": "x", "gm": "x" * 60_000} for _ in range(16))]
+        for _ in range(5):
+            await step(owner, await prepare(owner, universe_id, large), "start")
+        path = f"/universes/{universe_id}/encounters"
+        for person, count in ((owner, 4), (stranger, 5)):
+            page = (await person.client.get(path)).json()
+            assert (len(page["items"]), page["next_cursor"] is None) == (count, count == 5)
+
     async def test_tokens_that_are_not_seen(self, owner: Person, stranger: Person, universe_id: str) -> None:
         """Players are not told which token somebody is whom they do not see."""
         made = await fogged_map(owner, universe_id)

@@ -12,6 +12,7 @@ from tests.conftest import Person
 from tests.live.client import Client
 from tests.live.conftest import feed as feed
 from tests.live.test_router import Feed
+from tests.members.test_router import join
 from tests.rolls.test_router import Table
 from tests.rolls.test_router import table as table
 
@@ -142,6 +143,16 @@ class TestCreate:
             body = {"grants": {**grants, **given}}
             assert (await table.owner.client.patch(f"/characters/{ashe}", json=body)).is_success
             assert await named(table.other) == [seen] * 6
+
+    async def test_whispers_belong_to_the_person(self, table: Table) -> None:
+        """Who was removed and comes back reads their old ones again, as docs/members.md says."""
+        await say(table, table.player, "Psst", to=[table.other.id])
+        path = f"/universes/{table.universe_id}/members/{table.other.id}"
+        assert (await table.owner.client.delete(path)).status_code == 204
+        answer = await table.other.client.get(f"/universes/{table.universe_id}/messages")
+        assert answer.status_code == 404
+        await join(table.other, table.owner, table.universe_id, "spectator")
+        assert await heard(table, table.other) == ["Psst"]
 
     async def test_with_a_key_only_once(self, table: Table) -> None:
         path, headers = f"/universes/{table.universe_id}/messages", {"idempotency-key": str(uuid7())}
