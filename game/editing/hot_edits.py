@@ -11,6 +11,7 @@ from game.core.coalescer import HotStatement
 from game.core.hot import HotAnswer, HotWrite, if_match
 from game.editing.models import MAX_SIZE, EditResult
 from game.grid.chunks import CHUNK, ROWS_MARK
+from game.grid.edits.fields import CELL
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 _MAX_HOT_CELLS = 256
@@ -47,10 +48,10 @@ def _hot_cells(scope: Scope, body: bytes) -> tuple[Any, ...] | None:
 
 
 def _is_plain(cell: dict[str, Any]) -> bool:
-    """Whether a cell is set to something other than empty, on what may be a map."""
-    x, y, symbol = cell["x"], cell["y"], cell["symbol"]
-    whole = type(x) is int and type(y) is int and 0 <= x < MAX_SIZE and 0 <= y < MAX_SIZE
-    return whole and len(cell) == 3 and type(symbol) is str and len(symbol) == 1 and symbol not in " \0"
+    """Whether a cell, which breaks no rule, is set to something other than empty, on what may be a map."""
+    if cell.keys() != CELL.keys() or any(rule.check(cell[name]) for name, (rule, _) in CELL.items()):
+        return False
+    return max(cell["x"], cell["y"]) < MAX_SIZE and cell["symbol"] not in " \0"
 
 
 # One statement is the whole of the commonest edit, painting a few cells of one chunk, for many maps at once: who

@@ -55,7 +55,7 @@ def one_of(options: tuple[str, ...]) -> Rule:
     )
 
 
-def whole(low: int, high: int, code: str = "out_of_range") -> Rule:
+def whole(low: int, high: float = inf, code: str = "out_of_range") -> Rule:
     """A whole number in a range, whose breach has this code."""
 
     def check(value: Any) -> Fault | None:
@@ -63,11 +63,11 @@ def whole(low: int, high: int, code: str = "out_of_range") -> Rule:
         if not isinstance(value, int) or isinstance(value, bool):
             return "wrong_type", "must be a whole number"
         if not low <= value <= high:
-            limits = f"must be from {low} to {high}"
+            limits = f"must be from {low} to {high}" if high < inf else f"must be {low} or more"
             return code, limits if low <= high else "lies on a map without cells"
         return None
 
-    return Rule(check, {"type": "integer", "minimum": low, "maximum": high})
+    return Rule(check, {"type": "integer", "minimum": low, **({"maximum": high} if high < inf else {})})
 
 
 def number(low: float = -inf, high: float = inf, *, above: float = -inf) -> Rule:
@@ -114,12 +114,20 @@ def _symbol(value: Any) -> Fault | None:
     return None
 
 
+def _cell(value: Any) -> Fault | None:
+    if not isinstance(value, str):
+        return "wrong_type", "must be a string"
+    return None if len(value) == 1 else ("not_a_symbol", "must be exactly one character")
+
+
 def _reserved(_: Any) -> Fault | None:
     return "reserved", "is the server's key: leave it out"
 
 
 color: Final = Rule(_color, {"type": "string", "pattern": f"^{_COLOR.pattern}$"})
 symbol: Final = Rule(_symbol, {"type": "string", "minLength": 1, "maxLength": 1})
+cell: Final = Rule(_cell, symbol.schema)
+"""What a cell holds: a symbol of the legend, or the space. Which ones there are is for the map to say."""
 boolean: Final = of_type(bool, "true or false")
 string: Final = of_type(str, "a string")
 json_object: Final = of_type(dict, "an object")

@@ -12,8 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, 
 from game.grid import document
 from game.grid.edits.fields import CELL, FIELDS, KINDS, REQUIRED
 from game.grid.edits.fields import Field as EditField
-from game.grid.edits.frame import ANCHORS
-from game.grid.rules import Rules, whole
+from game.grid.rules import Rules, json_object, whole
 
 _LIMITS: Final = document.DEFAULT_LIMITS
 _SIDE: Final = whole(0, _LIMITS.max_size)
@@ -85,13 +84,6 @@ _THINGS: Final[Mapping[str, type[BaseModel]]] = {
     "light": Light,
     "layer": Layer,
 }
-_SCHEMAS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "text": {"type": "string"},
-    "whole": {"type": "integer", "minimum": 0},
-    "boolean": {"type": "boolean"},
-    "list": {"type": "array"},
-    "object": {"type": "object"},
-}
 _PATCH: Final = {"type": "object", "description": "A merge patch (RFC 7396): null removes a key."}
 
 
@@ -101,7 +93,7 @@ def _edit_model(op: str, fields: Mapping[str, EditField]) -> type[BaseModel]:
         name,
         __config__=ConfigDict(extra="forbid"),
         op=(Literal[op], ...),  # type: ignore[arg-type]  # each model has its own op
-        **{_attribute(key): _edit_field(op, key, field) for key, field in fields.items()},
+        **{_attribute(key): _edit_field(key, field) for key, field in fields.items()},
     )
     return made
 
@@ -111,9 +103,9 @@ def _attribute(key: str) -> str:
     return f"{key}_" if key == "with" else key
 
 
-def _edit_field(op: str, key: str, field: EditField) -> Any:
+def _edit_field(key: str, field: EditField) -> Any:
     kind: Any
-    if key in _THINGS and field.kind == "object":
+    if key in _THINGS and field.rule is json_object:
         kind = _THINGS[key]
     elif key == "cells":
         kind = list[_Cell]
@@ -124,14 +116,7 @@ def _edit_field(op: str, key: str, field: EditField) -> Any:
     elif key == "changes":
         kind = Annotated[Any, WithJsonSchema(_PATCH)]
     else:
-        schema = dict(_SCHEMAS[field.kind])
-        if key in ("symbol", "with"):
-            schema |= {"minLength": 1, "maxLength": 1}
-        if key == "anchor":
-            schema["enum"] = list(ANCHORS)
-        if op == "resize" and key in ("width", "height"):
-            schema["maximum"] = _LIMITS.max_size
-        kind = Annotated[Any, WithJsonSchema(schema)]
+        kind = Annotated[Any, WithJsonSchema(dict(field.rule.schema))]
     if field.default is REQUIRED:
         default = Field(alias=key)
     elif field.default is None:
@@ -145,7 +130,7 @@ _Cell = create_model(
     "SetCell",
     __doc__="A cell and its new symbol.",
     __config__=ConfigDict(extra="forbid"),
-    **{key: _edit_field("set", key, field) for key, field in CELL.items()},
+    **{key: _edit_field(key, field) for key, field in CELL.items()},
 )
 EDITS: Final[Mapping[str, type[BaseModel]]] = {op: _edit_model(op, fields) for op, fields in FIELDS.items()}
 """The model of each edit, by its op."""

@@ -3,13 +3,14 @@
 import re
 from typing import Annotated, Any
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from game.grid import document, rules, shapes
-from game.grid.edits.fields import FIELDS, REQUIRED
+from game.grid.edits.fields import FIELDS, REQUIRED, parsed
 from game.grid.rules import Rule
 from tests.grid.test_document import TAVERN, documents
 
@@ -96,6 +97,57 @@ def test_an_edits_model_has_its_fields(op: str) -> None:
     assert schema["additionalProperties"] is False
     choices = Request.model_json_schema()["properties"]["edits"]["items"]
     assert choices["discriminator"]["mapping"][op] in [choice["$ref"] for choice in choices["oneOf"]]
+
+
+BORDERS: dict[str, list[Any]] = {
+    "cell": ["", " ", "#", "##", "\U0001f409", None, 1, ["#"]],
+    "whole": [-1, 0, 1, 4095, 4096, 4097, 2**53, 0.5, "1", True, None],
+    "string": ["", "ground", 1, None, []],
+    "boolean": [True, False, 0, "true", None],
+    "list": [[], {}, "", None],
+    "object": [[], "", 1, None],
+    "anchor": ["top_left", "center", "middle", "", 1, None],
+}
+"""Values at and beyond what fields take."""
+
+EDITS: dict[str, dict[str, Any]] = {
+    "set": {"layer": "ground", "cells": [{"x": 0, "y": 0, "symbol": "#"}]},
+    "fill_rectangle": {"layer": "ground", "x": 0, "y": 0, "width": 1, "height": 1, "symbol": "#"},
+    "flood_fill": {"layer": "ground", "x": 0, "y": 0, "symbol": "#"},
+    "paste": {"layer": "ground", "x": 0, "y": 0, "rows": ["#"], "transparent": True},
+    "replace": {"layer": "ground", "symbol": "#", "with": "."},
+    "move_entity": {"id": "chest", "x": 0, "y": 0},
+    "remove_layer": {"name": "ground"},
+    "move_layer": {"name": "ground", "index": 0},
+    "remove_legend_entry": {"symbol": "#"},
+    "resize": {"width": 1, "height": 1, "anchor": "center"},
+}
+
+
+@pytest.mark.parametrize("op", EDITS)
+def test_an_edits_schema_accepts_what_its_check_does(op: str) -> None:
+    """For each field, every value at a border, one that is missing, and one that there is not."""
+    validator = jsonschema_rs.validator_for(shapes.EDITS[op].model_json_schema())
+    valid = {"op": op, **EDITS[op]}
+    values = [value for some in BORDERS.values() for value in some]
+    edits = [valid, {**valid, "more": 1}, *({**valid, key: value} for key in EDITS[op] for value in values)]
+    edits += [{name: value for name, value in valid.items() if name != key} for key in EDITS[op]]
+    if op == "set":
+        [cell] = EDITS[op]["cells"]
+        cells = [{}, {**cell, "z": 1}, *({**cell, key: value} for key in cell for value in values)]
+        edits += [{**valid, "cells": [one]} for one in cells]
+    for edit in edits:
+        assert validator.is_valid(edit) == is_taken(edit), edit
+    assert is_taken(valid)
+
+
+def is_taken(edit: Any) -> bool:
+    """Whether the check of edits takes an edit."""
+    try:
+        parsed(edit, "edits[0]")
+    except document.GridError:
+        return False
+    return True
 
 
 @given(documents())

@@ -55,8 +55,6 @@ class Editor:
 
     def check_symbol(self, symbol: str, place: str) -> None:
         """Refuse what is neither the space nor a symbol of the legend."""
-        if len(symbol) != 1:
-            raise fault(place, "not_a_symbol", "must be exactly one character")
         if symbol != EMPTY and symbol not in self.draft.items("legend"):
             message = f"{symbol!r} (U+{ord(symbol):04X}) is not in the legend"
             raise fault(place, "unknown_symbol", message)

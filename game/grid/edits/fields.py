@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from game.grid.document import Breach, GridError
+from game.grid.document import DEFAULT_LIMITS, Breach, GridError
+from game.grid.rules import Rule, boolean, cell, json_object, of_type, one_of, string, whole
 
 Edit: TypeAlias = Mapping[str, Any]
 
@@ -14,46 +15,56 @@ REQUIRED: Final = object()
 
 
 class Field(NamedTuple):
-    """What a field must be ("text", "whole", "boolean", "list", "object"), and what it is when it is left out."""
+    """What a field must be, as far as that does not depend on the map; and what it is when it is left out."""
 
-    kind: str
+    rule: Rule
     default: Any = REQUIRED
 
 
-_PLACE: Final[Mapping[str, Field]] = {"layer": Field("text"), "x": Field("whole"), "y": Field("whole")}
-_CHANGES: Final[Mapping[str, Field]] = {"changes": Field("object")}
+ANCHORS: Final = {
+    "top_left": (0, 0),
+    "top": (1, 0),
+    "top_right": (2, 0),
+    "left": (0, 1),
+    "center": (1, 1),
+    "right": (2, 1),
+    "bottom_left": (0, 2),
+    "bottom": (1, 2),
+    "bottom_right": (2, 2),
+}
+"""Where the old map lies in the new one when it is resized: at the start, in the middle or at the end,
+across and down."""
+
+_count = whole(0)
+_side = whole(0, DEFAULT_LIMITS.max_size)
+_list = of_type(list, "a list")
+
+_PLACE: Final[Mapping[str, Field]] = {"layer": Field(string), "x": Field(_count), "y": Field(_count)}
+_CHANGES: Final[Mapping[str, Field]] = {"changes": Field(json_object)}
 
 FIELDS: Final[Mapping[str, Mapping[str, Field]]] = {
-    "set": {"layer": Field("text"), "cells": Field("list")},
-    "fill_rectangle": {**_PLACE, "width": Field("whole"), "height": Field("whole"), "symbol": Field("text")},
-    "flood_fill": {**_PLACE, "symbol": Field("text")},
-    "paste": {**_PLACE, "rows": Field("list"), "transparent": Field("boolean", False)},
-    "replace": {"layer": Field("text"), "symbol": Field("text"), "with": Field("text")},
-    **{f"put_{kind}": {kind: Field("object")} for kind in KINDS},
-    **{f"update_{kind}": {"id": Field("text"), **_CHANGES} for kind in KINDS},
-    **{f"remove_{kind}": {"id": Field("text")} for kind in KINDS},
-    "move_entity": {"id": Field("text"), "x": Field("whole"), "y": Field("whole")},
-    "add_layer": {"layer": Field("object"), "index": Field("whole", None)},
-    "update_layer": {"name": Field("text"), **_CHANGES},
-    "remove_layer": {"name": Field("text")},
-    "move_layer": {"name": Field("text"), "index": Field("whole")},
-    "update_legend": {"legend": Field("list"), "index": Field("whole", None)},
-    "remove_legend_entry": {"symbol": Field("text")},
+    "set": {"layer": Field(string), "cells": Field(_list)},
+    "fill_rectangle": {**_PLACE, "width": Field(_count), "height": Field(_count), "symbol": Field(cell)},
+    "flood_fill": {**_PLACE, "symbol": Field(cell)},
+    "paste": {**_PLACE, "rows": Field(_list), "transparent": Field(boolean, False)},
+    "replace": {"layer": Field(string), "symbol": Field(cell), "with": Field(cell)},
+    **{f"put_{kind}": {kind: Field(json_object)} for kind in KINDS},
+    **{f"update_{kind}": {"id": Field(string), **_CHANGES} for kind in KINDS},
+    **{f"remove_{kind}": {"id": Field(string)} for kind in KINDS},
+    "move_entity": {"id": Field(string), "x": Field(_count), "y": Field(_count)},
+    "add_layer": {"layer": Field(json_object), "index": Field(_count, None)},
+    "update_layer": {"name": Field(string), **_CHANGES},
+    "remove_layer": {"name": Field(string)},
+    "move_layer": {"name": Field(string), "index": Field(_count)},
+    "update_legend": {"legend": Field(_list), "index": Field(_count, None)},
+    "remove_legend_entry": {"symbol": Field(cell)},
     "update_map": _CHANGES,
-    "resize": {"width": Field("whole"), "height": Field("whole"), "anchor": Field("text", "top_left")},
+    "resize": {"width": Field(_side), "height": Field(_side), "anchor": Field(one_of(tuple(ANCHORS)), "top_left")},
 }
 """The fields of each op."""
 
-CELL: Final[Mapping[str, Field]] = {"x": Field("whole"), "y": Field("whole"), "symbol": Field("text")}
+CELL: Final[Mapping[str, Field]] = {"x": Field(_count), "y": Field(_count), "symbol": Field(cell)}
 """The fields of a cell that `set` sets."""
-
-_TYPES: Final[Mapping[str, tuple[type, str]]] = {
-    "text": (str, "a string"),
-    "whole": (int, "a whole number, 0 or more"),
-    "boolean": (bool, "true or false"),
-    "list": (list, "a list"),
-    "object": (dict, "an object"),
-}
 
 
 def fault(place: str, code: str, message: str) -> GridError:
@@ -62,10 +73,10 @@ def fault(place: str, code: str, message: str) -> GridError:
 
 
 def parsed(edit: Any, place: str) -> dict[str, Any]:
-    """An edit with all fields of its op, each of its type, and the defaults filled in.
+    """An edit with all fields of its op, each as its rule says, and the defaults filled in.
 
     Raises:
-        GridError: a field is missing, unknown or of another type; names the place.
+        GridError: a field is missing, unknown or breaks its rule; names the place.
     """
     if not isinstance(edit, dict):
         raise fault(place, "wrong_type", "must be an object")
@@ -75,8 +86,8 @@ def parsed(edit: Any, place: str) -> dict[str, Any]:
     if fields is None:
         raise fault(f"{place}.op", "not_an_option", f"must be one of {', '.join(FIELDS)}")
     values = _values({name: value for name, value in edit.items() if name != "op"}, fields, place)
-    for index, cell in enumerate(values.get("cells", ())):
-        _values(cell, CELL, f"{place}.cells[{index}]")
+    for index, one in enumerate(values.get("cells", ())):
+        _values(one, CELL, f"{place}.cells[{index}]")
     rows = values.get("rows", ())
     for index, row in enumerate(rows):
         if not isinstance(row, str):
@@ -88,24 +99,18 @@ def parsed(edit: Any, place: str) -> dict[str, Any]:
 
 
 def _values(value: Any, fields: Mapping[str, Field], place: str) -> dict[str, Any]:
-    """An object's fields, each of its type, with the defaults filled in."""
+    """An object's fields, each as its rule says, with the defaults filled in."""
     if not isinstance(value, dict):
         raise fault(place, "wrong_type", "must be an object")
     if not fields.keys() >= value.keys():
         unknown = next(key for key in value if key not in fields)
         raise fault(f"{place}.{unknown}", "unknown_field", f"is not one of {', '.join(fields)}")
     values = {}
-    for name, (kind, default) in fields.items():
+    for name, (rule, default) in fields.items():
         item = value.get(name, default)
         if item is REQUIRED:
             raise fault(f"{place}.{name}", "missing", "is required")
-        if name in value:
-            wanted, described = _TYPES[kind]
-            # In Python a bool is an int; in JSON it is not a number.
-            fits = isinstance(item, wanted) and (kind != "whole" or (item is not True and item is not False))
-            if not fits:
-                raise fault(f"{place}.{name}", "wrong_type", f"must be {described}")
-            if isinstance(item, int) and item < 0:
-                raise fault(f"{place}.{name}", "out_of_range", f"must be {described}")
+        if name in value and (wrong := rule.check(item)):
+            raise fault(f"{place}.{name}", *wrong)
         values[name] = item
     return values

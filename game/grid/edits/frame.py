@@ -8,23 +8,9 @@ from game.grid.changes import Item, cut_off
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.document import EMPTY, MAX_BREACHES, Breach, GridError, check
 from game.grid.edits.editor import Editor, patched
-from game.grid.edits.fields import KINDS, Edit, fault
+from game.grid.edits.fields import ANCHORS, KINDS, Edit, fault
 from game.grid.geometry import HEXES, GridType, centre, extent
 from game.grid.regrid import DoesNotFit, door, is_other_plane, light, wall
-
-ANCHORS: Final = {
-    "top_left": (0, 0),
-    "top": (1, 0),
-    "top_right": (2, 0),
-    "left": (0, 1),
-    "center": (1, 1),
-    "right": (2, 1),
-    "bottom_left": (0, 2),
-    "bottom": (1, 2),
-    "bottom_right": (2, 2),
-}
-"""Where the old map lies in the new one when it is resized: at the start, in the middle or at the end,
-across and down."""
 
 # Layer keys end here, so that ROWS_MARK + key keeps the digits that the frame's text is searched for.
 _LAYER_KEYS: Final = 259_000
@@ -191,11 +177,6 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
 
 def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
     """Change the size; what is cut off is lost."""
-    for side in ("width", "height"):
-        if edit[side] > editor.limits.max_size:
-            raise fault(f"{place}.{side}", "out_of_range", f"must be from 0 to {editor.limits.max_size}")
-    if edit["anchor"] not in ANCHORS:
-        raise fault(f"{place}.anchor", "not_an_option", f"must be one of {', '.join(ANCHORS)}")
     canvas, new = editor.canvas, (edit["width"], edit["height"])
     old = canvas.width, canvas.height
     if new == old:
