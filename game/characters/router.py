@@ -12,7 +12,7 @@ from game.characters.queries import NoHitPoints
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.universes import access
@@ -21,14 +21,16 @@ from game.universes.quotas import QuotaExceeded
 router = APIRouter(tags=["Characters"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
-_POINTS = documented(Forbidden, NotFound, NoHitPoints, Unprocessable, IdempotencyKeyReused)
+_POINTS = documented(Forbidden, NotFound, NoHitPoints, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole)
 
 
 @router.post(
     "/universes/{id}/characters",
     status_code=201,
     response_model=CharacterRead,
-    responses=documented(Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused),
+    responses=documented(
+        Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole
+    ),
 )
 async def create_character(
     id: UUID, body: CharacterWrite, user: CurrentUser, session: Session, once: Once

@@ -10,7 +10,7 @@ from game.core import pages
 from game.core.compute import Computing, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.notes import queries
@@ -30,7 +30,9 @@ _LONG = 2_000
     "/universes/{id}/notes",
     status_code=201,
     response_model=NoteRead,
-    responses=documented(Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused),
+    responses=documented(
+        Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole
+    ),
 )
 async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Session, once: Once) -> Response:
     """Write a note. A player who writes one may `act` on it, and says here who may read it."""

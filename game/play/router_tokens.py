@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from game.accounts.current import CurrentUser
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.maps import queries as maps
@@ -21,7 +21,9 @@ from game.universes.quotas import QuotaExceeded
 router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable, QuotaExceeded)
-_POINTS = documented(Forbidden, NotFound, NoBar, Unprocessable, IdempotencyKeyReused, QuotaExceeded)
+_POINTS = documented(
+    Forbidden, NotFound, NoBar, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole, QuotaExceeded
+)
 
 
 @router.post(

@@ -17,7 +17,7 @@ from game.core.errors import (
     Unprocessable,
     documented,
 )
-from game.core.idempotency import IdempotencyKeyReused, Once
+from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
 from game.rolls import keys, queries, view
@@ -42,6 +42,7 @@ router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(
         TooManyRequests,
         Unprocessable,
         IdempotencyKeyReused,
+        AnswerForAnotherRole,
         ExpressionInvalid,
         OutcomeUnknown,
     ),
@@ -84,7 +85,7 @@ async def list_rolls(
 @router.post(
     "/rolls/{id}/reveal",
     response_model=RollRead,
-    responses=documented(Forbidden, NotFound, QuotaExceeded, IdempotencyKeyReused),
+    responses=documented(Forbidden, NotFound, QuotaExceeded, IdempotencyKeyReused, AnswerForAnotherRole),
 )
 async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
     """Show a roll to everyone. Its roller may, unless it is a blind one, and game masters who see it."""
