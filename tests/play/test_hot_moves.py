@@ -1,6 +1,7 @@
 """The fast move: the same as the plain way in all that it leaves behind, also where others write meanwhile."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -217,3 +218,63 @@ async def test_an_odd_body_gets_the_plain_answer(owner: Person, spy: Spy, body: 
     answer = await owner.client.post(f"/tokens/{token['id']}/move", content=body, headers=headers)
     assert answer.status_code == 422, answer.text
     assert spy.written == 0
+
+
+async def test_memory_of_many_chunks(
+    owner: Person, stranger: Person, app: FastAPI, spy: Spy, database: asyncpg.Connection
+) -> None:
+    """Across the borders of chunks, with things that changed out of sight, both ways leave the same memory."""
+    dice = random.Random(7)
+    walls = [
+        {"x1": x, "y1": y, "x2": x + dice.randrange(4), "y2": y + dice.randrange(4)}
+        for x, y in ((dice.randrange(140), dice.randrange(140)) for _ in range(80))
+    ]
+    doors = [{"id": f"d{n}", "x1": 60 + n, "y1": 58, "x2": 60 + n, "y2": 59} for n in range(0, 9, 2)]
+    rows = ["".join(dice.choice("...~") for _ in range(150)) for _ in range(150)]
+    legend = [{"symbol": ".", "name": "floor"}, {"symbol": "~", "name": "mud", "movement_cost": 2}]
+    grid = {"width": 150, "height": 150, "legend": legend, "walls": walls, "doors": doors}
+    ways = [
+        [(61 + n, 63 + n) for n in range(9)],
+        [(69 - n, 71) for n in range(9)],
+        [(61 - n, 71 - n) for n in range(12)],
+        [(50, 60), (51, 60)],
+    ]
+    left = []
+    for hot in (True, False):
+        made = await owner.map(
+            grid_data={**grid, "layers": [{"name": "a", "rows": rows}]},
+            visibility="members",
+            fog="explored",
+            fog_sharing="each",
+        )
+        await join(stranger, owner, made["universe_id"])
+        token = await put(owner, made["id"], x=60, y=62, grants={stranger.id: ["act"]}, sight={"range": 14})
+        app.state.hot_writes = spy if hot else None
+        answers = []
+        for number, way in enumerate(ways):
+            for person in (stranger, owner):
+                body = {"path": path(*way)}
+                answer = await person.client.post(f"/tokens/{token['id']}/move", json=body)
+                answers.append({**answer.json(), "request_id": None})
+            edits = [
+                {
+                    "op": "fill_rectangle",
+                    "layer": "a",
+                    "x": 55 + number,
+                    "y": 60,
+                    "width": 20,
+                    "height": 3,
+                    "symbol": "~",
+                },
+                {"op": "update_door", "id": f"d{2 * number}", "changes": {"state": "open"}},
+            ]
+            answer = await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": edits})
+            assert answer.status_code == 200, answer.text
+        ids = {made["id"]: "map", token["id"]: "token", made["universe_id"]: "universe"}
+        left.append((answers, await _stored(database, made, ids)))
+        if hot:
+            assert spy.written == len(await _moved(database, made)) > 0
+    assert left[0] == left[1]
+    chunks = await database.fetch("SELECT differs FROM map_memory_chunk WHERE map_id = $1", made["id"])
+    assert len(chunks) > 2
+    assert any(one["differs"] for one in chunks)
