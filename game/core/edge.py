@@ -115,15 +115,9 @@ class Edge:
     def log_end(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Log a request, or a socket, that has ended."""
         client: Any = scope.get("client") or ("", 0)
-        self.log(
-            method=method,
-            # Quoted: what a client sends must not steer the terminal of who reads the log.
-            path=scope["path"] if "template" in scope else quote(scope["path"][:200]),
-            status=status,
-            ms=round(seconds * 1000, 2),
-            client=client[0],
-            request_id=scope["request_id"],
-        )
+        # Quoted: what a client sends must not steer the terminal of who reads the log.
+        path = scope["path"] if "template" in scope else quote(scope["path"][:200])
+        self.log(method, path, status, seconds * 1000, client[0], scope["request_id"])
 
     def answer_without_task(self, scope: Scope, send_whole: SendWhole, start_task: Callable[[], None]) -> bool:
         """Begin to answer a hot read right where it was received: it needs no task to wait in.

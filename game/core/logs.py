@@ -5,9 +5,10 @@ import io
 import logging
 import re
 import sys
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import orjson
 import structlog
@@ -100,36 +101,56 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).propagate = True
 
 
+class _Answered(NamedTuple):
+    """A request that was answered, or a socket that has ended."""
+
+    method: str
+    path: str
+    status: int
+    ms: float
+    client: str
+    request_id: str
+
+
 class RequestLog:
     """Logs answered requests: in JSON all of them, in a terminal those that failed, and all at level `debug`.
 
-    JSON is the format of servers under load: its lines are written in batches.
-
-    Through structlog and with a system call each, they would cost as much as answering.
+    JSON is the format of servers under load: its lines are made and written in batches. One by one, through
+    structlog and with a system call each, they would cost as much as answering.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._silent = logging.getLevelName(settings.log_level.upper()) > logging.INFO
         self._as_json = is_json(settings)
         self._log = structlog.get_logger()
-        self._lines: list[bytes] = []
+        self._waiting: list[tuple[float, _Answered]] = []
 
-    def __call__(self, **fields: Any) -> None:
-        """Log a request."""
+    def __call__(self, method: str, path: str, status: int, ms: float, client: str, request_id: str) -> None:
+        """Log a request that took `ms` milliseconds."""
         if self._silent:
             return
+        answered = _Answered(method, path, status, ms, client, request_id)
         if not self._as_json:
             # In a terminal, a line for each request would scroll away what matters, such as the demo's log-ins.
-            (self._log.warning if fields["status"] >= 500 else self._log.debug)("request", **fields)
+            (self._log.warning if status >= 500 else self._log.debug)("request", **_fields(answered))
             return
-        if not self._lines:
+        if not self._waiting:
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
-        fields["event"], fields["level"], fields["timestamp"] = "request", "info", datetime.now(UTC)
-        self._lines.append(orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+        self._waiting.append((time.time(), answered))
 
     def flush(self) -> None:
         """Write what is still to be written: now and then, and when the server stops."""
-        lines = b"".join(self._lines).decode()
-        self._lines.clear()
-        _STDERR.write(lines)
+        waiting, self._waiting = self._waiting, []
+        _STDERR.write(b"".join([_line(*one) for one in waiting]).decode())
         _STDERR.flush()
+
+
+def _fields(answered: _Answered) -> dict[str, Any]:
+    return {**answered._asdict(), "ms": round(answered.ms, 2)}
+
+
+def _line(timestamp: float, answered: _Answered) -> bytes:
+    """A request as a line of JSON, with the keys that structlog gives."""
+    when = datetime.fromtimestamp(timestamp, UTC)
+    fields = {**_fields(answered), "event": "request", "level": "info", "timestamp": when}
+    return orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)

@@ -64,11 +64,14 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it is there already."""
-        super().on_response_complete()
-        if self.cycle is None or self.cycle.response_complete:
-            # uvicorn closes an idle connection; this is for what is sent bit by bit.
-            self._head_limit = self.timeout_keep_alive + self._head_seconds
-            self._await_head()
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        # What uvicorn does, without its timer for idle connections: one of ours looks after all of them.
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._head_limit = self.timeout_keep_alive + self._head_seconds
+        self._await_head()
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to the other protocol."""
