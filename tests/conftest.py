@@ -5,6 +5,7 @@ is not theirs.
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -89,6 +90,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((n for n, name in enumerate(_LONGEST) if _group(item.nodeid).startswith(name)), len(_LONGEST))
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over the program and six thousand tests: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Groups(LoadScopeScheduling):
