@@ -286,6 +286,17 @@ def test_others_see_where_one_points_and_what_one_measures(lay: Laying, sit: Sit
     ashe.until(f"{sent}.length === 0")
 
 
+def test_a_polygon_reveals_and_hides(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="explored")
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    for button, state in (("Reveal", "1"), ("Hide", "0")):
+        master.page.get_by_role("button", name="Reveal or hide a polygon").click()
+        for corner in ((8, 1), (10, 1), (10, 5), (8, 5)):
+            master.page.mouse.click(*master.at(*corner))
+        master.page.get_by_role("button", name=button, exact=True).click()
+        ashe.until(f"store.fog.value[3][9] === '{state}'")
+
+
 def test_whoever_is_removed_is_out_at_once(lay: Laying, sit: Sitting) -> None:
     table = lay()
     bram = sit(table.bram, table)

@@ -128,7 +128,7 @@ export class MapInput {
     if (tool === 'ping') return this.signals.ping(place.point);
     if (tool === 'polygon') {
       this.polygon.push(place.cell);
-      return this.stage.marks.show([{ cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'fog' }]);
+      return this.stage.marks.show([{ cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'polygon' }]);
     }
     if (tool !== 'move') this.drag = { kind: 'shape', from: place, at: place };
     else if (this.under) {
@@ -236,12 +236,14 @@ export class MapInput {
       this.signals.ruler(geometry.centre(...from.cell), geometry.centre(...to.cell), text);
     } else if (tool === 'area') {
       const { shape, size } = this.area.value;
+      const unit = this.stage.document.frame.other.distance_unit ?? 'ft';
       const [px, py] = shape === 'sphere' || shape === 'cylinder' ? to.point : from.point;
       const angle = (Math.atan2(to.point[1] - py, to.point[0] - px) * 180) / Math.PI;
       const query = new URLSearchParams({ shape, size: `${size}`, x: `${tidy(px)}`, y: `${tidy(py)}` });
       if (['cone', 'line', 'cube'].includes(shape)) query.set('direction', `${Math.round((angle + 360) % 360)}`);
       const found = await this.#preview(`${this.mapUrl}/area?${query}`);
-      if (found) this.stage.marks.show([{ cells: found.cells.map(cellOf), text: `${size} ${shape}`, kind: 'area' }]);
+      if (found)
+        this.stage.marks.show([{ cells: found.cells.map(cellOf), text: `${size} ${unit} ${shape}`, kind: 'area' }]);
     } else {
       const { x, y, width, height } = this.stage.document.geometry.rectangle(from.cell, to.cell);
       const cells = Array.from({ length: width * height }, (_, i) =>
@@ -272,17 +274,26 @@ export class MapInput {
     if (tool !== 'reveal' && tool !== 'hide') return;
     this.#clearMarks();
     const rectangle = this.stage.document.geometry.rectangle(from.cell, to.cell);
-    if (rectangle.width && rectangle.height) this.table.send('POST', `${this.mapUrl}/fog/${tool}`, rectangle);
+    if (rectangle.width && rectangle.height) this.#fog(tool, rectangle);
   }
 
-  /** Reveal the polygon whose corners were set. */
-  finishPolygon() {
+  /** Game masters see through fog: that it changed, they are told. @param {'reveal' | 'hide'} what  @param {object} area */
+  async #fog(what, area) {
+    if ((await this.table.send('POST', `${this.mapUrl}/fog/${what}`, area)) === null) return;
+    this.store.notify(
+      what === 'reveal' ? 'Revealed to the players.' : 'Hidden from the players, but for what is in their sight.',
+    );
+  }
+
+  /** Reveal or hide the polygon whose corners were set. @param {'reveal' | 'hide'} [what] */
+  finishPolygon(what = 'reveal') {
     const polygon = this.polygon.map(([x, y]) => {
       const [px, py] = this.stage.document.geometry.centre(x, y);
       return { x: px, y: py };
     });
     this.cancel();
-    if (polygon.length > 2) this.table.send('POST', `${this.mapUrl}/fog/reveal`, { polygon });
+    if (polygon.length > 2) this.#fog(what, { polygon });
+    else this.store.notify('A polygon has at least three corners: click them on the map.');
   }
 
   /** @param {KeyboardEvent} event */

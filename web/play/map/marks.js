@@ -7,13 +7,13 @@ const LASTS = { ping: 2200, pointer: 1500, ruler: 5000 };
 
 /**
  * @typedef {import('../../shared/geometry.js').Pair} Pair
- * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, kind: 'path' | 'ruler' | 'area' | 'fog'}} Shape
+ * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, kind: 'path' | 'ruler' | 'area' | 'fog' | 'polygon'}} Shape
  * @typedef {{at: Pair, from?: Pair, color: number, name: string, kind: 'ping' | 'pointer' | 'ruler'}} Signal
  *   of a ruler, `from` one place `at` another
  * @typedef {Signal & {begin: number, label: Text | null}} Sent
  */
 
-const COLORS = { path: 0xffe2a0, ruler: 0x9bd3e6, area: 0xe58b5b, fog: 0xb9a4e0 };
+const COLORS = { path: 0xffe2a0, ruler: 0x9bd3e6, area: 0xe58b5b, fog: 0xb9a4e0, polygon: 0xb9a4e0 };
 
 export class Marks {
   /** @param {import('./stage.js').Stage} stage */
@@ -83,6 +83,11 @@ export class Marks {
     text.position.set(X, Y - 0.45);
   }
 
+  /** Of lines: also from afar they are to be seen. */
+  get #width() {
+    return Math.max(0.09, (2.5 * this.stage.view.ratio) / this.stage.view.scale);
+  }
+
   #shapes() {
     const { geometry } = this.stage.document;
     const graphics = this.shapes.clear();
@@ -95,13 +100,14 @@ export class Marks {
           .poly(outline.flatMap(([dx, dy]) => [X + dx, Y + dy]))
           .fill({ color, alpha: kind === 'area' ? 0.32 : 0.16 });
       }
-      if (kind === 'path' || kind === 'ruler') {
+      if (kind === 'path' || kind === 'ruler' || kind === 'polygon') {
         cells.forEach((cell, i) => {
           const [X, Y] = this.stage.place(...geometry.centre(...cell));
           if (i) graphics.lineTo(X, Y);
           else graphics.moveTo(X, Y);
         });
-        graphics.stroke({ color, width: 0.09, cap: 'round', join: 'round' });
+        if (kind === 'polygon' && cells.length > 2) graphics.closePath();
+        graphics.stroke({ color, width: this.#width, cap: 'round', join: 'round' });
       }
       if (blocked) {
         const [X, Y] = this.stage.place(...geometry.centre(...blocked));
@@ -135,9 +141,9 @@ export class Marks {
         }
       } else if (kind === 'ruler' && from) {
         graphics.moveTo(...this.stage.place(...from)).lineTo(X, Y);
-        graphics.stroke({ color, width: 0.09, cap: 'round', alpha: Math.min(1, 2 * rest) });
+        graphics.stroke({ color, width: this.#width, cap: 'round', alpha: Math.min(1, 2 * rest) });
       }
-      graphics.circle(X, Y, 0.16).fill({ color, alpha: Math.min(1, 2 * rest) });
+      graphics.circle(X, Y, 2 * this.#width).fill({ color, alpha: Math.min(1, 2 * rest) });
     }
   }
 }

@@ -13,7 +13,7 @@ const TOOLS = [
 /** @type {[import('../map/input.js').ToolName, string, string][]} */
 const FOG_TOOLS = [
   ['reveal', 'Reveal a rectangle', 'reveal'],
-  ['polygon', 'Reveal a polygon: click its corners, then press Enter', 'polygon'],
+  ['polygon', 'Reveal or hide a polygon: click its corners, then press Enter to reveal it', 'polygon'],
   ['hide', 'Hide a rectangle', 'hide'],
 ];
 const SHAPES = ['sphere', 'cone', 'cube', 'cylinder', 'line'];
@@ -74,7 +74,8 @@ export function Toolbar({ store, stage, input }) {
       ${
         input.tool.value === 'polygon' &&
         html`<div class="pl-options">
-          <button class="pl-button" onClick=${() => input.finishPolygon()}>Reveal</button>
+          <button class="pl-button" onClick=${() => input.finishPolygon('reveal')}>Reveal</button>
+          <button class="pl-button" onClick=${() => input.finishPolygon('hide')}>Hide</button>
         </div>`
       }
     </nav>
