@@ -386,6 +386,9 @@ async def _now(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
 _CHUNKS = text("""
     SELECT layer, x, y, rows FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id
 """)
+_MAX_KEPT_CHUNKS = 4096
+"""Of a map that is deleted: a whole layer of the largest map."""
+_COUNT_CHUNKS = text("SELECT count(*) FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
 _KEYS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]
 _SOME_CHUNKS = text("""
     SELECT layer, x, y, rows FROM map_chunk
@@ -606,18 +609,17 @@ async def restore(session: AsyncSession, found: Found, document: dict[str, Any],
 
 
 async def remove(session: AsyncSession, found: Found) -> None:
-    """Delete a locked map."""
+    """Delete a locked map. The event keeps what it held, unless it had very many cells."""
     row = found.row
     await _leave(session, found)
-    chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, _place(row))]
-    before = {
+    before: dict[str, Any] = {
         "name": row.name,
         "description": row.description,
         **{name: getattr(row, name) for name in _SETTINGS},
-        "grid_data": row.grid_data,
-        "size": [row.width, row.height],
-        "chunks": chunks,
     }
+    if (await session.execute(_COUNT_CHUNKS, _place(row))).scalar_one() <= _MAX_KEPT_CHUNKS:
+        chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, _place(row))]
+        before |= {"grid_data": row.grid_data, "size": [row.width, row.height], "chunks": chunks}
     shared: dict[str, Any] | None = {} if row.is_published else None
     await events.record(
         session, "map.deleted", found.access.user.id, row, {"name": row.name}, before, shared=shared

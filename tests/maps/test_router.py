@@ -2,9 +2,11 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx2
+import orjson
 import pytest
 
 from game.core.ids import uuid7
@@ -437,6 +439,23 @@ class TestDelete:
         assert await database.fetchval("SELECT count(*) FROM map_chunk WHERE map_id = $1", made["id"]) == 0
         event = (await events(owner, made["universe_id"]))[-1]
         assert (event["kind"], event["payload"]) == ("map.deleted", {"name": "Gone"})
+
+    async def test_of_a_map_that_is_too_large_for_its_event(
+        self, owner: Person, database: asyncpg.Connection
+    ) -> None:
+        made = await owner.map(name="Large", grid_data=GRID)
+        await database.execute(
+            """INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
+            SELECT $1, $2, 0, x, y, '["#"]' FROM generate_series(1, 64) x, generate_series(1, 65) y""",
+            UUID(made["universe_id"]),
+            UUID(made["id"]),
+        )
+        answer = await owner.client.delete(f"/maps/{made['id']}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        before = await database.fetchval(
+            "SELECT before FROM event WHERE universe_id = $1 AND kind = 'map.deleted'", UUID(made["universe_id"])
+        )
+        assert "chunks" not in orjson.loads(before)
 
     async def test_while_it_is_read(self, owner: Person) -> None:
         for _ in range(5):
