@@ -13,7 +13,7 @@ MAX_MESSAGE = 4_000
 
 def _printable(value: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value):
-        raise ValueError("no control characters, please")
+        raise ValueError("must not contain control characters")
     return value
 
 

@@ -48,7 +48,7 @@ def text_frame(text: bytes) -> bytes:
 
 
 def frame_head(length: int) -> bytes:
-    """What stands before a text message of so many bytes."""
+    """The header of a frame with a text message of `length` bytes."""
     if length < 126:
         return struct.pack("!BB", 0x81, length)
     return struct.pack("!BBH", 0x81, 126, length) if length < 65_536 else struct.pack("!BBQ", 0x81, 127, length)

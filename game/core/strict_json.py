@@ -53,7 +53,7 @@ class StrictRequest(Request):
                 error = FieldError("", "lone_surrogate", "The form is not valid Unicode.")
                 raise Unprocessable(errors=[error])
             if "\0" in name or (isinstance(value, str) and "\0" in value):
-                error = FieldError(name.replace("\0", "\\0")[:64], "null_character", "No U+0000, please.")
+                error = FieldError(name.replace("\0", "\\0")[:64], "null_character", "Must not contain U+0000.")
                 raise Unprocessable(errors=[error])
         return form
 

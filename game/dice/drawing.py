@@ -29,7 +29,7 @@ class Drawing:
         self._numbers = _numbers(key, nonce)
 
     def __call__(self, sides: int) -> int:
-        """Draw a die with so many sides.
+        """Draw a die with `sides` sides.
 
         Numbers from the last, incomplete run of `sides` are skipped: with them, low sides would be more likely.
         """

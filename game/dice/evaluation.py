@@ -25,7 +25,7 @@ from game.dice.syntax import (
 )
 
 Draw = Callable[[int], int]
-"""Draws a die with so many sides."""
+"""Draws a die: takes its number of sides, returns the number that it shows."""
 
 
 @dataclass(frozen=True, slots=True)

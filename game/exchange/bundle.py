@@ -158,7 +158,7 @@ class Reader:
         return self.read(f"assets/{asset_id}", _MAX_PICTURE)
 
     def read(self, name: str, most: int) -> bytes:
-        """The bytes of an entry, of at most so many."""
+        """The bytes of an entry, which has at most `most`."""
         most = min(most, self._left)
         try:
             with self._zip.open(name) as entry:

@@ -42,10 +42,10 @@ class FoundMap(Shape):
 
 
 class ImportRead(Shape):
-    """What came of a file: `map` when it held one, else `maps`; neither with `dry_run`."""
+    """The result of an import: `map` if the file had one map, else `maps`; neither with `dry_run`."""
 
     format: str = Field(description="What the file is: tiled, ldtk, uvtt or text.")
     map: MapRead | None
     maps: list[MapRead] | None
-    found: list[FoundMap] = Field(description="What the file holds.")
+    found: list[FoundMap] = Field(description="The maps in the file.")
     warnings: list[ImportWarning]

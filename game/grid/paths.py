@@ -36,7 +36,7 @@ BLOCK: Final = 256
 BUDGET: Final = 400_000
 """How many cells a search looks at before it gives up: about a second of work."""
 
-# Costs are counted in parts, and a diagonal step costs one part more: so many that no way has as many steps.
+# Costs are counted in parts, and a diagonal step costs one part more. No path has as many steps.
 _PARTS: Final = 2**21
 
 SIZES: Final = {"tiny": 1, "small": 1, "medium": 1, "large": 2, "huge": 3, "gargantuan": 4}

@@ -32,7 +32,7 @@ def of_type(kind: type, name: str) -> Rule:
 
 
 def text(shortest: int, longest: int) -> Rule:
-    """A string of so many characters."""
+    """A string of `shortest` to `longest` characters."""
 
     def check(value: Any) -> Fault | None:
         if not isinstance(value, str):

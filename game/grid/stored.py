@@ -12,7 +12,7 @@ from game.grid.chunks import CHUNK, ROWS_MARK, layer_keys
 from game.grid.document import DEFAULT_LIMITS, EMPTY, GridError, check
 
 MAX_LAYER_KEY: Final = 259_000
-"""Layer keys end before it: from ROWS_MARK on, only so many numbers are found by `chunks.join`."""
+"""Layer keys are less than this: `chunks.join` finds only numbers from ROWS_MARK to ROWS_MARK + this."""
 MAX_PARTS: Final = 100_000
 MAX_RUNS: Final = 4096 * 4096
 

@@ -42,7 +42,10 @@ class LiveMetrics:
         self._bytes_in.inc(size)
 
     def sent(self, count: int, size: int, queued: int) -> None:
-        """Count messages to a client, whose queue had so many bytes; summed up, for there are many."""
+        """Count `count` messages of `size` bytes to a client whose queue holds `queued` bytes.
+
+        Sums are kept here, and passed on together: there are many messages.
+        """
         self._out += count
         self._out_bytes += size
         self._sends += 1

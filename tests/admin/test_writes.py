@@ -158,7 +158,7 @@ class TestUniverses:
         [
             ({"name": "   "}, "This field is required."),
             ({"name": "x" * 101}, "At most 100 characters."),
-            ({"name": "a\nb"}, "No control characters, please."),
+            ({"name": "a\nb"}, "Must not contain control characters."),
             ({"name": "Fine", "description": "x" * 10_001}, "At most 10,000 characters."),
         ],
     )
