@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Visiting
 from tests.browser.driver import Visit
@@ -66,6 +66,20 @@ def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
 def at_account(page: Page) -> None:
     expect(page).to_have_url(re.compile("/account$"))
     page.locator("[data-loaded]").wait_for()
+
+
+def test_a_form_waits_for_its_script(visit: Visiting) -> None:
+    page = visit().page("/")
+    waiting: list[Route] = []
+    page.route("**/account/login.js*", waiting.append)
+    page.goto("/login", wait_until="commit")
+    button = page.get_by_role("button", name="Log in", exact=True)
+    fill(page, email=new_address(), password=PASSWORD)
+    expect(button).to_be_disabled()
+    page.keyboard.press("Enter")
+    waiting[0].continue_()
+    expect(button).to_be_enabled()
+    assert page.url.endswith("/login")
 
 
 class TestSignUp:

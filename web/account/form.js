@@ -21,14 +21,17 @@ export function formOf(name = '') {
 /**
  * Call `submit` with the values of a form when it is sent, and show what it throws.
  *
+ * The page has the form's button disabled until then: a browser that sends a form by itself puts a password into the
+ * address.
+ *
  * @param {HTMLFormElement} form
  * @param {(values: Record<string, string>) => Promise<void>} submit
  */
 export function onSubmit(form, submit) {
   for (const button of form.querySelectorAll('[data-shows]')) showPassword(/** @type {HTMLElement} */ (button));
+  const button = /** @type {HTMLButtonElement} */ (form.querySelector('button:not([type=button])'));
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    const button = /** @type {HTMLButtonElement} */ (form.querySelector('button:not([type=button])'));
     if (button.disabled) return;
     clear(form);
     button.disabled = true;
@@ -41,6 +44,7 @@ export function onSubmit(form, submit) {
       button.disabled = false;
     }
   });
+  button.disabled = false;
 }
 
 /**
