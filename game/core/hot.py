@@ -25,10 +25,11 @@ _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class HotAnswer(NamedTuple):
-    """The JSON text of an answer, and its version when it is one document (a hash where that is a secret)."""
+    """An answer: JSON text, its version if it is one document (a hash where that is a secret), and its status."""
 
     body: bytes
     version: int | str | None = None
+    status: int = 200
 
 
 class HotRead(NamedTuple):
@@ -243,7 +244,7 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
 
 def _message(scope: Scope, answer: HotAnswer) -> Message:
     """The start of an answer, with its body, and with its headers as lines: the edge takes all of it at once."""
-    status, body, version = 200, *answer
+    body, version, status = answer
     lines = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
     if version is not None:
         tag = b"etag: %s\r\n" % etag(version).encode()

@@ -42,7 +42,7 @@ async def take(session: AsyncSession, universe_id: UUID, owner_id: UUID) -> Key:
     """Take the next key of a series: of a user's hidden rolls or, with the universe as owner, of all others."""
     values = {"universe_id": universe_id, "owner_id": owner_id, "seed": os.urandom(KEY_BYTES)}
     row = (await session.execute(_TAKE, values)).one()
-    return Key(row.number, _key(row.seed, row.number))
+    return Key(row.number, key_of(row.seed, row.number))
 
 
 async def commitments(session: AsyncSession, universe_id: UUID, owner_id: UUID) -> Commitments:
@@ -53,9 +53,10 @@ async def commitments(session: AsyncSession, universe_id: UUID, owner_id: UUID) 
         await session.execute(_BEGIN, {**place, "seed": os.urandom(KEY_BYTES)})
         row = (await session.execute(_READ, place)).one()
     numbers = range(row.next, row.next + _AHEAD)
-    shown = [Commitment(number=number, hash=commitment(_key(row.seed, number))) for number in numbers]
+    shown = [Commitment(number=number, hash=commitment(key_of(row.seed, number))) for number in numbers]
     return Commitments(commitments=shown, next=row.next)
 
 
-def _key(seed: bytes, number: int) -> bytes:
+def key_of(seed: bytes, number: int) -> bytes:
+    """The key of a number."""
     return hmac.digest(seed, b"%d" % number, "sha256")

@@ -1,7 +1,7 @@
 """The SQL of rolls."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select
@@ -26,7 +26,7 @@ from game.universes.access import Access
 from game.universes.quotas import Usage
 
 _ORDER = "rolls"
-_MOST_BYTES = 256 * 2**10
+MOST_BYTES = 256 * 2**10
 """Of the event of a roll of a thousand dice."""
 
 
@@ -76,42 +76,60 @@ async def create(
     universe_id, user_id = home.universe.id, home.user.id
     node = await parsed(session, home, expression, character_id)
     # Before a key is taken: no key of a series is left out.
-    await quotas.require_room(session, universe_id, Usage(events=_MOST_BYTES))
-    is_hidden = visibility != Visibility.everyone
-    number, key = await keys.take(session, universe_id, user_id if is_hidden else universe_id)
-    result = evaluate(node, Drawing(key, nonce))
-    roll = Roll(
-        universe_id=universe_id,
-        actor_id=user_id,
-        expression=expression,
-        total=result.total,
-        terms=result.terms,
-        text=result.text,
-        visibility=visibility,
-        reason=reason,
-        character_id=character_id,
-        nonce=nonce,
-        is_hidden=is_hidden,
-        number=number,
-        key=key,
-    )
+    await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
+    taken = await keys.take(session, universe_id, series_of(universe_id, user_id, visibility))
+    fields = {"expression": expression, "visibility": visibility, "reason": reason, "nonce": nonce}
+    roll = rolled(universe_id, user_id, node, taken, character_id=character_id, **fields)
     session.add(roll)
     await _record(session, "roll.created", home, roll)
     return roll
 
 
+def series_of(universe_id: UUID, user_id: UUID, visibility: Visibility) -> UUID:
+    """Whose series of keys a roll is drawn from."""
+    return universe_id if visibility == Visibility.everyone else user_id
+
+
+def rolled(universe_id: UUID, user_id: UUID, node: Node, taken: keys.Key, **fields: Any) -> Roll:
+    """A roll of an expression, drawn from a key; `fields` are those that the roller gave."""
+    result = evaluate(node, Drawing(taken.key, fields["nonce"]))
+    return Roll(
+        universe_id=universe_id,
+        actor_id=user_id,
+        total=result.total,
+        terms=result.terms,
+        text=result.text,
+        is_hidden=fields["visibility"] != Visibility.everyone,
+        number=taken.number,
+        key=taken.key,
+        **fields,
+    )
+
+
+class Told(NamedTuple):
+    """What an event says of a roll that game masters may know of: to them, and to `audience` (None: all)."""
+
+    payload: dict[str, Any]
+    shared: dict[str, Any]
+    audience: list[UUID] | None
+
+
+def told(roll: Roll, user_id: UUID) -> Told:
+    """What is told of a roll that this user made or revealed."""
+    payload = _payload(view.shown(roll, None, Role.game_master))
+    if roll.visibility == Visibility.everyone:
+        return Told(payload, _payload(view.shown(roll, None, Role.player)), None)
+    return Told(payload, _payload(view.shown(roll, user_id, Role.player)), [user_id])
+
+
 async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) -> None:
     """Write the event of a roll, with what each may know of it."""
-    to_game_masters = _payload(view.shown(roll, None, Role.game_master))
     if roll.visibility == Visibility.me:
         payload = _payload(view.shown(roll, home.user.id, home.role))
         await events.record_private(session, kind, home.user.id, roll, payload, [home.user.id])
         return
-    if roll.visibility == Visibility.everyone:
-        shared, audience = _payload(view.shown(roll, None, Role.player)), None
-    else:
-        shared, audience = _payload(view.shown(roll, home.user.id, Role.player)), [home.user.id]
-    await events.record(session, kind, home.user.id, roll, to_game_masters, shared=shared, audience=audience)
+    payload, shared, audience = told(roll, home.user.id)
+    await events.record(session, kind, home.user.id, roll, payload, shared=shared, audience=audience)
 
 
 def _payload(roll: RollRead) -> dict[str, Any]:
@@ -155,7 +173,7 @@ async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll
     if not view.may_reveal(roll, user.id, home.role):
         raise Forbidden
     if roll.visibility != Visibility.everyone:
-        await quotas.require_room(session, universe_id, Usage(events=_MOST_BYTES))
+        await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
         roll.visibility = Visibility.everyone
         await _record(session, "roll.revealed", home, roll)
     return roll, home

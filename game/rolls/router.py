@@ -17,11 +17,13 @@ from game.core.errors import (
     Unprocessable,
     documented,
 )
+from game.core.hot import hot
 from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
 from game.rolls import keys, queries, view
 from game.rolls.batches import RollBatches, RollJob
+from game.rolls.hot_rolls import ROLL
 from game.rolls.models import DiceRead, RollPage, RollRead, RollWrite
 from game.rolls.queries import ExpressionInvalid
 from game.universes import access
@@ -47,6 +49,7 @@ router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(
         OutcomeUnknown,
     ),
 )
+@hot(ROLL)
 async def create_roll(
     request: Request, id: UUID, body: RollWrite, user: CurrentUser, session: Session, once: Once
 ) -> Response:

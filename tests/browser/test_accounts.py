@@ -71,7 +71,7 @@ def at_account(page: Page) -> None:
 def test_a_form_waits_for_its_script(visit: Visiting) -> None:
     page = visit().page("/")
     waiting: list[Route] = []
-    page.route("**/account/login.js*", waiting.append)
+    page.route("**/account/login.js*", lambda route: waiting.append(route))
     page.goto("/login", wait_until="commit")
     button = page.get_by_role("button", name="Log in", exact=True)
     fill(page, email=new_address(), password=PASSWORD)

@@ -1,0 +1,186 @@
+"""The fast roll, of dice that need no character's sheet.
+
+As for the fast move (`game.play.hot_moves`), what it takes is read without locks, and one statement writes it if
+nothing has happened in the universe meanwhile. Whatever is refused, or is unusual, is left to the endpoint.
+"""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import asyncpg
+import orjson
+from pydantic import ValidationError
+from starlette.types import Scope
+
+from game.accounts.queries import AUTHENTICATED
+from game.core.coalescer import HotStatement
+from game.core.hot import HotAnswer, HotWork, path_id
+from game.dice.parser import parse
+from game.dice.syntax import ExpressionError
+from game.events.queries import Written
+from game.permissions import Role, may
+from game.rolls import queries, view
+from game.rolls.keys import Key, key_of
+from game.rolls.models import RollWrite, Visibility
+from game.universes.access import MEMBER_OF
+from game.universes.quotas import Usage
+
+_TRIES = 4
+"""How often a roll is drawn before it is left to the endpoint, which locks the universe first."""
+# A series is begun by the endpoint.
+_READ = HotStatement(f"""
+    SELECT q.n, a.id AS user_id, mb.role, u.event_seq, u.is_full, u.map_bytes, u.event_bytes,
+        series.seed, series.next, coalesce(l.count, 0) AS rolls
+    {AUTHENTICATED.format(more_types=", $3::uuid[], $4::boolean[]", more_names=", id, is_hidden")}
+    {MEMBER_OF} q.id
+    JOIN universe u ON u.id = mb.universe_id
+    JOIN dice_series series
+        ON series.universe_id = u.id AND series.owner_id = CASE WHEN q.is_hidden THEN a.id ELSE u.id END
+    LEFT JOIN rate_limit l ON l.key = 'roll:' || a.id AND l.expires_at > now()
+""")
+# A universe stands in a batch once. Limits are locked in the order of their keys, as everywhere.
+_WRITE = """
+    WITH asked AS MATERIALIZED (
+        SELECT * FROM unnest(
+            $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::jsonb[], $8::text[],
+            $9::text[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::bytea[], $15::timestamptz[],
+            $16::jsonb[], $17::jsonb[], $18::text[], $19::bigint[], $20::int[]
+        ) WITH ORDINALITY AS q (
+            universe_id, seq, actor_id, id, expression, total, terms, text,
+            visibility, reason, nonce, owner_id, number, key, created_at,
+            payload, shared, audience, bytes, limit_seconds, n
+        )
+    ), home AS MATERIALIZED (
+        SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+        ORDER BY u.id FOR NO KEY UPDATE WAIT
+    ), same AS MATERIALIZED (
+        SELECT asked.* FROM home JOIN asked ON asked.universe_id = home.id AND asked.seq = home.event_seq
+    ), taken AS (
+        UPDATE dice_series s SET next = same.number + 1
+        FROM same WHERE s.universe_id = same.universe_id AND s.owner_id = same.owner_id
+    ), rolled AS (
+        INSERT INTO roll (
+            universe_id, id, actor_id, expression, total, terms, text, visibility, reason, nonce, is_hidden,
+            number, key, created_at
+        )
+        SELECT universe_id, id, actor_id, expression, total, terms, text, visibility, reason, nonce,
+            owner_id <> universe_id, number, key, created_at
+        FROM same
+    ), counted AS (
+        UPDATE universe u SET event_seq = u.event_seq + 1, event_bytes = u.event_bytes + same.bytes
+        FROM same WHERE u.id = same.universe_id
+    ), logged AS (
+        INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, audience, shared, created_at)
+        SELECT universe_id, seq + 1, actor_id, 'roll.created', id, payload, audience::uuid[], shared,
+            clock_timestamp()
+        FROM same
+    ), limited AS (
+        INSERT INTO rate_limit AS r (key, count, expires_at)
+        SELECT key, times, now() + make_interval(secs => seconds) FROM (
+            SELECT 'roll:' || actor_id AS key, count(*) AS times, max(limit_seconds) AS seconds
+            FROM same GROUP BY actor_id
+        ) one ORDER BY key COLLATE "C"
+        ON CONFLICT (key) DO UPDATE SET
+            count = CASE WHEN r.expires_at <= now() THEN excluded.count ELSE r.count + excluded.count END,
+            expires_at = CASE WHEN r.expires_at <= now() THEN excluded.expires_at ELSE r.expires_at END
+    )
+    SELECT asked.n, same.n IS NOT NULL AS is_written,
+        CASE WHEN home.id IS NULL THEN asked.universe_id END AS locked
+    FROM asked
+    LEFT JOIN home ON home.id = asked.universe_id
+    LEFT JOIN same ON same.n = asked.n
+"""
+WRITTEN = HotStatement(_WRITE.replace("WAIT", "SKIP LOCKED"), subject=0, blocking=_WRITE.replace("WAIT", ""))
+
+
+def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
+    """The universe and what is to be rolled; None where a rule is broken, or a sheet or a key is needed."""
+    universe_id = path_id(scope, "id")
+    try:
+        given = orjson.loads(body)
+        roll = RollWrite.model_validate(given)
+    except (ValueError, ValidationError):
+        return None
+    # One colon a pair: no key stands twice, which the parser would not say.
+    is_plain = body.count(b":") == len(given) and b"\\u0000" not in body
+    is_alone = roll.character_id is None and not any(name == b"idempotency-key" for name, _ in scope["headers"])
+    if universe_id is None or not is_plain or not is_alone or roll.visibility == Visibility.me:
+        return None
+    return UUID(universe_id), roll
+
+
+_busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+"""Universes in which somebody rolls: one after the other, they do not come in each other's way."""
+
+
+async def _run(
+    state: Any, session_id: UUID, user_id: UUID, universe_id: UUID, asked: RollWrite
+) -> tuple[HotAnswer, UUID] | None:
+    if state.hot is None:
+        return None
+    lock = _busy.setdefault(universe_id, asyncio.Lock())
+    for _ in range(_TRIES):
+        async with lock:
+            is_hidden = asked.visibility != Visibility.everyone
+            row = await state.hot.ask(_READ, session_id, user_id, universe_id, is_hidden)
+            if row is None or not _may_roll(state, row):
+                return None
+            try:
+                answer = await _roll(state, universe_id, asked, row)
+            except ExpressionError:
+                return None
+            if answer is not None:
+                return answer, universe_id
+    return None
+
+
+def _may_roll(state: Any, row: asyncpg.Record) -> bool:
+    """Whether the caller plainly may, and there is room."""
+    used = Usage(maps=row["map_bytes"], events=row["event_bytes"])
+    has_room = state.quotas.plainly_has_room(used, Usage(events=queries.MOST_BYTES), is_full=row["is_full"])
+    return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room
+
+
+async def _roll(state: Any, universe_id: UUID, asked: RollWrite, row: asyncpg.Record) -> HotAnswer | None:
+    """Draw a roll and write it; None where something has changed meanwhile.
+
+    Raises:
+        ExpressionError: the expression is none, or needs a sheet.
+    """
+    user_id, number = row["user_id"], row["next"]
+    fields = asked.model_dump(exclude={"character_id"})
+    key = Key(number, key_of(row["seed"], number))
+    roll = queries.rolled(universe_id, user_id, parse(asked.expression, None), key, **fields)
+    payload, shared, audience = queries.told(roll, user_id)
+    event = Written.of("roll.created", payload, None, shared)
+    written = await state.hot_writes.ask(
+        WRITTEN,
+        universe_id,
+        row["event_seq"],
+        user_id,
+        roll.id,
+        roll.expression,
+        roll.total,
+        orjson.dumps(roll.terms).decode(),
+        roll.text,
+        str(roll.visibility),
+        roll.reason,
+        roll.nonce,
+        queries.series_of(universe_id, user_id, asked.visibility),
+        number,
+        roll.key,
+        roll.created_at,
+        event.payload,
+        event.shared,
+        None if audience is None else f"{{{','.join(map(str, audience))}}}",
+        event.size,
+        state.settings.limit_roll.seconds,
+    )
+    if written is None or not written["is_written"]:
+        return None
+    return HotAnswer(view.shown(roll, user_id, Role(row["role"])).model_dump_json().encode(), status=201)
+
+
+ROLL = HotWork(_question, _run)
