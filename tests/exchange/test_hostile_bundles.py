@@ -5,6 +5,7 @@ import io
 import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -64,10 +65,17 @@ def computing(server: Server) -> list[psutil.Process]:
     children = psutil.Process(server.process.pid).children(recursive=True)
     before = {}
     for child in children:
-        if child.is_running() and "compute_process" in " ".join(child.cmdline()):
-            before[child] = child.cpu_times().user
+        # One that was ended just now is a zombie.
+        with suppress(psutil.NoSuchProcess):
+            if "compute_process" in " ".join(child.cmdline()):
+                before[child] = child.cpu_times().user
     time.sleep(0.3)
-    return [child for child, was in before.items() if child.is_running() and child.cpu_times().user - was > 0.02]
+    found = []
+    for child, was in before.items():
+        with suppress(psutil.NoSuchProcess):
+            if child.cpu_times().user - was > 0.02:
+                found.append(child)
+    return found
 
 
 async def until_idle(server: Server) -> None:
