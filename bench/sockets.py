@@ -54,7 +54,7 @@ class RawSocket(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's.
-        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # see above
+        self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # it is uvloop's
         lines = [
             f"GET {self.path} HTTP/1.1",
             "Host: localhost",
@@ -137,28 +137,23 @@ class Receivers:
 
     async def until(self, count: int) -> None:
         """Wait until so many messages have come; but not for ever."""
-        end = time.monotonic() + 20
-        while self.count < count and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
-            await asyncio.sleep(0.05)
+        await _until(lambda: self.count >= count, 20)
 
     async def until_greeted(self) -> None:
         """Wait until everybody has got something."""
-        end = time.monotonic() + 60
-        while len(self._greeted) < len(self.sockets) and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
-            await asyncio.sleep(0.05)
+        await _until(lambda: len(self._greeted) >= len(self.sockets), 60)
 
     async def until_watching(self, count: int) -> None:
         """Wait until so many maps have come."""
-        end = time.monotonic() + 60
-        while self._maps < count and time.monotonic() < end:  # noqa: ASYNC110 - a callback counts
-            await asyncio.sleep(0.05)
+        await _until(lambda: self._maps >= count, 60)
         assert self._maps >= count, self._maps
 
     async def until_silent(self) -> None:
         """Wait until nothing has come for a second."""
-        before = -1
-        while before != (before := self.count + len(self.views)):  # noqa: ASYNC110 - callbacks count
+        before, now = -1, self.count + len(self.views)
+        while before != now:
             await asyncio.sleep(1)
+            before, now = now, self.count + len(self.views)
 
     def forget(self) -> None:
         """Start to measure."""
@@ -178,3 +173,10 @@ class Receivers:
 def hello(token: str, **more: str) -> bytes:
     """The first message of our feed."""
     return frame(1, orjson.dumps({"type": "hello", "token": token, **more}))
+
+
+async def _until(is_reached: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is reached, or the seconds are over."""
+    end = time.monotonic() + seconds
+    while not is_reached() and time.monotonic() < end:  # noqa: ASYNC110 - protocols count by callbacks
+        await asyncio.sleep(0.05)

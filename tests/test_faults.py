@@ -268,6 +268,21 @@ class Writer(threading.Thread):
                 self.acknowledged = self.number
 
 
+def kill_while(writers: list[Writer], acknowledged: int, server: Server, database: Path | None) -> None:
+    """Kill a server, and a folder's database, when each writer has had so many writes acknowledged."""
+    for writer in writers:
+        writer.start()
+    end = time.monotonic() + 20
+    while any(writer.acknowledged < acknowledged for writer in writers):
+        assert time.monotonic() < end, "no writes"
+        time.sleep(0.01)
+    processes = postgres(database) if database else []
+    server.process.kill()
+    kill_all(processes)
+    for writer in writers:
+        writer.join()
+
+
 WALK = [(x, 1) for x in range(1, 38)] + [(37, 2)] + [(x, 3) for x in range(37, 0, -1)] + [(1, 2)]
 """Along one row and back along another, round and round."""
 RUINS = {
@@ -335,17 +350,7 @@ class TestServerKilled:
                     break
                 made.clear()
                 writers = [Writer(server.url, headers, write) for write in (post, patch, put)]
-                for writer in writers:
-                    writer.start()
-                end = time.monotonic() + 20
-                while any(writer.acknowledged < 8 for writer in writers):
-                    assert time.monotonic() < end, "no writes"
-                    time.sleep(0.01)
-                database = postgres(home) if with_postgresql else []
-                server.process.kill()
-                kill_all(database)
-                for writer in writers:
-                    writer.join()
+                kill_while(writers, 8, server, home if with_postgresql else None)
 
     def test_moves_with_fog(self, home: Path) -> None:
         """The server, and once PostgreSQL too, killed while tokens walk: each stands where its last acknowledged
@@ -389,17 +394,7 @@ class TestServerKilled:
                 if with_postgresql is None:
                     break
                 writers = [Writer(server.url, headers, step(token)) for token in range(3)]
-                for writer in writers:
-                    writer.start()
-                end = time.monotonic() + 20
-                while any(writer.acknowledged < 6 for writer in writers):
-                    assert time.monotonic() < end, "no moves"
-                    time.sleep(0.01)
-                database = postgres(home) if with_postgresql else []
-                server.process.kill()
-                kill_all(database)
-                for writer in writers:
-                    writer.join()
+                kill_while(writers, 6, server, home if with_postgresql else None)
 
     def test_leaves_no_orphans(self, home: Path) -> None:
         """The main process of several workers killed: the workers end too, and the next start has the port."""

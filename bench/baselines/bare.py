@@ -6,12 +6,14 @@ from typing import Any
 from game.accounts.tokens import AccessTokens
 from game.core.coalescer import Coalescer
 from game.core.database import Database
-from game.core.hot import HotRead
+from game.core.hot import HotAnswer, HotRead
 from game.core.settings import Settings
 from game.maps import queries as maps
 from game.universes import queries as universes
 
 tokens = AccessTokens(os.environ["WORLDKEEP_SECRET_KEY"])
+opened: list[Coalescer] = []
+"""The coalescer, from the start on: it needs a running event loop."""
 BY_ID = {"/universes/": universes.BY_ID, "/maps/": maps.BY_ID}
 
 
@@ -19,7 +21,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         settings = Settings()
-        app.coalescer = Coalescer(Database(settings).hot_connection, settings.hot_pool_size)  # type: ignore[attr-defined]  # kept on it
+        opened.append(Coalescer(Database(settings).hot_connection, settings.hot_pool_size))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -27,10 +29,9 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     who = tokens.identify(scope)
     scope["path_params"] = {"id": scope["path"].rpartition("/")[2]}
     read: HotRead = BY_ID.get(scope["path"][:-36], universes.LIST)
-    row = who and await app.coalescer.ask(  # type: ignore[attr-defined]  # kept on it
-        read.statement, who.session_id, who.user_id, *(read.question(scope) or ())
-    )
-    status, body, version = (404, b"", None) if not row else (200, *read.render(row))
+    row = who and await opened[0].ask(read.statement, who.session_id, who.user_id, *(read.question(scope) or ()))
+    answer = read.render(row) if row else None
+    body, version, status = answer or HotAnswer(b"", status=404)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if version:
         headers.append((b"etag", b'"%d"' % version))

@@ -90,8 +90,8 @@ def read_backup(file: Path, url: str) -> None:
     with (
         tempfile.TemporaryFile() as restore_errors,
         tempfile.TemporaryFile() as psql_errors,
-        subprocess.Popen(restore, stdout=subprocess.PIPE, stderr=restore_errors) as reader,  # noqa: S603 - as above
-        subprocess.Popen(psql, env=environment, stdin=subprocess.PIPE, stderr=psql_errors) as writer,  # noqa: S603 - as above
+        subprocess.Popen(restore, stdout=subprocess.PIPE, stderr=restore_errors) as reader,  # noqa: S603 - our programs, no shell
+        subprocess.Popen(psql, env=environment, stdin=subprocess.PIPE, stderr=psql_errors) as writer,  # noqa: S603 - our programs, no shell
     ):
         assert reader.stdout
         assert writer.stdin

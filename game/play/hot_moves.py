@@ -24,6 +24,7 @@ from game.core.errors import Problem
 from game.core.hot import HotAnswer, HotWork
 from game.core.idempotency import Claim, small_delta
 from game.events.queries import Written
+from game.events.unchanged import COUNTED, HOME, OUTCOME, statement
 from game.fog.queries import PIECES, Changes
 from game.fog.sights import follow
 from game.grants import Right
@@ -68,8 +69,7 @@ _READ = HotStatement(f"""
     JOIN map m ON m.universe_id = mine.universe_id AND m.id = mine.map_id
     LEFT JOIN character its ON its.universe_id = mine.universe_id AND its.id = mine.character_id
 """)
-# A universe stands in a batch once. The lock gives its row as it is then, not as it was when the statement began.
-_WRITE = """
+WRITTEN = statement(f"""
     WITH asked AS MATERIALIZED (
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::float[], $6::float[],
@@ -79,16 +79,11 @@ _WRITE = """
             universe_id, seq, actor_id, token_id, x, y, payload, before, shared, audience, bytes,
             map_id, wholes, chunks, key, lock, fingerprint, answer, n
         )
-    ), home AS MATERIALIZED (
-        SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
-        ORDER BY u.id FOR NO KEY UPDATE WAIT
-    ), unchanged AS MATERIALIZED (
-        SELECT asked.* FROM home JOIN asked ON asked.universe_id = home.id AND asked.seq = home.event_seq
-    ), locked AS MATERIALIZED (
+    ), {HOME}, locked AS MATERIALIZED (
         SELECT * FROM unchanged WHERE key IS NULL OR pg_try_advisory_xact_lock(lock)
     ), claimed AS (
         INSERT INTO idempotency_key (user_id, key, fingerprint, status, headers, body, expires_at)
-        SELECT actor_id, key, fingerprint, 200, '{"content-type": "application/json"}', answer,
+        SELECT actor_id, key, fingerprint, 200, '{{"content-type": "application/json"}}', answer,
             now() + interval '24 hours'
         FROM locked WHERE key IS NOT NULL
         ON CONFLICT (user_id, key) DO NOTHING
@@ -99,10 +94,7 @@ _WRITE = """
     ), placed AS (
         UPDATE token t SET x = same.x, y = same.y, version = t.version + 1, updated_at = statement_timestamp()
         FROM same WHERE t.universe_id = same.universe_id AND t.id = same.token_id
-    ), counted AS (
-        UPDATE universe u SET event_seq = u.event_seq + 1, event_bytes = u.event_bytes + same.bytes
-        FROM same WHERE u.id = same.universe_id
-    ), logged AS (
+    ), {COUNTED}, logged AS (
         INSERT INTO event (
             universe_id, seq, actor_id, kind, subject_id, payload, before, audience, shared, created_at
         )
@@ -122,13 +114,8 @@ _WRITE = """
         ON CONFLICT (universe_id, map_id, viewer_id, x, y)
             DO UPDATE SET explored = excluded.explored, differs = excluded.differs
     )
-    SELECT asked.n, same.n IS NOT NULL AS is_written,
-        CASE WHEN home.id IS NULL THEN asked.universe_id END AS locked
-    FROM asked
-    LEFT JOIN home ON home.id = asked.universe_id
-    LEFT JOIN same ON same.n = asked.n
-"""
-WRITTEN = HotStatement(_WRITE.replace("WAIT", "SKIP LOCKED"), subject=0, blocking=_WRITE.replace("WAIT", ""))
+    {OUTCOME}
+""")
 
 
 class _Asked(NamedTuple):

@@ -20,6 +20,7 @@ from game.core.hot import HotAnswer, HotWork, path_id
 from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 from game.events.queries import Written
+from game.events.unchanged import COUNTED, HOME, OUTCOME, statement
 from game.permissions import Role, may
 from game.rolls import queries, view
 from game.rolls.keys import Key, key_of
@@ -40,8 +41,8 @@ _READ = HotStatement(f"""
         ON series.universe_id = u.id AND series.owner_id = CASE WHEN q.is_hidden THEN a.id ELSE u.id END
     LEFT JOIN rate_limit l ON l.key = 'roll:' || a.id AND l.expires_at > now()
 """)
-# A universe stands in a batch once. Limits are locked in the order of their keys, as everywhere.
-_WRITE = """
+# Limits are locked in the order of their keys, as everywhere.
+WRITTEN = statement(f"""
     WITH asked AS MATERIALIZED (
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::jsonb[], $8::text[],
@@ -52,11 +53,8 @@ _WRITE = """
             visibility, reason, nonce, owner_id, number, key, created_at,
             payload, shared, audience, bytes, limit_seconds, n
         )
-    ), home AS MATERIALIZED (
-        SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
-        ORDER BY u.id FOR NO KEY UPDATE WAIT
-    ), same AS MATERIALIZED (
-        SELECT asked.* FROM home JOIN asked ON asked.universe_id = home.id AND asked.seq = home.event_seq
+    ), {HOME}, same AS MATERIALIZED (
+        SELECT * FROM unchanged
     ), taken AS (
         UPDATE dice_series s SET next = same.number + 1
         FROM same WHERE s.universe_id = same.universe_id AND s.owner_id = same.owner_id
@@ -68,10 +66,7 @@ _WRITE = """
         SELECT universe_id, id, actor_id, expression, total, terms, text, visibility, reason, nonce,
             owner_id <> universe_id, number, key, created_at
         FROM same
-    ), counted AS (
-        UPDATE universe u SET event_seq = u.event_seq + 1, event_bytes = u.event_bytes + same.bytes
-        FROM same WHERE u.id = same.universe_id
-    ), logged AS (
+    ), {COUNTED}, logged AS (
         INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, audience, shared, created_at)
         SELECT universe_id, seq + 1, actor_id, 'roll.created', id, payload, audience::uuid[], shared,
             clock_timestamp()
@@ -86,13 +81,8 @@ _WRITE = """
             count = CASE WHEN r.expires_at <= now() THEN excluded.count ELSE r.count + excluded.count END,
             expires_at = CASE WHEN r.expires_at <= now() THEN excluded.expires_at ELSE r.expires_at END
     )
-    SELECT asked.n, same.n IS NOT NULL AS is_written,
-        CASE WHEN home.id IS NULL THEN asked.universe_id END AS locked
-    FROM asked
-    LEFT JOIN home ON home.id = asked.universe_id
-    LEFT JOIN same ON same.n = asked.n
-"""
-WRITTEN = HotStatement(_WRITE.replace("WAIT", "SKIP LOCKED"), subject=0, blocking=_WRITE.replace("WAIT", ""))
+    {OUTCOME}
+""")
 
 
 def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:

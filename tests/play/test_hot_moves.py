@@ -12,34 +12,16 @@ from fastapi import FastAPI
 
 from game.play import hot_moves
 from tests.conftest import Person
+from tests.fast_writes import Spy, spying
 from tests.members.test_router import join
 from tests.play.test_moves import GRID, move, path
 from tests.play.test_tokens import patch, put
 
 
-class Spy:
-    """Counts the moves that were carried out fast; calls `meanwhile` once, between the reading and the writing."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.written, self.refused, self.meanwhile = inner, 0, 0, None
-
-    async def ask(self, statement: Any, *question: Any) -> Any:
-        if statement is not hot_moves.WRITTEN:
-            return await self.inner.ask(statement, *question)
-        if meanwhile := self.meanwhile:
-            self.meanwhile = None
-            await meanwhile
-        row = await self.inner.ask(statement, *question)
-        self.written += row["is_written"]
-        self.refused += not row["is_written"]
-        return row
-
-
 @pytest.fixture
 async def spy(app: FastAPI) -> AsyncIterator[Spy]:
-    spy = app.state.hot_writes = Spy(app.state.hot_writes)
-    yield spy
-    app.state.hot_writes = spy.inner
+    with spying(app, hot_moves.WRITTEN) as spy:
+        yield spy
 
 
 _MOVES: list[tuple[str, dict[str, Any]]] = [

@@ -11,27 +11,10 @@ from fastapi import FastAPI
 
 from game.rolls import hot_rolls
 from tests.conftest import Person
+from tests.fast_writes import Spy, spying
 from tests.rolls.test_router import Table, table
 
 __all__ = ["table"]
-
-
-class Spy:
-    """Counts the rolls that were written fast; calls `meanwhile` once, between the reading and the writing."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.written, self.refused, self.meanwhile = inner, 0, 0, None
-
-    async def ask(self, statement: Any, *question: Any) -> Any:
-        if statement is not hot_rolls.WRITTEN:
-            return await self.inner.ask(statement, *question)
-        if meanwhile := self.meanwhile:
-            self.meanwhile = None
-            await meanwhile
-        row = await self.inner.ask(statement, *question)
-        self.written += row["is_written"]
-        self.refused += not row["is_written"]
-        return row
 
 
 @pytest.fixture
@@ -39,9 +22,8 @@ async def spy(app: FastAPI, table: Table) -> AsyncIterator[Spy]:
     # The first look begins the series of keys.
     for person in (table.owner, table.player):
         await person.client.get(f"/universes/{table.universe_id}/dice")
-    spy = app.state.hot_writes = Spy(app.state.hot_writes)
-    yield spy
-    app.state.hot_writes = spy.inner
+    with spying(app, hot_rolls.WRITTEN) as spy:
+        yield spy
 
 
 _DRAWN = ("id", "subject_id", "number", "key", "hash", "total", "terms", "text", "seq", "created_at")

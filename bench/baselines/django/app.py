@@ -1,4 +1,5 @@
 """Django REST framework in one file: models, an authentication class, serializers, generic views."""
+# ruff: noqa: E402 - Django wants its settings before its models
 
 import os
 from typing import Any
@@ -32,11 +33,11 @@ settings.configure(
 )
 django.setup()
 
-from django.db import models  # noqa: E402 - Django wants its settings first
-from django.urls import path  # noqa: E402 - as above
-from django.utils import timezone  # noqa: E402 - as above
-from rest_framework import authentication, exceptions, generics, pagination, permissions, serializers  # noqa: E402 - as above
-from rest_framework.response import Response  # noqa: E402 - as above
+from django.db import models
+from django.urls import path
+from django.utils import timezone
+from rest_framework import authentication, exceptions, generics, pagination, permissions, serializers
+from rest_framework.response import Response
 
 
 class Account(models.Model):
