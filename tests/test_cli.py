@@ -147,7 +147,7 @@ class TestProduction:
         ("changes", "sentence"),
         [
             ({"WORLDKEEP_SECRET_KEY": ""}, "WORLDKEEP_SECRET_KEY is missing: set it to"),
-            ({"WORLDKEEP_SECRET_KEY": "changeme"}, "WORLDKEEP_SECRET_KEY is too short or easy to guess: set"),
+            ({"WORLDKEEP_SECRET_KEY": "changeme"}, "WORLDKEEP_SECRET_KEY is too short or too easy to guess: use"),
             ({"WORLDKEEP_ALLOWED_HOSTS": "*"}, r"WORLDKEEP_ALLOWED_HOSTS may not be `\*`: set"),
             ({"WORLDKEEP_LOG_LEVEL": "debug"}, "WORLDKEEP_LOG_LEVEL may not be `debug`: set"),
             ({"DATABASE_URL": ""}, "WORLDKEEP_DATABASE_URL is missing"),

@@ -19,13 +19,13 @@ from game.core.embedded import default_data_dir
 from game.core.limits import Rate
 
 MIN_SECRET = 32
-_LEAST_VARIETY = 8
+_MIN_DIFFERENT_CHARACTERS = 8
+"""Of a secret; one with fewer was typed by holding a key down."""
 _WIDEST_IPV4, _WIDEST_IPV6 = 8, 32
-"""The widest networks that may be trusted as proxies: 10.0.0.0/8, and what one provider gets."""
+"""Shortest prefixes of networks that may be trusted as proxies: 10.0.0.0/8, and what one provider gets."""
 _PREFIX = "WORLDKEEP_"
-_OF_COMPOSE = {"DATABASE_PASSWORD"}
-"""compose.yaml makes a setting of it."""
-"""Different characters of a secret: fewer are somebody's finger on a key."""
+_COMPOSE_ONLY = {"DATABASE_PASSWORD"}
+"""Variables that compose.yaml reads, and the server does not."""
 
 # Read from text by our validators, not as JSON.
 CommaSeparated = Annotated[list[str], NoDecode]
@@ -33,7 +33,7 @@ RateText = Annotated[Rate, NoDecode]
 
 
 class Settings(BaseSettings):
-    """Where a setting has no default, production demands it; development makes its own and keeps it."""
+    """All settings. Production requires those without a default; development generates and stores them."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX,
@@ -46,126 +46,152 @@ class Settings(BaseSettings):
     )
 
     environment: Literal["development", "production"] = Field(
-        "development", description="`production` refuses missing or weak secrets and open hosts."
+        "development",
+        description="With `production`, the server does not start with missing or weak secrets, or if it accepts "
+        "any host.",
     )
     database_url: SecretStr | None = Field(
         None,
         validation_alias=AliasChoices("WORLDKEEP_DATABASE_URL", "DATABASE_URL"),
-        description="`postgresql://user:password@host:5432/name`. None: the embedded PostgreSQL.",
+        description="`postgresql://user:password@host:5432/name`. If it is not set, the embedded PostgreSQL is "
+        "used.",
     )
     migration_database_url: SecretStr | None = Field(
         None,
-        description="A direct connection for migrations and backups, where DATABASE_URL goes through PgBouncer.",
+        description="A direct connection for migrations and backups, if DATABASE_URL goes through PgBouncer.",
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="Where the embedded database, unsent mails, the development secret and the demo log-ins are: "
-        "for root `/var/lib/worldkeep`, else the user's data folder.",
+        description="The directory of the embedded database, unsent mails, the generated secret key and the demo "
+        "log-ins. Default: `/var/lib/worldkeep` for root, otherwise the user's data directory.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on.")
-    workers: int = Field(1, ge=1, le=64, description="How many processes serve requests.")
+    workers: int = Field(1, ge=1, le=64, description="Number of processes that serve requests.")
     secret_key: SecretStr | None = Field(
         None,
-        description="Signs tokens; at least 32 characters, such as `openssl rand -hex 32` prints. None: one is "
-        "created and stored in the data directory.",
+        description="The key that signs tokens, at least 32 characters; `openssl rand -hex 32` generates one. If "
+        "it is not set, a key is generated and stored in the data directory.",
     )
     allowed_hosts: CommaSeparated = Field(
         ["localhost", "127.0.0.1", "[::1]"],
-        description="Host names that requests may name, separated by commas; `*.example.org` covers subdomains. "
-        "This machine's own names (localhost, 127.0.0.1, [::1]) always count.",
+        description="Host names that requests may use, separated by commas; `*.example.org` includes subdomains. "
+        "`localhost`, `127.0.0.1` and `[::1]` are always allowed.",
     )
     cors_origins: CommaSeparated = Field(
-        [], description="Origins of web games that may call the API; `*` for all (then without cookies)."
+        [], description="Origins of other web pages that may call the API; `*` for all, but then without cookies."
     )
     trusted_proxies: CommaSeparated = Field(
         [],
-        description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto are trusted.",
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are "
+        "trusted.",
     )
     public_url: str | None = Field(
         None,
-        description="Where browsers reach this server, as links in mails name it: `https://games.example.org`. "
-        "None: the address that the request was sent to.",
+        description="The base URL for links in mails, as browsers reach the server: `https://games.example.org`. "
+        "If it is not set, the host of the request is used.",
     )
 
     smtp_url: SecretStr | None = Field(
         None,
-        description="`smtp://user:password@host:587` (STARTTLS) or `smtps://`. None: mails become files.",
+        description="`smtp://user:password@host:587` (STARTTLS) or `smtps://`. If it is not set, mails are "
+        "written to files in the data directory.",
     )
     mail_from: str = Field("Worldkeep <worldkeep@localhost>", description="The sender of mails.")
 
     limit_login: RateText = Field(
         Rate(8, 60),
-        description="Failed log-ins to one address from one client; ten times that per client.",
+        description="Failed log-ins per client and e-mail address; ten times that per client.",
     )
-    limit_signup: RateText = Field(Rate(20, 3600), description="Sign-ups from one client.")
+    limit_signup: RateText = Field(Rate(20, 3600), description="Sign-ups per client.")
     limit_mail: RateText = Field(
         Rate(5, 3600),
-        description="Mails that one client may request to one address; ten times that per client and per address.",
+        description="Mails requested per client and recipient; ten times that per client and per recipient.",
     )
-    limit_code: RateText = Field(Rate(60, 60), description="Wrong invitation codes from one client.")
-    limit_roll: RateText = Field(Rate(600, 60), description="Rolls of one user.")
-    limit_message: RateText = Field(Rate(300, 60), description="Messages of one user.")
-    access_token_minutes: int = Field(15, ge=1, le=1440, description="Minutes that an access token is valid.")
-    session_days: int = Field(30, ge=1, le=365, description="Days after which a session that is not used expires.")
+    limit_code: RateText = Field(Rate(60, 60), description="Wrong invitation codes per client.")
+    limit_roll: RateText = Field(Rate(600, 60), description="Dice rolls per user.")
+    limit_message: RateText = Field(Rate(300, 60), description="Messages per user.")
+    access_token_minutes: int = Field(15, ge=1, le=1440, description="Lifetime of an access token, in minutes.")
+    session_days: int = Field(30, ge=1, le=365, description="Days after which an unused session expires.")
 
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Messages below this level are not logged."
+        "info", description="The lowest level that is logged."
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        "auto", description="`auto`: JSON in production, readable otherwise."
+        "auto", description="`json`, `console`, or `auto`: JSON in production, console otherwise."
     )
 
-    max_body_size: int = Field(4 * 2**20, ge=1024, description="Bytes of a request body.")
+    max_body_size: int = Field(4 * 2**20, ge=1024, description="Maximum size of a request body, in bytes.")
     max_import_size: int = Field(
-        64 * 2**20, ge=1024, description="Bytes of an upload: a map with its pictures, a universe, or a picture."
+        64 * 2**20,
+        ge=1024,
+        description="Maximum size of an upload (a map with its pictures, a universe, a picture), in bytes.",
     )
-    max_bundle_maps: int = Field(1_000, ge=1, description="Maps of a universe that is imported.")
-    max_bundle_assets: int = Field(2_000, ge=1, description="Pictures of a universe that is imported.")
-    max_bundle_events: int = Field(200_000, ge=1, description="Events of a universe that is imported.")
+    max_bundle_maps: int = Field(1_000, ge=1, description="Maximum number of maps in an imported universe.")
+    max_bundle_assets: int = Field(2_000, ge=1, description="Maximum number of pictures in an imported universe.")
+    max_bundle_events: int = Field(200_000, ge=1, description="Maximum number of events in an imported universe.")
     max_bundle_unpacked: int = Field(
-        512 * 2**20, ge=2**20, description="Bytes of a universe that is imported, unpacked, besides its maps."
+        512 * 2**20,
+        ge=2**20,
+        description="Maximum unpacked size of an imported universe without its maps, in bytes.",
     )
     bundle_timeout: float = Field(
-        60.0, gt=0, le=600, description="Seconds that the export or import of a universe or a map may take."
+        60.0,
+        gt=0,
+        le=600,
+        description="Seconds after which an export or import of a universe or a map is aborted.",
     )
     quota_account_assets: int = Field(
-        500 * 2**20, ge=0, description="Bytes of pictures that all universes of an account store."
+        500 * 2**20,
+        ge=0,
+        description="Quota of an account for pictures, in bytes: all universes that it owns together.",
     )
-    quota_account_maps: int = Field(256 * 2**20, ge=0, description="Bytes of maps of an account.")
-    quota_account_events: int = Field(2**30, ge=0, description="Bytes of events, the history, of an account.")
-    quota_universe_assets: int = Field(500 * 2**20, ge=0, description="Bytes of pictures of a universe.")
-    quota_universe_maps: int = Field(256 * 2**20, ge=0, description="Bytes of maps of a universe.")
-    quota_universe_events: int = Field(2**30, ge=0, description="Bytes of events of a universe.")
-    database_pool_size: int = Field(10, ge=1, le=200, description="Connections of one worker for requests.")
-    hot_pool_size: int = Field(3, ge=1, le=50, description="Connections of one worker for the fast reads.")
-    hot_write_pool_size: int = Field(4, ge=1, le=100, description="Connections of one worker for the fast edits.")
+    quota_account_maps: int = Field(256 * 2**20, ge=0, description="Quota of an account for maps, in bytes.")
+    quota_account_events: int = Field(
+        2**30, ge=0, description="Quota of an account for events (the history), in bytes."
+    )
+    quota_universe_assets: int = Field(
+        500 * 2**20, ge=0, description="Quota of a universe for pictures, in bytes."
+    )
+    quota_universe_maps: int = Field(256 * 2**20, ge=0, description="Quota of a universe for maps, in bytes.")
+    quota_universe_events: int = Field(2**30, ge=0, description="Quota of a universe for events, in bytes.")
+    database_pool_size: int = Field(10, ge=1, le=200, description="Database connections per worker for requests.")
+    hot_pool_size: int = Field(3, ge=1, le=50, description="Database connections per worker for fast reads.")
+    hot_write_pool_size: int = Field(
+        4, ge=1, le=100, description="Database connections per worker for fast writes."
+    )
     compute_processes: int = Field(
         2,
         ge=1,
         le=64,
-        description="Processes of one worker for heavy computing: pictures, paths, sight, edits.",
+        description="Compute processes per worker, for pictures, paths, sight and large edits.",
     )
-    compute_memory: int = Field(1024, ge=128, description="MiB of memory that one such process gets.")
+    compute_memory: int = Field(1024, ge=128, description="Memory limit of a compute process, in MiB.")
     live_fanout: Literal["auto", "none", "postgres"] = Field(
         "auto",
-        description="How workers tell each other of what happens: `postgres`: by NOTIFY; `none`: not at all; "
-        "`auto`: `postgres` with several workers. Choose `postgres` for several servers on one database.",
+        description="How workers notify each other for the live feed: `postgres` uses NOTIFY, `none` does not, "
+        "`auto` is `postgres` with several workers. Set `postgres` if several servers use one database.",
     )
-    max_user_sockets: int = Field(20, ge=1, description="Live sockets of one user in one worker.")
+    max_user_sockets: int = Field(20, ge=1, description="Maximum live sockets of a user in one worker.")
     max_client_sockets: int = Field(
-        200, ge=1, description="Live sockets of one client address in one worker; players may share an address."
+        200,
+        ge=1,
+        description="Maximum live sockets of a client address in one worker; several players may share an "
+        "address.",
     )
-    max_universe_sockets: int = Field(2000, ge=1, description="Live sockets of one universe in one worker.")
+    max_universe_sockets: int = Field(2000, ge=1, description="Maximum live sockets of a universe in one worker.")
     max_sockets: int = Field(
-        20_000, ge=1, description="Live sockets in one worker; each takes about 35 kB of memory."
+        20_000, ge=1, description="Maximum live sockets in one worker; each takes about 35 kB of memory."
     )
     head_timeout: float = Field(
-        10.0, gt=0, le=300, description="Seconds within which a new connection must send the head of a request."
+        10.0,
+        gt=0,
+        le=300,
+        description="Seconds within which a new connection must send the request line and headers.",
     )
     request_timeout: float = Field(4.0, gt=0, le=300, description="Seconds after which a request is aborted.")
     shutdown_grace: int = Field(
-        10, ge=1, le=300, description="Seconds that running requests get to finish when the server stops."
+        10, ge=1, le=300, description="Seconds that running requests have to finish when the server stops."
     )
 
     @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
@@ -211,7 +237,7 @@ class Settings(BaseSettings):
         for host in rest.partition("/")[0].rpartition("@")[2].split(","):
             _, colon, port = host.rpartition("]")[2].rpartition(":")
             if colon and not port.isdigit():
-                raise ValueError("its port is no number (in a password, / : @ are written as %2F %3A %40)")
+                raise ValueError("its port is not a number (write / : @ in a password as %2F %3A %40)")
         return SecretStr(f"postgresql://{rest}")
 
     @field_validator("smtp_url")
@@ -245,10 +271,11 @@ class Settings(BaseSettings):
         faults = []
         secret = self.secret_key.get_secret_value() if self.secret_key else ""
         if not secret:
-            faults.append("WORLDKEEP_SECRET_KEY is missing: set it to what `openssl rand -hex 32` prints")
-        elif len(secret) < MIN_SECRET or len(set(secret)) < _LEAST_VARIETY:
+            faults.append("WORLDKEEP_SECRET_KEY is missing: set it to the output of `openssl rand -hex 32`")
+        elif len(secret) < MIN_SECRET or len(set(secret)) < _MIN_DIFFERENT_CHARACTERS:
             faults.append(
-                f"WORLDKEEP_SECRET_KEY is too short or easy to guess: set {MIN_SECRET} random characters or more"
+                f"WORLDKEEP_SECRET_KEY is too short or too easy to guess: use at least {MIN_SECRET} random "
+                "characters"
             )
         if self.database_url is None:
             faults.append("WORLDKEEP_DATABASE_URL is missing: the embedded database is for development")
@@ -258,7 +285,7 @@ class Settings(BaseSettings):
             faults.append("WORLDKEEP_ALLOWED_HOSTS may not be `*`: set it to the server's host names")
         if any(one == "*" or _is_too_wide(one) for one in self.trusted_proxies):
             faults.append(
-                "WORLDKEEP_TRUSTED_PROXIES may not be `*` or as wide a network: set it to the proxy's address"
+                "WORLDKEEP_TRUSTED_PROXIES may not be `*` or such a large network: set it to the proxy's address"
             )
         if self.log_level == "debug":
             faults.append("WORLDKEEP_LOG_LEVEL may not be `debug`: set `info`")
@@ -268,16 +295,16 @@ class Settings(BaseSettings):
 
     @property
     def is_production(self) -> bool:
-        """Whether this server is for real."""
+        """Whether this is a production server."""
         return self.environment == "production"
 
     def secret(self) -> str:
-        """The key that signs tokens. In development one is made at first use and kept in the data directory."""
+        """The key that signs tokens. In development, it is generated on first use and stored."""
         if self.secret_key:
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret-key"
         if not path.exists():
-            # Made beside its place and linked there whole: of several that start at once, one wins.
+            # Written to another file and then linked, so that of several processes that start at once, one wins.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             mine = path.with_name(f"secret-key.{secrets.token_hex(8)}")
             with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -294,13 +321,13 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value()
 
     def direct_url(self) -> str:
-        """The database's URL for what needs a connection of its own: migrations, backups."""
+        """The database's URL for migrations and backups, which need a direct connection."""
         direct = self.migration_database_url
         return direct.get_secret_value() if direct else self.url()
 
 
 def _is_too_wide(network: str) -> bool:
-    """Whether a network of proxies reaches beyond what one site owns: anybody could claim any address from it."""
+    """Whether a network is larger than one site owns, so that strangers in it could claim any client address."""
     found = ip_network(network)
     if isinstance(found, IPv6Network):
         mapped = IPv6Network("::ffff:0:0/96")
@@ -315,23 +342,24 @@ def _is_too_wide(network: str) -> bool:
 
 
 def unknown_settings() -> dict[str, str | None]:
-    """Names with our prefix, in the environment or `.env`, that are no settings; each with the nearest one."""
+    """Unknown names with our prefix in the environment or `.env`, each with the most similar setting."""
     known = {name.upper() for name in Settings.model_fields}
     found = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
-    unknown = {name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX)} - known - _OF_COMPOSE
+    unknown = {name.removeprefix(_PREFIX) for name in found if name.startswith(_PREFIX)} - known - _COMPOSE_ONLY
     nearest = {name: get_close_matches(name, known, 1) for name in sorted(unknown)}
     return {_PREFIX + name: _PREFIX + one[0] if one else None for name, one in nearest.items()}
 
 
 _INTRODUCTION = """# Settings
 
-Environment variables, or lines of a file `.env` in the working directory (`WORLDKEEP_PORT=8080`). The environment
-wins over the file, and an option of the command line (`--port 8080`) over both. An empty value counts as none.
-Lists are separated by commas. `DATABASE_URL` without the prefix is taken too.
+Settings are environment variables, or lines of a file `.env` in the working directory (`WORLDKEEP_PORT=8080`).
+Options of the command line (`--port 8080`) take precedence over environment variables, and those over the file. An
+empty value means that the setting is not set. Lists are separated by commas. `DATABASE_URL` works without the
+prefix, too.
 
-With `WORLDKEEP_ENVIRONMENT=production` the server does not start without `WORLDKEEP_SECRET_KEY`,
-`WORLDKEEP_DATABASE_URL` and `WORLDKEEP_ALLOWED_HOSTS`, nor with `*` for hosts or proxies, nor with the log level
-`debug`; it says which of them to set. `python -m game doctor` checks an installation.
+With `WORLDKEEP_ENVIRONMENT=production`, the server requires `WORLDKEEP_SECRET_KEY`, `WORLDKEEP_DATABASE_URL` and
+`WORLDKEEP_ALLOWED_HOSTS`, and refuses `*` for hosts or proxies, and the log level `debug`. It then does not start,
+and says which settings to change. `python -m game doctor` checks an installation.
 
 <!-- `make settings` writes this file. -->
 
@@ -341,12 +369,12 @@ With `WORLDKEEP_ENVIRONMENT=production` the server does not start without `WORLD
 
 
 def documentation() -> str:
-    """The page of all settings, as Markdown."""
+    """docs/settings.md: all settings, as Markdown."""
 
     def default(field: FieldInfo) -> str:
         value = field.default
         if field.default_factory is not None:
-            return "as said there"
+            return "see meaning"
         if value is None or value == []:
             return "none"
         return f"`{','.join(value) if isinstance(value, list) else value}`"

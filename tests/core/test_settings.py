@@ -182,16 +182,16 @@ class TestProduction:
         [
             ({"secret_key": None}, "WORLDKEEP_SECRET_KEY is missing: set it to"),
             ({"secret_key": "0123456789abcdef0123456789abcde"}, "WORLDKEEP_SECRET_KEY is too short"),
-            ({"secret_key": "changeme"}, "WORLDKEEP_SECRET_KEY is too short or easy to guess: set 32"),
-            ({"secret_key": "changeme" * 4}, "WORLDKEEP_SECRET_KEY is too short or easy to guess: set 32"),
-            ({"secret_key": "x" * 64}, "WORLDKEEP_SECRET_KEY is too short or easy to guess"),
+            ({"secret_key": "changeme"}, "WORLDKEEP_SECRET_KEY is too short or too easy to guess: use"),
+            ({"secret_key": "changeme" * 4}, "WORLDKEEP_SECRET_KEY is too short or too easy to guess: use"),
+            ({"secret_key": "x" * 64}, "WORLDKEEP_SECRET_KEY is too short or too easy to guess"),
             ({"database_url": None}, "WORLDKEEP_DATABASE_URL is missing"),
             ({"allowed_hosts": None}, "WORLDKEEP_ALLOWED_HOSTS is missing: set it to"),
             ({"allowed_hosts": " , "}, "WORLDKEEP_ALLOWED_HOSTS is missing: set it to"),
             ({"allowed_hosts": "*"}, r"WORLDKEEP_ALLOWED_HOSTS may not be `\*`: set it to"),
             ({"allowed_hosts": "games.example.org, *"}, r"WORLDKEEP_ALLOWED_HOSTS may not be `\*`"),
             *[
-                ({"trusted_proxies": one}, r"WORLDKEEP_TRUSTED_PROXIES may not be `\*` or as wide a network")
+                ({"trusted_proxies": one}, r"WORLDKEEP_TRUSTED_PROXIES may not be `\*` or such a large network")
                 for one in (
                     *("*", "0.0.0.0/0", "10.0.0.1, 0.0.0.0/0", "0.0.0.0/1,128.0.0.0/1", "64.0.0.0/7", "::/0"),
                     *("2000::/3", "::/64", "::ffff:0:0/96", "::ffff:0.0.0.0/97", "fc00::/6"),
