@@ -295,7 +295,7 @@ def _distance(frame: Mapping[str, Any]) -> Any:
 
 
 def _is_large(scene: Scene) -> bool:
-    return sum(len(scene.frame.get(name, ())) for name in ("walls", "doors", "entities", "lights")) > _LARGE_THINGS
+    return scene.size > _LARGE_THINGS
 
 
 async def _compute(is_large: bool, function: Callable[..., Result], *arguments: Any) -> Result:

@@ -61,6 +61,18 @@ _WHOLES = text("""
     SELECT viewer_id, whole FROM map_memory
     WHERE universe_id = :universe_id AND map_id = :map_id AND viewer_id = ANY(:viewers)
 """).bindparams(bindparam("viewers", type_=ARRAY(Uuid)))
+MEMORIES = """
+    (
+        SELECT jsonb_agg(jsonb_build_array(w.viewer_id, w.whole)) FROM map_memory w
+        WHERE w.universe_id = {universe_id} AND w.map_id = {map_id} AND w.viewer_id = ANY ({viewers})
+    ) AS wholes, (
+        SELECT jsonb_agg(jsonb_build_array(c.viewer_id, c.x, c.y, encode(c.explored, 'hex'), c.differs))
+        FROM map_memory_chunk c
+        WHERE c.universe_id = {universe_id} AND c.map_id = {map_id} AND c.viewer_id = ANY ({viewers})
+            AND {chunks}
+    ) AS chunks
+"""
+"""For the hot statements: what viewers remember of a map, for `Memories.take`."""
 _VIEWERS = text("SELECT viewer_id FROM map_memory WHERE universe_id = :universe_id AND map_id = :map_id")
 _CHUNKS = text("""
     SELECT viewer_id, x, y, explored, differs FROM map_memory_chunk
@@ -195,6 +207,12 @@ class Memories:
         await self.read_chunks(None if chunks is None else missing)
         self._loaded.update(missing)
         self._is_all_loaded = chunks is None
+
+    def take(self, wholes: str | None, chunks: str | None) -> None:
+        """Take the columns `wholes` and `chunks` of MEMORIES."""
+        self.wholes = {UUID(viewer): whole for viewer, whole in orjson.loads(wholes or "[]")}
+        for viewer, x, y, explored, differs in orjson.loads(chunks or "[]"):
+            self.stored[UUID(viewer)][x, y] = cells_of(bytes.fromhex(explored)), differs
 
     def of(self, viewer: UUID) -> Memory:
         """The memory of a group, as it is stored."""

@@ -5,20 +5,20 @@ rolled back is never found again, and no worker has to tell another.
 """
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from game.core.cache import LruCache
 from game.fog.viewers import Table
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.cell_sets import NONE, Cells
 from game.grid.scene import Scene
 from game.grid.vision import Vision
 
-_MAX_SCENES: Final = 128
-_MAX_VIEWS: Final = 100_000
-"""Views from cells that are kept, of all maps, of about 1 KB each."""
+_MAX_SCENES: Final = 1024
+_MAX_WEIGHT: Final = 150_000
+"""Views from cells, and walls, doors and other things, of all maps that are kept: of about 1 KB each."""
 _FAR: Final = 32
 """A range in cells from which a look around takes so long that it goes to a thread."""
 
@@ -32,7 +32,7 @@ class Sights(NamedTuple):
     vision: Vision
 
 
-_kept: OrderedDict[UUID, Sights] = OrderedDict()
+_kept: LruCache[UUID, Sights] = LruCache(_MAX_SCENES, _MAX_WEIGHT)
 
 
 def sights_of(key: UUID, frame: dict[str, Any], width: int, height: int) -> Sights:
@@ -43,12 +43,8 @@ def sights_of(key: UUID, frame: dict[str, Any], width: int, height: int) -> Sigh
 
 
 def keep(key: UUID, sights: Sights) -> None:
-    """Keep something under a key; what was used longest ago makes room for it."""
-    _kept[key] = sights
-    _kept.move_to_end(key)
-    views = sum(one.vision.views for one in _kept.values())
-    while len(_kept) > 1 and (len(_kept) > _MAX_SCENES or views > _MAX_VIEWS):
-        views -= _kept.popitem(last=False)[1].vision.views
+    """Keep something under a key."""
+    _kept.put(key, sights, sights.vision.views + sights.scene.size)
 
 
 async def seen(table: Table, vision: Vision, viewers: Iterable[UUID], load: Load) -> dict[UUID, Cells]:

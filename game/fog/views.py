@@ -4,7 +4,6 @@ A view is kept in the worker's memory under the number of the last event of its 
 anybody sees is an event. So it must be made from one state of the database.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from game.core.cache import LruCache
 from game.fog import queries, sights
 from game.fog.changes import FoggedMap, place_of, table_of
 from game.fog.models import Fog
@@ -21,9 +21,10 @@ from game.fog.viewers import Table
 from game.grid.cell_sets import contains
 from game.grid.fogged_view import FoggedView, Mode
 from game.grid.geometry import Cell, Grid
+from game.grid.memory import Memory
 from game.grid.vision import footprint
 
-_MAX_VIEWS: Final = 256
+_MAX_VIEWS: Final = 1024
 _MAX_CHUNKS: Final = 50_000
 """Chunks of memory in all views that are kept, of about 1 KB each."""
 _LARGE_CHUNKS: Final = 64
@@ -58,15 +59,14 @@ class MapView:
         return any(contains(self.fogged.visible, x, y) for x, y in cells)
 
 
-_kept: OrderedDict[ViewKey, MapView] = OrderedDict()
+_kept: LruCache[tuple[UUID, UUID], tuple[int, MapView]] = LruCache(_MAX_VIEWS, _MAX_CHUNKS)
+"""The newest view of each group of a map, with the number of the last event before it."""
 
 
 def kept(key: ViewKey) -> MapView | None:
     """The view that is kept under a key."""
-    view = _kept.get(key)
-    if view is not None:
-        _kept.move_to_end(key)
-    return view
+    found = _kept.get(key[:2])
+    return found[1] if found is not None and found[0] == key.seq else None
 
 
 async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int | None = None) -> MapView:
@@ -84,22 +84,25 @@ async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int 
     await memories.load(None)
     # Without a key the map has not been watched yet, and there is nothing that anybody remembers.
     scene_key = row.scene_key or row.id
-    scene, vision = sights.sights_of(scene_key, table.frame, table.width, table.height)
     load = partial(queries.cells, session, place_of(row))
-    visible = (await sights.seen(table, vision, [viewer], load))[viewer]
-    memory = memories.of(viewer)
-    mode: Mode = "explored" if row.fog == Fog.explored else "sight"
-    view = MapView(FoggedView(scene, memory, visible, mode), table)
+    view = await make(table, viewer, scene_key, row.fog, memories.of(viewer), load)
     if key is not None:
-        _keep(key, view)
+        keep(key, view)
     return view
 
 
-def _keep(key: ViewKey, view: MapView) -> None:
-    """Keep a view; the ones of the same group before that event are of no use any more."""
-    for old in [one for one in _kept if one[:2] == key[:2] and one.seq < key.seq]:
-        del _kept[old]
-    _kept[key] = view
-    chunks = sum(len(one.fogged.shown) for one in _kept.values())
-    while len(_kept) > 1 and (len(_kept) > _MAX_VIEWS or chunks > _MAX_CHUNKS):
-        chunks -= len(_kept.popitem(last=False)[1].fogged.shown)
+async def make(
+    table: Table, viewer: UUID, scene_key: UUID, fog: str, memory: Memory, load: sights.Load
+) -> MapView:
+    """What a group sees of a map, given what it remembers."""
+    scene, vision = sights.sights_of(scene_key, table.frame, table.width, table.height)
+    visible = (await sights.seen(table, vision, [viewer], load))[viewer]
+    mode: Mode = "explored" if fog == Fog.explored else "sight"
+    return MapView(FoggedView(scene, memory, visible, mode), table)
+
+
+def keep(key: ViewKey, view: MapView) -> None:
+    """Keep a view; those of the same group before that event are of no use any more."""
+    found = _kept.get(key[:2])
+    if found is None or found[0] <= key.seq:
+        _kept.put(key[:2], (key.seq, view), len(view.fogged.shown))

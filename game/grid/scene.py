@@ -48,6 +48,11 @@ class Scene:
         self._walls: dict[ChunkXY, dict[Cell, list[Piece]]] = {}
 
     @cached_property
+    def size(self) -> int:
+        """How many walls, doors, entities, lights and legend entries it has."""
+        return sum(len(self.frame.get(name, ())) for name in ("walls", "legend", *KINDS))
+
+    @cached_property
     def layers_by_key(self) -> Mapping[int, dict[str, Any]]:
         """The layers shown that have rows, by their keys, from the bottom up; `rows` are as in the frame."""
         shown = filter(None, map(players_layer, self.frame.get("layers", ())))

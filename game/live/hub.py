@@ -13,7 +13,6 @@ import asyncpg
 import orjson
 import structlog
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.core.coalescer import Coalescer, HotStatement
 from game.core.errors import is_database_away
@@ -53,7 +52,6 @@ class Hub:
         self._fanout = fanout
         self._logins: dict[Login, set[LiveSession]] = {}
         """The sockets of each log-in, which is asked once for all of them whether it is still valid."""
-        self._looks = asyncio.Semaphore(max(self.state.settings.database_pool_size // 2, 1))
         self._count = 0
         self._clients: Counter[str] = Counter()
         self._users: Counter[UUID] = Counter()
@@ -116,13 +114,6 @@ class Hub:
         self._clients[client] -= 1
         if not self._clients[client]:
             del self._clients[client]
-
-    @asynccontextmanager
-    async def database(self) -> AsyncIterator[AsyncSession]:
-        """A session of the database, for one look at it. Looks wait for each other: a crowd that comes at once
-        leaves connections to requests, and none of it waits for a connection until that fails."""
-        async with self._looks, self.state.database.session() as session:
-            yield session
 
     @contextmanager
     def entered(self, session: LiveSession) -> Iterator[Room]:

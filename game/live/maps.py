@@ -7,44 +7,30 @@ difference.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
-
-from game.accounts import queries as accounts
-from game.core.errors import Conflict, NotFound, Unauthorized
-from game.fog import views
+from game.core.errors import Conflict, NotFound
 from game.fog.viewers import viewer_of
-from game.fog.views import MapView, ViewKey
+from game.fog.views import MapView
 from game.grid.cell_sets import Cells, bounds, contains
 from game.live import frames
-from game.maps import fogged
-from game.maps import queries as maps
-from game.maps.models import Map
-from game.play import tokens
-from game.tokens.queries import STORED, as_json, of_map
-from game.tokens.queries import Found as FoundToken
-from game.universes.access import Access
+from game.live.looks import Box, Look
+from game.permissions import GAME_MASTERS
+from game.play.boards import Changed
+from game.tokens.queries import STORED
 
 if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
     from game.live.rooms import Room
     from game.live.session import LiveSession
 
-Box = tuple[int, int, int, int]
-"""x, y, width, height, in cells."""
-
 MAX_WATCHED = 8
-SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-_OPERATION = "listTokens"
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
 _HIDING = frozenset({"hidden", "character_id"})
 """What, changed in a token, may hide it or show it. New grants are sent with the whole map."""
@@ -101,85 +87,42 @@ class Shown:
         return frames.message("map", **fields)
 
 
-class Look:
-    """One state of the database, for all who look at a map at the same time: what they share is read once."""
+async def _shown(look: Look, session: LiveSession, before: Shown | None, *, with_grid: bool = True) -> Shown:
+    """What a session's member is shown of a map.
 
-    def __init__(self, database: AsyncSession, map_id: UUID) -> None:
-        self._database, self._map_id = database, map_id
-        self._tokens: list[FoundToken] | None = None
-        self._is_begun = False
+    `with_grid`: whether the grid may have changed since `before`, not only who sees what of it.
 
-    async def at(self, session: LiveSession, before: Shown | None, *, with_grid: bool = True) -> Shown:
-        """What a session's member is shown of the map.
-
-        `with_grid`: whether the grid may have changed since `before`, not only who sees what of it.
-
-        Raises:
-            NotFound, Unauthorized: they may not read it.
-        """
-        if not self._is_begun:
-            await self._database.execute(SNAPSHOT)
-            self._is_begun = True
-        user = await accounts.user_of_session(self._database, session.identity)
-        if user is None:
-            raise Unauthorized
-        found = await maps.get(self._database, user, self._map_id, _OPERATION, with_grid=False)
-        if found.row.universe_id != session.universe_id:
-            raise NotFound
-        seq = found.access.universe.event_seq
-        view = await fogged.view_of(self._database, found, seq) if found.has_fog else None
-        there = await tokens.seen(self._database, found.row, await self._tokens_for(found.access), view)
-        # As they are sent: the driver's ids are a kind of UUID of their own.
-        seen = {str(one.row.id): orjson.loads(as_json(one.read())) for one in there}
-        version = found.row.version if found.access.is_game_master else None
-        shown = Shown(seq, version, seen, view, None)
-        if view is not None:
-            await self._add_regions(shown, fogged.Seen(found, view), before, with_grid=with_grid)
-        return shown
-
-    async def _tokens_for(self, access: Access) -> list[FoundToken]:
-        if self._tokens is None:
-            self._tokens = await of_map(self._database, access, self._map_id)
-        return [FoundToken.of(one.row, access, one.character) for one in self._tokens]
-
-    async def _add_regions(
-        self, shown: Shown, seen: fogged.Seen, before: Shown | None, *, with_grid: bool
-    ) -> None:
-        """Fill in the regions of what is shown under fog."""
-        view = seen.view.fogged
-        in_sight = bounds(view.visible)
-        old = before.view.fogged if before and before.view else None
-        if before is not None and old is not None and old.visible == view.visible and not with_grid:
-            shown.in_sight = before.in_sight
-        elif in_sight is not None:
-            shown.in_sight = await _region(self._database, seen, in_sight)
-        if before is None or old is None:
-            return
-        differing = (_differing(old.visible, view.visible), _differing(old.shown, view.shown))
-        boxes = [bounds(cells) for cells in differing]
-        if with_grid and shown.in_sight != before.in_sight and in_sight is not None:
-            boxes.append(in_sight)
-        box = reduce(_both, filter(None, boxes), None)
-        shown.region = None if box is None else await _region(self._database, seen, box)
+    Raises:
+        NotFound: they may not read it.
+        Changed: it is another by now.
+    """
+    role = look.role_of(session)
+    is_game_master = role in GAME_MASTERS
+    view = await look.view(session.user_id) if look.has_fog and not is_game_master else None
+    seen = look.tokens(session, role, view)
+    shown = Shown(look.seq, look.version if is_game_master else None, seen, view, None)
+    if view is not None:
+        await _add_regions(look, shown, view, before, with_grid=with_grid)
+    return shown
 
 
-async def seen_of(database: AsyncSession, row: Map, viewer: UUID, seq: int) -> MapView:
-    """What a group sees of a map, given without its grid, after event `seq`; made once for all of the group."""
-    if kept := views.kept(ViewKey(row.id, viewer, seq)):
-        return kept
-    here = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
-    whole = (await database.execute(here.execution_options(populate_existing=True))).scalar_one()
-    return await views.view_of(database, whole, viewer, seq)
-
-
-async def _region(database: AsyncSession, seen: fogged.Seen, box: Box) -> dict[str, Any]:
-    """A rectangle as the group sees it, made once for all of it."""
-    name = "live region", box
-    answers = seen.view.answers
-    if name not in answers:
-        answers[name] = await fogged.region_of(database, seen, *box, None)
-    region: dict[str, Any] = answers[name]
-    return region
+async def _add_regions(look: Look, shown: Shown, view: MapView, before: Shown | None, *, with_grid: bool) -> None:
+    """Fill in the regions of what is shown under fog."""
+    fogged = view.fogged
+    in_sight = bounds(fogged.visible)
+    old = before.view.fogged if before and before.view else None
+    if before is not None and old is not None and old.visible == fogged.visible and not with_grid:
+        shown.in_sight = before.in_sight
+    elif in_sight is not None:
+        shown.in_sight = await look.region(view, in_sight)
+    if before is None or old is None:
+        return
+    differing = (_differing(old.visible, fogged.visible), _differing(old.shown, fogged.shown))
+    boxes = [bounds(cells) for cells in differing]
+    if with_grid and shown.in_sight != before.in_sight and in_sight is not None:
+        boxes.append(in_sight)
+    box = reduce(_both, filter(None, boxes), None)
+    shown.region = None if box is None else await look.region(view, box)
 
 
 def _differing(one: Cells, other: Cells) -> dict[Any, int]:
@@ -257,8 +200,7 @@ class WatchedMaps:
         async with session.watching:
             self._room.part(session)
             try:
-                async with self._room.hub.database() as database:
-                    shown = await Look(database, map_id).at(session, None)
+                shown = await self._first_look(session, map_id)
                 while session.seq < shown.seq:
                     await self._room.read_alone(session, until=shown.seq)
                 session.watched[map_id] = shown
@@ -269,6 +211,12 @@ class WatchedMaps:
             while stale := [one for one, shown in session.watched.items() if shown.seq < session.seq]:
                 for one in stale:
                     await self._refresh(one, [(session, None)])
+
+    async def _first_look(self, session: LiveSession, map_id: UUID) -> Shown:
+        while True:
+            with suppress(Changed):
+                look = await Look.at(self._room.hub, self._room.universe_id, map_id, [session.user_id])
+                return await _shown(look, session, None)
 
     def role_changed(self, session: LiveSession) -> None:
         """Send a session its maps anew: its member sees something else now."""
@@ -314,21 +262,35 @@ class WatchedMaps:
 
     async def _refresh(self, map_id: UUID, looking: Sequence[tuple[LiveSession, _Changes | None]]) -> None:
         """Look at a map for these sessions, and send them what is different."""
-        async with self._room.hub.database() as database:
-            look = Look(database, map_id)
-            for session, changes in looking:
-                # They may have stopped to watch, and left.
-                if map_id in session.watched:
-                    await self._look(look, session, map_id, changes)
+        waiting = deque(looking)
+        while waiting:
+            user_ids = [session.user_id for session, _ in waiting]
+            # Whoever is behind a change of the map gets another look.
+            with suppress(Changed):
+                look = await self._look(map_id, user_ids)
+                while waiting:
+                    session, changes = waiting[0]
+                    # They may have stopped to watch, and left.
+                    if map_id in session.watched:
+                        await self._show(look, session, map_id, changes)
+                    waiting.popleft()
 
-    async def _look(self, look: Look, session: LiveSession, map_id: UUID, changes: _Changes | None) -> None:
+    async def _look(self, map_id: UUID, user_ids: Sequence[UUID]) -> Look | None:
+        """A map as it is now; None when it is gone."""
+        with suppress(NotFound):
+            return await Look.at(self._room.hub, self._room.universe_id, map_id, user_ids)
+        return None
+
+    async def _show(self, look: Look | None, session: LiveSession, map_id: UUID, changes: _Changes | None) -> None:
         before = session.watched[map_id]
         if changes is not None and not session.is_game_master:
             before.hear(changes.told)
         with_grid = changes is None or changes.is_of_grid
         try:
-            shown = await look.at(session, before, with_grid=with_grid)
-        except (NotFound, Unauthorized):
+            if look is None:
+                raise NotFound
+            shown = await _shown(look, session, before, with_grid=with_grid)
+        except NotFound:
             # It is gone for them.
             session.watched.pop(map_id, None)
             if before.tokens:

@@ -14,13 +14,21 @@ from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.models import rfc3339
 from game.events.queries import CHARACTER_GRANTS, OF_NO_HIDDEN_MAP
+from game.fog.queries import MEMORIES
 from game.permissions import Role
+from game.tokens.queries import ON_MAP
 from game.universes import access
 from game.universes.models import Member
 
 PAGE = 500
 """Events that are read at once."""
 _PAGE_BYTES = 2**20
+_MAP = {
+    "universe_id": "m.universe_id",
+    "map_id": "m.id",
+    "viewers": "q.viewers::uuid[]",
+    "chunks": "m.fog <> 'off'",
+}
 
 WHO = HotStatement(f"""
     SELECT q.n, a.display_name, a.is_superuser, mb.role, u.event_seq, u.access_version,
@@ -57,6 +65,20 @@ SINCE = HotStatement(f"""
     JOIN universe u ON u.id = q.universe_id
 """)
 """The events of universes behind a number, oldest first, in pages. No row: there is no such universe any more."""
+
+LOOK = HotStatement(f"""
+    SELECT q.n, u.event_seq, m.universe_id, m.id AS map_id, m.version, m.updated_at, m.visibility, m.fog,
+        m.fog_sharing, m.lighting, m.scene_key, (
+            SELECT jsonb_object_agg(mb.user_id, mb.role) FROM member mb
+            WHERE mb.universe_id = m.universe_id AND (m.fog <> 'off' OR mb.user_id = ANY (q.viewers::uuid[]))
+        ) AS members,
+        {ON_MAP.format(universe_id="m.universe_id", map_id="m.id")} AS tokens,
+        {MEMORIES.format(**_MAP)}
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS q (universe_id, map_id, viewers, n)
+    JOIN universe u ON u.id = q.universe_id
+    JOIN map m ON m.universe_id = q.universe_id AND m.id = q.map_id
+""")
+"""All that decides what some viewers see of a map, but for its grid. `looks.Look` takes it apart."""
 
 _ENDED = """
     SELECT q.n FROM unnest($1::uuid[], $2::uuid[], $3::bool[])

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
-from sqlmodel import col
 
 from game.core.errors import NotFound, is_database_away
-from game.fog.viewers import viewer_of
-from game.grid.cell_sets import Cells, contains
+from game.grid.cell_sets import contains
 from game.live import frames
-from game.live.maps import SNAPSHOT, seen_of
+from game.live.looks import Look
 from game.live.models import Signal
-from game.maps.models import Map
-from game.maps.queries import WITHOUT_GRID
-from game.universes.models import Universe
+from game.play.boards import Changed
 
 if TYPE_CHECKING:
     from game.live.rooms import Room
@@ -34,8 +29,7 @@ class Signals:
         self._room = room
         self._seq: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._maps: dict[UUID, Map | None] = {}
-        self._sights: dict[tuple[UUID, UUID], Cells] = {}
+        self._looks: dict[UUID, Look] = {}
 
     async def send(self, session: LiveSession, signal: Signal) -> None:
         """Pass a member's signal on, here and to the other workers.
@@ -46,8 +40,8 @@ class Signals:
         content = signal.model_dump(mode="json", exclude_none=True, exclude={"type"})
         content = {"user_id": session.user_id, **content, "data": signal.data}
         if signal.map_id is not None:
-            row = await self._map(signal.map_id)
-            if row is None or not (session.is_game_master or row.is_published):
+            look = await self._look(signal.map_id, session.user_id)
+            if look is None or not (session.is_game_master or look.is_published):
                 raise NotFound
         await self._show(content, session)
         self._room.hub.publish("signal", {"universe_id": self._room.universe_id, "content": content})
@@ -76,44 +70,35 @@ class Signals:
         """Whether a session's member sees the place of a signal."""
         if "map_id" not in content or session.is_game_master:
             return True
-        row = await self._map(UUID(content["map_id"]))
-        if row is None or not row.is_published:
-            return False
-        if not row.has_fog:
-            return True
-        if "x" not in content or "y" not in content:
-            return True
-        sight = await self._sight(row, viewer_of(row.fog_sharing, session.user_id))
-        return contains(sight, int(content["x"]), int(content["y"]))
+        map_id = UUID(content["map_id"])
+        while True:
+            look = await self._look(map_id, session.user_id)
+            if look is None or not look.is_published:
+                return False
+            if not look.has_fog or "x" not in content or "y" not in content:
+                return True
+            try:
+                view = await look.view(session.user_id)
+            except Changed:
+                self._looks.pop(map_id, None)
+                continue
+            return contains(view.fogged.visible, int(content["x"]), int(content["y"]))
 
-    def _forget(self) -> None:
-        """Whatever changes what anybody sees is an event: what is known holds until the next one."""
-        if self._seq != self._room.seq:
-            self._seq = self._room.seq
-            self._maps.clear()
-            self._sights.clear()
-
-    async def _map(self, map_id: UUID) -> Map | None:
-        self._forget()
-        if map_id not in self._maps:
-            seq = self._seq
-            here = col(Map.universe_id) == self._room.universe_id, col(Map.id) == map_id
-            async with self._room.hub.database() as database:
-                statement = select(Map).where(*here).options(*WITHOUT_GRID)
-                row = (await database.execute(statement)).scalar_one_or_none()
-            if seq != self._room.seq:
-                return row
-            self._maps[map_id] = row
-        return self._maps[map_id]
-
-    async def _sight(self, row: Map, viewer: UUID) -> Cells:
-        self._forget()
-        key = row.id, viewer
-        if key not in self._sights:
-            async with self._room.hub.database() as database:
-                await database.execute(SNAPSHOT)
-                last = select(col(Universe.event_seq)).where(col(Universe.id) == row.universe_id)
-                seq = (await database.execute(last)).scalar_one()
-                view = await seen_of(database, row, viewer, seq)
-            self._sights[key] = view.fogged.visible
-        return self._sights[key]
+    async def _look(self, map_id: UUID, user_id: UUID) -> Look | None:
+        """A map, as it was after the last event: whatever changes what anybody sees is one."""
+        room = self._room
+        if self._seq != room.seq:
+            self._seq = room.seq
+            self._looks.clear()
+        look = self._looks.get(map_id)
+        if look is not None and look.is_for(user_id):
+            return look
+        seq = self._seq
+        try:
+            user_ids = [user_id, *(session.user_id for session in room.sessions if session.is_welcome)]
+            look = await Look.at(room.hub, room.universe_id, map_id, user_ids)
+        except NotFound:
+            return None
+        if seq == room.seq:
+            self._looks[map_id] = look
+        return look

@@ -1,7 +1,7 @@
 """A map with fog as an answer: what its reader sees of it at one moment."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from game.fog.viewers import viewer_of
 from game.fog.views import MapView, ViewKey
 from game.grants import Right
 from game.grid.canvas import Wanted
+from game.grid.chunks import ChunkKey
 from game.grid.fogged_view import part, whole
 from game.grid.loading import ChunkTexts
 from game.grid.player_view import symbols_of
@@ -128,11 +129,18 @@ async def region_of(
     # The map may have become smaller since it was asked whether this begins on it.
     width, height = max(min(width, row.width - x), 0), max(min(height, row.height - y), 0)
     stored = await queries.load_chunks(session, row, view.keys_in(x, y, width, height))
-    is_large = width * height * len(view.layers) > _LARGE_CELLS
-    arguments = view, stored, x, y, width, height
-    found = await asyncio.to_thread(part, *arguments) if is_large else part(*arguments)
+    found = await part_of(seen.view, stored, x, y, width, height)
     layers = [one for one in found["layers"] if names is None or one["name"] in names.split(",")]
     return {**found, "layers": layers}
+
+
+async def part_of(
+    seen: MapView, stored: Mapping[ChunkKey, Sequence[str]], x: int, y: int, width: int, height: int
+) -> dict[str, Any]:
+    """A rectangle on a map as a group sees it, given the stored chunks in it."""
+    is_large = width * height * len(seen.fogged.layers) > _LARGE_CELLS
+    arguments = seen.fogged, stored, x, y, width, height
+    return await asyncio.to_thread(part, *arguments) if is_large else part(*arguments)
 
 
 def loader(session: AsyncSession, seen: Seen) -> Callable[[Wanted], Awaitable[ChunkTexts]]:

@@ -3,7 +3,6 @@
 Every change of a map gives it another version, and another time: what is kept is never wrong, only of no use.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,13 +12,14 @@ from uuid import UUID
 
 import orjson
 
+from game.core.cache import LruCache
 from game.core.coalescer import Coalescer, HotStatement
 from game.grid.canvas import Loaded, Wanted
 from game.grid.chunks import ChunkKey, Frame
 from game.grid.player_view import players_document
 from game.maps.players import EVERY_SYMBOL
 
-_MAX_BOARDS: Final = 128
+_MAX_BOARDS: Final = 1024
 _MAX_BYTES: Final = 8 * 2**20
 """Of the texts of all grids that are kept; parsed they take several times that."""
 _MAX_CHUNKS: Final = 64
@@ -84,17 +84,33 @@ class Board:
         if wanted.layers or len(keys) > _MAX_CHUNKS:
             raise TooMuch
         if missing := [key for key in keys if key not in self._chunks]:
-            row = await hot.ask(_CHUNKS, self.universe_id, self.id, orjson.dumps(missing).decode())
-            if row is None or (row["version"], row["updated_at"]) != (self.version, self.updated_at):
-                raise Changed
+            found = await self._read(hot, missing)
             if len(self._chunks) + len(missing) > _MAX_CHUNKS:
                 self._chunks.clear()
-            found = {(layer, x, y): rows for layer, x, y, rows in orjson.loads(row["chunks"] or "[]")}
             self._chunks |= {key: found.get(key) for key in keys if key in found or key not in self._chunks}
         return {key: rows for key in keys if (rows := self._chunks.get(key)) is not None}
 
+    async def load_any(self, hot: Coalescer, wanted: Wanted) -> Loaded:
+        """The same for any number of chunks; so many that they are too much are not kept.
 
-_kept: OrderedDict[UUID, Board] = OrderedDict()
+        Raises:
+            Changed: the map is another by now.
+        """
+        if len(wanted.chunks) <= _MAX_CHUNKS:
+            return await self.load(hot, wanted)
+        found: dict[ChunkKey, Sequence[str]] = {}
+        for start in range(0, len(wanted.chunks), _MAX_CHUNKS):
+            found |= await self._read(hot, wanted.chunks[start : start + _MAX_CHUNKS])
+        return found
+
+    async def _read(self, hot: Coalescer, keys: Sequence[ChunkKey]) -> dict[ChunkKey, Sequence[str]]:
+        row = await hot.ask(_CHUNKS, self.universe_id, self.id, orjson.dumps(keys).decode())
+        if row is None or (row["version"], row["updated_at"]) != (self.version, self.updated_at):
+            raise Changed
+        return {(layer, x, y): rows for layer, x, y, rows in orjson.loads(row["chunks"] or "[]")}
+
+
+_kept: LruCache[UUID, Board] = LruCache(_MAX_BOARDS, _MAX_BYTES)
 
 
 async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int, updated_at: datetime) -> Board:
@@ -112,9 +128,5 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
         text = row["grid_data"]
         fields = {name: row[name] for name in names}
         board = Board(universe_id, map_id, **fields, grid_data=orjson.loads(text), size=len(text))
-        _kept[map_id] = board
-    _kept.move_to_end(map_id)
-    size = sum(one.size for one in _kept.values())
-    while len(_kept) > 1 and (len(_kept) > _MAX_BOARDS or size > _MAX_BYTES):
-        size -= _kept.popitem(last=False)[1].size
+        _kept.put(map_id, board, board.size)
     return board

@@ -15,7 +15,7 @@ import orjson
 from game.core.coalescer import Coalescer, HotStatement
 from game.fog import changes, sights
 from game.fog.models import Fog
-from game.fog.queries import Changes, Memories, cells_of, piece_of
+from game.fog.queries import MEMORIES, Changes, Memories, piece_of
 from game.fog.viewers import Piece, Table, viewer_of
 from game.grid.cell_sets import Cells, ChunkXY, rectangle
 from game.grid.fogged_view import FoggedView, Mode
@@ -29,16 +29,10 @@ _MARGIN: Final = 8
 """Cells around a path, the token's own among them, beyond which nothing is in its way."""
 _MAX_REACH: Final = 64
 
-_MEMORY = HotStatement("""
-    SELECT q.n, (
-        SELECT jsonb_agg(jsonb_build_array(w.viewer_id, w.whole)) FROM map_memory w
-        WHERE w.universe_id = q.universe_id AND w.map_id = q.map_id AND w.viewer_id = ANY (q.viewers::uuid[])
-    ) AS wholes, (
-        SELECT jsonb_agg(jsonb_build_array(c.viewer_id, c.x, c.y, encode(c.explored, 'hex'), c.differs))
-        FROM map_memory_chunk c
-        WHERE c.universe_id = q.universe_id AND c.map_id = q.map_id AND c.viewer_id = ANY (q.viewers::uuid[])
-            AND (q.chunks IS NULL OR q.chunks @> jsonb_build_array(jsonb_build_array(c.x, c.y)))
-    ) AS chunks
+_THESE = "(q.chunks IS NULL OR q.chunks @> jsonb_build_array(jsonb_build_array(c.x, c.y)))"
+_PLACE = {"universe_id": "q.universe_id", "map_id": "q.map_id", "viewers": "q.viewers::uuid[]", "chunks": _THESE}
+_MEMORY = HotStatement(f"""
+    SELECT q.n, {MEMORIES.format(**_PLACE)}
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[])
         WITH ORDINALITY AS q (universe_id, map_id, viewers, chunks, n)
 """)
@@ -58,9 +52,7 @@ class _Memories(Memories):
         viewers = f"{{{','.join(map(str, self.viewers))}}}"
         keys = None if chunks is None else orjson.dumps(chunks).decode()
         row: Any = await self._hot.ask(_MEMORY, *self._place, viewers, keys)
-        self.wholes = {UUID(viewer): whole for viewer, whole in orjson.loads(row["wholes"] or "[]")}
-        for viewer, x, y, explored, differs in orjson.loads(row["chunks"] or "[]"):
-            self.stored[UUID(viewer)][x, y] = cells_of(bytes.fromhex(explored)), differs
+        self.take(row["wholes"], row["chunks"])
 
 
 class Watched:

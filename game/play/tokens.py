@@ -56,6 +56,14 @@ async def seen(session: AsyncSession, ground: Map, found: list[Found], view: Map
     if view is None:
         viewer = viewer_of(ground.fog_sharing, shown[0].access.user.id)
         view = await view_of(session, await with_grid(session, ground), viewer)
+    return in_view(shown, view)
+
+
+def in_view(found: list[Found], view: MapView | None) -> list[Found]:
+    """Those of the tokens of a map that their reader sees; `view` is what they see of the map under fog."""
+    shown = [one for one in found if one.is_shown]
+    if view is None:
+        return shown
     return [one for one in shown if _is_in_own_sight(one) or view.shows(one.row.x, one.row.y, one.row.size)]
 
 

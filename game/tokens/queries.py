@@ -188,6 +188,23 @@ def with_character() -> Select[tuple[Token, Any]]:
     return select(Token, type_coerce(taken, JSONB)).outerjoin(Character, its)
 
 
+ON_MAP = """
+    (
+        SELECT jsonb_agg(jsonb_build_array(
+            to_jsonb(t),
+            CASE WHEN c.id IS NOT NULL THEN jsonb_build_object(
+                'grants', c.grants, 'name', c.name, 'asset_id', c.asset_id, 'hit_points', c.sheet->'hit_points'
+            ) END,
+            c.sheet->'senses'
+        ) ORDER BY t.id)
+        FROM token t LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
+        WHERE t.universe_id = {universe_id} AND t.map_id = {map_id}
+    )
+"""
+"""For the hot statements: the tokens of a map, each with what it takes from its character, as `with_character`
+gives it, and the character's senses."""
+
+
 async def of_map(session: AsyncSession, home: Access, map_id: UUID) -> list[Found]:
     """All tokens of a map, shown or not, in the order in which they were made."""
     here = col(Token.universe_id) == home.universe.id, col(Token.map_id) == map_id

@@ -1,6 +1,7 @@
 """Watched maps, and signals: what each member is shown, and nothing of what they do not see."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
@@ -162,6 +163,21 @@ class TestWatch:
         await gm.send({"type": "unwatch", "map_id": maps[0]})
         await gm.send({"type": "watch", "map_id": maps[8]})
         await gm.next("map", 9)
+
+    async def test_a_crowd_at_once(self, app: FastAPI, owner: Person, stranger: Person, feed: Feed) -> None:
+        """More sockets than the pool has connections watch a map while requests hold all of these."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members", fog="explored")
+        await token_on(owner, made["id"], sight={"range": 3, "darkvision": 0}, grants={"members": ["sight"]})
+        count = app.state.settings.database_pool_size
+        crowd = [await feed(person, universe["id"]) for person in (owner, stranger) for _ in range(count)]
+        async with AsyncExitStack() as stack:
+            for _ in range(count):
+                await stack.enter_async_context(app.state.database.engine.connect())
+            maps = await asyncio.gather(*(client.watch(made["id"]) for client in crowd))
+        assert [len(one["tokens"]) for one in maps] == [1] * len(crowd)
+        assert not any(client.codes for client in crowd)
 
     async def test_nothing_falls_between(self, owner: Person, feed: Feed) -> None:
         """Events before a map's cursor come before it, and those behind it behind it, while much happens."""

@@ -1,0 +1,162 @@
+"""The state of a map at one moment, read once for all sessions that watch it, and what each of them sees of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import orjson
+
+from game import permissions
+from game.core.errors import NotFound
+from game.fog import views
+from game.fog.models import PARTY, Fog
+from game.fog.queries import Memories, piece_of
+from game.fog.viewers import Table, viewer_of
+from game.fog.views import MapView, ViewKey
+from game.grid.canvas import Wanted
+from game.live import queries
+from game.maps.fogged import part_of
+from game.permissions import GAME_MASTERS, Role
+from game.play.boards import Board, board_of
+from game.play.tokens import in_view
+from game.tokens.queries import Found
+from game.universes.access import Access
+
+if TYPE_CHECKING:
+    from game.core.coalescer import Coalescer
+    from game.live.hub import Hub
+    from game.live.session import LiveSession
+
+Box = tuple[int, int, int, int]
+"""x, y, width, height, in cells."""
+
+_OPERATION = "listTokens"
+
+
+class Look:
+    """A map after event `seq` of its universe, as one statement reads it.
+
+    Without its grid: that of exactly this version is loaded when it is needed.
+    """
+
+    def __init__(self, hot: Coalescer, viewers: Sequence[UUID], row: Any) -> None:
+        self._hot, self._viewers, self._row = hot, viewers, row
+        self.seq: int = row["event_seq"]
+        self.version: int = row["version"]
+        self.has_fog: bool = row["fog"] != Fog.off
+        self.is_published: bool = row["visibility"] == "members"
+        self._members = {UUID(one): Role(role) for one, role in orjson.loads(row["members"] or "{}").items()}
+        self._tokens = [_token(*one) for one in orjson.loads(row["tokens"] or "[]")]
+        self._board: Board | None = None
+        self._memories: Memories | None = None
+
+    @classmethod
+    async def at(cls, hub: Hub, universe_id: UUID, map_id: UUID, user_ids: Sequence[UUID]) -> Look:
+        """Reads a map as it is now, for the given users.
+
+        Raises:
+            NotFound: it is gone.
+        """
+        viewers = [PARTY, *dict.fromkeys(user_ids)]
+        row = await hub.ask(queries.LOOK, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
+        if row is None:
+            raise NotFound
+        return cls(hub.reads, viewers, row)
+
+    def is_for(self, user_id: UUID) -> bool:
+        """Whether the map was read for this user: it has no memories of others."""
+        return user_id in self._viewers
+
+    def role_of(self, session: LiveSession) -> Role:
+        """The role of a session's user in this state.
+
+        Raises:
+            NotFound: they may not read the map.
+        """
+        role = self._members.get(session.user_id, Role.superuser if session.is_visitor else None)
+        if role is None or not (self.is_published or role in GAME_MASTERS):
+            raise NotFound
+        permissions.require(_OPERATION, role)
+        return role
+
+    def tokens(self, session: LiveSession, role: Role, view: MapView | None) -> dict[str, dict[str, Any]]:
+        """The tokens that somebody sees, by id; `view` is what they see of a map with fog."""
+        # Of the user and the universe, only the ids are used.
+        user: Any = SimpleNamespace(id=session.user_id)
+        home: Any = SimpleNamespace(id=session.universe_id)
+        access = Access(user, home, role)
+        found = [Found.of(row, access, taken) for row, taken, _ in self._tokens]
+        return {str(one.row.id): one.read() for one in in_view(found, view)}
+
+    async def view(self, user_id: UUID) -> MapView:
+        """What a player or spectator sees of a map with fog; computed once for each group of viewers.
+
+        Raises:
+            Changed: the map has changed meanwhile.
+        """
+        row = self._row
+        viewer = viewer_of(row["fog_sharing"], user_id)
+        key = ViewKey(row["map_id"], viewer, self.seq)
+        if kept := views.kept(key):
+            return kept
+        board = await self._grid()
+        distance = board.grid_data.get("cell_distance")
+        pieces = [_piece(token, taken, senses, distance) for token, taken, senses in self._tokens]
+        table = Table(
+            board.grid_data,
+            board.width,
+            board.height,
+            self.is_published,
+            row["fog_sharing"],
+            row["lighting"],
+            self._members,
+            {piece.id: piece for piece in pieces},
+        )
+        if self._memories is None:
+            self._memories = Memories(self._viewers)
+            self._memories.take(row["wholes"], row["chunks"])
+        scene_key = row["scene_key"] or row["map_id"]
+        load = partial(board.load_any, self._hot)
+        view = await views.make(table, viewer, scene_key, row["fog"], self._memories.of(viewer), load)
+        views.keep(key, view)
+        return view
+
+    async def region(self, view: MapView, box: Box) -> dict[str, Any]:
+        """A rectangle as a group of viewers sees it; computed once for all of them.
+
+        Raises:
+            Changed: the map has changed meanwhile.
+        """
+        name = "live region", box
+        if name not in view.answers:
+            board = await self._grid()
+            stored = await board.load_any(self._hot, Wanted(view.fogged.keys_in(*box), []))
+            view.answers[name] = await part_of(view, stored, *box)
+        region: dict[str, Any] = view.answers[name]
+        return region
+
+    async def _grid(self) -> Board:
+        row = self._row
+        if self._board is None:
+            place = row["universe_id"], row["map_id"], row["version"], row["updated_at"]
+            self._board = await board_of(self._hot, *place)
+        return self._board
+
+
+def _token(fields: dict[str, Any], taken: Mapping[str, Any] | None, senses: Any) -> tuple[Any, Any, Any]:
+    for name in ("created_at", "updated_at"):
+        fields[name] = datetime.fromisoformat(fields[name]).astimezone(UTC)
+    return SimpleNamespace(**fields), taken, senses
+
+
+def _piece(token: Any, taken: Mapping[str, Any] | None, senses: Any, distance: Any) -> Any:
+    names = ("x", "y", "size", "hidden", "sight", "light", "grants")
+    fields = {name: getattr(token, name) for name in names}
+    more = (taken or {}).get("grants")
+    one = SimpleNamespace(**fields, id=UUID(token.id), more=more, senses=senses, cell_distance=distance)
+    return piece_of(one)
