@@ -19,7 +19,7 @@ from game.cli import app
 from game.core import logs, schema
 from game.core.embedded import binary, running
 from game.core.settings import Settings
-from tests.conftest import PASSWORD, clean_environment, free_port, serving
+from tests.conftest import PASSWORD, PATIENCE_SECONDS, clean_environment, free_port, serving
 
 ROOT = os.geteuid() == 0
 COMMANDS = ("serve", "migrate", "seed", "superuser", "backup", "restore", "doctor")
@@ -274,7 +274,7 @@ class TestServe:
         """Several workers behind one port; JSON in the log, with no secret in it; metrics of all together."""
         environment = {**PRODUCTION, "DATABASE_URL": url}
         with (
-            serving(tmp_path, "--workers", "2", **environment) as server,
+            serving(tmp_path, "--workers", "2", as_command=True, **environment) as server,
             httpx2.Client(base_url=server.url) as client,
         ):
             secrets = self._use_every_secret(client, tmp_path)
@@ -327,7 +327,7 @@ class TestServe:
         client.post("/auth/forgot-password", json={"email": email})
         client.post("/auth/request-verify-token", json={"email": email})
         tokens: list[str] = []
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE_SECONDS
         while len(tokens) < 2:
             assert time.monotonic() < end
             mails = "\n".join(path.read_text() for path in (data_dir / "mail").glob("*.eml"))
@@ -340,7 +340,7 @@ class TestServe:
 
     def test_demo(self, tmp_path: Path, url: str) -> None:
         """It says where the docs are and how to log in; the log-ins work, and are the same the next time."""
-        with serving(tmp_path, "--demo", DATABASE_URL=url) as server:
+        with serving(tmp_path, "--demo", as_command=True, DATABASE_URL=url) as server:
             file = tmp_path / "demo-logins.json"
             assert file.stat().st_mode & 0o777 == 0o600
             logins = json.loads(file.read_text())
@@ -365,7 +365,7 @@ class TestServe:
 
     @staticmethod
     def _announced(log: Path) -> str:
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE_SECONDS
         while "player two" not in (text := log.read_text()):
             assert time.monotonic() < end, text
             time.sleep(0.02)
