@@ -132,12 +132,25 @@ def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_DUMMY_HASH", passwords.dummy_hash())
 
 
+_QUICK = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+    "max_wal_size": "4GB",
+}
+"""Settings of PostgreSQL for data that nobody needs tomorrow."""
+
+
 @pytest.fixture(scope="session")
 def cluster(testrun_uid: str) -> Iterator[str]:
     """The URL of a PostgreSQL that all test workers share; its durability is off, for speed."""
     # Not below pytest's folder: that one is closed to the system user that PostgreSQL runs as for root.
     folder = Path(tempfile.gettempdir()) / f"worldkeep-tests-{testrun_uid}"
-    with running(folder, settings={"fsync": "off", "synchronous_commit": "off"}) as url:
+    with running(folder, settings=_QUICK) as url:
         yield url
     if not (folder / "postgres" / "postmaster.pid").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -180,7 +193,7 @@ def new_database(cluster: str) -> Callable[..., str]:
                 asyncio.run(_execute(cluster, "ALTER DATABASE migrating RENAME TO migrated"))
             name = f"test_{uuid4().hex[:12]}"
             template = "template0" if empty else "migrated"
-            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE {template}"))
+            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
         return _named(cluster, name)
 
     return make
@@ -352,12 +365,19 @@ async def superuser(new_person: Callable[..., Awaitable[Person]], database_url: 
     return person
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own."""
+@pytest.fixture(scope="session")
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """What `database` hands from test to test."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def database(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for the test alone."""
+    yield connection
+    await connection.reset()
 
 
 def free_port() -> int:
