@@ -55,7 +55,7 @@ _RENAME_TOKENS = text("""
 
 
 class NoHitPoints(Conflict):
-    """The character's sheet has no `hit_points`. Give it some first."""
+    """The character's sheet has no `hit_points`. Add them first."""
 
     code = "NO_HIT_POINTS"
 
@@ -366,7 +366,7 @@ def _require_own(fields: Mapping[str, Any], kind: str) -> None:
         Forbidden: one of them is for game masters.
     """
     if fields.get("kind", kind) != kind or "grants" in fields or "gm" in fields:
-        raise Forbidden("Only game masters set `grants` and `gm`, and `kind` to anything but `player`.")
+        raise Forbidden("Only game masters may set `grants` and `gm`, or `kind` to anything other than `player`.")
 
 
 async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> None:
@@ -379,5 +379,9 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any])
     asset_id = fields.get("asset_id")
     if asset_id is not None and not await assets.is_seen(session, home, asset_id):
         raise Unprocessable(
-            errors=[FieldError("asset_id", "not_found", "You see no such picture in this universe.")]
+            errors=[
+                FieldError(
+                    "asset_id", "not_found", "The picture does not exist in this universe, or you may not see it."
+                )
+            ]
         )

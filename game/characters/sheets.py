@@ -54,7 +54,7 @@ class HitPoints(_Part):
     @model_validator(mode="after")
     def _within_maximum(self) -> Self:
         if self.current > self.maximum:
-            raise PydanticCustomError("above_maximum", "current may not be more than maximum")
+            raise PydanticCustomError("above_maximum", "current must not be more than maximum")
         return self
 
 
@@ -97,7 +97,7 @@ class Sheet(_Part):
     initiative_bonus: Annotated[int, Field(ge=-100, le=100)] = _optional()
     conditions: Annotated[
         list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=100)
-    ] = _optional("Names of conditions, such as `poisoned`, or any other short words.")
+    ] = _optional("Names of conditions, such as `poisoned`, or other short words.")
     exhaustion: Annotated[int, Field(ge=0, le=6)] = _optional()
     death_saves: DeathSaves = _optional()
     senses: Senses = _optional()

@@ -43,7 +43,7 @@ class Checked:
 MAX_GM_BYTES = 64 * 2**10
 GameMastersOnly = Annotated[
     Any,
-    Field(description=f"For game masters only: any JSON up to {MAX_GM_BYTES >> 10} KiB."),
+    Field(description=f"For game masters only: any JSON, up to {MAX_GM_BYTES >> 10} KiB."),
     bounded(MAX_GM_BYTES),
 ]
 """The key `gm` of a resource."""

@@ -37,13 +37,13 @@ _CHILD = "from game.core.compute_process import main; main()"
 
 
 class TooMuchAtOnce(TooManyRequests):
-    """You have many requests under way that take much computing. Wait for them, then try again."""
+    """Too many of your requests need heavy computing at the same time. Wait for them, then try again."""
 
     code = "TOO_MUCH_AT_ONCE"
 
 
 class TooLarge(Unprocessable):
-    """This takes more memory than the server gives to one request."""
+    """This needs more memory than the server allows for one request."""
 
     code = "TOO_LARGE"
 
@@ -108,7 +108,7 @@ class Turns:
             else:
                 self._forget(user_id, future)
             if isinstance(error, TimeoutError):
-                raise Unavailable("The server computes for others. Try again in a moment.") from None
+                raise Unavailable("The server is busy with requests of others. Try again in a moment.") from None
             raise
 
     def _start(self, user_id: UUID) -> None:

@@ -191,7 +191,7 @@ class _Exchange:
             else:
                 await self._edge.app(scope, self._receive, self.send)
         except TimeoutError:
-            await self._refuse(Unavailable("This took too long."))
+            await self._refuse(Unavailable("The request took too long."))
         except asyncio.CancelledError:
             # The server stops, and its time of grace is over; nobody waits for this task but the client.
             await self._refuse(Unavailable("The server stops."))

@@ -77,7 +77,7 @@ class BadRequest(Problem):
 
 
 class Unauthorized(Problem):
-    """Log in first: the access token is missing, has expired or was ended."""
+    """Log in first: the access token is missing or has expired, or its session has ended."""
 
     status, code = 401, "UNAUTHORIZED"
 
@@ -98,19 +98,19 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """This path does not take this method; the Allow header lists those that it takes."""
+    """This path does not support this method; the Allow header lists the methods that it supports."""
 
     status, code = 405, "METHOD_NOT_ALLOWED"
 
 
 class Conflict(Problem):
-    """This does not go together with what is there already."""
+    """The request conflicts with existing data."""
 
     status, code = 409, "CONFLICT"
 
 
 class PreconditionFailed(Problem):
-    """It has changed since you read it. Read it again, then decide."""
+    """It has changed since you read it. Read it again before you change it."""
 
     status, code, schema = 412, "PRECONDITION_FAILED", "PreconditionFailedProblem"
 
@@ -121,7 +121,7 @@ class PreconditionFailed(Problem):
 
 
 class BodyTooLarge(Problem):
-    """The body is larger than this server takes."""
+    """The request body is too large."""
 
     status, code = 413, "BODY_TOO_LARGE"
 
@@ -132,11 +132,11 @@ class BodyTooLarge(Problem):
         if limit is None:
             return cls()
         mebibytes = f" ({limit / 2**20:.4g} MiB)" if limit >= 2**20 else ""
-        return cls(f"The body is larger than the {limit} bytes{mebibytes} that this server takes here.")
+        return cls(f"The request body is larger than the limit of {limit} bytes{mebibytes}.")
 
 
 class UnsupportedMediaType(Problem):
-    """The body must be JSON, and say so: Content-Type: application/json."""
+    """The body must be JSON, with Content-Type: application/json."""
 
     status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
@@ -157,7 +157,7 @@ class TooManyRequests(Problem):
 
 
 class Unavailable(Problem):
-    """The server is busy or its database is away. Try again in a moment."""
+    """The server is busy, or its database is unavailable. Try again in a moment."""
 
     status, code = 503, "UNAVAILABLE"
 
@@ -166,10 +166,10 @@ class Unavailable(Problem):
 
 
 class OutcomeUnknown(Unavailable):
-    """The server lost its database, or its time was over, while this was being stored: it may have happened.
+    """The database connection was lost, or the time limit was reached, during a write: it may have been stored.
 
-    Read before you send it again, or send it with an Idempotency-Key, which makes that safe. Any other 503 says
-    that nothing has happened.
+    Check before you send the request again, or retry it with an Idempotency-Key, which makes that safe. After any
+    other 503, nothing was stored.
     """
 
     code = "OUTCOME_UNKNOWN"
@@ -287,7 +287,7 @@ def problem_of(error: Exception) -> Problem:
     problem = as_problem(error)
     if problem is None:
         log.error("unexpected_error", exc_info=error)
-        return Problem("Something went wrong on the server. The request id finds it in the log.")
+        return Problem("Something went wrong on the server. Its log has the error under the request id.")
     if isinstance(problem, Unavailable) and not isinstance(error, Problem):
         cause = (isinstance(error, DBAPIError) and error.orig and error.orig.__cause__) or error
         log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause)[:_MAX_TEXT])
@@ -325,7 +325,7 @@ def _from_framework(request: Request, error: HTTPException) -> Response:
         case 400:
             problem = BadRequest(str(error.detail).rstrip(".") + ".")
         case 404:
-            problem = NotFound("There is nothing at this path.")
+            problem = NotFound("This path does not exist.")
         case 405:
             problem = MethodNotAllowed(headers={"Allow": ", ".join(_allowed_methods(request))})
         case 413:

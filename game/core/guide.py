@@ -55,7 +55,7 @@ async def _show(request: Request) -> Response:
     url = f"{BASE}/{request.path_params['name']}".rstrip("/")
     page = next((page for page in pages() if page.url == url), None)
     if page is None:
-        raise NotFound("The docs have no such page.")
+        raise NotFound("The docs do not have this page.")
     content = await asyncio.to_thread(_content, page)
     groups = [(group, list(members)) for group, members in groupby(pages(), _group)]
     return webpages.render("guide.html", title=page.title, here=page, groups=groups, content=content)

@@ -18,7 +18,7 @@ _MAX_HOST = 300
 
 
 class InvalidHost(BadRequest):
-    """This server does not answer to that host name (WORLDKEEP_ALLOWED_HOSTS lists the ones that it does)."""
+    """This host name is not one of the allowed ones (WORLDKEEP_ALLOWED_HOSTS)."""
 
     code = "INVALID_HOST"
 

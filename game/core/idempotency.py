@@ -62,13 +62,14 @@ class IdempotencyKeyReused(Unprocessable):
 
 
 class AnswerNotKept(Conflict):
-    """This request was carried out before; its answer was too large to be kept. Read what it created instead."""
+    """This request was already carried out, but its answer was too large to be stored. Read what it created
+    instead."""
 
     code = "IDEMPOTENT_ANSWER_NOT_KEPT"
 
 
 class AnswerForAnotherRole(Conflict):
-    """This request was carried out before, when you had another role here. Read what it created or changed."""
+    """This request was already carried out when you had another role. Read what it created or changed."""
 
     code = "IDEMPOTENT_ANSWER_FOR_ANOTHER_ROLE"
 
@@ -155,8 +156,8 @@ class _Once:
                 min_length=1,
                 max_length=200,
                 pattern=r"^[\x21-\x7e]+$",
-                description="A value of your own, such as a UUID: sent again within 24 hours, the request "
-                "gets the first answer again.",
+                description="Any unique value, such as a UUID. If you repeat the request with it within 24 hours, "
+                "you get the first answer again.",
             ),
         ] = None,
     ) -> None:

@@ -57,7 +57,7 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for key, _ in pairs:
         if key in seen:
-            raise JsonRefused(key[:_MAX_PLACE], "duplicate_key", "An object has this key twice.")
+            raise JsonRefused(key[:_MAX_PLACE], "duplicate_key", "The object contains this key twice.")
         seen.add(key)
 
 

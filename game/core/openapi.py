@@ -12,18 +12,22 @@ _REF = "#/components/schemas/{model}"
 _JSON = "application/json"
 _HEADERS = {
     "ETag": {
-        "description": "The version, in quotes: send it as If-Match to change this version and no other.",
+        "description": (
+            "The version, in quotes. Send it as If-Match to make a change only if this is still the version."
+        ),
         "schema": {"type": "string", "examples": ['"3"']},
     },
-    "Location": {"description": "The path of what was made.", "schema": {"type": "string"}},
+    "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
 }
 
 
 class FieldError(BaseModel):
     """One thing that is wrong with a request."""
 
-    field: str = Field(description="Where: a path into the body, or the parameter.", examples=["name"])
-    code: str = Field(description="What, as a stable word.", examples=["string_too_long"])
+    field: str = Field(
+        description="The path of the field in the body, or the name of the parameter.", examples=["name"]
+    )
+    code: str = Field(description="A stable code for the error.", examples=["string_too_long"])
     message: str = Field(description="What, for people.")
 
 
@@ -34,7 +38,7 @@ class Problem(BaseModel):
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["It does not exist, or you may not see it."])
-    code: str = Field(description="What happened, as a stable UPPER_SNAKE word.", examples=["NOT_FOUND"])
+    code: str = Field(description="A stable code for the error, in UPPER_SNAKE_CASE.", examples=["NOT_FOUND"])
     request_id: str = Field(description="Also in the X-Request-ID header, and in the server's log.")
     errors: list[FieldError]
 
@@ -44,7 +48,7 @@ class PreconditionFailedProblem(Problem):
 
     current_version: int = Field(
         default_factory=int,
-        description="The document's version now. Not for players where `version` is not.",
+        description="The current version. Absent for players who do not get `version`.",
         examples=[4],
     )
 
@@ -54,7 +58,7 @@ class ExpressionProblem(Problem):
 
     column: int = Field(
         default_factory=int,
-        description="Where the expression is wrong, counted from 1. Not for what else is wrong.",
+        description="The column of the error in the expression, counted from 1. Absent for other errors.",
         examples=[4],
     )
 
@@ -99,7 +103,7 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
         if "HTTPValidationError" in str(responses.get("422")):
             responses |= _common(Unprocessable)
         if any(parameter["name"] == "If-None-Match" for parameter in operation.get("parameters", ())):
-            responses["304"] = {"description": "You have this version already."}
+            responses["304"] = {"description": "You already have this version."}
         for status, response in responses.items():
             schema = _resolved(document, response.get("content", {}).get(_JSON, {}).get("schema", {}))
             tagged = "version" in schema.get("properties", ()) or ("304" in responses and status < "400")

@@ -52,12 +52,12 @@ class PageQuery(NamedTuple):
     q: str | None
 
 
-_Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many, at the most.")]
+_Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The maximum number of items.")]
 _Cursor = Annotated[
-    str | None, Query(max_length=1000, description="`next_cursor` of the page before, with the same `sort`.")
+    str | None, Query(max_length=1000, description="`next_cursor` of the previous page, with the same `sort`.")
 ]
 _Text = Annotated[
-    str | None, Query(max_length=100, description="Only what has this text in its name or description.")
+    str | None, Query(max_length=100, description="Only items with this text in the name or description.")
 ]
 
 
@@ -107,7 +107,7 @@ def decode_cursor(cursor: str, sort: str, kind: type) -> tuple[Any, UUID]:
             value = value.astimezone(UTC)
         return value, UUID(last_id)
     except (ValueError, TypeError, AttributeError, OverflowError):
-        error = FieldError("cursor", "cursor_invalid", "Not a cursor of this list in this order.")
+        error = FieldError("cursor", "cursor_invalid", "This is not a cursor of this list with this order.")
         raise Unprocessable(errors=[error]) from None
 
 

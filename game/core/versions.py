@@ -37,7 +37,7 @@ def _if_match(
         Header(
             alias="If-Match",
             max_length=1000,
-            description="The ETag you read: 412 when there is a newer version.",
+            description="The ETag that you read. The answer is 412 if there is a newer version.",
             json_schema_extra={"pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'},
         ),
     ] = None,
@@ -51,7 +51,10 @@ def _if_match(
 IfMatch = Annotated[str | None, Depends(_if_match)]
 IfNoneMatch = Annotated[
     str | None,
-    Header(alias="If-None-Match", description="The ETag you have: 304 when there is no newer version."),
+    Header(
+        alias="If-None-Match",
+        description="The ETag that you have. The answer is 304 if there is no newer version.",
+    ),
 ]
 
 

@@ -62,7 +62,7 @@ def parse(expression: str, lookup: Lookup | None = None) -> Node:
     parser = _Parser(expression, lookup)
     node, _ = parser.sum(0)
     if (rest := parser.peek()) is not None:
-        raise parser.error("this parenthesis was never opened" if rest == ")" else "did not expect this here")
+        raise parser.error("this parenthesis was never opened" if rest == ")" else "this is unexpected here")
     return node
 
 
@@ -118,13 +118,13 @@ class _Parser:
                 corners = [one * other for one in left for other in right]
             case _:
                 if right.low <= 0 <= right.high:
-                    raise self.error("what stands behind this `/` can be 0", at)
+                    raise self.error("the divisor of this `/` can be 0", at)
                 corners = [one // other for one in left for other in right]
         return Range(min(corners), max(corners))
 
     def _bounded(self, found: Range, at: int) -> Range:
         if found.low < -MAX_NUMBER or found.high > MAX_NUMBER:
-            raise self.error(f"the result can be beyond ±{MAX_NUMBER}", at)
+            raise self.error(f"the result can exceed ±{MAX_NUMBER}", at)
         return found
 
     def _factor(self, depth: int) -> tuple[Node, Range]:
@@ -190,7 +190,7 @@ class _Parser:
         self._at += 1
         path = self._take(_PATH)
         if path is None:
-            raise self.error("expected a path of the sheet behind `@`", start)
+            raise self.error("expected a path in the sheet after `@`", start)
         if self._lookup is None:
             raise self.error("a path needs a character: name one in `character_id`", start)
         try:
@@ -235,7 +235,7 @@ class _Parser:
         at = self._at
         digits = self._take(_DIGITS)
         if digits is None:
-            raise self.error("expected the number of sides behind `d`")
+            raise self.error("expected the number of sides after `d`")
         sides = self._number(digits, at)
         if not 1 <= sides <= MAX_SIDES:
             raise self.error(f"a die has 1 to {MAX_SIDES} sides", at)
@@ -262,19 +262,19 @@ class _Parser:
             return self._explosion(sides, before, at)
         condition = self._condition()
         if condition is None:
-            raise self.error(f"expected a number or a condition behind `{name}`")
+            raise self.error(f"expected a number or a condition after `{name}`")
         if name == "cs":
             return Count(condition)
         if name == "rr" and all(map(condition.holds, range(1, sides + 1))):
-            raise self.error("this would roll again for ever", at)
+            raise self.error("this would reroll forever", at)
         return Reroll(condition, again=name == "rr")
 
     def _explosion(self, sides: int, before: list[Modifier], at: int) -> Explode:
         if any(isinstance(one, Explode) for one in before):
-            raise self.error("dice explode only once", at)
+            raise self.error("a term can have only one `!`", at)
         condition = self._condition() or Condition("=", sides)
         if all(map(condition.holds, range(1, sides + 1))):
-            raise self.error("this would explode for ever", at)
+            raise self.error("this would explode forever", at)
         return Explode(condition)
 
     def _required_number(self) -> int:

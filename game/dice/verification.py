@@ -50,7 +50,7 @@ def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[C
         try:
             fault, promised = _fault(roll, proof, promises)
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
-            fault, promised = "this is not a roll as the server gives it", False
+            fault, promised = "this is not a roll in the server's format", False
         # A key that is known could be chosen for what it gives.
         if not fault and used.setdefault((str(proof["key"]), str(proof["nonce"])), roll_id) != roll_id:
             fault = "its key was used before"
@@ -60,18 +60,18 @@ def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[C
 def _fault(roll: Mapping[str, Any], proof: Mapping[str, Any], promises: Promises) -> tuple[str | None, bool]:
     key = bytes.fromhex(proof["key"])
     if sha256(key).hexdigest() != proof["hash"]:
-        return "its hash is not that of its key", False
+        return "its hash is not the hash of its key", False
     promise = promises.get((proof["series"], proof["number"])) if proof["number"] is not None else None
     if promise is not None and promise != proof["hash"]:
-        return "another key was promised for its number", False
+        return "a different key was promised for its number", False
     paths = dict(_paths(roll["terms"]))
     try:
         node = parse(roll["expression"], lambda path: paths[path])
     except ExpressionError as error:
-        return f"its expression is none: column {error.column}: {error.message}", False
+        return f"its expression is invalid: column {error.column}: {error.message}", False
     result = evaluate(node, Drawing(key, proof["nonce"]))
     if result.terms != roll["terms"] or result.total != roll["total"]:
-        return f"its key gives another result: {result.text}", False
+        return f"its key gives a different result: {result.text}", False
     return None, promise is not None
 
 

@@ -29,7 +29,7 @@ _LARGE_BODY = 131_072
 
 
 class InvalidEdit(Unprocessable):
-    """One of the edits breaks the rules; none of them was applied."""
+    """One of the edits is invalid. None of them was applied."""
 
     code = "INVALID_EDIT"
 

@@ -71,7 +71,9 @@ async def _find(session: AsyncSession, user: User, question: Question) -> Found:
     row = found.row
     for name, start, size in (("x", question.x, row.width), ("y", question.y, row.height)):
         if start >= size:
-            error = FieldError(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
+            error = FieldError(
+                name, "out_of_bounds", f"This is outside the map, which is {row.width} x {row.height}."
+            )
             raise Unprocessable(errors=[error])
     return found
 

@@ -42,19 +42,19 @@ class NothingToUndo(Conflict):
 
 
 class NothingToRedo(Conflict):
-    """You have undone no edit of this map that could be redone."""
+    """There is no undone edit of this map that you could redo."""
 
     code = "NOTHING_TO_REDO"
 
 
 class EditOverlapped(Conflict):
-    """Later edits changed the same."""
+    """Later edits changed the same cells or objects."""
 
     code = "EDIT_OVERLAPPED"
 
 
 class UndoTooCostly(Unprocessable):
-    """This changes more cells than one request may."""
+    """This changes more cells than one request may change."""
 
     code = "EDIT_TOO_COSTLY"
 
@@ -178,7 +178,7 @@ async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[Logged
         changes = await queries.changes_at(session, row, [turn.edit, *others], _MAX_COMPARED_BYTES)
         if changes:
             return changes[0], changes[1:]
-    raise EditOverlapped("Too much has happened to this map since then.")
+    raise EditOverlapped("There were too many changes to this map since then.")
 
 
 async def _explained(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:

@@ -138,7 +138,7 @@ async def complete(
     for index, one in enumerate(given):
         listed.append(_completed(one, known, pieces, characters, f"combatants[{index}]"))
     if len(orjson.dumps(listed)) > _MAX_BYTES:
-        message = f"All together must have at most {_MAX_BYTES} bytes as JSON."
+        message = f"All combatants together may have at most {_MAX_BYTES} bytes as JSON."
         raise Unprocessable(errors=[FieldError("combatants", "too_large", message)])
     return listed
 
@@ -159,7 +159,7 @@ def _completed(
     place: str,
 ) -> dict[str, Any]:
     if one["id"] is not None and str(one["id"]) not in known:
-        raise _fault(place, "id", "not_found", "Nobody with this id takes part.")
+        raise _fault(place, "id", "not_found", "No combatant has this id.")
     old = known.get(str(one["id"]), {})
     for name, rows in (("token_id", pieces), ("character_id", characters)):
         # One that was deleted since may stay.
@@ -174,7 +174,7 @@ def _completed(
     named = token or character
     name = one["name"] or (named.name if named else "")
     if not name:
-        raise _fault(place, "name", "missing", "Somebody without a token and a character needs a name.")
+        raise _fault(place, "name", "missing", "A combatant without a token or character needs a name.")
     bonus = one["initiative_bonus"]
     return {
         **one,

@@ -39,7 +39,7 @@ _STORED = ("name", "map_id", "state", "round", "turn", "combatants", "gm")
 
 
 class NoCombatants(Conflict):
-    """Nobody takes part in this encounter."""
+    """This encounter has no combatants."""
 
     code = "NO_COMBATANTS"
 
@@ -51,13 +51,13 @@ class NotRunning(Conflict):
 
 
 class AlreadyRunning(Conflict):
-    """This encounter is running already."""
+    """This encounter is already running."""
 
     code = "ALREADY_RUNNING"
 
 
 class FirstTurn(Conflict):
-    """This is the first turn: there is none before it."""
+    """This is the first turn. There is no previous one."""
 
     code = "FIRST_TURN"
 
@@ -412,7 +412,7 @@ async def _checked(
     """
     map_id = fields.get("map_id")
     if map_id is not None and await session.get(Map, (home.universe.id, map_id)) is None:
-        raise Unprocessable(errors=[FieldError("map_id", "not_found", "There is no such map in this universe.")])
+        raise Unprocessable(errors=[FieldError("map_id", "not_found", "The map does not exist in this universe.")])
     checked = dict(fields)
     if "combatants" in fields:
         checked["combatants"] = await combatants.complete(session, home, fields["combatants"], stored)

@@ -56,17 +56,19 @@ class Epoch(SQLModel, table=True):
 
 
 class EventRead(Shape):
-    """What happened in a universe."""
+    """An event in a universe."""
 
-    seq: int = unset("Counts the universe's events from 1, without gaps. Not for players.")
-    cursor: str = Field(description="Continues behind this event; yours alone.")
+    seq: int = unset("The number of the event in its universe, from 1, without gaps. Absent for players.")
+    cursor: str = Field(description="Continues after this event. Valid only for you.")
     kind: str = Field(
-        description="Such as `map.updated`. `private` tells game masters of a whisper between others, or a roll "
-        "that is for the roller alone: then the payload is empty."
+        description="Such as `map.updated`. `private`, with an empty payload, stands for a whisper between "
+        "others, or a roll that only its roller sees."
     )
-    actor_id: UUID | None = Field(description="Who did it; null for the server itself.")
-    subject_id: UUID = Field(description="What it happened to: the universe, or something in it.")
-    payload: dict[str, Any] = Field(description="What changed, as far as you may know; depends on the kind.")
+    actor_id: UUID | None = Field(description="Who did it; null for the server.")
+    subject_id: UUID = Field(description="The id of what the event is about: the universe, or something in it.")
+    payload: dict[str, Any] = Field(
+        description="What changed, as far as you may know. Its fields depend on `kind`."
+    )
     created_at: Timestamp
 
 
@@ -90,7 +92,7 @@ def event_models() -> Any:
         for payload, names in kinds.items()
     ]
     none_of_them = Constraint(json_schema_extra={"not": {"enum": [*sorted(KINDS)]}})
-    about = "An event of another kind: it was imported, or it is private to somebody else."
+    about = "An event of another kind: it was imported, or is private to others."
     other = _event("OtherEvent", about, kind=Annotated[str, none_of_them])
     return Annotated[reduce(or_, known), Constraint(discriminator="kind")] | other
 
@@ -101,8 +103,8 @@ def _event(name: str, about: str | None, **types: Any) -> Any:
 
 
 class EventPage(Shape):
-    """Events in order; `next_cursor` continues, also when there are no more yet."""
+    """Events in order. `next_cursor` also works if there are no more events yet."""
 
     items: list[Annotated[EventRead, _ByKind()]]
     next_cursor: str
-    next_after: int = unset("The last `seq`. Not for players.")
+    next_after: int = unset("The last `seq`. Absent for players.")

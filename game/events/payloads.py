@@ -81,7 +81,7 @@ class ChangedCells(BaseModel):
 
     layer: str
     runs: list[tuple[int, int, int, str]] = Field(
-        description="x, y, number of cells to the right, and their symbols: one for all of them, or one for each."
+        description="x, y, number of cells to the right, and symbols: one for all of the cells, or one for each."
     )
 
 
@@ -131,32 +131,36 @@ class ChangedLights(BaseModel):
 class MapEdited(Payload):
     """What an edit left behind, to be applied to a map that a client holds."""
 
-    version: int = optional("The map's version after it. Not for players.")
-    touched: dict[str, Any] = optional("What changed, in short: numbers of cells, ids of things. Not for players.")
-    region: ChangedRegion = optional("Around all cells that changed.")
-    cells: list[ChangedCells] = optional("To be applied in order.")
+    version: int = optional("The map's version after the change. Absent for players.")
+    touched: dict[str, Any] = optional(
+        "A summary of the change: numbers of cells, ids of objects. Absent for players."
+    )
+    region: ChangedRegion = optional("The bounding box of all changed cells.")
+    cells: list[ChangedCells] = optional("Apply them in order.")
     entities: ChangedEntities = optional()
     walls: ChangedWalls | Annotated[list[Any], Described(_WALLS)] = optional(
-        "For players, all walls that they see: these have no ids."
+        "For players, all walls that they see, without ids."
     )
     doors: ChangedDoors = optional()
     lights: ChangedLights = optional()
     legend: Annotated[list[Any], Described(_LEGEND)] = optional(
-        "All entries, when one changed; for players, those to put into the legend by their symbols."
+        "All entries, if any changed. For players, the entries to add or replace in the legend."
     )
-    layers: Annotated[list[Any], Described(_LAYERS)] = optional("All layers, without rows.")
-    renamed_layers: dict[str, str] = optional("New names by the old ones.")
+    layers: Annotated[list[Any], Described(_LAYERS)] = optional("All layers, without their rows.")
+    renamed_layers: dict[str, str] = optional("New names, by old names.")
     map: ChangedKeys = optional()
     size: ChangedSize = optional("When it changed.")
-    tokens: list[PlacedToken] = optional("Those that it moved.")
-    reload: bool = optional("Too much changed to be told: read the region anew, or the whole map without one.")
+    tokens: list[PlacedToken] = optional("The ones that the change moved.")
+    reload: bool = optional(
+        "Too much changed to be listed: read the region again, or the whole map if there is no region."
+    )
 
 
 @tells("map.undone", "map.redone")
 class MapTurned(MapEdited):
     """What undoing or redoing an edit left behind, and which edit it was."""
 
-    of: int = optional("The number of the edit's event. Not for players.")
+    of: int = optional("The number of the edit's event. Absent for players.")
 
 
 @tells("map.restored")
@@ -167,9 +171,9 @@ class MapRestored(Payload):
     version: int = optional("Not for players.")
     region: ChangedRegion = optional()
     size: ChangedSize = optional()
-    tokens: list[PlacedToken] = optional("Those that it moved.")
+    tokens: list[PlacedToken] = optional("The ones that the change moved.")
     reload: bool = optional()
-    grid_data: str = optional("For players: `replaced`, read the map anew.")
+    grid_data: str = optional("For players: `replaced`, read the map again.")
 
 
 @tells("map.created", "map.updated")
@@ -182,8 +186,8 @@ class MapChanged(Payload):
     fog: str = optional()
     fog_sharing: str = optional()
     lighting: str = optional()
-    grid_data: str = optional("`replaced`: read the map anew.")
-    tokens: list[PlacedToken] = optional("Those that it moved.")
+    grid_data: str = optional("`replaced`: read the map again.")
+    tokens: list[PlacedToken] = optional("The ones that the change moved.")
     version: int = optional("Not for players.")
 
 
@@ -191,14 +195,14 @@ class MapChanged(Payload):
 class MapMovedIn(MapChanged):
     """A map came from another universe."""
 
-    origin: UUID = optional("The universe that it came from.", alias="from")
+    origin: UUID = optional("The universe from which the map was moved.", alias="from")
 
 
 @tells("map.moved_out")
 class MapMovedOut(Named):
     """A map went to another universe."""
 
-    to: UUID = optional("The universe that it went to. Not for players.")
+    to: UUID = optional("The universe to which the map was moved. Absent for players.")
 
 
 @tells("map.deleted")

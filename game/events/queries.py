@@ -244,7 +244,9 @@ class Reader:
         """
         seq = self.find(cursor)
         if seq is None:
-            error = FieldError("cursor", "cursor_invalid", "Not a cursor of yours for this universe's events.")
+            error = FieldError(
+                "cursor", "cursor_invalid", "This is not your cursor for the events of this universe."
+            )
             raise Unprocessable(errors=[error])
         return seq
 

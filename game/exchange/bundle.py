@@ -104,10 +104,10 @@ class Reader:
             raise BundleError("file", "This is not a ZIP file, or it is broken.") from None
         entries = self._zip.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
-            raise BundleError("file", "It has two entries of one name.")
+            raise BundleError("file", "It has two entries with the same name.")
         # What the headers claim; what is really unpacked is counted when it is read. Maps take no memory.
         if sum(entry.file_size for entry in entries if not entry.filename.startswith("maps/")) > limits.unpacked:
-            raise BundleError("file", f"Unpacked, it would be larger than {limits.unpacked >> 20} MiB.")
+            raise BundleError("file", f"Its unpacked size is larger than {limits.unpacked >> 20} MiB.")
         self._names = {entry.filename for entry in entries}
 
     def manifest(self) -> dict[str, Any]:
@@ -118,9 +118,9 @@ class Reader:
         except orjson.JSONDecodeError:
             raise BundleError(MANIFEST, "This is not JSON.") from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise BundleError(MANIFEST, "This is not a universe of Worldkeep.")
+            raise BundleError(MANIFEST, "This is not an exported universe of Worldkeep.")
         if manifest.get("version") != VERSION:
-            raise BundleError(MANIFEST, f"It is of another version; this server reads version {VERSION}.")
+            raise BundleError(MANIFEST, f"It has a different format version; this server reads version {VERSION}.")
         maps = _listed(manifest, "maps", self._limits.maps)
         assets = _listed(manifest, "assets", self._limits.assets)
         for index, one in enumerate(assets):
@@ -135,7 +135,7 @@ class Reader:
         for index, one in enumerate(ids):
             place = f"{MANIFEST}: {key}[{index}]"
             if not isinstance(one, str) or not 0 < len(one) <= 64:
-                raise BundleError(place, "It is named by its id, a string of at most 64 characters.")
+                raise BundleError(place, "Its id must be a string of at most 64 characters.")
             if one in seen:
                 raise BundleError(place, "It is listed twice.")
             if (name := path.format(one)) not in self._names:

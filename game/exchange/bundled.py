@@ -160,7 +160,7 @@ class BundledEncounter(Fields):
     def _consistent(self) -> Self:
         ids = {one.id for one in self.combatants}
         if len(ids) < len(self.combatants):
-            raise ValueError("ids of combatants must be different")
+            raise ValueError("ids of combatants must be unique")
         if not {self.turn, self.shown_turn} <= ids | {None}:
             raise ValueError("turn must be that of a combatant")
         return self

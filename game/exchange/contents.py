@@ -222,7 +222,7 @@ class _Bundle:
             depth = MAX_EVENT_DEPTH if file == ROLLS else MAX_DEPTH
             one = _shaped(shape, _parsed(line, place, depth), place)
             if one.id in self._ids:
-                raise BundleError(f"{place}: id", "There is another one with this id.")
+                raise BundleError(f"{place}: id", "Another one has the same id.")
             self._ids[one.id] = new_id = str(uuid7())
             text = orjson.dumps({**read(one), "id": new_id}).decode()
             self._bytes["event"] += len(text)
@@ -238,14 +238,14 @@ class _Bundle:
     def _token(self, one: BundledToken) -> dict[str, Any]:
         ground = self._grounds.get(one.map_id)
         if ground is None:
-            raise BundleError(f"{TOKENS}: {one.id}", "It stands on no map of this file.")
+            raise BundleError(f"{TOKENS}: {one.id}", "Its map is not in this file.")
         self._tokens[one.map_id] += 1
         if self._tokens[one.map_id] > MAX_TOKENS:
             raise BundleError(f"{TOKENS}: {one.id}", f"There are more than {MAX_TOKENS} tokens on its map.")
         place = clamped(ground.grid_type, one.x, one.y, one.size, ground.width, ground.height)
         is_between = ground.grid_type != "none" and not (one.x.is_integer() and one.y.is_integer())
         if place != (one.x, one.y) or is_between:
-            raise BundleError(f"{TOKENS}: {one.id}", "It stands beside the map, or between cells.")
+            raise BundleError(f"{TOKENS}: {one.id}", "It is outside the map, or between cells.")
         ids = {"map_id": self._maps[one.map_id], "character_id": self._ids.get(one.character_id or "")}
         return {**one.model_dump(mode="json"), **ids, "asset_id": self._assets.get(one.asset_id or "")}
 
@@ -347,12 +347,12 @@ def _event(line: bytes, seq: int) -> BundledEvent:
     value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_EVENT_DEPTH)
     event: BundledEvent = _shaped(BundledEvent, value, place)
     if event.seq != seq:
-        raise BundleError(f"{place}: seq", f"The events must be counted without gaps: {seq} comes here.")
+        raise BundleError(f"{place}: seq", f"The events must be numbered without gaps: {seq} comes here.")
     if shape := PAYLOADS.get(event.kind):
         _shaped(shape, event.payload, place, "payload")
     for key in ("of", "seq"):
         if type(event.payload.get(key)) is int and event.payload[key] >= seq:
-            raise BundleError(f"{place}: payload.{key}", "It names an event that comes later.")
+            raise BundleError(f"{place}: payload.{key}", "It refers to a later event.")
     if event.before is None and event.kind not in CHANGES:
         return event
     before = orjson.loads(line).get("before")
@@ -361,7 +361,7 @@ def _event(line: bytes, seq: int) -> BundledEvent:
     except StoredError as error:
         raise BundleError(f"{place}: {error.place}", error.message) from None
     if event.kind in CHANGES and "change" not in before:
-        raise BundleError(f"{place}: before", "It must have the change.")
+        raise BundleError(f"{place}: before", "The change is missing.")
     return event.model_copy(update={"before": before})
 
 

@@ -112,7 +112,7 @@ class ReadMap(NamedTuple):
         if isinstance(layers := document.get("layers"), list):
             found = [layer["rows"] for layer in layers if isinstance(layer, dict) and "rows" in layer]
             if found != [[number] for number in range(len(self.layers))]:
-                raise BundleError(f"{place}: grid_data.layers", "has rows that are no list of strings")
+                raise BundleError(f"{place}: grid_data.layers", "has rows that are not a list of strings")
             frame["layers"] = [_marked(layer) for layer in layers]
             bare["layers"] = [_without_rows(layer) for layer in layers]
         if self.layers:
@@ -196,7 +196,7 @@ class _Reader:
             token, between = data[start:end], data[done:start]
             if self._rows:
                 if between.strip():
-                    raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
+                    raise BundleError(self._name, "This is not valid JSON, or a row is not a string.")
                 self._in_rows(token)
             else:
                 self._outline += between
@@ -254,4 +254,4 @@ class _Reader:
                 row = None
             self._rows.add(row)
         else:
-            raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
+            raise BundleError(self._name, "This is not valid JSON, or a row is not a string.")

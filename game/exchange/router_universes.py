@@ -97,7 +97,7 @@ async def import_universe(
     computing: Computing,
     once: Once,
 ) -> Response:
-    """Import a universe from a file, with new ids; you are its owner."""
+    """Import a universe from a file, with new ids. You become its owner."""
     settings: Settings = request.app.state.settings
     await session.close()
     with TemporaryDirectory(prefix="worldkeep-") as folder:

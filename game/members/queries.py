@@ -28,7 +28,7 @@ _ORDER = "created_at"
 
 
 class OwnerStays(Conflict):
-    """The owner cannot leave or change roles. Hand the universe over to somebody else first."""
+    """The owner cannot leave or change roles. Transfer the universe to another member first."""
 
     code = "OWNER_STAYS"
 
@@ -57,7 +57,7 @@ def _read(member: Member, display_name: str) -> MemberRead:
 
 
 async def page(session: AsyncSession, universe_id: UUID, limit: int, cursor: str | None) -> Mapping[str, Any]:
-    """A page of the members of a universe, in the order in which they came.
+    """A page of the members of a universe, in the order in which they joined.
 
     Raises:
         Unprocessable: the cursor is none of this list.

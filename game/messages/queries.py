@@ -76,7 +76,7 @@ async def _require_members(session: AsyncSession, home: Access, user_ids: Sequen
     )
     members = set((await session.execute(statement)).scalars())
     errors = [
-        FieldError(f"to[{at}]", "not_a_member", "Whispers reach members only.")
+        FieldError(f"to[{at}]", "not_a_member", "Only members can receive whispers.")
         for at, one in enumerate(user_ids)
         if one not in members
     ]

@@ -219,7 +219,7 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
     """
     row, home = found.row, found.access
     if "grants" in fields and not home.is_game_master:
-        raise Forbidden("Only game masters change `grants`. Give them to a note when you create it.")
+        raise Forbidden("Only game masters may change `grants`. You can set them when you create a note.")
     # To somebody who does not see its place, it has none.
     place = {name: getattr(row, name) if found.sees_place else None for name in _PLACE}
     if fields.get("map_id", row) is None:
@@ -299,12 +299,18 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any],
     if map_id is x is y is None:
         return
     if map_id is None or x is None or y is None:
-        message = "A place is `map_id`, `x` and `y` together; `map_id: null` takes it away."
+        message = "A place needs `map_id`, `x` and `y`. `map_id: null` removes it."
         raise Unprocessable(errors=[FieldError("map_id", "place_incomplete", message)])
     here = col(Map.universe_id) == home.universe.id, col(Map.id) == map_id
     found = (await session.execute(select(Map).where(*here).options(*WITHOUT_GRID))).scalar_one_or_none()
     if found is None or not (found.is_published or home.is_game_master):
-        raise Unprocessable(errors=[FieldError("map_id", "not_found", "You see no such map in this universe.")])
+        raise Unprocessable(
+            errors=[
+                FieldError(
+                    "map_id", "not_found", "The map does not exist in this universe, or you may not see it."
+                )
+            ]
+        )
     for name, value, most in (("x", x, found.width), ("y", y, found.height)):
         if value > most:
             raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {most}.")])
@@ -323,5 +329,5 @@ async def _check_pictures(session: AsyncSession, home: Access, body: str, old: s
         )
     for asset_id in new:
         if not await assets.is_seen(session, home, asset_id):
-            message = "You see no such picture in this universe as one of those that this shows."
+            message = "One of the pictures does not exist in this universe, or you may not see it."
             raise Unprocessable(errors=[FieldError("body", "not_found", message)])

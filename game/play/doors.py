@@ -64,11 +64,11 @@ async def _require_in_reach(
     if not await _is_in_sight(session, found, door):
         raise NotFound
     if door.get("secret"):
-        raise Forbidden("Only game masters open and close a secret door.")
+        raise Forbidden("Only game masters may open and close a secret door.")
     if door.get("state") == "locked":
         raise Forbidden("The door is locked.")
     if state == "locked":
-        raise Forbidden("Only game masters lock doors.")
+        raise Forbidden("Only game masters may lock doors.")
     for one in await tokens.of_map(session, found.access, found.row.id):
         if Right.act in one.rights:
             row = one.row

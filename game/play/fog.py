@@ -83,7 +83,7 @@ async def _viewers(session: AsyncSession, row: Map, area: FogArea) -> list[UUID]
     roles = await members(session, row.universe_id)
     there = {user_id for user_id, role in roles.items() if role not in GAME_MASTERS}
     if strangers := set(area.for_ or ()) - there:
-        message = "Only players and spectators of the universe have a fog of their own."
+        message = "Only players and spectators of the universe have their own fog."
         raise Unprocessable(errors=[FieldError("for", "not_a_player", message) for _ in strangers])
     return sorted(there if area.for_ is None else set(area.for_))
 

@@ -62,13 +62,13 @@ class Board(queries.Ground, Protocol):
 
 
 class Blocked(Conflict):
-    """Something that you know of is in the way. Nothing moved."""
+    """Something that you know of is in the way. The token did not move."""
 
     code = "MOVE_BLOCKED"
 
 
 class NoWay(Conflict):
-    """You know no path to that place. Nothing moved."""
+    """You know no path to that place. The token did not move."""
 
     code = "NO_PATH"
 
@@ -236,7 +236,7 @@ def answer_of(done: Move, stopped: Obstruction | None, version: int | None, seq:
 
 def _require_cell(grid: Grid, place: Point, field: str) -> None:
     if grid.type != "none" and not all(float(one).is_integer() for one in place):
-        error = FieldError(field, "not_whole", "Positions are whole numbers: this map has a grid.")
+        error = FieldError(field, "not_whole", "Positions must be whole numbers, because this map has a grid.")
         raise Unprocessable(errors=[error])
 
 

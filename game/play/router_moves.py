@@ -38,9 +38,10 @@ router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documente
 async def move_token(
     id: UUID, body: MoveRequest, user: CurrentUser, session: Session, computing: Computing, once: Once
 ) -> Response:
-    """Move a token: along a path, or to a place by the cheapest path that you know.
+    """Move a token along a path, or to a place by the cheapest path that you know.
 
-    What you know of and is in the way refuses the move; what you do not know of stops it there.
+    If something that you know of is in the way, the move is refused. If it is something that you do not know of,
+    the token stops there.
     """
     piece = await tokens.get_to_act(session, user, id, "moveToken")
     # What was carried out before is not planned once more.

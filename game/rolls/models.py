@@ -29,7 +29,7 @@ MAX_NONCE = 100
 
 
 class Visibility(StrEnum):
-    """Who sees what a roll came to."""
+    """Who sees the result of a roll."""
 
     everyone = "everyone"
     game_masters = "game_masters"
@@ -99,22 +99,26 @@ class DiceSeries(SQLModel, table=True):
 
 
 class Proof(Shape):
-    """What shows that a roll was fair: see the guide's page on dice."""
+    """The proof that a roll was fair: see the page on dice in the guide."""
 
-    series: Literal["everyone", "hidden"] = Field(description="Whose series of keys it was drawn from.")
+    series: Literal["everyone", "hidden"] = Field(description="The series of keys that the key belongs to.")
     number: int | None = Field(
-        description="Its number there. Of a hidden roll only for the roller: it counts their hidden rolls."
+        description="The number of the key in the series. For hidden rolls, only the roller gets it, because it "
+        "counts their hidden rolls."
     )
-    hash: str = Field(description="SHA-256 of the key, in hexadecimal: the commitment, shown before the roll.")
-    key: str | None = Field(description="The key, in hexadecimal; null while its result is hidden from you.")
-    nonce: str = Field(description="The roller's part of it.")
+    hash: str = Field(
+        description="The SHA-256 hash of the key, in hexadecimal: the commitment, which was "
+        "published before the roll."
+    )
+    key: str | None = Field(description="The key, in hexadecimal; null while the result is hidden from you.")
+    nonce: str = Field(description="The nonce that the roller sent.")
 
 
 class RollRead(Shape):
-    """A roll, as far as you may see it."""
+    """A roll, with the fields that you may see."""
 
     id: UUID
-    actor_id: UUID | None = Field(description="Who rolled; null where that is not known, as of an imported roll.")
+    actor_id: UUID | None = Field(description="The roller; null if it is not known, as in imported rolls.")
     expression: str
     total: int | None = Field(description="The result; null for the roller of a blind roll.")
     terms: Annotated[Any, Described(list[Term] | None)] = Field(
@@ -123,13 +127,15 @@ class RollRead(Shape):
     text: str | None = Field(description="The result in a line, such as `2d20kh1 (~3~, 15) + 5 = 20`.")
     visibility: Visibility
     reason: str | None
-    character_id: UUID | None = Field(description="Whom it was rolled for; null for one that you do not see.")
+    character_id: UUID | None = Field(
+        description="The character that the roll was for; null if you do not see it."
+    )
     proof: Proof | None = Field(description="Null for an imported roll.")
     created_at: Timestamp
 
 
 class RollPage(Shape):
-    """Some of the rolls of a universe, newest first."""
+    """A page of the rolls of a universe, newest first."""
 
     items: list[RollRead]
     next_cursor: str | None
@@ -141,42 +147,44 @@ class RollWrite(Shape):
     model_config = example({"expression": "2d20kh1+5", "reason": "Stealth"})
 
     # How long it may be is for the parser to say, with the column.
-    expression: str = Field(description="In the notation of the guide's page on dice.")
+    expression: str = Field(description="The dice expression; see the page on dice in the guide.")
     visibility: Visibility = Field(
         default=Visibility.everyone,
-        description="`game_masters`: you and game masters; `blind`: game masters, you only that it was made; "
-        "`me`: you alone.",
+        description="Who sees the result. `game_masters`: you and game masters; `blind`: game masters only; "
+        "`me`: only you.",
     )
     reason: (
         Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON)] | None
     ) = None
     character_id: UUID | None = Field(
         default=None,
-        description="Whom you roll for: a character that you may act for; `@` paths are of its sheet.",
+        description="The character that you roll for: one that you may act for. `@` paths refer to its sheet.",
     )
     nonce: Annotated[str, StringConstraints(max_length=MAX_NONCE)] = Field(
-        default="", description="Anything of yours: the dice depend on it, so the server cannot have chosen them."
+        default="",
+        description="Any text that the server cannot predict. The dice depend on it, so the server "
+        "cannot choose them.",
     )
 
 
 class Commitment(Shape):
-    """A key of the future, by its hash."""
+    """The hash of a key that a later roll will use."""
 
     number: int
-    hash: str = Field(description="SHA-256 of the key, in hexadecimal.")
+    hash: str = Field(description="The SHA-256 hash of the key, in hexadecimal.")
 
 
 class Commitments(Shape):
     """The commitments of a series."""
 
-    commitments: list[Commitment] = Field(description="Of the next rolls, in their order.")
+    commitments: list[Commitment] = Field(description="The commitments for the next rolls, in order.")
     next: int = Field(description="The number of the next roll.")
 
 
 class DiceRead(Commitments):
     """The commitments for rolls that everyone sees, and for your hidden ones."""
 
-    hidden: Commitments = Field(description="For your rolls that not everyone sees. Nobody else is shown these.")
+    hidden: Commitments = Field(description="For your hidden rolls. Only you see these.")
 
 
 @tells("roll.created", "roll.revealed")
@@ -189,5 +197,5 @@ class RollMade(Payload):
     text: str | None = optional("The result in a line.")
     visibility: Visibility = optional()
     reason: str | None = optional()
-    character_id: UUID | None = optional("Whom it was rolled for; null for one that you do not see.")
+    character_id: UUID | None = optional("The character that the roll was for; null if you do not see it.")
     proof: Proof | None = optional()

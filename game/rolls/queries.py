@@ -31,7 +31,7 @@ MOST_BYTES = 256 * 2**10
 
 
 class ExpressionInvalid(Unprocessable):
-    """The expression is no roll. `column` says where, counted from 1."""
+    """The dice expression is invalid. `column` is the column of the error, counted from 1."""
 
     code, schema = "EXPRESSION_INVALID", "ExpressionProblem"
 

@@ -34,7 +34,7 @@ class QuotaExceeded(Problem):
 
     def __init__(self, kind: Kind = "assets", scope: Scope = "account", used: int = 0, limit: int = 0) -> None:
         owner = "The account of the universe's owner" if scope == "account" else "The universe"
-        detail = f"{owner} stores {used:,} bytes of {kind}, and may store {limit:,}: there is no room for this."
+        detail = f"{owner} stores {used:,} bytes of {kind}, of at most {limit:,}: there is not enough room left."
         super().__init__(detail, quota=f"{scope}_{kind}", used=used, limit=limit)
 
 

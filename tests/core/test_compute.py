@@ -184,7 +184,7 @@ class TestTurns:
         await asyncio.sleep(0.01)
         with pytest.raises(Unavailable):
             await self._begin(turns, THREE, order, go_on)
-        with pytest.raises(Unavailable, match="computes for others"):
+        with pytest.raises(Unavailable, match="busy with requests of others"):
             await second
         go_on.set()
         await first
