@@ -20,7 +20,7 @@ from game.core.models import now
 from game.permissions import GAME_MASTERS, Role
 
 MEMBERS: Final = "members"
-"""The holder that stands for every member."""
+"""The key in `grants` for all members."""
 _MAX_HOLDERS = 200
 
 

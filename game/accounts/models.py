@@ -85,7 +85,7 @@ class AuthSession(SQLModel, table=True):
     user_agent: str = Field(max_length=200)
     ip_address: str = Field(max_length=45)
     created_at: datetime = instant()
-    # When it was created, or its refresh token was last spent.
+    # When it was created, or its refresh token was last used.
     last_used_at: datetime = instant()
     expires_at: datetime = instant(index=True)
 

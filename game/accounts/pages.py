@@ -1,7 +1,7 @@
 """The pages of accounts: signing up, logging in, passwords and addresses, one's own account.
 
-They are templates in `web/pages`, and scripts in `web/account` that call the API as any client does. With a token
-in its address a page gets it behind the #, so that it stands in no log.
+They are templates in `web/pages`, and scripts in `web/account` that call the API as any client does. A token is
+passed to a page after the # of its URL, so that no log contains it.
 """
 
 from urllib.parse import quote

@@ -65,7 +65,7 @@ class Asset(SQLModel, table=True):
 
 
 class StoredPicture(SQLModel, table=True):
-    """A picture of a universe, told by the digest of its file.
+    """A picture of a universe, identified by the digest of its file.
 
     A worker that makes its smaller versions claims it for a while: should the worker die, another one takes over.
     """

@@ -76,7 +76,8 @@ _IS_UNDER_FOG = text("""
     )
 """)
 SHOWN_IN_FOG: list[Callable[[AsyncSession, Access, UUID], Awaitable[bool]]] = []
-"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which stands above this."""
+"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which this module must not
+import."""
 
 
 class Found(NamedTuple):

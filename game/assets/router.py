@@ -79,7 +79,7 @@ async def create_asset(
 
 
 def _name(file: UploadFile) -> str:
-    """The last part of the name that the file had, as plain text."""
+    """The last part of the file's name, as plain text."""
     name = (file.filename or "").replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in name if character.isprintable())[:MAX_NAME] or "picture"
 

@@ -40,7 +40,7 @@ _TOLD = (*_OPEN, "sheet", "amount")
 """What events tell others than game masters, if they may read it."""
 
 
-# By name: the table of tokens stands above this.
+# By name: the module of tokens must not be imported here.
 _LEAVE_TOKENS = text("""
     UPDATE token SET character_id = NULL, version = version + 1, updated_at = :now
     WHERE universe_id = :universe_id AND character_id = :character_id
@@ -162,7 +162,7 @@ async def acted_for(session: AsyncSession, home: Access, character_id: UUID) -> 
 
 
 async def seen_ids(session: AsyncSession, home: Access, ids: Collection[UUID | None]) -> frozenset[UUID | None]:
-    """The ids of characters that somebody may be told: of those given, game masters all, others what they see."""
+    """The ids of characters that somebody may know of: of those given, game masters all, others what they see."""
     wanted = set(ids) - {None}
     if home.is_game_master or not wanted:
         return frozenset(ids)
@@ -339,7 +339,7 @@ async def _record(
 ) -> None:
     """Write the event of a change.
 
-    Others than game masters are told of what they see of it; and only what all of them may know.
+    Members other than game masters are told only of what they see of it; and only what all of them may know.
     """
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))

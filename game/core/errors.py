@@ -1,4 +1,4 @@
-"""Errors as the API gives them: RFC 9457 `application/problem+json`, never with the input or the SQL in it."""
+"""Errors of the API: RFC 9457 `application/problem+json`, which never contain the input or SQL."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class FieldError(NamedTuple):
-    """One thing that is wrong with a request: `field` says where, `code` is stable, `message` is for people."""
+    """An error in a request: the place in `field`, a stable `code`, and a `message` for users."""
 
     field: str
     code: str
@@ -35,7 +35,7 @@ class FieldError(NamedTuple):
 
 
 def _few(errors: Iterable[FieldError]) -> list[FieldError]:
-    """The first errors, as many as a short answer holds: the names in them are the client's, and may be long."""
+    """The first errors, up to a limited size, because they contain names from the client, which may be long."""
     few: list[FieldError] = []
     room = _MAX_ERROR_BYTES
     for error in errors:
@@ -52,7 +52,7 @@ class Problem(HTTPException):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
     commits: ClassVar[bool] = False
-    """Whether what was written before this error is kept: ending a stolen session is, a half-done edit is not."""
+    """Whether writes before this error are committed: the end of a stolen session is, a partial edit is not."""
 
     schema: ClassVar[str] = "Problem"
     """The name of its schema in the OpenAPI document."""
@@ -115,7 +115,7 @@ class PreconditionFailed(Problem):
     status, code, schema = 412, "PRECONDITION_FAILED", "PreconditionFailedProblem"
 
     def __init__(self, version: int | str) -> None:
-        # To players a version is a secret: they get the ETag, a hash of what they are shown.
+        # Players must not see versions. They get the ETag, a hash of what they are shown.
         super().__init__(headers={"ETag": f'"{version}"'})
         self.extra = {"current_version": version} if isinstance(version, int) else {}
 
@@ -127,7 +127,7 @@ class BodyTooLarge(Problem):
 
     @classmethod
     def of(cls, scope: Scope) -> "BodyTooLarge":
-        """The error for a request whose limit is known: it says the limit."""
+        """The error with the limit of a request, if it is known."""
         limit = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
         if limit is None:
             return cls()
@@ -176,7 +176,7 @@ class OutcomeUnknown(Unavailable):
 
 
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of an endpoint that may end in these problems."""
+    """The `responses=` of an endpoint that may answer with these problems."""
     meanings: dict[int, list[str]] = {}
     for problem in problems:
         meaning = f"`{problem.code}`: {' '.join((problem.__doc__ or '').split())}"
@@ -192,14 +192,14 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """The answer for a problem; the same bytes for the same problem, but for the request id."""
+    """The answer for a problem; the same bytes for the same problem, except for the request id."""
     return _answer(
         request, problem.status, problem.code, problem.detail, problem.errors, problem.headers, problem.extra
     )
 
 
 def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The document of a problem, for where there is no request to answer."""
+    """The document of a problem without a request."""
     return _document(request_id, problem.status, problem.code, problem.detail, problem.errors, problem.extra)
 
 
@@ -237,13 +237,13 @@ def _answer(
 
 
 _BUSY_STATES = ("08", "40", "53", "55", "57")
-"""SQLSTATE classes of a database that is away, overloaded or in conflict with itself: connection, rollback
+"""SQLSTATE classes of a database that is unavailable, overloaded or has a conflict: connection, rollback
 (deadlock, serialization), resources, object not in the needed state (lock timeout), operator intervention
 (shut-down, cancelled by a timeout)."""
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether an exception says that the database cannot answer now (as against: that the request is wrong)."""
+    """Whether an exception means that the database is unavailable now (and not that the request is wrong)."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError):
             return True
@@ -258,9 +258,9 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def may_have_happened(error: BaseException) -> bool:
-    """Whether a statement that ended in this error may have been carried out: the connection was lost over it.
+    """Whether a statement that ended in this error may have been carried out, because the connection was lost.
 
-    An error that the database itself reports means that it was not.
+    If the database reports the error, it was not.
     """
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(("08", "57P"))
@@ -268,7 +268,7 @@ def may_have_happened(error: BaseException) -> bool:
 
 
 def as_problem(error: Exception) -> Problem | None:
-    """The problem that an exception of the database means for the client, or None for a bug of ours."""
+    """The problem with which an exception of the database is answered, or None for a bug."""
     if isinstance(error, Problem):
         return error
     if is_database_away(error):
@@ -283,7 +283,7 @@ def as_problem(error: Exception) -> Problem | None:
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that any exception means for the client; what the client is not told goes to the log."""
+    """The problem with which any exception is answered; details that the client must not see are logged."""
     problem = as_problem(error)
     if problem is None:
         log.error("unexpected_error", exc_info=error)
@@ -319,7 +319,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
 
 
 def _from_framework(request: Request, error: HTTPException) -> Response:
-    """The answer for what Starlette and FastAPI refuse by themselves."""
+    """The answer for errors that Starlette and FastAPI raise."""
     problem: Problem
     match error.status_code:
         case 400:
@@ -336,8 +336,8 @@ def _from_framework(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """The methods that a path takes: Starlette names only those of the first route that has the path."""
-    # What is mounted are files.
+    """The methods of a path. Starlette lists only those of the first route with this path."""
+    # Mounted apps serve files.
     routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
     allowed = [
         method

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with what our edge adds to every answer and without what is not so."""
+"""The OpenAPI document: FastAPI's, with what our edge adds to every answer, and without what does not apply."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with a request."""
+    """An error in a request."""
 
     field: str = Field(
         description="The path of the field in the body, or the name of the parameter.", examples=["name"]
@@ -44,7 +44,7 @@ class Problem(BaseModel):
 
 
 class PreconditionFailedProblem(Problem):
-    """A 412: the document has changed since it was read."""
+    """The problem of a 412: the document has changed since it was read."""
 
     current_version: int = Field(
         default_factory=int,
@@ -54,7 +54,7 @@ class PreconditionFailedProblem(Problem):
 
 
 class ExpressionProblem(Problem):
-    """A 422 of an expression of dice, or of something else in its request."""
+    """The problem of a 422 of a request with a dice expression."""
 
     column: int = Field(
         default_factory=int,
@@ -64,14 +64,14 @@ class ExpressionProblem(Problem):
 
 
 _UNUSED_IN_LOG_IN = ("scope", "client_id", "client_secret")
-"""Fields of OAuth 2 that this server takes and ignores: generated clients would ask for them."""
+"""Fields of OAuth 2 that this server accepts and ignores, but generated clients would require."""
 
 
 def tidy(document: dict[str, Any]) -> dict[str, Any]:
-    """Improve the document that FastAPI made, in place.
+    """Improve the document that FastAPI generated, in place.
 
-    Errors become our problem documents, also those that any operation may end in; versions show as ETag headers;
-    each summary is the first sentence of the description; and titles that only repeat a name go.
+    Errors become problem documents, including those that any operation may answer with. Versions become ETag
+    headers. Each summary is the first sentence of the description. Titles that only repeat a name are removed.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
     schemas.pop("HTTPValidationError", None)
@@ -85,7 +85,7 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
         for name in _UNUSED_IN_LOG_IN:
             form["properties"].pop(name, None)
         for name in form["required"]:
-            # An empty field of a form is one that is missing.
+            # An empty form field counts as missing.
             form["properties"][name]["minLength"] = 1
     document["components"]["headers"] = _HEADERS
     for path, _, operation in operations(document):
@@ -145,7 +145,7 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
 
 
 def _drop_unused(document: dict[str, Any]) -> None:
-    """Take out the schemas that nothing refers to: models that another description stands for."""
+    """Remove the schemas that nothing refers to: models that another description replaces."""
     schemas = document["components"]["schemas"]
     text = str(document)
     for name in [name for name in schemas if f"'{_REF.format(model=name)}'" not in text]:

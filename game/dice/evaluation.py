@@ -1,8 +1,8 @@
 """Rolling an expression: every die of it, and what it comes to.
 
-The dice of an expression are drawn in the order in which they stand in its result: term by term from the left,
-and within a term in the order of its list, where dice that are added later come last. So whoever knows the result
-and the key can draw it again (`game.dice.drawing`).
+The dice of an expression are drawn in the order in which they appear in its result: term by term from the left,
+and within a term in the order of its list, where dice that are added later come last. So anybody with the result
+and the key can draw the dice again (`game.dice.drawing`).
 """
 
 from collections.abc import Callable, Iterator
@@ -92,7 +92,7 @@ class _Roller:
     def __init__(self, draw: Draw, spare: int) -> None:
         self._draw = draw
         self._spare = spare
-        """How many dice may still be rolled besides those that were written."""
+        """How many dice may still be added to those in the expression."""
 
     def terms(self, node: Node) -> list[dict[str, Any]]:
         """A node as terms: several where it is a sum or a product without parentheses around it."""
@@ -178,7 +178,7 @@ def _kept(dice: list[_Die]) -> list[_Die]:
 def _keep(dice: list[_Die], modifier: Keep) -> None:
     """Of equal dice, those that were rolled first count as the higher ones to keep, and as the later to drop."""
     kept = _kept(dice)
-    # The best ones first: what is kept stands at the start, what is dropped behind it.
+    # The best ones first: kept dice come first, dropped dice after them.
     prefers_high = modifier.highest == modifier.keeps
     kept.sort(key=lambda die: -die.value if prefers_high else die.value)
     for die in kept[modifier.kept_of(len(kept)) :]:

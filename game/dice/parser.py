@@ -128,7 +128,7 @@ class _Parser:
         return found
 
     def _factor(self, depth: int) -> tuple[Node, Range]:
-        """A primary with signs before it and labels behind it."""
+        """A primary with signs before it and labels after it."""
         sign = self.peek()
         if sign in ("+", "-"):
             self._at += 1

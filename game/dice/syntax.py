@@ -12,7 +12,7 @@ MAX_SIDES: Final = 1_000
 MAX_MODIFIERS: Final = 8
 """Of one term of dice."""
 MAX_NUMBER: Final = 2**53 - 1
-"""Every number and every result lies within ± this: what JavaScript counts exactly."""
+"""Numbers and results are within ± this: what JavaScript counts exactly."""
 
 
 class ExpressionError(ValueError):

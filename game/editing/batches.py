@@ -39,7 +39,7 @@ class Job:
         self.has_begun = False
 
     def begin(self) -> bool:
-        """Note that it begins; False when it was given up, for then its client was told that nothing happened."""
+        """Note that it begins; False if it was abandoned: its client was told that nothing was changed."""
         self.has_begun = not self.answer.done()
         return self.has_begun
 

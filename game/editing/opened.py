@@ -117,7 +117,7 @@ class OpenMap:
             self._watching.moved(*shift)
 
     async def _told_to_players(self, stored: Stored) -> Effect | None:
-        """What players are told of a change that is about to be recorded."""
+        """The part of a change that players are told, before it is recorded."""
         before, text = self.frame, stored.change or b"[]"
         after = before if stored.frame is None else stored.frame
         frame: Frame = orjson.loads(after) if isinstance(after, bytes) else after

@@ -121,7 +121,7 @@ async def _next_turn(session: AsyncSession, row: Subject, user: User, is_undo: b
 
 
 async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bool) -> bool:
-    """Whether the next turn, as far as can be told before anything is locked, is work for another process."""
+    """Whether the next turn, as far as is known before anything is locked, needs a compute process."""
     row = await queries.outline(session, user, map_id)
     turn = await _next_turn(session, row, user, is_undo) if row else None
     if row is None or turn is None or turn.is_move:
@@ -164,7 +164,7 @@ async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_un
 
 
 async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:
-    """The change of an edit, and those with which it may overlap: all since it was last done or undone, but for
+    """The change of an edit, and those with which it may overlap: all since it was last done or undone, except
     those that cancel each other.
 
     Raises:

@@ -16,7 +16,7 @@ from game.grid.stored import StoredError, check_change
 
 
 class Stored(NamedTuple):
-    """An edited map as it is to be stored: JSON text but for the frame where that is at hand.
+    """An edited map as it is to be stored: JSON text, except for the frame if it is already parsed.
 
     `frame` is None where it did not change, `chunks` has None for a chunk to delete. `change`, `effect` and
     `touched` are for the event; `changed` counts cells and things. An edit that changed nothing has no `change`.

@@ -103,7 +103,7 @@ async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: 
 async def _tokens(
     session: AsyncSession, home: Access, token_ids: set[UUID]
 ) -> list[tuple[Map, list[tokens.Found]]]:
-    """Tokens on published maps, by the map that they stand on."""
+    """Tokens on published maps, by map."""
     if not token_ids:
         return []
     its_map = (col(Map.universe_id) == col(Token.universe_id)) & (col(Map.id) == col(Token.map_id))

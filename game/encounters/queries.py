@@ -294,8 +294,8 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
 async def _rolled(session: AsyncSession, found: Found) -> dict[str, int]:
     """Initiatives for all who have none, by their ids.
 
-    Players see the rolls of combatants that they see. Each is a roll of its own, unless there are so many that
-    this would take seconds: then all that players see are the dice of one roll, and all others of another.
+    Players see the rolls of combatants that they see. Each is a separate roll, unless there are so many that this
+    would take seconds: then all that players see are the dice of one roll, and all others of another.
     """
     row = found.row
     initiatives: dict[str, int] = {}

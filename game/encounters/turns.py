@@ -7,7 +7,8 @@ The rules:
   are broken is ours.)
 - The defeated take no turns, unless all are.
 - `rounds` of an effect count down when a turn of its combatant begins; at 0 the effect ends.
-- Who moves behind others while it is their turn has delayed it: it passes to who would have followed. Likewise
+- A combatant that is moved after others during its turn delays the turn: it passes to who would have followed.
+  Likewise
   where they are removed.
 - Players are shown the last turn of a combatant whom they see, with its round. Where the first turn is a hidden
   one, that is the first turn that they will see.

@@ -1,4 +1,4 @@
-"""Cursors into an event log that tell nothing: not even how many events lie between two of them.
+"""Cursors into an event log that tell nothing: not even the number of events between two of them.
 
 The number of an event counts hidden ones too, so it is encrypted (AES-GCM), each time with another nonce. A cursor
 is good for one user, one universe and one epoch of the database.
@@ -29,7 +29,7 @@ class Cursors:
         self._cipher = AESGCM(sha256(b"event cursors\0" + secret.encode()).digest())
 
     def encrypt(self, seq: int, bound: bytes) -> bytes:
-        """The cursor behind event number `seq`, safe in a URL; `bound` as from `bound_to`."""
+        """The cursor after event number `seq`, safe in a URL; `bound` as from `bound_to`."""
         nonce = os.urandom(_NONCE_BYTES)
         raw = nonce + self._cipher.encrypt(nonce, seq.to_bytes(8), bound)
         return b2a_base64(raw, newline=False).translate(_URL_SAFE)

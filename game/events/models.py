@@ -39,7 +39,7 @@ class Event(SQLModel, table=True):
     subject_id: UUID
     payload: dict[str, Any] = Field(sa_type=JSONB)
     before: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    # What others than game masters may be told, None for nothing; and who these are, None for all members.
+    # What members other than game masters may be told, None for nothing; and who these are, None for all members.
     shared: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     audience: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})

@@ -7,7 +7,7 @@ A kind is described where its domain is, in `models.py`; those of maps, here:
         name: str = optional()
 
 Every field is optional: players are told less than game masters, and an imported payload may lack what this server
-would have written. How the effects of edits are made stands in `grid/effects.py`.
+would have written. `grid/effects.py` computes the effects of edits.
 """
 
 from collections.abc import Callable
@@ -129,7 +129,7 @@ class ChangedLights(BaseModel):
 
 @tells("map.edited")
 class MapEdited(Payload):
-    """What an edit left behind, to be applied to a map that a client holds."""
+    """The effect of an edit, which a client applies to its copy of the map."""
 
     version: int = optional("The map's version after the change. Absent for players.")
     touched: dict[str, Any] = optional(
@@ -158,7 +158,7 @@ class MapEdited(Payload):
 
 @tells("map.undone", "map.redone")
 class MapTurned(MapEdited):
-    """What undoing or redoing an edit left behind, and which edit it was."""
+    """The effect of undoing or redoing an edit, and the number of that edit."""
 
     of: int = optional("The number of the edit's event. Absent for players.")
 

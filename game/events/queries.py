@@ -34,15 +34,15 @@ from game.events.models import Epoch, Event
 from game.grants import Right
 
 _MAX_BYTES = 4 * 2**20
-"""Of payloads in one page, but for its last event."""
+"""Bytes of payloads in one page, without its last event."""
 
 _EVENT_BYTES = 200
-"""About what an event takes besides what it tells."""
+"""The approximate size of an event without its payload."""
 
 _PRIVATE_BYTES = 1024
 """Private events are counted in whole units of these: an owner reads how much a universe stores."""
 
-# The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
+# The counter is in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
 _RECORD = text("""
     WITH counted AS (
@@ -106,8 +106,9 @@ async def record(
 ) -> int:
     """Add an event to a universe's log, in the transaction of the write it tells of; returns its number.
 
-    `payload` and `before` are for game masters. `shared` is what others may be told of it, None for nothing, and
-    `audience` who these are, None for all members: it must never have anything in it that they may not see.
+    `payload` and `before` are for game masters. `shared` is what other members may be told of it, None for
+    nothing, and `audience` lists these members, None for all: it must never have anything in it that they may not
+    see.
     """
     await session.flush()
     written = Written.of(kind, payload, before, shared)
@@ -147,9 +148,9 @@ async def record_private(
     payload: Mapping[str, Any],
     audience: Collection[UUID],
 ) -> int:
-    """Add an event that nobody but its audience is told of, game masters included; returns its number.
+    """Add an event of which only its audience is told, not even game masters; returns its number.
 
-    What happened stands in `shared` alone: all else of the row says only that there was something.
+    Only `shared` says what happened: all else of the row says only that there was something.
     """
     home = _Home(subject.universe_id, subject.universe_id)
     shared = {"kind": kind, "actor_id": actor_id, "subject_id": subject.id, "payload": payload}
@@ -157,7 +158,7 @@ async def record_private(
 
 
 def unwrapped(event: dict[str, Any]) -> dict[str, Any]:
-    """A private event, whose payload is what `record_private` put into `shared`, as its audience is told of it."""
+    """A private event as its audience gets it: its payload is what `record_private` put into `shared`."""
     return {**event, **event["payload"]}
 
 
@@ -225,7 +226,7 @@ class Reader:
         self._cursors, self._bound = cursors, bound_to(user_id, universe_id, epoch)
 
     def cursor(self, seq: int) -> str:
-        """The cursor behind event `seq`."""
+        """The cursor after event `seq`."""
         return self.cursor_bytes(seq).decode()
 
     def cursor_bytes(self, seq: int) -> bytes:
@@ -233,11 +234,11 @@ class Reader:
         return self._cursors.encrypt(seq, self._bound)
 
     def find(self, cursor: str) -> int | None:
-        """The number of the event that a cursor of this reader stands behind; None for any other text."""
+        """The number of the event of a cursor of this reader; None for any other text."""
         return self._cursors.decrypt(cursor, self._bound)
 
     def seq_of(self, cursor: str) -> int:
-        """The number of the event that a cursor of this reader stands behind.
+        """The number of the event of a cursor of this reader.
 
         Raises:
             Unprocessable: it is not one, is somebody else's, or is older than a restore of the database.
@@ -302,14 +303,14 @@ async def page(
 
 
 def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
-    """That an event is private, and this user one of those who are told of it."""
+    """The condition that an event is private and has this user in its audience."""
     return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
-    """That somebody who is no game master may be told of an event.
+    """The condition that a member who is not a game master may be told of an event.
 
-    Of a map that was hidden since, and of the tokens on it, they are told that, and nothing more; of one that has
+    If a map was hidden since, they are told only that, and nothing else of it or of its tokens; of one that has
     fog now, that it was shown and hidden.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`

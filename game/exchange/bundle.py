@@ -236,7 +236,7 @@ def _listed(manifest: dict[str, Any], name: str, most: int) -> list[Any]:
 
 
 def _directory_size(file: IO[bytes]) -> int:
-    """The bytes of a ZIP's directory, which `zipfile` reads at once and whole."""
+    """The size of a ZIP's directory, which `zipfile` reads as a whole."""
     end = file.seek(0, 2)
     file.seek(max(0, end - _END.size - 2**16))
     tail = file.read()

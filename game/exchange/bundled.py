@@ -41,7 +41,7 @@ Counted = dict[str, Annotated[int, Field(strict=True, ge=0)] | list[str]]
 
 
 class Fields(BaseModel):
-    """Fields that are read from a bundle, whatever else stands there."""
+    """Fields that are read from a bundle; others are ignored."""
 
 
 class BundledUniverse(Fields):
@@ -190,7 +190,7 @@ class BundledEvent(_Timed):
 
 
 class BundledRoll(_Timed):
-    """A roll in a bundle. Who rolled it and its proof stay behind: a file could claim anything."""
+    """A roll in a bundle. The roller and the proof are not imported: a file could claim anything."""
 
     id: Id
     expression: Annotated[str, StringConstraints(max_length=MAX_EXPRESSION)]

@@ -74,7 +74,7 @@ _BATCH_BYTES = 256 * 1024
 _LEVEL = 1
 """How much is compressed what is put aside."""
 _AROUND_CHUNK = 200
-"""Bytes in the database that a chunk takes besides its cells, and with them where all are the same."""
+"""Bytes that a chunk takes in the database without its cells, or with them if all are the same."""
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
 """A layer's key in place of its rows, which no client could send."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
@@ -324,7 +324,7 @@ class _Batch:
 
     def add(self, length: int, *row: Any) -> None:
         self._rows.append(row)
-        # What stands around the texts counts, too.
+        # The text around the rows counts, too.
         self._bytes += length + 200
         if self._bytes > _BATCH_BYTES:
             self.write()
@@ -343,7 +343,7 @@ def _event(line: bytes, seq: int) -> BundledEvent:
         BundleError: it breaks a rule; names the line.
     """
     place = f"{EVENTS}: line {seq}"
-    # The gate of all JSON, but for the layers' keys, which are looked at with the rest of what was kept.
+    # The checks of all JSON, except for the keys of layers, which are checked with the rest of the stored data.
     value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_EVENT_DEPTH)
     event: BundledEvent = _shaped(BundledEvent, value, place)
     if event.seq != seq:
@@ -366,7 +366,7 @@ def _event(line: bytes, seq: int) -> BundledEvent:
 
 
 def _shaped(shape: type[Fields], value: Any, file: str, at: str = "") -> Any:
-    """A value, which stands in a file at a place, as one of the API's shapes, as if a client had sent it."""
+    """A value at a place in a file, validated by one of the API's models as if a client had sent it."""
     try:
         return shape.model_validate(value)
     except ValidationError as error:

@@ -142,7 +142,7 @@ def read(stream: IO[bytes], name: str, take: Take) -> ReadMap:
     """Read the entry of a map.
 
     Raises:
-        BundleError: it has rows that are no rows, or is too large besides them.
+        BundleError: its rows are invalid, or it is too large without them.
     """
     reader = _Reader(name, take)
     while part := stream.read(_PART_BYTES):

@@ -113,7 +113,7 @@ _MAY_WAIT = text("SELECT set_config('idle_in_transaction_session_timeout', :mill
 
 
 async def export(database: Database, home: Access, file: IO[bytes], seconds: float) -> None:
-    """Write a universe, as it is at one moment, to a file as a bundle; it may take so many seconds."""
+    """Write a universe, as it is at one moment, to a file as a bundle; it may take `seconds`."""
     universe, writer = home.universe, Writer(file)
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))

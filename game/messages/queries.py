@@ -59,7 +59,7 @@ async def create(
 def read(message: Message, *, with_character: bool = True) -> MessageRead:
     """What the API says of a message to somebody who sees it.
 
-    `with_character`: whether they may be told whom it was said as.
+    `with_character`: whether they may know the character that spoke.
     """
     fields = {name: getattr(message, name) for name in MessageRead.model_fields}
     return MessageRead(**(fields if with_character else {**fields, "character_id": None}))

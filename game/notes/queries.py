@@ -268,7 +268,7 @@ async def _record(
     before: dict[str, Any] | None,
     old_grants: Mapping[str, list[str]],
 ) -> None:
-    """Write the event of a change. Its payload says that there is another text; what it was stands in `before`."""
+    """Write the event of a change. Its payload says that there is another text; `before` has the old state."""
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
     changed: dict[str, Right] = {name: Right.see for name in ("title", "body") if name in payload}
@@ -276,7 +276,7 @@ async def _record(
     moves = any(name in payload for name in _PLACE)
     published = await _published(session, row.universe_id, places) if moves else []
     if any(one.fog == Fog.off for one in published):
-        # That it changed, but not to what: not all of those who are told may see both places.
+        # That it changed, but not to what: not all recipients may see both places.
         changed["place"] = Right.see
     payload = {**payload, "body": "replaced"} if "body" in payload else payload
     told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)

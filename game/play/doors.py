@@ -22,7 +22,7 @@ from game.tokens import queries as tokens
 async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: str, state: str) -> DoorResult:
     """Open, close or lock a door, as an edit of the map.
 
-    Players open and close doors that a token they act for stands at: in its cell, or in one beside it.
+    Players may open and close doors next to a token that they act for: in its cell, or in one beside it.
 
     Raises:
         NotFound: there is no such map or door that the user may know of.

@@ -131,7 +131,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, _Asked] | None:
     try:
         given = orjson.loads(body)
         request = MoveRequest.model_validate(given)
-        # One colon a pair: no key stands twice, which the parser would not say.
+        # There is one colon for each pair, so there are no duplicate keys, which the parser would not report.
         is_plain = body.count(b":") == len(given) + 2 * len(given.get("path", ()))
     except (ValueError, ValidationError):
         return None
@@ -189,13 +189,13 @@ class _Turn(NamedTuple):
         return is_theirs and self.row["visibility"] == "members" and not request.force
 
     def is_quick(self, request: MoveRequest) -> bool:
-        """Whether to decide on a move takes so little that others need not wait for it."""
+        """Whether a move is so cheap to decide that it does not delay other requests."""
         is_search = request.path is None and not request.force
         cells = self.row["width"] * self.row["height"] if is_search else 0
         return bool(self.row["grid_bytes"] < _LARGE_BYTES and cells <= moves.SMALL_CELLS)
 
     def members(self) -> dict[UUID, Role]:
-        """The members of the universe; read only for a token that is hidden, or a map that has or had fog."""
+        """The members of the universe; read only for a hidden token, or a map that has or had fog."""
         found = orjson.loads(self.row["members"] or "{}")
         return {UUID(one): Role(role) for one, role in found.items()}
 

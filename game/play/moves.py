@@ -177,7 +177,7 @@ def searched(row: Board, token: Standing, place: Point, known: Known, budget: in
     """The path of a token to a place, on what the mover knows of the map; `budget` bounds the search.
 
     Raises:
-        Unprocessable: the token cannot stand there.
+        Unprocessable: the token does not fit there.
     """
     grid = Grid.of(row.grid_data)
     queries.require_place(row, grid.type, *place, token.size)
@@ -219,7 +219,7 @@ def has_moved(token: Standing, done: Move) -> bool:
 
 
 def way_of(done: Move) -> dict[str, Any]:
-    """What the event of a move tells besides the place."""
+    """The payload of a move's event without the position."""
     return {"cells": [{"x": x, "y": y} for x, y in done.cells], "cost": plain(done.cost)}
 
 
@@ -248,7 +248,7 @@ def _forced(row: Board, grid: Grid, token: Standing, path: Sequence[Point]) -> M
 
 
 async def _put(session: AsyncSession, piece: Piece, row: Map, done: Move) -> int:
-    """Put a token where it came to stand, and remember what was seen on the way."""
+    """Store the new position of a token, and what was seen on the way."""
     is_watched = row.has_fog or row.scene_key is not None
     async with fog.watch(session, row) if is_watched else nullcontext() as watching:
         seq = await queries.put_at(session, piece.found, row, "token.moved", done.x, done.y, way_of(done))

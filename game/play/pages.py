@@ -54,6 +54,6 @@ async def _manifest(_: Request) -> Response:
 
 
 async def _service_worker(_: Request) -> Response:
-    # At its own address: a worker rules over what lies beside it and below.
+    # At its own address: a service worker controls the paths beside and below its own.
     headers = {"cache-control": "no-cache", "service-worker-allowed": LOBBY}
     return FileResponse(ROOT / "web/play/service-worker.js", media_type="text/javascript", headers=headers)

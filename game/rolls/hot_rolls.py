@@ -93,7 +93,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
         roll = RollWrite.model_validate(given)
     except (ValueError, ValidationError):
         return None
-    # One colon a pair: no key stands twice, which the parser would not say.
+    # There is one colon for each pair, so there are no duplicate keys, which the parser would not report.
     is_plain = body.count(b":") == len(given) and b"\\u0000" not in body
     is_alone = roll.character_id is None and not any(name == b"idempotency-key" for name, _ in scope["headers"])
     if universe_id is None or not is_plain or not is_alone or roll.visibility == Visibility.me:

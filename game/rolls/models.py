@@ -49,7 +49,8 @@ class Roll(SQLModel, table=True):
         # Looks up the universe of an id.
         UniqueConstraint("id"),
         ForeignKeyConstraint(["universe_id"], ["universe.id"], ondelete="CASCADE"),
-        # What players see besides their own, what game masters see besides their own, and one's own.
+        # Rolls that players see in addition to their own, rolls that game masters see in addition to their own,
+        # and one's own.
         Index("ix_roll_everyone", "universe_id", "id", postgresql_where=sql("visibility = 'everyone'")),
         Index("ix_roll_not_private", "universe_id", "id", postgresql_where=sql("visibility <> 'me'")),
         Index("ix_roll_actor", "universe_id", "actor_id", "id"),

@@ -115,7 +115,7 @@ class Told(NamedTuple):
 
 
 def told(roll: Roll, user_id: UUID) -> Told:
-    """What is told of a roll that this user made or revealed."""
+    """The event about a roll that this user made or revealed."""
     payload = _payload(view.shown(roll, None, Role.game_master))
     if roll.visibility == Visibility.everyone:
         return Told(payload, _payload(view.shown(roll, None, Role.player)), None)

@@ -33,7 +33,7 @@ def may_reveal(roll: Roll, user_id: UUID, role: Role) -> bool:
 def shown(roll: Roll, user_id: UUID | None, role: Role, *, with_character: bool = True) -> RollRead:
     """What the API says of a roll to somebody who knows of it; without a user, to all who are not the roller.
 
-    `with_character`: whether they may be told whom it was rolled for.
+    `with_character`: whether they may know the character that it was for.
     """
     viewer = user_id or UUID(int=0)
     has_result = is_result_shown(roll, viewer, role)
