@@ -37,7 +37,7 @@ async def _show(request: Request) -> Response:
 
 
 async def _show_account(request: Request) -> Response:
-    # By the cookie alone; whether its session still exists, the page learns from the API.
+    # Only the cookie is checked here; the page's requests to the API show whether its session still exists.
     identity = request.app.state.tokens.identify(request.scope)
     if identity is None:
         return RedirectResponse(f"{LOGIN}?next={quote(ACCOUNT)}", 303)

@@ -1,4 +1,4 @@
-"""What the endpoints of editing take and give. Their tables are those of maps and events."""
+"""The request and response models of editing. Its tables are those of maps and events."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -73,7 +73,7 @@ class RegionLayer(Shape):
 
 
 class Region(Shape):
-    """A part of a map, cut off at the map's edges."""
+    """A part of a map, clipped to the map."""
 
     x: int
     y: int

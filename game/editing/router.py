@@ -1,4 +1,4 @@
-"""Endpoints of editing: regions, edits, undo and redo, history, and going back."""
+"""Endpoints of editing: regions, edits, undo and redo, history, and restore."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -134,7 +134,7 @@ async def restore_map(
         await maps.restore(session, found, orjson.loads(past.grid_data), body.seq)
         return await documents.changed(request, session, found)
 
-    # Waits for its turn before it locks anything.
+    # Waits for its turn before anything is locked.
     await session.close()
     async with computing.turn(user.id):
         return await once(

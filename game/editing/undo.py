@@ -1,4 +1,4 @@
-"""Undo and redo: a person's next edit is found, compared with what came since, and replayed as a new event."""
+"""Undo and redo: a user's next edit is found, compared with later changes, and replayed as a new event."""
 
 from collections.abc import Awaitable
 from contextlib import nullcontext
@@ -69,13 +69,12 @@ async def take_turn(
     *,
     is_undo: bool,
 ) -> Response:
-    """Undo the user's last edit of a map or move on it, or redo the one that they undid last; the answer with the
-    result.
+    """Undo the user's last edit or move on a map, or redo the one that they undid last; returns the answer.
 
     Raises:
         NothingToUndo, NothingToRedo: there is no such edit.
-        EditOverlapped: what others changed since overlaps it.
-        HistoryBroken: the event stored something else than a change.
+        EditOverlapped: later changes of others overlap it.
+        HistoryBroken: the event does not contain a valid change.
         NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
     """
 
@@ -129,17 +128,17 @@ async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bo
     size, touched = await queries.weight_of(session, row, turn.edit)
     touched = touched if isinstance(touched, dict) else {}
     cells = touched.get("cells", 0)
-    # A change of size or of layers may move cells that it does not count.
+    # A change of size or of layers may move cells that `touched` does not count.
     moves = not touched.keys().isdisjoint(("width", "layers", "legend"))
     cells = max(cells if isinstance(cells, int) else 0, row.layers * row.width * row.height if moves else 0)
     return size > _LARGE_BYTES or cells > LARGE_CELLS
 
 
 async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_undo: bool) -> Response:
-    """Put a token back to where a move took it from, or again to where it took it. What was seen stays explored.
+    """Move a token back to where a move began, or again to where it ended. Explored cells stay explored.
 
     Raises:
-        EditOverlapped: the token is not where the move, or its undo, left it.
+        EditOverlapped: the token is no longer where the move, or its undo, left it.
     """
     row = found.row
     event = await queries.move_at(session, row.universe_id, turn.edit)
@@ -182,7 +181,7 @@ async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[Logged
 
 
 async def _explained(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:
-    """What a turn gives; its errors as problems."""
+    """The result of a turn; errors become problems."""
     try:
         return await running
     except work.Overlap as overlap:

@@ -18,7 +18,7 @@ from game.events.payloads import KINDS, Payload
 
 
 class Event(SQLModel, table=True):
-    """What happened. `before` holds what the write replaced, so that it can be shown and undone.
+    """An event. `before` contains what the write replaced, so that it can be shown and undone.
 
     No foreign keys: the log outlives the accounts in it, and a universe's last event outlives the universe.
     """
@@ -27,7 +27,8 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         # A map's history, newest first.
         Index("ix_event_subject", "universe_id", "subject_id", "seq"),
-        # What happened last on the whole server, for those who run it: the one index that is about no universe.
+        # What happened last on the whole server, for those who run it: the only index that does not start with the
+        # universe.
         Index("ix_event_created_at", "created_at"),
         CheckConstraint("seq > 0", name="seq_positive"),
     )
@@ -46,7 +47,7 @@ class Event(SQLModel, table=True):
 
 
 class Epoch(SQLModel, table=True):
-    """One row: a new value after each restore of the database, so that cursors from before are of no use."""
+    """One row: a new value after each restore of the database, which invalidates older cursors."""
 
     __tablename__ = "epoch"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -76,14 +77,14 @@ class _ByKind:
     """Describes events as a union that `kind` tells apart; they are sent as they are stored."""
 
     def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> Any:
-        # When it is asked for, all domains have said what their events tell.
+        # When the schema is built, all domains have registered their payloads.
         # As a list's item, Pydantic refers to a model by its name.
         events: Any = list.__class_getitem__(event_models())
         return handler(TypeAdapter(events).core_schema)["items"]
 
 
 def event_models() -> Any:
-    """The union of all events: one model for each model of payloads, and one for kinds that have none."""
+    """The union of all events: one for each payload model, and one for kinds without a payload model."""
     kinds: dict[type[Payload], list[str]] = defaultdict(list)
     for kind, payload in sorted(KINDS.items()):
         kinds[payload].append(kind)

@@ -1,6 +1,6 @@
 """The payloads of events, by kind: what the OpenAPI document says of them.
 
-A kind is described where its domain is, in `models.py`; those of maps, here:
+The payloads of a kind are described in `models.py` of its domain; those of maps, here:
 
     @tells("token.created", "token.updated")
     class TokenChanged(Payload):
@@ -20,7 +20,7 @@ from game.grid.shapes import Described, Door, Entity, Layer, LegendEntry, Light,
 
 
 class Payload(BaseModel):
-    """What an event tells; it may tell more than its model says."""
+    """The payload of an event. It may have more fields than its model."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -42,12 +42,12 @@ def tells(*kinds: str) -> Callable[[_Model], _Model]:
 
 
 def optional(description: str = "", alias: str | None = None) -> Any:
-    """A field that a payload may lack; `alias` is its name in JSON, where that is no name in Python."""
+    """An optional field of a payload; `alias` is its name in JSON, if that is not a valid name in Python."""
     return Field(default_factory=lambda: None, description=description or None, alias=alias)
 
 
 class Named(Payload):
-    """The name of what it happened to."""
+    """The name of the event's subject."""
 
     name: str = optional()
 
@@ -92,7 +92,7 @@ class ChangedKeys(BaseModel):
     removed: list[str]
 
 
-# The models are made from tables: to a type checker they are values, and no types.
+# The models are made from tables: type checkers regard them as values, not types.
 _ENTITIES, _WALLS, _DOORS, _LIGHTS, _LAYERS, _LEGEND = (
     list[model]  # type: ignore[valid-type]  # see above
     for model in (Entity, Wall, Door, Light, Layer, LegendEntry)
@@ -165,7 +165,7 @@ class MapTurned(MapEdited):
 
 @tells("map.restored")
 class MapRestored(Payload):
-    """The map is again as it was after event `seq`."""
+    """The map was restored to its state after event `seq`."""
 
     seq: int = optional("Not for players.")
     version: int = optional("Not for players.")
@@ -193,14 +193,14 @@ class MapChanged(Payload):
 
 @tells("map.moved_in")
 class MapMovedIn(MapChanged):
-    """A map came from another universe."""
+    """A map was moved here from another universe."""
 
     origin: UUID = optional("The universe from which the map was moved.", alias="from")
 
 
 @tells("map.moved_out")
 class MapMovedOut(Named):
-    """A map went to another universe."""
+    """A map was moved to another universe."""
 
     to: UUID = optional("The universe to which the map was moved. Absent for players.")
 

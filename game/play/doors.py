@@ -1,4 +1,4 @@
-"""Doors that are opened, closed and locked in play."""
+"""Opening, closing and locking doors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: st
     if not found.access.is_game_master:
         await _require_in_reach(session, found, scene, door, state)
     seq = await _edit(opened, user, door_id, state) if door.get("state", "closed") != state else None
-    # How often something happened is not for players.
+    # Players must not see the number of events.
     return DoorResult(seq=seq) if found.access.is_game_master else DoorResult()
 
 
@@ -52,7 +52,7 @@ async def _edit(opened: OpenMap, user: User, door_id: str, state: str) -> int:
 async def _require_in_reach(
     session: AsyncSession, found: maps.Found, scene: Scene, door: Mapping[str, Any], state: str
 ) -> None:
-    """Go on only when a player may do this to a door.
+    """Check that a player may do this to a door.
 
     Raises:
         NotFound: they may not know of it.

@@ -1,4 +1,4 @@
-"""What the endpoints of playing take and answer."""
+"""The request and response models of play."""
 
 from typing import Annotated, Any, Literal, Self
 

@@ -108,7 +108,7 @@ def _cells(cells: Any) -> list[dict[str, int]]:
 
 
 class _Look(NamedTuple):
-    """A map as somebody sees it, and a function that loads parts of it for a computing process."""
+    """A map as somebody sees it, and a function that loads parts of it for a compute process."""
 
     found: Found
     seen: work.Map
@@ -123,8 +123,8 @@ async def _look(
     as_id: UUID | None = None,
     look: Any = fogged.look,
 ) -> _Look:
-    """A map as the user, or a member for a game master, sees it; `look` at one with fog is `fogged.look_on` where
-    the transaction sees one state of the database already.
+    """A map as the user sees it or, for a game master, as a member sees it. In a transaction that already has a
+    snapshot, `look` is `fogged.look_on`.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
@@ -298,9 +298,9 @@ async def drawn(
     """The answer to a request for a picture of a map.
 
     Raises:
-        NotFound: there is no such map for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden, Unprocessable: as `maps.get` does.
-        PictureRefused: it cannot be drawn so.
+        PictureRefused: it cannot be drawn with these parameters.
         TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
     """
     pieces = [one.drawn() for one in await tokens.on_map(session, user, id, operation, as_id)]

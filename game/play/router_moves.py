@@ -44,11 +44,11 @@ async def move_token(
     the token stops there.
     """
     piece = await tokens.get_to_act(session, user, id, "moveToken")
-    # What was carried out before is not planned once more.
+    # A repeated request is not planned again.
     plan = None
     if not await once.is_repeated(user.id):
         plan = await moves.planned(session, computing, user, piece, body)
-    # Nothing is locked, and nothing remembered of what was read, until the move is carried out.
+    # Until the move is carried out, nothing is locked, and nothing that was read is kept.
     await session.close()
 
     async def move() -> Response:

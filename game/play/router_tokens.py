@@ -67,7 +67,7 @@ async def update_token(
     """Change the fields of a token that you send, and no others."""
     piece = await tokens.get_to_change(session, user, id, "updateToken")
     require_tag(if_match, piece.found.document().tag)
-    # Named fields, each as a whole.
+    # Each field is replaced as a whole.
     fields = body.model_dump(include=body.model_fields_set)
     return (await tokens.change(session, piece, fields)).document().answer()
 

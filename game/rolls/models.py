@@ -1,4 +1,4 @@
-"""Rolls: their tables, and what the API takes and gives."""
+"""Rolls: their tables, and the API's request and response models."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -83,7 +83,7 @@ class Roll(SQLModel, table=True):
 class DiceSeries(SQLModel, table=True):
     """A series of keys: those of rolls that everyone sees, or of the hidden rolls of one user.
 
-    The key of a number is made from the seed, which nobody is ever sent (`rolls.keys`).
+    The key of a number is derived from the seed, which is never sent to anybody (`rolls.keys`).
     """
 
     __tablename__ = "dice_series"
@@ -93,7 +93,7 @@ class DiceSeries(SQLModel, table=True):
     )
 
     universe_id: UUID
-    # The roller; of the series for everyone the universe itself.
+    # The roller or, for the series of rolls that everyone sees, the universe.
     owner_id: UUID
     seed: bytes = Field(sa_type=LargeBinary)
     next: int = Field(default=1, sa_type=BigInteger)
@@ -147,7 +147,7 @@ class RollWrite(Shape):
 
     model_config = example({"expression": "2d20kh1+5", "reason": "Stealth"})
 
-    # How long it may be is for the parser to say, with the column.
+    # The parser checks the length, and reports the column.
     expression: str = Field(description="The dice expression; see the page on dice in the guide.")
     visibility: Visibility = Field(
         default=Visibility.everyone,

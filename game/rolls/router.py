@@ -67,7 +67,7 @@ async def create_roll(
 
     if once.has_key:
         return await once(user.id, alone, check=lambda _: access.get(session, user, id, "createRoll"))
-    # While it waits for its turn, it holds no connection.
+    # It holds no connection while it waits for its turn.
     await session.close()
     batches: RollBatches = state.rolls
     return await batches.apply(id, RollJob(user, once, create))

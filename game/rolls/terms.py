@@ -1,4 +1,4 @@
-"""The result of a roll as JSON: a tree of terms. Light: computing processes check those of bundles, too."""
+"""The result of a roll as JSON: a tree of terms. Light: compute processes use it to validate bundles, too."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -33,7 +33,7 @@ class _Term(BaseModel):
 
 
 class NumberTerm(_Term):
-    """A number that was written."""
+    """A number in the expression."""
 
     kind: Literal["number"]
 
