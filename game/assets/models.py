@@ -1,4 +1,4 @@
-"""Assets: pictures that belong to a universe. They never change; another picture is another asset."""
+"""Assets: pictures that belong to a universe. They never change; a different picture is a new asset."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -67,7 +67,7 @@ class Asset(SQLModel, table=True):
 class StoredPicture(SQLModel, table=True):
     """A picture of a universe, identified by the digest of its file.
 
-    A worker that makes its smaller versions claims it for a while: should the worker die, another one takes over.
+    A worker that makes its smaller versions claims it for a while: if the worker dies, another one takes over.
     """
 
     __tablename__ = "picture"
@@ -131,7 +131,7 @@ class StoredAsset(NamedTuple):
     picture: StoredPicture
 
     def read(self) -> AssetRead:
-        """What the API says of it."""
+        """The asset in the API."""
         asset, picture = self
         return AssetRead(
             id=asset.id,

@@ -1,4 +1,4 @@
-"""Characters: their table, and what the API takes and gives."""
+"""Characters: their table, and the API's request and response models."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -57,12 +57,12 @@ class Character(Document, table=True):
     universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
     name: str = Field(max_length=MAX_NAME)
     kind: str = Field(default="player", max_length=20)
-    # No foreign key: a picture may be deleted, and the character has none then.
+    # No foreign key: if the picture is deleted, the character has none.
     asset_id: UUID | None = None
     grants: dict[str, list[str]] = Field(default_factory=dict, sa_type=Assigned)
     sheet: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
     gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:

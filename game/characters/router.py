@@ -130,5 +130,5 @@ async def heal_character(id: UUID, body: Amount, user: CurrentUser, session: Ses
 
 
 def _defaults(body: CharacterWrite) -> dict[str, Any]:
-    """The values of fields that were left out, but of those that only game masters set."""
+    """The defaults of fields that were left out, except those that only game masters may set."""
     return {"kind": body.kind, "asset_id": body.asset_id, "sheet": body.sheet}

@@ -1,4 +1,4 @@
-"""Rolling an expression: every die of it, and what it comes to.
+"""Rolling an expression: every die of it, and the result.
 
 The dice of an expression are drawn in the order in which they appear in its result: term by term from the left,
 and within a term in the order of its list, where dice that are added later come last. So anybody with the result
@@ -30,7 +30,7 @@ Draw = Callable[[int], int]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a roll came to. `terms` is JSON: the terms of the sum, each with those within it (docs/dice.md)."""
+    """The result of a roll. `terms` is JSON: the terms of the sum, each with those within it (docs/dice.md)."""
 
     total: int
     terms: list[dict[str, Any]]
@@ -61,7 +61,7 @@ def evaluate(node: Node, draw: Draw) -> Result:
 
 
 def sum_of(terms: list[dict[str, Any]]) -> int:
-    """What terms come to, each with the operator before it. Division rounds down."""
+    """The value of terms, each with the operator before it. Division rounds down."""
     total = 0 if terms[0]["operator"] == "+" else 1
     for term in terms:
         value = term["value"]
@@ -149,7 +149,7 @@ class _Roller:
         return _Die(sides, rolled, rolled)
 
     def _extra(self, dice: list[_Die], sides: int) -> _Die | None:
-        """One more die; None when the roll has as many as it may have."""
+        """One more die; None if the roll has reached the maximum."""
         if not self._spare:
             return None
         self._spare -= 1

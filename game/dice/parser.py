@@ -1,7 +1,7 @@
 """The parser of expressions of dice: recursive descent over the grammar in docs/dice.md.
 
-An expression is checked whole before a die is rolled: an expression that is accepted can always be rolled,
-whatever the dice show. So an error never tells what a die would have shown.
+An expression is checked whole before a die is rolled: an accepted expression can always be rolled, whatever the
+dice show. So an error never reveals what a die would have shown.
 """
 
 import re
@@ -52,10 +52,10 @@ def parse(expression: str, lookup: Lookup | None = None) -> Node:
 
     Args:
         expression: such as `2d20kh1+5`; blanks between its parts and the case of its letters do not matter.
-        lookup: what gives the number at an `@` path; None where there is no sheet.
+        lookup: returns the number at an `@` path; None if there is no sheet.
 
     Raises:
-        ExpressionError: it is not one, or breaks a bound; says what and at which column.
+        ExpressionError: it is invalid, or exceeds a limit; contains the error and its column.
     """
     if len(expression) > MAX_CHARACTERS:
         raise ExpressionError(f"is longer than {MAX_CHARACTERS} characters", MAX_CHARACTERS + 1)
@@ -76,7 +76,7 @@ class _Parser:
         return ExpressionError(message, (self._at if at is None else at) + 1)
 
     def peek(self) -> str | None:
-        """The next character that is no blank; None at the end."""
+        """The next character that is not a space; None at the end."""
         text = self._text
         while self._at < len(text) and text[self._at] == " ":
             self._at += 1
@@ -293,7 +293,7 @@ class _Parser:
 
 
 def _range(count: int, sides: int, modifiers: list[Modifier]) -> Range:
-    """What a term of dice can come to: wide rather than exact where dice may be dropped or added."""
+    """What a term of dice can come to: an upper bound rather than exact if dice may be dropped or added."""
     low, high = 1, sides
     fewest = most = count
     for one in modifiers:

@@ -1,4 +1,4 @@
-"""Checking rolls by their proofs: the key is the one that was promised, and the dice are those that it gives."""
+"""Checking rolls by their proofs: the key is the one that was promised, and the dice follow from it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
@@ -10,11 +10,11 @@ from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 
 Promises = Mapping[tuple[str, int], str]
-"""Hashes of keys that were known before their rolls, by series (`everyone`, `hidden`) and number."""
+"""Hashes of keys that were published before their rolls, by series (`everyone`, `hidden`) and number."""
 
 
 class Checked(NamedTuple):
-    """What is found of a roll: None where there is no key to check it with."""
+    """What is found of a roll: None if there is no key to check it with."""
 
     roll_id: str
     fault: str | None = None
@@ -26,7 +26,7 @@ def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]
     """The promises in answers of `GET /universes/{id}/dice`.
 
     Raises:
-        KeyError, TypeError: one is no such answer.
+        KeyError, TypeError: one is not such an answer.
     """
     found: dict[tuple[str, int], str] = {}
     for one in dice:
@@ -36,7 +36,7 @@ def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]
 
 
 def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[Checked]:
-    """Check rolls as `GET /universes/{id}/rolls` gives them.
+    """Check rolls in the format of `GET /universes/{id}/rolls`.
 
     `promises` of the series `hidden` are the reader's own: rolls of others are not compared with them.
     """
@@ -51,7 +51,7 @@ def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[C
             fault, promised = _fault(roll, proof, promises)
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
             fault, promised = "this is not a roll in the server's format", False
-        # A key that is known could be chosen for what it gives.
+        # A key that is already known could be chosen for its result.
         if not fault and used.setdefault((str(proof["key"]), str(proof["nonce"])), roll_id) != roll_id:
             fault = "its key was used before"
         yield Checked(roll_id, fault, is_proved=fault is None, was_promised=promised and fault is None)

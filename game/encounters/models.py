@@ -1,4 +1,4 @@
-"""Encounters: their tables, and what the API takes and gives."""
+"""Encounters: their tables, and the API's request and response models."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -48,17 +48,17 @@ class Encounter(Document, table=True):
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID
     name: str = Field(max_length=MAX_NAME)
-    # No foreign key: the queries of maps take it away with the map.
+    # No foreign key: the queries of maps remove it with the map.
     map_id: UUID | None = None
     state: str = Field(default="prepared", max_length=20, sa_column_kwargs={"server_default": "prepared"})
     round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     turn: UUID | None = None
-    # What players are shown of them, see `turns`.
+    # The turn that players see, see `turns`.
     shown_round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     shown_turn: UUID | None = None
     combatants: list[dict[str, Any]] = Field(default_factory=list, sa_type=Assigned)
     gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:
@@ -188,7 +188,7 @@ class _WithCombatants(Shape):
     combatants: _Combatants
 
     def stored_combatants(self) -> list[dict[str, Any]]:
-        """The combatants as JSON; of effects without an end, nothing says when they end."""
+        """The combatants as JSON; effects without an end have no `rounds`."""
         return [
             {**one.model_dump(), "effects": [effect.model_dump(exclude_unset=True) for effect in one.effects]}
             for one in self.combatants

@@ -1,7 +1,7 @@
-"""The shapes of what a bundle holds, and the payloads of its events by kind.
+"""The models of a bundle's content, and the payloads of its events by kind.
 
-A kind that is not listed here may come from a newer server. Its payload is any JSON that a client could have sent;
-nothing relies on it.
+A kind that is not listed here may come from a newer server. Its payload may be any JSON that a client could have
+sent; no code relies on it.
 """
 
 from collections.abc import Mapping
@@ -98,7 +98,7 @@ class BundledToken(TokenCreate, Fields):
     id: Id
     map_id: Id
     name: Name
-    # Ids are texts here, and grants only those to all members.
+    # Ids are strings here, and only grants to all members are kept.
     character_id: Id | None = None  # type: ignore[assignment]  # narrower
     asset_id: Id | None = None  # type: ignore[assignment]  # narrower
     grants: _Grants  # type: ignore[assignment]  # narrower
@@ -142,7 +142,7 @@ class BundledCombatant(Fields):
 
 
 class BundledEncounter(Fields):
-    """An encounter in a bundle, without the turns that were before."""
+    """An encounter in a bundle, without its earlier turns."""
 
     id: Id
     name: Name
@@ -203,7 +203,7 @@ class BundledRoll(_Timed):
 
 
 class BundledMessage(_Timed):
-    """A message to all members in a bundle. Who sent it stays behind."""
+    """A message to all members in a bundle. Its sender is not imported."""
 
     id: Id
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE)]
@@ -211,7 +211,7 @@ class BundledMessage(_Timed):
 
 
 class _Payload(Fields):
-    """What a payload says."""
+    """The payload of an event."""
 
 
 class _Named(_Payload):

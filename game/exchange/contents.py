@@ -1,8 +1,8 @@
-"""What a bundle brings, checked like what a client sends, and made ready to be stored. Pure; runs in a computing
-process.
+"""The content of a bundle, validated like requests of clients, and prepared for the database. Pure; runs in a
+compute process.
 
 `prepare` reads a bundle and writes a file of records for the database, compressed by gzip. Each is a line of JSON;
-that of a picture is followed by its bytes. A picture of several assets is there once.
+that of a picture is followed by its bytes. A picture of several assets is written once.
 
     {"kind": "picture", "sha256", "media_type", "bytes"}  and so many bytes
     {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256"}
@@ -12,7 +12,7 @@ that of a picture is followed by its bytes. A picture of several assets is there
     {"kind": "rows", "table", "rows"}     rows of a table, as one JSON text
     {"kind": "events", "seqs": [], "kinds": [], "subject_ids": [], "payloads": [], "befores": [], "times": []}
 
-Frames, rows, payloads and what they kept of the time before are JSON texts: the server passes them on unparsed.
+Frames, rows, payloads and `before` are JSON texts: the server passes them on unparsed.
 """
 
 import gzip
@@ -72,11 +72,11 @@ from game.tokens.models import MAX_TOKENS
 
 _BATCH_BYTES = 256 * 1024
 _LEVEL = 1
-"""How much is compressed what is put aside."""
+"""The compression level of temporary data."""
 _AROUND_CHUNK = 200
 """Bytes that a chunk takes in the database without its cells, or with them if all are the same."""
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
-"""A layer's key in place of its rows, which no client could send."""
+"""A layer's key in place of its rows; clients cannot send such a number."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
 
 
@@ -84,7 +84,7 @@ _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
 
 
 class _Ground(NamedTuple):
-    """What a map is to the tokens on it."""
+    """The properties of a map that matter for the tokens on it."""
 
     grid_type: GridType
     width: int
@@ -110,14 +110,14 @@ def prepare(source: str, target: str, limits: Limits) -> Contents:
     anybody's.
 
     Raises:
-        BundleError: the file, or something in it, breaks a rule.
+        BundleError: the file, or something in it, is invalid.
     """
     with open(source, "rb") as file, gzip.open(target, "wb", _LEVEL) as records:
         return _Bundle(Reader(file, limits), records).prepare()
 
 
 class _Bundle:
-    """A bundle on its way into records."""
+    """Converts a bundle into records."""
 
     def __init__(self, reader: Reader, records: gzip.GzipFile) -> None:
         self._reader, self._records = reader, records
@@ -167,7 +167,7 @@ class _Bundle:
     def _map(self, map_id: str) -> None:
         name = f"maps/{map_id}.json"
         self._ids[map_id] = self._maps[map_id] = new_id = str(uuid7())
-        # The rows come before it is known how large the map is: their records wait for that of the map.
+        # The rows come before it is known how large the map is: their records are written after that of the map.
         with TemporaryFile(prefix="worldkeep-") as file, gzip.open(file, "wb", _LEVEL) as waiting:
             batch = _Batch(waiting, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
             with self._reader.map(map_id) as entry:
@@ -206,7 +206,7 @@ class _Bundle:
         self._bytes["map"] += len(text)
 
     def _rows(self, table: str, file: str, shape: type[Fields], read: Callable[[Any], dict[str, Any]]) -> None:
-        """Make the lines of a file ready to be rows of a table."""
+        """Convert the lines of a file to rows of a table."""
         texts: list[str] = []
         size = 0
 
@@ -270,7 +270,7 @@ class _Bundle:
         return fields
 
     def _roll(self, one: BundledRoll) -> dict[str, Any]:
-        # What a term or a die does not have is left out of it, as it was.
+        # Absent fields of terms and dice are left out again.
         fields = one.model_dump(exclude_unset=True)
         return {**fields, "nonce": "", "character_id": self._ids.get(one.character_id or "")}
 
@@ -293,7 +293,7 @@ class _Bundle:
         return count
 
     def _subject(self, event: BundledEvent) -> str | None:
-        """The new id of what an event is about; None for the universe."""
+        """The new id of an event's subject; None for the universe."""
         if event.kind.startswith("universe."):
             return None
         known = self._assets.get(event.subject_id) or self._ids.get(event.subject_id)
@@ -303,7 +303,7 @@ class _Bundle:
         return None if value is None else self._relinked(orjson.dumps(value).decode())
 
     def _relinked(self, text: str) -> str:
-        """JSON text with the new ids of assets in place of the old ones."""
+        """JSON text with the old ids of assets replaced by the new ones."""
         return _ASSET_ID.sub(lambda found: f'"asset_id":"{self._assets.get(found[1], found[1])}"', text)
 
     def _write(self, kind: str, **fields: Any) -> None:
@@ -315,7 +315,7 @@ def _write(records: gzip.GzipFile, kind: str, **fields: Any) -> None:
 
 
 class _Batch:
-    """Rows of one kind, written as columns when they are enough."""
+    """Collects rows of one kind, and writes them as columns in batches."""
 
     def __init__(self, records: gzip.GzipFile, kind: str, columns: tuple[str, ...], **fields: Any) -> None:
         self._records, self._kind, self._columns, self._fields = records, kind, columns, fields
@@ -337,10 +337,10 @@ class _Batch:
 
 
 def _event(line: bytes, seq: int) -> BundledEvent:
-    """An event of the log, every part of it checked.
+    """A validated event of the log.
 
     Raises:
-        BundleError: it breaks a rule; names the line.
+        BundleError: it is invalid; names the line.
     """
     place = f"{EVENTS}: line {seq}"
     # The checks of all JSON, except for the keys of layers, which are checked with the rest of the stored data.

@@ -1,4 +1,4 @@
-"""What the endpoints of exchange take and answer."""
+"""The request and response models of import and export."""
 
 from typing import Annotated
 

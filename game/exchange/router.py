@@ -69,7 +69,8 @@ _IMPORT_BODY = {
 
 
 async def _uploaded(request: Request) -> tuple[dict[str, bytes], str | None]:
-    """The files of a request by name, and the name of the main one: a form of several, or one as the body."""
+    """The files of a request by name, and the name of the main one: a form with several files, or one file as the
+    body."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return {"map": await request.body()}, None
     form = await request.form()
@@ -81,7 +82,7 @@ async def _uploaded(request: Request) -> tuple[dict[str, bytes], str | None]:
 
 
 def _digest(files: dict[str, bytes]) -> bytes:
-    """What tells uploads apart."""
+    """A digest that identifies an upload."""
     digest = sha256()
     for name in sorted(files):
         digest.update(b"%d %s\n" % (len(files[name]), name.encode()))
@@ -123,7 +124,7 @@ async def import_map(
     format has it again. What is lost causes a warning.
     """
     await access.get(session, user, universe_id, "importMap")
-    # The file is received and read without a connection.
+    # No database connection is held while the file is received and read.
     await session.close()
     files, main = await _uploaded(request)
     if not any(files.values()):
@@ -209,11 +210,11 @@ async def export_map(
 
 
 def _short(warnings: list[formats.FormatWarning]) -> str:
-    """Warnings as JSON that fits into a header: as many as there is room for."""
+    """Warnings as JSON that fits into a header: as many as fit."""
     parts: list[str] = []
     room = _MAX_WARNINGS_HEADER
     for warning in warnings:
-        # Only ASCII, with escapes that JSON has.
+        # Only ASCII, with JSON escapes.
         part = json.dumps({**warning._asdict(), "message": warning.message[:_MAX_WARNING]})
         room -= len(part) + 1
         if room < 0:
@@ -223,11 +224,11 @@ def _short(warnings: list[formats.FormatWarning]) -> str:
 
 
 def refused(error: BundleError | formats.FormatError) -> InvalidFile:
-    """The problem of a file that breaks a rule."""
+    """The problem for an invalid file."""
     return InvalidFile(errors=[FieldError(error.place[:300] or "file", "invalid_file", error.message[:300])])
 
 
 def attachment(name: str, extension: str) -> dict[str, str]:
-    """The header that names a download; only plain characters, whatever the name."""
+    """The Content-Disposition header of a download, with a name in ASCII."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60] or "worldkeep"
     return {"Content-Disposition": f'attachment; filename="{slug}.{extension}"'}

@@ -1,4 +1,4 @@
-"""What the endpoints of members and invitations take and give, and the table of invitations."""
+"""The request and response models of members and invitations, and the table of invitations."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,7 +18,7 @@ MAX_DAYS = 90
 _DAY = 86_400
 
 GivenRole = Literal[Role.game_master, Role.player, Role.spectator]
-"""A role that can be given: there is one owner, and a universe is handed over."""
+"""A role that can be given: there is one owner, and ownership is transferred."""
 
 
 class Invitation(SQLModel, table=True):

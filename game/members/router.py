@@ -101,7 +101,7 @@ async def list_invitations(request: Request, id: UUID, user: CurrentUser, sessio
     home = await access.get(session, user, id, "listInvitations")
     found = await queries.invitations(session, id)
     if not may("appointGameMaster", home.role):
-        # Whoever knows a code can pass it on.
+        # Everybody who knows a code can pass it on.
         found = [one for one in found if one.role != Role.game_master]
     return {"items": [_read(request, one) for one in found]}
 
@@ -145,6 +145,6 @@ async def accept_invitation(
 
 
 def _guess(request: Request) -> Any:
-    """Counts a wrong code, and only that, as a guess of the client."""
+    """Count wrong codes, and only those, as guesses of the client."""
     state = request.app.state
     return state.limiter.guess(client_limits(request, "code", state.settings.limit_code))

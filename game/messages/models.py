@@ -1,4 +1,4 @@
-"""Messages: their tables, and what the API takes and gives."""
+"""Messages: their tables, and the API's request and response models."""
 
 from datetime import datetime
 from typing import Annotated

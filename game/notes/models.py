@@ -1,4 +1,4 @@
-"""Notes: their table, and what the API takes and gives."""
+"""Notes: their table, and the API's request and response models."""
 
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -61,20 +61,20 @@ class Note(Document, table=True):
 
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID
-    # No foreign key: a note outlives the account of who wrote it.
+    # No foreign key: a note outlives the account of its author.
     author_id: UUID | None = None
     title: str = Field(max_length=MAX_NAME)
     body: str = Field(default="", sa_type=Text)
     grants: dict[str, list[str]] = Field(default_factory=dict, sa_type=Assigned)
-    # No foreign key: the queries of maps take pins away with their map.
+    # No foreign key: the queries of maps remove pins with their map.
     map_id: UUID | None = None
     x: float | None = None
     y: float | None = None
-    # Of the pictures that the body may show: who may read it may see them.
+    # Of the pictures that the body may show: whoever may read the note may see them.
     asset_ids: list[UUID] = Field(
         default_factory=list, sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": text("'{}'")}
     )
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:

@@ -23,7 +23,7 @@ router = APIRouter(tags=["Notes"], route_class=StrictRoute, responses=documented
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
 _LONG = 2_000
-"""Characters of Markdown from which on HTML is made in a computing process."""
+"""The length of Markdown, in characters, from which it is rendered in a compute process."""
 
 
 @router.post(
@@ -105,7 +105,7 @@ async def delete_note(id: UUID, user: CurrentUser, session: Session, if_match: I
 async def _to_change(
     session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
 ) -> queries.Found:
-    """A note, in a locked universe, that the user may change and has read in its last version."""
+    """A note in a locked universe that the user may change; If-Match must name its current version."""
     found = await queries.get_to_change(session, user, id, operation)
     require_tag(if_match, found.document().tag)
     return found

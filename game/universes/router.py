@@ -127,7 +127,7 @@ async def transfer_universe(
         headers = {"ETag": etag(universe.version)}
         return Response(universe.model_dump_json(), headers=headers, media_type="application/json")
 
-    # Who handed it over is a game master since then.
+    # The previous owner is a game master since then.
     return await once(user.id, hand_over, check=lambda _: access.get(session, user, id, "updateUniverse"))
 
 

@@ -1,4 +1,4 @@
-"""The endpoint that reads how much an account stores."""
+"""The endpoint for an account's storage usage."""
 
 from fastapi import APIRouter, Request
 from sqlmodel import Field
