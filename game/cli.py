@@ -501,7 +501,9 @@ def doctor(data_dir: DataDir = None) -> None:
             report(True, "The database is empty: `serve` creates the tables")
         else:
             newer = revision is not None and not schema.is_known(revision)
-            todo = "A newer version of Worldkeep created it: run that" if newer else "Run `python -m game migrate`"
+            todo = "Run `python -m game migrate`"
+            if newer:
+                todo = "A newer version of Worldkeep created it: run that version"
             report(revision == schema.head_revision(), f"The schema is at {revision}", todo)
     raise typer.Exit(1 if faults else 0)
 
