@@ -43,7 +43,7 @@ Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=
 
 
 class User(Document, table=True):
-    """A user account."""
+    """A person with an account."""
 
     __tablename__ = "account"
 
@@ -74,8 +74,7 @@ def default_display_name(user_id: UUID) -> str:
 
 
 class AuthSession(SQLModel, table=True):
-    """A session on one device. Its access tokens are valid while it exists. Only a hash of its refresh token is
-    stored."""
+    """A log-in on one device. Access tokens work while it exists. Only a hash of its refresh token is stored."""
 
     __tablename__ = "auth_session"
 
@@ -85,7 +84,7 @@ class AuthSession(SQLModel, table=True):
     user_agent: str = Field(max_length=200)
     ip_address: str = Field(max_length=45)
     created_at: datetime = instant()
-    # When it was created, or its refresh token was last used.
+    # When it was created, or its refresh token was last spent.
     last_used_at: datetime = instant()
     expires_at: datetime = instant(index=True)
 
@@ -111,7 +110,7 @@ class MeRead(UserRead):
     """Your own account."""
 
     pending_email: str | None = Field(
-        description="The new address, until it is confirmed by the link in the mail that was sent there."
+        description="The address that yours is to change to, until the mail that was sent there is answered."
     )
 
 
@@ -124,7 +123,7 @@ class UserRegister(Shape):
     password: Password
     display_name: Name = Constraint(
         default_factory=lambda: "",
-        description="The name that other players see. Default: `player-` and four characters of the id.",
+        description="What other players see; without it, `player-` and four characters of the id.",
     )
 
 
@@ -140,7 +139,7 @@ class UserUpdateMe(Shape):
 
 
 class UserUpdate(Shape):
-    """Changes an account. For superusers."""
+    """Changes anybody's account: for superusers."""
 
     model_config = example({"is_active": False})
 
@@ -160,8 +159,7 @@ class UserPage(Shape):
 
 
 class TokenPair(Shape):
-    """The tokens of a session. Send the access token as `Authorization: Bearer ...`, and store the refresh
-    token."""
+    """The tokens of a session: send the access token as `Authorization: Bearer ...`, keep the refresh token."""
 
     access_token: str
     refresh_token: str
@@ -170,7 +168,7 @@ class TokenPair(Shape):
 
 
 class RefreshToken(Shape):
-    """Requests a new pair of tokens."""
+    """Asks for a new pair of tokens."""
 
     model_config = example({"refresh_token": "AZrj…"})
 
@@ -183,7 +181,7 @@ class AuthSessionRead(Shape):
     id: UUID
     user_agent: str
     ip_address: str
-    current: bool = Field(description="Whether it is the session of this request.")
+    current: bool = Field(description="Whether this request uses it.")
     created_at: Timestamp
     last_used_at: Timestamp
     expires_at: Timestamp
@@ -223,4 +221,4 @@ class ResetPassword(Token):
 class Accepted(Shape):
     """The request was accepted; the answer does not tell whether the account exists."""
 
-    detail: str = "If the account exists, a mail has been sent."
+    detail: str = "If there is such an account, a mail is on its way."

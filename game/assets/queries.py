@@ -76,8 +76,7 @@ _IS_UNDER_FOG = text("""
     )
 """)
 SHOWN_IN_FOG: list[Callable[[AsyncSession, Access, UUID], Awaitable[bool]]] = []
-"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which this module must not
-import."""
+"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which stands above this."""
 
 
 class Found(NamedTuple):
@@ -95,7 +94,7 @@ class File(NamedTuple):
 
 
 def same_picture(table: type[StoredPicture | PictureFile]) -> ColumnElement[bool]:
-    """The join of an asset with its picture, or with the picture's files."""
+    """What joins an asset to its picture, or to the files of that."""
     return and_(col(table.universe_id) == col(Asset.universe_id), col(table.sha256) == col(Asset.sha256))
 
 
@@ -107,7 +106,7 @@ async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str)
     """An asset that the user may read.
 
     Raises:
-        NotFound: it does not exist, or the user may not see it.
+        NotFound: there is none such for this user.
         Forbidden: they may not do this operation with it.
     """
     row = (await session.execute(_stored().where(col(Asset.id) == asset_id))).one_or_none()
@@ -125,13 +124,13 @@ async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str)
 
 
 async def is_seen(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
-    """Whether a picture exists in a universe, and a member may see it."""
+    """Whether there is such a picture in a universe for somebody."""
     found = await session.get(Asset, (home.universe.id, asset_id)) is not None
     return found and await _is_shown(session, home, asset_id)
 
 
 async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
-    """Whether a member may see an existing picture."""
+    """Whether somebody may see a picture that there is."""
     if home.is_game_master:
         return True
     universe_id, user_id = home.universe.id, str(home.user.id)
@@ -144,7 +143,7 @@ async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool
 
 
 async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | None:
-    """The file of a variant of a picture; None if it does not exist.
+    """The file of a variant of a picture; None where it is not there.
 
     A picture that is small enough is its own smaller version.
     """
@@ -166,7 +165,7 @@ def _has(asset: Asset, variant: Variant) -> bool:
 
 
 async def background(session: AsyncSession, universe_id: UUID, asset_id: Any) -> bytes | None:
-    """The file for drawing a map's background; None if there is none, or it is not ready."""
+    """The file to draw a map's background with; None where there is none, or not yet."""
     try:
         wanted = UUID(asset_id)
     except (ValueError, TypeError, AttributeError):
@@ -184,7 +183,7 @@ async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery
 
 
 async def create(session: AsyncSession, home: Access, name: str, picture: Picture, data: bytes) -> StoredAsset:
-    """A new asset in a locked universe; if the picture already exists, only the name is stored.
+    """A new asset in a locked universe; of the same picture again, only the name is stored.
 
     Raises:
         QuotaExceeded: there is no room for the picture.
@@ -227,8 +226,9 @@ _DROP_PICTURE = text("""
 
 
 async def remove(session: AsyncSession, home: Access, stored: StoredAsset) -> None:
-    """Delete an asset of a locked universe and, with its last asset, the picture. Maps that use it then have no
-    background.
+    """Delete an asset of a locked universe, and its picture with the last one that shows it.
+
+    Maps that name it show no background then.
     """
     await _record(session, "asset.deleted", home.user, stored)
     await session.delete(stored.asset)

@@ -1,4 +1,4 @@
-"""Identifiers: UUID version 7, which sort by creation time."""
+"""Identifiers: UUID version 7, which sort by the time they were made."""
 
 import os
 import time

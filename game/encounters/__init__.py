@@ -1,1 +1,1 @@
-"""Encounters: combatants, their order, and whose turn it is."""
+"""Encounters: who takes part, in what order, and whose turn it is."""

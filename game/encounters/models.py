@@ -1,4 +1,4 @@
-"""Encounters: their tables, and the API's request and response models."""
+"""Encounters: their tables, and what the API takes and gives."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -21,7 +21,7 @@ _MAX_EFFECTS = 50
 
 
 class State(StrEnum):
-    """The state of an encounter."""
+    """Where an encounter is."""
 
     prepared = "prepared"
     running = "running"
@@ -48,17 +48,17 @@ class Encounter(Document, table=True):
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID
     name: str = Field(max_length=MAX_NAME)
-    # No foreign key: the queries of maps remove it with the map.
+    # No foreign key: the queries of maps take it away with the map.
     map_id: UUID | None = None
     state: str = Field(default="prepared", max_length=20, sa_column_kwargs={"server_default": "prepared"})
     round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     turn: UUID | None = None
-    # The turn that players see, see `turns`.
+    # What players are shown of them, see `turns`.
     shown_round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     shown_turn: UUID | None = None
     combatants: list[dict[str, Any]] = Field(default_factory=list, sa_type=Assigned)
     gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
-    # The key of the hash that is the players' ETag; it is never sent to anybody.
+    # The key of the hash that is the players' ETag; nobody is ever sent it.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Encounter(Document, table=True):
 
 
 class EncounterTurn(SQLModel, table=True):
-    """A turn that `next` ended. `previous` restores it."""
+    """A turn that was ended by `next`: what `previous` brings back."""
 
     __tablename__ = "encounter_turn"
     __table_args__ = (
@@ -87,11 +87,11 @@ class EncounterTurn(SQLModel, table=True):
 
 
 class Effect(Shape):
-    """An effect with a duration."""
+    """Something that lasts."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
     rounds: Annotated[int, Constraint(ge=1, le=10_000, strict=True)] = unset(
-        "Decremented when the combatant's turn begins; at 0, the effect ends. Null: it does not end by itself."
+        "Counts down when a turn of the combatant begins; at 0 the effect ends. Without, it stays."
     )
 
 
@@ -105,35 +105,33 @@ _Effects = Annotated[list[Effect], Constraint(max_length=_MAX_EFFECTS)]
 
 
 class CombatantWrite(Shape):
-    """A combatant. The id of an existing one updates that one."""
+    """Somebody who takes part. With the id of one who is there already, it is that one."""
 
-    id: UUID = unset("Default: a new id.")
+    id: UUID = unset("Without, it gets one.")
     token_id: UUID | None = None
     character_id: UUID | None = None
-    name: Name = unset("Default: the name of the token or the character.")
+    name: Name = unset("Without, that of the token or the character.")
     initiative: _Initiative | None = Field(
-        default=None, description="May be a fraction, to place a delayed turn between two others."
+        default=None, description="Fractions are allowed: between two others, for a delayed turn."
     )
-    initiative_bonus: _Bonus = unset("Default: the bonus from the character's sheet, or 0.")
-    hidden: bool = Field(default=False, description="Hidden from players and spectators.")
-    defeated: bool = Field(default=False, description="A defeated combatant takes no turns.")
+    initiative_bonus: _Bonus = unset("Without, that of the character's sheet, or 0.")
+    hidden: bool = Field(default=False, description="To players and spectators, it does not exist.")
+    defeated: bool = Field(default=False, description="It takes no turns.")
     effects: _Effects = Field(default_factory=list)
     gm: GameMastersOnly = None
 
 
 class CombatantRead(Shape):
-    """A combatant."""
+    """Somebody who takes part."""
 
     id: UUID
-    token_id: UUID | None = unset("Only present if you see the token.")
+    token_id: UUID | None = unset("Where you see the token.")
     character_id: UUID | None = unset(
-        "Only present if you see the character and, for a combatant with a token, may read the sheet of either."
+        "Where you see the character; of somebody with a token, where you may read the sheet of either."
     )
     name: str
     initiative: _Initiative | None
-    initiative_bonus: int = unset(
-        "Only present if you may read the sheet of the character or, without one, of the token."
-    )
+    initiative_bonus: int = unset("Where you may read the sheet: of the character or, without one, of the token.")
     hidden: bool
     defeated: bool
     effects: list[Effect]
@@ -141,18 +139,16 @@ class CombatantRead(Shape):
 
 
 class EncounterRead(Shape):
-    """An encounter, with the fields that you may see."""
+    """An encounter, as far as you may see it."""
 
     id: UUID
     universe_id: UUID
     name: str
-    map_id: UUID | None = Field(description="Also null if you do not see the map.")
+    map_id: UUID | None = Field(description="Null also where you do not see the map.")
     state: State
     round: int = Field(description="From 1; 0 before it starts.")
-    turn: UUID | None = Field(
-        description="The combatant whose turn it is; for players, the last one that they could see."
-    )
-    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
+    turn: UUID | None = Field(description="The combatant whose turn it is; to players the last one whom they see.")
+    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
@@ -161,7 +157,7 @@ class EncounterRead(Shape):
 
 
 class EncounterPage(Shape):
-    """A page of the encounters of a universe."""
+    """Some of the encounters of a universe."""
 
     items: list[EncounterRead]
     next_cursor: str | None
@@ -170,7 +166,7 @@ class EncounterPage(Shape):
 def _distinct(combatants: list[CombatantWrite]) -> list[CombatantWrite]:
     ids = [one.id for one in combatants if one.id is not None]
     if len(set(ids)) < len(ids):
-        raise PydanticCustomError("not_unique", "ids of combatants must be unique")
+        raise PydanticCustomError("not_unique", "ids of combatants must be different")
     return combatants
 
 
@@ -179,7 +175,7 @@ _Combatants = Annotated[
     Constraint(max_length=MAX_COMBATANTS, description="In any order."),
     AfterValidator(_distinct),
 ]
-_Map = Annotated[UUID | None, Constraint(description="The id of a map of the universe, or null.")]
+_Map = Annotated[UUID | None, Constraint(description="A map of the universe; null for none.")]
 
 
 class _WithCombatants(Shape):
@@ -188,7 +184,7 @@ class _WithCombatants(Shape):
     combatants: _Combatants
 
     def stored_combatants(self) -> list[dict[str, Any]]:
-        """The combatants as JSON; effects without an end have no `rounds`."""
+        """The combatants as JSON; of effects without an end, nothing says when they end."""
         return [
             {**one.model_dump(), "effects": [effect.model_dump(exclude_unset=True) for effect in one.effects]}
             for one in self.combatants
@@ -213,7 +209,7 @@ class EncounterWrite(_WithCombatants):
 
 
 class EncounterPatch(_WithCombatants):
-    """Changes the fields that it contains; `combatants` is replaced as a whole."""
+    """Changes what it names; `combatants` are replaced as a whole."""
 
     model_config = example({"name": "At the old well"})
 
@@ -239,7 +235,7 @@ class EncounterChanged(Payload):
     state: State = optional()
     round: int = optional()
     turn: UUID | None = optional()
-    combatants: list[CombatantRead] = optional("All of them, if any changed.")
+    combatants: list[CombatantRead] = optional("All of them, when one changed.")
     gm: Any = optional("Not for players.")
     version: int = optional("Not for players.")
 

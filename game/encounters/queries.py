@@ -1,4 +1,4 @@
-"""The SQL of encounters, and what each member sees of them."""
+"""The SQL of encounters, and who sees what of one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ from game.universes.access import Access
 from game.universes.quotas import Usage
 
 _ROLLED_APART = 20
-"""The maximum number of combatants whose initiatives are separate rolls."""
+"""Combatants of one kind whose initiatives are rolls of their own."""
 _STORED = ("name", "map_id", "state", "round", "turn", "combatants", "gm")
 
 
 class NoCombatants(Conflict):
-    """This encounter has no combatants."""
+    """Nobody takes part in this encounter."""
 
     code = "NO_COMBATANTS"
 
@@ -51,28 +51,27 @@ class NotRunning(Conflict):
 
 
 class AlreadyRunning(Conflict):
-    """This encounter is already running."""
+    """This encounter is running already."""
 
     code = "ALREADY_RUNNING"
 
 
 class FirstTurn(Conflict):
-    """This is the first turn. There is no previous one."""
+    """This is the first turn: there is none before it."""
 
     code = "FIRST_TURN"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An encounter that a member may see, with their access, and which of the things that it refers to they
-    see."""
+    """An encounter that somebody may see, with their access, and which of what it refers to they see."""
 
     row: Encounter
     access: Access
     seen: combatants.Seen
 
     def read(self) -> EncounterRead:
-        """The document that they get."""
+        """What the API says of it to them."""
         row, is_game_master = self.row, self.access.is_game_master
         fields = {name: getattr(row, name) for name in EncounterRead.model_fields}
         if row.map_id not in self.seen.map_ids:
@@ -94,7 +93,7 @@ class Found:
 
 
 async def _found(session: AsyncSession, home: Access, rows: list[Encounter]) -> list[Found]:
-    """Selects the encounters of a universe that a user with this access may see."""
+    """Encounters of a universe, as somebody with this access finds them."""
     listed = [one for row in rows for one in row.combatants]
     seen = await combatants.seen(session, home, {row.map_id for row in rows if row.map_id}, listed)
     return [Found(row, home, seen) for row in rows]
@@ -104,7 +103,7 @@ async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: 
     """An encounter that the user may see.
 
     Raises:
-        NotFound: it does not exist, or the user may not see it.
+        NotFound: there is none such for this user.
         Forbidden: they may not do this operation in its universe.
     """
     row = (await session.execute(select(Encounter).where(col(Encounter.id) == encounter_id))).scalar_one_or_none()
@@ -119,7 +118,7 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
     """An encounter, whose universe is locked until the transaction ends.
 
     Raises:
-        NotFound: it does not exist, or the user may not see it.
+        NotFound: there is none such for this user.
         Forbidden: they may not do this operation.
     """
     universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
@@ -134,11 +133,11 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
 
 
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
-    """A page of the encounters of a universe that a member sees."""
+    """A page of the encounters of a universe that somebody sees."""
     statement = select(Encounter).where(col(Encounter.universe_id) == home.universe.id)
     if not home.is_game_master:
         statement = statement.where(col(Encounter.state) != State.prepared)
-    # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
+    # By what its reader is shown: how many fit on a page tells nothing of the rest.
     stored = func.octet_length(cast(col(Encounter.combatants), Text))
     size = stored if home.is_game_master else combatants.SHOWN_BYTES
     listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)], size=size)
@@ -149,7 +148,7 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
     """A new encounter in a locked universe.
 
     Raises:
-        Unprocessable: it refers to something that does not exist.
+        Unprocessable: it refers to something that there is not.
         QuotaExceeded: there is no room for it.
     """
     fields = await _checked(session, home, fields, [])
@@ -162,10 +161,10 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
-    """Set fields of an encounter in a locked universe. Equal values are not a change.
+    """Give fields of an encounter, whose universe is locked, new values; the same values are no change.
 
     Raises:
-        Unprocessable: it would refer to something that does not exist.
+        Unprocessable: it would refer to something that there is not.
         QuotaExceeded: there is no room for it.
     """
     row = found.row
@@ -190,11 +189,11 @@ async def remove(session: AsyncSession, found: Found) -> None:
 
 
 async def start(session: AsyncSession, found: Found) -> Found:
-    """Start the first round.
+    """Begin the first round.
 
     Raises:
-        AlreadyRunning: it is already running.
-        NoCombatants: it has no combatants.
+        AlreadyRunning: it has begun.
+        NoCombatants: nobody takes part.
     """
     row = found.row
     if row.state == State.running:
@@ -217,11 +216,11 @@ async def end(session: AsyncSession, found: Found) -> Found:
 
 
 async def advance(session: AsyncSession, found: Found) -> Found:
-    """Begin the next turn.
+    """Pass the turn on.
 
     Raises:
         NotRunning: the encounter is not running.
-        NoCombatants: it has no combatants.
+        NoCombatants: nobody takes part.
     """
     _require_running(found)
     row = found.row
@@ -249,7 +248,7 @@ async def advance(session: AsyncSession, found: Found) -> Found:
 
 
 async def go_back(session: AsyncSession, found: Found) -> Found:
-    """Undo the last `next`: turn, round, and the effects that were decremented, unless they were changed later.
+    """Undo the last `next`: turn, round, and the effects that counted down, unless they were changed since.
 
     Raises:
         NotRunning: the encounter is not running.
@@ -275,10 +274,10 @@ async def go_back(session: AsyncSession, found: Found) -> Found:
 
 
 async def roll_initiative(session: AsyncSession, found: Found) -> Found:
-    """Roll for all combatants without an initiative.
+    """Roll for all who have no initiative.
 
     Raises:
-        NoCombatants: it has no combatants.
+        NoCombatants: nobody takes part.
         QuotaExceeded: there is no room for the rolls.
     """
     row = found.row
@@ -293,10 +292,10 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
 
 
 async def _rolled(session: AsyncSession, found: Found) -> dict[str, int]:
-    """Initiatives for all combatants without one, by their ids.
+    """Initiatives for all who have none, by their ids.
 
-    Players see the rolls of combatants that they see. Each is a separate roll, unless there are so many that this
-    would take seconds: then the dice of all that players see are one roll, and those of all others another one.
+    Players see the rolls of combatants that they see. Each is a roll of its own, unless there are so many that
+    this would take seconds: then all that players see are the dice of one roll, and all others of another.
     """
     row = found.row
     initiatives: dict[str, int] = {}
@@ -350,7 +349,7 @@ def _is(row: Encounter, name: str, value: Any) -> bool:
 async def _store(
     session: AsyncSession, found: Found, verb: str, fields: Mapping[str, Any], step: Step | None
 ) -> Found:
-    """Write new values of fields, the state after a step, and the event."""
+    """Write new values of fields, and where the encounter is after a step; and the event of it."""
     row, home = found.row, found.access
     was = _players_see(row)
     new = dict(fields)
@@ -390,7 +389,7 @@ async def _record(
 
 
 def _players_see(row: Encounter) -> dict[str, Any]:
-    """What all players see of an encounter, as events tell it: players are told nothing of a prepared encounter.
+    """What all players see of an encounter, as events tell it: nothing of one that is prepared.
 
     Which token and character a combatant is depends on the player: they read that.
     """
@@ -406,14 +405,14 @@ def _players_see(row: Encounter) -> dict[str, Any]:
 async def _checked(
     session: AsyncSession, home: Access, fields: Mapping[str, Any], stored: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Checked fields, with combatants in their stored form.
+    """Fields whose map there is, with their combatants as they are stored.
 
     Raises:
-        Unprocessable: a map, token or character does not exist, or a name is missing.
+        Unprocessable: there is no such map, token or character, or somebody has no name.
     """
     map_id = fields.get("map_id")
     if map_id is not None and await session.get(Map, (home.universe.id, map_id)) is None:
-        raise Unprocessable(errors=[FieldError("map_id", "not_found", "The map does not exist in this universe.")])
+        raise Unprocessable(errors=[FieldError("map_id", "not_found", "There is no such map in this universe.")])
     checked = dict(fields)
     if "combatants" in fields:
         checked["combatants"] = await combatants.complete(session, home, fields["combatants"], stored)

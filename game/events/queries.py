@@ -34,15 +34,15 @@ from game.events.models import Epoch, Event
 from game.grants import Right
 
 _MAX_BYTES = 4 * 2**20
-"""Bytes of payloads in one page, without its last event."""
+"""Of payloads in one page, but for its last event."""
 
 _EVENT_BYTES = 200
-"""The approximate size of an event without its payload."""
+"""About what an event takes besides what it tells."""
 
 _PRIVATE_BYTES = 1024
 """Private events are counted in whole units of these: an owner reads how much a universe stores."""
 
-# The counter is in the universe's row: whoever writes holds that row until the commit, so the numbers
+# The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
 _RECORD = text("""
     WITH counted AS (
@@ -58,7 +58,7 @@ _RECORD = text("""
 
 
 class Written(NamedTuple):
-    """The stored parts of an event as JSON texts, and their approximate size."""
+    """What is stored of an event, as JSON texts, and about how many bytes that are."""
 
     payload: str | None
     before: str | None
@@ -73,7 +73,7 @@ class Written(NamedTuple):
         before: Mapping[str, Any] | None,
         shared: Mapping[str, Any] | None,
     ) -> "Written":
-        """The stored form of the arguments of `record`."""
+        """What `record` is given, as it is stored."""
         whole, was, told = (None if value is None else _json(value) for value in (payload, before, shared))
         size = _EVENT_BYTES + sum(len(text) for text in (whole, was, told) if text)
         if kind == PRIVATE:
@@ -86,11 +86,11 @@ class Subject(Protocol):
 
     @property
     def id(self) -> UUID:
-        """The id that events have as their subject."""
+        """What the events name as their subject."""
 
     @property
     def universe_id(self) -> UUID:
-        """The universe in whose log the events are."""
+        """Whose log it is."""
 
 
 async def record(
@@ -104,10 +104,10 @@ async def record(
     shared: Mapping[str, Any] | None = None,
     audience: Collection[UUID] | None = None,
 ) -> int:
-    """Add an event to a universe's log, in the transaction of the write; returns its number.
+    """Add an event to a universe's log, in the transaction of the write it tells of; returns its number.
 
-    `payload` and `before` are for game masters. `shared` is what other members may be told of it, None for
-    nothing, and `audience` lists these members, None for all: it must not contain anything that they may not see.
+    `payload` and `before` are for game masters. `shared` is what others may be told of it, None for nothing, and
+    `audience` who these are, None for all members: it must never have anything in it that they may not see.
     """
     await session.flush()
     written = Written.of(kind, payload, before, shared)
@@ -136,7 +136,7 @@ class _Home:
 
 
 PRIVATE: Final = "private"
-"""The kind of an event that game masters may not see either, such as a whisper."""
+"""The kind of an event that is not for game masters either, such as a whisper."""
 
 
 async def record_private(
@@ -147,9 +147,9 @@ async def record_private(
     payload: Mapping[str, Any],
     audience: Collection[UUID],
 ) -> int:
-    """Add an event of which only its audience is told, not even game masters; returns its number.
+    """Add an event that nobody but its audience is told of, game masters included; returns its number.
 
-    Only `shared` says what happened: the rest of the row only shows that there was an event.
+    What happened stands in `shared` alone: all else of the row says only that there was something.
     """
     home = _Home(subject.universe_id, subject.universe_id)
     shared = {"kind": kind, "actor_id": actor_id, "subject_id": subject.id, "payload": payload}
@@ -157,12 +157,12 @@ async def record_private(
 
 
 def unwrapped(event: dict[str, Any]) -> dict[str, Any]:
-    """A private event as its audience gets it: its payload is what `record_private` put into `shared`."""
+    """A private event, whose payload is what `record_private` put into `shared`, as its audience is told of it."""
     return {**event, **event["payload"]}
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    # The driver has its own subclass of UUID.
+    # The driver's ids are a kind of UUID of their own.
     return orjson.dumps(value, default=str).decode()
 
 
@@ -185,8 +185,7 @@ OF_NO_HIDDEN_MAP = """
             AND (map.visibility = 'game_masters' OR map.fog <> 'off' AND NOT event.shared ? 'visibility')
     ))
 """
-"""SQL: the condition that an event is not about a map that is hidden from players now, or says that it was
-hidden."""
+"""SQL: that an event is about no map that is hidden from players now, or tells that it was hidden."""
 
 
 CHARACTER_GRANTS = """
@@ -195,11 +194,11 @@ CHARACTER_GRANTS = """
             WHEN event.kind = 'private' THEN event.shared->'payload'->>'character_id' END AS uuid
     ))
 """
-"""SQL: the grants of the character in a roll or message; null if there is none, or it was deleted."""
+"""SQL: the grants of the character that somebody rolled or spoke as; null for none, and for a deleted one."""
 
 
 def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[str, Any]:
-    """Removes the character from a roll or message, unless the reader sees that character now."""
+    """A roll or a message without the character that it was made as, unless the reader sees that character now."""
     payload = event["payload"]
     if is_seen or not event["kind"].startswith(("roll.", "message.")) or "character_id" not in payload:
         return event
@@ -207,7 +206,7 @@ def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[st
 
 
 def character_seen_by(character_grants: str | None) -> frozenset[str]:
-    """Who sees the character with these `CHARACTER_GRANTS`: ids of users, or `members` for all members."""
+    """Who sees the character that has these `CHARACTER_GRANTS`: ids of users, and `members` for all of them."""
     return frozenset() if character_grants is None else grants.holders(orjson.loads(character_grants), Right.see)
 
 
@@ -217,7 +216,7 @@ def is_among(user_id: UUID, holders: frozenset[str]) -> bool:
 
 
 class Reader:
-    """A reader of a universe's log, with the encryption of cursors for them."""
+    """Somebody who reads a universe's log, and what turns its numbers into cursors of theirs."""
 
     __slots__ = ("_bound", "_cursors", "universe_id", "user_id")
 
@@ -226,28 +225,26 @@ class Reader:
         self._cursors, self._bound = cursors, bound_to(user_id, universe_id, epoch)
 
     def cursor(self, seq: int) -> str:
-        """The cursor after event `seq`."""
+        """The cursor behind event `seq`."""
         return self.cursor_bytes(seq).decode()
 
     def cursor_bytes(self, seq: int) -> bytes:
-        """The same as bytes."""
+        """The same, for a message that is put together from bytes."""
         return self._cursors.encrypt(seq, self._bound)
 
     def find(self, cursor: str) -> int | None:
-        """The number of the event of a cursor of this reader; None for any other text."""
+        """The number of the event that a cursor of this reader stands behind; None for any other text."""
         return self._cursors.decrypt(cursor, self._bound)
 
     def seq_of(self, cursor: str) -> int:
-        """The number of the event of a cursor of this reader.
+        """The number of the event that a cursor of this reader stands behind.
 
         Raises:
-            Unprocessable: it is invalid, belongs to another user, or is older than a restore of the database.
+            Unprocessable: it is not one, is somebody else's, or is older than a restore of the database.
         """
         seq = self.find(cursor)
         if seq is None:
-            error = FieldError(
-                "cursor", "cursor_invalid", "This is not your cursor for the events of this universe."
-            )
+            error = FieldError("cursor", "cursor_invalid", "Not a cursor of yours for this universe's events.")
             raise Unprocessable(errors=[error])
         return seq
 
@@ -264,10 +261,10 @@ async def page(
     """The events that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
 
     Game masters get every event with its number. Others get those shared with them, with `shared` as the payload.
-    Members who are not in the audience of a private event do not get it; game masters get it without its content.
-    If the reader does not see the character of a roll or message now, it is left out. Without `before`: it may be
-    megabytes, and is for undo. A payload that no request could have made is empty: an event may have come from
-    elsewhere.
+    Of a private event, who is not in its audience gets nothing; a game master, that there was one. Who rolled or
+    spoke as a character that a reader does not see now, did so as nobody for them.
+    Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is empty: an
+    event may have come from elsewhere.
     """
     columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
     payload: Any = col(Event.shared)
@@ -303,22 +300,22 @@ async def page(
 
 
 def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
-    """The condition that an event is private and has this user in its audience."""
+    """That an event is private, and this user one of those who are told of it."""
     return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
-    """The condition that a member who is not a game master may be told of an event.
+    """That somebody who is no game master may be told of an event.
 
-    If a map was hidden since, they are told only that, and nothing else of it or of its tokens; of a map that has
-    fog now, only that it was shown or hidden.
+    Of a map that was hidden since, and of the tokens on it, they are told that, and nothing more; of one that has
+    fog now, that it was shown and hidden.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
     return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """A payload from its text; empty if no request could have produced it."""
+    """A payload from its text; empty for one that no request could have made."""
     try:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -327,6 +324,6 @@ def payload_of(text: str) -> dict[str, Any]:
 
 
 def _is_flat(value: Any, depth: int) -> bool:
-    """Whether a JSON value is nested at most `depth` deep; pydantic cannot serialize much deeper ones."""
+    """Whether a JSON value is nested at most `depth` deep: pydantic cannot write what is much deeper."""
     inner = value.values() if type(value) is dict else value
     return depth > 0 and all(_is_flat(one, depth - 1) for one in inner if type(one) in (dict, list))

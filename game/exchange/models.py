@@ -1,4 +1,4 @@
-"""The request and response models of import and export."""
+"""What the endpoints of exchange take and answer."""
 
 from typing import Annotated
 
@@ -22,18 +22,17 @@ WarningCode = Annotated[
 
 
 class ImportWarning(Shape):
-    """Something that was lost, guessed or changed in an import."""
+    """Something that a file says and a map does not keep, or that was guessed or changed."""
 
     code: WarningCode
     place: str = Field(
-        description="The place in the file: `layers[2].objects[0]`, `line 12`, or a file name; empty for the "
-        "whole file."
+        description="Where in the file: `layers[2].objects[0]`, `line 12`, a file's name; empty for all of it."
     )
-    message: str = Field(description="A sentence for users.")
+    message: str = Field(description="A sentence for people.")
 
 
 class FoundMap(Shape):
-    """A map that a file contains."""
+    """A map in a file."""
 
     name: str
     width: int = Field(description="In cells.")
@@ -45,7 +44,7 @@ class FoundMap(Shape):
 class ImportRead(Shape):
     """The result of an import: `map` if the file had one map, else `maps`; neither with `dry_run`."""
 
-    format: str = Field(description="The format of the file: tiled, ldtk, uvtt or text.")
+    format: str = Field(description="What the file is: tiled, ldtk, uvtt or text.")
     map: MapRead | None
     maps: list[MapRead] | None
     found: list[FoundMap] = Field(description="The maps in the file.")

@@ -46,7 +46,7 @@ class LoggedEvent:
         self._row = row
         self._frames: dict[tuple[bool, bool, bool], _Around] = {}
 
-    @property
+    @cached_property
     def payload(self) -> dict[str, Any]:
         """What game masters are told."""
         return payload_of(self._row[5])

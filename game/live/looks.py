@@ -52,6 +52,8 @@ class Look:
         self.is_published: bool = row["visibility"] == "members"
         self._members = {UUID(one): Role(role) for one, role in orjson.loads(row["members"] or "{}").items()}
         self._tokens = [_token(*one) for one in orjson.loads(row["tokens"] or "[]")]
+        self.answers: dict[Any, Any] = {}
+        """What was computed from it, for other sessions that need the same."""
         self._board: Board | None = None
         self._memories: Memories | None = None
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from game.live.rooms import Room
     from game.live.session import LiveSession
 
+Region = dict[str, Any] | None
+
 MAX_WATCHED = 8
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
 _HIDING = frozenset({"hidden", "character_id"})
@@ -39,7 +41,7 @@ _OF_PEOPLE = ("member.", "character.")
 
 
 class TooManyWatched(Conflict):
-    """You watch too many maps. Send `unwatch` for one of them first."""
+    """You watch as many maps as you may. Send `unwatch` for one first."""
 
     code = "TOO_MANY_WATCHED"
 
@@ -102,27 +104,30 @@ async def _shown(look: Look, session: LiveSession, before: Shown | None, *, with
     seen = look.tokens(session, role, view)
     shown = Shown(look.seq, look.version if is_game_master else None, seen, view, None)
     if view is not None:
-        await _add_regions(look, shown, view, before, with_grid=with_grid)
+        # Whoever was shown the same before is shown the same now. What the key names stays alive in the answer.
+        key = id(view), id(before and before.view), with_grid
+        if key not in look.answers:
+            look.answers[key] = view, before, await _regions(look, view, before, with_grid=with_grid)
+        *_, (shown.in_sight, shown.region) = look.answers[key]
     return shown
 
 
-async def _add_regions(look: Look, shown: Shown, view: MapView, before: Shown | None, *, with_grid: bool) -> None:
-    """Fill in the regions of what is shown under fog."""
+async def _regions(look: Look, view: MapView, before: Shown | None, *, with_grid: bool) -> tuple[Region, Region]:
+    """The region around everything in sight, and the one that differs from what was shown before."""
     fogged = view.fogged
-    in_sight = bounds(fogged.visible)
+    around, in_sight = bounds(fogged.visible), None
     old = before.view.fogged if before and before.view else None
     if before is not None and old is not None and old.visible == fogged.visible and not with_grid:
-        shown.in_sight = before.in_sight
-    elif in_sight is not None:
-        shown.in_sight = await look.region(view, in_sight)
+        in_sight = before.in_sight
+    elif around is not None:
+        in_sight = await look.region(view, around)
     if before is None or old is None:
-        return
-    differing = (_differing(old.visible, fogged.visible), _differing(old.shown, fogged.shown))
-    boxes = [bounds(cells) for cells in differing]
-    if with_grid and shown.in_sight != before.in_sight and in_sight is not None:
-        boxes.append(in_sight)
+        return in_sight, None
+    boxes = [bounds(_differing(old.visible, fogged.visible)), bounds(_differing(old.shown, fogged.shown))]
+    if with_grid and in_sight != before.in_sight:
+        boxes.append(around)
     box = reduce(_both, filter(None, boxes), None)
-    shown.region = None if box is None else await look.region(view, box)
+    return in_sight, None if box is None else await look.region(view, box)
 
 
 def _differing(one: Cells, other: Cells) -> dict[Any, int]:
@@ -140,24 +145,32 @@ def _both(one: Box | None, other: Box) -> Box:
 
 
 class _Changes:
-    """What happened on a map since the last look at it, for one reader."""
+    """What happened on a map since the last look at it."""
 
-    def __init__(self, session: LiveSession, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
-        self.events = events
-        self.told = [
-            event
-            for event in self.events
-            if event.kind.startswith("token.")
-            and event.is_for(session.user_id, for_game_master=False)
-            and event.shared.get("map_id") == str(map_id)
-        ]
-        """The events of tokens that are shared with the reader."""
-        self.is_public = all(event.is_public and event.kind.startswith("token.") for event in self.events)
-        self.is_of_grid = not all(event.kind.startswith("token.") for event in self.events)
-        self.is_anew = any(
-            event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in self.events
-        )
-        self.is_of_grants = any("grants" in event.payload for event in self.events)
+    def __init__(self, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
+        self._map_id, self.events = str(map_id), events
+        self.is_of_grid = not all(event.kind.startswith("token.") for event in events)
+        self.is_public = not self.is_of_grid and all(event.is_public for event in events)
+        self.is_anew = any(event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in events)
+        self._told: dict[UUID | None, list[LoggedEvent]] = {}
+
+    @cached_property
+    def is_of_grants(self) -> bool:
+        """Whether grants have changed."""
+        return any("grants" in event.payload for event in self.events)
+
+    def told(self, user_id: UUID) -> list[LoggedEvent]:
+        """The events of tokens that are shared with a user."""
+        reader = None if self.is_public else user_id
+        if reader not in self._told:
+            self._told[reader] = [
+                event
+                for event in self.events
+                if event.kind.startswith("token.")
+                and event.is_for(user_id, for_game_master=False)
+                and event.shared.get("map_id") == self._map_id
+            ]
+        return self._told[reader]
 
     def walked(self, token_id: str, views: Sequence[MapView], viewer: UUID) -> list[Any]:
         """The part of a token's way that a group has seen, which saw the token before and sees it now.
@@ -210,7 +223,7 @@ class WatchedMaps:
             # What it read alone had no views.
             while stale := [one for one, shown in session.watched.items() if shown.seq < session.seq]:
                 for one in stale:
-                    await self._refresh(one, [(session, None)])
+                    await self._refresh(one, [session], None)
 
     async def _first_look(self, session: LiveSession, map_id: UUID) -> Shown:
         while True:
@@ -231,45 +244,43 @@ class WatchedMaps:
             touching = [event for event in self._pending if _touches(event, map_id)]
             if not touching and not self._anew:
                 continue
+            changes = _Changes(map_id, touching)
             looking = [
-                (session, changes)
+                session
                 for session in self._room.live()
-                if map_id in session.watched and (changes := self._changes(session, map_id, touching))
+                if map_id in session.watched and self._must_look(session, map_id, changes)
             ]
             async with AsyncExitStack() as stack:
-                for session, _ in looking:
+                for session in looking:
                     await stack.enter_async_context(session.watching)
-                await self._refresh(map_id, looking)
+                await self._refresh(map_id, looking, changes)
         self._pending.clear()
         self._anew.clear()
 
-    def _changes(self, session: LiveSession, map_id: UUID, touching: list[LoggedEvent]) -> _Changes | None:
-        """What happened on a map since a session looked at it; None where events tell it all."""
+    def _must_look(self, session: LiveSession, map_id: UUID, changes: _Changes) -> bool:
+        """Whether a session needs another look at a map; not where events tell it everything."""
         if session.watching.locked():
             # It is looking by itself, and goes on until it has seen all.
-            return None
-        changes = _Changes(session, map_id, touching)
-        changes.is_anew = changes.is_anew or session in self._anew
-        if changes.is_anew:
-            return changes
-        if not touching or session.is_game_master:
-            return None
+            return False
+        if changes.is_anew or session in self._anew:
+            return True
+        if not changes.events or session.is_game_master:
+            return False
         shown = session.watched[map_id]
         if changes.is_public and shown.view is None:
-            shown.hear(changes.told)
-            return None
-        return changes
+            shown.hear(changes.told(session.user_id))
+            return False
+        return True
 
-    async def _refresh(self, map_id: UUID, looking: Sequence[tuple[LiveSession, _Changes | None]]) -> None:
+    async def _refresh(self, map_id: UUID, looking: Sequence[LiveSession], changes: _Changes | None) -> None:
         """Look at a map for these sessions, and send them what is different."""
         waiting = deque(looking)
         while waiting:
-            user_ids = [session.user_id for session, _ in waiting]
             # Whoever is behind a change of the map gets another look.
             with suppress(Changed):
-                look = await self._look(map_id, user_ids)
+                look = await self._look(map_id, [session.user_id for session in waiting])
                 while waiting:
-                    session, changes = waiting[0]
+                    session = waiting[0]
                     # They may have stopped to watch, and left.
                     if map_id in session.watched:
                         await self._show(look, session, map_id, changes)
@@ -284,7 +295,7 @@ class WatchedMaps:
     async def _show(self, look: Look | None, session: LiveSession, map_id: UUID, changes: _Changes | None) -> None:
         before = session.watched[map_id]
         if changes is not None and not session.is_game_master:
-            before.hear(changes.told)
+            before.hear(changes.told(session.user_id))
         with_grid = changes is None or changes.is_of_grid
         try:
             if look is None:
@@ -299,7 +310,7 @@ class WatchedMaps:
         if map_id not in session.watched:
             return
         session.watched[map_id] = shown
-        if changes is not None and changes.is_anew:
+        if changes is not None and (changes.is_anew or session in self._anew):
             session.transport.send(shown.message(session, map_id))
         elif not session.is_game_master:
             difference = _difference(before, shown, changes, session.user_id)

@@ -1,1 +1,1 @@
-"""Members: the members of a universe, their roles, and invitations."""
+"""Members: who is in a universe, their roles, and the invitations by which they come."""

@@ -23,12 +23,12 @@ from game.universes.models import Member, MemberRole, Universe
 
 _CODE_BYTES = 18
 _MAX_INVITATIONS = 100
-"""The maximum number of open invitations of a universe."""
+"""Of one universe at a time."""
 _ORDER = "created_at"
 
 
 class OwnerStays(Conflict):
-    """The owner cannot leave or change roles. Transfer the universe to another member first."""
+    """The owner cannot leave or change roles. Hand the universe over to somebody else first."""
 
     code = "OWNER_STAYS"
 
@@ -57,10 +57,10 @@ def _read(member: Member, display_name: str) -> MemberRead:
 
 
 async def page(session: AsyncSession, universe_id: UUID, limit: int, cursor: str | None) -> Mapping[str, Any]:
-    """A page of the members of a universe, in the order in which they joined.
+    """A page of the members of a universe, in the order in which they came.
 
     Raises:
-        Unprocessable: it is not a cursor of this list.
+        Unprocessable: the cursor is none of this list.
     """
     statement = _members(universe_id)
     order = col(Member.created_at), col(Member.user_id)
@@ -75,10 +75,10 @@ async def page(session: AsyncSession, universe_id: UUID, limit: int, cursor: str
 
 
 async def get(session: AsyncSession, access: Access, user_id: UUID) -> tuple[Member, MemberRead]:
-    """A member of a universe: the stored row, and the API's document.
+    """A member of a universe, as it is stored and as it is read.
 
     Raises:
-        NotFound: the user is not a member.
+        NotFound: this user is none.
     """
     statement = _members(access.universe.id).where(col(Member.user_id) == user_id)
     row = (await session.execute(statement.execution_options(populate_existing=True))).one_or_none()
@@ -88,12 +88,12 @@ async def get(session: AsyncSession, access: Access, user_id: UUID) -> tuple[Mem
 
 
 async def change_role(session: AsyncSession, access: Access, user_id: UUID, role: Role) -> MemberRead:
-    """Change the role of a member of a locked universe.
+    """Give a member of a locked universe another role.
 
     Raises:
-        NotFound: the user is not a member.
+        NotFound: this user is no member.
         OwnerStays: they are the owner.
-        Forbidden: only the owner may appoint and dismiss game masters.
+        Forbidden: a game master is made or unmade, and that is for the owner.
     """
     member, read = await get(session, access, user_id)
     if member.role == role:
@@ -118,9 +118,9 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
     """Remove a member from a locked universe, with their invitations; members may remove themselves.
 
     Raises:
-        NotFound: the user is not a member.
+        NotFound: this user is no member.
         OwnerStays: they are the owner.
-        Forbidden: the caller may not remove this member.
+        Forbidden: they are somebody whom the caller may not remove.
     """
     member, _ = await get(session, access, user_id)
     if user_id != access.user.id:
@@ -142,8 +142,7 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
 async def _withdraw(
     session: AsyncSession, access: Access, *, everything: bool, created_by: UUID | None = None
 ) -> None:
-    """Delete the invitations of a member. For a game master, delete all of the universe: they know the codes, and
-    could use them to return."""
+    """Delete invitations of somebody; of a game master, all: they know the codes, and could come back by them."""
     statement = select(Invitation).where(col(Invitation.universe_id) == access.universe.id)
     if not everything:
         statement = statement.where(col(Invitation.created_by) == created_by)
@@ -152,13 +151,13 @@ async def _withdraw(
 
 
 def _is_good() -> ColumnElement[bool]:
-    """The condition that an invitation can be used."""
+    """That an invitation can be used."""
     left = or_(col(Invitation.max_uses).is_(None), col(Invitation.uses) < col(Invitation.max_uses))
     return left & (col(Invitation.expires_at) > now())
 
 
 async def invitations(session: AsyncSession, universe_id: UUID) -> list[Invitation]:
-    """The open invitations of a universe, newest first."""
+    """The invitations of a universe that can be used, newest first."""
     statement = select(Invitation).where(col(Invitation.universe_id) == universe_id, _is_good())
     return [*(await session.execute(statement.order_by(col(Invitation.id).desc()))).scalars()]
 
@@ -167,8 +166,8 @@ async def invite(session: AsyncSession, access: Access, body: InvitationWrite) -
     """A new invitation to a locked universe.
 
     Raises:
-        Forbidden: only the owner may invite game masters.
-        TooManyInvitations: there are too many open invitations.
+        Forbidden: it is for game masters, and that is for the owner.
+        TooManyInvitations: there are too many that can be used.
     """
     if body.role == Role.game_master:
         access.require("appointGameMaster")
@@ -194,7 +193,7 @@ async def withdraw(session: AsyncSession, access: Access, invitation_id: UUID) -
     """Withdraw an invitation to a locked universe.
 
     Raises:
-        NotFound: it does not exist in this universe.
+        NotFound: there is none such in this universe.
     """
     invitation = await session.get(Invitation, (access.universe.id, invitation_id))
     if invitation is None:
@@ -204,10 +203,10 @@ async def withdraw(session: AsyncSession, access: Access, invitation_id: UUID) -
 
 
 async def preview(session: AsyncSession, code: str) -> InvitationPreview:
-    """What an invitation is for.
+    """What a code invites to.
 
     Raises:
-        NotFound: the code is invalid; the error is the same for all reasons.
+        NotFound: it is good for nothing; whatever the reason, the same.
     """
     statement = (
         select(Invitation, col(Universe.name), col(User.display_name))
@@ -225,10 +224,10 @@ async def preview(session: AsyncSession, code: str) -> InvitationPreview:
 
 
 async def accept(session: AsyncSession, user: User, code: str) -> Member:
-    """Make a user a member with a code; existing members keep their role.
+    """Make a user a member by a code; who is one already stays what they are.
 
     Raises:
-        NotFound: the code is invalid.
+        NotFound: the code is good for nothing.
     """
     usable = select(Invitation).where(col(Invitation.code) == code, _is_good())
     found = (await session.execute(usable)).scalar_one_or_none()

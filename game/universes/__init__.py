@@ -1,1 +1,1 @@
-"""Universes, and permissions in them."""
+"""Universes, and who may do what in them."""
