@@ -31,7 +31,7 @@ async def user_of(request: Request) -> User | None:
 
 
 async def only_plays(request: Request, user: User) -> bool:
-    """Whether somebody only plays in other people's universes."""
+    """Whether somebody is only a player in other people's universes."""
     async with _sessions(request) as session:
         return await access.only_plays(session, user)
 

@@ -49,7 +49,7 @@ from seed import loader
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(stderr=True, highlight=False)
 
-DataDir = Annotated[Path | None, typer.Option(help="Where the embedded database lives.")]
+DataDir = Annotated[Path | None, typer.Option(help="The directory of the embedded database.")]
 
 _PAGES = {"Play": "/play", "Back office": "/admin", "API docs": "/docs", "Docs": "/guide"}
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -58,14 +58,14 @@ _BACKLOG = 2048
 
 @app.callback()
 def _prepare() -> None:
-    """Let a request to end unwind what was begun, as Ctrl-C does; the embedded database is stopped so."""
+    """Make SIGTERM and SIGHUP unwind the stack, as Ctrl-C does, so that the embedded database is stopped."""
 
     def end(number: int, _: object) -> NoReturn:
         raise SystemExit(128 + number)
 
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        # With nohup the closing of the terminal is to be ignored.
+        # nohup has set SIGHUP to be ignored.
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
 
@@ -85,7 +85,7 @@ def _fail(message: str, code: int = 1) -> NoReturn:
 
 
 def _settings(**options: object) -> Settings:
-    """The settings; options of the command line win, also in the processes that this one starts."""
+    """The settings. Options of the command line take precedence, also in processes that this one starts."""
     for name, value in options.items():
         if value is not None:
             os.environ[f"WORLDKEEP_{name.upper()}"] = str(value)
@@ -105,9 +105,9 @@ def _settings(**options: object) -> Settings:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Settings]:
-    """The settings with a database that runs: the given one, or the embedded one as long as this is open.
+    """The settings with a running database: the configured one, or the embedded one while this is open.
 
-    A database that cannot be used, and a file that cannot, end the command with a sentence that says why.
+    If the database or a file cannot be used, the command ends with a sentence that says why.
     """
     try:
         if settings.database_url is not None:
@@ -137,16 +137,16 @@ async def _revision(settings: Settings) -> str | None:
 
 
 def _migrate(settings: Settings) -> None:
-    """Bring the database up to date, unless a newer version has been at it."""
+    """Migrate the database, unless it has the schema of a newer version."""
     revision = asyncio.run(_revision(settings))
     if revision is not None and not schema.is_known(revision):
-        _fail(f"The database was written by a newer Worldkeep (its schema is {revision}): start that one.")
+        _fail(f"The database was created by a newer version of Worldkeep (schema {revision}): run that version.")
     if revision != schema.head_revision():
         schema.upgrade(settings.direct_url())
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """A socket that listens: from here on, no other server can have the port."""
+    """A listening socket. From now on, no other server can use the port."""
     listener = None
     try:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -158,21 +158,21 @@ def _bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         if listener is not None:
             listener.close()
-        reason = error.strerror if isinstance(error, OSError) else "this is no host name"
+        reason = error.strerror if isinstance(error, OSError) else "this is not a host name"
         _fail(f"Cannot listen on {host}:{port}: {reason}. {_bind_hint(error, port)}.")
     listener.set_inheritable(True)
     return listener
 
 
 def _bind_hint(error: Exception, port: int) -> str:
-    """What to do about a port that cannot be had."""
+    """What to do if a port cannot be used."""
     other = 8080 if port != 8080 else 8081
     choose = f"choose another port with `--port {other}`, or `make run PORT={other}`"
     match getattr(error, "errno", None):
         case errno.EADDRINUSE:
-            return f"Another program uses it: stop that, or {choose}"
+            return f"Another program uses the port: stop it, or {choose}"
         case errno.EACCES:
-            return f"Ports below 1024 are for root: {choose}"
+            return f"Only root may use ports below 1024: {choose}"
     return "Check --host and --port"
 
 
@@ -210,25 +210,25 @@ def _announce(settings: Settings, listener: socket.socket, lines: list[str]) -> 
 def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that serve.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of processes that serve requests.")] = None,
     data_dir: DataDir = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Load the demo universe and its log-ins.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Load the demo universe and its accounts.")] = False,
 ) -> None:
     """Serve the API."""
     settings = _settings(host=host, port=port, workers=workers, data_dir=data_dir)
     for name, meant in unknown_settings().items():
         console.print(f"[bold yellow]Warning:[/] {escape(_unknown_setting(name, meant))}.", soft_wrap=True)
     if demo and (settings.is_production or settings.host not in _LOOPBACK):
-        _fail("--demo is for development on this machine: not in production, and only on 127.0.0.1.")
+        _fail("--demo is for development on this machine: it works only with 127.0.0.1, and not in production.")
     with (
         _bind(settings.host, settings.port) as listener,
         _database(settings) as settings,
         _metrics_directory(settings.workers),
     ):
         if settings.is_production and asyncio.run(_revision(settings)) != schema.head_revision():
-            _fail("The database is not at this version's schema: run `python -m game migrate` first.")
+            _fail("The database does not have the schema of this version: run `python -m game migrate` first.")
         _migrate(settings)
-        # Made now, if at all: workers that make it together would each sign with their own.
+        # Generated before the workers start: otherwise each would generate a key, and sign with that.
         settings.secret()
         lines = []
         if demo:
@@ -241,13 +241,13 @@ def serve(
 
 
 def _login_lines(logins: list[loader.DemoLogin]) -> list[str]:
-    """A line for each log-in of the demo."""
-    kept = "(an existing account: it keeps its password)"
+    """One line for each account of the demo."""
+    kept = "(existing account, password unchanged)"
     return [f"{one.role:<12} {one.email:<28} {one.password or kept}" for one in logins]
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's, but it stops accepting connections while requests finish: clients are refused at once."""
+    """Closes the listening sockets before it waits for running requests, so that clients are refused at once."""
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
@@ -256,7 +256,7 @@ class _Supervisor(Multiprocess):
 
 
 def _run_server(settings: Settings, listener: socket.socket) -> None:
-    """Serve until a signal says to stop, then finish what is under way."""
+    """Serve until a signal asks to stop, then finish the running requests."""
     raise_file_limit()
     config = uvicorn.Config(
         "game.main:create_app",
@@ -264,7 +264,7 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
         http="game.core.server:HotProtocol" if find_spec("httptools") else "auto",
         ws="game.core.sockets:SocketProtocol",
         ws_max_size=MAX_MESSAGE,
-        # It costs memory for each socket, and lets a small message become a huge one.
+        # Compression costs memory for each socket, and a small message could decompress to a huge one.
         ws_per_message_deflate=False,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PONG_SECONDS,
@@ -272,7 +272,7 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        # The app's: what it answers before there is a task must know its client, too.
+        # The app handles them: the fast path bypasses uvicorn's middleware, but needs the client's address, too.
         proxy_headers=False,
         timeout_graceful_shutdown=settings.shutdown_grace,
         timeout_keep_alive=30,
@@ -288,7 +288,7 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
     try:
         server.run(sockets=[listener])
     except (KeyboardInterrupt, SystemExit):
-        # When it has finished, the server raises the signal that stopped it once more.
+        # After it has finished, the server raises the signal again that stopped it.
         if not (server.started and server.should_exit):
             raise
     if not server.started:
@@ -297,7 +297,7 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
 
 @contextmanager
 def _metrics_directory(workers: int) -> Iterator[None]:
-    """Where several workers keep their counters together, as long as this is open."""
+    """The directory of the metrics that several workers share, while this is open."""
     if workers == 1:
         yield
         return
@@ -308,7 +308,7 @@ def _metrics_directory(workers: int) -> Iterator[None]:
 
 @app.command()
 def migrate(data_dir: DataDir = None) -> None:
-    """Bring the database up to date."""
+    """Migrate the database to the schema of this version."""
     with _database(_settings(data_dir=data_dir)) as settings:
         _migrate(settings)
         console.print(f"The database is at revision {schema.head_revision()}.")
@@ -316,10 +316,10 @@ def migrate(data_dir: DataDir = None) -> None:
 
 @app.command()
 def seed(data_dir: DataDir = None) -> None:
-    """Load the demo universe and its log-ins. Loading twice changes nothing."""
+    """Load the demo universe and its accounts. Loading it twice changes nothing."""
     settings = _settings(data_dir=data_dir)
     if settings.is_production:
-        _fail("The demo is for development: its log-ins stand in a file.")
+        _fail("The demo is for development: its passwords are stored in a file.")
     with _database(settings) as settings:
         _migrate(settings)
         for line in _login_lines(asyncio.run(loader.load_demo(settings))):
@@ -328,17 +328,19 @@ def seed(data_dir: DataDir = None) -> None:
 
 @app.command()
 def superuser(
-    email: Annotated[str, typer.Argument(help="The address of the account: made when there is none.")],
+    email: Annotated[
+        str, typer.Argument(help="E-mail address of the account, which is created if it does not exist.")
+    ],
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Make an account that runs the server, or let an account run it."""
+    """Create a superuser, or make an existing account one."""
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif not sys.stdin.isatty():
-        _fail("There is no terminal to ask for a password: give it by --password-stdin.")
+        _fail("There is no terminal to ask for a password: pass it with --password-stdin.")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
@@ -346,7 +348,7 @@ def superuser(
     with _database(_settings(data_dir=data_dir)) as settings:
         _migrate(settings)
         asyncio.run(_make_superuser(settings, email, password))
-    console.print(f"{email} runs this server now.", markup=False)
+    console.print(f"{email} is a superuser now.", markup=False)
 
 
 async def _make_superuser(settings: Settings, email: str, password: str) -> None:
@@ -368,9 +370,9 @@ def backup(
 ) -> None:
     """Write the whole database to a file. The server may keep running."""
     if file.is_dir():
-        _fail(f"{file} is a folder: name a file in it.")
+        _fail(f"{file} is a directory: give the name of a file.")
     if file.exists() and not force:
-        _fail(f"{file} exists already: choose another name, or replace it with --force.")
+        _fail(f"{file} already exists: choose another name, or use --force to replace it.")
     part = file.with_name(file.name + ".part")
     try:
         part.unlink(missing_ok=True)
@@ -380,7 +382,7 @@ def backup(
     with _database(_settings(data_dir=data_dir)) as settings:
         try:
             if not asyncio.run(_count_tables(settings)):
-                _fail("There is nothing to back up: the database is empty. Is it the right one?")
+                _fail("There is nothing to back up: the database is empty. Is it the right database?")
             with console.status("Writing") as status:
                 write_backup(
                     part, settings.direct_url(), lambda size: status.update(f"Writing {size / 2**20:.1f} MiB")
@@ -390,19 +392,19 @@ def backup(
             _fail(str(error))
         finally:
             part.unlink(missing_ok=True)
-    console.print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB. Keep it safe: it holds password hashes.")
+    console.print(f"{file}: {file.stat().st_size / 2**20:.1f} MiB. Keep it safe: it contains password hashes.")
 
 
 @app.command()
 def restore(file: Path, data_dir: DataDir = None) -> None:
     """Read a backup into an empty database."""
     if not file.is_file():
-        _fail(f"There is no file {file}.")
+        _fail(f"The file {file} does not exist.")
     with _database(_settings(data_dir=data_dir)) as settings:
         tables = asyncio.run(_count_tables(settings))
         if tables:
             _fail(
-                f"The database is not empty: it has {tables} tables, and a restore never overwrites. "
+                f"The database is not empty: it has {tables} tables. A restore never overwrites data. "
                 "Choose another with --data-dir or WORLDKEEP_DATABASE_URL."
             )
         try:
@@ -412,7 +414,7 @@ def restore(file: Path, data_dir: DataDir = None) -> None:
         except BackupError as error:
             _fail(str(error))
         _migrate(settings)
-    console.print(f"{file} is restored.")
+    console.print(f"Restored {file}.")
 
 
 async def _count_tables(settings: Settings) -> int:
@@ -427,10 +429,10 @@ async def _count_tables(settings: Settings) -> int:
 
 @app.command("verify-rolls")
 def verify_rolls(file: Path) -> None:
-    """Check the proofs of rolls in a file; says so, and ends with 1, when one is false.
+    """Check the proofs of rolls in a file. The exit code is 1 if one is wrong.
 
-    The file has what GET /universes/{id}/rolls answered and, in a list under `dice`, what GET /universes/{id}/dice
-    answered before the rolls. It needs no server and no database.
+    The file contains the answer of GET /universes/{id}/rolls and, in a list under `dice`, earlier answers of GET
+    /universes/{id}/dice. No server and no database are needed.
     """
     try:
         document = json.loads(file.read_bytes())
@@ -439,7 +441,7 @@ def verify_rolls(file: Path) -> None:
     except OSError as error:
         _fail(f"{file} cannot be read: {error.strerror}.")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        _fail(f"{file} has no rolls: it should have what GET /universes/{{id}}/rolls answers.")
+        _fail(f"{file} contains no rolls: it should contain the answer of GET /universes/{{id}}/rolls.")
     _report_rolls(checked)
 
 
@@ -460,7 +462,7 @@ def _report_rolls(checked: list[Checked]) -> None:
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
-    """Say what is wrong with this installation, and what to do."""
+    """Check this installation, and say how to fix what is wrong."""
     settings = _settings(data_dir=data_dir)
     faults = 0
 
@@ -478,35 +480,37 @@ def doctor(data_dir: DataDir = None) -> None:
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     report(writable, f"Data directory {settings.data_dir}", "Make it writable, or set WORLDKEEP_DATA_DIR")
     free = shutil.disk_usage(existing).free
-    report(free > 2**30, f"{free / 2**30:.1f} GiB of disk are free", "Make room: at least 1 GiB")
+    report(free > 2**30, f"{free / 2**30:.1f} GiB of disk space free", "At least 1 GiB is needed")
     in_use = _answers(settings.host, settings.port)
-    report(True, f"Port {settings.port} is {'in use (a server runs?)' if in_use else 'free'}")
+    report(True, f"Port {settings.port} is {'in use (is a server running?)' if in_use else 'free'}")
     if settings.smtp_url is None:
-        report(True, f"No SMTP server: mails become files in {settings.data_dir / 'mail'}")
+        report(True, f"No SMTP server: mails are written to files in {settings.data_dir / 'mail'}")
     else:
         smtp = urlsplit(settings.smtp_url.get_secret_value())
         default = 465 if smtp.scheme == "smtps" else 587
         good = _answers(smtp.hostname or "localhost", smtp.port or default)
         report(good, f"SMTP server {smtp.hostname}", "It does not answer: check WORLDKEEP_SMTP_URL")
     with suppress(typer.Exit):
-        # Until the database has answered. What is wrong with it is said by then.
+        # Counted as a fault until the database has answered; `_database` reports what is wrong with it.
         faults += 1
         with _database(settings) as connected:
             revision = asyncio.run(_revision(connected))
         faults -= 1
         report(True, "The database answers")
         if revision is None and not settings.is_production:
-            report(True, "The database is empty: `serve` makes its tables")
+            report(True, "The database is empty: `serve` creates the tables")
         else:
             newer = revision is not None and not schema.is_known(revision)
-            todo = "A newer Worldkeep made it: start that one" if newer else "Run `python -m game migrate`"
+            todo = "Run `python -m game migrate`"
+            if newer:
+                todo = "A newer version of Worldkeep created it: run that version"
             report(revision == schema.head_revision(), f"The schema is at {revision}", todo)
     raise typer.Exit(1 if faults else 0)
 
 
 @app.command(hidden=True, name="settings")
 def print_settings() -> None:
-    """Print the page of all settings."""
+    """Print docs/settings.md."""
     typer.echo(documentation(), nl=False)
 
 

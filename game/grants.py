@@ -1,7 +1,7 @@
 """Grants: what members may do with a token, a character or a note, given to one of them or to all.
 
 `{"<user_id>" or "members": ["see", "sheet", "sight", "act"]}`: know that it exists, read its sheet or numbers,
-share its eyes, move and change it. `act` includes the others. Game masters need none.
+see what it sees, move and change it. `act` includes the others. Game masters need no grants.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ from game.core.models import now
 from game.permissions import GAME_MASTERS, Role
 
 MEMBERS: Final = "members"
-"""The holder that stands for every member."""
+"""The key in `grants` for all members."""
 _MAX_HOLDERS = 200
 
 
@@ -44,7 +44,7 @@ def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
             try:
                 holder = str(UUID(holder))
             except ValueError:
-                message = "a holder is the id of a user, or `members`"
+                message = "a key must be the id of a user, or `members`"
                 raise PydanticCustomError("holder_invalid", message) from None
         if given:
             tidied[holder] = [right.value for right in Right if right in given]
@@ -52,8 +52,9 @@ def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
 
 
 _ABOUT = (
-    "What members may do with it, by the id of a user, or `members` for all of them. "
-    "Only game masters see those of others."
+    "What members may do with it. The key is the id of a user, or `members` for all members. "
+    "Only game "
+    "masters see the grants of others."
 )
 _MOST = Field(max_length=_MAX_HOLDERS)
 Grants = Annotated[
@@ -61,8 +62,8 @@ Grants = Annotated[
     _MOST,
     AfterValidator(_tidied),
     Field(
-        description=f"{_ABOUT} `see`: know that it exists; `sheet`: read its sheet or numbers; `sight`: share its "
-        "eyes; `act`: move and change it, which includes the others."
+        description=f"{_ABOUT} `see`: know that it exists; `sheet`: read its sheet or numbers; `sight`: see what "
+        "it sees; `act`: move and change it, which includes the others."
     ),
 ]
 NoteGrants = Annotated[
@@ -125,7 +126,9 @@ async def require_members(session: AsyncSession, universe_id: UUID, grants: Mapp
         return
     found = await session.execute(_STRANGERS, {"universe_id": universe_id, "user_ids": user_ids})
     if strangers := found.scalars().all():
-        errors = [FieldError(f"grants.{one}", "not_a_member", "Only members get rights.") for one in strangers]
+        errors = [
+            FieldError(f"grants.{one}", "not_a_member", "Only members can have rights.") for one in strangers
+        ]
         raise Unprocessable(errors=errors)
 
 

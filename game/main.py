@@ -76,9 +76,9 @@ _GC_THRESHOLD = 20_000
 _DESCRIPTION = """
 Worlds, maps and accounts for D&D-style games.
 
-Sign up, log in, and send the access token as `Authorization: Bearer ...`. Every document has a `version`, which
-is its ETag: send it back as `If-Match` to be told when somebody else was faster. Errors are RFC 9457 problem
-documents with a stable `code`.
+Sign up, log in, and send the access token as `Authorization: Bearer ...`. Every document has a `version`, which is
+its ETag. Send it as `If-Match` to find out whether somebody else has changed the document. Errors are RFC 9457
+problem documents with a stable `code`.
 """
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,9 +44,11 @@ from game.core.server import HotProtocol
 from game.core.settings import Settings
 from game.core.sockets import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS, SocketProtocol
 from game.main import create_app, lifespan
+from tests.forked import Forked
 
 PASSWORD = "correct horse battery"
-_PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
+"""How long a test waits for what must come, on a machine however busy."""
 
 # The suite tries the same few examples each time: a run says what a change did. `make soak` tries new ones.
 _EXAMPLES = {"suite": 30, "soak": 1000}
@@ -130,12 +132,25 @@ def real_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_DUMMY_HASH", passwords.dummy_hash())
 
 
+_QUICK = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "checkpoint_timeout": "1h",
+    "max_wal_size": "4GB",
+}
+"""Settings of PostgreSQL for data that nobody needs tomorrow."""
+
+
 @pytest.fixture(scope="session")
 def cluster(testrun_uid: str) -> Iterator[str]:
     """The URL of a PostgreSQL that all test workers share; its durability is off, for speed."""
     # Not below pytest's folder: that one is closed to the system user that PostgreSQL runs as for root.
     folder = Path(tempfile.gettempdir()) / f"worldkeep-tests-{testrun_uid}"
-    with running(folder, settings={"fsync": "off", "synchronous_commit": "off"}) as url:
+    with running(folder, settings=_QUICK) as url:
         yield url
     if not (folder / "postgres" / "postmaster.pid").exists():
         shutil.rmtree(folder, ignore_errors=True)
@@ -178,7 +193,7 @@ def new_database(cluster: str) -> Callable[..., str]:
                 asyncio.run(_execute(cluster, "ALTER DATABASE migrating RENAME TO migrated"))
             name = f"test_{uuid4().hex[:12]}"
             template = "template0" if empty else "migrated"
-            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE {template}"))
+            asyncio.run(_execute(cluster, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
         return _named(cluster, name)
 
     return make
@@ -205,7 +220,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         limit_code=often,
         limit_roll=often,
         limit_message=often,
-        request_timeout=60,
+        request_timeout=PATIENCE_SECONDS,
         log_level="warning",
     )
 
@@ -350,12 +365,19 @@ async def superuser(new_person: Callable[..., Awaitable[Person]], database_url: 
     return person
 
 
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own."""
+@pytest.fixture(scope="session")
+async def connection(database_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """What `database` hands from test to test."""
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def database(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for the test alone."""
+    yield connection
+    await connection.reset()
 
 
 def free_port() -> int:
@@ -370,13 +392,13 @@ def free_port() -> int:
 class Server:
     """A server in processes of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     url: str
     log: Path
 
     def wait_until_up(self) -> None:
         """Wait until it answers."""
-        end = time.monotonic() + _PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             assert self.process.poll() is None, self.log.read_text()
             with suppress(OSError), urllib.request.urlopen(f"{self.url}/health", timeout=1):
@@ -384,7 +406,7 @@ class Server:
             time.sleep(0.05)
         raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
 
-    def stop(self, sign: int = signal.SIGTERM, timeout: float = 20) -> int:
+    def stop(self, sign: int = signal.SIGTERM, timeout: float = PATIENCE_SECONDS) -> int:
         """Send a signal, and wait for the end; returns the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(sign)
@@ -401,44 +423,59 @@ def clean_environment(**environment: str) -> dict[str, str]:
 
 
 def game(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m game` in a folder, and wait for its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "game", *arguments],
-        env=clean_environment(**environment),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    """Run a command in a folder, as by `python -m game`, and wait for its end."""
+    output, errors = (folder / f"{uuid4().hex}.{name}" for name in ("stdout", "stderr"))
+    process = Forked(list(arguments), clean_environment(**environment), folder, output, errors)
+    try:
+        status = process.wait(PATIENCE_SECONDS)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(arguments, status, output.read_text(), errors.read_text())
 
 
-@contextmanager
-def serving(
-    folder: Path, *arguments: str, prefix: Sequence[str] = (), port: int = 0, **environment: str
-) -> Iterator[Server]:
-    """A real server, `python -m game serve`, on a port of its own unless one is given; stopped at the end.
-
-    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`, and requests may take a minute.
-    `prefix` is a command that runs the server.
-    """
-    port = port or free_port()
-    log = folder / f"server-{port}.log"
-    command = [*prefix, sys.executable, "-m", "game"]
-    limits = {
-        f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL", "CODE", "ROLL", "MESSAGE")
-    }
-    defaults = {**limits, "WORLDKEEP_REQUEST_TIMEOUT": "60"}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "serve", "--port", str(port), "--data-dir", str(folder), *arguments],
-            env=clean_environment(**{**defaults, **environment}),
+def _command(
+    arguments: list[str], environment: dict[str, str], folder: Path, log: Path
+) -> subprocess.Popen[bytes]:
+    """`python -m game` in a process group of its own."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "game", *arguments],
+            env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,
             start_new_session=True,
         )
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    *arguments: str,
+    port: int = 0,
+    before: Callable[[], object] | None = None,
+    as_command: bool = False,
+    **environment: str,
+) -> Iterator[Server]:
+    """A real server, as by `python -m game serve`, on a port of its own unless one is given; stopped at the end.
+
+    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`, and requests may take minutes.
+    `before` is called in its process first. With `as_command` it is a new Python that imports the program.
+    """
+    port = port or free_port()
+    log = folder / f"server-{port}.log"
+    limits = {
+        f"WORLDKEEP_LIMIT_{name}": "100000/hour" for name in ("LOGIN", "SIGNUP", "MAIL", "CODE", "ROLL", "MESSAGE")
+    }
+    defaults = {**limits, "WORLDKEEP_REQUEST_TIMEOUT": str(PATIENCE_SECONDS)}
+    command = ["serve", "--port", str(port), "--data-dir", str(folder), *arguments]
+    environment = clean_environment(**{**defaults, **environment})
+    log.touch()
+    process: subprocess.Popen[bytes] | Forked
+    if as_command:
+        process = _command(command, environment, folder, log)
+    else:
+        process = Forked(command, environment, folder, log, before=before)
     server = Server(process, f"http://127.0.0.1:{port}", log)
     try:
         server.wait_until_up()

@@ -19,7 +19,7 @@ from game.cli import app
 from game.core import logs, schema
 from game.core.embedded import binary, running
 from game.core.settings import Settings
-from tests.conftest import PASSWORD, clean_environment, free_port, serving
+from tests.conftest import PASSWORD, PATIENCE_SECONDS, clean_environment, free_port, serving
 
 ROOT = os.geteuid() == 0
 COMMANDS = ("serve", "migrate", "seed", "superuser", "backup", "restore", "doctor")
@@ -212,7 +212,9 @@ class TestDatabase:
         ask(url, "UPDATE alembic_version SET version_num = 'later'")
         result = call(command, DATABASE_URL=url, WORLDKEEP_PORT="0")
         assert result.exit_code == 1
-        assert re.search("newer Worldkeep.*start that one", result.stderr + result.stdout, re.IGNORECASE)
+        assert re.search(
+            "newer version of Worldkeep.*run that version", result.stderr + result.stdout, re.IGNORECASE
+        )
 
     def test_of_another_postgresql(self, call: Call, tmp_path: Path) -> None:
         (tmp_path / "data" / "postgres").mkdir(parents=True)
@@ -256,7 +258,7 @@ class TestServe:
             result = call("serve", "--port", str(taken.getsockname()[1]))
         assert_fails(
             result,
-            "Cannot listen on .*: Address already in use. Another program uses it: stop that, or choose "
+            "Cannot listen on .*: Address already in use. Another program uses the port: stop it, or choose "
             "another port with `--port 8080`, or `make run PORT=8080`",
         )
 
@@ -274,7 +276,7 @@ class TestServe:
         """Several workers behind one port; JSON in the log, with no secret in it; metrics of all together."""
         environment = {**PRODUCTION, "DATABASE_URL": url}
         with (
-            serving(tmp_path, "--workers", "2", **environment) as server,
+            serving(tmp_path, "--workers", "2", as_command=True, **environment) as server,
             httpx2.Client(base_url=server.url) as client,
         ):
             secrets = self._use_every_secret(client, tmp_path)
@@ -327,7 +329,7 @@ class TestServe:
         client.post("/auth/forgot-password", json={"email": email})
         client.post("/auth/request-verify-token", json={"email": email})
         tokens: list[str] = []
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE_SECONDS
         while len(tokens) < 2:
             assert time.monotonic() < end
             mails = "\n".join(path.read_text() for path in (data_dir / "mail").glob("*.eml"))
@@ -340,7 +342,7 @@ class TestServe:
 
     def test_demo(self, tmp_path: Path, url: str) -> None:
         """It says where the docs are and how to log in; the log-ins work, and are the same the next time."""
-        with serving(tmp_path, "--demo", DATABASE_URL=url) as server:
+        with serving(tmp_path, "--demo", as_command=True, DATABASE_URL=url) as server:
             file = tmp_path / "demo-logins.json"
             assert file.stat().st_mode & 0o777 == 0o600
             logins = json.loads(file.read_text())
@@ -365,7 +367,7 @@ class TestServe:
 
     @staticmethod
     def _announced(log: Path) -> str:
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE_SECONDS
         while "player two" not in (text := log.read_text()):
             assert time.monotonic() < end, text
             time.sleep(0.02)
@@ -416,7 +418,7 @@ class TestSeed:
         assert result.exit_code == 0
         assert set(before.splitlines()) < set(ask(url, "SELECT a::text FROM account a").splitlines())
         *others, bram = result.stderr.splitlines()
-        assert all(line.endswith("(an existing account: it keeps its password)") for line in others)
+        assert all(line.endswith("(existing account, password unchanged)") for line in others)
         kept = json.loads((tmp_path / "new" / "demo-logins.json").read_text())
         assert list(kept) == ["player two"]
         assert bram.endswith(kept["player two"]["password"])
@@ -429,7 +431,7 @@ class TestSuperuser:
         result = call(
             "superuser", "Keeper@Example.com", "--password-stdin", text=f"{PASSWORD}\r\n", DATABASE_URL=url
         )
-        assert (result.exit_code, result.stderr) == (0, "Keeper@Example.com runs this server now.\n")
+        assert (result.exit_code, result.stderr) == (0, "Keeper@Example.com is a superuser now.\n")
         assert ask(url, self.FIND).lower() == "keeper@example.com|t|t|t"
 
     def test_existing_account(self, call: Call, url: str) -> None:
@@ -470,7 +472,7 @@ class TestBackup:
         assert_fails(result, "Cannot write no/such/folder/file: No such file or directory")
 
     def test_a_folder(self, call: Call, url: str, tmp_path: Path) -> None:
-        assert_fails(call("backup", str(tmp_path), DATABASE_URL=url), "is a folder: name a file in it")
+        assert_fails(call("backup", str(tmp_path), DATABASE_URL=url), "is a directory: give the name of a file")
 
     def test_replaces_an_older_one_only_when_complete(self, call: Call, url: str, tmp_path: Path) -> None:
         file = tmp_path / "world.backup"
@@ -479,7 +481,7 @@ class TestBackup:
         assert call("backup", str(file), "--force", DATABASE_URL="postgresql://127.0.0.1:1/x").exit_code == 1
         assert file.read_text() == "older"
         refused = call("backup", str(file), DATABASE_URL=url)
-        assert_fails(refused, "world.backup exists already: choose another name, or replace it with --force")
+        assert_fails(refused, "world.backup already exists: choose another name, or use --force to replace it")
         assert file.read_text() == "older"
         assert call("backup", str(file), "--force", DATABASE_URL=url).exit_code == 0
         assert file.read_bytes().startswith(b"PGDMP")
@@ -488,7 +490,7 @@ class TestBackup:
 
 class TestRestore:
     def test_no_such_file(self, call: Call, url: str) -> None:
-        assert_fails(call("restore", "nothing", DATABASE_URL=url), "There is no file nothing")
+        assert_fails(call("restore", "nothing", DATABASE_URL=url), "The file nothing does not exist")
 
     def test_not_a_backup(self, call: Call, new_database: Callable[..., str], tmp_path: Path) -> None:
         url = new_database(empty=True)
@@ -502,7 +504,7 @@ class TestRestore:
         call("backup", "world.backup", DATABASE_URL=url)
         before = contents(url)
         result = call("restore", "world.backup", DATABASE_URL=url)
-        assert_fails(result, r"The database is not empty: it has \d+ tables, and a restore never overwrites")
+        assert_fails(result, r"The database is not empty: it has \d+ tables. A restore never overwrites data")
         assert contents(url) == before
 
     def test_a_half_one_leaves_nothing(
@@ -550,7 +552,7 @@ class TestDoctor:
         """On a fresh machine: it finds out whether PostgreSQL can run."""
         result = call("doctor", "--data-dir", str(folder / "data"))
         assert result.exit_code == 0, result.stderr
-        assert "The database is empty: `serve` makes its tables" in result.stderr
+        assert "The database is empty: `serve` creates the tables" in result.stderr
         with running(folder / "data") as url:
             assert contents(url) == {}
 

@@ -24,7 +24,7 @@ from alembic import command
 from game.core import schema
 from game.core.embedded import binary, running
 from tests import conftest
-from tests.conftest import PASSWORD, Server, game
+from tests.conftest import PASSWORD, PATIENCE_SECONDS, Server, game
 
 # They stop whole servers and need both cores: one at a time.
 
@@ -513,6 +513,18 @@ class TestStop:
         assert not postgres(home)
 
 
+WELL = {200, 201, 400}
+"""Of `all_kinds`."""
+
+
+def wait_until_all_are_in(statuses: list[int]) -> None:
+    """Wait until all kinds of requests were answered well."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not set(statuses) >= WELL:
+        assert time.monotonic() < end, statuses
+        time.sleep(0.05)
+
+
 class TestMigrationUnderLoad:
     SLOW_READER = "SELECT count(*) FROM map, universe"
     ADDS = """
@@ -582,20 +594,20 @@ def upgrade() -> None:
                     time.sleep(4)
                     assert not migration.done()
                 migration.result(10)
-                time.sleep(0.3)
-                assert set(statuses) == {200, 201, 400}
+                wait_until_all_are_in(statuses)
+                assert set(statuses) == WELL
                 assert slowest < 3
                 assert client.get("/health/ready").status_code == 503
                 # What the driver knows of a column's type is wrong now: a 503 at most, and not for long.
                 command.upgrade(config, "changes")
                 time.sleep(0.3)
                 statuses.clear()
-                time.sleep(0.3)
+                wait_until_all_are_in(statuses)
             finally:
                 done.set()
             for one in playing:
                 one.result()
-            assert set(statuses) == {200, 201, 400}
+            assert set(statuses) == WELL
             log = server.log.read_text()
             assert "status=500" not in log
             assert log.count("status=503") <= 4

@@ -7,7 +7,7 @@
  */
 
 /** What a page says when a request ends without an answer. */
-const CUT_OFF = 'The upload was cut off. The server may be down, or the files may be larger than it takes.';
+const CUT_OFF = 'The upload was interrupted. The server may be down, or the files may be too large.';
 
 /** @param {number} bytes */
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;

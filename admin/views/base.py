@@ -294,7 +294,7 @@ def _value(name: str, one: Filter, text: str) -> Any:
     try:
         return {"yes": True, "no": False}[text] if one.options else UUID(text)
     except (KeyError, ValueError):
-        message = f"The filter “{one.label}” has no such value."
+        message = f"This is not a value of the filter “{one.label}”."
         raise Unprocessable(errors=[FieldError(name, "invalid", message)]) from None
 
 

@@ -17,7 +17,7 @@ class CharacterView(DocumentView, model=Character):
     """Characters, with their sheets."""
 
     name, name_plural, icon = "Character", "Characters", "user"
-    summary = "Who plays, and who is played with, each with a sheet."
+    summary = "Player and non-player characters, with their sheets."
     column_list = ("name", "kind", "universe_id", "version", "updated_at")
     column_labels: ClassVar[dict[Any, str]] = {**COLUMNS, "universe_id": "Universe", "kind": "Kind"}
     column_details_list = ("universe_id", "kind", *DATES, "id")
@@ -28,7 +28,7 @@ class CharacterView(DocumentView, model=Character):
     can_create = True
     add_page, add_label = "create", "New character"
     new_form, edit_form = NewCharacterForm, CharacterForm
-    delete_warning = "Its tokens stay, without it. This cannot be undone."
+    delete_warning = "Its tokens remain, without a character. This cannot be undone."
     queries: ClassVar[Any] = characters
     operation = "Character"
     create_shape: ClassVar[type[SQLModel]] = CharacterWrite

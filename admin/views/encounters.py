@@ -1,4 +1,4 @@
-"""Encounters, with those who take part."""
+"""Encounters, with their combatants."""
 
 from typing import Any, ClassVar
 
@@ -14,10 +14,10 @@ from game.encounters.turns import in_order
 
 
 class EncounterView(DocumentView, model=Encounter):
-    """Encounters, with those who take part. Turns are taken through the API."""
+    """Encounters, with their combatants. Turns are taken through the API."""
 
     name, name_plural, icon = "Encounter", "Encounters", "history"
-    summary = "Who fights whom, and whose turn it is."
+    summary = "Encounters with their combatants, and whose turn it is."
     column_list = ("name", "state", "round", "universe_id", "updated_at")
     column_labels: ClassVar[dict[Any, str]] = {
         **COLUMNS,
@@ -37,7 +37,7 @@ class EncounterView(DocumentView, model=Encounter):
     json_fields = ("gm",)
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
-        """Those who take part, in the order of their turns, and its recent activity."""
+        """The combatants in the order of their turns, and the recent activity."""
         listed = (await self.whole(row, "combatants"))["combatants"]
         turn = str(row.turn)
         return {**await super().more_for_details(request, row), "combatants": in_order(listed), "turn": turn}

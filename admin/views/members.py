@@ -8,11 +8,11 @@ from game.universes.models import Member
 
 
 class MemberView(View, model=Member):
-    """Who is in which universe, and in what role."""
+    """The members of all universes, with their roles."""
 
     superusers_only = True
     name, name_plural, icon = "Member", "Members", "user"
-    summary = "Who is in which universe, and in what role."
+    summary = "The members of all universes, with their roles."
     column_list = ("universe_id", "user_id", "role", "created_at")
     column_labels: ClassVar[dict[Any, str]] = {
         **COLUMNS,

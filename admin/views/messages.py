@@ -11,7 +11,7 @@ class MessageView(View, model=Message):
     """Messages to all members."""
 
     name, name_plural, icon = "Message", "Messages", "message"
-    summary = "What was said to all members. Whispers are not shown here, and messages are read only."
+    summary = "Messages to all members. Whispers are not shown here. Messages are read only."
     column_list = ("created_at", "actor_id", "text", "universe_id")
     column_labels: ClassVar[dict[Any, str]] = {
         **COLUMNS,

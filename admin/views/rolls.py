@@ -1,4 +1,4 @@
-"""Rolls of dice, but for those that are for their roller alone. Read only: what was rolled stays."""
+"""Dice rolls, except those that only their roller sees. Read only."""
 
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ class RollView(View, model=Roll):
     """Rolls of dice."""
 
     name, name_plural, icon = "Roll", "Rolls", "roll"
-    summary = "What was rolled, but for what is for the roller alone. Rolls are read only."
+    summary = "Dice rolls, except those that only their roller sees. Rolls are read only."
     column_list = ("created_at", "actor_id", "expression", "total", "visibility", "universe_id")
     column_labels: ClassVar[dict[Any, str]] = {
         **COLUMNS,

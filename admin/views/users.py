@@ -51,7 +51,7 @@ class UserView(View, model=User):
     can_create = can_edit = can_delete = True
     add_page, add_label = "create", "New user"
     new_form = edit_form = UserForm
-    delete_warning = "Only an account without universes can be deleted. Any account can be deactivated instead."
+    delete_warning = "Accounts that own universes cannot be deleted. Deactivate them instead."
 
     async def more_for_details(self, request: Request, row: Any) -> dict[str, Any]:
         """The user's universes and sessions, and what the universes store."""
@@ -136,4 +136,4 @@ def _manager(session: AsyncSession, request: Request) -> UserManager:
 
 
 def _address_taken() -> InvalidForm:
-    return InvalidForm.at("email", "taken", "There is already an account with this e-mail address.")
+    return InvalidForm.at("email", "taken", "An account with this e-mail address already exists.")

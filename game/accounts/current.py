@@ -24,7 +24,7 @@ _cookie = APIKeyCookie(name=COOKIE, scheme_name="Cookie", auto_error=False)
 
 
 class CrossSite(Forbidden):
-    """Pages of other sites may not use your cookie for this."""
+    """Pages of other sites may not send this request with your cookie."""
 
     code = "CROSS_SITE_REQUEST"
 

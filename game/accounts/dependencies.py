@@ -11,7 +11,7 @@ from game.accounts.manager import UserManager
 from game.core.database import Session
 from game.core.limits import Limiter, Rate, client_limits
 
-# Behind the #, which browsers do not send: no token stands in a log.
+# Behind the #, which browsers do not send: no log contains a token.
 VERIFY_PAGE, RESET_PAGE = f"{pages.VERIFY_EMAIL}#token=", f"{pages.RESET_PASSWORD}#token="
 
 

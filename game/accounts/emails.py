@@ -25,7 +25,7 @@ def _email(user: User, subject: str, text: str) -> Email:
 
 def welcome(user: User, page: str, token: str) -> Email:
     """Welcomes a new user, and asks them to verify their address."""
-    text = f"""welcome to Worldkeep. Your account is ready: log in with this address.
+    text = f"""welcome to Worldkeep. Your account is ready, and you can log in with this address.
 
 To confirm that the address is yours, open this page: {page}
 

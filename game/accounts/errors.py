@@ -10,13 +10,13 @@ class BadCredentials(BadRequest):
 
 
 class UserAlreadyExists(BadRequest):
-    """There is an account with this e-mail address already."""
+    """An account with this e-mail address already exists."""
 
     code = "REGISTER_USER_ALREADY_EXISTS"
 
 
 class BadResetToken(BadRequest):
-    """This token is not valid, has expired, or was used already."""
+    """This token is not valid, has expired, or was already used."""
 
     code = "RESET_PASSWORD_BAD_TOKEN"
 
@@ -28,25 +28,27 @@ class BadVerifyToken(BadRequest):
 
 
 class AlreadyVerified(BadRequest):
-    """This address is verified already."""
+    """This address is already verified."""
 
     code = "VERIFY_USER_ALREADY_VERIFIED"
 
 
 class SpentRefreshToken(Unauthorized):
-    """This refresh token was used before. It may have been stolen, so this session was ended: log in again."""
+    """This refresh token has already been used. It may have been stolen, so the session was ended. Log in
+    again."""
 
     code = "REFRESH_TOKEN_REUSED"
     commits = True
 
 
 class OwnsUniverses(Conflict):
-    """This account owns universes. Hand them over or delete them first, or deactivate the account."""
+    """This account owns universes. Transfer or delete them first, or deactivate the account."""
 
     code = "USER_OWNS_UNIVERSES"
 
 
 class CannotChangeSelf(Conflict):
-    """You cannot do this to your own account, because you would lock yourself out. Ask another superuser."""
+    """You cannot do this to your own account, because you would lock yourself out. Ask another superuser to do
+    it."""
 
     code = "CANNOT_CHANGE_SELF"

@@ -43,7 +43,7 @@ Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=
 
 
 class User(Document, table=True):
-    """A person with an account."""
+    """A user account."""
 
     __tablename__ = "account"
 
@@ -74,7 +74,8 @@ def default_display_name(user_id: UUID) -> str:
 
 
 class AuthSession(SQLModel, table=True):
-    """A log-in on one device. Access tokens work while it exists. Only a hash of its refresh token is stored."""
+    """A session on one device. Its access tokens are valid while it exists. Only a hash of its refresh token is
+    stored."""
 
     __tablename__ = "auth_session"
 
@@ -84,7 +85,7 @@ class AuthSession(SQLModel, table=True):
     user_agent: str = Field(max_length=200)
     ip_address: str = Field(max_length=45)
     created_at: datetime = instant()
-    # When it was created, or its refresh token was last spent.
+    # When it was created, or its refresh token was last used.
     last_used_at: datetime = instant()
     expires_at: datetime = instant(index=True)
 
@@ -110,7 +111,7 @@ class MeRead(UserRead):
     """Your own account."""
 
     pending_email: str | None = Field(
-        description="The address that yours is to change to, until the mail that was sent there is answered."
+        description="The new address, until it is confirmed by the link in the mail that was sent there."
     )
 
 
@@ -123,7 +124,7 @@ class UserRegister(Shape):
     password: Password
     display_name: Name = Constraint(
         default_factory=lambda: "",
-        description="What other players see; without it, `player-` and four characters of the id.",
+        description="The name that other players see. Default: `player-` and four characters of the id.",
     )
 
 
@@ -139,7 +140,7 @@ class UserUpdateMe(Shape):
 
 
 class UserUpdate(Shape):
-    """Changes anybody's account: for superusers."""
+    """Changes an account. For superusers."""
 
     model_config = example({"is_active": False})
 
@@ -159,7 +160,8 @@ class UserPage(Shape):
 
 
 class TokenPair(Shape):
-    """The tokens of a session: send the access token as `Authorization: Bearer ...`, keep the refresh token."""
+    """The tokens of a session. Send the access token as `Authorization: Bearer ...`, and store the refresh
+    token."""
 
     access_token: str
     refresh_token: str
@@ -168,7 +170,7 @@ class TokenPair(Shape):
 
 
 class RefreshToken(Shape):
-    """Asks for a new pair of tokens."""
+    """Requests a new pair of tokens."""
 
     model_config = example({"refresh_token": "AZrj…"})
 
@@ -181,7 +183,7 @@ class AuthSessionRead(Shape):
     id: UUID
     user_agent: str
     ip_address: str
-    current: bool = Field(description="Whether this request uses it.")
+    current: bool = Field(description="Whether it is the session of this request.")
     created_at: Timestamp
     last_used_at: Timestamp
     expires_at: Timestamp
@@ -221,4 +223,4 @@ class ResetPassword(Token):
 class Accepted(Shape):
     """The request was accepted; the answer does not tell whether the account exists."""
 
-    detail: str = "If there is such an account, a mail is on its way."
+    detail: str = "If the account exists, a mail has been sent."

@@ -1,7 +1,7 @@
 """The pages of accounts: signing up, logging in, passwords and addresses, one's own account.
 
-They are templates in `web/pages`, and scripts in `web/account` that call the API as any client does. With a token
-in its address a page gets it behind the #, so that it stands in no log.
+They are templates in `web/pages`, and scripts in `web/account` that call the API as any client does. A token is
+passed to a page after the # of its URL, so that no log contains it.
 """
 
 from urllib.parse import quote
@@ -37,7 +37,7 @@ async def _show(request: Request) -> Response:
 
 
 async def _show_account(request: Request) -> Response:
-    # By the cookie alone; whether its session still exists, the page learns from the API.
+    # Only the cookie is checked here; the page's requests to the API show whether its session still exists.
     identity = request.app.state.tokens.identify(request.scope)
     if identity is None:
         return RedirectResponse(f"{LOGIN}?next={quote(ACCOUNT)}", 303)

@@ -60,14 +60,14 @@ async def get(session: AsyncSession, user: User, user_id: UUID) -> User | None:
 
 
 async def by_id(session: AsyncSession, user_id: UUID) -> User | None:
-    """A user by id, whoever asks."""
+    """A user by id, without a check of permissions."""
     return await session.get(User, user_id)
 
 
 async def lock(session: AsyncSession, user_id: UUID) -> User | None:
     """A user by id, locked for a change until the transaction ends."""
     statement = select(User).where(col(User.id) == user_id).with_for_update(key_share=True)
-    # The row as it is now, not as this transaction may have read it before it had the lock.
+    # The current row, not the one that this transaction may have read before it got the lock.
     return (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
 
 
@@ -117,11 +117,11 @@ async def lock_session(session: AsyncSession, session_id: UUID) -> AuthSession |
 def rotate_refresh_token(row: AuthSession, tokens: RefreshTokens, token: str, token_hash: bytes, days: int) -> str:
     """Replace the refresh token of a locked session, which now expires `days` from now; returns the new token.
 
-    A token that was spent within the last GRACE_SECONDS gets the same successor again: two tabs of a browser may
+    A token that was used within the last GRACE_SECONDS gets the same successor again: two tabs of a browser may
     refresh at once.
 
     Raises:
-        SpentRefreshToken: the token was spent before that, or is older.
+        SpentRefreshToken: the token was used before that, or is older.
     """
     now = datetime.now(UTC)
     successor, successor_hash = tokens.successor(token)

@@ -43,10 +43,10 @@ def _token_pair(request: Request, row: AuthSession, refresh_token: str) -> Token
     openapi_extra=_LOGIN_FORM,
 )
 async def log_in(request: Request, session: Session, manager: Manager, form: Credentials) -> TokenPair:
-    """Log in: for games and scripts.
+    """Log in, for games and scripts.
 
-    Send the access token as `Authorization: Bearer ...`. It works for a quarter of an hour; the refresh token gets
-    the next one.
+    Send the access token as `Authorization: Bearer ...`. It is valid for `expires_in` seconds; get a new one with
+    the refresh token.
     """
     user = await login.log_in(request, manager, form.username, form.password)
     return _token_pair(request, *await login.start_session(request, session, user))
@@ -56,8 +56,9 @@ async def log_in(request: Request, session: Session, manager: Manager, form: Cre
 async def refresh_tokens(request: Request, session: Session, body: RefreshToken) -> TokenPair:
     """Get a new pair of tokens.
 
-    The old refresh token is spent. Sent again within 10 seconds it gets the same pair, as two tabs of a browser
-    may refresh at once; sent again later it ends the session, because it may have been stolen.
+    A refresh token can be used once. If it is sent again within 10 seconds, the answer is the same pair, because
+    two browser tabs may refresh at once. If it is sent again later, the session ends, because the token may have
+    been stolen.
     """
     tokens: RefreshTokens = request.app.state.refresh_tokens
     session_id, token_hash = tokens.read(body.refresh_token) or (None, b"")
@@ -86,7 +87,7 @@ async def log_out(caller: CurrentCaller, session: Session) -> None:
     openapi_extra=_LOGIN_FORM,
 )
 async def log_in_with_cookie(request: Request, session: Session, manager: Manager, form: Credentials) -> Response:
-    """Log in: for pages of this site. Sets a cookie that scripts cannot read and other sites cannot use."""
+    """Log in, for pages of this site. Sets a cookie that scripts cannot read and other sites cannot use."""
     refuse_cross_site(request)
     user = await login.log_in(request, manager, form.username, form.password)
     row, _ = await login.start_session(request, session, user)

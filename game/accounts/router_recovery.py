@@ -32,7 +32,7 @@ router = APIRouter(prefix="/auth", tags=["Accounts"], route_class=StrictRoute)
 async def forgot_password(
     request: Request, background: BackgroundTasks, manager: Manager, body: EmailOnly
 ) -> Accepted:
-    """Ask for a mail with a token that sets a new password."""
+    """Request a mail with a token for setting a new password."""
     await count_requested_mail(request, body.email)
     user = await manager.user_db.get_by_email(body.email)
     background.add_task(_send_reset, request, manager, user)

@@ -52,7 +52,7 @@ async def register_user(
 async def request_verify_token(
     request: Request, background: BackgroundTasks, manager: Manager, body: EmailOnly
 ) -> Accepted:
-    """Ask for a mail with a token that verifies your address."""
+    """Request a mail with a token for verifying your address."""
     await count_requested_mail(request, body.email)
     user = await manager.user_db.get_by_email(body.email)
     background.add_task(_send_verification, request, manager, user)
@@ -77,7 +77,7 @@ async def _send_verification(request: Request, manager: UserManager, user: User 
 async def verify_user(
     request: Request, response: Response, background: BackgroundTasks, manager: Manager, body: Token
 ) -> Any:
-    """Verify your address with a token from a mail, or confirm your new one."""
+    """Verify your address, or confirm a new one, with a token from a mail."""
     user, old_address = await manager.verify_address(body.token)
     if old_address is not None:
         send_after_answer(request, background, emails.address_changed(user, old_address))

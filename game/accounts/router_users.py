@@ -65,7 +65,8 @@ async def update_me(
     """Change your own account.
 
     A new password or e-mail address needs `current_password`. A new password ends all your other sessions. A new
-    address is pending until you open the link in the mail that is sent there; your current address is told.
+    address is pending until you open the link in the mail that is sent there. A mail to your current address tells
+    you about it.
     """
     fields = body.model_dump(exclude_unset=True)
     current = fields.pop("current_password", None)
@@ -111,7 +112,7 @@ async def _check_current_password(
 ) -> None:
     """Check the caller's current password; wrong ones are counted for each session."""
     if current is None:
-        message = "A new password or e-mail address needs the current password, too."
+        message = "To set a new password or e-mail address, send the current password, too."
         raise Unprocessable(errors=[FieldError("current_password", "missing", message)])
     settings: Settings = request.app.state.settings
     # Not for each account: somebody with a stolen token must not be able to keep its owner from changing it.
@@ -181,8 +182,8 @@ async def update_user(
 ) -> Any:
     """Change an account. For superusers.
 
-    A new password, a deactivation or a demotion ends all sessions of the account. A new e-mail address holds
-    at once; the old one is told.
+    A new password, a deactivation or a demotion ends all sessions of the account. A new e-mail address is
+    effective at once; a mail to the old one says so.
     """
     policy.require("updateUser", user)
     await manager.release_connection()

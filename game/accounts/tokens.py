@@ -103,8 +103,8 @@ class RefreshTokens:
     The successor of a token is derived from it with a secret key, so that two refreshes at once get the same one
     without its being stored.
 
-    The signature tells a spent token, whose second use ends the session, from an invented one: knowing a session's
-    id is not enough to end it.
+    The signature distinguishes a used token, whose second use ends the session, from an invented one: knowing a
+    session's id is not enough to end it.
     """
 
     def __init__(self, secret: str) -> None:
@@ -116,7 +116,7 @@ class RefreshTokens:
         return self._make(session_id.bytes + secrets.token_bytes(_RANDOM_BYTES))
 
     def successor(self, token: str) -> tuple[str, bytes]:
-        """The token that replaces a valid one when it is spent, and its hash; the same at each call."""
+        """The token that replaces a valid one when it is used, and its hash; the same at each call."""
         raw = urlsafe_b64decode(token)
         random = hmac.new(self._rotation_key, raw, hashlib.sha256).digest()
         return self._make(raw[:_SESSION_BYTES] + random)

@@ -1,4 +1,4 @@
-"""Assets: pictures that belong to a universe. They never change; another picture is another asset."""
+"""Assets: pictures that belong to a universe. They never change; a different picture is a new asset."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ from game.events.payloads import Named, optional, tells
 
 
 class State(StrEnum):
-    """Whether a picture has its smaller versions."""
+    """Whether the smaller versions of a picture exist."""
 
     processing = "processing"
     ready = "ready"
@@ -65,9 +65,9 @@ class Asset(SQLModel, table=True):
 
 
 class StoredPicture(SQLModel, table=True):
-    """A picture of a universe, told by the digest of its file.
+    """A picture of a universe, identified by the digest of its file.
 
-    A worker that makes its smaller versions claims it for a while: should the worker die, another one takes over.
+    A worker that makes its smaller versions claims it for a while: if the worker dies, another one takes over.
     """
 
     __tablename__ = "picture"
@@ -78,7 +78,7 @@ class StoredPicture(SQLModel, table=True):
 
     universe_id: UUID = Field(primary_key=True, foreign_key="universe.id", ondelete="CASCADE")
     sha256: bytes = Field(primary_key=True, sa_type=LargeBinary)
-    bytes: int = Field(description="Of the uploaded file.")
+    bytes: int = Field(description="Size of the uploaded file, in bytes.")
     state: str = Field(default="processing", max_length=20, sa_column_kwargs={"server_default": "processing"})
     attempts: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": text("0")})
     claimed_until: datetime | None = instant(default=None, nullable=True)
@@ -112,12 +112,12 @@ class AssetRead(Shape):
     media_type: str = Field(description="image/png, image/jpeg or image/webp.")
     width: int = Field(description="In pixels.")
     height: int = Field(description="In pixels.")
-    bytes: int = Field(description="Size of the uploaded file.")
+    bytes: int = Field(description="Size of the uploaded file, in bytes.")
     state: Annotated[
         State,
         Field(
-            description="`processing`: its smaller versions (`?size=`) are being made; `ready`: they are there; "
-            "`failed`: the picture cannot be read, or there is no room for them."
+            description="`processing`: its smaller versions (`?size=`) are being made; `ready`: they exist; "
+            "`failed`: the picture cannot be read, or the quota has no room for them."
         ),
     ]
     url: str
@@ -131,7 +131,7 @@ class StoredAsset(NamedTuple):
     picture: StoredPicture
 
     def read(self) -> AssetRead:
-        """What the API says of it."""
+        """The asset in the API."""
         asset, picture = self
         return AssetRead(
             id=asset.id,
@@ -148,7 +148,7 @@ class StoredAsset(NamedTuple):
 
 
 class AssetPage(Shape):
-    """Some of the pictures of a universe."""
+    """A page of the pictures of a universe."""
 
     items: list[AssetRead]
     next_cursor: str | None

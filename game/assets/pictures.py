@@ -1,4 +1,4 @@
-"""Looking at a picture from a stranger: what it is and how large, without decoding it."""
+"""Looking at a picture from a stranger: their format and size, without decoding them."""
 
 from io import BytesIO
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from game.grid.formats.pictures import probe
 
 
 class PictureError(ValueError):
-    """A file that is no picture we take; the message says why."""
+    """A file that is not a supported picture; the message says why."""
 
 
 class Picture(NamedTuple):
-    """What a file's header says of the picture in it; its size in pixels."""
+    """The format and the size in pixels from a file's header."""
 
     media_type: str
     width: int
@@ -22,7 +22,7 @@ class Picture(NamedTuple):
 
 
 def inspect(data: bytes) -> Picture:
-    """The kind and the size of a picture.
+    """The format and the size of a picture.
 
     Raises:
         PictureError: it is not a PNG, JPEG or WebP, it is broken, or it is too large.
@@ -30,7 +30,7 @@ def inspect(data: bytes) -> Picture:
     try:
         kind, width, height = probe(data, "")
         if kind == "png":
-            # Checks the sum of each part; decodes nothing.
+            # Verifies the checksum of each chunk, without decoding the picture.
             with Image.open(BytesIO(data), formats=("PNG",)) as image:
                 image.verify()
     except FormatError as error:

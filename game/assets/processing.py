@@ -1,7 +1,7 @@
 """Making the smaller versions of pictures, after the answer to their upload.
 
-Every worker looks for pictures to process when it is woken, and now and then. A picture is claimed for a while:
-when its worker dies, another one claims it. After some attempts it has failed.
+Every worker looks for pictures to process when it is woken, and at intervals. A picture is claimed for a while:
+if its worker dies, another one claims it. After several attempts, its state is `failed`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 MAX_ATTEMPTS = 3
 _INTERVAL_SECONDS = 20
 _SECONDS = 30
-"""For one picture."""
+"""The time limit for one picture."""
 
 _CLAIM = text("""
     UPDATE picture p SET attempts = p.attempts + 1, claimed_until = now() + interval '90 seconds'
@@ -64,12 +64,12 @@ class Processing:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for new pictures at once; after the transaction that stored them."""
+        """Look for new pictures now; call it after the transaction that stored them."""
         self._woken.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Process pictures as long as the context is open."""
+        """Process pictures while the context is open."""
         task = asyncio.create_task(self._work())
         try:
             yield
@@ -81,7 +81,7 @@ class Processing:
     async def _work(self) -> None:
         while True:
             with suppress(TimeoutError):
-                # Not all workers at the same moment.
+                # Not all workers at the same time.
                 async with asyncio.timeout(_INTERVAL_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
                     await self._woken.wait()
             self._woken.clear()
@@ -92,7 +92,7 @@ class Processing:
                 log.warning("processing_failed", error=type(error).__name__)
 
     async def process_next(self) -> bool:
-        """Process one picture; False when none waits, or no process is free for it."""
+        """Process one picture; returns False if none is waiting, or no process is free."""
         async with self._database.session() as session, session.begin():
             claimed = (await session.execute(_CLAIM)).one_or_none()
             if claimed is None:
@@ -122,9 +122,9 @@ class Processing:
 
 
 async def _store(session: AsyncSession, place: dict[str, Any], scaled: list[Scaled]) -> bool:
-    """Store smaller versions of a picture that is still there; False when there is no room for them."""
+    """Store smaller versions of a picture, if it still exists; returns False if there is no room for them."""
     universe_id: UUID = place["universe_id"]
-    # The universe first, as in every write.
+    # The universe is locked first, as in every write.
     universe = await session.get(Universe, universe_id, with_for_update={"key_share": True})
     if universe is None:
         return True

@@ -76,7 +76,8 @@ _IS_UNDER_FOG = text("""
     )
 """)
 SHOWN_IN_FOG: list[Callable[[AsyncSession, Access, UUID], Awaitable[bool]]] = []
-"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which stands above this."""
+"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which this module must not
+import."""
 
 
 class Found(NamedTuple):
@@ -94,7 +95,7 @@ class File(NamedTuple):
 
 
 def same_picture(table: type[StoredPicture | PictureFile]) -> ColumnElement[bool]:
-    """What joins an asset to its picture, or to the files of that."""
+    """The join of an asset with its picture, or with the picture's files."""
     return and_(col(table.universe_id) == col(Asset.universe_id), col(table.sha256) == col(Asset.sha256))
 
 
@@ -106,7 +107,7 @@ async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str)
     """An asset that the user may read.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation with it.
     """
     row = (await session.execute(_stored().where(col(Asset.id) == asset_id))).one_or_none()
@@ -124,13 +125,13 @@ async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str)
 
 
 async def is_seen(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
-    """Whether there is such a picture in a universe for somebody."""
+    """Whether a picture exists in a universe, and a member may see it."""
     found = await session.get(Asset, (home.universe.id, asset_id)) is not None
     return found and await _is_shown(session, home, asset_id)
 
 
 async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
-    """Whether somebody may see a picture that there is."""
+    """Whether a member may see an existing picture."""
     if home.is_game_master:
         return True
     universe_id, user_id = home.universe.id, str(home.user.id)
@@ -143,7 +144,7 @@ async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool
 
 
 async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | None:
-    """The file of a variant of a picture; None where it is not there.
+    """The file of a variant of a picture; None if it does not exist.
 
     A picture that is small enough is its own smaller version.
     """
@@ -165,7 +166,7 @@ def _has(asset: Asset, variant: Variant) -> bool:
 
 
 async def background(session: AsyncSession, universe_id: UUID, asset_id: Any) -> bytes | None:
-    """The file to draw a map's background with; None where there is none, or not yet."""
+    """The file for drawing a map's background; None if there is none, or it is not ready."""
     try:
         wanted = UUID(asset_id)
     except (ValueError, TypeError, AttributeError):
@@ -183,7 +184,7 @@ async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery
 
 
 async def create(session: AsyncSession, home: Access, name: str, picture: Picture, data: bytes) -> StoredAsset:
-    """A new asset in a locked universe; of the same picture again, only the name is stored.
+    """A new asset in a locked universe; if the picture already exists, only the name is stored.
 
     Raises:
         QuotaExceeded: there is no room for the picture.
@@ -226,9 +227,8 @@ _DROP_PICTURE = text("""
 
 
 async def remove(session: AsyncSession, home: Access, stored: StoredAsset) -> None:
-    """Delete an asset of a locked universe, and its picture with the last one that shows it.
-
-    Maps that name it show no background then.
+    """Delete an asset of a locked universe and, with its last asset, the picture. Maps that use it then have no
+    background.
     """
     await _record(session, "asset.deleted", home.user, stored)
     await session.delete(stored.asset)

@@ -34,13 +34,13 @@ router = APIRouter(tags=["Assets"], route_class=StrictRoute, responses=documente
 
 
 class InvalidPicture(Unprocessable):
-    """The file is not a picture that this server takes."""
+    """The file is not a picture in a supported format."""
 
     code = "INVALID_PICTURE"
 
 
 class PictureNotReady(Conflict):
-    """This picture has no such smaller version, or not yet: its state says which."""
+    """This smaller version does not exist, or is not ready yet: see the picture's `state`."""
 
     code = "PICTURE_NOT_READY"
 
@@ -79,7 +79,7 @@ async def create_asset(
 
 
 def _name(file: UploadFile) -> str:
-    """The last part of the name that the file had, as plain text."""
+    """The last part of the file's name, as plain text."""
     name = (file.filename or "").replace("\\", "/").rpartition("/")[2]
     return "".join(character for character in name if character.isprintable())[:MAX_NAME] or "picture"
 
@@ -112,7 +112,7 @@ async def read_asset(
         ),
     ] = Variant.original,
 ) -> Response:
-    """Get a picture, or a smaller version of it. It never changes, so a client may keep it."""
+    """Get a picture, or a smaller version of it. It never changes, so clients may cache it."""
     stored, home = await queries.get(session, user, id, "readAsset")
     # To players a picture may be gone tomorrow: they have to ask each time.
     kept = "private, max-age=31536000, immutable" if home.is_game_master else "private, no-cache"
@@ -128,7 +128,7 @@ async def read_asset(
 
 @router.delete("/assets/{id}", status_code=204, responses=documented(Forbidden, NotFound))
 async def delete_asset(id: UUID, user: CurrentUser, session: Session) -> None:
-    """Delete a picture. Maps that show it as their background go without."""
+    """Delete a picture. Maps that use it as background lose their background."""
     universe_id = (await queries.get(session, user, id, "deleteAsset")).access.universe.id
     await access.lock(session, user, {universe_id: "deleteAsset"})
     # Again, under the lock: somebody else may have deleted it.

@@ -1,4 +1,4 @@
-"""Smaller versions of a picture. Pure; runs in a computing process, whose memory is limited."""
+"""Smaller versions of a picture. Pure; runs in a compute process, whose memory is limited."""
 
 from io import BytesIO
 from typing import Final, NamedTuple
@@ -24,12 +24,12 @@ class Scaled(NamedTuple):
 
 
 def is_small(width: int, height: int, side: int) -> bool:
-    """Whether a picture needs no smaller version with these sides."""
+    """Whether a picture needs no smaller version with this maximum side length."""
     return max(width, height) <= side
 
 
 def scale(data: bytes) -> list[Scaled]:
-    """The smaller versions of a picture that it needs: none of those that would not be smaller.
+    """The smaller versions of a picture that it needs: without those that would not be smaller.
 
     Raises:
         PictureError: it cannot be read, or has too many pixels.

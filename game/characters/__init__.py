@@ -1,1 +1,1 @@
-"""Characters: who plays, and who is played with; each with a sheet."""
+"""Characters: player and non-player characters, with their sheets."""

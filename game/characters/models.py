@@ -1,4 +1,4 @@
-"""Characters: their table, and what the API takes and gives."""
+"""Characters: their table, and the API's request and response models."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -57,12 +57,12 @@ class Character(Document, table=True):
     universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
     name: str = Field(max_length=MAX_NAME)
     kind: str = Field(default="player", max_length=20)
-    # No foreign key: a picture may be deleted, and the character has none then.
+    # No foreign key: if the picture is deleted, the character has none.
     asset_id: UUID | None = None
     grants: dict[str, list[str]] = Field(default_factory=dict, sa_type=Assigned)
     sheet: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
     gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:
@@ -70,12 +70,14 @@ class Character(Document, table=True):
 
 
 _Kind = Annotated[Kind, Field(description="Players create only `player`.")]
-_Picture = Annotated[UUID | None, Field(description="A picture of the universe that you may see; null for none.")]
+_Picture = Annotated[
+    UUID | None, Field(description="The id of a picture of the universe that you may see, or null.")
+]
 _Amount = Annotated[int, Constraint(ge=0, le=MAX_AMOUNT, strict=True)]
 
 
 class CharacterRead(Shape):
-    """A character, as far as you may see it."""
+    """A character, with the fields that you may see."""
 
     id: UUID
     universe_id: UUID
@@ -83,22 +85,22 @@ class CharacterRead(Shape):
     kind: Kind
     asset_id: UUID | None
     grants: Grants
-    sheet: SheetData = unset("Only with the right `sheet`.")
+    sheet: SheetData = unset("Only present with the right `sheet`.")
     gm: Any = unset("Not for players.")
-    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
 
 class CharacterPage(Shape):
-    """Some of the characters of a universe, with their sheets."""
+    """A page of the characters of a universe, with their sheets."""
 
     items: list[CharacterRead]
     next_cursor: str | None
 
 
 class CharacterWrite(Shape):
-    """Creates a character, or replaces one. Only game masters set `grants` and `gm`."""
+    """Creates a character, or replaces one. Only game masters may set `grants` and `gm`."""
 
     model_config = example(_EXAMPLE)
 
@@ -111,14 +113,14 @@ class CharacterWrite(Shape):
 
 
 class CharacterPatch(Shape):
-    """Changes what it names; of the sheet, too: it is a merge patch (RFC 7396), where null removes a key."""
+    """Changes the fields that it contains. `sheet` is a merge patch (RFC 7396): null removes a key."""
 
     model_config = example({"sheet": {"hit_points": {"temporary": 5}}})
 
     name: Name = unset()
     kind: _Kind = unset()
     asset_id: _Picture = None
-    sheet: dict[str, Any] = unset("A merge patch: at any depth, only the keys that it names change.")
+    sheet: dict[str, Any] = unset("A merge patch (RFC 7396): only the keys that it contains change, at any depth.")
     grants: Grants = unset()
     gm: GameMastersOnly = None
 
@@ -140,7 +142,8 @@ class ChangedSheet(BaseModel):
 
 @tells("character.created", "character.updated")
 class CharacterChanged(Payload):
-    """A character was created or changed: its fields with their new values, as far as all who are told may see."""
+    """A character was created or changed: its fields with their new values, as far as all recipients of the event
+    may see them."""
 
     name: str = optional()
     kind: Kind = optional()

@@ -1,4 +1,4 @@
-"""What a character's tokens take from it, unless they have their own: bars and sight. Pure."""
+"""What tokens take from their character by default: bars and sight. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,10 +19,10 @@ def bars(hit_points: Mapping[str, Any] | None) -> list[dict[str, Any]]:
 
 
 def sight(senses: Mapping[str, Any] | None, cell_distance: Any) -> dict[str, Any] | None:
-    """The sight of a token, in cells, by the `senses` of a sheet; without them, it has none.
+    """The sight of a token, in cells, by the `senses` of a sheet; without them, it has no hit points.
 
-    By the rules of 5e, eyes see as far as there is light; darkvision has a range, in the unit of the map. Where a
-    map does not say how far apart its cells are, they are the usual 5 feet apart.
+    By the 5e rules, sight reaches as far as there is light; darkvision has a range, in the unit of the map. If a
+    map does not set the distance of its cells, it is the usual 5 feet.
     """
     if senses is None:
         return None

@@ -1,4 +1,4 @@
-"""The SQL of characters, and who sees what of one."""
+"""The SQL of characters, and what each member sees of them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -34,20 +34,20 @@ from game.universes.quotas import Usage
 _SHOWN = ("id", "universe_id", "name", "kind", "asset_id", "created_at")
 _FOR_GAME_MASTERS = ("gm", "version", "updated_at")
 _OPEN = ("name", "kind", "asset_id")
-"""Fields that everybody sees who sees the character."""
+"""Fields for everybody who sees the character."""
 _STORED = (*_OPEN, "sheet", "grants", "gm")
 _TOLD = (*_OPEN, "sheet", "amount")
-"""What events tell others than game masters, if they may read it."""
+"""Fields in events for members other than game masters, if they may read them."""
 
 
-# By name: the table of tokens stands above this.
+# By name: the module of tokens must not be imported here.
 _LEAVE_TOKENS = text("""
     UPDATE token SET character_id = NULL, version = version + 1, updated_at = :now
     WHERE universe_id = :universe_id AND character_id = :character_id
 """)
 
 
-# Those that have the name of their character take its new one.
+# Tokens with the name of their character get its new name.
 _RENAME_TOKENS = text("""
     UPDATE token SET name = :new, version = version + 1, updated_at = :now
     WHERE universe_id = :universe_id AND character_id = :character_id AND name = :old
@@ -55,14 +55,14 @@ _RENAME_TOKENS = text("""
 
 
 class NoHitPoints(Conflict):
-    """The character's sheet has no `hit_points`. Give it some first."""
+    """The character's sheet has no `hit_points`. Add them first."""
 
     code = "NO_HIT_POINTS"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A character that somebody may see, with their access and their rights."""
+    """A character that a member may see, with their access and rights."""
 
     row: Character
     access: Access
@@ -70,16 +70,16 @@ class Found:
 
     @classmethod
     def of(cls, row: Character, home: Access) -> "Found":
-        """What somebody with this access finds."""
+        """A row as a user with this access finds it."""
         return cls(row, home, grants.rights(row.grants, home.user.id, home.role))
 
     @property
     def role(self) -> Role:
-        """What they are in its universe."""
+        """Their role in its universe."""
         return self.access.role
 
     def read(self) -> CharacterRead:
-        """What the API says of it to them."""
+        """The document that they get."""
         row, home = self.row, self.access
         names = _SHOWN + (_FOR_GAME_MASTERS if home.is_game_master else ())
         fields = {name: getattr(row, name) for name in names}
@@ -100,7 +100,7 @@ async def get(session: AsyncSession, user: User, character_id: UUID, operation: 
     """A character that the user may see.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation in its universe.
     """
     statement = select(Character).where(col(Character.id) == character_id)
@@ -119,7 +119,7 @@ async def get_to_act(session: AsyncSession, user: User, character_id: UUID, oper
     """A character that the user may act for.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation with it.
     """
     found = await get(session, user, character_id, operation)
@@ -132,7 +132,7 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
     """A character that the user may act for; its universe is locked until the transaction ends.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation with it.
     """
     universe_id = (await get(session, user, character_id, operation)).row.universe_id
@@ -153,7 +153,7 @@ async def acted_for(session: AsyncSession, home: Access, character_id: UUID) -> 
     """A character of a universe that the user may act for: speak as it, roll with its sheet.
 
     Raises:
-        NotFound: there is none such for this user, or they may not act for it.
+        NotFound: it does not exist, or the user may not see it or act for it.
     """
     row = await session.get(Character, (home.universe.id, character_id), populate_existing=True)
     if row is None or Right.act not in Found.of(row, home).rights:
@@ -162,7 +162,8 @@ async def acted_for(session: AsyncSession, home: Access, character_id: UUID) -> 
 
 
 async def seen_ids(session: AsyncSession, home: Access, ids: Collection[UUID | None]) -> frozenset[UUID | None]:
-    """The ids of characters that somebody may be told: of those given, game masters all, others what they see."""
+    """The ids of characters that somebody may know of: game masters may know of all, others of those that they
+    see."""
     wanted = set(ids) - {None}
     if home.is_game_master or not wanted:
         return frozenset(ids)
@@ -175,12 +176,12 @@ async def seen_ids(session: AsyncSession, home: Access, ids: Collection[UUID | N
 
 
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
-    """A page of the characters of a universe that somebody sees, with their sheets."""
+    """A page of the characters of a universe that a member sees, with their sheets."""
     statement = select(Character).where(col(Character.universe_id) == home.universe.id)
     size: ColumnElement[int] = func.octet_length(cast(col(Character.sheet), Text))
     if not home.is_game_master:
         statement = statement.where(grants.granted(col(Character.grants), Right.see, home.user.id))
-        # By what its reader is shown: how many fit on a page tells nothing of the rest.
+        # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
         size = case((grants.granted(col(Character.grants), Right.sheet, home.user.id), size), else_=0)
     listed = await pages.page_of(
         session,
@@ -194,11 +195,11 @@ async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> M
 
 
 async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
-    """A new character in a locked universe; who is no game master gets `act` on theirs.
+    """A new character in a locked universe; a creator who is not a game master gets `act`.
 
     Raises:
         Forbidden: a field is for game masters.
-        Unprocessable: somebody who is named is no member, or there is no such picture for them.
+        Unprocessable: a named user is not a member, or the user may not see the picture.
         QuotaExceeded: there is no room for it.
     """
     if not home.is_game_master:
@@ -214,11 +215,11 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
-    """Give fields of a character, whose universe is locked, new values; the same values are no change.
+    """Set fields of a character in a locked universe. Equal values are not a change.
 
     Raises:
         Forbidden: a field is for game masters.
-        Unprocessable: somebody who is named is no member, or there is no such picture for them.
+        Unprocessable: a named user is not a member, or the user may not see the picture.
         QuotaExceeded: there is no room for it.
     """
     row, home = found.row, found.access
@@ -241,7 +242,7 @@ def patched_sheet(found: Found, patch: Mapping[str, Any]) -> dict[str, Any]:
     """The sheet of a character after a merge patch.
 
     Raises:
-        RequestValidationError: it would break the rules of sheets; says where.
+        RequestValidationError: the sheet would be invalid; names the place.
     """
     try:
         return SHEET.validate_python(patched(found.row.sheet, patch))
@@ -254,7 +255,7 @@ async def damage(session: AsyncSession, found: Found, amount: int) -> Found:
     """Damage a character, whose universe is locked.
 
     Raises:
-        NoHitPoints: it has none.
+        NoHitPoints: it has no hit points.
     """
     return await _change_points(session, found, "damaged", damaged, amount)
 
@@ -263,7 +264,7 @@ async def heal(session: AsyncSession, found: Found, amount: int) -> Found:
     """Heal a character, whose universe is locked.
 
     Raises:
-        NoHitPoints: it has none.
+        NoHitPoints: it has no hit points.
     """
     return await _change_points(session, found, "healed", healed, amount)
 
@@ -285,7 +286,7 @@ async def _change_points(
 
 
 async def remove(session: AsyncSession, found: Found) -> None:
-    """Delete a character, whose universe is locked. Its tokens stay, and those who take part in encounters."""
+    """Delete a character, whose universe is locked. Its tokens and combatants remain."""
     row = found.row
     before = {name: getattr(row, name) for name in _STORED}
     told = await grants.told(session, row.universe_id, row.grants, {}, {})
@@ -305,7 +306,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
 
 
 async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], verb: str, **more: Any) -> Found:
-    """Write new values of fields, and the event of it."""
+    """Write new values of fields, and the event."""
     row = found.row
     old = {name: getattr(row, name) for name in new}
     for name, value in new.items():
@@ -324,7 +325,7 @@ async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], ve
 
 
 def _senses(sheet: Mapping[str, Any]) -> Any:
-    """What decides how a character's tokens see."""
+    """The fields that determine what a character's tokens see."""
     return sheet.get("senses")
 
 
@@ -339,7 +340,7 @@ async def _record(
 ) -> None:
     """Write the event of a change.
 
-    Others than game masters are told of what they see of it; and only what all of them may know.
+    Members other than game masters are told only of what they see of it; and only of what all recipients may know.
     """
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
@@ -350,7 +351,7 @@ async def _record(
 
 
 def _difference(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """New values of fields as an event tells them: of a sheet, the keys that changed."""
+    """New values of fields as an event tells them: for a sheet, the keys that changed."""
     fields = dict(new)
     if "sheet" in new:
         was = old.get("sheet", {})
@@ -360,17 +361,17 @@ def _difference(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any
 
 
 def _require_own(fields: Mapping[str, Any], kind: str) -> None:
-    """Go on only with fields that players may give a character of this kind.
+    """Check that players may set these fields of a character of this kind.
 
     Raises:
         Forbidden: one of them is for game masters.
     """
     if fields.get("kind", kind) != kind or "grants" in fields or "gm" in fields:
-        raise Forbidden("Only game masters set `grants` and `gm`, and `kind` to anything but `player`.")
+        raise Forbidden("Only game masters may set `grants` and `gm`, or `kind` to anything other than `player`.")
 
 
 async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> None:
-    """Go on only when those who are named are members, and the picture is one that the user may see.
+    """Check that the named users are members, and that the user may see the picture.
 
     Raises:
         Unprocessable: one is not.
@@ -379,5 +380,9 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any])
     asset_id = fields.get("asset_id")
     if asset_id is not None and not await assets.is_seen(session, home, asset_id):
         raise Unprocessable(
-            errors=[FieldError("asset_id", "not_found", "You see no such picture in this universe.")]
+            errors=[
+                FieldError(
+                    "asset_id", "not_found", "The picture does not exist in this universe, or you may not see it."
+                )
+            ]
         )

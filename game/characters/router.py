@@ -64,7 +64,7 @@ async def list_characters(
 async def read_character(
     request: Request, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
 ) -> Response:
-    """Read a character, as far as you may."""
+    """Read a character, with the fields that you may see."""
     document = (await queries.get(session, user, id, "readCharacter")).document()
     return not_modified(request, document.tag) or document.answer()
 
@@ -73,7 +73,7 @@ async def read_character(
 async def replace_character(
     id: UUID, body: CharacterWrite, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Replace a character: what you leave out gets its default, but what players may not set stays."""
+    """Replace a character. Fields that you leave out get their defaults, except those that players may not set."""
     found = await queries.get_to_change(session, user, id, "replaceCharacter")
     require_tag(if_match, found.document().tag)
     fields = body.model_dump(exclude_unset=True)
@@ -88,7 +88,7 @@ async def replace_character(
 async def update_character(
     id: UUID, body: CharacterPatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Change a character: what you name, and nothing else. `sheet` is a merge patch."""
+    """Change the fields of a character that you send, and no others. `sheet` is a merge patch (RFC 7396)."""
     found = await queries.get_to_change(session, user, id, "updateCharacter")
     require_tag(if_match, found.document().tag)
     fields = body.model_dump(exclude_unset=True)
@@ -99,7 +99,7 @@ async def update_character(
 
 @router.delete("/characters/{id}", status_code=204, responses=_CHANGES)
 async def delete_character(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
-    """Delete a character. Its tokens stay, without it."""
+    """Delete a character. Its tokens remain, without a character."""
     found = await queries.get_to_change(session, user, id, "deleteCharacter")
     require_tag(if_match, found.document().tag)
     await queries.remove(session, found)
@@ -107,7 +107,7 @@ async def delete_character(id: UUID, user: CurrentUser, session: Session, if_mat
 
 @router.post("/characters/{id}/damage", response_model=CharacterRead, responses=_POINTS)
 async def damage_character(id: UUID, body: Amount, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Take hit points from a character by the 5e rules: temporary ones first, and never below 0."""
+    """Damage a character by the 5e rules: temporary hit points first, and never below 0."""
 
     async def damage() -> Response:
         found = await queries.get_to_change(session, user, id, "damageCharacter")
@@ -119,7 +119,7 @@ async def damage_character(id: UUID, body: Amount, user: CurrentUser, session: S
 
 @router.post("/characters/{id}/heal", response_model=CharacterRead, responses=_POINTS)
 async def heal_character(id: UUID, body: Amount, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Give a character hit points back, up to its maximum."""
+    """Heal a character, up to its maximum of hit points."""
 
     async def heal() -> Response:
         found = await queries.get_to_change(session, user, id, "healCharacter")
@@ -130,5 +130,5 @@ async def heal_character(id: UUID, body: Amount, user: CurrentUser, session: Ses
 
 
 def _defaults(body: CharacterWrite) -> dict[str, Any]:
-    """The values of fields that were left out, but of those that only game masters set."""
+    """The defaults of fields that were left out, except those that only game masters may set."""
     return {"kind": body.kind, "asset_id": body.asset_id, "sheet": body.sheet}

@@ -1,4 +1,4 @@
-"""The sheet of a character: any JSON object, with some keys that are checked; and the rules of hit points.
+"""The sheet of a character: any JSON object, of which some keys are validated; and the rules of hit points.
 
 The rules are those of the System Reference Document 5.1 (CC-BY-4.0): "Ability Scores", "Damage and Healing",
 "Temporary Hit Points", "Appendix PH-A: Conditions".
@@ -13,11 +13,11 @@ from game.core.bounded import Checked, bounded
 
 MAX_BYTES: Final = 256 * 2**10
 MAX_AMOUNT: Final = 1_000_000
-"""Of hit points, and of damage at a time."""
+"""The maximum of hit points, and of damage in one request."""
 
 
 def _optional(description: str | None = None) -> Any:
-    """A key that may be missing, but not be null."""
+    """A key that may be absent, but not null."""
     return Field(default_factory=lambda: None, description=description)
 
 
@@ -54,7 +54,7 @@ class HitPoints(_Part):
     @model_validator(mode="after")
     def _within_maximum(self) -> Self:
         if self.current > self.maximum:
-            raise PydanticCustomError("above_maximum", "current may not be more than maximum")
+            raise PydanticCustomError("above_maximum", "current must not be more than maximum")
         return self
 
 
@@ -97,19 +97,19 @@ class Sheet(_Part):
     initiative_bonus: Annotated[int, Field(ge=-100, le=100)] = _optional()
     conditions: Annotated[
         list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=100)
-    ] = _optional("Names of conditions, such as `poisoned`, or any other short words.")
+    ] = _optional("Names of conditions, such as `poisoned`, or other short words.")
     exhaustion: Annotated[int, Field(ge=0, le=6)] = _optional()
     death_saves: DeathSaves = _optional()
     senses: Senses = _optional()
 
 
 SheetData = Annotated[dict[str, Any], Checked(Sheet), bounded(MAX_BYTES)]
-"""A checked sheet, as it was sent."""
+"""A validated sheet, as it was sent."""
 SHEET: Final[TypeAdapter[dict[str, Any]]] = TypeAdapter(SheetData)
 
 
 def damaged(points: dict[str, Any], amount: int) -> dict[str, Any]:
-    """Hit points after damage: temporary ones are lost first, and none falls below 0."""
+    """Hit points after damage: temporary ones are lost first, and neither value falls below 0."""
     temporary = points.get("temporary", 0)
     absorbed = min(temporary, amount)
     left = {**points, "current": max(points["current"] - (amount - absorbed), 0)}

@@ -17,18 +17,19 @@ from game.core.embedded import binary
 _MAGIC = b"PGDMP"
 _POLL_SECONDS = 0.1
 _NOT_EVERYWHERE = re.compile(
-    # pg_restore 17 and newer always sets it, and PostgreSQL before 17 does not know it.
+    # pg_restore 17 and newer always sets it, but PostgreSQL before 17 does not support it.
     rb"SET transaction_timeout = "
-    # PostgreSQL 15.20 and other releases of its time mark columns with it, and older ones do not know it.
+    # PostgreSQL 15.20 and other releases of that time set it on columns, but older ones do not support it.
     rb"|ALTER TABLE ONLY .+ ALTER COLUMN .+ SET \(pg_attver=\d+\);"
 )
-"""Definitions in a dump that some of PostgreSQL 14 to 18 refuse, and that a restored database can do without."""
+"""Definitions in a dump that some versions of PostgreSQL from 14 to 18 refuse, and that a restored database does
+not need."""
 _FIRST_DATA = b"COPY "
 _TABLES = ("TABLE public account ", "TABLE public alembic_version ")
 
 
 class BackupError(Exception):
-    """A backup cannot be written or read; the message is a sentence for whoever runs the command."""
+    """A backup cannot be written or read; the message is a sentence for the user of the command."""
 
 
 def write_backup(file: Path, url: str, progress: Callable[[int], object]) -> None:
@@ -77,8 +78,8 @@ def check_backup(file: Path) -> None:
 def read_backup(file: Path, url: str) -> None:
     """Read a backup into the empty database at a URL, in one transaction.
 
-    pg_restore writes SQL, and psql runs it: between them goes what older servers do not know. Nothing is committed
-    before pg_restore has come to the end of the file.
+    pg_restore writes SQL, and psql runs it: in between, definitions that older servers do not support are removed.
+    Nothing is committed before pg_restore has come to the end of the file.
 
     Raises:
         BackupError: the file is damaged, or the database refuses it. The database is as before.
@@ -121,7 +122,7 @@ def read_backup(file: Path, url: str) -> None:
 
 
 def _copy_sql(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copy a script; of its definitions, which come before all data, without what some servers do not know."""
+    """Copy a script; leave out those definitions (they come before all data) that some servers do not support."""
     for line in source:
         if not _NOT_EVERYWHERE.match(line):
             target.write(line)
@@ -131,7 +132,8 @@ def _copy_sql(source: IO[bytes], target: IO[bytes]) -> None:
 
 
 def _command(program: str, url: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """A call of one of PostgreSQL's programs; the password goes by the environment, where no `ps` shows it."""
+    """A call of one of PostgreSQL's programs; the password is passed in the environment, because `ps` shows
+    arguments."""
     parts = urlsplit(url)
     environment = dict(os.environ)
     if parts.password:

@@ -1,4 +1,4 @@
-"""Types of fields that take any JSON: how large it may be, and which of its keys are checked."""
+"""Types of fields for any JSON: they limit its size and validate some of its keys."""
 
 from typing import Annotated, Any
 
@@ -8,7 +8,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 def bounded(most: int) -> AfterValidator:
-    """A JSON value of at most so many bytes."""
+    """A JSON value of limited size in bytes."""
 
     def check(value: Any) -> Any:
         if value is not None and len(orjson.dumps(value)) > most:
@@ -19,13 +19,13 @@ def bounded(most: int) -> AfterValidator:
 
 
 class Checked:
-    """Marks a JSON object that is checked by a model, has its schema, and stays as it was sent."""
+    """Marks a JSON object that is validated by a model and has its schema, but is kept as it was sent."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
     def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """What Pydantic asks for the way to check it."""
+        """Pydantic's hook for the validation."""
 
         def check(value: Any, by_model: Any) -> Any:
             by_model(value)
@@ -43,7 +43,7 @@ class Checked:
 MAX_GM_BYTES = 64 * 2**10
 GameMastersOnly = Annotated[
     Any,
-    Field(description=f"For game masters only: any JSON up to {MAX_GM_BYTES >> 10} KiB."),
+    Field(description=f"For game masters only: any JSON, up to {MAX_GM_BYTES >> 10} KiB."),
     bounded(MAX_GM_BYTES),
 ]
 """The key `gm` of a resource."""

@@ -1,8 +1,8 @@
-"""Coalesced reads: the requests of one moment are answered together, by one statement over arrays.
+"""Coalesced reads: requests that arrive together are answered by one statement over arrays.
 
-A table full of players asks for the same few things again and again. Each question becomes a row of `unnest`, so
-that a hundred requests cost one round trip, one plan and one snapshot. Nothing is remembered between batches: each
-answer is as fresh as that of a query of its own.
+Players of a game send the same few reads again and again. Each question becomes a row of `unnest`, so that a
+hundred requests cost one round trip, one plan and one snapshot. Nothing is cached between batches: each answer is
+as fresh as that of a separate query.
 
     requests  --ask()-->  waiting  --take a batch, one statement, hand out by number-->  futures
                              ^--- while all connections are busy, newcomers gather here ---'
@@ -16,10 +16,10 @@ import asyncpg
 
 from game.core.errors import OutcomeUnknown, is_database_away, may_have_happened
 
-# Few enough that the server can hand out the answers of one batch while the database works on the next.
+# Small enough that the server can send the answers of one batch while the database works on the next.
 _BATCH = 16
 _MAX_WAIT = 3 / 8
-"""The part of a request's time after which a question is given up: a statement has the rest."""
+"""The share of a request's time limit after which a waiting question is abandoned: the statement has the rest."""
 
 Question = tuple[Any, ...]
 Answer: TypeAlias = "asyncio.Future[asyncpg.Record | None]"
@@ -31,9 +31,9 @@ class HotStatement(NamedTuple):
     It gives at most one row per question, with the question's number (from 1) as column `n`.
 
     For a statement that writes, `subject` is the index of the parameter that names what it changes: two changes of
-    one subject never run at once. The statement skips what another transaction has locked, and reports it: its
-    column `locked` names the lock. The questions of one lock are then asked again together with `blocking`, which
-    waits for the lock.
+    one subject never run at the same time. The statement skips what another transaction has locked, and reports
+    it: its column `locked` names the lock. The questions of one lock are then sent again together with `blocking`,
+    which waits for the lock.
     """
 
     sql: str
@@ -58,7 +58,7 @@ class _Batch(NamedTuple):
         return set() if index is None else {asked.question[index] for asked in self.asked}
 
     def only(self, asked: list[_Asked]) -> "_Batch":
-        """The same with these questions, without those that were given up (by a client, or a deadline)."""
+        """The same with these questions, without the cancelled ones (by a disconnect or a deadline)."""
         return self._replace(asked=[one for one in asked if not one.future.done()])
 
     def refuse(self, error: Exception) -> None:
@@ -85,21 +85,21 @@ class Coalescer:
     ) -> None:
         self._connect = connect
         self._max_wait = request_timeout * _MAX_WAIT
-        # Kept: asyncio finds it by a system call.
+        # Stored, because asyncio looks it up with a system call.
         self._loop = asyncio.get_running_loop()
         self._batch = batch
-        # None: a connection that is not open yet.
+        # None is a connection that is not open yet.
         self._idle: list[asyncpg.Connection | None] = [None] * connections
         self._waiting: dict[HotStatement, list[_Asked]] = {}
         self._changing: set[Any] = set()
         self._locked: list[_Batch] = []
-        # One connection is always left for questions that need not wait for a lock.
+        # One connection is always reserved for questions that do not wait for a lock.
         self._free_to_block = max(1, connections - 1)
         self._running: set[asyncio.Task[None]] = set()
         self._starting = False
 
     def ask(self, statement: HotStatement, *question: Any) -> Answer:
-        """The row that will answer a question; None when there is none.
+        """A future of the row that answers a question, or of None if there is no row.
 
         Awaiting it raises:
             OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: the database cannot answer.
@@ -110,7 +110,7 @@ class Coalescer:
         return asked.future
 
     def close(self) -> None:
-        """Refuse the questions that still wait, and close the connections."""
+        """Refuse the waiting questions, and close the connections."""
         error = ConnectionAbortedError("the server stops")
         for batch in (*self._locked, *(_Batch(one, asked) for one, asked in self._waiting.items())):
             batch.refuse(error)
@@ -122,21 +122,21 @@ class Coalescer:
 
     def _wake(self) -> None:
         if self._idle and not self._starting:
-            # One iteration of the event loop later, with all that came by then.
+            # One iteration of the event loop later, to include everything that arrives until then.
             self._starting = True
             self._loop.call_soon(self._start)
 
     def _start(self) -> None:
-        """Set an idle connection to work."""
+        """Start an idle connection."""
         self._starting = False
         task = self._loop.create_task(self._work(self._idle.pop()))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
     async def _work(self, connection: asyncpg.Connection | None) -> None:
-        """Answer batches on a connection until nothing waits."""
+        """Answer batches on a connection until no question waits."""
         # Between the last look at `waiting` and the release of the connection nothing is awaited: a request that
-        # arrives later finds it idle. A question whose subject is being changed is taken by whoever changes it.
+        # arrives later finds it idle. A question whose subject is already in a batch waits for that batch.
         batch = None
         try:
             while batch := self._take():
@@ -145,7 +145,7 @@ class Coalescer:
                 locked = await self._answer(connection, batch)
                 self._done(batch, locked)
         except (Exception, asyncio.CancelledError) as error:
-            # No connection can be opened, so whatever waits would wait in vain. Or the server stops.
+            # No connection can be opened, so no waiting question could be answered, or the server is stopping.
             reason = error if isinstance(error, Exception) else ConnectionAbortedError("the server stops")
             if reason is not error and connection is not None:
                 connection.terminate()
@@ -157,7 +157,8 @@ class Coalescer:
             self._idle.append(connection)
 
     def _done(self, batch: _Batch, locked: list[_Batch]) -> None:
-        """Let others change what a batch has changed, and queue what it found locked."""
+        """Allow other batches to change the subjects of this one, and queue its questions whose locks were
+        taken."""
         self._free_to_block += batch.blocking
         self._changing -= batch.subjects()
         for one in locked:
@@ -167,12 +168,13 @@ class Coalescer:
 
     async def _replace(self, connection: asyncpg.Connection | None) -> asyncpg.Connection:
         if connection is not None:
-            # It was lost, but frees its resources only when terminated.
+            # The connection was lost, but frees its resources only when it is terminated.
             connection.terminate()
         return await self._connect()
 
     def _take(self) -> _Batch | None:
-        """The next batch: what was found locked, then what may be asked of the statement that waited longest."""
+        """The next batch: first the questions whose locks were taken, then those of the statement that has waited
+        longest."""
         while self._locked and self._free_to_block:
             locked = self._locked.pop(0)
             self._changing -= locked.subjects()
@@ -203,8 +205,8 @@ class Coalescer:
         return None
 
     async def _answer(self, connection: asyncpg.Connection, batch: _Batch) -> list[_Batch]:
-        """Answer a batch. Its futures are done when this returns, except those of the batches it returns: found
-        locked, to be asked again."""
+        """Answer a batch. Its futures are done when this returns, except those of the batches that it returns,
+        which have to wait for locks."""
         if not batch.asked:
             return []
         statement, alone = batch.statement, len(batch.asked) == 1
@@ -214,12 +216,12 @@ class Coalescer:
             rows = await connection.fetch(sql, *map(list, columns))
         except Exception as error:
             if is_database_away(error):
-                # Whatever state this connection is in, the next batch is not to find out.
+                # The state of this connection is unknown, so no other batch may use it.
                 connection.terminate()
                 if statement.subject is not None and may_have_happened(error):
                     error = OutcomeUnknown()
             elif not alone:
-                # One question that the database refuses must not fail the others: find it by bisection.
+                # A question that the database refuses must not fail the others: find it by bisection.
                 half = len(batch.asked) // 2
                 locked = await self._answer(connection, batch.only(batch.asked[:half]))
                 return locked + await self._answer(connection, batch.only(batch.asked[half:]))

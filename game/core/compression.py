@@ -1,4 +1,5 @@
-"""Compression of answers, whole or streamed. zlib releases the interpreter: in a thread it holds up nobody."""
+"""Compression of answers, whole or streamed. zlib releases the GIL, so compressing in a thread does not block the
+event loop."""
 
 import asyncio
 import gzip
@@ -12,9 +13,9 @@ from typing import Any
 from starlette.types import Message
 
 GZIP_MINIMUM = 16_384
-"""Bytes from which an answer is compressed: below, the processor time is worth more than the network's."""
+"""The minimum size of answers that are compressed. For smaller ones, compression costs more time than it saves."""
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="compression")
-"""Few: compressing is left to wait before the event loop is."""
+"""Few, so that they leave processor time to the event loop."""
 _LEVEL = 4
 _STREAM_LEVEL = 1
 _GZIP_FORMAT = 31
@@ -30,7 +31,8 @@ class Compression:
         self._stream: Any = None
 
     async def first(self, start: Message, message: Message) -> Message:
-        """The first part of the body, compressed where that is worth it; the start's headers then say so."""
+        """The first part of the body, compressed if that is worth it; then the headers of `start` are changed,
+        too."""
         body, streams = message.get("body", b""), message.get("more_body", False)
         if not _is_compressible(start) or (len(body) < GZIP_MINIMUM and not streams):
             return message

@@ -1,7 +1,7 @@
-"""Heavy computing: pure functions run in processes of their own, with limits per user, on time and on memory.
+"""Heavy computing: pure functions run in separate processes, with limits per user, on time and on memory.
 
 A thread would share the interpreter with the event loop and could not be stopped. A process can be killed, so work
-whose answer nobody waits for any more (a deadline, a client that hung up) ends at once, whatever it is doing.
+whose answer is no longer needed (a deadline, a disconnected client) ends at once, whatever it is doing.
 
     endpoint  --run()-->  its user's turn  -->  a process: function(*arguments)  -->  result
                                                    | generator: what to load |
@@ -37,25 +37,25 @@ _CHILD = "from game.core.compute_process import main; main()"
 
 
 class TooMuchAtOnce(TooManyRequests):
-    """You have many requests under way that take much computing. Wait for them, then try again."""
+    """Too many of your requests need heavy computing at the same time. Wait for them, then try again."""
 
     code = "TOO_MUCH_AT_ONCE"
 
 
 class TooLarge(Unprocessable):
-    """This takes more memory than the server gives to one request."""
+    """This needs more memory than the server allows for one request."""
 
     code = "TOO_LARGE"
 
 
 class ClientGone(Unavailable):
-    """The client hung up."""
+    """The client disconnected."""
 
 
 class Turns:
-    """At most `total` holders at once, and `per_user` of one user; who waits is served user by user in turn.
+    """A fair semaphore: at most `total` holders, and `per_user` of one user. Waiting users are served in turn.
 
-    A user with many requests waits behind their own requests only.
+    Many requests of one user delay only that user's other requests.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Turns:
         """Wait for a turn of this user, and hold it.
 
         Raises:
-            TooMuchAtOnce: too many requests of this user wait already.
-            Unavailable: too many requests wait already, or no turn came in time.
+            TooMuchAtOnce: too many requests of this user are already waiting.
+            Unavailable: too many requests are already waiting, or none got a turn in time.
         """
         await self._acquire(user_id)
         try:
@@ -90,7 +90,7 @@ class Turns:
 
     async def _acquire(self, user_id: UUID) -> None:
         if self._free and self._running[user_id] < self._per_user:
-            # Whoever waits then waits for requests of their own.
+            # Then a user only ever waits for their own requests.
             self._start(user_id)
             return
         if len(self._waiting.get(user_id, ())) >= self._max_waiting_per_user:
@@ -108,7 +108,7 @@ class Turns:
             else:
                 self._forget(user_id, future)
             if isinstance(error, TimeoutError):
-                raise Unavailable("The server computes for others. Try again in a moment.") from None
+                raise Unavailable("The server is busy with requests of others. Try again in a moment.") from None
             raise
 
     def _start(self, user_id: UUID) -> None:
@@ -132,7 +132,7 @@ class Turns:
                 return
             if self._running[waiting_id] < self._per_user:
                 mine = self._waiting.pop(waiting_id)
-                # One that is done was given up a moment ago.
+                # If the future is done, the request was cancelled a moment ago.
                 while mine and mine[0].done():
                     mine.popleft()
                 if mine:
@@ -143,10 +143,10 @@ class Turns:
 
 
 class Compute:
-    """The computing processes of one worker, started when they are first needed.
+    """The compute processes of one worker, started when they are first needed.
 
-    `processes` run at once, and all but one of them for one user; each gets at most `memory` bytes, and at most
-    `seconds` for a function unless told otherwise.
+    `processes` run at the same time, and all but one of them for one user; each gets at most `memory` bytes and,
+    by default, at most `seconds` for a function.
     """
 
     def __init__(self, processes: int, memory: int, seconds: float) -> None:
@@ -163,11 +163,11 @@ class Compute:
         load: Callable[[Any], Awaitable[Any]] | None = None,
         seconds: float | None = None,
     ) -> Any:
-        """What a function returns that runs in a process; the caller holds a turn.
+        """Run a function in a process and return its result. The caller must hold a turn.
 
-        The function must be importable, its arguments and result picklable. Pass large documents as JSON text,
-        not as parsed values: pickling those holds up the event loop. With `load`, the function returns a generator
-        that yields what it wants and is sent what `load` returns for that; its result is the result.
+        The function must be importable, its arguments and result picklable. Pass large documents as JSON text, not
+        as parsed values: pickling those blocks the event loop. With `load`, the function returns a generator. It
+        yields what it needs, is sent what `load` returns for that, and its return value is the result.
 
         Raises:
             TimeoutError: it took too long; the process is gone.
@@ -189,7 +189,7 @@ class Compute:
                     sent = await load(value)
             answered = True
         except EOFError:
-            # Killed by the system, mostly for want of memory.
+            # Killed by the system, usually because memory ran out.
             raise TooLarge from None
         finally:
             self._busy.discard(process)
@@ -217,12 +217,12 @@ class Compute:
 
     def _end(self, process: "_Process") -> None:
         process.kill()
-        # Giving up a lot of memory takes the system a moment.
+        # Freeing a lot of memory takes the system a moment.
         self._threads.submit(process.reap)
 
 
 class _Process:
-    """A computing process, `game.core.compute_process`. Its methods block, except `kill`."""
+    """A compute process, `game.core.compute_process`. Its methods block, except `kill`."""
 
     def __init__(self, memory: int) -> None:
         self._memory = memory
@@ -259,17 +259,17 @@ class _Process:
         return kind, value
 
     def is_alive(self) -> bool:
-        """Whether the process has started and not ended."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     def kill(self) -> None:
-        """End the process at once, whatever it does; a thread in `exchange` is told."""
+        """End the process at once; a thread in `exchange` is notified."""
         self._is_killed = True
         if self._process:
             self._process.kill()
 
     def reap(self) -> None:
-        """Wait for the end of a killed process."""
+        """Wait until a killed process has ended."""
         if self._process:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
@@ -278,10 +278,10 @@ class _Process:
 
 
 async def until_gone(receive: Receive, work: Awaitable[Result]) -> Result:
-    """What `work` gives; it is cancelled when the client hangs up. The request's body has been read.
+    """The result of `work`, which is cancelled when the client disconnects. The request's body has been read.
 
     Raises:
-        ClientGone: the client hung up.
+        ClientGone: the client disconnected.
     """
     working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
     try:
@@ -324,7 +324,7 @@ class RequestComputing:
 
     @asynccontextmanager
     async def turn(self, user_id: UUID) -> AsyncIterator[None]:
-        """Wait for the user's turn before something is locked, and keep it for what is computed inside.
+        """Wait for the user's turn before something is locked, and keep it for the computations in the block.
 
         Raises: see `Turns.turn`.
         """
@@ -354,9 +354,9 @@ class RequestComputing:
     async def run(
         self, user_id: UUID, function: Any, *arguments: Any, load: Any = None, seconds: float | None = None
     ) -> Any:
-        """`Compute.run` in the user's turn, until the client hangs up or the request's time is over.
+        """`Compute.run` in the user's turn, until the client disconnects or the request's time limit is reached.
 
-        Hold no database connection while waiting for this: end a read's transaction first
+        Do not hold a database connection while waiting for this: end a read's transaction first
         (`await session.close()`), or wait for `turn` before the transaction begins. `seconds` are for work that
         may take longer than other requests.
 

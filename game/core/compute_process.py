@@ -1,4 +1,4 @@
-"""A computing process: calls functions that come on standard input.
+"""A compute process: calls functions that it reads from standard input.
 
 `game.core.compute` starts it, and kills it when an answer is no longer wanted.
 """
@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
 _RETIRE_BYTES = 256 * 2**20
-"""A process that has grown beyond this ends after its answer: Python gives little memory back."""
+"""A process larger than this ends after its answer, because Python returns little memory to the system."""
 _NICENESS = 5
 """The server and its database come first."""
 
@@ -20,7 +20,7 @@ _NICENESS = 5
 def main() -> None:
     """Answer calls until the server closes the pipe."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    # What prints must not get in between.
+    # Output of `print` must not get into the pipe.
     os.dup2(2, 1)
     with suppress(AttributeError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -32,7 +32,7 @@ def main() -> None:
             function, arguments, seconds = pickle.load(requests)  # noqa: S301 - from our own server
         except EOFError:
             return
-        # Should the server be gone, nobody kills this process.
+        # If the server has died, nobody else ends this process.
         _end_after(int(seconds) + 2)
         try:
             result = function(*arguments)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _end_after(seconds: int) -> None:
-    """Have the system end this process after a time; 0 for never."""
+    """Make the system end this process after a time; 0 for never."""
     with suppress(AttributeError):
         signal.alarm(seconds)
 
@@ -69,7 +69,7 @@ def _send(answers: BinaryIO, kind: str, value: Any, is_done: bool) -> None:
 
 
 class SentError(NamedTuple):
-    """An exception by its parts: not all can be pickled, because that calls the class with other arguments."""
+    """An exception as its parts, because unpickling some exceptions calls the class with other arguments."""
 
     kind: type[Exception]
     arguments: tuple[Any, ...]
@@ -77,7 +77,7 @@ class SentError(NamedTuple):
 
     @classmethod
     def of(cls, error: Exception) -> "SentError":
-        """An exception as it can be sent; one that cannot becomes a RuntimeError that tells of it."""
+        """An exception as it can be sent; one that cannot be sent becomes a RuntimeError with its text."""
         sent = cls(type(error), error.args, error.__dict__)
         try:
             pickle.dumps(sent)
@@ -101,9 +101,9 @@ def _limit_memory(limit: int) -> None:
 
 
 def _peak() -> int:
-    """The most memory this process has had, in bytes; 0 where that is not known."""
+    """The peak memory of this process, in bytes; 0 where that is not known."""
     with suppress(OSError, StopIteration), open("/proc/self/status") as status:
-        # Not what getrusage says: that begins with the memory of the server which started this process.
+        # Not from getrusage, whose value includes the memory of the server that started this process.
         return int(next(line for line in status if line.startswith("VmHWM:")).split()[1]) * 1024
     try:
         import resource

@@ -1,4 +1,4 @@
-"""The database: a worker's connections for requests, for hot reads and for limits; one transaction a request."""
+"""The database: a worker's connections for requests, for hot reads and for limits; one transaction per request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from game.core.errors import OutcomeUnknown, Problem, is_database_away
 from game.core.settings import Settings
 
-# What a request waits for takes a part of the time that the request may take: it is told before its time is over.
+# Each wait is shorter than a request's time limit, so that the request can still answer with the error.
 _CONNECT, _HOT_CONNECT, _STATEMENT, _POOL_WAIT, _IDLE = 1 / 2, 3 / 8, 3 / 4, 3 / 8, 5 / 2
 _SIDE_POOL = 2
 _LIVE_FEED = 3
-"""For reading what is new, and for the way to other workers."""
+"""Connections of the live feed: to read new events, and to notify other workers."""
 _OTHERS = _SIDE_POOL + _LIVE_FEED
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def connection_options(request_timeout: float) -> dict[str, Any]:
-    """How asyncpg connects for requests that may take so many seconds."""
+    """The options of asyncpg for requests with a time limit in seconds."""
     return {
         "timeout": request_timeout * _CONNECT,
         "command_timeout": request_timeout * _STATEMENT,
@@ -30,18 +30,18 @@ def connection_options(request_timeout: float) -> dict[str, Any]:
             "application_name": "worldkeep",
             "statement_timeout": str(int(request_timeout * _STATEMENT * 1000)),
             "idle_in_transaction_session_timeout": str(int(request_timeout * _IDLE * 1000)),
-            # Statements here are short: compiling them costs more than it brings.
+            # Statements are short: JIT compilation costs more than it saves.
             "jit": "off",
         },
     }
 
 
 def hot_connection_options(request_timeout: float) -> dict[str, Any]:
-    """How asyncpg connects for hot statements."""
+    """The options of asyncpg for hot statements."""
     options = connection_options(request_timeout)
     return {
         **options,
-        # With a statement that takes all of its time, still less than a request may take.
+        # Together with the time limit of a statement, less than a request may take.
         "timeout": request_timeout * _HOT_CONNECT,
         "server_settings": {
             **options["server_settings"],
@@ -56,12 +56,12 @@ def hot_connection_options(request_timeout: float) -> dict[str, Any]:
 
 
 def connections_of_a_worker(settings: Settings) -> int:
-    """How many connections one worker has at most."""
+    """The maximum number of connections of one worker."""
     return settings.database_pool_size + settings.hot_pool_size + settings.hot_write_pool_size + _OTHERS
 
 
 def engine(url: str, **options: Any) -> AsyncEngine:
-    """An engine for a libpq URL, which asyncpg reads by itself: SQLAlchemy knows only some of its options.
+    """An engine for a libpq URL, which asyncpg parses, because SQLAlchemy supports only some of its options.
 
     `options` are SQLAlchemy's, and `connect_args` asyncpg's.
     """
@@ -76,7 +76,7 @@ def _json_text(value: Any) -> str:
 
 
 async def _keep(connection: Any) -> None:
-    """What the side pool does at release: nothing, for one statement leaves nothing to reset."""
+    """Reset of the side pool's connections: nothing, because a single statement leaves nothing to reset."""
 
 
 class Database:
@@ -94,7 +94,7 @@ class Database:
             pool_pre_ping=True,
             json_serializer=_json_text,
             json_deserializer=orjson.loads,
-            # The driver's messages may quote values; ours go to a log.
+            # Messages of the driver may quote values, and would be logged.
             hide_parameters=True,
             connect_args=self._options,
         )
@@ -102,7 +102,7 @@ class Database:
         self._side: asyncpg.Pool | None = None
 
     async def side_pool(self) -> asyncpg.Pool:
-        """A small pool for statements outside of a request's transaction, made at first use."""
+        """A small pool for statements outside a request's transaction, created on first use."""
         if self._side is None:
             self._side = asyncpg.create_pool(
                 self._url,
@@ -115,7 +115,7 @@ class Database:
         return self._side
 
     async def hot_connection(self) -> asyncpg.Connection:
-        """A connection for hot reads alone."""
+        """A connection for hot reads only."""
         return await asyncpg.connect(self._url, **self._hot_options)
 
     async def close(self) -> None:
@@ -126,9 +126,9 @@ class Database:
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """The transaction of a request: committed once, when the endpoint has returned and before the answer is sent.
+    """The transaction of a request: committed once, after the endpoint has returned and before the answer is sent.
 
-    An error rolls it back, unless the error says that what was written is to stay (`Problem.commits`).
+    An error rolls it back, unless the error says that the writes are to be kept (`Problem.commits`).
     """
     database: Database = request.app.state.database
     async with database.session() as session:
@@ -145,7 +145,7 @@ async def _commit(request: Request, session: AsyncSession) -> None:
     """Commit what a request has written.
 
     Raises:
-        OutcomeUnknown: the database was lost, or the request's time was over, on the way.
+        OutcomeUnknown: the connection was lost, or the time limit was reached, during the commit.
     """
     try:
         await session.commit()

@@ -9,13 +9,13 @@ _MAX_UPLOAD_SECONDS = 120
 
 
 class Deadline:
-    """Stands right around an app: ends a request that takes too long, and gives its lines in the log its id.
+    """The innermost middleware: ends a request that takes too long, and adds the request id to its log lines.
 
-    The time starts anew when a part of a body comes or goes, and when the app says that its work has come further
-    (`scope["go_on"]`, with the seconds that it needs if those are more than usual).
+    The time limit restarts with each part of a body that is received or sent, and when the app reports progress
+    (`scope["go_on"]`, with the seconds that it needs if it needs more than usual).
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: the time limit was reached.
     """
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
@@ -35,7 +35,7 @@ class Deadline:
             deadline.reschedule(max(later, deadline.when() or 0))
 
         async def receive_in_time() -> Message:
-            # Time runs while nothing comes: a slow line is no reason to give up.
+            # The limit is for the time without progress: a slow connection is not aborted.
             message = await receive()
             if message["type"] == "http.request" and now() - started < _MAX_UPLOAD_SECONDS:
                 go_on()

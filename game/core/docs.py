@@ -22,7 +22,7 @@ def csp_of(path: str) -> bytes | None:
 
 
 def install(app: FastAPI) -> None:
-    """Serve the pages; their scripts come with the package `fastapi-offline`."""
+    """Serve the pages; their scripts are from the package `fastapi-offline`."""
     app.mount(_ASSETS, StaticFiles(directory=str(files("fastapi_offline") / "static")), name="docs-assets")
     swagger = get_swagger_ui_html(
         openapi_url="/openapi.json",

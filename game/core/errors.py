@@ -1,4 +1,4 @@
-"""Errors as the API gives them: RFC 9457 `application/problem+json`, never with the input or the SQL in it."""
+"""Errors of the API: RFC 9457 `application/problem+json`, which never contain the input or SQL."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class FieldError(NamedTuple):
-    """One thing that is wrong with a request: `field` says where, `code` is stable, `message` is for people."""
+    """An error in a request: the place in `field`, a stable `code`, and a `message` for users."""
 
     field: str
     code: str
@@ -35,7 +35,7 @@ class FieldError(NamedTuple):
 
 
 def _few(errors: Iterable[FieldError]) -> list[FieldError]:
-    """The first errors, as many as a short answer holds: the names in them are the client's, and may be long."""
+    """The first errors, up to a limited size, because they contain names from the client, which may be long."""
     few: list[FieldError] = []
     room = _MAX_ERROR_BYTES
     for error in errors:
@@ -52,7 +52,7 @@ class Problem(HTTPException):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
     commits: ClassVar[bool] = False
-    """Whether what was written before this error is kept: ending a stolen session is, a half-done edit is not."""
+    """Whether writes before this error are committed: the end of a stolen session is, a partial edit is not."""
 
     schema: ClassVar[str] = "Problem"
     """The name of its schema in the OpenAPI document."""
@@ -77,7 +77,7 @@ class BadRequest(Problem):
 
 
 class Unauthorized(Problem):
-    """Log in first: the access token is missing, has expired or was ended."""
+    """Log in first: the access token is missing or has expired, or its session has ended."""
 
     status, code = 401, "UNAUTHORIZED"
 
@@ -98,45 +98,45 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """This path does not take this method; the Allow header lists those that it takes."""
+    """This path does not support this method; the Allow header lists the methods that it supports."""
 
     status, code = 405, "METHOD_NOT_ALLOWED"
 
 
 class Conflict(Problem):
-    """This does not go together with what is there already."""
+    """The request conflicts with existing data."""
 
     status, code = 409, "CONFLICT"
 
 
 class PreconditionFailed(Problem):
-    """It has changed since you read it. Read it again, then decide."""
+    """It has changed since you read it. Read it again before you change it."""
 
     status, code, schema = 412, "PRECONDITION_FAILED", "PreconditionFailedProblem"
 
     def __init__(self, version: int | str) -> None:
-        # To players a version is a secret: they get the ETag, a hash of what they are shown.
+        # Players must not see versions. They get the ETag, a hash of what they are shown.
         super().__init__(headers={"ETag": f'"{version}"'})
         self.extra = {"current_version": version} if isinstance(version, int) else {}
 
 
 class BodyTooLarge(Problem):
-    """The body is larger than this server takes."""
+    """The request body is too large."""
 
     status, code = 413, "BODY_TOO_LARGE"
 
     @classmethod
     def of(cls, scope: Scope) -> "BodyTooLarge":
-        """The error for a request whose limit is known: it says the limit."""
+        """The error with the limit of a request, if it is known."""
         limit = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
         if limit is None:
             return cls()
         mebibytes = f" ({limit / 2**20:.4g} MiB)" if limit >= 2**20 else ""
-        return cls(f"The body is larger than the {limit} bytes{mebibytes} that this server takes here.")
+        return cls(f"The request body is larger than the limit of {limit} bytes{mebibytes}.")
 
 
 class UnsupportedMediaType(Problem):
-    """The body must be JSON, and say so: Content-Type: application/json."""
+    """The body must be JSON, with Content-Type: application/json."""
 
     status, code = 415, "UNSUPPORTED_MEDIA_TYPE"
 
@@ -157,7 +157,7 @@ class TooManyRequests(Problem):
 
 
 class Unavailable(Problem):
-    """The server is busy or its database is away. Try again in a moment."""
+    """The server is busy, or its database is unavailable. Try again in a moment."""
 
     status, code = 503, "UNAVAILABLE"
 
@@ -166,17 +166,17 @@ class Unavailable(Problem):
 
 
 class OutcomeUnknown(Unavailable):
-    """The server lost its database, or its time was over, while this was being stored: it may have happened.
+    """The database connection was lost, or the time limit was reached, during a write: it may have been stored.
 
-    Read before you send it again, or send it with an Idempotency-Key, which makes that safe. Any other 503 says
-    that nothing has happened.
+    Check before you send the request again, or retry it with an Idempotency-Key, which makes that safe. After any
+    other 503, nothing was stored.
     """
 
     code = "OUTCOME_UNKNOWN"
 
 
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of an endpoint that may end in these problems."""
+    """The `responses=` of an endpoint that may answer with these problems."""
     meanings: dict[int, list[str]] = {}
     for problem in problems:
         meaning = f"`{problem.code}`: {' '.join((problem.__doc__ or '').split())}"
@@ -192,14 +192,14 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """The answer for a problem; the same bytes for the same problem, but for the request id."""
+    """The answer for a problem; the same bytes for the same problem, except for the request id."""
     return _answer(
         request, problem.status, problem.code, problem.detail, problem.errors, problem.headers, problem.extra
     )
 
 
 def problem_document(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The document of a problem, for where there is no request to answer."""
+    """The document of a problem without a request."""
     return _document(request_id, problem.status, problem.code, problem.detail, problem.errors, problem.extra)
 
 
@@ -237,13 +237,13 @@ def _answer(
 
 
 _BUSY_STATES = ("08", "40", "53", "55", "57")
-"""SQLSTATE classes of a database that is away, overloaded or in conflict with itself: connection, rollback
+"""SQLSTATE classes of a database that is unavailable, overloaded or has a conflict: connection, rollback
 (deadlock, serialization), resources, object not in the needed state (lock timeout), operator intervention
 (shut-down, cancelled by a timeout)."""
 
 
 def is_database_away(error: BaseException) -> bool:
-    """Whether an exception says that the database cannot answer now (as against: that the request is wrong)."""
+    """Whether an exception means that the database is unavailable now (and not that the request is wrong)."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, InterfaceError):
             return True
@@ -258,9 +258,9 @@ def is_database_away(error: BaseException) -> bool:
 
 
 def may_have_happened(error: BaseException) -> bool:
-    """Whether a statement that ended in this error may have been carried out: the connection was lost over it.
+    """Whether a statement that ended in this error may have been carried out, because the connection was lost.
 
-    An error that the database itself reports means that it was not.
+    If the database reports the error, it was not.
     """
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(("08", "57P"))
@@ -268,7 +268,7 @@ def may_have_happened(error: BaseException) -> bool:
 
 
 def as_problem(error: Exception) -> Problem | None:
-    """The problem that an exception of the database means for the client, or None for a bug of ours."""
+    """The problem with which an exception of the database is answered, or None for a bug."""
     if isinstance(error, Problem):
         return error
     if is_database_away(error):
@@ -283,11 +283,11 @@ def as_problem(error: Exception) -> Problem | None:
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that any exception means for the client; what the client is not told goes to the log."""
+    """The problem with which any exception is answered; details that the client must not see are logged."""
     problem = as_problem(error)
     if problem is None:
         log.error("unexpected_error", exc_info=error)
-        return Problem("Something went wrong on the server. The request id finds it in the log.")
+        return Problem("Something went wrong on the server. Its log has the error under the request id.")
     if isinstance(problem, Unavailable) and not isinstance(error, Problem):
         cause = (isinstance(error, DBAPIError) and error.orig and error.orig.__cause__) or error
         log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause)[:_MAX_TEXT])
@@ -319,13 +319,13 @@ def _from_validation(error: RequestValidationError) -> Problem:
 
 
 def _from_framework(request: Request, error: HTTPException) -> Response:
-    """The answer for what Starlette and FastAPI refuse by themselves."""
+    """The answer for errors that Starlette and FastAPI raise."""
     problem: Problem
     match error.status_code:
         case 400:
             problem = BadRequest(str(error.detail).rstrip(".") + ".")
         case 404:
-            problem = NotFound("There is nothing at this path.")
+            problem = NotFound("This path does not exist.")
         case 405:
             problem = MethodNotAllowed(headers={"Allow": ", ".join(_allowed_methods(request))})
         case 413:
@@ -336,8 +336,8 @@ def _from_framework(request: Request, error: HTTPException) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """The methods that a path takes: Starlette names only those of the first route that has the path."""
-    # What is mounted are files.
+    """The methods of a path. Starlette lists only those of the first route with this path."""
+    # Mounted apps serve files.
     routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
     allowed = [
         method

@@ -1,4 +1,4 @@
-"""How many files, sockets included, this process may open."""
+"""The number of files, including sockets, that this process may open."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ def raise_file_limit() -> int:
         return _MANY
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
-        # macOS refuses a hard limit that is no number.
+        # macOS refuses an infinite limit.
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return _MANY if soft == resource.RLIM_INFINITY else soft

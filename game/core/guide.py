@@ -1,7 +1,7 @@
-"""The docs as pages at /guide: the Markdown files of the repository as HTML, without any other site.
+"""The docs as pages at /guide: the Markdown files of the repository as HTML, without resources of other sites.
 
-The files are trusted, but rendered as if they were not: HTML in them is shown as text, and links lead to other
-pages of the docs, to https:// or nowhere.
+The files are trusted, but rendered as if they were not: HTML in them is shown as text, and links other than to
+pages of the docs and https:// are removed.
 """
 
 import asyncio
@@ -55,14 +55,14 @@ async def _show(request: Request) -> Response:
     url = f"{BASE}/{request.path_params['name']}".rstrip("/")
     page = next((page for page in pages() if page.url == url), None)
     if page is None:
-        raise NotFound("The docs have no such page.")
+        raise NotFound("The docs do not have this page.")
     content = await asyncio.to_thread(_content, page)
     groups = [(group, list(members)) for group, members in groupby(pages(), _group)]
     return webpages.render("guide.html", title=page.title, here=page, groups=groups, content=content)
 
 
 class _Images(StaticFiles):
-    """The folder of images, without the other files in it."""
+    """The folder of images, without other files in it."""
 
     async def get_response(self, path: str, scope: Any) -> Response:
         return await super().get_response(path if Path(path).suffix == ".png" else "", scope)
@@ -70,7 +70,7 @@ class _Images(StaticFiles):
 
 @cache
 def pages() -> Sequence[Page]:
-    """All pages in the order of the menu; a file that an installation lacks has none."""
+    """All pages, in the order of the menu; files may be missing in an installation."""
     first = [ROOT / source for source in _FIRST if (ROOT / source).is_file()]
     others = sorted((ROOT / "docs").glob("*.md")) + sorted((ROOT / "docs" / "decisions").glob("*.md"))
     return [_page(path) for path in dict.fromkeys([*first, *others])]
@@ -108,7 +108,7 @@ def _slug(heading: str) -> str:
 
 
 def _with_links(tokens: Sequence[Token], page: Page) -> list[Token]:
-    """The tokens of a line with their links and images resolved; a link that leads nowhere becomes its text."""
+    """The tokens of a line with resolved links and images; a broken link becomes its text."""
     resolved, dropped = [], False
     for token in tokens:
         if token.type == "image":
@@ -124,7 +124,7 @@ def _with_links(tokens: Sequence[Token], page: Page) -> list[Token]:
 
 
 def _resolve(link: str, page: Page) -> str | None:
-    """Where a link of a page leads; None for a file that is not part of the docs."""
+    """The URL of a link in a page; None for a file that is not part of the docs."""
     if link.startswith(("https://", "#")):
         return link
     path, _, fragment = link.partition("#")

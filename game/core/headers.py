@@ -7,7 +7,7 @@ from starlette.types import Message
 from game.core.settings import Settings
 
 API_CSP = b"default-src 'none'; frame-ancestors 'none'"
-"""The Content-Security-Policy of answers that are no pages."""
+"""The Content-Security-Policy of answers that are not pages."""
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -20,7 +20,8 @@ _NOT_STORED = (b"cache-control", b"no-store")
 
 
 class Headers:
-    """What is added to answers. `csp_of` gives the Content-Security-Policy of pages that have one of their own."""
+    """Adds the common headers to answers. `csp_of` returns the Content-Security-Policy of pages with a special
+    one."""
 
     def __init__(self, settings: Settings, csp_of: Callable[[str], bytes | None]) -> None:
         self._csp_of = csp_of
@@ -32,11 +33,11 @@ class Headers:
         ]
 
     def lines(self, path: str) -> bytes:
-        """The headers of a hot answer, as lines of its head."""
+        """The headers of a hot answer, as header lines."""
         return self._lines[_has_tokens(path)]
 
     def add(self, message: Message, path: str, request_id: bytes) -> None:
-        """Add the headers to the start of an answer; what the app has set itself stays."""
+        """Add the headers to the start of an answer; headers that the app has set are kept."""
         headers = list(message.get("headers", ()))
         names = {name for name, _ in headers}
         headers += [(b"x-request-id", request_id), *self._security]

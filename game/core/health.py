@@ -1,4 +1,4 @@
-"""Whether the server is well: for people, load balancers and Prometheus."""
+"""Health checks and metrics: for people, load balancers and Prometheus."""
 
 from typing import Literal
 
@@ -20,13 +20,13 @@ class Health(Shape):
 
 @router.get("/health")
 async def read_health() -> Health:
-    """Ask whether the server is alive. Does not touch the database."""
+    """Check whether the server is alive, without using the database."""
     return Health()
 
 
 @router.get("/health/ready", responses=documented(Unavailable))
 async def read_readiness(request: Request) -> Health:
-    """Ask whether the server can work: its database answers and is migrated."""
+    """Check whether the server is ready: its database answers and is migrated."""
     database: Database = request.app.state.database
     async with database.engine.connect() as connection:
         revision = await current_revision(connection)

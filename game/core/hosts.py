@@ -1,4 +1,4 @@
-"""Which host names this server answers to, and which client a trusted proxy speaks for."""
+"""The allowed host names, and the client address from a trusted proxy."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _MAX_HOST = 300
 
 
 class InvalidHost(BadRequest):
-    """This server does not answer to that host name (WORLDKEEP_ALLOWED_HOSTS lists the ones that it does)."""
+    """This host name is not one of the allowed ones (WORLDKEEP_ALLOWED_HOSTS)."""
 
     code = "INVALID_HOST"
 
@@ -28,18 +28,18 @@ class Hosts:
 
     def __init__(self, settings: Settings) -> None:
         self._any = "*" in settings.allowed_hosts
-        # A page of another site cannot have the loopback names; a health check on this machine has no other.
+        # A page of another site cannot have a loopback name, and health checks on this machine use one.
         self._names = {*_LOOPBACK, *(host.lower().encode() for host in settings.allowed_hosts)}
         self._suffixes = tuple(name[1:] for name in self._names if name.startswith(b"*."))
         self._is_known: Callable[[bytes], bool] = lru_cache(64)(self._look_up)
 
     def knows(self, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]) -> bool:
         """Whether a request with these headers, by name in `fields`, is for this server."""
-        # Two of them could name this server to us and another to the app.
+        # With two Host headers, this check and the app could use different ones.
         if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
             return False
         host = fields.get(b"host", b"")
-        # Only names that could be one are cached.
+        # Only valid host names are cached.
         return len(host) < _MAX_HOST and self._is_known(host)
 
     def _look_up(self, host: bytes) -> bool:
@@ -50,19 +50,19 @@ class Hosts:
 
 
 class Proxies:
-    """The reverse proxies whose X-Forwarded-For and -Proto are believed."""
+    """The reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are trusted."""
 
     def __init__(self, settings: Settings) -> None:
         trusted = settings.trusted_proxies
         self._middleware: Any = ProxyHeadersMiddleware(_nothing, trusted) if trusted else None
 
     def set_client(self, scope: Scope) -> None:
-        """Have the scope name the client that a trusted proxy speaks for."""
+        """Set the client in the scope to the one that a trusted proxy reports."""
         if self._middleware is not None:
-            # It writes into the scope and comes to its end without having waited for anything.
+            # It changes the scope and returns without awaiting anything.
             with suppress(StopIteration):
                 self._middleware(scope, _nothing, _nothing).send(None)
 
 
 async def _nothing(*_: Any) -> Any:
-    """An app that does nothing, and a receiver or sender of nothing."""
+    """An app, a receive and a send that do nothing."""

@@ -1,8 +1,8 @@
-"""Hot routes: documented and checked like any other, but answered by a coalesced statement.
+"""Hot routes: documented and validated like any other, but answered by a coalesced statement.
 
-A hot route serves only what is plainly right: a valid token, an ordinary request, a row that its caller may
-read. Everything else (no token, an unknown id, unusual parameters) goes on to the plain endpoint of the same
-route, which finds out what is wrong and says so. So errors cannot differ between the two.
+A hot route answers only the plain case: a valid token, an ordinary request, a row that the caller may read.
+Everything else (no token, an unknown id, unusual parameters) is passed on to the plain endpoint of the same route,
+which reports the error. So errors cannot differ between the two.
 """
 
 import asyncio
@@ -25,7 +25,8 @@ _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 class HotAnswer(NamedTuple):
-    """An answer: JSON text, its version if it is one document (a hash where that is a secret), and its status."""
+    """An answer: JSON text, its version if it is one document (a hash if the version is secret), and its
+    status."""
 
     body: bytes
     version: int | str | None = None
@@ -35,8 +36,8 @@ class HotAnswer(NamedTuple):
 class HotRead(NamedTuple):
     """How a route is answered from its statement.
 
-    `question` gives the statement's parameters behind session and user, or None for a request that the plain
-    endpoint should look at. `render` makes the answer from the row, or None where the endpoint should.
+    `question` returns the statement's parameters after session and user, or None if the plain endpoint is to
+    handle the request. `render` builds the answer from the row, or returns None for the same reason.
     """
 
     statement: HotStatement
@@ -45,10 +46,12 @@ class HotRead(NamedTuple):
 
 
 class HotWrite(NamedTuple):
-    """How a POST is carried out by one statement, which does all that the endpoint would, or nothing.
+    """How a POST is carried out by one statement, which does either everything that the endpoint would do, or
+    nothing.
 
-    `question` gives the statement's parameters behind session and user, from the request and its body. `written`
-    gives what the statement wrote to, None for nothing: the app's `state.announce` is told, after the commit.
+    `question` returns the statement's parameters after session and user, from the request and its body. `written`
+    returns the id of the universe that the statement wrote to, or None; it is passed to the app's `state.announce`
+    after the commit.
     """
 
     statement: HotStatement
@@ -58,12 +61,12 @@ class HotWrite(NamedTuple):
 
 
 class HotWork(NamedTuple):
-    """How a POST is carried out by several statements: what it takes is read, the decision made here, and then
-    written by one that does so only if nothing has changed meanwhile.
+    """How a POST is carried out by several statements: some read what is needed, Python decides, and the last one
+    writes, only if nothing has changed meanwhile.
 
-    `question` is as for a HotWrite; the request may have an Idempotency-Key. `run` is given the app's state,
-    session, user and the question; it returns the answer and what was written to, None for nothing. For what the
-    endpoint should look at it returns None, and has changed nothing.
+    `question` is as for a HotWrite; the request may have an Idempotency-Key. `run` takes the app's state, session,
+    user and the question. It returns the answer and the universe that was written to (or None). If the endpoint is
+    to handle the request, it returns None and has changed nothing.
     """
 
     question: Callable[[Scope, bytes], Question | None]
@@ -71,7 +74,7 @@ class HotWork(NamedTuple):
 
 
 def hot(read: HotRead | HotWrite | HotWork) -> Callable[[Endpoint], Endpoint]:
-    """Mark an endpoint as hot. Stands beneath the router's decorator."""
+    """Mark an endpoint as hot. Must be placed below the router's decorator."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
         endpoint.__hot__ = read  # type: ignore[attr-defined]  # our mark
@@ -81,7 +84,7 @@ def hot(read: HotRead | HotWrite | HotWork) -> Callable[[Endpoint], Endpoint]:
 
 
 class Asked(NamedTuple):
-    """What a request asks for, on its way."""
+    """A read whose statement has been sent."""
 
     template: str
     read: HotRead
@@ -89,10 +92,10 @@ class Asked(NamedTuple):
 
 
 class HotEndpoints:
-    """Stands in front of an app, and answers its hot routes before the app has spent anything on them.
+    """ASGI middleware that answers the hot routes of an app.
 
     `inner` is the app's own middleware and router, for everything else. The app's `state.hot` is the coalescer, or
-    None where all is to go the plain way.
+    None if all requests are to be handled by the plain endpoints.
     """
 
     def __init__(
@@ -116,7 +119,7 @@ class HotEndpoints:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request here where that can be done, else in the app."""
+        """Answer a request here if possible, otherwise in the app."""
         answer = None
         if scope["type"] == "http" and scope["method"] == "GET":
             answer = scope.pop("answer", None)
@@ -125,7 +128,7 @@ class HotEndpoints:
                 await asked.row
                 answer = self.answer(scope, asked)
         elif scope["type"] == "http" and scope["method"] == "POST":
-            # A read waits for one statement only; this also waits for the client's body.
+            # A read only waits for one statement, which has a time limit; this also waits for the client's body.
             async with asyncio.timeout(self._state.settings.request_timeout):
                 answer, receive = await self._write(scope, receive)
         if answer is None:
@@ -134,7 +137,7 @@ class HotEndpoints:
             await send(answer)
 
     def ask(self, scope: Scope) -> Asked | None:
-        """Ask for what a GET wants; None when the plain endpoint should look at it."""
+        """Send the statement of a GET; None if the plain endpoint is to handle it."""
         template = _template(scope)
         read = self._reads.get(template)
         coalescer: Coalescer | None = self._state.hot
@@ -149,7 +152,7 @@ class HotEndpoints:
         )
 
     def answer(self, scope: Scope, asked: Asked) -> Message | None:
-        """The answer to what was asked for and has come; None when the plain endpoint should look at it."""
+        """The answer from the row of the statement; None if the plain endpoint is to handle the request."""
         row = asked.row.result()
         if row is None:
             return None
@@ -160,7 +163,7 @@ class HotEndpoints:
         return _message(scope, answer)
 
     async def _write(self, scope: Scope, receive: Receive) -> tuple[Message | None, Receive]:
-        """The answer to a request, or None; and its body as it is to be read from then on."""
+        """The answer to a request or None, and a `receive` that yields the body again."""
         template = _template(scope)
         write = self._writes.get(template)
         writer: Coalescer | None = self._state.hot_writes
@@ -185,7 +188,7 @@ class HotEndpoints:
         try:
             done = await self._carry_out(write, writer, identity.session_id, identity.user_id, *question)
         except asyncio.CancelledError:
-            # Its time is over, and the statement may be on its way.
+            # The time limit was reached, and the statement may have been sent.
             raise OutcomeUnknown from None
         if done is None:
             return None, replayed
@@ -199,7 +202,7 @@ class HotEndpoints:
     async def _carry_out(
         self, write: HotWrite | HotWork, writer: Coalescer, *question: Any
     ) -> tuple[HotAnswer, Any] | None:
-        """The answer to a question with session and user, and what was written to."""
+        """The answer to a question with session and user, and the universe that was written to."""
         if isinstance(write, HotWork):
             return await write.run(self._state, *question)
         row = await writer.ask(write.statement, *question)
@@ -218,7 +221,7 @@ def _template(scope: Scope) -> str:
 
 
 def _is_plain_json(scope: Scope, most: int, *, with_key: bool) -> bool:
-    """Whether a request is a short JSON body with nothing about it that asks for more than to be carried out."""
+    """Whether a request has a short JSON body, and no headers that need the plain endpoint."""
     is_json = short = False
     for name, value in scope["headers"]:
         if name in (b"if-none-match", b"expect", b"content-encoding") or (
@@ -233,7 +236,7 @@ def _is_plain_json(scope: Scope, most: int, *, with_key: bool) -> bool:
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:
-    """A `receive` that begins with messages that were received already."""
+    """A `receive` that first returns messages that were already received."""
     waiting = iter(messages)
 
     async def again() -> Message:
@@ -243,7 +246,7 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
 
 
 def _message(scope: Scope, answer: HotAnswer) -> Message:
-    """The start of an answer, with its body, and with its headers as lines: the edge takes all of it at once."""
+    """The start message of an answer, with its body, and with its headers as lines, as the edge expects it."""
     body, version, status = answer
     lines = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
     if version is not None:
@@ -262,5 +265,5 @@ def if_match(scope: Scope) -> list[bytes]:
 
 
 def path_id(scope: Scope, name: str) -> str | None:
-    """The id in the path of a hot request; None when there is a query string too."""
+    """The id in the path of a hot request; None if there is a query string."""
     return None if scope["query_string"] else scope["path_params"][name]

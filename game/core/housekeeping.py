@@ -19,7 +19,7 @@ _SWEPT = ("idempotency_key", "rate_limit", "auth_session")
 
 
 async def sweep(database: Database) -> int:
-    """Delete a batch of expired rows of each table, unless another worker does; returns how many."""
+    """Delete a batch of expired rows of each table, unless another worker does; returns their number."""
     swept = 0
     async with database.engine.begin() as connection:
         if not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}):
@@ -37,11 +37,11 @@ async def sweep(database: Database) -> int:
 
 @asynccontextmanager
 async def housekeeping(database: Database, *more: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-    """Sweep now and then, and do `more` that comes up, as long as the context is open."""
+    """Delete expired rows, and run `more`, at regular intervals while the context is open."""
 
     async def work() -> None:
         while True:
-            # Not all workers at the same moment.
+            # Not all workers at the same time.
             await asyncio.sleep(_INTERVAL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             try:
                 while await sweep(database) >= _BATCH:

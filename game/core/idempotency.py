@@ -1,13 +1,14 @@
-"""Idempotency-Key: a POST that is sent again gets the first answer again, and is not carried out twice.
+"""Idempotency-Key: a repeated POST gets the first answer again, and is not carried out twice.
 
 The key, the write and the answer are stored in one transaction. A second request with the same key waits for the
-key's lock until the first has committed, then finds its answer. It gets that only if its sender may still have it:
-each endpoint says how that is checked.
+key's lock until the first has committed, then finds its answer. The answer is repeated only if the sender may
+still see it; each endpoint defines that check.
 
-Keys are locked before universes and maps. Who has locked these already may only try to lock a key (`try_lock`).
+Keys are locked before universes and maps. Code that has already locked these may only try to lock a key
+(`try_lock`).
 
-Of the answer, what differs from the request is stored: it is compressed with the request's body as dictionary,
-which the retry sends again. So the answer to a map of 4 MB takes a few kilobytes.
+The answer is stored compressed with the request's body as dictionary; the retry sends the same body again. So the
+answer to a map of 4 MB takes a few kilobytes.
 """
 
 import asyncio
@@ -50,7 +51,7 @@ class IdempotencyKey(SQLModel, table=True):
         sa_type=LargeBinary,
         description="What the answer adds to the request, see `_compress`. None: it was too large to be stored.",
     )
-    # What the user was when the answer was made, where answers depend on that.
+    # The user's role at that time, if the answer depends on it.
     role: str | None = Field(default=None, max_length=20)
     expires_at: datetime = instant(index=True)
 
@@ -62,20 +63,21 @@ class IdempotencyKeyReused(Unprocessable):
 
 
 class AnswerNotKept(Conflict):
-    """This request was carried out before; its answer was too large to be kept. Read what it created instead."""
+    """This request was already carried out, but its answer was too large to be stored. Read what it created
+    instead."""
 
     code = "IDEMPOTENT_ANSWER_NOT_KEPT"
 
 
 class AnswerForAnotherRole(Conflict):
-    """This request was carried out before, when you had another role here. Read what it created or changed."""
+    """This request was already carried out when you had another role. Read what it created or changed."""
 
     code = "IDEMPOTENT_ANSWER_FOR_ANOTHER_ROLE"
 
 
 @runtime_checkable
 class HasRole(Protocol):
-    """What somebody finds: it says what they are there."""
+    """A found resource, with the user's role in it."""
 
     @property
     def role(self) -> str:
@@ -87,7 +89,7 @@ _MAX_STORED = 512 * 2**10
 _MAX_DICTIONARY = 8 * 2**20
 _INLINE_BYTES = 16 * 2**10
 _LEVEL, _TABLE_LOG = 3, 22
-"""Level 3, with tables for 4 million positions: it finds in megabytes what an answer repeats."""
+"""Level 3 with tables for 4 million positions, which finds repetitions in megabytes."""
 _WINDOW_LOG = 27
 
 _TAKE = text("""
@@ -111,10 +113,10 @@ _KEEP = text("""
 
 
 class Claim(NamedTuple):
-    """A key that was sent with a request, for a statement that carries the request out by itself.
+    """A key that was sent with a request, for requests that a hot statement carries out.
 
     Such a statement tries the lock (`pg_try_advisory_xact_lock`), stores the key with the answer, and does nothing
-    where the key is there already.
+    if the key already exists.
     """
 
     key: str
@@ -123,10 +125,10 @@ class Claim(NamedTuple):
 
     @classmethod
     def of(cls, scope: Scope, body: bytes, user_id: UUID) -> "Claim | None":
-        """That of a request of a user; None where it has no key.
+        """The key of a user's request; None if it has no key.
 
         Raises:
-            ValueError: it has several, or one that is not valid.
+            ValueError: it has several keys, or an invalid one.
         """
         keys = [value for name, value in scope["headers"] if name == b"idempotency-key"]
         if not keys:
@@ -139,7 +141,7 @@ class Claim(NamedTuple):
 
 
 def small_delta(answer: bytes, request: bytes) -> bytes:
-    """What is stored of a small answer to a small request."""
+    """The stored form of a small answer to a small request."""
     return _compress(answer, request)
 
 
@@ -155,8 +157,8 @@ class _Once:
                 min_length=1,
                 max_length=200,
                 pattern=r"^[\x21-\x7e]+$",
-                description="A value of your own, such as a UUID: sent again within 24 hours, the request "
-                "gets the first answer again.",
+                description="Any unique value, such as a UUID. If you repeat the request with it within 24 hours, "
+                "you get the first answer again.",
             ),
         ] = None,
     ) -> None:
@@ -169,21 +171,23 @@ class _Once:
         return self._key is not None
 
     async def is_repeated(self, user_id: UUID) -> bool:
-        """Whether the key was used before: there is, by all likelihood, nothing left to be done."""
+        """Whether the key was used before, so that there is most likely nothing to do."""
         if self._key is None:
             return False
         return bool((await self._session.execute(_IS_USED, {"user_id": user_id, "key": self._key})).scalar_one())
 
     def within(self, session: AsyncSession) -> "_Once":
-        """The same in another transaction."""
+        """The same, in another transaction."""
         return _Once(self._request, session, self._key)
 
     def made_as(self, role: str) -> None:
-        """Say, while the request is carried out, which role its answer is for: it is repeated to no other."""
+        """Set, while the request is carried out, the role that its answer is for. It is not repeated for another
+        role."""
         self._role = role
 
     async def try_lock(self, user_id: UUID) -> bool:
-        """Lock the key until the transaction ends; False, without waiting, while another request holds it."""
+        """Try to lock the key until the transaction ends; returns False at once if another request has locked
+        it."""
         if self._key is None:
             return True
         locked = await self._session.execute(_TRY_LOCK, {"lock": _lock_id(user_id, self._key)})
@@ -198,21 +202,21 @@ class _Once:
     ) -> Response:
         """Carry out a request that changes something, or repeat the answer to this user's first one with this key.
 
-        Two requests are the same if their methods, paths, queries and bodies are.
+        Two requests are the same if their methods, paths, queries and bodies are the same.
 
         Args:
             user_id: whose key it is.
             make: carries out the request in the current transaction.
-            content: what counts as the body of an upload (names, files), whose boundary differs at each retry.
-            check: is given an answer that would be repeated, and raises where the user may not have it any more:
-                they may have left the universe. It returns what says their role now, if `make` calls `made_as`.
-                `make` checks for itself.
+            content: used instead of the body for an upload (names, files), whose boundary differs in each retry.
+            check: takes an answer that would be repeated, and raises an error if the user may no longer see it,
+            for example after leaving the universe. It returns the user's current role, if `make` calls `made_as`.
+            It is not called for the first request: `make` checks permissions itself.
 
         Raises:
-            NotFound, Forbidden: the user may not have the first answer any more.
+            NotFound, Forbidden: the user may no longer see the first answer.
             IdempotencyKeyReused: the first request with this key was a different one.
-            AnswerForAnotherRole: it was the same, but of its answer they may see more or less now.
-            AnswerNotKept: it was the same, but its answer cannot be repeated.
+            AnswerForAnotherRole: it was the same, but with their current role, they may see more or less than its
+            answer. AnswerNotKept: it was the same, but its answer cannot be repeated.
         """
         if self._key is None:
             return await make()
@@ -235,7 +239,7 @@ class _Once:
             return response
         response = await make()
         headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
-        # A streamed answer has no body to keep.
+        # A streamed answer has no body that could be stored.
         whole = getattr(response, "body", None)
         delta = None if whole is None else await _in_thread(_compress, bytes(whole), body)
         answer = {
@@ -253,17 +257,17 @@ class _Once:
 
 
 def _fingerprint(method: str, path: str, *parts: bytes) -> bytes:
-    """What two requests that are the same have in common; `parts` are the query and the content."""
+    """A fingerprint of a request; `parts` are the query and the content."""
     digest = hashlib.sha256(f"{method} {path}\n".encode())
     for part in parts:
-        # With its length, so that no two lists of parts look the same.
+        # With its length, so that different lists of parts have different fingerprints.
         digest.update(b"%d\n" % len(part))
         digest.update(part)
     return digest.digest()
 
 
 def _lock_id(user_id: UUID, key: str) -> int:
-    """The number of a key's advisory lock. Two keys with the same number wait for each other, and no more."""
+    """The number of a key's advisory lock. Two keys with the same number only wait for each other."""
     return int.from_bytes(hashlib.sha256(f"{user_id} {key}".encode()).digest()[:8], signed=True)
 
 
@@ -282,7 +286,7 @@ def _dictionary(request: bytes) -> zstandard.ZstdCompressionDict:
 
 
 def _compress(answer: bytes, request: bytes) -> bytes:
-    """An answer as what it adds to the request's body."""
+    """An answer compressed with the request's body as dictionary."""
     size = len(answer) + min(len(request), _MAX_DICTIONARY)
     window = max(10, size.bit_length())
     tables = min(_TABLE_LOG, window)
@@ -293,7 +297,7 @@ def _compress(answer: bytes, request: bytes) -> bytes:
 
 
 def _decompress(delta: bytes, request: bytes) -> bytes:
-    """The answer that `_compress` was given with the same request."""
+    """Decompress an answer that `_compress` has compressed with the same request."""
     reader = zstandard.ZstdDecompressor(dict_data=_dictionary(request), max_window_size=2**_WINDOW_LOG)
     return reader.decompress(delta)
 

@@ -1,7 +1,8 @@
-"""The gate for JSON: stops what Python's parser lets through and PostgreSQL or a client would choke on.
+"""Strict JSON: refuses what Python's parser accepts, but PostgreSQL or clients cannot handle.
 
 Refuses NaN and Infinity, lone surrogates, duplicate keys, U+0000, numbers that JavaScript or JSONB cannot carry,
-and what is too deep or too long; each with the place where it stands. Pure; light enough for computing processes.
+and values that are nested too deep or too long; each with its place. Pure, and without imports that compute
+processes do not need.
 """
 
 import json
@@ -13,10 +14,10 @@ import orjson
 MAX_INTEGER = 2**53 - 1
 """The largest integer that a double carries exactly: `Number.MAX_SAFE_INTEGER`."""
 MIN_MAGNITUDE = 1e-64
-"""Smaller numbers than this are refused: JSONB writes them out digit by digit, hundreds of them each."""
+"""Smaller numbers are refused, because JSONB writes them with hundreds of digits."""
 MAX_DEPTH = 32
 MAX_EVENT_DEPTH = 80
-"""Of what an event stores: the result of a roll takes two levels for each parenthesis, of which it may have 32."""
+"""Of what an event stores: the result of a roll has two levels for each of up to 32 parentheses."""
 MAX_STRING = 65_536
 _MAX_PLACE = 300
 _TOO_DEEP = "JSON is at most {} levels deep."
@@ -24,7 +25,8 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 class JsonRefused(ValueError):
-    """A JSON text that is not taken: `place` (such as `grid_data.layers[0].name`), a stable code, a sentence."""
+    """A JSON text that is refused: with `place` (such as `grid_data.layers[0].name`), a stable code and a
+    sentence."""
 
     def __init__(self, place: str, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,19 +37,19 @@ def parse(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON text.
 
     Raises:
-        JsonRefused: the text is not JSON, or holds something that is not taken.
+        JsonRefused: the text is not JSON, or contains something that is refused.
     """
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         if "depth limit" in error.msg:
             raise JsonRefused("", "too_deep", _TOO_DEEP.format(max_depth)) from None
-        # The parser has no other words for a text of brackets alone.
+        # The parser reports a text of only brackets in this way.
         reason = "unexpected end of data" if "allocate" in error.msg else error.msg
         message = f"Not valid JSON: {reason} (line {error.lineno}, column {error.colno})."
         raise JsonRefused("", "json_invalid", message) from None
     keys = _Walk(max_depth).count_keys(value)
-    # Each pair of an object has one colon; a key that stood twice is one key in the parsed value.
+    # Each pair of an object has one colon, but a duplicate key is only one key in the parsed value.
     if raw.count(b":") != keys and _STRING.sub(b"", raw).count(b":") != keys:
         json.loads(raw, object_pairs_hook=_refuse_duplicates)
     return value
@@ -57,7 +59,7 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:
     seen = set()
     for key, _ in pairs:
         if key in seen:
-            raise JsonRefused(key[:_MAX_PLACE], "duplicate_key", "An object has this key twice.")
+            raise JsonRefused(key[:_MAX_PLACE], "duplicate_key", "The object contains this key twice.")
         seen.add(key)
 
 
@@ -99,7 +101,8 @@ class _Walk:
                 self._check(inner, path, depth + 1)
                 path.pop()
                 if type(inner) is float and inner.is_integer():
-                    # Godot reads every number as a float and sends 6 back as 6.0: in JSON they are the same.
+                    # Godot reads every number as a float and sends 6 back as 6.0, which is the same number in
+                    # JSON.
                     value[key] = int(inner)
 
     def _check_key(self, key: str, path: list[str | int]) -> None:

@@ -37,7 +37,7 @@ class Rate(NamedTuple):
         return cls(times, units * _SECONDS[match[3]])
 
     def scaled(self, factor: int) -> "Rate":
-        """`factor` times as many in the same time."""
+        """`factor` times this rate."""
         return self._replace(times=self.times * factor)
 
     def __str__(self) -> str:
@@ -74,16 +74,17 @@ _REFUND = """
 
 
 def client_limits(request: Request, purpose: str, rate: Rate, of: str = "") -> dict[str, Rate]:
-    """The limits for the client of a request, to be counted by a Limiter.
+    """The rate limits for the client of a request, for a Limiter.
 
     An IPv4 address is one client. IPv6 subscribers get a /64 or a /56: the /64 has the rate, and the /56, which
     would otherwise count as 256 clients, has twice that.
 
     Args:
-        request: its client is counted; a trusted proxy may have named it.
+        request: its client is counted; its address may come from a trusted proxy.
         purpose: what is counted, such as "login".
         rate: what the client may do.
-        of: what the client does it to, where each has a counter of its own; no personal data, as it is stored.
+        of: the target of the action, if each target has its own counter; must not be personal data, because it is
+        stored.
     """
     host = request.client.host if request.client else ""
     suffix = f":{of}" if of else ""
@@ -94,14 +95,14 @@ def client_limits(request: Request, purpose: str, rate: Rate, of: str = "") -> d
     if isinstance(address, ipaddress.IPv4Address):
         return {f"{purpose}:{host}{suffix}": rate}
     if address.ipv4_mapped:
-        # A socket for both families writes IPv4 addresses so.
+        # A dual-stack socket reports IPv4 addresses like this.
         return {f"{purpose}:{address.ipv4_mapped}{suffix}": rate}
     subnet, site = (ipaddress.ip_network((int(address), bits), strict=False) for bits in (64, 56))
     return {f"{purpose}:{subnet}{suffix}": rate, f"{purpose}:{site}{suffix}": rate.scaled(2)}
 
 
 class Limiter:
-    """Counts outside of the request's transaction, so that refused and failed requests count too.
+    """Counts outside the request's transaction, so that refused and failed requests count, too.
 
     It uses a separate connection pool: no request holds a connection of a pool while it waits for another of the
     same pool.
@@ -114,7 +115,7 @@ class Limiter:
         """Count one attempt under each key.
 
         Raises:
-            TooManyRequests: one of the keys has reached its limit; tells after how many seconds to try again.
+            TooManyRequests: one of the keys has reached its limit; contains the number of seconds to wait.
         """
         # Always in the same order, so that two requests cannot deadlock.
         keys = sorted(limits)
@@ -126,9 +127,9 @@ class Limiter:
 
     @asynccontextmanager
     async def guess(self, limits: dict[str, Rate]) -> AsyncIterator[None]:
-        """Count only failures: an attempt is counted first, and not any more if the block ends without an error.
+        """Count only failures: an attempt is counted first, and subtracted if the block ends without an error.
 
-        So guesses that run at the same time cannot exceed the limit.
+        So concurrent guesses cannot exceed the limit.
 
         Raises:
             TooManyRequests: one of the keys has reached its limit; the block does not run.

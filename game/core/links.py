@@ -1,4 +1,4 @@
-"""Links to this server, as they stand in mails and invitations."""
+"""Links to this server, for mails and invitations."""
 
 from fastapi import Request
 
@@ -6,9 +6,9 @@ from game.core.settings import Settings
 
 
 def link(request: Request, path: str) -> str:
-    """The full address of a path: below `WORLDKEEP_PUBLIC_URL`, or else below the address of the request.
+    """The absolute URL of a path: with `WORLDKEEP_PUBLIC_URL`, or with the host of the request.
 
-    The host of a request is one of `WORLDKEEP_ALLOWED_HOSTS`, so a stranger cannot have mails link elsewhere.
+    The host of a request is one of `WORLDKEEP_ALLOWED_HOSTS`, so strangers cannot make mails link to other sites.
     """
     settings: Settings = request.app.state.settings
     base = settings.public_url or f"{request.url.scheme}://{request.url.netloc}"

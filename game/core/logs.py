@@ -30,7 +30,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 
 
 def _harmless(_: Any, __: Any, event: dict[str, Any]) -> dict[str, Any]:
-    """Without what would move the cursor or turn the text round: paths are what a stranger asked for."""
+    """Remove control characters, which could change what a terminal shows: paths come from strangers."""
     return {
         name: _CONTROL.sub(lambda found: ascii(found[0])[1:-1], value) if isinstance(value, str) else value
         for name, value in event.items()
@@ -42,7 +42,8 @@ def _json(_: Any, __: Any, event: dict[str, Any]) -> str:
 
 
 class _Stderr(io.TextIOBase):
-    """Standard error that never fails: a full disk or a closed pipe costs lines of the log, not answers."""
+    """Standard error that never fails: with a full disk or a closed pipe, log lines are lost, but requests are
+    answered."""
 
     def write(self, text: str) -> int:
         with suppress(OSError, ValueError):
@@ -58,15 +59,15 @@ _STDERR = cast(TextIO, _Stderr())
 
 
 def is_json(settings: Settings) -> bool:
-    """Whether lines are JSON, or for a person's eyes."""
+    """Whether log lines are JSON."""
     return settings.log_format == "json" or (settings.log_format == "auto" and settings.is_production)
 
 
 def configure(settings: Settings) -> None:
-    """Set up structlog and the standard library's logging, both to the same lines on standard error."""
+    """Configure structlog and the standard library's logging, both with the same format, on standard error."""
     as_json = is_json(settings)
     renderer: list[Any] = (
-        # Never with the values of variables: they may be somebody's password.
+        # Never with the values of variables, which may be passwords.
         [ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), _json]
         if as_json
         else [
@@ -115,8 +116,8 @@ class _Answered(NamedTuple):
 class RequestLog:
     """Logs answered requests: in JSON all of them, in a terminal those that failed, and all at level `debug`.
 
-    JSON is the format of servers under load: its lines are made and written in batches. One by one, through
-    structlog and with a system call each, they would cost as much as answering.
+    JSON lines are formatted and written in batches. Formatting each with structlog, and one system call for each,
+    would cost as much as answering the requests.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -131,7 +132,7 @@ class RequestLog:
             return
         answered = _Answered(method, path, status, ms, client, request_id)
         if not self._as_json:
-            # In a terminal, a line for each request would scroll away what matters, such as the demo's log-ins.
+            # In a terminal, a line for each request would scroll important lines away, such as the demo's log-ins.
             (self._log.warning if status >= 500 else self._log.debug)("request", **_fields(answered))
             return
         if not self._waiting:
@@ -139,7 +140,7 @@ class RequestLog:
         self._waiting.append((time.time(), answered))
 
     def flush(self) -> None:
-        """Write what is still to be written: now and then, and when the server stops."""
+        """Write the pending lines: regularly, and when the server stops."""
         waiting, self._waiting = self._waiting, []
         _STDERR.write(b"".join([_line(*one) for one in waiting]).decode())
         _STDERR.flush()
@@ -150,7 +151,7 @@ def _fields(answered: _Answered) -> dict[str, Any]:
 
 
 def _line(timestamp: float, answered: _Answered) -> bytes:
-    """A request as a line of JSON, with the keys that structlog gives."""
+    """A request as a line of JSON, with the same keys as structlog's lines."""
     when = datetime.fromtimestamp(timestamp, UTC)
     fields = {**_fields(answered), "event": "request", "level": "info", "timestamp": when}
     return orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)

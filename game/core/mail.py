@@ -1,4 +1,4 @@
-"""Sending mail in the background: by SMTP where it is configured, else as `.eml` files in the data directory."""
+"""Sending mail in the background: by SMTP if it is configured, otherwise to `.eml` files in the data directory."""
 
 import asyncio
 import random
@@ -36,9 +36,10 @@ class Mailer:
         self._closing = asyncio.Event()
 
     async def send(self, compose: Callable[[], tuple[str, str, str]]) -> None:
-        """Send a mail soon; returns at once. `compose` returns its address, subject and text when it is sent.
+        """Send a mail in the background. `compose` is called when the mail is sent, and returns its address,
+        subject and text.
 
-        It is sent after a random delay: if it slowed the next request down, response times would reveal which
+        It is sent after a random delay: if sending slowed down the next request, response times would reveal which
         addresses have accounts.
         """
         task = asyncio.create_task(self._deliver(compose))
@@ -46,7 +47,7 @@ class Mailer:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Send what is waiting, and give it a few seconds."""
+        """Send the waiting mails, for at most a few seconds."""
         self._closing.set()
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
@@ -93,7 +94,7 @@ class Mailer:
                     username=unquote(parts.username) if parts.username else None,
                     password=unquote(parts.password) if parts.password else None,
                     use_tls=secure,
-                    # STARTTLS where the server offers it; required before a password is sent.
+                    # STARTTLS if the server offers it; required before a password is sent.
                     start_tls=True if parts.username and not secure else None,
                     timeout=_TIMEOUT_SECONDS,
                 )

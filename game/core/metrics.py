@@ -1,4 +1,4 @@
-"""Prometheus metrics: requests by method, route template and status, and how long they took."""
+"""Prometheus metrics: requests and their duration, by method, route template and status."""
 
 import os
 
@@ -9,7 +9,7 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class Metrics:
-    """The counters of a server. With several workers they share files (PROMETHEUS_MULTIPROC_DIR)."""
+    """The counters of a server. Several workers share files (PROMETHEUS_MULTIPROC_DIR)."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -16,7 +16,7 @@ from game.core.names import MAX_NAME as MAX_NAME
 from game.core.names import Description as Description
 from game.core.names import Name as Name
 
-# Set before any table is: constraints get names that a migration can speak of.
+# Set before any table is defined: constraints get names that migrations can use.
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -27,7 +27,7 @@ SQLModel.metadata.naming_convention = {
 
 Timestamp = Annotated[
     datetime,
-    # Always with microseconds, so that the text is the same as the one PostgreSQL builds for hot reads.
+    # Always with microseconds, so that the text equals the one that PostgreSQL builds for hot reads.
     PlainSerializer(
         lambda value: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"), return_type=str, when_used="json"
     ),

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with what our edge adds to every answer and without what is not so."""
+"""The OpenAPI document: FastAPI's, with what our edge adds to every answer, and without what does not apply."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,18 +12,22 @@ _REF = "#/components/schemas/{model}"
 _JSON = "application/json"
 _HEADERS = {
     "ETag": {
-        "description": "The version, in quotes: send it as If-Match to change this version and no other.",
+        "description": (
+            "The version, in quotes. Send it as If-Match to make a change only if this is still the version."
+        ),
         "schema": {"type": "string", "examples": ['"3"']},
     },
-    "Location": {"description": "The path of what was made.", "schema": {"type": "string"}},
+    "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
 }
 
 
 class FieldError(BaseModel):
-    """One thing that is wrong with a request."""
+    """An error in a request."""
 
-    field: str = Field(description="Where: a path into the body, or the parameter.", examples=["name"])
-    code: str = Field(description="What, as a stable word.", examples=["string_too_long"])
+    field: str = Field(
+        description="The path of the field in the body, or the name of the parameter.", examples=["name"]
+    )
+    code: str = Field(description="A stable code for the error.", examples=["string_too_long"])
     message: str = Field(description="What, for people.")
 
 
@@ -34,40 +38,40 @@ class Problem(BaseModel):
     title: str = Field(examples=["Not Found"])
     status: int = Field(examples=[404])
     detail: str = Field(examples=["It does not exist, or you may not see it."])
-    code: str = Field(description="What happened, as a stable UPPER_SNAKE word.", examples=["NOT_FOUND"])
+    code: str = Field(description="A stable code for the error, in UPPER_SNAKE_CASE.", examples=["NOT_FOUND"])
     request_id: str = Field(description="Also in the X-Request-ID header, and in the server's log.")
     errors: list[FieldError]
 
 
 class PreconditionFailedProblem(Problem):
-    """A 412: the document has changed since it was read."""
+    """The problem of a 412: the document has changed since it was read."""
 
     current_version: int = Field(
         default_factory=int,
-        description="The document's version now. Not for players where `version` is not.",
+        description="The current version. Absent for players who do not get `version`.",
         examples=[4],
     )
 
 
 class ExpressionProblem(Problem):
-    """A 422 of an expression of dice, or of something else in its request."""
+    """The problem of a 422 of a request with a dice expression."""
 
     column: int = Field(
         default_factory=int,
-        description="Where the expression is wrong, counted from 1. Not for what else is wrong.",
+        description="The column of the error in the expression, counted from 1. Absent for other errors.",
         examples=[4],
     )
 
 
 _UNUSED_IN_LOG_IN = ("scope", "client_id", "client_secret")
-"""Fields of OAuth 2 that this server takes and ignores: generated clients would ask for them."""
+"""Fields of OAuth 2 that this server accepts and ignores, but generated clients would require."""
 
 
 def tidy(document: dict[str, Any]) -> dict[str, Any]:
-    """Improve the document that FastAPI made, in place.
+    """Improve the document that FastAPI generated, in place.
 
-    Errors become our problem documents, also those that any operation may end in; versions show as ETag headers;
-    each summary is the first sentence of the description; and titles that only repeat a name go.
+    Errors become problem documents, including those that any operation may answer with. Versions become ETag
+    headers. Each summary is the first sentence of the description. Titles that only repeat a name are removed.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
     schemas.pop("HTTPValidationError", None)
@@ -81,7 +85,7 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
         for name in _UNUSED_IN_LOG_IN:
             form["properties"].pop(name, None)
         for name in form["required"]:
-            # An empty field of a form is one that is missing.
+            # An empty form field counts as missing.
             form["properties"][name]["minLength"] = 1
     document["components"]["headers"] = _HEADERS
     for path, _, operation in operations(document):
@@ -99,7 +103,7 @@ def tidy(document: dict[str, Any]) -> dict[str, Any]:
         if "HTTPValidationError" in str(responses.get("422")):
             responses |= _common(Unprocessable)
         if any(parameter["name"] == "If-None-Match" for parameter in operation.get("parameters", ())):
-            responses["304"] = {"description": "You have this version already."}
+            responses["304"] = {"description": "You already have this version."}
         for status, response in responses.items():
             schema = _resolved(document, response.get("content", {}).get(_JSON, {}).get("schema", {}))
             tagged = "version" in schema.get("properties", ()) or ("304" in responses and status < "400")
@@ -141,7 +145,7 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
 
 
 def _drop_unused(document: dict[str, Any]) -> None:
-    """Take out the schemas that nothing refers to: models that another description stands for."""
+    """Remove the schemas that nothing refers to: models that another description replaces."""
     schemas = document["components"]["schemas"]
     text = str(document)
     for name in [name for name in schemas if f"'{_REF.format(model=name)}'" not in text]:

@@ -1,4 +1,4 @@
-"""Lists in pages: a limit, an order, and a cursor that says where the next page starts (keyset pagination)."""
+"""Keyset pagination of lists: a limit, an order, and a cursor for the next page."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from game.core.hot import HotAnswer
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
 _MAX_BYTES = 4 * 2**20
-"""Of the rows of a page whose size is asked for."""
+"""The limit for the rows of a page, if their sizes are known."""
 
 
 class Sort(StrEnum):
-    """Orders of a list; a minus sign turns one round."""
+    """Orders of a list; a minus sign means descending."""
 
     name = "name"
     name_down = "-name"
@@ -35,7 +35,7 @@ class Sort(StrEnum):
 
 
 class ConstantSort(StrEnum):
-    """Orders of a list of what never changes."""
+    """Orders of a list of items that never change."""
 
     name = "name"
     name_down = "-name"
@@ -44,7 +44,7 @@ class ConstantSort(StrEnum):
 
 
 class PageQuery(NamedTuple):
-    """The parameters that every list takes."""
+    """The parameters of every list."""
 
     limit: int
     cursor: str | None
@@ -52,12 +52,12 @@ class PageQuery(NamedTuple):
     q: str | None
 
 
-_Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many, at the most.")]
+_Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="The maximum number of items.")]
 _Cursor = Annotated[
-    str | None, Query(max_length=1000, description="`next_cursor` of the page before, with the same `sort`.")
+    str | None, Query(max_length=1000, description="`next_cursor` of the previous page, with the same `sort`.")
 ]
 _Text = Annotated[
-    str | None, Query(max_length=100, description="Only what has this text in its name or description.")
+    str | None, Query(max_length=100, description="Only items with this text in the name or description.")
 ]
 
 
@@ -81,19 +81,19 @@ def _constant_page_query(
 
 PageParameters = Annotated[PageQuery, Depends(_page_query)]
 ConstantPageParameters = Annotated[PageQuery, Depends(_constant_page_query)]
-"""Of a list whose rows have no `updated_at`."""
+"""The parameters of a list whose rows have no `updated_at`."""
 
 
 def encode_cursor(sort: str, value: Any, last_id: UUID) -> str:
-    """The cursor behind a row."""
+    """The cursor after a row."""
     return base64.urlsafe_b64encode(orjson.dumps([sort, value, str(last_id)])).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, sort: str, kind: type) -> tuple[Any, UUID]:
-    """What `encode_cursor` was given.
+    """Decode a cursor of `encode_cursor`.
 
     Raises:
-        Unprocessable: it is not such a cursor, or belongs to another order.
+        Unprocessable: it is not a cursor of this list, or has another order.
     """
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -107,12 +107,12 @@ def decode_cursor(cursor: str, sort: str, kind: type) -> tuple[Any, UUID]:
             value = value.astimezone(UTC)
         return value, UUID(last_id)
     except (ValueError, TypeError, AttributeError, OverflowError):
-        error = FieldError("cursor", "cursor_invalid", "Not a cursor of this list in this order.")
+        error = FieldError("cursor", "cursor_invalid", "This is not a cursor of this list with this order.")
         raise Unprocessable(errors=[error]) from None
 
 
 def contains(text: str, *columns: Any) -> ColumnElement[bool]:
-    """That one of the columns has this text in it, whatever the case."""
+    """The condition that one of the columns contains this text, ignoring case."""
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
     return or_(*(column.ilike(pattern, escape="\\") for column in columns))
 
@@ -127,15 +127,16 @@ async def page_of(
     updated_column: Any = None,
     size: ColumnElement[int] | None = None,
 ) -> Mapping[str, Any]:
-    """A page of a statement that selects rows of `model`, and maybe more columns behind them.
+    """A page of a statement that selects rows of `model`, and possibly more columns after them.
 
-    `name_column` and `updated_column` are what `sort=name` and `sort=updated_at` mean, and `searched` where `q`
-    looks, if not in the model's columns. With the `size` of a row in bytes, a page of large rows has fewer, but at
-    least one. The items are rows of the model, or tuples where there are more columns.
+    `name_column` and `updated_column` are the columns for `sort=name` and `sort=updated_at`, and `searched` are
+    those for `q`, if they are not the model's default columns. If `size`, the size of a row in bytes, is given, a
+    page has fewer rows if they are large, but at least one. The items are rows of the model, or tuples if there
+    are more columns.
     """
     down = query.sort.startswith("-")
     name = query.sort.removeprefix("-")
-    # UUIDv7 sorts by time already: the order of creation needs no second column.
+    # UUIDv7 sorts by time, so the order of creation needs no second column.
     if name == "created_at":
         column = model.id
     elif name == "name" and name_column is not None:
@@ -167,7 +168,7 @@ async def page_of(
 
 
 async def _fitting(session: AsyncSession, statement: Select[Any], size: ColumnElement[int], limit: int) -> int:
-    """How many of the first rows of a statement, up to `limit`, a page has room for."""
+    """The number of the first rows, up to `limit`, that fit in a page."""
     room, count = _MAX_BYTES, 0
     for one in (await session.execute(statement.with_only_columns(size).limit(limit))).scalars():
         room -= one
@@ -178,9 +179,9 @@ async def _fitting(session: AsyncSession, statement: Select[Any], size: ColumnEl
 
 
 def hot_question(scope: Scope) -> tuple[int, UUID | None] | None:
-    """The limit and the id to continue behind, of a list that the hot statements can answer; else None.
+    """The limit, and the id to continue after, of a list that the hot statements can answer; else None.
 
-    They know one order, that of creation; the plain endpoint knows them all.
+    They support only the order of creation; the plain endpoint supports all orders.
     """
     limit, after = DEFAULT_LIMIT, None
     if query := scope["query_string"]:
@@ -199,7 +200,7 @@ def hot_question(scope: Scope) -> tuple[int, UUID | None] | None:
 
 
 def hot_list(row: asyncpg.Record) -> HotAnswer:
-    """The answer of a hot list: its `items` as JSON, and the id that the next page follows."""
+    """The answer of a hot list: its `items` as JSON, and the id after which the next page starts."""
     last = row["next_id"]
     cursor = "null" if last is None else f'"{encode_cursor(Sort.created_at, str(last), last)}"'
     return HotAnswer(f'{{"items":[{row["items"] or ""}],"next_cursor":{cursor}}}'.encode())

@@ -1,4 +1,4 @@
-"""The id of a request, in its answer and in the log: what a proxy sent, or one of ours."""
+"""The id of a request, in its answer and in the log: the one that a proxy sent, or a new one."""
 
 import re
 import secrets
@@ -6,12 +6,12 @@ from itertools import count
 
 _WORKER = secrets.token_hex(4).encode()
 _NUMBERS = count(secrets.randbits(32))
-"""An id is its worker's and a number: as unlikely to repeat as a random one, and made at once."""
+"""A new id is a random prefix of the worker and a number: as unlikely to repeat as a random id, and cheaper."""
 _VALID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 def request_id(sent: bytes | None) -> bytes:
-    """The id for a request whose X-Request-ID header is `sent`."""
+    """The id for a request with the X-Request-ID header `sent`."""
     if sent and _VALID.fullmatch(sent):
         return sent
     return b"%s%08x" % (_WORKER, next(_NUMBERS) & 0xFFFFFFFF)

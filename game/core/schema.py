@@ -1,4 +1,4 @@
-"""The database's schema: brought up to date by the migrations, which Alembic runs."""
+"""The database's schema, and its migrations with Alembic."""
 
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ def config(url: str = "") -> Config:
     """Alembic's configuration for a database."""
     config = Config()
     config.set_main_option("script_location", str(ROOT / "migrations"))
-    # A percent sign in a password would be an interpolation.
+    # A percent sign in a password would be read as an interpolation.
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
     return config
 
@@ -28,7 +28,7 @@ def head_revision() -> str | None:
 
 
 async def current_revision(connection: AsyncConnection) -> str | None:
-    """The revision that a database is at; None for one that was never migrated."""
+    """The revision of a database; None if it was never migrated."""
     if not await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
         return None
     revision: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -36,10 +36,11 @@ async def current_revision(connection: AsyncConnection) -> str | None:
 
 
 def is_known(revision: str) -> bool:
-    """Whether a revision is one of ours; one that is not comes from a newer version."""
+    """Whether a revision is known; unknown ones come from a newer version."""
     return any(script.revision == revision for script in ScriptDirectory.from_config(config()).walk_revisions())
 
 
 def upgrade(url: str) -> None:
-    """Bring a database up to date. Several at once: one works, the others wait."""
+    """Migrate a database to the newest revision. If several processes do this at the same time, one migrates and
+    the others wait."""
     command.upgrade(config(url), "head")

@@ -1,15 +1,15 @@
-"""uvicorn's HTTP protocol, with more for hot answers and for connections that are silent or slow.
+"""uvicorn's HTTP protocol, with a fast path for hot answers, and deadlines for silent or slow connections.
 
-An answer that is complete goes out in one piece. uvicorn writes the head of an answer and then its body: two
-system calls, and two packets for the client to wake up for. It also looks through every header of every answer
-for characters that may not be there. The edge, which has made these headers itself, finds the way past both in
-the request's `extensions`, where the ASGI specification has room for such; on another server it sends as usual.
+A complete answer is sent in one write. uvicorn writes the head of an answer and then its body: two system calls,
+and two packets for the client. It also checks every header of every answer for invalid characters. The edge, which
+has built these headers itself, avoids both with an extension in the request's `extensions` (a part of the ASGI
+specification); on another server it sends as usual.
 
-And a request is shown to the app before a task is started for it. A hot read waits for a row, and the row's future
-can do that: the task, and the layers of coroutines in it, are a quarter of the work.
+The app also sees a request before a task is started for it. A hot read only waits for a row, for which the row's
+future is enough: the task, and the coroutines in it, would be a quarter of the work.
 
-A connection that owes a request's head, or does not take an answer, is closed after a time; where there are more
-connections than files may be open, the one that has been silent longest makes room.
+A connection that does not send a request's head, or does not read its answer, is closed after a time limit. If
+there are too many connections for the limit of open files, the one that has been silent longest is closed.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ _HEAD_SECONDS = 10.0
 _CHECK_SECONDS = 1.0
 _CLOSING_SECONDS = 10.0
 _OTHER_FILES = 256
-"""Open files of a worker besides its clients' connections: database, log, code that is loaded late."""
+"""Open files of a worker other than its clients' connections: database, log, modules that are loaded later."""
 
 
 class HotProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with deadlines, and with short ways for hot answers.
+    """uvicorn's protocol, with deadlines, and with a fast path for hot answers.
 
     The app may have `head_timeout`, the seconds within which a new connection must send a request's head.
     """
@@ -39,7 +39,7 @@ class HotProtocol(HttpToolsProtocol):
     _check: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
-        """Begin to wait for a request."""
+        """Start to wait for a request."""
         super().connection_made(transport)
         self._head_seconds: float = getattr(self.app, "head_timeout", _HEAD_SECONDS)
         self._head_limit = self._head_seconds
@@ -57,24 +57,24 @@ class HotProtocol(HttpToolsProtocol):
             self._check.cancel()
 
     def on_headers_complete(self) -> None:
-        """The head of a request is there: from now on its own deadline counts."""
+        """The head of a request was received: from now on, the request's own deadline applies."""
         self._owes_head_since = None
         self._silent.pop(self, None)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, unless it is there already."""
+        """Wait for the next request, unless it was already received."""
         if self.pipeline or self.transport.is_closing():
             super().on_response_complete()
             return
-        # What uvicorn does, without its timer for idle connections: one of ours looks after all of them.
+        # Like uvicorn's method, but without a timer for each idle connection: one timer checks all of them.
         self.server_state.total_requests += 1
         self.flow.resume_reading()
         self._head_limit = self.timeout_keep_alive + self._head_seconds
         self._await_head()
 
     def handle_websocket_upgrade(self) -> None:
-        """Leave the connection to the other protocol."""
+        """Hand the connection over to the WebSocket protocol."""
         if self._check is not None:
             self._check.cancel()
         super().handle_websocket_upgrade()
@@ -87,7 +87,7 @@ class HotProtocol(HttpToolsProtocol):
     def _check_deadlines(self) -> None:
         now = self.loop.time()
         if self.transport.is_closing():
-            # It closes when all is sent, which a client that reads nothing can put off for ever.
+            # It closes after everything is sent, which a client that reads nothing could prevent forever.
             self._closing_since = self._closing_since or now
             if now - self._closing_since > _CLOSING_SECONDS:
                 self.transport.abort()
@@ -97,7 +97,7 @@ class HotProtocol(HttpToolsProtocol):
         self._check = self.loop.call_later(_CHECK_SECONDS, self._check_deadlines)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # With too many connections uvicorn has another app answer, which knows nothing of this.
+        # With too many connections, uvicorn lets another app answer, which does not have this method.
         answer = getattr(app, "answer_without_task", None)
         if not answer or not answer(cycle.scope, partial(_send, cycle), partial(self._start, cycle, app)):
             self._start(cycle, app)
@@ -112,7 +112,7 @@ _max_connections: int | None = None
 
 
 def max_connections() -> int:
-    """How many connections this process may have, by the number of files that it may open."""
+    """The number of connections that this process may have, according to its limit of open files."""
     global _max_connections
     if _max_connections is None:
         _max_connections = max(64, raise_file_limit() - _OTHER_FILES)
@@ -127,7 +127,7 @@ _date: tuple[list[tuple[bytes, bytes]], bytes] = ([], b"")
 
 
 def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """The headers of the server as lines. It makes a new list of them each second."""
+    """The default headers of the server as lines. The server creates a new list of them each second."""
     global _date
     if _date[0] is not headers:
         _date = headers, b"".join([b"%s: %s\r\n" % header for header in headers])
@@ -135,7 +135,8 @@ def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _send(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
-    """What `RequestResponseCycle.send` does for the start of an answer and its only body; False where it waits."""
+    """Does what `RequestResponseCycle.send` does for the start of an answer and its only body; returns False if
+    that would wait."""
     if cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
     if not cycle.disconnected:
@@ -146,7 +147,7 @@ def _send(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) ->
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
-        # As uvicorn's own way does it: without, protocol and cycle hold each other.
+        # As in uvicorn's own method: otherwise, protocol and cycle would keep each other alive.
         on_response, cycle.on_response = cycle.on_response, _nothing
         on_response()
     return True

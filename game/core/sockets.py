@@ -1,10 +1,10 @@
-"""uvicorn's WebSocket protocol, with what a server of strangers needs besides.
+"""uvicorn's WebSocket protocol, with limits for untrusted clients.
 
-The app may write finished frames straight to the transport: a frame that goes to a thousand sockets is made once,
-and written for a third of what the ASGI way costs. It finds the way in the `extensions` of the scope.
+The app may write encoded frames directly to the transport: a frame for a thousand sockets is encoded once, and
+written at a third of the cost of ASGI. The app finds the protocol in the `extensions` of the scope.
 
-A connection that closes is gone after a time even if its client reads nothing; a client that sends too many
-frames, or a message of too many pieces, is closed.
+A closing connection is aborted after a time limit, even if its client reads nothing. A client that sends too many
+frames, or a message of too many fragments, is disconnected.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ PING_SECONDS, PONG_SECONDS = 25.0, 20.0
 
 
 class Close(IntEnum):
-    """Why the server closes a socket, besides the reasons that the WebSocket standard has codes for."""
+    """Close codes of this server, in addition to those of the WebSocket standard."""
 
     NOT_UNDERSTOOD = 4400
     NOT_LOGGED_IN = 4401
@@ -64,21 +64,21 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     @property
     def buffered(self) -> int:
-        """Bytes that were written and are not with the client's system yet."""
+        """Bytes that were written, but not yet sent to the client's system."""
         return self.transport.get_write_buffer_size()
 
     @property
     def is_open(self) -> bool:
-        """Whether something can still be sent."""
+        """Whether frames can still be sent."""
         return self.handshake_complete and not self.close_sent and not self.transport.is_closing()
 
     def write(self, frames: bytes) -> None:
-        """Send finished frames, without waiting; nothing when the socket is closed."""
+        """Send encoded frames, without waiting; does nothing if the socket is closed."""
         if self.is_open:
             self.transport.write(frames)
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close with a code, behind what was written before; the client has a few seconds to take it."""
+        """Close with a code, after what was written before; the client has a few seconds to read it."""
         if not self.is_open:
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
@@ -92,7 +92,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self._abort_later()
 
     def handle_connect(self, event: Request) -> None:
-        """Give the app its way to this connection."""
+        """Give the app access to this connection."""
         super().handle_connect(event)
         if self.response.status_code == 101:
             extensions: dict[str, Any] = self.scope["extensions"]
@@ -105,16 +105,16 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if self._abort is not None:
             self._abort.cancel()
         if scope := getattr(self, "scope", None):
-            # It knows the connection, which knows it.
+            # The two refer to each other.
             scope["extensions"].pop(SOCKET, None)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends; after a breach of the protocol, nothing any more."""
+        """Handle data of the client, but none after a protocol error."""
         if not self._refused:
             super().data_received(data)
 
     def handle_events(self) -> None:
-        """Handle frames, as many as a client may send."""
+        """Handle frames, within the rate limit."""
         now = self.loop.time()
         earned = (now - self._counted_at) * _FRAMES_PER_SECOND
         self._frames_left = min(_FRAMES_AT_ONCE, self._frames_left + earned) - len(self.conn.events)
@@ -127,7 +127,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             super().handle_events()
 
     def handle_cont(self, event: Frame) -> None:
-        """Take a piece of a message."""
+        """Handle a continuation frame."""
         super().handle_cont(event)
         if len(self.frames) > _MAX_PIECES:
             self.frames = []
@@ -135,7 +135,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.close(CloseCode.MESSAGE_TOO_BIG, "Too many pieces.")
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless the client does not read the answers."""
+        """Answer a ping, unless the client does not read."""
         if self.buffered < MAX_MESSAGE:
             super().handle_ping()
         else:
@@ -154,12 +154,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         super().send_receive_event_to_app()
 
     def handle_close(self, event: Frame) -> None:
-        """Close because the client did."""
+        """Close because the client has closed."""
         self._abort_later()
         super().handle_close(event)
 
     def handle_parser_exception(self) -> None:
-        """Close after a breach of the protocol; the client may still be sending, and would miss why."""
+        """Close after a protocol error, with its code; the client may still be sending."""
         self._refused = True
         sent = self.conn.close_sent
         code, reason = (sent.code, sent.reason) if sent else (CloseCode.PROTOCOL_ERROR, "")
@@ -175,7 +175,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.close(Close.TOO_SLOW, "No answer to a ping.")
 
     def shutdown(self) -> None:
-        """The server stops: what is under way in the app may end first."""
+        """The server is stopping: the app may finish first."""
         self.stop_keepalive()
         if self.on_shutdown is not None:
             self.on_shutdown()
@@ -185,8 +185,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             super().shutdown()
 
     def _abort_later(self) -> None:
-        """End the connection after a time: a client that reads nothing could put it off for ever."""
+        """Abort the connection after a time limit: a client that reads nothing could otherwise keep it open
+        forever."""
         if self._abort is None:
             self._abort = self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)
-            # It also says to uvicorn that there is no need to close at once.
+            # It also tells uvicorn that it need not close at once.
             self.close_timer = self._abort

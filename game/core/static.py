@@ -1,8 +1,8 @@
-"""Files for browsers: the scripts and styles of `web/` and `admin/static/`, at addresses that name their content.
+"""Files for browsers: the scripts and styles of `web/` and `admin/static/`, at URLs with a hash of their content.
 
-Both folders are served as they lie beside each other on disk, so a module's relative imports mean the same file
-in a browser, in Node.js and for the type checker. A change of any file gives all of them another address: browsers
-may keep them for ever, and never mix the files of two versions.
+Both folders are served side by side, as on disk, so a module's relative imports refer to the same file in a
+browser, in Node.js and for the type checker. A change of any file changes all URLs: browsers may cache them
+forever, and never mix the files of two versions.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _ASK: Final = "no-cache"
 
 
 def address(path: str) -> str:
-    """The address of a file, such as `web/shared/api.js`.
+    """The URL of a file, such as `web/shared/api.js`.
 
     Raises:
         FileNotFoundError: there is no such file for browsers.
@@ -41,7 +41,7 @@ def address(path: str) -> str:
 
 @cache
 def modules(path: str) -> tuple[str, ...]:
-    """The addresses of a module and of all that it imports, so that a page can load them at once.
+    """The URLs of a module and of all modules that it imports, so that a page can load them at once.
 
     Raises:
         FileNotFoundError: one of them does not exist.
@@ -56,7 +56,7 @@ def modules(path: str) -> tuple[str, ...]:
 
 
 def install(app: FastAPI, *, immutable: bool) -> None:
-    """Serve the files; while they are worked on (not `immutable`), browsers ask each time whether one changed."""
+    """Serve the files. If they are not `immutable` (in development), browsers revalidate them each time."""
     prefix = f"{BASE}/{_digest()}"
     for folder in _FOLDERS:
         files = _Files(ROOT / folder, _KEEP if immutable else _ASK)
@@ -64,7 +64,7 @@ def install(app: FastAPI, *, immutable: bool) -> None:
 
 
 class _Files(StaticFiles):
-    """Files of a folder, of the kinds that browsers are to have."""
+    """Files of a folder, of the types that browsers may load."""
 
     def __init__(self, folder: Path, cache_control: str) -> None:
         super().__init__(directory=folder)

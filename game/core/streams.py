@@ -1,4 +1,4 @@
-"""Large answers, made and sent in pieces: a client that reads slowly costs the memory of a piece, not of all."""
+"""Large answers that are built and sent in pieces, so that a slow client costs the memory of one piece only."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -17,9 +17,8 @@ _PIECE_BYTES = 131_072
 
 
 class Streams:
-    """The large answers that a worker sends: a few at once for one user, and in all.
-
-    Their pieces are made by threads of their own, one after another: a piece takes about a millisecond.
+    """Limits the large answers that a worker sends at the same time, per user and in total. Separate threads build
+    their pieces, which take about a millisecond each.
     """
 
     def __init__(self) -> None:
@@ -27,7 +26,7 @@ class Streams:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="streams")
 
     async def read(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces, small ones put together."""
+        """The pieces; small ones are joined."""
         loop = asyncio.get_running_loop()
         while piece := await loop.run_in_executor(self._threads, _next, pieces):
             yield piece
@@ -48,21 +47,21 @@ def _next(pieces: Iterator[bytes]) -> bytes:
 
 
 class Pieces(Protocol):
-    """An answer in pieces, each of which takes about a millisecond to make."""
+    """An answer in pieces, each of which takes about a millisecond to build."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
     def __next__(self) -> bytes: ...
 
     def close(self) -> None:
-        """Free what the pieces are made of, at any time."""
+        """Free the resources of the pieces. May be called at any time."""
 
 
 class StreamedResponse(StreamingResponse):
-    """A large JSON answer in pieces, which are closed at its end, however that comes.
+    """A large JSON answer in pieces, which are closed when it ends or fails.
 
     Sending it raises:
-        TooMuchAtOnce, Unavailable: too many are being sent to this user, or in all.
+        TooMuchAtOnce, Unavailable: too many are being sent to this user, or in total.
     """
 
     def __init__(self, streams: Streams, user_id: UUID, pieces: Pieces, headers: Mapping[str, str]) -> None:

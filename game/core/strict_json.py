@@ -1,4 +1,4 @@
-"""Routes whose JSON bodies go through the gate (`game.core.json_gate`), before pydantic sees a value."""
+"""Routes whose JSON bodies are checked by `game.core.json_gate` before pydantic parses them."""
 
 import asyncio
 import re
@@ -15,16 +15,17 @@ from game.core.json_gate import JsonRefused, parse
 Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 MAX_FIELDS = 100
-"""Of the outermost object: a shape has few fields, and naming each unknown one of many would take seconds."""
+"""The maximum number of fields of a body: models have few, and reporting each of many unknown ones would take
+seconds."""
 _OFF_LOOP_BYTES = 65_536
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class StrictRequest(Request):
-    """A request whose JSON body went through the gate."""
+    """A request whose JSON body was checked by the gate."""
 
     async def json(self) -> Any:
-        """The parsed body; a large one is parsed in a thread, so that other requests go on."""
+        """The parsed body; a large one is parsed in a thread, so that it does not delay other requests."""
         if not hasattr(self, "_strict"):
             body = await self.body()
             try:
@@ -37,10 +38,10 @@ class StrictRequest(Request):
         return self._strict
 
     async def form(self, **limits: Any) -> Any:  # type: ignore[override]  # awaited only
-        """The form fields, none of them with U+0000 or half of a surrogate pair.
+        """The form fields, without U+0000 and lone surrogates.
 
         Raises:
-            Unprocessable: a field contains such.
+            Unprocessable: a field contains one of these.
             BadRequest: the form cannot be parsed.
         """
         try:
@@ -48,7 +49,7 @@ class StrictRequest(Request):
         except UnicodeDecodeError:
             raise BadRequest("The form is not valid UTF-8.") from None
         for name, value in form.multi_items():
-            # A form in parts may name an encoding that makes them.
+            # A multipart form may use an encoding that produces them.
             if _SURROGATE.search(name) or (isinstance(value, str) and _SURROGATE.search(value)):
                 error = FieldError("", "lone_surrogate", "The form is not valid Unicode.")
                 raise Unprocessable(errors=[error])
@@ -64,7 +65,7 @@ Check = Callable[[Request], Awaitable[None]]
 def checked_before_body(check: Check) -> Callable[[Dependency], Dependency]:
     """Mark a dependency, such as the one that needs a user: `check` is called before a request's body is read.
 
-    FastAPI reads a body first and solves dependencies then: strangers could have it read megabytes.
+    FastAPI reads a body before it solves dependencies, so anonymous clients could make it read megabytes.
     """
 
     def mark(dependency: Dependency) -> Dependency:
@@ -82,7 +83,7 @@ def _checks(dependant: Dependant) -> Iterator[Check]:
 
 
 class StrictRoute(APIRoute):
-    """A route whose bodies go through the gate, after the checks that come before a body."""
+    """A route that first runs the checks of `checked_before_body`, and then checks the body."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, given a `StrictRequest`."""

@@ -19,14 +19,14 @@ class Versioned(Protocol):
 
 
 def etag(version: int | str) -> str:
-    """The ETag of a version, or of a document whose version is a secret: then a hash of it."""
+    """The ETag of a version or, if the version is secret, of a hash of the document."""
     return f'"{version}"'
 
 
 def matches(header: str, version: int | str) -> bool:
     """Whether an If-Match or If-None-Match header names this version.
 
-    Weak tags count as their version: a proxy that compresses may have weakened ours.
+    Weak tags count, too: a compressing proxy may have made our tag weak.
     """
     return header.strip() == "*" or str(version) in _TAG.findall(header)
 
@@ -37,7 +37,7 @@ def _if_match(
         Header(
             alias="If-Match",
             max_length=1000,
-            description="The ETag you read: 412 when there is a newer version.",
+            description="The ETag that you read. The answer is 412 if there is a newer version.",
             json_schema_extra={"pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'},
         ),
     ] = None,
@@ -51,21 +51,24 @@ def _if_match(
 IfMatch = Annotated[str | None, Depends(_if_match)]
 IfNoneMatch = Annotated[
     str | None,
-    Header(alias="If-None-Match", description="The ETag you have: 304 when there is no newer version."),
+    Header(
+        alias="If-None-Match",
+        description="The ETag that you have. The answer is 304 if there is no newer version.",
+    ),
 ]
 
 
 def require_match(if_match: str | None, row: Versioned) -> None:
-    """Go on only when the client's If-Match, if any, is the row's version.
+    """Check that the client's If-Match, if any, is the row's version.
 
     Raises:
-        PreconditionFailed: it is not; with the current version.
+        PreconditionFailed: it is not; contains the current version.
     """
     require_tag(if_match, row.version)
 
 
 def require_tag(if_match: str | None, version: int | str) -> None:
-    """Go on only when the client's If-Match, if any, is this version, or this hash of what they are shown.
+    """Check that the client's If-Match, if any, is this version, or this hash of what the client is shown.
 
     Raises:
         PreconditionFailed: it is not.
@@ -81,20 +84,21 @@ def tagged(response: Response, row: Any) -> Any:
 
 
 def not_modified(request: Request, version: int | str) -> Response | None:
-    """A 304 when the client has this version already, else None."""
+    """A 304 if the client already has this version, otherwise None."""
     if matches(",".join(request.headers.getlist("if-none-match")), version):
         return Response(status_code=304, headers={"ETag": etag(version)})
     return None
 
 
 class Tagged(NamedTuple):
-    """A document as somebody may see it, as JSON, and its tag: its version, or for players a hash of the text."""
+    """A document as the caller may see it, as JSON, and its tag: its version or, for players, a hash of the
+    text."""
 
     body: bytes
     tag: int | str
 
     def answer(self, status: int = 200, **headers: str) -> Response:
-        """The answer that gives it."""
+        """The answer with this document."""
         return Response(self.body, status, {"ETag": etag(self.tag), **headers}, "application/json")
 
 

@@ -1,4 +1,4 @@
-"""Pages for browsers outside of the back office, from the templates in `web/pages`; the start page is one."""
+"""Pages outside the back office, such as the start page, from the templates in `web/pages`."""
 
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""The Content-Security-Policy of these pages: nothing inline, nothing from other sites."""
+"""The Content-Security-Policy of these pages: no inline scripts or styles, nothing from other sites."""
 
 LOADER: Final = FileSystemLoader(ROOT / "web" / "pages")
 _TEMPLATES: Final = Environment(loader=LOADER, autoescape=True, undefined=StrictUndefined)
@@ -23,7 +23,7 @@ _TEMPLATES.globals["modules"] = static.modules
 
 
 def render(template: str, *, status: int = 200, title: str = "", **context: Any) -> HTMLResponse:
-    """A page from a template such as `home.html`; a title stands before the name of the program."""
+    """A page from a template such as `home.html`; the title is placed before the name of the program."""
     content = _TEMPLATES.get_template(template).render(title=title, **context)
     return HTMLResponse(content, status, {"content-security-policy": POLICY})
 

@@ -1,9 +1,9 @@
-"""Drawing dice from a key, without bias, so that everybody who has the key can draw them again.
+"""Drawing dice from a key, without bias, so that everybody with the key can draw them again.
 
 The key of a roll is 32 random bytes. Its SHA-256 is shown before the roll, the key itself afterwards. The random
 numbers of a roll are the blocks HMAC-SHA256(key, "<block>:<nonce>"), counted from 0, each read as eight unsigned
-numbers of 32 bits, the most significant byte first. The nonce is the roller's: with one of their own, the server
-cannot have chosen the key for a result.
+numbers of 32 bits, the most significant byte first. The nonce is the roller's: if the roller chooses it, the
+server cannot choose the key for a result.
 """
 
 import hmac

@@ -1,8 +1,8 @@
-"""Rolling an expression: every die of it, and what it comes to.
+"""Rolling an expression: every die of it, and the result.
 
-The dice of an expression are drawn in the order in which they stand in its result: term by term from the left,
-and within a term in the order of its list, where dice that are added later come last. So whoever knows the result
-and the key can draw it again (`game.dice.drawing`).
+The dice of an expression are drawn in the order in which they appear in its result: term by term from the left,
+and within a term in the order of its list, where dice that are added later come last. So anybody with the result
+and the key can draw the dice again (`game.dice.drawing`).
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ Draw = Callable[[int], int]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a roll came to. `terms` is JSON: the terms of the sum, each with those within it (docs/dice.md)."""
+    """The result of a roll. `terms` is JSON: the terms of the sum, each with those within it (docs/dice.md)."""
 
     total: int
     terms: list[dict[str, Any]]
@@ -61,7 +61,7 @@ def evaluate(node: Node, draw: Draw) -> Result:
 
 
 def sum_of(terms: list[dict[str, Any]]) -> int:
-    """What terms come to, each with the operator before it. Division rounds down."""
+    """The value of terms, each with the operator before it. Division rounds down."""
     total = 0 if terms[0]["operator"] == "+" else 1
     for term in terms:
         value = term["value"]
@@ -92,7 +92,7 @@ class _Roller:
     def __init__(self, draw: Draw, spare: int) -> None:
         self._draw = draw
         self._spare = spare
-        """How many dice may still be rolled besides those that were written."""
+        """How many dice may still be added to those in the expression."""
 
     def terms(self, node: Node) -> list[dict[str, Any]]:
         """A node as terms: several where it is a sum or a product without parentheses around it."""
@@ -149,7 +149,7 @@ class _Roller:
         return _Die(sides, rolled, rolled)
 
     def _extra(self, dice: list[_Die], sides: int) -> _Die | None:
-        """One more die; None when the roll has as many as it may have."""
+        """One more die; None if the roll has reached the maximum."""
         if not self._spare:
             return None
         self._spare -= 1
@@ -178,7 +178,7 @@ def _kept(dice: list[_Die]) -> list[_Die]:
 def _keep(dice: list[_Die], modifier: Keep) -> None:
     """Of equal dice, those that were rolled first count as the higher ones to keep, and as the later to drop."""
     kept = _kept(dice)
-    # The best ones first: what is kept stands at the start, what is dropped behind it.
+    # The best ones first: kept dice come first, dropped dice after them.
     prefers_high = modifier.highest == modifier.keeps
     kept.sort(key=lambda die: -die.value if prefers_high else die.value)
     for die in kept[modifier.kept_of(len(kept)) :]:

@@ -1,7 +1,7 @@
 """The parser of expressions of dice: recursive descent over the grammar in docs/dice.md.
 
-An expression is checked whole before a die is rolled: an expression that is accepted can always be rolled,
-whatever the dice show. So an error never tells what a die would have shown.
+An expression is checked whole before a die is rolled: an accepted expression can always be rolled, whatever the
+dice show. So an error never reveals what a die would have shown.
 """
 
 import re
@@ -52,17 +52,17 @@ def parse(expression: str, lookup: Lookup | None = None) -> Node:
 
     Args:
         expression: such as `2d20kh1+5`; blanks between its parts and the case of its letters do not matter.
-        lookup: what gives the number at an `@` path; None where there is no sheet.
+        lookup: returns the number at an `@` path; None if there is no sheet.
 
     Raises:
-        ExpressionError: it is not one, or breaks a bound; says what and at which column.
+        ExpressionError: it is invalid, or exceeds a limit; contains the error and its column.
     """
     if len(expression) > MAX_CHARACTERS:
         raise ExpressionError(f"is longer than {MAX_CHARACTERS} characters", MAX_CHARACTERS + 1)
     parser = _Parser(expression, lookup)
     node, _ = parser.sum(0)
     if (rest := parser.peek()) is not None:
-        raise parser.error("this parenthesis was never opened" if rest == ")" else "did not expect this here")
+        raise parser.error("this parenthesis was never opened" if rest == ")" else "this is unexpected here")
     return node
 
 
@@ -76,7 +76,7 @@ class _Parser:
         return ExpressionError(message, (self._at if at is None else at) + 1)
 
     def peek(self) -> str | None:
-        """The next character that is no blank; None at the end."""
+        """The next character that is not a space; None at the end."""
         text = self._text
         while self._at < len(text) and text[self._at] == " ":
             self._at += 1
@@ -118,17 +118,17 @@ class _Parser:
                 corners = [one * other for one in left for other in right]
             case _:
                 if right.low <= 0 <= right.high:
-                    raise self.error("what stands behind this `/` can be 0", at)
+                    raise self.error("the divisor of this `/` can be 0", at)
                 corners = [one // other for one in left for other in right]
         return Range(min(corners), max(corners))
 
     def _bounded(self, found: Range, at: int) -> Range:
         if found.low < -MAX_NUMBER or found.high > MAX_NUMBER:
-            raise self.error(f"the result can be beyond ±{MAX_NUMBER}", at)
+            raise self.error(f"the result can exceed ±{MAX_NUMBER}", at)
         return found
 
     def _factor(self, depth: int) -> tuple[Node, Range]:
-        """A primary with signs before it and labels behind it."""
+        """A primary with signs before it and labels after it."""
         sign = self.peek()
         if sign in ("+", "-"):
             self._at += 1
@@ -190,7 +190,7 @@ class _Parser:
         self._at += 1
         path = self._take(_PATH)
         if path is None:
-            raise self.error("expected a path of the sheet behind `@`", start)
+            raise self.error("expected a path in the sheet after `@`", start)
         if self._lookup is None:
             raise self.error("a path needs a character: name one in `character_id`", start)
         try:
@@ -235,7 +235,7 @@ class _Parser:
         at = self._at
         digits = self._take(_DIGITS)
         if digits is None:
-            raise self.error("expected the number of sides behind `d`")
+            raise self.error("expected the number of sides after `d`")
         sides = self._number(digits, at)
         if not 1 <= sides <= MAX_SIDES:
             raise self.error(f"a die has 1 to {MAX_SIDES} sides", at)
@@ -262,19 +262,19 @@ class _Parser:
             return self._explosion(sides, before, at)
         condition = self._condition()
         if condition is None:
-            raise self.error(f"expected a number or a condition behind `{name}`")
+            raise self.error(f"expected a number or a condition after `{name}`")
         if name == "cs":
             return Count(condition)
         if name == "rr" and all(map(condition.holds, range(1, sides + 1))):
-            raise self.error("this would roll again for ever", at)
+            raise self.error("this would reroll forever", at)
         return Reroll(condition, again=name == "rr")
 
     def _explosion(self, sides: int, before: list[Modifier], at: int) -> Explode:
         if any(isinstance(one, Explode) for one in before):
-            raise self.error("dice explode only once", at)
+            raise self.error("a term can have only one `!`", at)
         condition = self._condition() or Condition("=", sides)
         if all(map(condition.holds, range(1, sides + 1))):
-            raise self.error("this would explode for ever", at)
+            raise self.error("this would explode forever", at)
         return Explode(condition)
 
     def _required_number(self) -> int:
@@ -293,7 +293,7 @@ class _Parser:
 
 
 def _range(count: int, sides: int, modifiers: list[Modifier]) -> Range:
-    """What a term of dice can come to: wide rather than exact where dice may be dropped or added."""
+    """What a term of dice can come to: an upper bound rather than exact if dice may be dropped or added."""
     low, high = 1, sides
     fewest = most = count
     for one in modifiers:

@@ -1,4 +1,4 @@
-"""What an expression of dice consists of: the nodes that the parser makes, and the bounds of them."""
+"""What an expression of dice consists of: the nodes that the parser creates, and their limits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Final, Literal
 MAX_CHARACTERS: Final = 200
 MAX_DEPTH: Final = 32
 MAX_DICE: Final = 1_000
-"""Of a whole expression, those that are rolled again or added by explosions included."""
+"""The maximum of a whole expression, including dice that are rerolled or added by explosions."""
 MAX_SIDES: Final = 1_000
 MAX_MODIFIERS: Final = 8
-"""Of one term of dice."""
+"""The maximum of one dice term."""
 MAX_NUMBER: Final = 2**53 - 1
-"""Every number and every result lies within ± this: what JavaScript counts exactly."""
+"""Numbers and results are within ± this: the integers that JavaScript represents exactly."""
 
 
 class ExpressionError(ValueError):
-    """An expression that is no roll: what is wrong, and at which column, counted from 1."""
+    """An expression that is no roll: the error, and its column, counted from 1."""
 
     def __init__(self, message: str, column: int) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class Condition:
     number: int
 
     def holds(self, value: int) -> bool:
-        """Whether a value is meant."""
+        """Whether a value meets the condition."""
         match self.operator:
             case "<":
                 return value < self.number
@@ -60,7 +60,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Reroll:
-    """`ro`: roll again once; `rr`: until none is meant any more."""
+    """`ro`: reroll once; `rr`: until no die meets the condition."""
 
     condition: Condition
     again: bool
@@ -68,7 +68,8 @@ class Reroll:
 
 @dataclass(frozen=True, slots=True)
 class Explode:
-    """`!`: each die that is meant adds another, which may do so too. Without a condition, the highest side."""
+    """`!`: each die that meets the condition adds another, which may do so too. Without a condition, the highest
+    side."""
 
     condition: Condition
 
@@ -83,7 +84,7 @@ class Clamp:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """`cs`: the result is the number of dice that are meant, not their sum."""
+    """`cs`: the result is the number of dice that meet the condition, not their sum."""
 
     condition: Condition
 
@@ -110,7 +111,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Dice:
-    """Dice of one kind, with modifiers that are carried out in their order. `text` is how they were written."""
+    """Dice of one kind, with modifiers that are applied in order. `text` is their part of the expression."""
 
     count: int
     sides: int
@@ -134,7 +135,7 @@ class Chain:
     kind: Literal["sum", "product"]
     terms: tuple[tuple[str, "Node"], ...]
     grouped: bool = False
-    """Whether it stood in parentheses."""
+    """Whether it was in parentheses."""
     label: str | None = None
 
 

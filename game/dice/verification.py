@@ -1,4 +1,4 @@
-"""Checking rolls by their proofs: the key is the one that was promised, and the dice are those that it gives."""
+"""Checking rolls by their proofs: the key is the one that was promised, and the dice follow from it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
@@ -10,11 +10,11 @@ from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 
 Promises = Mapping[tuple[str, int], str]
-"""Hashes of keys that were known before their rolls, by series (`everyone`, `hidden`) and number."""
+"""Hashes of keys that were published before their rolls, by series (`everyone`, `hidden`) and number."""
 
 
 class Checked(NamedTuple):
-    """What is found of a roll: None where there is no key to check it with."""
+    """What is found of a roll: None if there is no key to check it with."""
 
     roll_id: str
     fault: str | None = None
@@ -26,7 +26,7 @@ def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]
     """The promises in answers of `GET /universes/{id}/dice`.
 
     Raises:
-        KeyError, TypeError: one is no such answer.
+        KeyError, TypeError: one is not such an answer.
     """
     found: dict[tuple[str, int], str] = {}
     for one in dice:
@@ -36,7 +36,7 @@ def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]
 
 
 def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[Checked]:
-    """Check rolls as `GET /universes/{id}/rolls` gives them.
+    """Check rolls in the format of `GET /universes/{id}/rolls`.
 
     `promises` of the series `hidden` are the reader's own: rolls of others are not compared with them.
     """
@@ -50,8 +50,8 @@ def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[C
         try:
             fault, promised = _fault(roll, proof, promises)
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
-            fault, promised = "this is not a roll as the server gives it", False
-        # A key that is known could be chosen for what it gives.
+            fault, promised = "this is not a roll in the server's format", False
+        # A key that is already known could be chosen for its result.
         if not fault and used.setdefault((str(proof["key"]), str(proof["nonce"])), roll_id) != roll_id:
             fault = "its key was used before"
         yield Checked(roll_id, fault, is_proved=fault is None, was_promised=promised and fault is None)
@@ -60,18 +60,18 @@ def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[C
 def _fault(roll: Mapping[str, Any], proof: Mapping[str, Any], promises: Promises) -> tuple[str | None, bool]:
     key = bytes.fromhex(proof["key"])
     if sha256(key).hexdigest() != proof["hash"]:
-        return "its hash is not that of its key", False
+        return "its hash is not the hash of its key", False
     promise = promises.get((proof["series"], proof["number"])) if proof["number"] is not None else None
     if promise is not None and promise != proof["hash"]:
-        return "another key was promised for its number", False
+        return "a different key was promised for its number", False
     paths = dict(_paths(roll["terms"]))
     try:
         node = parse(roll["expression"], lambda path: paths[path])
     except ExpressionError as error:
-        return f"its expression is none: column {error.column}: {error.message}", False
+        return f"its expression is invalid: column {error.column}: {error.message}", False
     result = evaluate(node, Drawing(key, proof["nonce"]))
     if result.terms != roll["terms"] or result.total != roll["total"]:
-        return f"its key gives another result: {result.text}", False
+        return f"its key gives a different result: {result.text}", False
     return None, promise is not None
 
 

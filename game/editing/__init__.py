@@ -1,1 +1,1 @@
-"""Editing maps: edits, taking them back, their history, and reading a region."""
+"""Editing maps: edits, undo and redo, history, and reading a region."""

@@ -1,4 +1,4 @@
-"""Applying the edits of a request: small ones in a batch with others, large ones in a computing process."""
+"""Applying the edits of a request: small ones in a batch with others, large ones in a compute process."""
 
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ _LARGE_BODY = 131_072
 
 
 class InvalidEdit(Unprocessable):
-    """One of the edits breaks the rules; none of them was applied."""
+    """One of the edits is invalid. None of them was applied."""
 
     code = "INVALID_EDIT"
 
@@ -44,10 +44,10 @@ async def apply_edits(
     if_match: str | None,
     once: Once,
 ) -> Response:
-    """Apply edits, all or none, as one event; the answer with the result.
+    """Apply edits, all or none, as one event; returns the answer with the result.
 
     Raises:
-        InvalidEdit: an edit breaks a rule, or all of them are too much work; names the place.
+        InvalidEdit: an edit is invalid, or all of them are too much work; names the place.
         NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
     """
     _name_things(edits)
@@ -57,7 +57,7 @@ async def apply_edits(
         found = await queries.outline(session, user, map_id)
         size = (found.width, found.height, found.layers) if found else size
     cells = sum(at_most(edit, *size) for edit in edits)
-    # What is not done here holds no connection meanwhile.
+    # While a compute process works, no connection is held.
     await session.close()
 
     async def small(opened: OpenMap) -> Response:
@@ -92,7 +92,7 @@ async def apply_edits(
 
 
 async def finish(opened: OpenMap, kind: str, user: User, stored: Stored, payload: dict[str, Any]) -> Response:
-    """Record a change, unless it is none, and make the answer."""
+    """Record a change, if anything changed, and build the answer."""
     seq = await opened.record(kind, user, stored, payload) if stored.change else None
     result = EditResult(version=opened.version, seq=seq, changed=stored.changed)
     headers = {"ETag": etag(opened.version)}
@@ -104,7 +104,7 @@ def _invalid(error: GridError) -> InvalidEdit:
 
 
 def _name_things(edits: list[Any]) -> None:
-    """Give things that come without an id one: a retry with the same key finds the same thing."""
+    """Give things that come without an id one: a retry with the same key uses the same id."""
     for edit in edits:
         for kind in KINDS:
             thing = edit.get(kind) if isinstance(edit, dict) and edit.get("op") == f"put_{kind}" else None

@@ -1,10 +1,10 @@
-"""Edits that come while others of the same map are being written are written together, in one transaction.
+"""Edits of a map that arrive while other edits of it are being written are written together, in one transaction.
 
-Each is an event of its own and is refused or applied by itself, in the order in which they came. But the map is
-locked, read and written once for all of them, and while they wait they hold no connection.
+Each is a separate event, and is refused or applied separately, in the order of arrival. But the map is locked,
+read and written once for all of them, and they hold no connection while they wait.
 
-A batch locks the map before Idempotency-Keys, others do it the other way round. So it does not wait for a key: an
-edit whose key is locked is applied by itself, outside of the batch.
+A batch locks the map before Idempotency-Keys, other requests lock in the opposite order. So it does not wait for a
+key: an edit whose key is locked is applied alone, outside the batch.
 
     requests  --apply()-->  waiting, by map  --one task a map: lock, apply one by one, write, commit-->  answers
 """
@@ -31,7 +31,7 @@ _MAX_BATCH = 64
 
 
 class Job:
-    """One request for one map: who asks, what it does to the open map, and its answer."""
+    """One request for one map: the caller, the function that changes the open map, and the answer."""
 
     def __init__(self, user: User, once: Once, act: Callable[[OpenMap], Awaitable[Response]]) -> None:
         self.user, self.once, self.act = user, once, act
@@ -39,16 +39,16 @@ class Job:
         self.has_begun = False
 
     def begin(self) -> bool:
-        """Note that it begins; False when it was given up, for then its client was told that nothing happened."""
+        """Mark the job as begun; False if it was abandoned: its client was told that nothing was changed."""
         self.has_begun = not self.answer.done()
         return self.has_begun
 
     def give_up(self) -> None:
-        """Answer that the server stops, unless there is an answer."""
+        """Answer that the server is stopping, unless there is already an answer."""
         self.resolve(OutcomeUnknown() if self.has_begun else Unavailable("The server stops."))
 
     def resolve(self, outcome: Response | Exception) -> None:
-        """Give the answer, unless there is one or nobody waits for it any more."""
+        """Set the answer, unless there already is one or the job was cancelled."""
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -70,7 +70,7 @@ class Batches:
 
         Raises:
             NotFound, Forbidden: its user may not edit the map.
-            OutcomeUnknown: it was given up, or the database was lost, when it may have been applied already.
+            OutcomeUnknown: it was cancelled, or the database was lost, after it may have been applied.
             Problem: as the job does.
         """
         waiting = self._waiting.get(map_id)
@@ -86,7 +86,7 @@ class Batches:
             raise
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the running batches."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,16 +103,17 @@ class Batches:
             while waiting:
                 jobs = [waiting.popleft() for _ in range(min(len(waiting), _MAX_BATCH))]
                 await self._apply_all(map_id, [job for job in jobs if not job.answer.done()])
-                # Those that have no answer yet are applied by tasks of their own.
+                # The unanswered ones are applied by separate tasks.
                 jobs = []
         finally:
-            # No job is added once it is left out here; only when the server stops are there any.
+            # No job is added after the map is removed here; there are waiting jobs only if the server is stopping.
             del self._waiting[map_id]
             for job in (*jobs, *waiting):
                 job.give_up()
 
     async def _apply_all(self, map_id: UUID, jobs: list[Job]) -> None:
-        """Apply jobs in one transaction; where one of them makes the database refuse it, each in its own."""
+        """Apply jobs in one transaction or, if the database refuses that because of one of them, each in a
+        separate one."""
         try:
             await self._transact(map_id, jobs)
         except Exception as error:
@@ -160,7 +161,7 @@ class Batches:
             self._start(self._apply_alone(map_id, job))
 
     async def _apply_alone(self, map_id: UUID, job: Job) -> None:
-        """Apply a job in a transaction of its own, which locks its key before the map."""
+        """Apply a job in a separate transaction, which locks its key before the map."""
         try:
             async with self._database.session() as session:
                 async with asyncio.timeout(self._seconds):
@@ -177,7 +178,8 @@ class Batches:
 
 
 async def _lock(session: AsyncSession, map_id: UUID, jobs: list[Job]) -> tuple[Map | None, dict[UUID, Problem]]:
-    """Lock a map for the users of jobs; the row, if one of them may edit it, and why others may not."""
+    """Lock a map for the users of jobs; returns the row, if one of them may edit it, and the errors of those who
+    may not."""
     row: Map | None = None
     refused: dict[UUID, Problem] = {}
     for user in {job.user.id: job.user for job in jobs}.values():
@@ -194,7 +196,7 @@ async def _act(session: AsyncSession, opened: OpenMap, job: Job) -> Response:
     async def checked(_: Response) -> None:
         pass
 
-    # A key that was taken for a job that is refused is given back.
+    # If a job is refused, its key is released.
     async with session.begin_nested() if job.once.has_key else nullcontext():
         return await job.once.within(session)(job.user.id, lambda: job.act(opened), check=checked)
 

@@ -1,4 +1,4 @@
-"""The history of a map: its changes, newest first, each with a summary for people."""
+"""The history of a map: its changes, newest first, each with a readable summary."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from game.maps.models import Map
 
 
 async def entries(session: AsyncSession, row: Map, before: int, limit: int) -> Sequence[Any]:
-    """The changes of a map before an event, newest first, with the names of who made them."""
+    """The changes of a map before an event, newest first, with the names of their authors."""
     statement = (
         events.log_of(row)
         .where(col(Event.seq) < before)
@@ -34,7 +34,7 @@ async def entries(session: AsyncSession, row: Map, before: int, limit: int) -> S
 
 
 def entry(event: Any) -> HistoryEntry:
-    """What the history says of an event, from a row of `history`."""
+    """The history entry of an event, from a row of `history`."""
     names = HistoryEntry.model_fields.keys() - {"summary"}
     return HistoryEntry(
         **{name: getattr(event, name) for name in names}, summary=phrases.summary(event.kind, event.payload)

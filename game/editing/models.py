@@ -1,4 +1,4 @@
-"""What the endpoints of editing take and give. Their tables are those of maps and events."""
+"""The request and response models of editing. Its tables are those of maps and events."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -24,7 +24,7 @@ _EXAMPLE = [
 
 
 class EditRequest(Shape):
-    """Edits to apply in order: all of them or none."""
+    """Edits to apply in order. Either all of them are applied or none."""
 
     model_config = example({"edits": _EXAMPLE})
 
@@ -32,19 +32,19 @@ class EditRequest(Shape):
 
 
 class EditResult(Shape):
-    """What became of the map."""
+    """The result of an edit."""
 
-    version: int = Field(description="The map's version now.")
-    seq: int | None = Field(description="The number of the event; null when nothing changed.")
-    changed: int = Field(description="How many cells and things are other than before.")
+    version: int = Field(description="The new version of the map.")
+    seq: int | None = Field(description="The number of the event; null if nothing changed.")
+    changed: int = Field(description="The number of cells and objects that changed.")
 
 
 class RestoreRequest(Shape):
-    """Takes a map back to how it was."""
+    """Restores an earlier state of a map."""
 
     model_config = example({"seq": 12})
 
-    seq: Annotated[int, Constraint(ge=1, le=2**53 - 1, description="The event after which the map was so.")]
+    seq: Annotated[int, Constraint(ge=1, le=2**53 - 1, description="The event whose state is to be restored.")]
 
 
 class HistoryEntry(Shape):
@@ -52,9 +52,9 @@ class HistoryEntry(Shape):
 
     seq: int
     actor_id: UUID | None
-    actor_name: str | None = Field(description="Null when the account is gone.")
+    actor_name: str | None = Field(description="Null if the account was deleted.")
     kind: str
-    summary: str = Field(description="What was done, for people.")
+    summary: str = Field(description="What was done, as text for users.")
     created_at: Timestamp
 
 
@@ -73,7 +73,7 @@ class RegionLayer(Shape):
 
 
 class Region(Shape):
-    """A part of a map, cut off at the map's edges."""
+    """A part of a map, clipped to the map."""
 
     x: int
     y: int
@@ -81,4 +81,4 @@ class Region(Shape):
     height: int
     version: int = unset("The map's version. Not for players.")
     layers: list[RegionLayer]
-    fog: list[str] = unset("With fog: a character a cell, `0` never seen, `1` seen before, `2` in sight.")
+    fog: list[str] = unset("With fog: one character for each cell: `0` never seen, `1` seen before, `2` in sight.")

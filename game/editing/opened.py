@@ -1,4 +1,5 @@
-"""A locked map while edits are applied to it: what they see of each other, and one write of all in the end."""
+"""A locked map while edits are applied to it: each sees the changes of the previous ones, and all are written at
+the end."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -27,11 +28,11 @@ from game.tokens.queries import Placed
 _MAX_SYMBOLS = 64
 """Changed legend entries of one edit that are looked for among the cells: players read the others by and by."""
 _LARGE_CHANGE = 65_536
-"""Bytes of a change's JSON from which work on it goes to a thread."""
+"""The size of a change's JSON, in bytes, from which it is processed in a thread."""
 
 
 class OpenMap:
-    """A map whose row is locked by the session's transaction. The row object changes at `store` alone."""
+    """A map whose row is locked by the session's transaction. Only `store` changes the row object."""
 
     def __init__(self, session: AsyncSession, row: Map) -> None:
         self.session, self.row = session, row
@@ -43,7 +44,7 @@ class OpenMap:
 
     @property
     def frame(self) -> Frame:
-        """The frame as it is now."""
+        """The current frame."""
         if not isinstance(self._frame, bytes):
             return self._frame
         frame: Frame = orjson.loads(self._frame)
@@ -51,7 +52,7 @@ class OpenMap:
         return frame
 
     async def load(self, wanted: Wanted) -> Loaded:
-        """The chunks that steps want, as they are now."""
+        """The current chunks that steps need."""
         most = None if wanted.most is None else wanted.most + 1
         missing = [key for key in wanted.chunks if key not in self._written]
         loaded: dict[ChunkKey, Any] = {}
@@ -74,7 +75,7 @@ class OpenMap:
             return done
 
     async def record(self, kind: str, user: User, stored: Stored, payload: Mapping[str, Any]) -> int:
-        """Take over a change as the next version, and write its event; returns the event's number."""
+        """Make a change the next version, and write its event; returns the event's number."""
         await self._watch(stored)
         is_told = self.row.is_published and not self.row.has_fog
         shared = await self._told_to_players(stored) if is_told else None
@@ -94,7 +95,7 @@ class OpenMap:
         return await events.record(self.session, kind, user.id, self.row, told, replaced, shared=shared)
 
     async def _settle(self, stored: Stored, before: tuple[GridType, int, int]) -> Placed:
-        """Move the tokens on the map along with a change of its frame; `before` are its grid type and size."""
+        """Move the tokens on the map after a change of its frame; `before` is the old grid type and size."""
         after = Grid.of(self.frame).type, self.width, self.height
         if after == before and b'"shift"' not in (stored.change or b""):
             return Placed([], [])
@@ -104,7 +105,7 @@ class OpenMap:
         return await tokens.settle(self.session, row.universe_id, row.id, after[0], size, shift)
 
     async def _watch(self, stored: Stored) -> None:
-        """Let those who remember the map know what a change is about to replace."""
+        """Update what players remember of the parts that a change is about to replace."""
         if self._watching is None:
             self._watching = Watching(self.session, self.row)
             self._watching.tokens_stay = True
@@ -117,7 +118,7 @@ class OpenMap:
             self._watching.moved(*shift)
 
     async def _told_to_players(self, stored: Stored) -> Effect | None:
-        """What players are told of a change that is about to be recorded."""
+        """The part of a change that players are told, before it is recorded."""
         before, text = self.frame, stored.change or b"[]"
         after = before if stored.frame is None else stored.frame
         frame: Frame = orjson.loads(after) if isinstance(after, bytes) else after
@@ -126,7 +127,7 @@ class OpenMap:
         used: Collection[str] = ()
         entries = [part["after"] for part in change if part.get("list") == "legend" and part["after"]]
         if entries:
-            # What was written until now is asked about, too.
+            # The query must see what was written until now.
             await maps.write_chunks(self.session, self.row, self._written | stored.chunks)
             symbols = {entry["symbol"] for entry in entries[:_MAX_SYMBOLS]}
             used = await maps.symbols_used(self.session, self.row, shown_layers(frame), symbols)

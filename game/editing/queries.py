@@ -1,4 +1,4 @@
-"""The SQL of editing: the events that undo and redo go by, and how much work edits are."""
+"""The SQL of editing: the events that undo and redo use, and the cost of edits."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ from game.maps.models import Map
 from game.universes.models import Member
 
 MAX_STEPS = 20_000
-"""Steps since an edit that undo and redo look through."""
+"""The maximum number of steps since an edit that undo and redo examine."""
 _UNDO_DEPTH = 2000
 _MOVES_OF_A_TOKEN = 500
-"""The newest events of a token among which moves are looked for."""
+"""The number of a token's newest events that are searched for moves."""
 _STEPS = ("map.edited", "map.undone", "map.redone")
 
 
@@ -71,7 +71,7 @@ async def _read_steps(session: AsyncSession, statement: Select[Any]) -> Sequence
 
 
 def _as_steps(newest_first: Sequence[Any]) -> list[Step]:
-    # What an imported universe brought is of any type.
+    # In an imported universe, the value may have any type.
     return [Step(row.seq, row.kind, row.of if type(row.of) is int else None) for row in newest_first[::-1]]
 
 
@@ -82,7 +82,7 @@ async def replaced_since(session: AsyncSession, row: Map, seq: int) -> int | Non
 
 
 async def changes_at(session: AsyncSession, row: Map, seqs: Sequence[int], max_bytes: int) -> list[LoggedChange]:
-    """The changes that these events of a map stored, oldest first; as far as `max_bytes` of JSON reach."""
+    """The changes that these events of a map stored, oldest first; up to `max_bytes` of JSON."""
     change = cast(col(Event.before)["change"], Text)
     ordered = events.log_of(row).where(col(Event.seq).in_(seqs)).order_by(None).order_by(col(Event.seq))
     # Counted before they are sent: a change may be megabytes.
@@ -100,14 +100,14 @@ async def move_at(session: AsyncSession, universe_id: UUID, seq: int) -> Event:
 
 
 async def event_at(session: AsyncSession, row: Map, seq: int) -> Event:
-    """An event of a map, without what it stored."""
+    """An event of a map, without its stored data."""
     without_before = defer(Event.before)  # type: ignore[arg-type]  # SQLModel types a column as its value
     statement = events.log_of(row).where(col(Event.seq) == seq).options(without_before)
     return (await session.execute(statement)).scalar_one()
 
 
 async def weight_of(session: AsyncSession, row: events.Subject, seq: int) -> tuple[int, Any]:
-    """About how much work the change of an event is: bytes of its JSON, and what its payload says it touched."""
+    """About how much work the change of an event is: the bytes of its JSON, and `touched` from its payload."""
     weight = func.octet_length(cast(col(Event.before)["change"], Text)), col(Event.payload)["touched"]
     statement = events.log_of(row).where(col(Event.seq) == seq).with_only_columns(*weight)
     found = (await session.execute(statement)).one_or_none()
@@ -125,9 +125,9 @@ class Outline(NamedTuple):
 
 
 async def outline(session: AsyncSession, user: User, map_id: UUID) -> Outline | None:
-    """A map of a universe that the user is a member of, in outline; None when there is none.
+    """The outline of a map in a universe that the user is a member of; None if there is none.
 
-    For estimates alone: whether they may do anything with it is asked when it is locked.
+    For estimates alone: permissions are checked when it is locked.
     """
     layers = func.coalesce(func.jsonb_array_length(col(Map.grid_data)["layers"]), 0)
     statement = (

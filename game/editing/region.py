@@ -63,26 +63,28 @@ async def _find(session: AsyncSession, user: User, question: Question) -> Found:
     """A map that the user may read.
 
     Raises:
-        NotFound: there is none such for this user.
-        Forbidden: they may not look at it as somebody else.
-        Unprocessable: the region does not begin on the map.
+        NotFound: it does not exist, or the user may not see it.
+        Forbidden: they may not view it as another member.
+        Unprocessable: the top left corner of the region is outside the map.
     """
     found = await maps.get(session, user, question.map_id, "readRegion", with_grid=False, as_id=question.as_id)
     row = found.row
     for name, start, size in (("x", question.x, row.width), ("y", question.y, row.height)):
         if start >= size:
-            error = FieldError(name, "out_of_bounds", f"The map ends before: it is {row.width} x {row.height}.")
+            error = FieldError(
+                name, "out_of_bounds", f"This is outside the map, which is {row.width} x {row.height}."
+            )
             raise Unprocessable(errors=[error])
     return found
 
 
 async def _read(session: AsyncSession, found: Found, question: Question) -> Any:
-    """What `render` needs of a map."""
+    """The data of a map that `render` needs."""
     row = found.row
     parameters = {**question._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
     region = (await session.execute(_REGION, parameters)).mappings().one_or_none()
     if region is None:
-        # Deleted, or hidden from players, since it was found.
+        # It was deleted, or hidden from players, after it was found.
         raise NotFound
     return region
 
@@ -105,7 +107,7 @@ def render(row: Any) -> HotAnswer:
 
 
 async def answer(session: AsyncSession, computing: RequestComputing, user: User, question: Question) -> HotAnswer:
-    """The answer for a region, a large one made in a computing process.
+    """The answer for a region; a large one is built in a compute process.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `_find` does.
@@ -127,7 +129,7 @@ _FOGGED = ("x", "y", "width", "height", "layers", "fog")
 
 
 async def _fogged(session: AsyncSession, seen: Seen, question: Question) -> HotAnswer:
-    """The answer for a region of a map of which its reader sees only parts."""
+    """The answer for a region of a map with fog."""
     rectangle = question.x, question.y, question.width, question.height
     shown = await fogged.region_of(session, seen, *rectangle, question.layers)
     text = orjson.dumps({name: shown[name] for name in _FOGGED}, option=orjson.OPT_SORT_KEYS)
@@ -135,13 +137,13 @@ async def _fogged(session: AsyncSession, seen: Seen, question: Question) -> HotA
 
 
 _MAX_HOT_CELLS = 131_072
-"""Cells, of all layers, of a region that is answered in the event loop."""
+"""The maximum number of cells, of all layers together, of a region that is answered in the event loop."""
 _LONGEST_QUERY = 1000
 _PARAMETERS = {b"x": "x", b"y": "y", b"width": "width", b"height": "height"}
 
 
 def _question(scope: Scope) -> tuple[Any, ...] | None:
-    """The question of an ordinary request; None for one that the endpoint should look at."""
+    """The question of an ordinary request; None if the endpoint is to handle it."""
     try:
         pairs = dict(pair.split(b"=", 1) for pair in scope["query_string"].split(b"&"))
         numbers = {name: int(pairs.pop(raw)) for raw, name in _PARAMETERS.items()}

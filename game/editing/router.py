@@ -1,4 +1,4 @@
-"""Endpoints of editing: regions, edits, undo and redo, history, and going back."""
+"""Endpoints of editing: regions, edits, undo and redo, history, and restore."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -53,10 +53,10 @@ async def edit_map(
     if_match: IfMatch,
     once: Once,
 ) -> Response:
-    """Apply edits to a map: all of them or none, as one event.
+    """Apply edits to a map as one event. Either all of them are applied or none.
 
-    Edits of different cells commute, so people may paint at once without `If-Match`; with it, the map must be as
-    you know it.
+    Edits of different cells commute, so several people can paint at the same time without `If-Match`. With
+    `If-Match`, the edits are applied only to that version.
     """
     batches: Batches = request.app.state.edits
     return await apply_edits(batches, session, computing, user, id, body.edits, if_match, once)
@@ -73,7 +73,8 @@ _TURNING = Forbidden, NotFound, PreconditionFailed, OutcomeUnknown
 async def undo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
 ) -> Response:
-    """Undo your last edit of a map, as a new event; 409 where somebody else's later edits overlap it."""
+    """Undo your last edit of a map, as a new event. The answer is 409 if somebody else's later edits overlap
+    it."""
     return await undo.take_turn(session, computing, user, id, if_match, once, is_undo=True)
 
 
@@ -85,7 +86,8 @@ async def undo_edit(
 async def redo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
 ) -> Response:
-    """Redo the edit that you undid last, as a new event; 409 where somebody else's later edits overlap it."""
+    """Redo the edit that you undid last, as a new event. The answer is 409 if somebody else's later edits overlap
+    it."""
     return await undo.take_turn(session, computing, user, id, if_match, once, is_undo=False)
 
 
@@ -95,11 +97,11 @@ async def list_history(
     user: CurrentUser,
     session: Session,
     cursor: Annotated[
-        int | None, Query(ge=1, le=2**53 - 1, description="`next_cursor` of the page before.")
+        int | None, Query(ge=1, le=2**53 - 1, description="`next_cursor` of the previous page.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
 ) -> Any:
-    """List who changed a map and when, newest first."""
+    """List the changes of a map, newest first."""
     row = (await maps.get(session, user, id, "listHistory")).row
     events = await history.entries(session, row, cursor or 2**53, limit + 1)
     items = [history.entry(event) for event in events[:limit]]
@@ -123,7 +125,7 @@ async def restore_map(
     if_match: IfMatch,
     once: Once,
 ) -> Response:
-    """Restore a map's grid to how it was after an event, as a new event."""
+    """Restore the grid of a map to its state after an event, as a new event."""
 
     async def restore() -> Response:
         found = await maps.get_to_change(session, user, id, "restoreMap")
@@ -132,7 +134,7 @@ async def restore_map(
         await maps.restore(session, found, orjson.loads(past.grid_data), body.seq)
         return await documents.changed(request, session, found)
 
-    # Waits for its turn before it locks anything.
+    # Waits for its turn before anything is locked.
     await session.close()
     async with computing.turn(user.id):
         return await once(
@@ -153,17 +155,18 @@ async def read_region(
     user: CurrentUser,
     session: Session,
     computing: Computing,
-    x: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The region's left column.")],
-    y: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The region's top row.")],
+    x: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The leftmost column of the region.")],
+    y: Annotated[int, Query(ge=0, le=MAX_SIZE, description="The top row of the region.")],
     width: Annotated[int, Query(ge=1, le=MAX_REGION)],
     height: Annotated[int, Query(ge=1, le=MAX_REGION)],
     layers: Annotated[
-        str | None, Query(max_length=5000, description="Names, separated by commas; none: all.")
+        str | None, Query(max_length=5000, description="Names of layers, separated by commas. Default: all.")
     ] = None,
     as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
-    """Read a rectangle of a map's cells: a viewport. It costs what it shows, however large the map is."""
+    """Read a rectangle of a map's cells, such as a viewport. The cost depends on its size, not on the size of the
+    map."""
     wanted = region.Question(id, x, y, width, height, layers, as_id)
     answer = await region.answer(session, computing, user, wanted)
     if unchanged := not_modified(request, answer.version or 0):

@@ -1,4 +1,4 @@
-"""Undo and redo: a person's next edit is found, compared with what came since, and replayed as a new event."""
+"""Undo and redo: a user's next edit is found, compared with later changes, and replayed as a new event."""
 
 from collections.abc import Awaitable
 from contextlib import nullcontext
@@ -42,19 +42,19 @@ class NothingToUndo(Conflict):
 
 
 class NothingToRedo(Conflict):
-    """You have undone no edit of this map that could be redone."""
+    """There is no undone edit of this map that you could redo."""
 
     code = "NOTHING_TO_REDO"
 
 
 class EditOverlapped(Conflict):
-    """Later edits changed the same."""
+    """Later edits changed the same cells or objects."""
 
     code = "EDIT_OVERLAPPED"
 
 
 class UndoTooCostly(Unprocessable):
-    """This changes more cells than one request may."""
+    """This changes more cells than one request may change."""
 
     code = "EDIT_TOO_COSTLY"
 
@@ -69,13 +69,12 @@ async def take_turn(
     *,
     is_undo: bool,
 ) -> Response:
-    """Undo the user's last edit of a map or move on it, or redo the one that they undid last; the answer with the
-    result.
+    """Undo the user's last edit or move on a map, or redo the one that they undid last; returns the answer.
 
     Raises:
         NothingToUndo, NothingToRedo: there is no such edit.
-        EditOverlapped: what others changed since overlaps it.
-        HistoryBroken: the event stored something else than a change.
+        EditOverlapped: later changes of others overlap it.
+        HistoryBroken: the event does not contain a valid change.
         NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
     """
 
@@ -121,7 +120,7 @@ async def _next_turn(session: AsyncSession, row: Subject, user: User, is_undo: b
 
 
 async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bool) -> bool:
-    """Whether the next turn, as far as can be told before anything is locked, is work for another process."""
+    """Whether the next turn, as far as is known before anything is locked, needs a compute process."""
     row = await queries.outline(session, user, map_id)
     turn = await _next_turn(session, row, user, is_undo) if row else None
     if row is None or turn is None or turn.is_move:
@@ -129,17 +128,17 @@ async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bo
     size, touched = await queries.weight_of(session, row, turn.edit)
     touched = touched if isinstance(touched, dict) else {}
     cells = touched.get("cells", 0)
-    # A change of size or of layers may move cells that it does not count.
+    # A change of size or of layers may move cells that `touched` does not count.
     moves = not touched.keys().isdisjoint(("width", "layers", "legend"))
     cells = max(cells if isinstance(cells, int) else 0, row.layers * row.width * row.height if moves else 0)
     return size > _LARGE_BYTES or cells > LARGE_CELLS
 
 
 async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_undo: bool) -> Response:
-    """Put a token back to where a move took it from, or again to where it took it. What was seen stays explored.
+    """Move a token back to where a move began, or again to where it ended. Explored cells stay explored.
 
     Raises:
-        EditOverlapped: the token is not where the move, or its undo, left it.
+        EditOverlapped: the token is no longer where the move, or its undo, left it.
     """
     row = found.row
     event = await queries.move_at(session, row.universe_id, turn.edit)
@@ -164,7 +163,7 @@ async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_un
 
 
 async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:
-    """The change of an edit, and those with which it may overlap: all since it was last done or undone, but for
+    """The change of an edit, and those with which it may overlap: all since it was last done or undone, except
     those that cancel each other.
 
     Raises:
@@ -178,11 +177,11 @@ async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[Logged
         changes = await queries.changes_at(session, row, [turn.edit, *others], _MAX_COMPARED_BYTES)
         if changes:
             return changes[0], changes[1:]
-    raise EditOverlapped("Too much has happened to this map since then.")
+    raise EditOverlapped("There were too many changes to this map since then.")
 
 
 async def _explained(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:
-    """What a turn gives; its errors as problems."""
+    """The result of a turn; errors become problems."""
     try:
         return await running
     except work.Overlap as overlap:

@@ -1,4 +1,4 @@
-"""Undo and redo: which edit of a person is next, and what has changed on the map since. Pure."""
+"""Undo and redo: which edit of a user is next, and which later changes of the map matter. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -21,9 +21,10 @@ class Turn(NamedTuple):
 
 
 def stacks(steps: Iterable[Step]) -> tuple[list[Turn], list[Turn]]:
-    """A person's edits and moves that stand and those that they undid, each with the next one last.
+    """A person's edits and moves that are in effect, and those that they undid; the last of each is the next to be
+    undone or redone.
 
-    Takes their steps on a map, oldest first. As in any editor, a new edit ends what could be redone.
+    Takes their steps on a map, oldest first. As in any editor, after a new edit nothing can be redone.
     """
     done: list[Turn] = []
     undone: list[Turn] = []
@@ -41,10 +42,10 @@ def stacks(steps: Iterable[Step]) -> tuple[list[Turn], list[Turn]]:
 
 
 def net(steps: Iterable[Step]) -> list[int]:
-    """The events that made a map differ, out of those of some time, oldest first.
+    """Of some events, oldest first, those whose changes are still in effect.
 
-    An edit and its undo leave nothing, nor do an undo and the redo of it. So whoever goes back and forth through
-    edits of the same cells finds everything as they left it, and only what others did between counts.
+    An edit and its undo cancel each other, and so do an undo and its redo. So undoing and redoing edits of the
+    same cells restores the previous state, and only changes of others in between can conflict.
     """
     changed: dict[int, int] = {}
     for step in steps:

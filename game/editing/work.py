@@ -1,4 +1,5 @@
-"""Work on a map's grid that may run in another process: edits, undo and redo, up to what is to be stored."""
+"""Work on a map's grid that may run in another process: edits, undo and redo. The results are ready to be
+stored."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,10 +17,10 @@ from game.grid.stored import StoredError, check_change
 
 
 class Stored(NamedTuple):
-    """An edited map as it is to be stored: JSON text but for the frame where that is at hand.
+    """An edited map as it is to be stored: JSON text, except for the frame if it is already parsed.
 
-    `frame` is None where it did not change, `chunks` has None for a chunk to delete. `change`, `effect` and
-    `touched` are for the event; `changed` counts cells and things. An edit that changed nothing has no `change`.
+    `frame` is None if it did not change; `chunks` has None for a chunk to delete. `change`, `effect` and
+    `touched` are for the event; `changed` counts cells and objects. An edit that changed nothing has no `change`.
     """
 
     frame: Frame | bytes | None
@@ -33,14 +34,14 @@ class Stored(NamedTuple):
 
 
 class LoggedChange(NamedTuple):
-    """What an event stored as its change, as JSON text; None when there is none."""
+    """The change that an event stored, as JSON text; None if there is none."""
 
     seq: int
     text: str | None
 
 
 class Overlap(Exception):
-    """Another change touched the same; `seq` is its event's number."""
+    """Another change touched the same cells or objects; `seq` is its event's number."""
 
     def __init__(self, seq: int) -> None:
         super().__init__(seq)
@@ -48,7 +49,7 @@ class Overlap(Exception):
 
 
 class Broken(Exception):
-    """What an event stored is no change: the event's number, and what is wrong with it."""
+    """What an event stored is no change: the number of the event, and the error."""
 
     def __init__(self, seq: int, reason: str) -> None:
         super().__init__(seq, reason)
@@ -59,26 +60,26 @@ def edit(frame: Frame, width: int, height: int, requests: Sequence[Any]) -> Step
     """Apply edits to a map.
 
     Raises:
-        GridError: an edit breaks a rule.
+        GridError: an edit is invalid.
     """
     return (yield from _stored(frame, edits.apply(frame, width, height, requests, _new_id)))
 
 
 def edit_text(frame: bytes, width: int, height: int, requests: bytes) -> Steps[Stored]:
-    """The same, given and giving JSON text."""
+    """The same, with JSON text as arguments and result."""
     return (yield from _as_text(edit(orjson.loads(frame), width, height, orjson.loads(requests))))
 
 
 def turn(
     frame: Frame, width: int, height: int, change: LoggedChange, others: Sequence[LoggedChange], *, is_undo: bool
 ) -> Steps[Stored]:
-    """Undo or redo a change that is compared with what `others` changed since.
+    """Undo or redo a change, after comparing it with later changes of `others`.
 
     Raises:
-        Overlap: one of them touched the same.
-        Conflict: the map does not hold what the change, or its undo, left there.
+        Overlap: one of them touched the same cells or objects.
+        Conflict: the map is not in the state that the change, or its undo, left.
         Broken: a change cannot be read.
-        TooCostly: the change is of more cells than a request may paint.
+        TooCostly: the change has more cells than a request may paint.
     """
     mine = _parsed(change)
     for other in others:
@@ -91,7 +92,7 @@ def turn(
 def turn_text(
     frame: bytes, width: int, height: int, change: LoggedChange, others: Sequence[LoggedChange], is_undo: bool
 ) -> Steps[Stored]:
-    """The same, given and giving JSON text."""
+    """The same, with JSON text as arguments and result."""
     return (yield from _as_text(turn(orjson.loads(frame), width, height, change, others, is_undo=is_undo)))
 
 

@@ -1,1 +1,1 @@
-"""Encounters: who takes part, in what order, and whose turn it is."""
+"""Encounters: combatants, their order, and whose turn it is."""

@@ -1,7 +1,7 @@
-"""Those who take part in an encounter: what is stored of them, and what players see of it.
+"""Those who take part in an encounter: how they are stored, and what players see of them.
 
-Stored is a list of JSON objects: what clients send, completed by ids, names and bonuses, and `tiebreak`, a roll
-that orders equals.
+Stored is a list of JSON objects: what clients send, completed with ids, names and bonuses, and `tiebreak`, a roll
+that decides ties.
 """
 
 import secrets
@@ -32,12 +32,12 @@ _OF_SHEET = "initiative_bonus"
 _REFERENCES = ("token_id", "character_id")
 _TIEBREAK_SIDES = 2**31
 _MAX_BYTES = 2**20
-"""Of all combatants of an encounter."""
+"""The maximum size of all combatants of an encounter."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Which maps, tokens and characters somebody sees, of those that encounters refer to."""
+    """The maps, tokens and characters in encounters that a member sees."""
 
     map_ids: frozenset[UUID | None] = frozenset()
     ids: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ class Seen:
         is_linked = len(named) < len(_REFERENCES) or not named.isdisjoint(self.sheets)
         names = _REFERENCES if is_linked else ("token_id",)
         shown |= {name: one[name] for name in names if one[name] in self.ids}
-        # Whoever may read the sheet that it comes from.
+        # Members who may read the sheet that it comes from.
         has_sheet = (one["character_id"] or one["token_id"]) in self.sheets
         return {**shown, _OF_SHEET: one[_OF_SHEET]} if has_sheet else shown
 
@@ -73,7 +73,7 @@ SHOWN_BYTES: Final[ColumnElement[int]] = literal_column("""
 
 
 async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: list[dict[str, Any]]) -> Seen:
-    """What somebody sees of what encounters refer to."""
+    """Which of the things that encounters refer to a member sees."""
     universe_id = home.universe.id
     if home.is_game_master:
         return Seen(frozenset(map_ids))
@@ -103,7 +103,7 @@ async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: 
 async def _tokens(
     session: AsyncSession, home: Access, token_ids: set[UUID]
 ) -> list[tuple[Map, list[tokens.Found]]]:
-    """Tokens on published maps, by the map that they stand on."""
+    """Tokens on published maps, by map."""
     if not token_ids:
         return []
     its_map = (col(Map.universe_id) == col(Token.universe_id)) & (col(Map.id) == col(Token.map_id))
@@ -123,11 +123,11 @@ async def _tokens(
 async def complete(
     session: AsyncSession, home: Access, given: list[dict[str, Any]], stored: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Combatants as they are stored.
+    """Combatants in their stored form.
 
     Raises:
-        Unprocessable: an id is not one of those that are `stored`; there is no such token or character, and was
-            none before; somebody has no name; or they are too much together.
+        Unprocessable: an id is not one of those that are `stored`; a token or character does not exist, and was
+        not there before; a name is missing; or they are too large together.
     """
     universe_id = home.universe.id
     known = {one["id"]: one for one in stored}
@@ -138,7 +138,7 @@ async def complete(
     for index, one in enumerate(given):
         listed.append(_completed(one, known, pieces, characters, f"combatants[{index}]"))
     if len(orjson.dumps(listed)) > _MAX_BYTES:
-        message = f"All together must have at most {_MAX_BYTES} bytes as JSON."
+        message = f"All combatants together may have at most {_MAX_BYTES} bytes as JSON."
         raise Unprocessable(errors=[FieldError("combatants", "too_large", message)])
     return listed
 
@@ -159,10 +159,10 @@ def _completed(
     place: str,
 ) -> dict[str, Any]:
     if one["id"] is not None and str(one["id"]) not in known:
-        raise _fault(place, "id", "not_found", "Nobody with this id takes part.")
+        raise _fault(place, "id", "not_found", "No combatant has this id.")
     old = known.get(str(one["id"]), {})
     for name, rows in (("token_id", pieces), ("character_id", characters)):
-        # One that was deleted since may stay.
+        # A reference to something that was deleted later may remain.
         if one[name] is not None and one[name] not in rows and str(one[name]) != old.get(name):
             raise _fault(
                 place, name, "not_found", f"There is no such {name.removesuffix('_id')} in this universe."
@@ -170,11 +170,11 @@ def _completed(
     token = pieces.get(one["token_id"]) if one["token_id"] else None
     character_id = one["character_id"] or (token.character_id if token else None)
     character = characters.get(character_id) if character_id else None
-    # By the token's name first: that is what players see of somebody in disguise.
+    # The token's name has priority, because it is what players see of somebody in disguise.
     named = token or character
     name = one["name"] or (named.name if named else "")
     if not name:
-        raise _fault(place, "name", "missing", "Somebody without a token and a character needs a name.")
+        raise _fault(place, "name", "missing", "A combatant without a token or character needs a name.")
     bonus = one["initiative_bonus"]
     return {
         **one,
@@ -193,7 +193,8 @@ def _fault(place: str, name: str, code: str, message: str) -> Unprocessable:
 
 
 def _bonus(character: Character | None) -> int:
-    """The bonus of a character's initiative: its own, or the modifier of its dexterity (SRD 5.1, "Dexterity")."""
+    """The bonus of a character's initiative: the one on its sheet, or the modifier of its dexterity (SRD 5.1,
+    "Dexterity")."""
     sheet = character.sheet if character else {}
     if "initiative_bonus" in sheet:
         return int(sheet["initiative_bonus"])

@@ -1,4 +1,4 @@
-"""Encounters: their tables, and what the API takes and gives."""
+"""Encounters: their tables, and the API's request and response models."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final
@@ -21,7 +21,7 @@ _MAX_EFFECTS = 50
 
 
 class State(StrEnum):
-    """Where an encounter is."""
+    """The state of an encounter."""
 
     prepared = "prepared"
     running = "running"
@@ -48,17 +48,17 @@ class Encounter(Document, table=True):
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID
     name: str = Field(max_length=MAX_NAME)
-    # No foreign key: the queries of maps take it away with the map.
+    # No foreign key: the queries of maps remove it with the map.
     map_id: UUID | None = None
     state: str = Field(default="prepared", max_length=20, sa_column_kwargs={"server_default": "prepared"})
     round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     turn: UUID | None = None
-    # What players are shown of them, see `turns`.
+    # The turn that players see, see `turns`.
     shown_round: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     shown_turn: UUID | None = None
     combatants: list[dict[str, Any]] = Field(default_factory=list, sa_type=Assigned)
     gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Encounter(Document, table=True):
 
 
 class EncounterTurn(SQLModel, table=True):
-    """A turn that was ended by `next`: what `previous` brings back."""
+    """A turn that `next` ended. `previous` restores it."""
 
     __tablename__ = "encounter_turn"
     __table_args__ = (
@@ -87,11 +87,11 @@ class EncounterTurn(SQLModel, table=True):
 
 
 class Effect(Shape):
-    """Something that lasts."""
+    """An effect with a duration."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
     rounds: Annotated[int, Constraint(ge=1, le=10_000, strict=True)] = unset(
-        "Counts down when a turn of the combatant begins; at 0 the effect ends. Without, it stays."
+        "Decremented when the combatant's turn begins; at 0, the effect ends. Null: it does not end by itself."
     )
 
 
@@ -105,33 +105,35 @@ _Effects = Annotated[list[Effect], Constraint(max_length=_MAX_EFFECTS)]
 
 
 class CombatantWrite(Shape):
-    """Somebody who takes part. With the id of one who is there already, it is that one."""
+    """A combatant. The id of an existing one updates that one."""
 
-    id: UUID = unset("Without, it gets one.")
+    id: UUID = unset("Default: a new id.")
     token_id: UUID | None = None
     character_id: UUID | None = None
-    name: Name = unset("Without, that of the token or the character.")
+    name: Name = unset("Default: the name of the token or the character.")
     initiative: _Initiative | None = Field(
-        default=None, description="Fractions are allowed: between two others, for a delayed turn."
+        default=None, description="May be a fraction, to place a delayed turn between two others."
     )
-    initiative_bonus: _Bonus = unset("Without, that of the character's sheet, or 0.")
-    hidden: bool = Field(default=False, description="To players and spectators, it does not exist.")
-    defeated: bool = Field(default=False, description="It takes no turns.")
+    initiative_bonus: _Bonus = unset("Default: the bonus from the character's sheet, or 0.")
+    hidden: bool = Field(default=False, description="Hidden from players and spectators.")
+    defeated: bool = Field(default=False, description="A defeated combatant takes no turns.")
     effects: _Effects = Field(default_factory=list)
     gm: GameMastersOnly = None
 
 
 class CombatantRead(Shape):
-    """Somebody who takes part."""
+    """A combatant."""
 
     id: UUID
-    token_id: UUID | None = unset("Where you see the token.")
+    token_id: UUID | None = unset("Only present if you see the token.")
     character_id: UUID | None = unset(
-        "Where you see the character; of somebody with a token, where you may read the sheet of either."
+        "Only present if you see the character and, for a combatant with a token, may read the sheet of either."
     )
     name: str
     initiative: _Initiative | None
-    initiative_bonus: int = unset("Where you may read the sheet: of the character or, without one, of the token.")
+    initiative_bonus: int = unset(
+        "Only present if you may read the sheet of the character or, without one, of the token."
+    )
     hidden: bool
     defeated: bool
     effects: list[Effect]
@@ -139,16 +141,18 @@ class CombatantRead(Shape):
 
 
 class EncounterRead(Shape):
-    """An encounter, as far as you may see it."""
+    """An encounter, with the fields that you may see."""
 
     id: UUID
     universe_id: UUID
     name: str
-    map_id: UUID | None = Field(description="Null also where you do not see the map.")
+    map_id: UUID | None = Field(description="Also null if you do not see the map.")
     state: State
     round: int = Field(description="From 1; 0 before it starts.")
-    turn: UUID | None = Field(description="The combatant whose turn it is; to players the last one whom they see.")
-    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    turn: UUID | None = Field(
+        description="The combatant whose turn it is; for players, the last one that they could see."
+    )
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
@@ -157,7 +161,7 @@ class EncounterRead(Shape):
 
 
 class EncounterPage(Shape):
-    """Some of the encounters of a universe."""
+    """A page of the encounters of a universe."""
 
     items: list[EncounterRead]
     next_cursor: str | None
@@ -166,7 +170,7 @@ class EncounterPage(Shape):
 def _distinct(combatants: list[CombatantWrite]) -> list[CombatantWrite]:
     ids = [one.id for one in combatants if one.id is not None]
     if len(set(ids)) < len(ids):
-        raise PydanticCustomError("not_unique", "ids of combatants must be different")
+        raise PydanticCustomError("not_unique", "ids of combatants must be unique")
     return combatants
 
 
@@ -175,7 +179,7 @@ _Combatants = Annotated[
     Constraint(max_length=MAX_COMBATANTS, description="In any order."),
     AfterValidator(_distinct),
 ]
-_Map = Annotated[UUID | None, Constraint(description="A map of the universe; null for none.")]
+_Map = Annotated[UUID | None, Constraint(description="The id of a map of the universe, or null.")]
 
 
 class _WithCombatants(Shape):
@@ -184,7 +188,7 @@ class _WithCombatants(Shape):
     combatants: _Combatants
 
     def stored_combatants(self) -> list[dict[str, Any]]:
-        """The combatants as JSON; of effects without an end, nothing says when they end."""
+        """The combatants as JSON; effects without an end have no `rounds`."""
         return [
             {**one.model_dump(), "effects": [effect.model_dump(exclude_unset=True) for effect in one.effects]}
             for one in self.combatants
@@ -209,7 +213,7 @@ class EncounterWrite(_WithCombatants):
 
 
 class EncounterPatch(_WithCombatants):
-    """Changes what it names; `combatants` are replaced as a whole."""
+    """Changes the fields that it contains; `combatants` is replaced as a whole."""
 
     model_config = example({"name": "At the old well"})
 
@@ -235,7 +239,7 @@ class EncounterChanged(Payload):
     state: State = optional()
     round: int = optional()
     turn: UUID | None = optional()
-    combatants: list[CombatantRead] = optional("All of them, when one changed.")
+    combatants: list[CombatantRead] = optional("All of them, if any changed.")
     gm: Any = optional("Not for players.")
     version: int = optional("Not for players.")
 

@@ -1,4 +1,4 @@
-"""The SQL of encounters, and who sees what of one."""
+"""The SQL of encounters, and what each member sees of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ from game.universes.access import Access
 from game.universes.quotas import Usage
 
 _ROLLED_APART = 20
-"""Combatants of one kind whose initiatives are rolls of their own."""
+"""The maximum number of combatants whose initiatives are separate rolls."""
 _STORED = ("name", "map_id", "state", "round", "turn", "combatants", "gm")
 
 
 class NoCombatants(Conflict):
-    """Nobody takes part in this encounter."""
+    """This encounter has no combatants."""
 
     code = "NO_COMBATANTS"
 
@@ -51,27 +51,28 @@ class NotRunning(Conflict):
 
 
 class AlreadyRunning(Conflict):
-    """This encounter is running already."""
+    """This encounter is already running."""
 
     code = "ALREADY_RUNNING"
 
 
 class FirstTurn(Conflict):
-    """This is the first turn: there is none before it."""
+    """This is the first turn. There is no previous one."""
 
     code = "FIRST_TURN"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An encounter that somebody may see, with their access, and which of what it refers to they see."""
+    """An encounter that a member may see, with their access, and which of the things that it refers to they
+    see."""
 
     row: Encounter
     access: Access
     seen: combatants.Seen
 
     def read(self) -> EncounterRead:
-        """What the API says of it to them."""
+        """The document that they get."""
         row, is_game_master = self.row, self.access.is_game_master
         fields = {name: getattr(row, name) for name in EncounterRead.model_fields}
         if row.map_id not in self.seen.map_ids:
@@ -93,7 +94,7 @@ class Found:
 
 
 async def _found(session: AsyncSession, home: Access, rows: list[Encounter]) -> list[Found]:
-    """Encounters of a universe, as somebody with this access finds them."""
+    """Selects the encounters of a universe that a user with this access may see."""
     listed = [one for row in rows for one in row.combatants]
     seen = await combatants.seen(session, home, {row.map_id for row in rows if row.map_id}, listed)
     return [Found(row, home, seen) for row in rows]
@@ -103,7 +104,7 @@ async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: 
     """An encounter that the user may see.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation in its universe.
     """
     row = (await session.execute(select(Encounter).where(col(Encounter.id) == encounter_id))).scalar_one_or_none()
@@ -118,7 +119,7 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
     """An encounter, whose universe is locked until the transaction ends.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation.
     """
     universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
@@ -133,11 +134,11 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
 
 
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
-    """A page of the encounters of a universe that somebody sees."""
+    """A page of the encounters of a universe that a member sees."""
     statement = select(Encounter).where(col(Encounter.universe_id) == home.universe.id)
     if not home.is_game_master:
         statement = statement.where(col(Encounter.state) != State.prepared)
-    # By what its reader is shown: how many fit on a page tells nothing of the rest.
+    # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
     stored = func.octet_length(cast(col(Encounter.combatants), Text))
     size = stored if home.is_game_master else combatants.SHOWN_BYTES
     listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)], size=size)
@@ -148,7 +149,7 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
     """A new encounter in a locked universe.
 
     Raises:
-        Unprocessable: it refers to something that there is not.
+        Unprocessable: it refers to something that does not exist.
         QuotaExceeded: there is no room for it.
     """
     fields = await _checked(session, home, fields, [])
@@ -161,10 +162,10 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
-    """Give fields of an encounter, whose universe is locked, new values; the same values are no change.
+    """Set fields of an encounter in a locked universe. Equal values are not a change.
 
     Raises:
-        Unprocessable: it would refer to something that there is not.
+        Unprocessable: it would refer to something that does not exist.
         QuotaExceeded: there is no room for it.
     """
     row = found.row
@@ -189,11 +190,11 @@ async def remove(session: AsyncSession, found: Found) -> None:
 
 
 async def start(session: AsyncSession, found: Found) -> Found:
-    """Begin the first round.
+    """Start the first round.
 
     Raises:
-        AlreadyRunning: it has begun.
-        NoCombatants: nobody takes part.
+        AlreadyRunning: it is already running.
+        NoCombatants: it has no combatants.
     """
     row = found.row
     if row.state == State.running:
@@ -216,11 +217,11 @@ async def end(session: AsyncSession, found: Found) -> Found:
 
 
 async def advance(session: AsyncSession, found: Found) -> Found:
-    """Pass the turn on.
+    """Begin the next turn.
 
     Raises:
         NotRunning: the encounter is not running.
-        NoCombatants: nobody takes part.
+        NoCombatants: it has no combatants.
     """
     _require_running(found)
     row = found.row
@@ -248,7 +249,7 @@ async def advance(session: AsyncSession, found: Found) -> Found:
 
 
 async def go_back(session: AsyncSession, found: Found) -> Found:
-    """Undo the last `next`: turn, round, and the effects that counted down, unless they were changed since.
+    """Undo the last `next`: turn, round, and the effects that were decremented, unless they were changed later.
 
     Raises:
         NotRunning: the encounter is not running.
@@ -274,10 +275,10 @@ async def go_back(session: AsyncSession, found: Found) -> Found:
 
 
 async def roll_initiative(session: AsyncSession, found: Found) -> Found:
-    """Roll for all who have no initiative.
+    """Roll for all combatants without an initiative.
 
     Raises:
-        NoCombatants: nobody takes part.
+        NoCombatants: it has no combatants.
         QuotaExceeded: there is no room for the rolls.
     """
     row = found.row
@@ -292,10 +293,10 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
 
 
 async def _rolled(session: AsyncSession, found: Found) -> dict[str, int]:
-    """Initiatives for all who have none, by their ids.
+    """Initiatives for all combatants without one, by their ids.
 
-    Players see the rolls of combatants that they see. Each is a roll of its own, unless there are so many that
-    this would take seconds: then all that players see are the dice of one roll, and all others of another.
+    Players see the rolls of combatants that they see. Each is a separate roll, unless there are so many that this
+    would take seconds: then the dice of all that players see are one roll, and those of all others another one.
     """
     row = found.row
     initiatives: dict[str, int] = {}
@@ -349,7 +350,7 @@ def _is(row: Encounter, name: str, value: Any) -> bool:
 async def _store(
     session: AsyncSession, found: Found, verb: str, fields: Mapping[str, Any], step: Step | None
 ) -> Found:
-    """Write new values of fields, and where the encounter is after a step; and the event of it."""
+    """Write new values of fields, the state after a step, and the event."""
     row, home = found.row, found.access
     was = _players_see(row)
     new = dict(fields)
@@ -389,7 +390,7 @@ async def _record(
 
 
 def _players_see(row: Encounter) -> dict[str, Any]:
-    """What all players see of an encounter, as events tell it: nothing of one that is prepared.
+    """What all players see of an encounter, as events tell it: players are told nothing of a prepared encounter.
 
     Which token and character a combatant is depends on the player: they read that.
     """
@@ -405,14 +406,14 @@ def _players_see(row: Encounter) -> dict[str, Any]:
 async def _checked(
     session: AsyncSession, home: Access, fields: Mapping[str, Any], stored: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Fields whose map there is, with their combatants as they are stored.
+    """Checked fields, with combatants in their stored form.
 
     Raises:
-        Unprocessable: there is no such map, token or character, or somebody has no name.
+        Unprocessable: a map, token or character does not exist, or a name is missing.
     """
     map_id = fields.get("map_id")
     if map_id is not None and await session.get(Map, (home.universe.id, map_id)) is None:
-        raise Unprocessable(errors=[FieldError("map_id", "not_found", "There is no such map in this universe.")])
+        raise Unprocessable(errors=[FieldError("map_id", "not_found", "The map does not exist in this universe.")])
     checked = dict(fields)
     if "combatants" in fields:
         checked["combatants"] = await combatants.complete(session, home, fields["combatants"], stored)

@@ -53,7 +53,7 @@ async def create_encounter(
 async def list_encounters(
     id: UUID, query: pages.ConstantPageParameters, user: CurrentUser, session: Session
 ) -> Any:
-    """List the encounters of a universe; prepared ones are for game masters."""
+    """List the encounters of a universe. Only game masters see prepared ones."""
     return await queries.page(session, await access.get(session, user, id, "listEncounters"), query)
 
 
@@ -61,9 +61,10 @@ async def list_encounters(
 async def read_encounter(
     request: Request, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
 ) -> Response:
-    """Read an encounter: those who take part in the order of their turns, and whose turn it is.
+    """Read an encounter: its combatants in the order of their turns, and whose turn it is.
 
-    To players, hidden combatants do not exist: while one has the turn, they see the last turn of another.
+    Players do not see hidden combatants: while it is the turn of a hidden one, they see the last turn that was not
+    hidden.
     """
     document = (await queries.get(session, user, id, "readEncounter")).document()
     return not_modified(request, document.tag) or document.answer()
@@ -73,10 +74,10 @@ async def read_encounter(
 async def update_encounter(
     id: UUID, body: EncounterPatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Change an encounter: what you name, and nothing else. `combatants` are replaced as a whole.
+    """Change the fields of an encounter that you send, and no others. `combatants` is replaced as a whole.
 
-    Send those who are there already with their ids. Who is moved behind others on their turn delays it: the turn
-    passes on.
+    Send existing combatants with their ids. If the combatant whose turn it is gets a later place, its turn is
+    delayed, and the next one begins.
     """
     found = await queries.get_to_change(session, user, id, "updateEncounter")
     require_tag(if_match, found.document().tag)
@@ -108,7 +109,7 @@ async def _take(step: Step, session: Session, user: CurrentUser, id: UUID, opera
     responses=documented(*_STEP, AlreadyRunning, NoCombatants),
 )
 async def start_encounter(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Begin the first round; also of an encounter that has ended."""
+    """Start an encounter with round 1. An encounter that has ended can be started again."""
     return await _take(queries.start, session, user, id, "startEncounter", once)
 
 
@@ -116,7 +117,7 @@ async def start_encounter(id: UUID, user: CurrentUser, session: Session, once: O
     "/encounters/{id}/next", response_model=EncounterRead, responses=documented(*_STEP, NotRunning, NoCombatants)
 )
 async def advance_encounter(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Pass the turn on. Effects count down when a turn of their combatant begins."""
+    """Begin the next turn. The `rounds` of effects are decremented when their combatant's turn begins."""
     return await _take(queries.advance, session, user, id, "advanceEncounter", once)
 
 
@@ -124,7 +125,7 @@ async def advance_encounter(id: UUID, user: CurrentUser, session: Session, once:
     "/encounters/{id}/previous", response_model=EncounterRead, responses=documented(*_STEP, NotRunning, FirstTurn)
 )
 async def revert_encounter(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Undo the last `next`, again and again back to the start."""
+    """Undo the last `next`. Can be repeated back to the start."""
     return await _take(queries.go_back, session, user, id, "revertEncounter", once)
 
 
@@ -138,9 +139,10 @@ async def end_encounter(id: UUID, user: CurrentUser, session: Session, once: Onc
     "/encounters/{id}/initiative", response_model=EncounterRead, responses=documented(*_STEP, NoCombatants)
 )
 async def roll_initiative(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Roll a d20 for all who have no initiative, and add their bonus. Each is one roll in the log of dice.
+    """Roll a d20 plus bonus for each combatant without an initiative. Each is a roll in the universe's list of
+    rolls.
 
-    Everyone sees it, but for those of hidden combatants, and those before the encounter starts.
+    Everyone sees these rolls, except those of hidden combatants and those before the encounter starts.
     """
     return await _take(queries.roll_initiative, session, user, id, "rollInitiative", once)
 

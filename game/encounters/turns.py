@@ -1,16 +1,16 @@
-"""The order of turns. Pure: combatants are JSON objects as they are stored, and none is changed here.
+"""The order of turns. Pure: combatants are stored JSON objects, and are not changed here.
 
 The rules:
 
 - Higher initiative comes first; of equal ones the higher bonus, then the higher `tiebreak`, a roll made when the
-  combatant came. Who has no initiative comes last. (System Reference Document 5.1, "The Order of Combat"; how ties
-  are broken is ours.)
+  combatant was added. Combatants without an initiative come last. (System Reference Document 5.1, "The Order of
+  Combat"; the rule for ties is ours.)
 - The defeated take no turns, unless all are.
 - `rounds` of an effect count down when a turn of its combatant begins; at 0 the effect ends.
-- Who moves behind others while it is their turn has delayed it: it passes to who would have followed. Likewise
-  where they are removed.
-- Players are shown the last turn of a combatant whom they see, with its round. Where the first turn is a hidden
-  one, that is the first turn that they will see.
+- A combatant that is moved after others during its turn delays the turn: the next one begins. The same happens if
+  the combatant is removed.
+- Players see the last turn of a combatant that is visible to them, with its round. If the first turn is hidden, it
+  is the first visible turn after it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,21 +21,22 @@ Effects: TypeAlias = list[dict[str, Any]]
 
 
 class Turn(NamedTuple):
-    """A round, and the id of whose turn it is in it; None where there is nobody."""
+    """A round, and the id of the combatant whose turn it is; None if there is none."""
 
     round: int
     combatant: str | None
 
 
 class Turns(NamedTuple):
-    """Where an encounter is, and what of that players are shown."""
+    """The current turn, and the turn that players see."""
 
     now: Turn
     shown: Turn
 
 
 class Step(NamedTuple):
-    """Turns after a step; and by its id, what is left of the effects of whose turn begins, if they changed."""
+    """The turns after a step; and, by combatant id, the remaining effects of the combatant whose turn begins, if
+    they changed."""
 
     turns: Turns
     effects: dict[str, Effects]
@@ -69,7 +70,7 @@ def advance(combatants: Sequence[Combatant], turns: Turns) -> Step:
 
 
 def resettle(before: Sequence[Combatant], combatants: Sequence[Combatant], turns: Turns) -> Step:
-    """Whose turn it is after combatants changed, came or went."""
+    """The turn after combatants were changed, added or removed."""
     old, new = in_order(before), in_order(combatants)
     at, now = _index(old, turns.now.combatant), _index(new, turns.now.combatant)
     still = {one["id"] for one in _takers(new)}
@@ -85,7 +86,7 @@ def resettle(before: Sequence[Combatant], combatants: Sequence[Combatant], turns
 
 
 def back(combatants: Sequence[Combatant], turns: Turns) -> Turns:
-    """Turns that were stored before, with what players are shown of them now."""
+    """Turns that were stored before, with the turn that players see now."""
     return Turns(turns.now, _shown(in_order(combatants), turns.now, turns.shown))
 
 
@@ -98,7 +99,7 @@ def _index(order: list[Combatant], combatant_id: str | None) -> int:
 
 
 def _give(turns: Turns, order: list[Combatant], heir: Combatant | None, round: int) -> Step:
-    """Let somebody have the turn; None where there is nobody."""
+    """Give the turn to a combatant; None if there is none."""
     now = Turn(round, heir["id"] if heir else None)
     return Step(Turns(now, _shown(order, now, turns.shown)), _counted_down(heir) if heir else {})
 
@@ -114,7 +115,7 @@ def _counted_down(one: Combatant) -> dict[str, Effects]:
 
 
 def _shown(order: list[Combatant], now: Turn, shown: Turn) -> Turn:
-    """What players are shown: the turn of a hidden combatant is no turn to them."""
+    """What players are shown: they do not see the turn of a hidden combatant."""
     visible = {one["id"] for one in order if not one["hidden"]}
     if now.combatant in visible:
         return now

@@ -1,7 +1,7 @@
-"""Cursors into an event log that tell nothing: not even how many events lie between two of them.
+"""Cursors into an event log that tell nothing: not even the number of events between two of them.
 
-The number of an event counts hidden ones too, so it is encrypted (AES-GCM), each time with another nonce. A cursor
-is good for one user, one universe and one epoch of the database.
+The number of an event counts hidden events too, so it is encrypted (AES-GCM), each time with a new nonce. A cursor
+is valid for one user, one universe and one epoch of the database.
 """
 
 import os
@@ -18,24 +18,24 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def bound_to(user_id: UUID, universe_id: UUID, epoch: UUID) -> bytes:
-    """Whom and what a cursor is good for."""
+    """The associated data of a cursor: user, universe and epoch."""
     return user_id.bytes + universe_id.bytes + epoch.bytes
 
 
 class Cursors:
-    """Encrypts and decrypts cursors with a key made from the server's secret."""
+    """Encrypts and decrypts cursors with a key derived from the server's secret."""
 
     def __init__(self, secret: str) -> None:
         self._cipher = AESGCM(sha256(b"event cursors\0" + secret.encode()).digest())
 
     def encrypt(self, seq: int, bound: bytes) -> bytes:
-        """The cursor behind event number `seq`, safe in a URL; `bound` as from `bound_to`."""
+        """The cursor after event number `seq`, safe in a URL; `bound` as from `bound_to`."""
         nonce = os.urandom(_NONCE_BYTES)
         raw = nonce + self._cipher.encrypt(nonce, seq.to_bytes(8), bound)
         return b2a_base64(raw, newline=False).translate(_URL_SAFE)
 
     def decrypt(self, cursor: str, bound: bytes) -> int | None:
-        """The number in a cursor; None for one that was made for another reader, or was not made here."""
+        """The number in a cursor; None for a cursor of another reader, or of another server."""
         try:
             raw = b64decode(cursor, altchars=b"-_", validate=True)
             return int.from_bytes(self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], bound))

@@ -1,6 +1,7 @@
 """Tells who waits for events that there are some: after the commit, and only as a hint. The log is the truth.
 
-A session whose `info` has ANNOUNCE, a function that takes ids of universes, calls it with those that it wrote to.
+If the `info` of a session has ANNOUNCE, that function is called with the ids of the universes that were written
+to.
 """
 
 from typing import Any, Final
@@ -21,7 +22,7 @@ def written(session: AsyncSession, universe_id: UUID) -> None:
 
 @event.listens_for(Session, "after_commit")
 def _announce(session: Session) -> None:
-    # The end of a savepoint is no commit.
+    # The end of a savepoint is not a commit.
     if not session.in_nested_transaction():
         universe_ids: Any = session.info.pop(_WRITTEN, None)
         announce = session.info.get(ANNOUNCE)

@@ -18,7 +18,7 @@ from game.events.payloads import KINDS, Payload
 
 
 class Event(SQLModel, table=True):
-    """What happened. `before` holds what the write replaced, so that it can be shown and undone.
+    """An event. `before` contains what the write replaced, so that it can be shown and undone.
 
     No foreign keys: the log outlives the accounts in it, and a universe's last event outlives the universe.
     """
@@ -27,7 +27,8 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         # A map's history, newest first.
         Index("ix_event_subject", "universe_id", "subject_id", "seq"),
-        # What happened last on the whole server, for those who run it: the one index that is about no universe.
+        # What happened last on the whole server, for those who run it: the only index that does not start with the
+        # universe.
         Index("ix_event_created_at", "created_at"),
         CheckConstraint("seq > 0", name="seq_positive"),
     )
@@ -39,14 +40,14 @@ class Event(SQLModel, table=True):
     subject_id: UUID
     payload: dict[str, Any] = Field(sa_type=JSONB)
     before: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    # What others than game masters may be told, None for nothing; and who these are, None for all members.
+    # What members other than game masters may be told, None for nothing; and who these are, None for all members.
     shared: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     audience: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
 
 class Epoch(SQLModel, table=True):
-    """One row: a new value after each restore of the database, so that cursors from before are of no use."""
+    """One row: a new value after each restore of the database, which invalidates older cursors."""
 
     __tablename__ = "epoch"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
@@ -56,17 +57,19 @@ class Epoch(SQLModel, table=True):
 
 
 class EventRead(Shape):
-    """What happened in a universe."""
+    """An event in a universe."""
 
-    seq: int = unset("Counts the universe's events from 1, without gaps. Not for players.")
-    cursor: str = Field(description="Continues behind this event; yours alone.")
+    seq: int = unset("The number of the event in its universe, from 1, without gaps. Absent for players.")
+    cursor: str = Field(description="Continues after this event. Valid only for you.")
     kind: str = Field(
-        description="Such as `map.updated`. `private` tells game masters of a whisper between others, or a roll "
-        "that is for the roller alone: then the payload is empty."
+        description="Such as `map.updated`. `private`, with an empty payload, stands for a whisper between "
+        "others, or a roll that only its roller sees."
     )
-    actor_id: UUID | None = Field(description="Who did it; null for the server itself.")
-    subject_id: UUID = Field(description="What it happened to: the universe, or something in it.")
-    payload: dict[str, Any] = Field(description="What changed, as far as you may know; depends on the kind.")
+    actor_id: UUID | None = Field(description="Who did it; null for the server.")
+    subject_id: UUID = Field(description="The id of what the event is about: the universe, or something in it.")
+    payload: dict[str, Any] = Field(
+        description="What changed, as far as you may know. Its fields depend on `kind`."
+    )
     created_at: Timestamp
 
 
@@ -74,14 +77,14 @@ class _ByKind:
     """Describes events as a union that `kind` tells apart; they are sent as they are stored."""
 
     def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> Any:
-        # When it is asked for, all domains have said what their events tell.
+        # When the schema is built, all domains have registered their payloads.
         # As a list's item, Pydantic refers to a model by its name.
         events: Any = list.__class_getitem__(event_models())
         return handler(TypeAdapter(events).core_schema)["items"]
 
 
 def event_models() -> Any:
-    """The union of all events: one model for each model of payloads, and one for kinds that have none."""
+    """The union of all events: one for each payload model, and one for kinds without a payload model."""
     kinds: dict[type[Payload], list[str]] = defaultdict(list)
     for kind, payload in sorted(KINDS.items()):
         kinds[payload].append(kind)
@@ -90,7 +93,7 @@ def event_models() -> Any:
         for payload, names in kinds.items()
     ]
     none_of_them = Constraint(json_schema_extra={"not": {"enum": [*sorted(KINDS)]}})
-    about = "An event of another kind: it was imported, or it is private to somebody else."
+    about = "An event of another kind: it was imported, or is private to others."
     other = _event("OtherEvent", about, kind=Annotated[str, none_of_them])
     return Annotated[reduce(or_, known), Constraint(discriminator="kind")] | other
 
@@ -101,8 +104,8 @@ def _event(name: str, about: str | None, **types: Any) -> Any:
 
 
 class EventPage(Shape):
-    """Events in order; `next_cursor` continues, also when there are no more yet."""
+    """Events in order. `next_cursor` also works if there are no more events yet."""
 
     items: list[Annotated[EventRead, _ByKind()]]
     next_cursor: str
-    next_after: int = unset("The last `seq`. Not for players.")
+    next_after: int = unset("The last `seq`. Absent for players.")

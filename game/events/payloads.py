@@ -1,13 +1,13 @@
 """The payloads of events, by kind: what the OpenAPI document says of them.
 
-A kind is described where its domain is, in `models.py`; those of maps, here:
+The payloads of a kind are described in `models.py` of its domain; those of maps, here:
 
     @tells("token.created", "token.updated")
     class TokenChanged(Payload):
         name: str = optional()
 
 Every field is optional: players are told less than game masters, and an imported payload may lack what this server
-would have written. How the effects of edits are made stands in `grid/effects.py`.
+would have written. `grid/effects.py` computes the effects of edits.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from game.grid.shapes import Described, Door, Entity, Layer, LegendEntry, Light,
 
 
 class Payload(BaseModel):
-    """What an event tells; it may tell more than its model says."""
+    """The payload of an event. It may have more fields than its model."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -42,12 +42,12 @@ def tells(*kinds: str) -> Callable[[_Model], _Model]:
 
 
 def optional(description: str = "", alias: str | None = None) -> Any:
-    """A field that a payload may lack; `alias` is its name in JSON, where that is no name in Python."""
+    """An optional field of a payload; `alias` is its name in JSON, if that is not a valid name in Python."""
     return Field(default_factory=lambda: None, description=description or None, alias=alias)
 
 
 class Named(Payload):
-    """The name of what it happened to."""
+    """The name of the event's subject."""
 
     name: str = optional()
 
@@ -81,7 +81,7 @@ class ChangedCells(BaseModel):
 
     layer: str
     runs: list[tuple[int, int, int, str]] = Field(
-        description="x, y, number of cells to the right, and their symbols: one for all of them, or one for each."
+        description="x, y, number of cells to the right, and symbols: one for all of the cells, or one for each."
     )
 
 
@@ -92,7 +92,7 @@ class ChangedKeys(BaseModel):
     removed: list[str]
 
 
-# The models are made from tables: to a type checker they are values, and no types.
+# The models are made from tables: type checkers regard them as values, not types.
 _ENTITIES, _WALLS, _DOORS, _LIGHTS, _LAYERS, _LEGEND = (
     list[model]  # type: ignore[valid-type]  # see above
     for model in (Entity, Wall, Door, Light, Layer, LegendEntry)
@@ -129,47 +129,51 @@ class ChangedLights(BaseModel):
 
 @tells("map.edited")
 class MapEdited(Payload):
-    """What an edit left behind, to be applied to a map that a client holds."""
+    """The effect of an edit, which a client applies to its copy of the map."""
 
-    version: int = optional("The map's version after it. Not for players.")
-    touched: dict[str, Any] = optional("What changed, in short: numbers of cells, ids of things. Not for players.")
-    region: ChangedRegion = optional("Around all cells that changed.")
-    cells: list[ChangedCells] = optional("To be applied in order.")
+    version: int = optional("The map's version after the change. Absent for players.")
+    touched: dict[str, Any] = optional(
+        "A summary of the change: numbers of cells, ids of objects. Absent for players."
+    )
+    region: ChangedRegion = optional("The bounding box of all changed cells.")
+    cells: list[ChangedCells] = optional("Apply them in order.")
     entities: ChangedEntities = optional()
     walls: ChangedWalls | Annotated[list[Any], Described(_WALLS)] = optional(
-        "For players, all walls that they see: these have no ids."
+        "For players, all walls that they see, without ids."
     )
     doors: ChangedDoors = optional()
     lights: ChangedLights = optional()
     legend: Annotated[list[Any], Described(_LEGEND)] = optional(
-        "All entries, when one changed; for players, those to put into the legend by their symbols."
+        "All entries, if any changed. For players, the entries to add or replace in the legend."
     )
-    layers: Annotated[list[Any], Described(_LAYERS)] = optional("All layers, without rows.")
-    renamed_layers: dict[str, str] = optional("New names by the old ones.")
+    layers: Annotated[list[Any], Described(_LAYERS)] = optional("All layers, without their rows.")
+    renamed_layers: dict[str, str] = optional("New names, by old names.")
     map: ChangedKeys = optional()
     size: ChangedSize = optional("When it changed.")
-    tokens: list[PlacedToken] = optional("Those that it moved.")
-    reload: bool = optional("Too much changed to be told: read the region anew, or the whole map without one.")
+    tokens: list[PlacedToken] = optional("The ones that the change moved.")
+    reload: bool = optional(
+        "Too much changed to be listed: read the region again, or the whole map if there is no region."
+    )
 
 
 @tells("map.undone", "map.redone")
 class MapTurned(MapEdited):
-    """What undoing or redoing an edit left behind, and which edit it was."""
+    """The effect of undoing or redoing an edit, and the number of that edit."""
 
-    of: int = optional("The number of the edit's event. Not for players.")
+    of: int = optional("The number of the edit's event. Absent for players.")
 
 
 @tells("map.restored")
 class MapRestored(Payload):
-    """The map is again as it was after event `seq`."""
+    """The map was restored to its state after event `seq`."""
 
     seq: int = optional("Not for players.")
     version: int = optional("Not for players.")
     region: ChangedRegion = optional()
     size: ChangedSize = optional()
-    tokens: list[PlacedToken] = optional("Those that it moved.")
+    tokens: list[PlacedToken] = optional("The ones that the change moved.")
     reload: bool = optional()
-    grid_data: str = optional("For players: `replaced`, read the map anew.")
+    grid_data: str = optional("For players: `replaced`, read the map again.")
 
 
 @tells("map.created", "map.updated")
@@ -182,23 +186,23 @@ class MapChanged(Payload):
     fog: str = optional()
     fog_sharing: str = optional()
     lighting: str = optional()
-    grid_data: str = optional("`replaced`: read the map anew.")
-    tokens: list[PlacedToken] = optional("Those that it moved.")
+    grid_data: str = optional("`replaced`: read the map again.")
+    tokens: list[PlacedToken] = optional("The ones that the change moved.")
     version: int = optional("Not for players.")
 
 
 @tells("map.moved_in")
 class MapMovedIn(MapChanged):
-    """A map came from another universe."""
+    """A map was moved here from another universe."""
 
-    origin: UUID = optional("The universe that it came from.", alias="from")
+    origin: UUID = optional("The universe from which the map was moved.", alias="from")
 
 
 @tells("map.moved_out")
 class MapMovedOut(Named):
-    """A map went to another universe."""
+    """A map was moved to another universe."""
 
-    to: UUID = optional("The universe that it went to. Not for players.")
+    to: UUID = optional("The universe to which the map was moved. Absent for players.")
 
 
 @tells("map.deleted")

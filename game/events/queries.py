@@ -34,15 +34,15 @@ from game.events.models import Epoch, Event
 from game.grants import Right
 
 _MAX_BYTES = 4 * 2**20
-"""Of payloads in one page, but for its last event."""
+"""Bytes of payloads in one page, without its last event."""
 
 _EVENT_BYTES = 200
-"""About what an event takes besides what it tells."""
+"""The approximate size of an event without its payload."""
 
 _PRIVATE_BYTES = 1024
 """Private events are counted in whole units of these: an owner reads how much a universe stores."""
 
-# The counter stands in the universe's row: whoever writes holds that row until the commit, so the numbers
+# The counter is in the universe's row: whoever writes holds that row until the commit, so the numbers
 # have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
 _RECORD = text("""
     WITH counted AS (
@@ -58,7 +58,7 @@ _RECORD = text("""
 
 
 class Written(NamedTuple):
-    """What is stored of an event, as JSON texts, and about how many bytes that are."""
+    """The stored parts of an event as JSON texts, and their approximate size."""
 
     payload: str | None
     before: str | None
@@ -73,7 +73,7 @@ class Written(NamedTuple):
         before: Mapping[str, Any] | None,
         shared: Mapping[str, Any] | None,
     ) -> "Written":
-        """What `record` is given, as it is stored."""
+        """The stored form of the arguments of `record`."""
         whole, was, told = (None if value is None else _json(value) for value in (payload, before, shared))
         size = _EVENT_BYTES + sum(len(text) for text in (whole, was, told) if text)
         if kind == PRIVATE:
@@ -86,11 +86,11 @@ class Subject(Protocol):
 
     @property
     def id(self) -> UUID:
-        """What the events name as their subject."""
+        """The id that events have as their subject."""
 
     @property
     def universe_id(self) -> UUID:
-        """Whose log it is."""
+        """The universe in whose log the events are."""
 
 
 async def record(
@@ -104,10 +104,10 @@ async def record(
     shared: Mapping[str, Any] | None = None,
     audience: Collection[UUID] | None = None,
 ) -> int:
-    """Add an event to a universe's log, in the transaction of the write it tells of; returns its number.
+    """Add an event to a universe's log, in the transaction of the write; returns its number.
 
-    `payload` and `before` are for game masters. `shared` is what others may be told of it, None for nothing, and
-    `audience` who these are, None for all members: it must never have anything in it that they may not see.
+    `payload` and `before` are for game masters. `shared` is what other members may be told of it, None for
+    nothing, and `audience` lists these members, None for all: it must not contain anything that they may not see.
     """
     await session.flush()
     written = Written.of(kind, payload, before, shared)
@@ -136,7 +136,7 @@ class _Home:
 
 
 PRIVATE: Final = "private"
-"""The kind of an event that is not for game masters either, such as a whisper."""
+"""The kind of an event that game masters may not see either, such as a whisper."""
 
 
 async def record_private(
@@ -147,9 +147,9 @@ async def record_private(
     payload: Mapping[str, Any],
     audience: Collection[UUID],
 ) -> int:
-    """Add an event that nobody but its audience is told of, game masters included; returns its number.
+    """Add an event of which only its audience is told, not even game masters; returns its number.
 
-    What happened stands in `shared` alone: all else of the row says only that there was something.
+    Only `shared` says what happened: the rest of the row only shows that there was an event.
     """
     home = _Home(subject.universe_id, subject.universe_id)
     shared = {"kind": kind, "actor_id": actor_id, "subject_id": subject.id, "payload": payload}
@@ -157,12 +157,12 @@ async def record_private(
 
 
 def unwrapped(event: dict[str, Any]) -> dict[str, Any]:
-    """A private event, whose payload is what `record_private` put into `shared`, as its audience is told of it."""
+    """A private event as its audience gets it: its payload is what `record_private` put into `shared`."""
     return {**event, **event["payload"]}
 
 
 def _json(value: Mapping[str, Any]) -> str:
-    # The driver's ids are a kind of UUID of their own.
+    # The driver has its own subclass of UUID.
     return orjson.dumps(value, default=str).decode()
 
 
@@ -185,7 +185,8 @@ OF_NO_HIDDEN_MAP = """
             AND (map.visibility = 'game_masters' OR map.fog <> 'off' AND NOT event.shared ? 'visibility')
     ))
 """
-"""SQL: that an event is about no map that is hidden from players now, or tells that it was hidden."""
+"""SQL: the condition that an event is not about a map that is hidden from players now, or says that it was
+hidden."""
 
 
 CHARACTER_GRANTS = """
@@ -194,11 +195,11 @@ CHARACTER_GRANTS = """
             WHEN event.kind = 'private' THEN event.shared->'payload'->>'character_id' END AS uuid
     ))
 """
-"""SQL: the grants of the character that somebody rolled or spoke as; null for none, and for a deleted one."""
+"""SQL: the grants of the character in a roll or message; null if there is none, or it was deleted."""
 
 
 def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[str, Any]:
-    """A roll or a message without the character that it was made as, unless the reader sees that character now."""
+    """Removes the character from a roll or message, unless the reader sees that character now."""
     payload = event["payload"]
     if is_seen or not event["kind"].startswith(("roll.", "message.")) or "character_id" not in payload:
         return event
@@ -206,7 +207,7 @@ def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[st
 
 
 def character_seen_by(character_grants: str | None) -> frozenset[str]:
-    """Who sees the character that has these `CHARACTER_GRANTS`: ids of users, and `members` for all of them."""
+    """Who sees the character with these `CHARACTER_GRANTS`: ids of users, or `members` for all members."""
     return frozenset() if character_grants is None else grants.holders(orjson.loads(character_grants), Right.see)
 
 
@@ -216,7 +217,7 @@ def is_among(user_id: UUID, holders: frozenset[str]) -> bool:
 
 
 class Reader:
-    """Somebody who reads a universe's log, and what turns its numbers into cursors of theirs."""
+    """A reader of a universe's log, with the encryption of cursors for them."""
 
     __slots__ = ("_bound", "_cursors", "universe_id", "user_id")
 
@@ -225,26 +226,28 @@ class Reader:
         self._cursors, self._bound = cursors, bound_to(user_id, universe_id, epoch)
 
     def cursor(self, seq: int) -> str:
-        """The cursor behind event `seq`."""
+        """The cursor after event `seq`."""
         return self.cursor_bytes(seq).decode()
 
     def cursor_bytes(self, seq: int) -> bytes:
-        """The same, for a message that is put together from bytes."""
+        """The same as bytes."""
         return self._cursors.encrypt(seq, self._bound)
 
     def find(self, cursor: str) -> int | None:
-        """The number of the event that a cursor of this reader stands behind; None for any other text."""
+        """The number of the event of a cursor of this reader; None for any other text."""
         return self._cursors.decrypt(cursor, self._bound)
 
     def seq_of(self, cursor: str) -> int:
-        """The number of the event that a cursor of this reader stands behind.
+        """The number of the event of a cursor of this reader.
 
         Raises:
-            Unprocessable: it is not one, is somebody else's, or is older than a restore of the database.
+            Unprocessable: it is invalid, belongs to another user, or is older than a restore of the database.
         """
         seq = self.find(cursor)
         if seq is None:
-            error = FieldError("cursor", "cursor_invalid", "Not a cursor of yours for this universe's events.")
+            error = FieldError(
+                "cursor", "cursor_invalid", "This is not your cursor for the events of this universe."
+            )
             raise Unprocessable(errors=[error])
         return seq
 
@@ -261,10 +264,10 @@ async def page(
     """The events that follow number `seq`, oldest first: up to `limit`, fewer if they are large.
 
     Game masters get every event with its number. Others get those shared with them, with `shared` as the payload.
-    Of a private event, who is not in its audience gets nothing; a game master, that there was one. Who rolled or
-    spoke as a character that a reader does not see now, did so as nobody for them.
-    Without `before`: it may be megabytes, and is for undo. A payload that no request could have made is empty: an
-    event may have come from elsewhere.
+    Members who are not in the audience of a private event do not get it; game masters get it without its content.
+    If the reader does not see the character of a roll or message now, it is left out. Without `before`: it may be
+    megabytes, and is for undo. A payload that no request could have made is empty: an event may have come from
+    elsewhere.
     """
     columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
     payload: Any = col(Event.shared)
@@ -300,22 +303,22 @@ async def page(
 
 
 def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
-    """That an event is private, and this user one of those who are told of it."""
+    """The condition that an event is private and has this user in its audience."""
     return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
-    """That somebody who is no game master may be told of an event.
+    """The condition that a member who is not a game master may be told of an event.
 
-    Of a map that was hidden since, and of the tokens on it, they are told that, and nothing more; of one that has
-    fog now, that it was shown and hidden.
+    If a map was hidden since, they are told only that, and nothing else of it or of its tokens; of a map that has
+    fog now, only that it was shown or hidden.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
     return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))
 
 
 def payload_of(text: str) -> dict[str, Any]:
-    """A payload from its text; empty for one that no request could have made."""
+    """A payload from its text; empty if no request could have produced it."""
     try:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -324,6 +327,6 @@ def payload_of(text: str) -> dict[str, Any]:
 
 
 def _is_flat(value: Any, depth: int) -> bool:
-    """Whether a JSON value is nested at most `depth` deep: pydantic cannot write what is much deeper."""
+    """Whether a JSON value is nested at most `depth` deep; pydantic cannot serialize much deeper ones."""
     inner = value.values() if type(value) is dict else value
     return depth > 0 and all(_is_flat(one, depth - 1) for one in inner if type(one) in (dict, list))

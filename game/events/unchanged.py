@@ -1,14 +1,14 @@
-"""Parts of statements that write to universes only if nothing has happened there since they were read.
+"""Parts of statements that write to a universe only if nothing has happened in it since it was read.
 
-Whatever is written to a universe is an event: as long as the number of its last event is the same, all else is.
-A statement begins with `asked`, at most one row for each universe, with `universe_id`, `seq` (the number that was
-read), `bytes` (of the new event) and `n`. It goes on with HOME, makes `same` from `unchanged`, counts by COUNTED,
-and ends with OUTCOME.
+Whatever is written to a universe is an event: as long as the number of its last event is the same, nothing else
+has changed. A statement begins with `asked`, at most one row for each universe, with `universe_id`, `seq` (the
+number that was read), `bytes` (of the new event) and `n`. It continues with HOME, defines `same` from `unchanged`,
+increments the counters with COUNTED, and ends with OUTCOME.
 """
 
 from game.core.coalescer import HotStatement
 
-# The lock gives the row as it is then, not as it was when the statement began.
+# The lock returns the row as it is when the lock is granted, not as it was when the statement began.
 HOME = """
     home AS MATERIALIZED (
         SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))

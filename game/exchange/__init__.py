@@ -1,1 +1,1 @@
-"""Exchange: files of other programs as maps and back, and whole universes as one file."""
+"""Exchange: import and export: maps as files of other programs, and whole universes as one file."""

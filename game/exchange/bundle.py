@@ -1,15 +1,13 @@
-"""A universe as one file: a ZIP of JSON and pictures that people can look into.
+"""A universe as one file: a ZIP of JSON and pictures, readable by people.
 
     worldkeep.json       {"format": "worldkeep-universe", "version": 1, "universe": {}, "maps": [], "assets": []}
-    maps/<id>.json       a map as the API gives it, with its grid data
-    assets/<id>          a picture
-    events.jsonl         the log, one event a line, oldest first
-    characters.jsonl, notes.jsonl, encounters.jsonl      one a line; not in files of older servers
-    rolls.jsonl, messages.jsonl      likewise, oldest first; without what is for some members alone: rolls for
-                                     their roller alone, and whispers
+    maps/<id>.json       a map as the API gives it, with its grid data assets/<id>          a picture events.jsonl
+    the log, one event a line, oldest first characters.jsonl, notes.jsonl, encounters.jsonl      one a line; not in
+    files of older servers rolls.jsonl, messages.jsonl      likewise, oldest first; without what only some members
+    may see: private rolls, and whispers
 
-A file may come from a stranger: nothing is unpacked to disk, no name in it is followed, and nothing is read
-before it is known how much it is.
+A file may come from a stranger: nothing is unpacked to disk, no path in it is followed, and nothing is read before
+its size is checked.
 """
 
 import struct
@@ -40,7 +38,7 @@ _MAX_LINE: Final = 64 * 2**20
 _MAX_ROWS: Final = 20_000
 """Of characters, tokens, notes or encounters."""
 _LISTED_BYTES: Final = 1024
-"""Bytes that one map or asset may take in the manifest, and in the ZIP's own directory."""
+"""The maximum size of one map or asset in the manifest, and in the ZIP's directory."""
 _END: Final = struct.Struct("<4s4H2LH")
 """The end of a ZIP file (APPNOTE 4.3.16): signature, disks, entries, size and place of the directory, comment."""
 
@@ -55,7 +53,7 @@ class BundleError(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a bundle may hold; `unpacked` in bytes."""
+    """The limits of a bundle; `unpacked` is in bytes."""
 
     maps: int
     assets: int
@@ -76,11 +74,11 @@ class Writer:
 
     def add(self, name: str, data: bytes) -> None:
         """Add an entry."""
-        # Pictures are packed already.
+        # Pictures are already compressed.
         self._zip.writestr(name, data, zipfile.ZIP_STORED if name.startswith("assets/") else zipfile.ZIP_DEFLATED)
 
     def open(self, name: str) -> IO[bytes]:
-        """Begin an entry that comes in parts; close it before the next one."""
+        """Start an entry that is written in parts; close it before the next one."""
         return self._zip.open(name, "w", force_zip64=True)
 
     def close(self) -> None:
@@ -89,9 +87,9 @@ class Writer:
 
 
 class Reader:
-    """Reads a bundle; every method raises BundleError where the file is not as it should be.
+    """Reads a bundle; every method raises BundleError if the file is invalid.
 
-    How many entries there are, and how large they are, is checked before any of them is read.
+    The number and the sizes of entries are checked before any of them is read.
     """
 
     def __init__(self, file: IO[bytes], limits: Limits) -> None:
@@ -104,23 +102,23 @@ class Reader:
             raise BundleError("file", "This is not a ZIP file, or it is broken.") from None
         entries = self._zip.infolist()
         if len({entry.filename for entry in entries}) < len(entries):
-            raise BundleError("file", "It has two entries of one name.")
-        # What the headers claim; what is really unpacked is counted when it is read. Maps take no memory.
+            raise BundleError("file", "It has two entries with the same name.")
+        # The sizes in the headers; the actual sizes are checked when entries are read. Maps take no memory.
         if sum(entry.file_size for entry in entries if not entry.filename.startswith("maps/")) > limits.unpacked:
-            raise BundleError("file", f"Unpacked, it would be larger than {limits.unpacked >> 20} MiB.")
+            raise BundleError("file", f"Its unpacked size is larger than {limits.unpacked >> 20} MiB.")
         self._names = {entry.filename for entry in entries}
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest: JSON of the right kind that lists no more than is allowed, each thing once, and all of it
-        in the file."""
+        """The manifest: Check that the manifest has the right format, lists no more than is allowed, nothing
+        twice, and only entries that exist."""
         try:
             manifest = orjson.loads(self.read(MANIFEST, self._limits.listed))
         except orjson.JSONDecodeError:
             raise BundleError(MANIFEST, "This is not JSON.") from None
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise BundleError(MANIFEST, "This is not a universe of Worldkeep.")
+            raise BundleError(MANIFEST, "This is not an exported universe of Worldkeep.")
         if manifest.get("version") != VERSION:
-            raise BundleError(MANIFEST, f"It is of another version; this server reads version {VERSION}.")
+            raise BundleError(MANIFEST, f"It has a different format version; this server reads version {VERSION}.")
         maps = _listed(manifest, "maps", self._limits.maps)
         assets = _listed(manifest, "assets", self._limits.assets)
         for index, one in enumerate(assets):
@@ -135,7 +133,7 @@ class Reader:
         for index, one in enumerate(ids):
             place = f"{MANIFEST}: {key}[{index}]"
             if not isinstance(one, str) or not 0 < len(one) <= 64:
-                raise BundleError(place, "It is named by its id, a string of at most 64 characters.")
+                raise BundleError(place, "Its id must be a string of at most 64 characters.")
             if one in seen:
                 raise BundleError(place, "It is listed twice.")
             if (name := path.format(one)) not in self._names:
@@ -175,11 +173,11 @@ class Reader:
         return data
 
     def events(self) -> Iterator[bytes]:
-        """The lines of the log, without their ends."""
+        """The lines of the log, without line ends."""
         return self._lines(EVENTS, self._limits.events)
 
     def rows(self, name: str) -> Iterator[bytes]:
-        """The lines of an entry that there may be, without their ends."""
+        """The lines of an optional entry, without line ends."""
         most = self._limits.events if name in (ROLLS, MESSAGES) else _MAX_ROWS
         return self._lines(name, most) if name in self._names else iter(())
 
@@ -197,7 +195,7 @@ class Reader:
 
     @contextmanager
     def _broken(self, name: str) -> Iterator[None]:
-        """Say of an entry that it is missing or broken, where reading it fails."""
+        """Convert errors of reading an entry into a BundleError."""
         try:
             yield
         except BundleError:
@@ -220,7 +218,7 @@ def check_lists(path: str, limits: Limits) -> None:
     """Refuse a bundle that lists too much, or something twice; takes milliseconds.
 
     Raises:
-        BundleError: it does, or it is no bundle.
+        BundleError: it does, or it is not a bundle.
     """
     with open(path, "rb") as file:
         Reader(file, limits).manifest()
@@ -236,7 +234,7 @@ def _listed(manifest: dict[str, Any], name: str, most: int) -> list[Any]:
 
 
 def _directory_size(file: IO[bytes]) -> int:
-    """The bytes of a ZIP's directory, which `zipfile` reads at once and whole."""
+    """The size of a ZIP's directory, which `zipfile` reads as a whole."""
     end = file.seek(0, 2)
     file.seek(max(0, end - _END.size - 2**16))
     tail = file.read()

@@ -1,7 +1,7 @@
-"""The shapes of what a bundle holds, and the payloads of its events by kind.
+"""The models of a bundle's content, and the payloads of its events by kind.
 
-A kind that is not listed here may come from a newer server. Its payload is any JSON that a client could have sent;
-nothing relies on it.
+A kind that is not listed here may come from a newer server. Its payload may be any JSON that a client could have
+sent; no code relies on it.
 """
 
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ Counted = dict[str, Annotated[int, Field(strict=True, ge=0)] | list[str]]
 
 
 class Fields(BaseModel):
-    """Fields that are read from a bundle, whatever else stands there."""
+    """Fields that are read from a bundle; others are ignored."""
 
 
 class BundledUniverse(Fields):
@@ -98,7 +98,7 @@ class BundledToken(TokenCreate, Fields):
     id: Id
     map_id: Id
     name: Name
-    # Ids are texts here, and grants only those to all members.
+    # Ids are strings here, and only grants to all members are kept.
     character_id: Id | None = None  # type: ignore[assignment]  # narrower
     asset_id: Id | None = None  # type: ignore[assignment]  # narrower
     grants: _Grants  # type: ignore[assignment]  # narrower
@@ -142,7 +142,7 @@ class BundledCombatant(Fields):
 
 
 class BundledEncounter(Fields):
-    """An encounter in a bundle, without the turns that were before."""
+    """An encounter in a bundle, without its earlier turns."""
 
     id: Id
     name: Name
@@ -160,7 +160,7 @@ class BundledEncounter(Fields):
     def _consistent(self) -> Self:
         ids = {one.id for one in self.combatants}
         if len(ids) < len(self.combatants):
-            raise ValueError("ids of combatants must be different")
+            raise ValueError("ids of combatants must be unique")
         if not {self.turn, self.shown_turn} <= ids | {None}:
             raise ValueError("turn must be that of a combatant")
         return self
@@ -190,7 +190,7 @@ class BundledEvent(_Timed):
 
 
 class BundledRoll(_Timed):
-    """A roll in a bundle. Who rolled it and its proof stay behind: a file could claim anything."""
+    """A roll in a bundle. The roller and the proof are not imported: a file could claim anything."""
 
     id: Id
     expression: Annotated[str, StringConstraints(max_length=MAX_EXPRESSION)]
@@ -203,7 +203,7 @@ class BundledRoll(_Timed):
 
 
 class BundledMessage(_Timed):
-    """A message to all members in a bundle. Who sent it stays behind."""
+    """A message to all members in a bundle. Its sender is not imported."""
 
     id: Id
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_MESSAGE)]
@@ -211,7 +211,7 @@ class BundledMessage(_Timed):
 
 
 class _Payload(Fields):
-    """What a payload says."""
+    """The payload of an event."""
 
 
 class _Named(_Payload):

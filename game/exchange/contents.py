@@ -1,8 +1,8 @@
-"""What a bundle brings, checked like what a client sends, and made ready to be stored. Pure; runs in a computing
-process.
+"""The content of a bundle, validated like requests of clients, and prepared for the database. Pure; runs in a
+compute process.
 
 `prepare` reads a bundle and writes a file of records for the database, compressed by gzip. Each is a line of JSON;
-that of a picture is followed by its bytes. A picture of several assets is there once.
+that of a picture is followed by its bytes. A picture of several assets is written once.
 
     {"kind": "picture", "sha256", "media_type", "bytes"}  and so many bytes
     {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256"}
@@ -12,7 +12,7 @@ that of a picture is followed by its bytes. A picture of several assets is there
     {"kind": "rows", "table", "rows"}     rows of a table, as one JSON text
     {"kind": "events", "seqs": [], "kinds": [], "subject_ids": [], "payloads": [], "befores": [], "times": []}
 
-Frames, rows, payloads and what they kept of the time before are JSON texts: the server passes them on unparsed.
+Frames, rows, payloads and `before` are JSON texts: the server passes them on unparsed.
 """
 
 import gzip
@@ -72,11 +72,11 @@ from game.tokens.models import MAX_TOKENS
 
 _BATCH_BYTES = 256 * 1024
 _LEVEL = 1
-"""How much is compressed what is put aside."""
+"""The compression level of temporary data."""
 _AROUND_CHUNK = 200
-"""Bytes in the database that a chunk takes besides its cells, and with them where all are the same."""
+"""Bytes that a chunk takes in the database without its cells, or with them if all are the same."""
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
-"""A layer's key in place of its rows, which no client could send."""
+"""A layer's key in place of its rows; clients cannot send such a number."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
 
 
@@ -84,7 +84,7 @@ _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
 
 
 class _Ground(NamedTuple):
-    """What a map is to the tokens on it."""
+    """The properties of a map that matter for the tokens on it."""
 
     grid_type: GridType
     width: int
@@ -110,14 +110,14 @@ def prepare(source: str, target: str, limits: Limits) -> Contents:
     anybody's.
 
     Raises:
-        BundleError: the file, or something in it, breaks a rule.
+        BundleError: the file, or something in it, is invalid.
     """
     with open(source, "rb") as file, gzip.open(target, "wb", _LEVEL) as records:
         return _Bundle(Reader(file, limits), records).prepare()
 
 
 class _Bundle:
-    """A bundle on its way into records."""
+    """Converts a bundle into records."""
 
     def __init__(self, reader: Reader, records: gzip.GzipFile) -> None:
         self._reader, self._records = reader, records
@@ -167,7 +167,7 @@ class _Bundle:
     def _map(self, map_id: str) -> None:
         name = f"maps/{map_id}.json"
         self._ids[map_id] = self._maps[map_id] = new_id = str(uuid7())
-        # The rows come before it is known how large the map is: their records wait for that of the map.
+        # The rows come before it is known how large the map is: their records are written after that of the map.
         with TemporaryFile(prefix="worldkeep-") as file, gzip.open(file, "wb", _LEVEL) as waiting:
             batch = _Batch(waiting, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
             with self._reader.map(map_id) as entry:
@@ -206,7 +206,7 @@ class _Bundle:
         self._bytes["map"] += len(text)
 
     def _rows(self, table: str, file: str, shape: type[Fields], read: Callable[[Any], dict[str, Any]]) -> None:
-        """Make the lines of a file ready to be rows of a table."""
+        """Convert the lines of a file to rows of a table."""
         texts: list[str] = []
         size = 0
 
@@ -222,7 +222,7 @@ class _Bundle:
             depth = MAX_EVENT_DEPTH if file == ROLLS else MAX_DEPTH
             one = _shaped(shape, _parsed(line, place, depth), place)
             if one.id in self._ids:
-                raise BundleError(f"{place}: id", "There is another one with this id.")
+                raise BundleError(f"{place}: id", "Another one has the same id.")
             self._ids[one.id] = new_id = str(uuid7())
             text = orjson.dumps({**read(one), "id": new_id}).decode()
             self._bytes["event"] += len(text)
@@ -238,14 +238,14 @@ class _Bundle:
     def _token(self, one: BundledToken) -> dict[str, Any]:
         ground = self._grounds.get(one.map_id)
         if ground is None:
-            raise BundleError(f"{TOKENS}: {one.id}", "It stands on no map of this file.")
+            raise BundleError(f"{TOKENS}: {one.id}", "Its map is not in this file.")
         self._tokens[one.map_id] += 1
         if self._tokens[one.map_id] > MAX_TOKENS:
             raise BundleError(f"{TOKENS}: {one.id}", f"There are more than {MAX_TOKENS} tokens on its map.")
         place = clamped(ground.grid_type, one.x, one.y, one.size, ground.width, ground.height)
         is_between = ground.grid_type != "none" and not (one.x.is_integer() and one.y.is_integer())
         if place != (one.x, one.y) or is_between:
-            raise BundleError(f"{TOKENS}: {one.id}", "It stands beside the map, or between cells.")
+            raise BundleError(f"{TOKENS}: {one.id}", "It is outside the map, or between cells.")
         ids = {"map_id": self._maps[one.map_id], "character_id": self._ids.get(one.character_id or "")}
         return {**one.model_dump(mode="json"), **ids, "asset_id": self._assets.get(one.asset_id or "")}
 
@@ -270,7 +270,7 @@ class _Bundle:
         return fields
 
     def _roll(self, one: BundledRoll) -> dict[str, Any]:
-        # What a term or a die does not have is left out of it, as it was.
+        # Absent fields of terms and dice are left out again.
         fields = one.model_dump(exclude_unset=True)
         return {**fields, "nonce": "", "character_id": self._ids.get(one.character_id or "")}
 
@@ -293,7 +293,7 @@ class _Bundle:
         return count
 
     def _subject(self, event: BundledEvent) -> str | None:
-        """The new id of what an event is about; None for the universe."""
+        """The new id of an event's subject; None for the universe."""
         if event.kind.startswith("universe."):
             return None
         known = self._assets.get(event.subject_id) or self._ids.get(event.subject_id)
@@ -303,7 +303,7 @@ class _Bundle:
         return None if value is None else self._relinked(orjson.dumps(value).decode())
 
     def _relinked(self, text: str) -> str:
-        """JSON text with the new ids of assets in place of the old ones."""
+        """JSON text with the old ids of assets replaced by the new ones."""
         return _ASSET_ID.sub(lambda found: f'"asset_id":"{self._assets.get(found[1], found[1])}"', text)
 
     def _write(self, kind: str, **fields: Any) -> None:
@@ -315,7 +315,7 @@ def _write(records: gzip.GzipFile, kind: str, **fields: Any) -> None:
 
 
 class _Batch:
-    """Rows of one kind, written as columns when they are enough."""
+    """Collects rows of one kind, and writes them as columns in batches."""
 
     def __init__(self, records: gzip.GzipFile, kind: str, columns: tuple[str, ...], **fields: Any) -> None:
         self._records, self._kind, self._columns, self._fields = records, kind, columns, fields
@@ -324,7 +324,7 @@ class _Batch:
 
     def add(self, length: int, *row: Any) -> None:
         self._rows.append(row)
-        # What stands around the texts counts, too.
+        # The text around the rows counts, too.
         self._bytes += length + 200
         if self._bytes > _BATCH_BYTES:
             self.write()
@@ -337,22 +337,22 @@ class _Batch:
 
 
 def _event(line: bytes, seq: int) -> BundledEvent:
-    """An event of the log, every part of it checked.
+    """A validated event of the log.
 
     Raises:
-        BundleError: it breaks a rule; names the line.
+        BundleError: it is invalid; names the line.
     """
     place = f"{EVENTS}: line {seq}"
-    # The gate of all JSON, but for the layers' keys, which are looked at with the rest of what was kept.
+    # The checks of all JSON, except for the keys of layers, which are checked with the rest of the stored data.
     value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_EVENT_DEPTH)
     event: BundledEvent = _shaped(BundledEvent, value, place)
     if event.seq != seq:
-        raise BundleError(f"{place}: seq", f"The events must be counted without gaps: {seq} comes here.")
+        raise BundleError(f"{place}: seq", f"The events must be numbered without gaps: {seq} comes here.")
     if shape := PAYLOADS.get(event.kind):
         _shaped(shape, event.payload, place, "payload")
     for key in ("of", "seq"):
         if type(event.payload.get(key)) is int and event.payload[key] >= seq:
-            raise BundleError(f"{place}: payload.{key}", "It names an event that comes later.")
+            raise BundleError(f"{place}: payload.{key}", "It refers to a later event.")
     if event.before is None and event.kind not in CHANGES:
         return event
     before = orjson.loads(line).get("before")
@@ -361,12 +361,12 @@ def _event(line: bytes, seq: int) -> BundledEvent:
     except StoredError as error:
         raise BundleError(f"{place}: {error.place}", error.message) from None
     if event.kind in CHANGES and "change" not in before:
-        raise BundleError(f"{place}: before", "It must have the change.")
+        raise BundleError(f"{place}: before", "The change is missing.")
     return event.model_copy(update={"before": before})
 
 
 def _shaped(shape: type[Fields], value: Any, file: str, at: str = "") -> Any:
-    """A value, which stands in a file at a place, as one of the API's shapes, as if a client had sent it."""
+    """A value at a place in a file, validated by one of the API's models as if a client had sent it."""
     try:
         return shape.model_validate(value)
     except ValidationError as error:

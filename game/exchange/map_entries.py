@@ -1,6 +1,6 @@
-"""A map's JSON as it comes out of a bundle, of any size: its rows are taken out of the text while it is read.
+"""Reads a map's JSON of any size from a bundle: its rows are taken out of the text while it is read.
 
-What is left of the text is small, and is parsed and checked like what a client sends. The rows, which may be half
+The rest of the text is small, and is parsed and validated like a request of a client. The rows, which may be half
 a gigabyte, are cut into chunks 64 rows at a time.
 """
 
@@ -35,7 +35,7 @@ class Rows:
     def __init__(self, layer: int, take: Take, place: str) -> None:
         self.count = self.width = 0
         self.symbols: dict[str, int] = {}
-        """The row in which each symbol is first."""
+        """The first row in which each symbol occurs."""
         self._layer, self._take, self._place = layer, take, place
         self._band: list[str] = []
         self._known: set[str] = set()
@@ -44,7 +44,7 @@ class Rows:
         """Add a row.
 
         Raises:
-            BundleError: it is no string, or not as wide as the others; or there are too many.
+            BundleError: it is not a string, or not as wide as the others; or there are too many.
         """
         place = f"{self._place}[{self.count}]"
         if not isinstance(row, str):
@@ -103,16 +103,16 @@ class ReadMap(NamedTuple):
     layers: list[Rows]
 
     def framed(self, document: dict[str, Any], place: str) -> tuple[dict[str, Any], int, int]:
-        """The checked frame of the map, given its grid data as parsed, and its width and height.
+        """The validated frame of the map, from its parsed grid data, and its width and height.
 
         Raises:
-            BundleError: it breaks a rule of the document.
+            BundleError: the document is invalid.
         """
         frame, bare = dict(document), dict(document)
         if isinstance(layers := document.get("layers"), list):
             found = [layer["rows"] for layer in layers if isinstance(layer, dict) and "rows" in layer]
             if found != [[number] for number in range(len(self.layers))]:
-                raise BundleError(f"{place}: grid_data.layers", "has rows that are no list of strings")
+                raise BundleError(f"{place}: grid_data.layers", "has rows that are not a list of strings")
             frame["layers"] = [_marked(layer) for layer in layers]
             bare["layers"] = [_without_rows(layer) for layer in layers]
         if self.layers:
@@ -129,7 +129,7 @@ class ReadMap(NamedTuple):
 
 
 def _marked(layer: Any) -> Any:
-    """A layer with its key as the frame has it, in place of its number."""
+    """A layer with its key in the form of the frame, instead of its number."""
     has_rows = isinstance(layer, dict) and "rows" in layer
     return {**layer, "rows": layer["rows"][0] + ROWS_MARK} if has_rows else layer
 
@@ -142,7 +142,7 @@ def read(stream: IO[bytes], name: str, take: Take) -> ReadMap:
     """Read the entry of a map.
 
     Raises:
-        BundleError: it has rows that are no rows, or is too large besides them.
+        BundleError: its rows are invalid, or it is too large without them.
     """
     reader = _Reader(name, take)
     while part := stream.read(_PART_BYTES):
@@ -151,7 +151,7 @@ def read(stream: IO[bytes], name: str, take: Take) -> ReadMap:
 
 
 def _tokens(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where the strings and the signs of a text begin and end, up to a string that goes on in the next part."""
+    """The positions of strings and of punctuation in a text, up to a string that continues in the next part."""
     at = 0
     while found := _STRUCTURE.search(data, at):
         start = found.start()
@@ -162,7 +162,7 @@ def _tokens(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _string_end(data: bytes, start: int) -> int:
-    """Where a string ends whose text begins at `start`; 0 where it does not."""
+    """The end of a string whose text begins at `start`; 0 if it does not end."""
     at = data.find(b'"', start)
     while at >= 0:
         first = at
@@ -175,7 +175,7 @@ def _string_end(data: bytes, start: int) -> int:
 
 
 class _Reader:
-    """Finds the rows in a text that comes in parts. Whether the rest is JSON is for a parser to say."""
+    """Finds the rows in a text that arrives in parts. A parser checks whether the rest is valid JSON."""
 
     def __init__(self, name: str, take: Take) -> None:
         self.layers: list[Rows] = []
@@ -196,7 +196,7 @@ class _Reader:
             token, between = data[start:end], data[done:start]
             if self._rows:
                 if between.strip():
-                    raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
+                    raise BundleError(self._name, "This is not valid JSON, or a row is not a string.")
                 self._in_rows(token)
             else:
                 self._outline += between
@@ -254,4 +254,4 @@ class _Reader:
                 row = None
             self._rows.add(row)
         else:
-            raise BundleError(self._name, "This is not valid JSON, or a row is no string.")
+            raise BundleError(self._name, "This is not valid JSON, or a row is not a string.")

@@ -1,4 +1,5 @@
-"""Map files in a computing process: read into what is stored, and written. Bytes come in and go out."""
+"""Map files in a computing process: reading them into stored documents, and writing them. Pure functions of
+bytes."""
 
 from collections.abc import Generator
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ _PIXELS_PER_CELL = 64
 
 
 class ReadMap(NamedTuple):
-    """A map of a file: `found` tells of it, `document` is its grid data as JSON, `pictures` are checked."""
+    """A map of a file: `found` describes it, `document` is its grid data as JSON, `pictures` are checked."""
 
     name: str
     description: str
@@ -27,7 +28,7 @@ class ReadMap(NamedTuple):
 
 
 class ReadFile(NamedTuple):
-    """What a file holds."""
+    """The content of a file."""
 
     format: str
     maps: list[ReadMap]
@@ -52,7 +53,7 @@ def read_file(files: dict[str, bytes], main: str | None) -> ReadFile:
 
 
 def _called(name: str) -> str:
-    """The name of a file's map, without what a name may not have."""
+    """The name of a file's map, without characters that are not allowed in names."""
     return "".join(character for character in name if character.isprintable()).strip()[:MAX_NAME] or "Map"
 
 
@@ -78,7 +79,7 @@ def write_file(
 ) -> Generator[LayerPart, BandTexts, Exported]:
     """A stored map as another program's file; with a drawing of the map if the format needs one.
 
-    Raises FormatError: what is kept of the other program leaves no way to write it.
+    Raises FormatError: the kept data of the other program makes it impossible to write it.
     """
     return written((yield from document(stored)), format, name, pictures)
 
@@ -93,7 +94,7 @@ def written(document: dict[str, Any], format: str, name: str, pictures: dict[str
 
 
 def _drawing(document: dict[str, Any], background: bytes | None) -> bytes | None:
-    """A picture of a map, as large as allowed; None if the map is too large for any or cannot be drawn."""
+    """A picture of a map in the largest possible size; None if the map is too large or cannot be drawn."""
     cell_size = _PIXELS_PER_CELL
     for _ in range(3):
         try:

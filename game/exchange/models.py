@@ -1,4 +1,4 @@
-"""What the endpoints of exchange take and answer."""
+"""The request and response models of import and export."""
 
 from typing import Annotated
 
@@ -22,17 +22,18 @@ WarningCode = Annotated[
 
 
 class ImportWarning(Shape):
-    """Something that a file says and a map does not keep, or that was guessed or changed."""
+    """Something that was lost, guessed or changed in an import."""
 
     code: WarningCode
     place: str = Field(
-        description="Where in the file: `layers[2].objects[0]`, `line 12`, a file's name; empty for all of it."
+        description="The place in the file: `layers[2].objects[0]`, `line 12`, or a file name; empty for the "
+        "whole file."
     )
-    message: str = Field(description="A sentence for people.")
+    message: str = Field(description="A sentence for users.")
 
 
 class FoundMap(Shape):
-    """A map in a file."""
+    """A map that a file contains."""
 
     name: str
     width: int = Field(description="In cells.")
@@ -44,7 +45,7 @@ class FoundMap(Shape):
 class ImportRead(Shape):
     """The result of an import: `map` if the file had one map, else `maps`; neither with `dry_run`."""
 
-    format: str = Field(description="What the file is: tiled, ldtk, uvtt or text.")
+    format: str = Field(description="The format of the file: tiled, ldtk, uvtt or text.")
     map: MapRead | None
     maps: list[MapRead] | None
     found: list[FoundMap] = Field(description="The maps in the file.")

@@ -1,4 +1,4 @@
-"""The SQL of maps as files: storing what a file holds, and finding the pictures that a file shows."""
+"""The SQL of maps as files: storing imported maps, and finding the pictures for an export."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ from game.universes.access import Access
 async def put_maps(
     session: AsyncSession, home: Access, file: ReadFile, progress: Callable[[], None]
 ) -> list[bytes]:
-    """Make the maps of a file in a locked universe; returns their JSON texts."""
+    """Create the maps of a file in a locked universe; returns their JSON texts."""
     texts = []
     # The levels of a project share their pictures.
     stored: dict[bytes, str] = {}

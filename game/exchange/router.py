@@ -33,7 +33,7 @@ _MAX_WARNING = 300
 
 
 class InvalidFile(Unprocessable):
-    """The file is broken, or not of a kind that this server reads."""
+    """The file is broken, or its format is not supported."""
 
     code = "INVALID_FILE"
 
@@ -56,7 +56,7 @@ _IMPORT_BODY = {
                         },
                         "main": {
                             "type": "string",
-                            "description": "The name of the map among the files, if it is unclear.",
+                            "description": "Which of the files is the map, if it is unclear.",
                         },
                     },
                 }
@@ -69,7 +69,8 @@ _IMPORT_BODY = {
 
 
 async def _uploaded(request: Request) -> tuple[dict[str, bytes], str | None]:
-    """The files of a request by name, and the name of the main one: a form of several, or one as the body."""
+    """The files of a request by name, and the name of the main one: a form with several files, or one file as the
+    body."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return {"map": await request.body()}, None
     form = await request.form()
@@ -81,7 +82,7 @@ async def _uploaded(request: Request) -> tuple[dict[str, bytes], str | None]:
 
 
 def _digest(files: dict[str, bytes]) -> bytes:
-    """What tells uploads apart."""
+    """A digest that identifies an upload."""
     digest = sha256()
     for name in sorted(files):
         digest.update(b"%d %s\n" % (len(files[name]), name.encode()))
@@ -105,7 +106,7 @@ def _digest(files: dict[str, bytes]) -> bytes:
             AnswerNotKept,
             TooMuchAtOnce,
         ),
-        200: {"model": ImportRead, "description": "With `dry_run`: what the file holds."},
+        200: {"model": ImportRead, "description": "With `dry_run`: the content of the file."},
     },
 )
 async def import_map(
@@ -114,20 +115,20 @@ async def import_map(
     session: Session,
     computing: Computing,
     once: Once,
-    universe_id: Annotated[UUID, Query(description="The universe that gets the maps.")],
-    dry_run: Annotated[bool, Query(description="Only check the file: store nothing.")] = False,
+    universe_id: Annotated[UUID, Query(description="The universe into which the maps are imported.")],
+    dry_run: Annotated[bool, Query(description="Only check the file, store nothing.")] = False,
 ) -> Response:
-    """Import maps of another program: Tiled (TMX, TMJ), LDtk, Universal VTT, or plain text.
+    """Import maps from another program: Tiled (TMX, TMJ), LDtk, Universal VTT, or plain text.
 
-    The format is recognised by the content. What a file says and a map does not model is kept, and comes back with
-    an export to the same format; what is lost is a warning.
+    The format is recognised by the content. Data that maps have no place for is kept, and an export to the same
+    format has it again. What is lost causes a warning.
     """
     await access.get(session, user, universe_id, "importMap")
-    # The file is received and read without a connection.
+    # No database connection is held while the file is received and read.
     await session.close()
     files, main = await _uploaded(request)
     if not any(files.values()):
-        raise refused(formats.FormatError("file", "There is no file in this request, or it is empty."))
+        raise refused(formats.FormatError("file", "The request contains no file, or the file is empty."))
     try:
         seconds: float = request.app.state.settings.bundle_timeout
         file = await computing.run(user.id, read_file, files, main, seconds=seconds)
@@ -170,8 +171,8 @@ def _import_answer(status: int, file: ReadFile, texts: list[bytes]) -> Response:
             "content": {"*/*": {}},
             "headers": {
                 "X-Warnings": {
-                    "description": "What the format cannot say, as JSON: a list of objects with `code`, `place` "
-                    "and `message`, as the import answers them; only the first of very many.",
+                    "description": "What the format cannot express, as JSON: a list of objects with `code`, "
+                    "`place` and `message`, as in the answer of an import. If there are many, only the first.",
                     "schema": {"type": "string", "contentMediaType": "application/json"},
                 },
             },
@@ -209,11 +210,11 @@ async def export_map(
 
 
 def _short(warnings: list[formats.FormatWarning]) -> str:
-    """Warnings as JSON that fits into a header: as many as there is room for."""
+    """Warnings as JSON that fits into a header: as many as fit."""
     parts: list[str] = []
     room = _MAX_WARNINGS_HEADER
     for warning in warnings:
-        # Only ASCII, with escapes that JSON has.
+        # Only ASCII, with JSON escapes.
         part = json.dumps({**warning._asdict(), "message": warning.message[:_MAX_WARNING]})
         room -= len(part) + 1
         if room < 0:
@@ -223,11 +224,11 @@ def _short(warnings: list[formats.FormatWarning]) -> str:
 
 
 def refused(error: BundleError | formats.FormatError) -> InvalidFile:
-    """The problem of a file that breaks a rule."""
+    """The problem for an invalid file."""
     return InvalidFile(errors=[FieldError(error.place[:300] or "file", "invalid_file", error.message[:300])])
 
 
 def attachment(name: str, extension: str) -> dict[str, str]:
-    """The header that names a download; only plain characters, whatever the name."""
+    """The Content-Disposition header of a download, with a name in ASCII."""
     slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60] or "worldkeep"
     return {"Content-Disposition": f'attachment; filename="{slug}.{extension}"'}

@@ -43,7 +43,7 @@ _turns = Turns(2, 1)
 
 
 def _time_limit(request: Request) -> asyncio.Timeout:
-    """The time that the database's part may take, which is more than what other requests get."""
+    """The time limit of the database, which is higher than that of other requests."""
     seconds: float = request.app.state.settings.bundle_timeout
     request.scope["go_on"](seconds)
     return asyncio.timeout(seconds)
@@ -97,7 +97,7 @@ async def import_universe(
     computing: Computing,
     once: Once,
 ) -> Response:
-    """Import a universe from a file, with new ids; you are its owner."""
+    """Import a universe from a file, with new ids. You become its owner."""
     settings: Settings = request.app.state.settings
     await session.close()
     with TemporaryDirectory(prefix="worldkeep-") as folder:
@@ -110,7 +110,7 @@ async def import_universe(
             settings.max_bundle_unpacked,
         )
         try:
-            # What is plainly wrong waits for no turn.
+            # An obviously invalid file is refused before waiting for a turn.
             await asyncio.to_thread(check_lists, str(source), limits)
             contents = await computing.run(
                 user.id, prepare, str(source), str(target), limits, seconds=settings.bundle_timeout

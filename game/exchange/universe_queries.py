@@ -39,7 +39,7 @@ from game.universes.models import Universe
 _EVENTS_AT_ONCE = 500
 _BYTES_AT_ONCE = 4 * 2**20
 
-# As text: what a universe brought from elsewhere may be anything.
+# As text: data of an imported universe may be anything.
 _LINES = text(f"""
     SELECT seq, line FROM (
         SELECT seq, line, sum(octet_length(line)) OVER (ORDER BY seq) - octet_length(line) AS ahead
@@ -53,7 +53,8 @@ _LINES = text(f"""
     WHERE ahead < {_BYTES_AT_ONCE} ORDER BY seq
 """)
 
-# Rows of a universe as JSON, by the file that they are in. Of grants, those of all members: others name somebody.
+# Rows of a universe as JSON, by the file that they are in. Of grants, those of all members: other grants name
+# users.
 _GRANTS = (
     "'grants', CASE WHEN grants ? 'members' THEN jsonb_build_object('members', grants->'members') ELSE '{}' END"
 )
@@ -113,11 +114,11 @@ _MAY_WAIT = text("SELECT set_config('idle_in_transaction_session_timeout', :mill
 
 
 async def export(database: Database, home: Access, file: IO[bytes], seconds: float) -> None:
-    """Write a universe, as it is at one moment, to a file as a bundle; it may take so many seconds."""
+    """Write a snapshot of a universe to a file as a bundle; it may take `seconds`."""
     universe, writer = home.universe, Writer(file)
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        # To pack the largest map takes longer than a transaction may usually wait.
+        # Compressing the largest map takes longer than a transaction may usually be idle.
         await session.execute(_MAY_WAIT, {"milliseconds": str(int(seconds * 1000))})
         statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))
         map_ids = (await session.execute(statement)).scalars().all()

@@ -28,7 +28,7 @@ PARTY = UUID(int=0)
 
 
 class Fog(StrEnum):
-    """What players see of a map: all of it, what is or was in sight, or only what is in sight."""
+    """What players see of a map: all of it, what they see or have seen, or only what they see now."""
 
     off = "off"
     explored = "explored"
@@ -36,7 +36,7 @@ class Fog(StrEnum):
 
 
 class FogSharing(StrEnum):
-    """Whose eyes a player sees with: those of all players, or only their own."""
+    """Whether players see what the tokens of all players see, or only what their own tokens see."""
 
     party = "party"
     each = "each"
@@ -111,7 +111,8 @@ class FogRead(Shape):
     mode: Fog
     sharing: FogSharing
     rows: list[str] = Field(
-        description="A character a cell: `0` never seen, `1` seen before, `2` in sight. Without fog, all are `2`."
+        description="One character for each cell: `0` never seen, `1` seen before, `2` in sight. Without fog, "
+        "all are `2`."
     )
 
 
@@ -128,7 +129,8 @@ class FogPoint(Shape):
 
 
 class FogArea(Shape):
-    """Cells of a map, as a rectangle, a polygon (those whose centres lie in it) or all; and whose fog it is."""
+    """Cells of a map: a rectangle, a polygon (the cells whose centres are inside) or all of them; and whose fog is
+    changed."""
 
     model_config = example({"x": 3, "y": 2, "width": 6, "height": 4})
 
@@ -144,7 +146,8 @@ class FogArea(Shape):
             alias="for",
             min_length=1,
             max_length=200,
-            description="Players and spectators; none: everybody. Only where `fog_sharing` is `each`.",
+            description="Players and spectators whose fog changes. Default: everybody. Only if `fog_sharing` is "
+            "`each`.",
         ),
     ] = None
 
@@ -158,14 +161,14 @@ class FogArea(Shape):
 
 
 class FogChanged(Shape):
-    """What became of it."""
+    """The result of the change."""
 
     seq: int = Field(description="The number of the event.")
 
 
 @tells("map.fog_revealed", "map.fog_hidden")
 class FogDrawn(Payload):
-    """A game master showed cells to players, or let them forget some. Not for players."""
+    """A game master revealed or hid cells of the fog. Not sent to players."""
 
     x: int = optional()
     y: int = optional()
@@ -173,5 +176,5 @@ class FogDrawn(Payload):
     height: int = optional()
     polygon: list[FogPoint] = optional()
     all: bool = optional()
-    viewers: list[UUID] = optional("To whom; without, everybody.", alias="for")
+    viewers: list[UUID] = optional("Whose fog changed. Absent: everybody's.", alias="for")
     version: int = optional()

@@ -1,7 +1,7 @@
-"""What changed on a map, as data: recorded by a draft, turned round for undo, replayed, compared.
+"""What changed on a map, as data: recorded by a draft, inverted for undo, replayed, compared.
 
-A **change** is a JSON list of parts. Each part says what was before and what is after, so a change can be
-turned round (`inverse`) and needs nothing else for undo, redo, or the map as it was:
+A **change** is a JSON list of parts. Each part contains the state before and after, so a change can be inverted
+(`inverse`), and undo, redo and earlier states of the map need nothing else:
 
     {"cells": layer key, "runs": [[x, y, count, before, after], ...]}
     {"list": "walls", "before": item or null, "after": item or null, "from": index or null, "to": index or null}
@@ -14,9 +14,8 @@ rows), all others by id. `"new": true` marks the item for which the list itself 
 any other key of the frame; `[]` says that the key was not there, which is not the same as `[null]`. A part of the
 size moves all cells; it loses none, because a change empties the cells that get cut off before.
 
-Undo is the inverse of a change, replayed. It must be refused where a later change `overlaps`; besides,
-`replay` itself refuses where the map does not hold what the change left there, so a map never gets broken by
-it.
+Undo is the inverse of a change, replayed. It must be refused where a later change `overlaps`; besides, `replay`
+refuses a change if the map does not contain what the change expects there, so it never corrupts a map.
 """
 
 from collections import defaultdict
@@ -80,13 +79,12 @@ class Draft:
         self.canvas = Canvas(width, height, max_chunks)
         self._change: Change = []
         self._lists: dict[str, dict[Any, Item]] = {}
-        # Where items were inserted, the order of the keys: a dict that is made anew for each takes far too long.
+        # Where items were inserted, the order of the keys: a new dict for each takes far too long.
         self._orders: dict[str, list[Any]] = {}
         self._values: dict[str, list[Any]] = {}  # that were set, as they were before
 
     def items(self, name: str) -> dict[Any, Item]:
-        """A list of the frame by the names of its items, in order; one without a name stands under its
-        index."""
+        """A list of the frame by the names of its items, in order; one without a name is keyed by its index."""
         items = self._unordered(name)
         if order := self._orders.pop(name, None):
             items = self._lists[name] = {key: items[key] for key in order}
@@ -236,7 +234,7 @@ class Draft:
             yield from self.canvas.want(layers=self.layer_keys())
             if any(self.canvas.find(layer, before["symbol"]) for layer in self.layer_keys()):
                 raise Conflict(f"the {what} is in use")
-            # As with edits: turned round, the cells must come after the entry.
+            # As with edits: inverted, the cells must come after the entry.
             self.flush()
         if name == "layers" and (before is None or after is None):
             yield from self._replay_layer(what, before, after)
@@ -377,14 +375,14 @@ def _lies_on_map(part: Part) -> bool:
 
 
 def _things(part: Part) -> set[tuple[str, Any]]:
-    """What a part touches besides single cells; ("cells", key) is all of a layer, ("symbol", s) all cells of
+    """What a part touches other than single cells; ("cells", key) is all of a layer, ("symbol", s) all cells of
     it."""
     if "value" in part:
         return {("value", part["value"])}
     if "list" not in part:
         return set()
     name, sides = part["list"], [item for item in (part["before"], part["after"]) if item is not None]
-    # An item without a name is told by its place.
+    # An item without a name is identified by its index.
     touched = {(name, item.get(NAMED_BY[name], str(sorted(item.items(), key=str)))) for item in sides}
     if name == "layers" and len(sides) == 1 and "rows" in sides[0]:
         touched.add(("cells", sides[0]["rows"] - ROWS_MARK))

@@ -96,7 +96,7 @@ Bands: TypeAlias = Callable[[int, int], Mapping[int, Sequence[str]]]
 
 
 def pieces(frame_text: str, bands: Bands, width: int, height: int) -> Iterator[str]:
-    """What `join` gives for these chunks, in pieces of at most a band of 64 rows or what lies between two layers.
+    """The result of `join` for these chunks, in pieces: each a band of 64 rows, or the text between two layers.
 
     The texts are as `orjson` writes them; `join` leaves those of a single chunk as they are stored.
     """
@@ -154,7 +154,7 @@ def touching(x: int, y: int, width: int, height: int) -> tuple[range, range]:
 
 
 def _lines_text(rows: list[str]) -> str:
-    """Rows as they stand in a list."""
+    """Rows as they appear in a list."""
     return _rows_text(rows)[1:-1]
 
 

@@ -27,7 +27,8 @@ class Distance(NamedTuple):
 
 
 def distance(grid: Grid, start: Cell, goal: Cell) -> Distance:
-    """The distance between two cells, whatever lies between them; a fraction only on grids of type none."""
+    """The distance between two cells, regardless of what is between them; a fraction only on grids of type
+    none."""
     (u1, v1), (u2, v2) = to_lattice(grid.type, start), to_lattice(grid.type, goal)
     cells = lattice_distance(grid, u2 - u1, v2 - v1)
     return Distance(cells, cells * grid.cell_distance, grid.distance_unit)

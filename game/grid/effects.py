@@ -1,4 +1,4 @@
-"""What a change left behind, as something that a client applies to its map: the payload of events of edits.
+"""The effect of a change, in a form that a client applies to its map: the payload of events of edits.
 
 An effect is an object with only the keys that there is something for:
 
@@ -15,8 +15,8 @@ An effect is an object with only the keys that there is something for:
     }
 
 The symbols of a run are one character for all of its cells, or one for each. A layer that is new is empty before
-its runs are applied. With `reload` a client reads the region anew (without one, the whole map); the other keys
-still hold.
+its runs are applied. With `reload`, a client reads the region again (or the whole map if there is no region); the
+other keys still hold.
 """
 
 from collections.abc import Iterable, Mapping

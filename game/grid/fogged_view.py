@@ -6,8 +6,8 @@ The rules, in addition to those of `game.grid.player_view`:
   spaces, on every layer.
 - Doors, entities and lights are shown if any of their cells is. Doors are cut to the cells shown; if several
   pieces of a door are left, only the first has its id.
-- Walls are cut to the cells shown in which they lie, and merged. Pieces are merged only if they lie on exactly
-  the same line: slanting walls stay cut at each cell.
+- Walls are cut to the cells shown in which they lie, and merged. Pieces are merged only if they are on exactly the
+  same line: slanting walls stay cut at each cell.
 - In the mode `explored`, what is not in sight is shown as it is remembered (`game.grid.memory`).
 - Things are in the order of their keys (`Scene.things`), so that the order does not tell which are remembered.
   Legend entries are in the order of their symbols, and only those that a cell shown uses are sent.

@@ -2,10 +2,9 @@
 
 Three kinds of coordinates:
 
-- **cell** (x, y): whole numbers, as rows and entities have them. Hexes stand in offset coordinates,
-  staggered as Tiled does with stagger index "odd": in `hex_row` (Tiled's stagger axis y, pointy tops) every
-  odd row lies half a cell further right, in `hex_column` (stagger axis x, flat tops) every odd column half a
-  cell further down.
+- **cell** (x, y): whole numbers, as rows and entities have them. Hexes have offset coordinates, staggered as in
+  Tiled with stagger index "odd": in `hex_row` (Tiled's stagger axis y, pointy tops) every odd row is shifted right
+  by half a cell, in `hex_column` (stagger axis x, flat tops) every odd column down by half a cell.
 - **point** (px, py): fractions, as walls, doors and lights have them. A cell is 1 wide, and the cell (0, 0)
   begins at (0, 0). Hexes are regular: the centres of any two neighbours are exactly 1 apart, so the
   staggered lines are sqrt(3)/2 apart. An isometric map is a square one that is only drawn askew.
@@ -39,7 +38,7 @@ AXIAL: Final = ((1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1))
 
 @dataclass(frozen=True)
 class Grid:
-    """How the cells of one map lie and how they are counted; the defaults are those of a document without
+    """The geometry and the distances of one map's cells; the defaults are those of a document without
     them.
 
     `cell_distance` is the distance in `distance_unit` from a cell to the next.

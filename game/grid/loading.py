@@ -1,7 +1,7 @@
 """Work on a map as it is stored, for a computing process: from the frame's JSON text, asking for rows as it goes.
 
-Generators yield what they want and are sent JSON text for it; so a large map is never parsed, nor held whole, by
-the process that serves.
+Generators yield what they want and are sent JSON text for it; so the serving process never parses a large map, nor
+keeps it in memory as a whole.
 """
 
 from collections.abc import Generator, Mapping, Sequence

@@ -17,10 +17,10 @@ The rules:
 - Walls are remembered per cell. The side between two cells belongs to both: seen from one of them, it is known
   in both.
 - A layer that is removed or hidden leaves its cells in memory like any others that change, and is itself kept,
-  in its place among the layers, as long as any of its cells is remembered. The cells of a layer that is added
-  or shown are seen when they are in sight. A layer is told by its key (`chunks.layer_keys`): one that is given
-  the key of another counts as that layer with a new name. All else about layers, the legend and the document's
-  own keys is known as it is now.
+  in its place among the layers, as long as any of its cells is remembered. The cells of a layer that is added or
+  shown are seen when they are in sight. A layer is identified by its key (`chunks.layer_keys`): one that is given
+  the key of another counts as that layer with a new name. All else about layers, the legend and the document's own
+  keys is known as it is now.
 
 How to use it, for each group (all functions are pure, and take the scene, `game.grid.scene`, after the change):
 

@@ -5,7 +5,7 @@ The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, c
 - The whole path is first checked on the map as the mover knows it. An obstacle there refuses the move
   (`MoveBlocked`): nothing moves.
 - Then the path is walked on the real map. The first obstacle that the mover could not know of ends the move:
-  the token stands before it, and the result says where and by what kind of thing it was stopped. A secret or
+  the token stops before it, and the result says where, and what kind of object stopped it. A secret or
   hidden door counts as a `wall`.
 - An obstacle is named by its id only if the mover knows a thing with that id.
 - A step is blocked by the map's `edge`; by a `cell` that blocks movement, among those that it enters and those
@@ -193,7 +193,7 @@ def _walk(
 
 
 def is_on_map(grid_type: GridType, cell: Cell, size: float, width: int, height: int) -> bool:
-    """Whether a token of a size whose top left cell this is lies on a map with all its cells."""
+    """Whether a token of this size, with this top left cell, is on the map with all its cells."""
     side = cells_a_side(grid_type, size)
     return 0 <= cell[0] <= width - side and 0 <= cell[1] <= height - side
 
@@ -322,7 +322,7 @@ def _barrier(frame: Frame, obstacles: Obstacles, at: Cell, step: Segment) -> Obs
 
 
 def _told(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstruction:
-    """What a mover is told of what stopped them."""
+    """What the mover is told about what stopped them."""
     if obstruction.id is None:
         return obstruction
     name = "walls" if obstruction.kind == "wall" else "doors"

@@ -1,4 +1,4 @@
-"""What stands in the way in a rectangle of a map: solid and opaque cells, terrain, walls and doors.
+"""The obstacles in a rectangle of a map: solid and opaque cells, terrain, walls and doors.
 
 The rules:
 
@@ -7,7 +7,7 @@ The rules:
 - A cell costs the `movement_cost` that the topmost of its symbols to state one states, and 1 where none does:
   difficult terrain does not add up (5e SRD, "Difficult Terrain"), and a road through a forest is a road.
 - A wall blocks movement and sight unless it says otherwise. A door does the same while it is not open.
-- An open door lets through the blocking cells that it lies on or at the edge of: they block neither movement nor
+- An open door makes the blocking cells passable that it lies on or at the edge of: they block neither movement nor
   sight. (A cell that it only touches with its end stays as it is.) So a door on the side of a wall that is drawn
   with cells opens a way through that wall, if it is one cell thick.
 """
@@ -34,7 +34,7 @@ _FAR: Final = 1e300
 _FAR_DOOR: Final = 1e6
 
 _BESIDE: Final = 0.05
-"""How far beside a door a point still is in a cell that the door lies at the edge of, in cells."""
+"""The distance from a door, in cells, within which a point is in a cell at whose edge the door lies."""
 _MIDDLE: Final = ((1, 0.4), (2, 0.6))
 _POINTS: Final = 4
 """Points looked at for each cell of a door's length."""
@@ -45,7 +45,7 @@ Segment: TypeAlias = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Obstacles:
-    """What stands in the way in the rectangle of `width` x `height` cells from (x, y).
+    """The obstacles in the rectangle of `width` x `height` cells from (x, y).
 
     `solid` (blocks movement), `opaque` (blocks sight) and `terrain` hold one number a cell, row by row;
     `terrain` is an index into `costs`. `barriers` are the segments that block movement, `screens` those that
@@ -66,7 +66,7 @@ class Obstacles:
 
 
 def look(frame: Frame, canvas: Canvas, x: int, y: int, width: int, height: int) -> Steps[Obstacles]:
-    """Find what stands in the way in a rectangle that lies on a stored map; reads only the chunks it
+    """Find the obstacles in a rectangle of a stored map; reads only the chunks it
     touches."""
     named = layer_keys(frame)
     keys = [named.get(layer["name"]) if layer.get("visible", True) else None for layer in frame.get("layers", ())]
@@ -80,11 +80,11 @@ def look(frame: Frame, canvas: Canvas, x: int, y: int, width: int, height: int) 
 def survey(
     document: Mapping[str, Any], rows: Iterable[Sequence[str] | None], x: int, y: int, width: int, height: int
 ) -> Obstacles:
-    """Find what stands in the way in a rectangle.
+    """Find the obstacles in a rectangle.
 
-    Takes a valid grid data document or its frame (for the legend, the layers but not their rows, the walls
-    and doors), the rows of each of its layers within the rectangle (None for one without cells), and the
-    rectangle, which lies on the map.
+    Takes a valid grid data document or its frame (for the legend, the layers but not their rows, the walls and
+    doors), the rows of each of its layers within the rectangle (None for one without cells), and the rectangle,
+    which must be on the map.
     """
     legend: Sequence[Mapping[str, Any]] = document.get("legend", ())
     layers: Sequence[Mapping[str, Any]] = document.get("layers", ())
@@ -150,7 +150,7 @@ def opened_cells(
 def can_open(obstacles: Obstacles, door: Mapping[str, Any]) -> bool:
     """Whether a door lets anybody through once it is open.
 
-    Takes what stands in the way around the door (two cells to each side), found without the door itself. It lets
+    Takes the obstacles around the door (two cells to each side), without the door itself. It lets
     somebody through if on both of its sides there is a cell to stand in, among those that it opens and those that
     share a side with one of them (nobody gets round a corner of rock), and no wall lies on its middle.
     """
@@ -219,7 +219,7 @@ def crossings(
     one of its two directions: (1, 0), (0, 1), (1, -1), and on squares also (1, 1). Only steps that begin
     within `bounds`, the lowest u and v and the highest u and v, are given.
 
-    The steps in one direction lie on parallel lines; so it is enough to ask where the segment meets each
+    The steps in one direction are on parallel lines; so it is enough to ask where the segment meets each
     line.
     """
     u1, v1, u2, v2 = segment

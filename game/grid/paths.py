@@ -1,4 +1,4 @@
-"""The cheapest way from cell to cell by the 5e rules, around what stands in the way.
+"""The cheapest path from cell to cell by the 5e rules, around obstacles.
 
 The rules:
 
@@ -291,7 +291,7 @@ class _Field:
         if block in self._blocks:
             return
         self._blocks.add(block)
-        # What lies around decides on the steps that leave the block, and on where larger walkers fit.
+        # The surroundings decide which steps leave the block, and where larger walkers fit.
         rim = self.walker.size
         left, top = max(block[0] * BLOCK - rim, 0), max(block[1] * BLOCK - rim, 0)
         right = min((block[0] + 1) * BLOCK + rim, self.canvas.width)
@@ -394,7 +394,7 @@ class _Part:
     def _spread(self, exits: int, free: int, size: int) -> tuple[int, int]:
         """Exits and free places of a walker that takes size x size squares, the cell being its top left one.
 
-        All its cells must be able to make a step, and no barrier may cut through it where it stands.
+        All its cells must be able to make the step, and no barrier may cross its position.
         """
         inside = range(size)
         standing, leaving = free, exits

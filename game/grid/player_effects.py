@@ -1,4 +1,4 @@
-"""What players are told of an edit of a map without fog: the effect of it on what they see, and nothing else.
+"""The effect of an edit of a map without fog, for players: the effect of it on what they see, and nothing else.
 
 It has the shape of `grid.effects`, with three differences. `walls`, when they changed, are all walls that players
 see: they are merged, and so have no ids. `legend` has entries to put into the legend by their symbols: those that
@@ -30,7 +30,7 @@ EVERY_SYMBOL: Final = _EverySymbol()
 def players_effect(
     change: Change, before: Frame, after: Frame, size: tuple[int, int], used: Container[str]
 ) -> Effect | None:
-    """What players are told of a change that led from one stored frame of a map to another, of this size in cells.
+    """The effect, for players, of a change from one stored frame of a map to another, of this size in cells.
 
     `used` are the symbols that cells of the layers shown use after it; asked only about legend entries that
     changed. None when the change is nothing to them.

@@ -20,7 +20,7 @@ kept as they are, and so are descriptions and a layer's `visible: false`. They h
 before that, any value but the absent or false one hides.
 
 Walls are merged: pieces that continue or cover each other on one line and block the same are one, in ascending
-order. So a secret door in a gap of a wall, or drawn over one, cannot be told from the rest.
+order. So a secret door in a gap of a wall, or drawn over one, cannot be distinguished from the wall.
 
 A list with nothing in it is left out, whether it was empty or all of it is hidden: the first hidden entity of a
 map changes nothing that players get.

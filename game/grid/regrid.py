@@ -1,7 +1,7 @@
 """Walls, doors and lights of a map whose grid gets another type: the same cells stay apart, lit and connected.
 
 Square and isometric maps, and those without a grid, have the same coordinates. Between these and hexes, and from
-one kind of hexes to the other, edges lie elsewhere, so things are told by the cells around them:
+one kind of hexes to the other, edges are in other places, so objects are located by the cells around them:
 
 - a wall becomes the edges of all neighbours that it parted (a straight one becomes a zigzag on hexes, and pieces
   that go on in a straight line become one wall on squares);

@@ -97,7 +97,7 @@ def _color(value: Any) -> Fault | None:
 
 
 def _symbol(value: Any) -> Fault | None:
-    """One character of Unicode's basic plane that stands by itself.
+    """One character of Unicode's basic plane that is visible by itself.
 
     Refused general categories: control, format and surrogate (Cc, Cf, Cs), marks (M*), separators (Z*), and
     the noncharacters. Private use and code points not assigned yet are welcome: which ones are assigned

@@ -1,6 +1,6 @@
 """Straight pieces of walls and doors: merged where they continue each other, and cut to cells.
 
-Merging is exact, also for fractions: pieces are merged only if they lie on the very same line. Cutting is not:
+Merging is exact, also for fractions: pieces are merged only if they are on exactly the same line. Cutting is not:
 cut ends are rounded to 1/10,000 of a cell, and a cell counts as a millionth of a cell larger than it is, so
 that a piece along its side belongs to both neighbours even if its ends are rounded. A piece that only touches
 the corner of a cell is not in it.

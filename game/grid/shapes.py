@@ -20,7 +20,7 @@ _COLUMN: Final = whole(0, _LIMITS.max_size - 1)
 
 
 def _optional() -> Any:
-    """A field that may be left out; its default is not told, for it depends on more than the field."""
+    """A field that may be left out; the schema has no default, because it depends on more than the field."""
     return Field(default_factory=lambda: None)
 
 

@@ -10,12 +10,12 @@ The rules:
   to the right, is clear.
 - An opaque cell is visible if a visible cell beside it is not opaque: one sees the rock that a room ends at. The
   viewer's own cell is visible and hides nothing.
-- A range counts as the map's distance does, in cells. What lies further is not visible, and there is no
-  light or darkness here. What touches the viewer's own centre, or that of the other cell, does not come
+- A range counts as the map's distance does, in cells. Cells beyond the range are not visible. Light and darkness
+  are not considered here. What touches the viewer's own centre, or that of the other cell, does not come
   between them.
 
 The method: the cells within the range are bits of one number, laid out as the map is, and sorted by their
-direction once. What blocks hides, of the cells in the directions that it spans, those behind a straight line:
+direction once. An obstacle hides, of the cells in the directions that it spans, those behind a straight line:
 both are numbers that are looked up or made line by line, so that one `and` decides over all cells at once. It
 works on the lattice in whole numbers, so it is exact, and squares and hexes differ only in the corners of a
 cell. For the rule of symmetry: Albert Ford, "Symmetric Shadowcasting".
@@ -75,8 +75,8 @@ def view(frame: Frame, width: int, height: int, cell: Cell, radius: int | float)
     """Find the cells of a stored map that are visible from a cell; yields the chunks it wants, returns the
     View.
 
-    Takes the range in cells, up to MAX_RANGE. Raises ValueError if the range is not from 0 to MAX_RANGE, or
-    the cell does not lie on the map.
+    Takes the range in cells, up to MAX_RANGE. Raises ValueError if the range is not from 0 to MAX_RANGE, or the
+    cell is not on the map.
     """
     if not 0 <= radius <= MAX_RANGE:
         raise ValueError(f"the range must be from 0 to {MAX_RANGE} cells")
@@ -103,7 +103,7 @@ def visible(obstacles: Obstacles, cell: Cell, radius: int | float) -> View:
     if turned:
         x, y, width, height = y, x, height, width
         lines = [*map(bytes, zip(*lines, strict=True))]
-    # The rectangle as far as it lies in the window of what is around.
+    # The part of the rectangle within the window.
     left, right = max(along - reach, x), min(along + reach + 1, x + width)
     rows = range(max(across - reach, y), min(across + reach + 1, y + height))
     opaque = 0

@@ -8,9 +8,9 @@
 | sphere, cylinder | all whose distance by the map's diagonal rule is at most n |
 
 Cones are as wide as they are far away (5e SRD). Cones and cubes go in the nearest of the eight directions; a
-diagonal cone is a triangle in its quadrant, with k squares at step k. Where a row of squares cannot lie evenly
-around the origin, the odd one is below it, or to its right. Only spheres and cylinders have the square whose
-centre is their origin.
+diagonal cone is a triangle in its quadrant, with k squares at step k. If a row of squares cannot be centred on the
+origin, the extra square is below it, or to its right. Only spheres and cylinders have the square whose centre is
+their origin.
 
 For square and isometric maps; on others, `game.grid.area` has the rule.
 """

@@ -44,17 +44,15 @@ _MEANINGS: Mapping[Close, str] = {
     Close.STOPPING: "the server is stopping: connect again",
     Close.TOO_MUCH: "too many messages or sockets",
 }
-_DESCRIPTION = f"""
-What happens in a universe, as it happens, and commands that are answered in the same place. One JSON object a text
-message, of at most {MAX_MESSAGE // 1024} KiB from a client. The log is the truth: whoever was away sends the last
-`cursor` as `after`, and misses nothing.
+_DESCRIPTION = f""" The events of a universe as they happen, and commands. Each text message is one JSON object, of
+at most {MAX_MESSAGE // 1024} KiB from clients. To resume without missing an event, send the last `cursor` as
+`after`.
 
-Who connects says who they are by `Authorization: Bearer`, by the session's cookie from a page of this site, or by
-`token` in `hello`; never in the address.
+Clients authenticate with `Authorization: Bearer`, with the session's cookie from a page of this site, or with
+`token` in `hello`; never in the URL.
 
-Close codes: {"; ".join(f"{code.value} {meaning}" for code, meaning in _MEANINGS.items())}.
-Of the standard's own: 1002 and 1007 for what is no WebSocket message, 1009 for one that is too large, 1013 when
-the server is busy.
+Close codes: {"; ".join(f"{code.value} {meaning}" for code, meaning in _MEANINGS.items())}. From the WebSocket
+standard: 1002 and 1007 for an invalid message, 1009 for a message that is too large, 1013 if the server is busy.
 """
 
 

@@ -78,7 +78,9 @@ class Commands:
             request = _request(command, session.universe_id)
             status, body = await self._call(*request, command.ref)
         except Exception as error:
-            problem = Unavailable("This took too long.") if isinstance(error, TimeoutError) else problem_of(error)
+            problem = (
+                Unavailable("The request took too long.") if isinstance(error, TimeoutError) else problem_of(error)
+            )
             status, body = problem.status, orjson.dumps(problem_document(problem, session.request_id))
         # The event of a write comes first, then its ack.
         room = session.hub.rooms.get(session.universe_id)

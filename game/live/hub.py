@@ -187,7 +187,7 @@ class Hub:
         for session in sessions:
             role = roles.get(session.user_id)
             if role is None:
-                session.transport.close(Close.NOT_A_MEMBER, "Not a member any more.")
+                session.transport.close(Close.NOT_A_MEMBER, "You are no longer a member.")
                 self.rooms[universe_id].part(session)
             elif role != session.role:
                 session.take_role(role)
@@ -212,7 +212,7 @@ class Hub:
         logins = list(self._logins)
         for index in await queries.ended(pool, logins):
             for session in list(self._logins.get(logins[index], ())):
-                session.transport.close(Close.NOT_LOGGED_IN, "This log-in has ended.")
+                session.transport.close(Close.NOT_LOGGED_IN, "The session has ended.")
         for universe_id, head in (await queries.heads(pool, self.rooms)).items():
             room = self.rooms.get(universe_id)
             if room is not None and room.seq is not None and head != (room.seq, room.access_version):

@@ -41,7 +41,7 @@ _OF_PEOPLE = ("member.", "character.")
 
 
 class TooManyWatched(Conflict):
-    """You watch as many maps as you may. Send `unwatch` for one first."""
+    """You watch too many maps. Send `unwatch` for one of them first."""
 
     code = "TOO_MANY_WATCHED"
 

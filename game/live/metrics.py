@@ -20,17 +20,19 @@ class LiveMetrics:
         octets = counter("bytes", "Bytes of messages, by direction.", "direction")
         self._messages_in, self._messages_out = messages.labels("in"), messages.labels("out")
         self._bytes_in, self._bytes_out = octets.labels("in"), octets.labels("out")
-        self._dropped = counter("drops", "Signals that were left out, and sockets that were too slow.", "what")
-        self._closed = counter("closes", "Sockets that were closed, by code.", "code")
+        self._dropped = counter(
+            "drops", "Signals that were not sent, and sockets that were closed because they were too slow.", "what"
+        )
+        self._closed = counter("closes", "Closed sockets, by close code.", "code")
         self._queue = Histogram(
             "worldkeep_live_queue_bytes",
-            "Bytes that wait for a client when more is sent to it; of a sample.",
+            "Bytes waiting for a client when a frame is sent to it (sampled).",
             buckets=_DEPTHS,
             registry=registry,
         )
         self._lag = Histogram(
             "worldkeep_live_lag_seconds",
-            "From an event's time in the log until it is sent.",
+            "Time from an event's timestamp until it is sent.",
             buckets=_LAGS,
             registry=registry,
         )

@@ -30,7 +30,10 @@ SignalName = Annotated[
 Reference = Annotated[
     str,
     StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$"),
-    Field(description="A value of your own, such as a UUID: sent again within 24 hours, it is carried out once."),
+    Field(
+        description="Any unique value, such as a UUID. If you send the command again with it within 24 hours, "
+        "it is not carried out again."
+    ),
 ]
 
 
@@ -41,15 +44,15 @@ class Message(BaseModel):
 
 
 class Hello(Message):
-    """The first message, within 5 seconds; later, a fresh token."""
+    """The first message, within 5 seconds. Later, it sends a new token."""
 
     type: Literal["hello"]
-    token: str | None = Field(None, max_length=4096, description="An access token, where no header can be sent.")
-    after: Cursor | None = Field(None, description="Resumes behind this cursor. Only in the first `hello`.")
+    token: str | None = Field(None, max_length=4096, description="An access token, if no header can be sent.")
+    after: Cursor | None = Field(None, description="Resume after this cursor. Only in the first `hello`.")
 
 
 class Watch(Message):
-    """Asks for a map as it is, and for what changes in what you see of it."""
+    """Requests the state of a map, and updates of what you see of it."""
 
     type: Literal["watch"]
     map_id: UUID
@@ -63,7 +66,7 @@ class Unwatch(Message):
 
 
 class Command(Message):
-    """Does what a request of the API does; its other fields are those of that request's path and body."""
+    """Does what a request of the API does. The other fields are those of the request's path and body."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -73,12 +76,14 @@ class Command(Message):
 
 
 class Signal(Message):
-    """Shown to others at once, and never stored: a pointer, a ruler, that somebody types."""
+    """Sent to others at once, and never stored: a pointer, a ruler, a typing indicator."""
 
     type: Literal["signal"]
     name: SignalName
-    map_id: UUID | None = Field(None, description="Only those who may see the map get it.")
-    x: float | None = Field(None, ge=-10_000, le=10_000, description="With `y`: only those who see that cell.")
+    map_id: UUID | None = Field(None, description="Sent only to members who may see the map.")
+    x: float | None = Field(
+        None, ge=-10_000, le=10_000, description="With `y`: sent only to members who see that cell."
+    )
     y: float | None = Field(None, ge=-10_000, le=10_000)
     data: SignalData = None
 
@@ -94,58 +99,60 @@ CLIENT_MESSAGE: TypeAdapter[Any] = TypeAdapter(ClientMessage)
 
 
 class Online(BaseModel):
-    """Somebody who is here."""
+    """A member who is online."""
 
     user_id: UUID
     display_name: str
 
 
 class OnlineList(BaseModel):
-    """The members of a universe who are here."""
+    """The members of a universe who are online."""
 
     items: list[Online]
 
 
 class Welcome(Message):
-    """The answer to `hello`: events follow, from `cursor` on."""
+    """The answer to `hello`. Events after `cursor` follow."""
 
     type: Literal["welcome"]
     cursor: Cursor
     role: Role
     user_id: UUID
-    resumed: bool = Field(description="false: `after` was of no use. Read everything anew.")
+    resumed: bool = Field(description="false: `after` could not be used. Read everything again.")
     online: list[Online]
 
 
 class EventMessage(EventRead):
-    """Something happened: an event as `GET /universes/{id}/events` gives it to you. In order, each once."""
+    """An event, in the form of `GET /universes/{id}/events`. Events arrive in order, each once."""
 
     type: Literal["event"]
 
 
 class At(Message):
-    """Now and then, whether something happened or not: resume from here."""
+    """A cursor to resume from, sent regularly even if there are no events."""
 
     type: Literal["at"]
     cursor: Cursor
 
 
 class MapFog(BaseModel):
-    """What of a map is seen: a character a cell, `0` never seen, `1` seen before, `2` in sight."""
+    """Which cells of a map are seen: one character for each, `0` never seen, `1` seen before, `2` in sight."""
 
     mode: Literal["explored", "sight"]
     rows: list[str]
 
 
 class MapMessage(Message):
-    """What is on a watched map now: after `watch`, and again when its fog, your role or your rights change."""
+    """The state of a watched map: after `watch`, and again when its fog, your role or your rights change."""
 
     type: Literal["map"]
     map_id: UUID
-    cursor: Cursor = Field(description="Events before it are in this; those behind it are not.")
+    cursor: Cursor = Field(description="The state includes all events up to this cursor, and none after it.")
     version: int = unset("Not for players.")
     tokens: list[TokenRead]
-    fog: MapFog = unset("Where there is fog. Read cells by `GET /maps/{id}/region`, then apply what comes.")
+    fog: MapFog = unset(
+        "Only with fog. Read cells with `GET /maps/{id}/region`, then apply the messages that follow."
+    )
 
 
 class Moved(BaseModel):
@@ -154,22 +161,22 @@ class Moved(BaseModel):
     id: UUID
     x: float
     y: float
-    cells: list[dict[str, Any]] = Field(description="Those of its way that you saw: `{x, y}` each, in order.")
+    cells: list[dict[str, Any]] = Field(description="The positions on its way that you saw, in order.")
 
 
 class ViewMessage(Message):
-    """What changed in what you see of a watched map without being an event for you."""
+    """Changes in what you see of a watched map that are not events for you."""
 
     type: Literal["view"]
     map_id: UUID
-    shown: list[TokenRead] = unset("Tokens that came into sight, were shown, or look different.")
-    gone: list[UUID] = unset("Tokens that you see no more.")
+    shown: list[TokenRead] = unset("Tokens that came into sight, were revealed, or changed.")
+    gone: list[UUID] = unset("Tokens that you no longer see.")
     moved: list[Moved] = unset()
-    region: Region = unset("The part of the map that looks different, as it is now.")
+    region: Region = unset("The part of the map that looks different, in its new state.")
 
 
 class Ack(Message):
-    """A command was carried out; with the fields of the answer to its request."""
+    """A command was carried out. It has the fields of the answer to the request."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -178,15 +185,15 @@ class Ack(Message):
 
 
 class Error(Message):
-    """A message was refused, and nothing happened."""
+    """A message was refused. Nothing was changed."""
 
     type: Literal["error"]
-    ref: Reference = unset("Of the command that was refused.")
-    problem: dict[str, Any] = Field(description="The RFC 9457 document, as the API answers it.")
+    ref: Reference = unset("The `ref` of the refused command.")
+    problem: dict[str, Any] = Field(description="The problem document (RFC 9457), as in the API's answer.")
 
 
 class CameOnline(Message):
-    """A member is here now, by their first connection."""
+    """A member came online with their first connection."""
 
     type: Literal["online"]
     user_id: UUID
@@ -194,14 +201,14 @@ class CameOnline(Message):
 
 
 class WentOffline(Message):
-    """A member is not here any more."""
+    """A member went offline."""
 
     type: Literal["offline"]
     user_id: UUID
 
 
 class SignalMessage(Message):
-    """A signal of another member."""
+    """A signal from another member."""
 
     type: Literal["signal"]
     user_id: UUID

@@ -98,7 +98,7 @@ class Room:
         """
         row = await self.hub.ask(queries.SINCE, self.universe_id, session.seq)
         if row is None:
-            session.transport.close(Close.NOT_FOUND, "There is no such universe any more.")
+            session.transport.close(Close.NOT_FOUND, "The universe does not exist any more.")
             raise Disconnected
         if row["access_version"] != session.access_version:
             await self.hub.roles(self.universe_id, [session])
@@ -153,7 +153,7 @@ class Room:
         row = await self.hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
         if row is None:
             for session in list(self.sessions):
-                session.transport.close(Close.NOT_FOUND, "There is no such universe any more.")
+                session.transport.close(Close.NOT_FOUND, "The universe does not exist any more.")
             return False
         if row["access_version"] != self.access_version:
             # What was read is handed out by the roles as they are after it, never before.

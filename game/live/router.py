@@ -27,7 +27,7 @@ router = APIRouter()
     responses=documented(Unauthorized, NotFound),
 )
 async def list_online(request: Request, id: UUID, user: CurrentUser, session: Session) -> OnlineList:
-    """List the members of a universe who listen to its live feed now."""
+    """List the members of a universe who are connected to its live feed."""
     await access.get(session, user, id, "listOnline")
     hub: Hub = request.app.state.live
     here = hub.presence.online(id)
@@ -36,7 +36,7 @@ async def list_online(request: Request, id: UUID, user: CurrentUser, session: Se
 
 @router.websocket(PATH)
 async def live(websocket: WebSocket, id: str) -> None:
-    """What happens in a universe, as it happens. See docs/live.md."""
+    """Get the events of a universe as they happen. See docs/live.md."""
     hub: Hub = websocket.app.state.live
     if SOCKET not in websocket.scope["extensions"]:
         raise RuntimeError("The live feed needs the server's own protocol: start with `python -m game serve`.")
@@ -50,7 +50,7 @@ async def live(websocket: WebSocket, id: str) -> None:
         if offered and SUBPROTOCOL not in offered:
             transport.close(Close.NOT_UNDERSTOOD, f"The subprotocol is {SUBPROTOCOL}.")
         elif not is_admitted:
-            transport.close(Close.TOO_MUCH, "Too many sockets of one client, or of all.")
+            transport.close(Close.TOO_MUCH, "Too many sockets of this client, or in total.")
         else:
             session = LiveSession(hub, transport, _universe_id(id), _identity(websocket), websocket.scope)
             await session.run()

@@ -110,7 +110,7 @@ class LiveSession:
         except Exception as error:
             if not is_database_away(error):
                 log.error("live_session_failed", exc_info=error, request_id=self.request_id)
-            self.transport.close(CloseCode.TRY_AGAIN_LATER, "The server is busy or its database is away.")
+            self.transport.close(CloseCode.TRY_AGAIN_LATER, "The server is busy, or its database is unavailable.")
 
     async def _run(self) -> None:
         hello = await self._first_hello()
@@ -131,20 +131,20 @@ class LiveSession:
         with suppress(TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._commands.close()
-        self.transport.close(Close.STOPPING, "The server stops: connect again.")
+        self.transport.close(Close.STOPPING, "The server is stopping: connect again.")
 
     async def _first_hello(self) -> Hello:
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 raw = await self.transport.receive()
         except TimeoutError:
-            self._close(Close.TOO_SLOW, "No hello within 5 seconds.")
+            self._close(Close.TOO_SLOW, "There was no hello within 5 seconds.")
         try:
             hello = CLIENT_MESSAGE.validate_python(parse(raw))
         except (JsonRefused, ValidationError):
             hello = None
         if not isinstance(hello, Hello):
-            self._close(Close.NOT_UNDERSTOOD, "The first message is a hello.")
+            self._close(Close.NOT_UNDERSTOOD, "The first message must be a hello.")
         return hello
 
     async def _log_in(self, hello: Hello) -> bool:
@@ -161,7 +161,7 @@ class LiveSession:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")
         role = Role(row["role"]) if row["role"] else Role.superuser if row["is_superuser"] else None
         if row["event_seq"] is None or role is None:
-            self._close(Close.NOT_FOUND, "There is no such universe.")
+            self._close(Close.NOT_FOUND, "The universe does not exist.")
         self.take_role(role)
         self.user_id, self.display_name = identity.user_id, row["display_name"]
         self.is_visitor = role == Role.superuser
@@ -196,7 +196,7 @@ class LiveSession:
                 self.refuse(Unprocessable(errors=[FieldError(refused.place, refused.code, refused.message)]), None)
                 continue
             if not isinstance(value, dict):
-                self._close(Close.NOT_UNDERSTOOD, "A message is a JSON object.")
+                self._close(Close.NOT_UNDERSTOOD, "A message must be a JSON object.")
             try:
                 await self._handle(_validated(value))
             except Problem as problem:
@@ -227,10 +227,10 @@ class LiveSession:
     async def _hello_again(self, hello: Hello) -> None:
         """Go on with a fresh token."""
         if hello.after is not None:
-            raise Unprocessable("Only the first hello resumes: connect anew.")
+            raise Unprocessable("Only the first hello can resume: connect again.")
         identity = self.identity if hello.token is None else self.hub.state.tokens.read(hello.token.encode())
         if identity is None or identity.user_id != self.user_id:
-            self._close(Close.NOT_LOGGED_IN, "This is not a valid token of yours.")
+            self._close(Close.NOT_LOGGED_IN, "This is not a valid token of this user.")
         row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, self.universe_id)
         if row is None:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")

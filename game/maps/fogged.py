@@ -158,7 +158,7 @@ def loader(session: AsyncSession, seen: Seen) -> Callable[[Wanted], Awaitable[Ch
         found = (await session.execute(_CHUNKS, {**place, "layers": layers, "xs": xs, "ys": ys})).all()
         await session.close()
         if not found:
-            raise Unavailable("The map is being changed. Try again in a moment.")
+            raise Unavailable("The map changed while it was read. Try again in a moment.")
         return {(one.layer, one.x, one.y): one.rows for one in found if one.rows is not None}
 
     return load

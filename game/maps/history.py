@@ -30,7 +30,7 @@ class TooLongAgo(Unprocessable):
 
 
 class HistoryBroken(Conflict):
-    """An event between then and now cannot be taken back: what it stored is broken."""
+    """An event since then cannot be undone: its stored data is broken."""
 
     code = "HISTORY_BROKEN"
 

@@ -59,28 +59,31 @@ GRID_EXAMPLE = {
 
 
 class Visibility(StrEnum):
-    """Who may read a map."""
+    """Which members may read a map."""
 
     game_masters = "game_masters"
     members = "members"
 
 
 _Visibility = Annotated[
-    Visibility, Field(description="`game_masters`: to players and spectators, the map does not exist.")
+    Visibility, Field(description="`game_masters`: players and spectators do not see the map.")
 ]
 _Fog = Annotated[
     Fog,
     Field(
-        description="What players see: `off`: all of it; `explored`: what is in sight, and what was, as they "
-        "last saw it; `sight`: only what is in sight."
+        description="What players see. `off`: all of it; `explored`: what is in sight, and what they have seen, "
+        "as they last saw it; `sight`: only what is in sight."
     ),
 ]
 _FogSharing = Annotated[
     FogSharing,
-    Field(description="With fog: `party`: all players see with the eyes of all; `each`: each with their own."),
+    Field(
+        description="With fog: `party`: all players see what the tokens of any player see; `each`: players see "
+        "only what their own tokens see."
+    ),
 ]
 _Lighting = Annotated[
-    Lighting, Field(description="In the `dark`, tokens see what is lit, and what is within their darkvision.")
+    Lighting, Field(description="With `dark`, tokens see only what is lit or within their darkvision.")
 ]
 
 
@@ -186,8 +189,8 @@ AsMember = Annotated[
     _SeenAs | None,
     Query(
         alias="as",
-        description="Game masters only: what this member of the universe sees, by the id of the user, or "
-        "`members` for what any player sees who was granted nothing.",
+        description="For game masters: read the map as this member sees it. The id of a user, or `members` for a "
+        "player without grants.",
     ),
 ]
 """The parameter `as` of reads."""
@@ -213,7 +216,7 @@ class MapSummary(Shape):
     fog: Fog
     fog_sharing: FogSharing
     lighting: Lighting
-    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
@@ -230,13 +233,13 @@ class MapRead(Shape):
     fog: Fog
     fog_sharing: FogSharing
     lighting: Lighting
-    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
 
 class MapCreate(Shape):
-    """Makes a map in a universe."""
+    """Creates a map in a universe."""
 
     model_config = example(_EXAMPLE)
 
@@ -251,7 +254,7 @@ class MapCreate(Shape):
 
 
 class MapReplace(Shape):
-    """Replaces a map; with `universe_id`, moves it too. Its fog and lighting stay as they are."""
+    """Replaces a map, and moves it if `universe_id` is another universe. Fog and lighting remain unchanged."""
 
     model_config = example(_EXAMPLE)
 
@@ -263,7 +266,7 @@ class MapReplace(Shape):
 
 
 class MapPatch(Shape):
-    """Changes what it names; `grid_data` is replaced as a whole."""
+    """Changes the fields that it contains; `grid_data` is replaced as a whole."""
 
     model_config = example({"name": "The Dry Crypt"})
 
@@ -278,7 +281,7 @@ class MapPatch(Shape):
 
 
 class MapPage(Shape):
-    """Some of the caller's maps."""
+    """A page of maps."""
 
     items: list[MapSummary]
     next_cursor: str | None

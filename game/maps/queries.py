@@ -325,7 +325,9 @@ async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Foun
     here = col(Member.universe_id) == universe.id, col(Member.user_id) == user_id
     row = (await session.execute(statement.where(*here))).one_or_none()
     if row is None:
-        raise Unprocessable(errors=[FieldError("as", "not_a_member", "This user is no member of the universe.")])
+        raise Unprocessable(
+            errors=[FieldError("as", "not_a_member", "This user is not a member of the universe.")]
+        )
     return _published(Found(found.row, Access(row[0], universe, Role(row[1]))))
 
 

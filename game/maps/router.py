@@ -34,7 +34,7 @@ _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
 
 
 class InvalidGrid(Unprocessable):
-    """The grid data breaks its rules."""
+    """The grid data is invalid."""
 
     code = "INVALID_GRID_DATA"
 
@@ -87,7 +87,7 @@ async def list_maps(
     query: pages.PageParameters,
     user: CurrentUser,
     session: Session,
-    universe_id: Annotated[UUID | None, Query(description="Only the maps of this universe.")] = None,
+    universe_id: Annotated[UUID | None, Query(description="Only maps of this universe.")] = None,
 ) -> Any:
     """List the maps that you may read as a member of their universes, without their grids."""
     return await queries.page(session, user, query, universe_id)
@@ -107,14 +107,14 @@ async def read_map(
     computing: Computing,
     _: IfNoneMatch = None,
     at_seq: Annotated[
-        int | None, Query(ge=1, le=2**53 - 1, description="The map as it was after this event of its universe.")
+        int | None, Query(ge=1, le=2**53 - 1, description="The state of the map after this event of its universe.")
     ] = None,
     as_id: AsMember = None,
 ) -> Response:
-    """Read a map with its grid, as far as you see it."""
+    """Read a map with its grid, as far as you may see it."""
     if at_seq is not None:
         if as_id is not None:
-            message = "What members saw then is not known: give at_seq or as."
+            message = "It is not known what members saw at that time: use either at_seq or as."
             raise Unprocessable(errors=[FieldError("as", "not_allowed", message)])
         return _answer(await history.document(session, computing, user, id, at_seq))
     return await documents.read(request, session, computing, user, id, as_id)
@@ -141,7 +141,7 @@ async def _change(
 async def replace_map(
     request: Request, id: UUID, body: MapReplace, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Replace a map: what you leave out gets its default."""
+    """Replace a map. Fields that you leave out get their defaults."""
     fields = {
         "description": body.description,
         "visibility": body.visibility,
@@ -155,7 +155,7 @@ async def replace_map(
 async def update_map(
     request: Request, id: UUID, body: MapPatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Change a map: what you name, and nothing else."""
+    """Change the fields of a map that you send, and no others."""
     fields = await _checked(body.model_dump(exclude_unset=True))
     return await _change(request, session, "updateMap", user, id, if_match, fields)
 

@@ -1,1 +1,1 @@
-"""Members: who is in a universe, their roles, and the invitations by which they come."""
+"""Members: the members of a universe, their roles, and invitations."""

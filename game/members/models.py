@@ -1,4 +1,4 @@
-"""What the endpoints of members and invitations take and give, and the table of invitations."""
+"""The request and response models of members and invitations, and the table of invitations."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -18,11 +18,11 @@ MAX_DAYS = 90
 _DAY = 86_400
 
 GivenRole = Literal[Role.game_master, Role.player, Role.spectator]
-"""A role that can be given: there is one owner, and a universe is handed over."""
+"""A role that can be given: there is one owner, and ownership is transferred."""
 
 
 class Invitation(SQLModel, table=True):
-    """A link by which people become members, until it expires, is used up or withdrawn (deleted)."""
+    """A link with which people become members, until it expires, is used up or is withdrawn (deleted)."""
 
     __tablename__ = "invitation"
     __table_args__ = (
@@ -47,7 +47,7 @@ class Invitation(SQLModel, table=True):
 
 
 class MemberRead(Shape):
-    """Somebody in a universe."""
+    """A member of a universe."""
 
     user_id: UUID
     display_name: str
@@ -56,14 +56,14 @@ class MemberRead(Shape):
 
 
 class MemberPage(Shape):
-    """A page of the members of a universe, in the order in which they came."""
+    """A page of the members of a universe, in the order in which they joined."""
 
     items: list[MemberRead]
     next_cursor: str | None
 
 
 class MemberPatch(Shape):
-    """Gives a member another role."""
+    """Changes the role of a member."""
 
     model_config = example({"role": "player"})
 
@@ -77,7 +77,7 @@ class InvitationWrite(Shape):
 
     role: GivenRole
     max_uses: Annotated[int, Constraint(ge=1, le=10_000)] | None = Field(
-        default=None, description="How many people may use it; null for any number."
+        default=None, description="The number of people who may use it; null for no limit."
     )
     expires_in: Annotated[int, Constraint(ge=60, le=MAX_DAYS * _DAY)] = Field(
         default=7 * _DAY, description="In seconds."
@@ -89,7 +89,7 @@ class InvitationRead(Shape):
 
     id: UUID
     code: str
-    url: str = Field(description="The link to send: a page on which people join.")
+    url: str = Field(description="The link to send: a page where people join.")
     role: GivenRole
     max_uses: int | None
     uses: int
@@ -104,7 +104,7 @@ class InvitationList(Shape):
 
 
 class InvitationPreview(Shape):
-    """What a code invites to."""
+    """What an invitation is for."""
 
     universe_name: str
     role: GivenRole
@@ -113,7 +113,7 @@ class InvitationPreview(Shape):
 
 
 class Accepted(Shape):
-    """Where the caller is a member now."""
+    """The universe that the caller has joined, and their role."""
 
     universe_id: UUID
     role: MemberRole
@@ -126,12 +126,12 @@ class MemberJoined(Payload):
     user_id: UUID = optional()
     display_name: str = optional()
     role: MemberRole = optional()
-    invitation_id: UUID = optional("By which invitation. Not for players.")
+    invitation_id: UUID = optional("The invitation that was used. Absent for players.")
 
 
 @tells("member.updated")
 class MemberUpdated(Payload):
-    """A member has another role."""
+    """The role of a member changed."""
 
     user_id: UUID = optional()
     role: MemberRole = optional()
@@ -146,8 +146,8 @@ class MemberRemoved(Payload):
 
 @tells("invitation.created", "invitation.deleted")
 class InvitationChanged(Payload):
-    """An invitation was created or withdrawn. Not for players."""
+    """An invitation was created or withdrawn. Not sent to players."""
 
     role: GivenRole = optional()
-    max_uses: int | None = optional("Null for any number.")
+    max_uses: int | None = optional("Null for no limit.")
     expires_at: Timestamp = optional()

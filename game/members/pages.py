@@ -1,4 +1,4 @@
-"""The page that an invitation's link leads to: who invites to what, and the button to join.
+"""The page of an invitation's link: it shows the universe and the inviter, and has a button to join.
 
 A template in `web/pages` and a script in `web/account`, which calls the API as any client does.
 """
@@ -18,6 +18,6 @@ def install(app: FastAPI) -> None:
 
 
 async def _show(request: Request) -> Response:
-    # By the cookie alone; whether its session still exists, the page learns from the API.
+    # Only the cookie is checked here; the page's requests to the API show whether its session still exists.
     signed_in = request.app.state.tokens.identify(request.scope) is not None
     return webpages.render("join.html", title="Invitation", signed_in=signed_in)

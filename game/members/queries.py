@@ -23,12 +23,12 @@ from game.universes.models import Member, MemberRole, Universe
 
 _CODE_BYTES = 18
 _MAX_INVITATIONS = 100
-"""Of one universe at a time."""
+"""The maximum number of open invitations of a universe."""
 _ORDER = "created_at"
 
 
 class OwnerStays(Conflict):
-    """The owner cannot leave or change roles. Hand the universe over to somebody else first."""
+    """The owner cannot leave or change roles. Transfer the universe to another member first."""
 
     code = "OWNER_STAYS"
 
@@ -57,10 +57,10 @@ def _read(member: Member, display_name: str) -> MemberRead:
 
 
 async def page(session: AsyncSession, universe_id: UUID, limit: int, cursor: str | None) -> Mapping[str, Any]:
-    """A page of the members of a universe, in the order in which they came.
+    """A page of the members of a universe, in the order in which they joined.
 
     Raises:
-        Unprocessable: the cursor is none of this list.
+        Unprocessable: it is not a cursor of this list.
     """
     statement = _members(universe_id)
     order = col(Member.created_at), col(Member.user_id)
@@ -75,10 +75,10 @@ async def page(session: AsyncSession, universe_id: UUID, limit: int, cursor: str
 
 
 async def get(session: AsyncSession, access: Access, user_id: UUID) -> tuple[Member, MemberRead]:
-    """A member of a universe, as it is stored and as it is read.
+    """A member of a universe: the stored row, and the API's document.
 
     Raises:
-        NotFound: this user is none.
+        NotFound: the user is not a member.
     """
     statement = _members(access.universe.id).where(col(Member.user_id) == user_id)
     row = (await session.execute(statement.execution_options(populate_existing=True))).one_or_none()
@@ -88,12 +88,12 @@ async def get(session: AsyncSession, access: Access, user_id: UUID) -> tuple[Mem
 
 
 async def change_role(session: AsyncSession, access: Access, user_id: UUID, role: Role) -> MemberRead:
-    """Give a member of a locked universe another role.
+    """Change the role of a member of a locked universe.
 
     Raises:
-        NotFound: this user is no member.
+        NotFound: the user is not a member.
         OwnerStays: they are the owner.
-        Forbidden: a game master is made or unmade, and that is for the owner.
+        Forbidden: only the owner may appoint and dismiss game masters.
     """
     member, read = await get(session, access, user_id)
     if member.role == role:
@@ -118,9 +118,9 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
     """Remove a member from a locked universe, with their invitations; members may remove themselves.
 
     Raises:
-        NotFound: this user is no member.
+        NotFound: the user is not a member.
         OwnerStays: they are the owner.
-        Forbidden: they are somebody whom the caller may not remove.
+        Forbidden: the caller may not remove this member.
     """
     member, _ = await get(session, access, user_id)
     if user_id != access.user.id:
@@ -142,7 +142,8 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
 async def _withdraw(
     session: AsyncSession, access: Access, *, everything: bool, created_by: UUID | None = None
 ) -> None:
-    """Delete invitations of somebody; of a game master, all: they know the codes, and could come back by them."""
+    """Delete the invitations of a member. For a game master, delete all of the universe: they know the codes, and
+    could use them to return."""
     statement = select(Invitation).where(col(Invitation.universe_id) == access.universe.id)
     if not everything:
         statement = statement.where(col(Invitation.created_by) == created_by)
@@ -151,13 +152,13 @@ async def _withdraw(
 
 
 def _is_good() -> ColumnElement[bool]:
-    """That an invitation can be used."""
+    """The condition that an invitation can be used."""
     left = or_(col(Invitation.max_uses).is_(None), col(Invitation.uses) < col(Invitation.max_uses))
     return left & (col(Invitation.expires_at) > now())
 
 
 async def invitations(session: AsyncSession, universe_id: UUID) -> list[Invitation]:
-    """The invitations of a universe that can be used, newest first."""
+    """The open invitations of a universe, newest first."""
     statement = select(Invitation).where(col(Invitation.universe_id) == universe_id, _is_good())
     return [*(await session.execute(statement.order_by(col(Invitation.id).desc()))).scalars()]
 
@@ -166,8 +167,8 @@ async def invite(session: AsyncSession, access: Access, body: InvitationWrite) -
     """A new invitation to a locked universe.
 
     Raises:
-        Forbidden: it is for game masters, and that is for the owner.
-        TooManyInvitations: there are too many that can be used.
+        Forbidden: only the owner may invite game masters.
+        TooManyInvitations: there are too many open invitations.
     """
     if body.role == Role.game_master:
         access.require("appointGameMaster")
@@ -193,7 +194,7 @@ async def withdraw(session: AsyncSession, access: Access, invitation_id: UUID) -
     """Withdraw an invitation to a locked universe.
 
     Raises:
-        NotFound: there is none such in this universe.
+        NotFound: it does not exist in this universe.
     """
     invitation = await session.get(Invitation, (access.universe.id, invitation_id))
     if invitation is None:
@@ -203,10 +204,10 @@ async def withdraw(session: AsyncSession, access: Access, invitation_id: UUID) -
 
 
 async def preview(session: AsyncSession, code: str) -> InvitationPreview:
-    """What a code invites to.
+    """What an invitation is for.
 
     Raises:
-        NotFound: it is good for nothing; whatever the reason, the same.
+        NotFound: the code is invalid; the error is the same for all reasons.
     """
     statement = (
         select(Invitation, col(Universe.name), col(User.display_name))
@@ -224,10 +225,10 @@ async def preview(session: AsyncSession, code: str) -> InvitationPreview:
 
 
 async def accept(session: AsyncSession, user: User, code: str) -> Member:
-    """Make a user a member by a code; who is one already stays what they are.
+    """Make a user a member with a code; existing members keep their role.
 
     Raises:
-        NotFound: the code is good for nothing.
+        NotFound: the code is invalid.
     """
     usable = select(Invitation).where(col(Invitation.code) == code, _is_good())
     found = (await session.execute(usable)).scalar_one_or_none()

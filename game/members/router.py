@@ -46,7 +46,7 @@ async def list_members(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
     cursor: Annotated[str | None, Query(max_length=1000)] = None,
 ) -> Any:
-    """List the members of a universe, in the order in which they came."""
+    """List the members of a universe, in the order in which they joined."""
     await access.get(session, user, id, "listMembers")
     return await queries.page(session, id, limit, cursor)
 
@@ -57,7 +57,7 @@ async def list_members(
     responses=documented(Forbidden, NotFound, OwnerStays, Unprocessable),
 )
 async def update_member(id: UUID, user_id: UUID, body: MemberPatch, user: CurrentUser, session: Session) -> Any:
-    """Give a member another role. Only the owner appoints and dismisses game masters."""
+    """Change the role of a member. Only the owner may appoint and dismiss game masters."""
     locked = (await access.lock(session, user, {id: "updateMember"}))[id]
     if not body.role:
         return (await queries.get(session, locked, user_id))[1]
@@ -85,7 +85,7 @@ def _read(request: Request, invitation: Invitation) -> InvitationRead:
 async def create_invitation(
     request: Request, id: UUID, body: InvitationWrite, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Create a link that invites people to a universe. Only the owner invites game masters."""
+    """Create a link that invites people to a universe. Only the owner may invite game masters."""
 
     async def create() -> Response:
         locked = (await access.lock(session, user, {id: "createInvitation"}))[id]
@@ -97,25 +97,25 @@ async def create_invitation(
 
 @members.get("/{id}/invitations", response_model=InvitationList, responses=documented(Forbidden, NotFound))
 async def list_invitations(request: Request, id: UUID, user: CurrentUser, session: Session) -> Any:
-    """List the invitations of a universe that can still be used, newest first."""
+    """List the open invitations of a universe, newest first."""
     home = await access.get(session, user, id, "listInvitations")
     found = await queries.invitations(session, id)
     if not may("appointGameMaster", home.role):
-        # Whoever knows a code can pass it on.
+        # Everybody who knows a code can pass it on.
         found = [one for one in found if one.role != Role.game_master]
     return {"items": [_read(request, one) for one in found]}
 
 
 @members.delete("/{id}/invitations/{invitation_id}", status_code=204, responses=documented(Forbidden, NotFound))
 async def delete_invitation(id: UUID, invitation_id: UUID, user: CurrentUser, session: Session) -> None:
-    """Withdraw an invitation. Members who joined by it stay."""
+    """Withdraw an invitation. Members who joined with it remain."""
     locked = (await access.lock(session, user, {id: "deleteInvitation"}))[id]
     await queries.withdraw(session, locked, invitation_id)
 
 
 @invitations.get("/{code}", response_model=InvitationPreview, responses=documented(NotFound, TooManyRequests))
 async def read_invitation(request: Request, code: Code, session: Session) -> Any:
-    """Read what a code invites to. No account is needed."""
+    """Read what an invitation is for. No account is needed."""
     async with _guess(request):
         return await queries.preview(session, code)
 
@@ -128,7 +128,7 @@ async def read_invitation(request: Request, code: Code, session: Session) -> Any
 async def accept_invitation(
     request: Request, code: Code, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Become a member by a code. Members keep the role that they have."""
+    """Become a member with a code. Existing members keep their role."""
 
     async def accept() -> Response:
         async with _guess(request):
@@ -137,7 +137,7 @@ async def accept_invitation(
         return Response(shape.model_dump_json(), media_type="application/json")
 
     async def check(first: Response) -> None:
-        # The code may be spent by now: only the answer still says whose it was.
+        # The code may be used up by now: only the answer still says whose it was.
         accepted = Accepted.model_validate_json(bytes(first.body))
         await access.get(session, user, accepted.universe_id, "readUniverse")
 
@@ -145,6 +145,6 @@ async def accept_invitation(
 
 
 def _guess(request: Request) -> Any:
-    """Counts a wrong code, and only that, as a guess of the client."""
+    """Count wrong codes, and only those, as guesses of the client."""
     state = request.app.state
     return state.limiter.guess(client_limits(request, "code", state.settings.limit_code))

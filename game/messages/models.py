@@ -1,4 +1,4 @@
-"""Messages: their tables, and what the API takes and gives."""
+"""Messages: their tables, and the API's request and response models."""
 
 from datetime import datetime
 from typing import Annotated
@@ -65,17 +65,15 @@ class MessageRead(Shape):
     """A message."""
 
     id: UUID
-    actor_id: UUID | None = Field(
-        description="Who sent it; null where that is not known, as of an imported message."
-    )
+    actor_id: UUID | None = Field(description="The sender; null if it is not known, as in imported messages.")
     text: str
     to: list[UUID] | None = Field(description="The recipients of a whisper; null for a message to all members.")
-    character_id: UUID | None = Field(description="Whom it was said as; null for one that you do not see.")
+    character_id: UUID | None = Field(description="The character that spoke; null if you do not see it.")
     created_at: Timestamp
 
 
 class MessagePage(Shape):
-    """Some of the messages of a universe, newest first."""
+    """A page of the messages of a universe, newest first."""
 
     items: list[MessageRead]
     next_cursor: str | None
@@ -89,15 +87,17 @@ class MessageWrite(Shape):
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_MESSAGE)]
     to: Annotated[list[UUID], Constraint(min_length=1, max_length=MAX_RECIPIENTS)] | None = Field(
         default=None,
-        description="Members: then it is a whisper, which nobody sees but you and them. Null for all members.",
+        description="The members to whisper to: nobody else sees the message. Null for a message to all members.",
     )
-    character_id: UUID | None = Field(default=None, description="Whom you speak as: one that you may act for.")
+    character_id: UUID | None = Field(
+        default=None, description="The character that speaks: one that you may act for."
+    )
 
 
 @tells("message.created")
 class MessageSent(Payload):
-    """Somebody said something."""
+    """A message was sent."""
 
     text: str = optional()
     to: list[UUID] | None = optional("The recipients of a whisper; null for a message to all members.")
-    character_id: UUID | None = optional("Whom it was said as; null for one that you do not see.")
+    character_id: UUID | None = optional("The character that spoke; null if you do not see it.")

@@ -28,7 +28,7 @@ async def create(
     """Send a message in a locked universe; with `to`, a whisper.
 
     Raises:
-        Unprocessable: a recipient is no member.
+        Unprocessable: a recipient is not a member.
         NotFound: the user may not act for this character.
         QuotaExceeded: there is no room for it.
     """
@@ -41,7 +41,7 @@ async def create(
         universe_id=home.universe.id, actor_id=home.user.id, text=text, to=recipients, character_id=character_id
     )
     session.add(message)
-    # What an event does not say itself.
+    # The fields that the event itself does not have.
     payload = read(message).model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
     await quotas.require_room(session, message.universe_id, Usage(events=2 * len(orjson.dumps(payload))))
     if recipients is None:
@@ -57,26 +57,26 @@ async def create(
 
 
 def read(message: Message, *, with_character: bool = True) -> MessageRead:
-    """What the API says of a message to somebody who sees it.
+    """A message in the API, for somebody who sees it.
 
-    `with_character`: whether they may be told whom it was said as.
+    `with_character`: whether they may know the character that spoke.
     """
     fields = {name: getattr(message, name) for name in MessageRead.model_fields}
     return MessageRead(**(fields if with_character else {**fields, "character_id": None}))
 
 
 async def _require_members(session: AsyncSession, home: Access, user_ids: Sequence[UUID]) -> None:
-    """Go on only when all of these users are members.
+    """Check that all of these users are members.
 
     Raises:
-        Unprocessable: one is none; says which.
+        Unprocessable: one is not; names it.
     """
     statement = select(col(Member.user_id)).where(
         col(Member.universe_id) == home.universe.id, col(Member.user_id).in_(user_ids)
     )
     members = set((await session.execute(statement)).scalars())
     errors = [
-        FieldError(f"to[{at}]", "not_a_member", "Whispers reach members only.")
+        FieldError(f"to[{at}]", "not_a_member", "Only members can receive whispers.")
         for at, one in enumerate(user_ids)
         if one not in members
     ]
@@ -85,14 +85,15 @@ async def _require_members(session: AsyncSession, home: Access, user_ids: Sequen
 
 
 async def page(session: AsyncSession, home: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
-    """A page of the messages of a universe that somebody sees, newest first: those to all, and whispers of theirs.
+    """A page of the messages of a universe that somebody sees, newest first: messages to all members, and their
+    whispers.
 
     Raises:
-        Unprocessable: the cursor is none of this list.
+        Unprocessable: it is not a cursor of this list.
     """
     universe_id = home.universe.id
     before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]
-    # Each is read along an index of its own: however many whispers others have, none of them is read.
+    # Each is read along an index of its own: whispers of others are never read, however many there are.
     to_all = select(col(Message.id)).where(col(Message.universe_id) == universe_id, col(Message.to).is_(None))
     whispers = select(col(WhisperReader.message_id)).where(
         col(WhisperReader.universe_id) == universe_id, col(WhisperReader.user_id) == home.user.id

@@ -30,7 +30,7 @@ router = APIRouter(
 async def create_message(
     request: Request, id: UUID, body: MessageWrite, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Send a message to all members, or whisper to some. Nobody else sees a whisper, game masters neither."""
+    """Send a message to all members, or whisper to some. Nobody else sees a whisper, not even game masters."""
     state = request.app.state
     await state.limiter.count({f"message:{user.id}": state.settings.limit_message})
 
@@ -48,7 +48,10 @@ async def list_messages(
     user: CurrentUser,
     session: Session,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="`next_cursor` of the previous page.")
+    ] = None,
 ) -> Any:
-    """List the messages of a universe that you see, newest first: those to all members, and your whispers."""
+    """List the messages of a universe that you may see, newest first: messages to all members, and your
+    whispers."""
     return await queries.page(session, await access.get(session, user, id, "listMessages"), limit, cursor)

@@ -1,7 +1,7 @@
-"""Markdown as HTML that is safe to show: what a note says comes from any member, and is read by others.
+"""Markdown as HTML that is safe to show: the text of a note comes from any member, and is read by others.
 
-HTML in Markdown is shown as text. What the Markdown makes goes through a sanitiser all the same. Links lead to
-http, https and mailto; pictures are those of this server, so that no other site learns who reads a note.
+HTML in Markdown is shown as text. The result is sanitized nevertheless. Links lead to
+http, https and mailto; pictures are only from this server, so that no other site learns who reads a note.
 """
 
 import re
@@ -23,7 +23,7 @@ _ATTRIBUTES = {
     "th": {"style"},
 }
 PICTURE = re.compile(r"/assets/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\?size=[a-z]+)?")
-"""The address of a picture of this server, as a note may show it."""
+"""The URL of a picture of this server in a note."""
 _ALIGNMENTS = {f"text-align:{side}" for side in ("left", "right", "center")}
 
 

@@ -1,4 +1,4 @@
-"""Notes: their table, and what the API takes and gives."""
+"""Notes: their table, and the API's request and response models."""
 
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -40,7 +40,7 @@ _WORDS = (
 
 
 class Note(Document, table=True):
-    """A note of a universe; with a place on a map, it is a pin there."""
+    """A note of a universe. If it has a place on a map, it is a pin there."""
 
     __tablename__ = "note"
     __table_args__ = (
@@ -61,20 +61,20 @@ class Note(Document, table=True):
 
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID
-    # No foreign key: a note outlives the account of who wrote it.
+    # No foreign key: a note outlives the account of its author.
     author_id: UUID | None = None
     title: str = Field(max_length=MAX_NAME)
     body: str = Field(default="", sa_type=Text)
     grants: dict[str, list[str]] = Field(default_factory=dict, sa_type=Assigned)
-    # No foreign key: the queries of maps take pins away with their map.
+    # No foreign key: the queries of maps remove pins with their map.
     map_id: UUID | None = None
     x: float | None = None
     y: float | None = None
-    # Of the pictures that the body may show: who may read it may see them.
+    # Of the pictures that the body may show: whoever may read the note may see them.
     asset_ids: list[UUID] = Field(
         default_factory=list, sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": text("'{}'")}
     )
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:
@@ -90,22 +90,29 @@ Index("ix_note_search", SEARCH, postgresql_using="gin")
 
 _Body = Annotated[str, Constraint(max_length=MAX_STRING, description="Markdown.")]
 _Coordinate = Annotated[float, Constraint(ge=0, le=DEFAULT_LIMITS.max_size)]
-_Map = Annotated[UUID | None, Constraint(description="A map of the universe that you may see; null for no place.")]
-_Place = Annotated[_Coordinate | None, Constraint(description="In cells, with `map_id`.")]
+_Map = Annotated[
+    UUID | None,
+    Constraint(
+        description="The id of a map of the universe that you may see, or null for a note without a place."
+    ),
+]
+_Place = Annotated[_Coordinate | None, Constraint(description="In cells. Requires `map_id`.")]
 
 
 class NoteSummary(Shape):
-    """A note, without its text."""
+    """A note without its text."""
 
     id: UUID
     universe_id: UUID
-    author_id: UUID | None = Field(description="Who wrote it; null where that is not known.")
+    author_id: UUID | None = Field(description="The author; null if unknown.")
     title: str
     grants: NoteGrants
-    map_id: UUID | None = Field(description="The map on which it is a pin; null where you do not see its place.")
+    map_id: UUID | None = Field(
+        description="The map on which the note is a pin; null if you do not see that place."
+    )
     x: float | None
     y: float | None
-    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
@@ -113,24 +120,24 @@ class NoteSummary(Shape):
 class NoteRead(NoteSummary):
     """A note."""
 
-    body: str = Field(description="Markdown, as it was written.")
+    body: str = Field(description="The Markdown as it was written.")
 
 
 class NoteHtml(NoteRead):
-    """A note, also as HTML."""
+    """A note with its text as HTML."""
 
-    html: str = Field(description="The body as HTML that is safe to show: without scripts and foreign pictures.")
+    html: str = Field(description="The body as safe HTML, without scripts and pictures from other sites.")
 
 
 class NotePage(Shape):
-    """Some of the notes of a universe, without their texts."""
+    """A page of the notes of a universe, without their texts."""
 
     items: list[NoteSummary]
     next_cursor: str | None
 
 
 class NoteWrite(Shape):
-    """Creates a note, or replaces one. To replace its `grants` is for game masters."""
+    """Creates a note, or replaces one. Only game masters may replace its `grants`."""
 
     model_config = example(_EXAMPLE)
 
@@ -143,7 +150,7 @@ class NoteWrite(Shape):
 
 
 class NotePatch(Shape):
-    """Changes what it names. To change `grants` is for game masters."""
+    """Changes the fields that it contains. Only game masters may change `grants`."""
 
     model_config = example({"title": "A letter, burnt"})
 
@@ -157,10 +164,11 @@ class NotePatch(Shape):
 
 @tells("note.created", "note.updated")
 class NoteChanged(Payload):
-    """A note was created or changed: its fields with their new values, as far as all who are told may see."""
+    """A note was created or changed: its fields with their new values, as far as all recipients of the event may
+    see them."""
 
     title: str = optional()
-    body: str = optional("`replaced`: read the note anew.")
+    body: str = optional("`replaced`: read the note again.")
     grants: NoteGrants = optional("Not for players.")
     map_id: UUID | None = optional()
     x: float | None = optional()

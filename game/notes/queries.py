@@ -1,4 +1,4 @@
-"""The SQL of notes: who reads what of one, and the search in them."""
+"""The SQL of notes: what each member may read of them, and the search."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -37,14 +37,14 @@ _PLACE = ("map_id", "x", "y")
 _STORED = ("title", "body", "grants", *_PLACE)
 _FOR_GAME_MASTERS = ("version", "updated_at")
 _MAX_PICTURES = 20
-"""That a player adds to a note at a time."""
+"""The maximum number of pictures that a player may add to a note in one request."""
 _MIN_PREFIX = 3
-"""Characters of a word from which on a search also finds longer words that begin with it."""
+"""The minimum length of words for which a search also finds longer words that begin with them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A note that somebody may read, with their access, their rights, and whether they see its place."""
+    """A note that a member may read, with their access and rights, and whether they see its place."""
 
     row: Note
     access: Access
@@ -52,7 +52,7 @@ class Found:
     sees_place: bool
 
     def summary(self) -> NoteSummary:
-        """What lists say of it to them."""
+        """The summary for them, as in lists."""
         return NoteSummary(**self._fields(set(NoteSummary.model_fields)))
 
     def document(self, html: str | None = None) -> Tagged:
@@ -76,7 +76,7 @@ class Found:
 
 
 async def _found(session: AsyncSession, home: Access, rows: Iterable[Note]) -> list[Found]:
-    """Notes of a universe, as somebody with this access finds them."""
+    """Selects the notes of a universe that a user with this access may read."""
     rows = list(rows)
     pins = [row for row in rows if row.map_id]
     shown = {row.id for row in pins} if home.is_game_master else await _pins_seen(session, home, pins)
@@ -84,7 +84,7 @@ async def _found(session: AsyncSession, home: Access, rows: Iterable[Note]) -> l
 
 
 async def _pins_seen(session: AsyncSession, home: Access, pins: list[Note]) -> set[UUID]:
-    """The ids of those pins whose place a player sees: on maps that are published, where there is no fog."""
+    """The ids of those pins whose place a player sees: on published maps without fog."""
     found = set()
     published = await _published(session, home.universe.id, {pin.map_id for pin in pins})
     for row in published:
@@ -113,7 +113,7 @@ async def _view(session: AsyncSession, home: Access, row: Map) -> MapView:
 
 
 async def _published(session: AsyncSession, universe_id: UUID, map_ids: set[UUID | None]) -> list[Map]:
-    """Those of some maps of a universe that players see, without their grids."""
+    """The published ones of some maps of a universe, without their grids."""
     if not map_ids:
         return []
     statement = select(Map).where(
@@ -128,7 +128,7 @@ async def get(session: AsyncSession, user: User, note_id: UUID, operation: str) 
     """A note that the user may read.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation in its universe.
     """
     row = (await session.execute(select(Note).where(col(Note.id) == note_id))).scalar_one_or_none()
@@ -146,7 +146,7 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
     """A note that the user may change; its universe is locked until the transaction ends.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation with it.
     """
     universe_id = (await get(session, user, note_id, operation)).row.universe_id
@@ -164,7 +164,7 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
 
 
 async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
-    """A page of the notes of a universe that somebody may read; with `q`, of those that have all of its words."""
+    """A page of the notes of a universe that a member may read; with `q`, only those with all of its words."""
     statement = select(Note).where(col(Note.universe_id) == home.universe.id)
     if not home.is_game_master:
         statement = statement.where(grants.granted(col(Note.grants), Right.see, home.user.id))
@@ -175,13 +175,13 @@ async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> M
 
 
 def _has_words(q: str, universe_id: UUID) -> ColumnElement[bool]:
-    """That a note of a universe has the words of a text; of long ones, the beginning is enough."""
+    """The condition that a note of a universe has the words of a text; for long words, a prefix is enough."""
     words = re.findall(r"\w+", q)
     if not words:
         return false()
     wanted = " & ".join(f"'{word}':*" if len(word) >= _MIN_PREFIX else f"'{word}'" for word in words)
     universe = f"'universe:{universe_id}'"
-    # A tsquery that is cast is taken as it is; the words are parsed as those of the notes were.
+    # A cast tsquery is used as it is; to_tsquery parses the words like those of the notes.
     words_of_universe: ColumnElement[bool] = _HAS_WORDS.bindparams(wanted=wanted, universe=universe)
     return words_of_universe
 
@@ -190,10 +190,10 @@ _HAS_WORDS: Any = text("note.search @@ (to_tsquery('simple', :wanted) && cast(:u
 
 
 async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
-    """A new note in a locked universe; who writes it may change it.
+    """A new note in a locked universe; its author may change it.
 
     Raises:
-        Unprocessable: somebody who is named is no member, or there is no such place for the writer.
+        Unprocessable: a named user is not a member, or the author may not see the place.
         QuotaExceeded: there is no room for it.
     """
     if not home.is_game_master:
@@ -210,17 +210,17 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
-    """Give fields of a note, whose universe is locked, new values; the same values are no change.
+    """Set fields of a note in a locked universe. Equal values are not a change.
 
     Raises:
         Forbidden: a field is for game masters.
-        Unprocessable: somebody who is named is no member, or there is no such place for the user.
+        Unprocessable: a named user is not a member, or the user may not see the place.
         QuotaExceeded: there is no room for it.
     """
     row, home = found.row, found.access
     if "grants" in fields and not home.is_game_master:
-        raise Forbidden("Only game masters change `grants`. Give them to a note when you create it.")
-    # To somebody who does not see its place, it has none.
+        raise Forbidden("Only game masters may change `grants`. You can set them when you create a note.")
+    # For a user who does not see its place, it has no hit points.
     place = {name: getattr(row, name) if found.sees_place else None for name in _PLACE}
     if fields.get("map_id", row) is None:
         fields = {**fields, "x": None, "y": None}
@@ -244,7 +244,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
     """Delete a note, whose universe is locked.
 
     Raises:
-        Forbidden: the user is neither a game master nor who wrote it.
+        Forbidden: the user is neither a game master nor may act on it.
     """
     row, home = found.row, found.access
     if not home.is_game_master and row.author_id != home.user.id:
@@ -268,7 +268,7 @@ async def _record(
     before: dict[str, Any] | None,
     old_grants: Mapping[str, list[str]],
 ) -> None:
-    """Write the event of a change. Its payload says that there is another text; what it was stands in `before`."""
+    """Write the event of a change. Its payload only says that the text was changed; `before` has the old state."""
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
     changed: dict[str, Right] = {name: Right.see for name in ("title", "body") if name in payload}
@@ -276,7 +276,7 @@ async def _record(
     moves = any(name in payload for name in _PLACE)
     published = await _published(session, row.universe_id, places) if moves else []
     if any(one.fog == Fog.off for one in published):
-        # That it changed, but not to what: not all of those who are told may see both places.
+        # That it changed, but not to what: not all recipients may see both places.
         changed["place"] = Right.see
     payload = {**payload, "body": "replaced"} if "body" in payload else payload
     told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
@@ -285,7 +285,7 @@ async def _record(
 
 
 async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any], place: Mapping[str, Any]) -> None:
-    """Go on only when those who are named are members, and the place is one that the user may see.
+    """Check that the named users are members, and that the user may see the place.
 
     `place` is where the note is now.
 
@@ -299,19 +299,25 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any],
     if map_id is x is y is None:
         return
     if map_id is None or x is None or y is None:
-        message = "A place is `map_id`, `x` and `y` together; `map_id: null` takes it away."
+        message = "A place needs `map_id`, `x` and `y`. `map_id: null` removes it."
         raise Unprocessable(errors=[FieldError("map_id", "place_incomplete", message)])
     here = col(Map.universe_id) == home.universe.id, col(Map.id) == map_id
     found = (await session.execute(select(Map).where(*here).options(*WITHOUT_GRID))).scalar_one_or_none()
     if found is None or not (found.is_published or home.is_game_master):
-        raise Unprocessable(errors=[FieldError("map_id", "not_found", "You see no such map in this universe.")])
+        raise Unprocessable(
+            errors=[
+                FieldError(
+                    "map_id", "not_found", "The map does not exist in this universe, or you may not see it."
+                )
+            ]
+        )
     for name, value, most in (("x", x, found.width), ("y", y, found.height)):
         if value > most:
             raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {most}.")])
 
 
 async def _check_pictures(session: AsyncSession, home: Access, body: str, old: str) -> None:
-    """Go on only when a player adds no picture that they do not see: all readers of a note see its pictures.
+    """Go on only when a player adds no picture that they do not see: all readers of a note may see its pictures.
 
     Raises:
         Unprocessable: they do, or add too many.
@@ -323,5 +329,5 @@ async def _check_pictures(session: AsyncSession, home: Access, body: str, old: s
         )
     for asset_id in new:
         if not await assets.is_seen(session, home, asset_id):
-            message = "You see no such picture in this universe as one of those that this shows."
+            message = "One of the pictures does not exist in this universe, or you may not see it."
             raise Unprocessable(errors=[FieldError("body", "not_found", message)])

@@ -23,7 +23,7 @@ router = APIRouter(tags=["Notes"], route_class=StrictRoute, responses=documented
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
 _LONG = 2_000
-"""Characters of Markdown from which on HTML is made in a computing process."""
+"""The length of Markdown, in characters, from which it is rendered in a compute process."""
 
 
 @router.post(
@@ -35,7 +35,7 @@ _LONG = 2_000
     ),
 )
 async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Write a note. A player who writes one may `act` on it, and says here who may read it."""
+    """Create a note. A player who creates one may `act` on it, and can set its `grants`."""
 
     async def create() -> Response:
         home = (await access.lock(session, user, {id: "createNote"}))[id]
@@ -55,8 +55,8 @@ async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Ses
 async def list_notes(id: UUID, query: pages.ConstantPageParameters, user: CurrentUser, session: Session) -> Any:
     """List the notes of a universe that you may read, without their texts.
 
-    `q` finds those that have all of its words, in the title or the text; of words of three or more characters, the
-    beginning is enough. `sort=name` orders by title.
+    `q` finds notes with all of its words in the title or the text. A word of three or more characters also finds
+    words that begin with it. `sort=name` orders by title.
     """
     return await queries.page(session, await access.get(session, user, id, "listNotes"), query)
 
@@ -65,7 +65,7 @@ async def list_notes(id: UUID, query: pages.ConstantPageParameters, user: Curren
 async def read_note(
     request: Request, id: UUID, user: CurrentUser, session: Session, computing: Computing, _: IfNoneMatch = None
 ) -> Response:
-    """Read a note: its Markdown, and HTML of it that is safe to show."""
+    """Read a note, with its Markdown and the rendered, safe HTML."""
     found = await queries.get(session, user, id, "readNote")
     if unchanged := not_modified(request, found.document().tag):
         return unchanged
@@ -79,7 +79,7 @@ async def read_note(
 async def replace_note(
     id: UUID, body: NoteWrite, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Replace a note: what you leave out gets its default, but what players may not set stays."""
+    """Replace a note. Fields that you leave out get their defaults, except those that players may not set."""
     found = await _to_change(session, "replaceNote", user, id, if_match)
     fields = body.model_dump()
     if not found.access.is_game_master and "grants" not in body.model_fields_set:
@@ -91,21 +91,21 @@ async def replace_note(
 async def update_note(
     id: UUID, body: NotePatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Change a note: what you name, and nothing else."""
+    """Change the fields of a note that you send, and no others."""
     found = await _to_change(session, "updateNote", user, id, if_match)
     return (await queries.change(session, found, body.model_dump(exclude_unset=True))).document().answer()
 
 
 @router.delete("/notes/{id}", status_code=204, responses=_CHANGES)
 async def delete_note(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
-    """Delete a note: one that you wrote, or as a game master any."""
+    """Delete a note. Players may delete only notes that they may `act` on."""
     await queries.remove(session, await _to_change(session, "deleteNote", user, id, if_match))
 
 
 async def _to_change(
     session: Session, operation: str, user: CurrentUser, id: UUID, if_match: str | None
 ) -> queries.Found:
-    """A note, in a locked universe, that the user may change and has read in its last version."""
+    """A note in a locked universe that the user may change; If-Match must name its current version."""
     found = await queries.get_to_change(session, user, id, operation)
     require_tag(if_match, found.document().tag)
     return found

@@ -1,1 +1,1 @@
-"""Playing on maps: paths, sight, distances, areas of effect, and the map drawn."""
+"""Playing on maps: paths, sight, distances, areas of effect, and drawings of the map."""

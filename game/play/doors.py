@@ -1,4 +1,4 @@
-"""Doors that are opened, closed and locked in play."""
+"""Opening, closing and locking doors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ from game.tokens import queries as tokens
 async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: str, state: str) -> DoorResult:
     """Open, close or lock a door, as an edit of the map.
 
-    Players open and close doors that a token they act for stands at: in its cell, or in one beside it.
+    Players may open and close doors next to a token that they act for: in its cell, or in one beside it.
 
     Raises:
         NotFound: there is no such map or door that the user may know of.
@@ -37,7 +37,7 @@ async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: st
     if not found.access.is_game_master:
         await _require_in_reach(session, found, scene, door, state)
     seq = await _edit(opened, user, door_id, state) if door.get("state", "closed") != state else None
-    # How often something happened is not for players.
+    # Players must not see the number of events.
     return DoorResult(seq=seq) if found.access.is_game_master else DoorResult()
 
 
@@ -52,7 +52,7 @@ async def _edit(opened: OpenMap, user: User, door_id: str, state: str) -> int:
 async def _require_in_reach(
     session: AsyncSession, found: maps.Found, scene: Scene, door: Mapping[str, Any], state: str
 ) -> None:
-    """Go on only when a player may do this to a door.
+    """Check that a player may do this to a door.
 
     Raises:
         NotFound: they may not know of it.
@@ -64,11 +64,11 @@ async def _require_in_reach(
     if not await _is_in_sight(session, found, door):
         raise NotFound
     if door.get("secret"):
-        raise Forbidden("Only game masters open and close a secret door.")
+        raise Forbidden("Only game masters may open and close a secret door.")
     if door.get("state") == "locked":
         raise Forbidden("The door is locked.")
     if state == "locked":
-        raise Forbidden("Only game masters lock doors.")
+        raise Forbidden("Only game masters may lock doors.")
     for one in await tokens.of_map(session, found.access, found.row.id):
         if Right.act in one.rights:
             row = one.row

@@ -1,4 +1,4 @@
-"""Fog, as it is read, and as game masters draw it."""
+"""Reading the fog, and game masters' changes of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,17 +45,17 @@ async def read(session: AsyncSession, user: User, map_id: UUID, as_id: UUID | No
 
 
 async def reveal(session: AsyncSession, user: User, map_id: UUID, area: FogArea) -> int:
-    """Show cells to players, as they are now; the number of the event.
+    """Reveal cells to players, in their current state; returns the number of the event.
 
     Raises:
         NotFound, Forbidden: as `maps.get_to_change` does.
-        Unprocessable: `for` names somebody else than players and spectators, or they share what they see.
+        Unprocessable: `for` names somebody other than players and spectators, or players share what they see.
     """
     return await _draw(session, user, map_id, "revealFog", "map.fog_revealed", area, changes.reveal)
 
 
 async def hide(session: AsyncSession, user: User, map_id: UUID, area: FogArea) -> int:
-    """Let players forget cells that are not in sight; the number of the event.
+    """Make players forget cells that are not in sight; returns the number of the event.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `reveal` does.
@@ -74,7 +74,7 @@ async def _draw(
 
 
 async def _viewers(session: AsyncSession, row: Map, area: FogArea) -> list[UUID]:
-    """The groups that are meant."""
+    """The groups of viewers whose fog is to change."""
     if row.fog_sharing == FogSharing.party:
         if area.for_ is not None:
             message = "On this map, players share what they see: `fog_sharing` is `party`."
@@ -83,13 +83,13 @@ async def _viewers(session: AsyncSession, row: Map, area: FogArea) -> list[UUID]
     roles = await members(session, row.universe_id)
     there = {user_id for user_id, role in roles.items() if role not in GAME_MASTERS}
     if strangers := set(area.for_ or ()) - there:
-        message = "Only players and spectators of the universe have a fog of their own."
+        message = "Only players and spectators of the universe have their own fog."
         raise Unprocessable(errors=[FieldError("for", "not_a_player", message) for _ in strangers])
     return sorted(there if area.for_ is None else set(area.for_))
 
 
 async def _cells(row: Map, area: FogArea) -> Cells:
-    """The cells that are meant, on the map."""
+    """The selected cells of the map."""
     if area.polygon is not None:
         points: Any = [(point.x, point.y) for point in area.polygon]
         grid_type = Grid.of(row.grid_data).type

@@ -1,9 +1,9 @@
-"""The fast move: what it takes is read without locks, the decision made here, and one statement writes it.
+"""The fast move: the data is read without locks, the decision is made in Python, and one statement writes it.
 
 That statement locks the universe, and writes only if the number of its last event is still the one that was read:
-whatever anybody writes to a universe is an event, so nothing has changed meanwhile. Else all is read again. Rules
-and events are those of `game.play.moves` and `game.tokens.queries`; whatever is refused, or is unusual, is left to
-the endpoint.
+every write to a universe is an event, so nothing has changed meanwhile. Otherwise everything is read again. Rules
+and events are those of `game.play.moves` and `game.tokens.queries`; the endpoint handles what is refused or
+unusual.
 """
 
 import asyncio
@@ -40,11 +40,11 @@ from game.universes.access import MEMBER_OF
 from game.universes.quotas import Usage
 
 _TRIES: Final = 4
-"""How often a move is decided on before it is left to the endpoint, which locks the universe first."""
+"""The number of attempts before the endpoint handles a move, which locks the universe first."""
 _MAX_PUT: Final = 64
-"""Chunks of memory that are written at once."""
+"""The maximum number of chunks of memory that one statement writes."""
 _LARGE_BYTES: Final = 64 * 2**10
-"""Of a stored grid without its cells, from which it is not parsed here."""
+"""The size of a stored frame, in bytes, from which it is not parsed here."""
 
 _PIECES = PIECES.format(universe_id="mine.universe_id", map_id="mine.map_id")
 _READ = HotStatement(f"""
@@ -119,7 +119,7 @@ WRITTEN = statement(f"""
 
 
 class _Asked(NamedTuple):
-    """A request, as it came and as it is meant."""
+    """A request: as it was sent, and parsed."""
 
     scope: Scope
     body: bytes
@@ -127,11 +127,11 @@ class _Asked(NamedTuple):
 
 
 def _question(scope: Scope, body: bytes) -> tuple[UUID, _Asked] | None:
-    """The token and what is asked of it; None where a rule is broken."""
+    """The token and the parsed request; None if it is invalid."""
     try:
         given = orjson.loads(body)
         request = MoveRequest.model_validate(given)
-        # One colon a pair: no key stands twice, which the parser would not say.
+        # There is one colon for each pair, so there are no duplicate keys, which the parser would not report.
         is_plain = body.count(b":") == len(given) + 2 * len(given.get("path", ()))
     except (ValueError, ValidationError):
         return None
@@ -145,7 +145,7 @@ class _Standing(NamedTuple):
 
 
 class _Turn(NamedTuple):
-    """Somebody who moves a token, as it all was when event `seq` was the last one."""
+    """The mover, the token and the map, in the state after event `seq`."""
 
     user_id: UUID
     role: Role
@@ -180,22 +180,22 @@ class _Turn(NamedTuple):
         return self.role in GAME_MASTERS
 
     def may_move(self, request: MoveRequest) -> bool:
-        """Whether they may move the token, as far as the database says so plainly."""
+        """Whether they may certainly move the token."""
         if self.is_game_master:
             return True
         rights = tokens.rights_of(self.state.grants, self.state.character_grants, self.user_id, self.role)
-        # Who acts for a token sees with its eyes, and so sees the token.
+        # A member who acts for a token also sees what it sees, and so the token itself.
         is_theirs = may("moveToken", self.role) and Right.act in rights
         return is_theirs and self.row["visibility"] == "members" and not request.force
 
     def is_quick(self, request: MoveRequest) -> bool:
-        """Whether to decide on a move takes so little that others need not wait for it."""
+        """Whether a move is so cheap to decide that it does not delay other requests."""
         is_search = request.path is None and not request.force
         cells = self.row["width"] * self.row["height"] if is_search else 0
         return bool(self.row["grid_bytes"] < _LARGE_BYTES and cells <= moves.SMALL_CELLS)
 
     def members(self) -> dict[UUID, Role]:
-        """The members of the universe; read only for a token that is hidden, or a map that has or had fog."""
+        """The members of the universe; read only for a hidden token, or a map that has or had fog."""
         found = orjson.loads(self.row["members"] or "{}")
         return {UUID(one): Role(role) for one, role in found.items()}
 
@@ -205,7 +205,7 @@ class _Again(Exception):
 
 
 _busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-"""Universes in which moves are decided on one after the other, since they came in each other's way."""
+"""Universes whose moves are decided one after the other, because they conflicted."""
 
 
 async def _run(
@@ -238,7 +238,7 @@ async def _move(
     state: Any, turn: _Turn, asked: _Asked, claim: Claim | None
 ) -> tuple[HotAnswer, UUID | None] | None:
     row, request = turn.row, asked.move
-    # A map that has got its fog just now has not been looked at yet.
+    # A map whose fog was just switched on has no memories yet.
     is_plain = row["fog"] == "off" or row["scene_key"] is not None
     if not (turn.may_move(request) and turn.is_quick(request) and is_plain):
         return None
@@ -248,7 +248,7 @@ async def _move(
     done = await _decide(state, turn, board, fog, request)
     has_moved = moves.has_moved(turn.token, done)
     if claim is not None and not has_moved:
-        # Only what is written stores the key.
+        # The key is stored only if something is written.
         return None
     changes = Changes({}, [], [])
     if has_moved and fog is not None:
@@ -294,11 +294,12 @@ async def _write(
     changes: Changes,
     stored: tuple[Any, ...],
 ) -> None:
-    """Write a move. `stored` is its key, with lock, fingerprint and what is kept of the answer, all None without.
+    """Write a move. `stored` is its key with lock, fingerprint and stored answer; all of them are None without a
+    key.
 
     Raises:
         _Again: something has changed meanwhile, and nothing was written.
-        TooMuch: there may be no room for it, or more is to be written than a move does.
+        TooMuch: there may be no room for it, or it writes more than a move usually does.
     """
     payload = {
         "map_id": turn.map_id,

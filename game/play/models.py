@@ -1,4 +1,4 @@
-"""What the endpoints of playing take and answer."""
+"""The request and response models of play."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -20,14 +20,14 @@ class CellShape(Shape):
 
 
 class PathRead(Shape):
-    """The cheapest way, or why there is none."""
+    """The cheapest path, or why there is none."""
 
     found: bool
-    cells: list[CellShape] = Field(description="From the start to the goal, both included.")
-    cost: float = Field(description="The movement it takes, in `unit`.")
-    distance: float = Field(description="How long it is, in `unit`.")
+    cells: list[CellShape] = Field(description="The cells from start to destination, both included.")
+    cost: float = Field(description="The movement cost, in `unit`.")
+    distance: float = Field(description="The length, in `unit`.")
     unit: str
-    reason: str | None = Field(description="Why there is no way, for people; null if there is one.")
+    reason: str | None = Field(description="Why there is no path, as text for users; null if there is one.")
 
 
 class SightRead(Shape):
@@ -42,7 +42,7 @@ class SightRead(Shape):
 
 
 class DistanceRead(Shape):
-    """How far two cells are apart, whatever lies between them."""
+    """The distance between two cells, regardless of what lies between them."""
 
     cells: float
     distance: float = Field(description="In `unit`.")
@@ -64,27 +64,33 @@ class DoorChange(Shape):
 
 
 class DoorResult(Shape):
-    """What became of it."""
+    """The result of the change."""
 
-    seq: int | None = unset("The number of the event; null when the door was so already. Not for players.")
+    seq: int | None = unset(
+        "The number of the event; null if the door was already in this state. Absent for players."
+    )
 
 
 class Position(Shape):
-    """A position of a token: its top left cell, or a point on maps without a grid."""
+    """A position of a token: its top left cell or, on maps without a grid, a point."""
 
     x: Coordinate
     y: Coordinate
 
 
 class MoveRequest(Shape):
-    """Moves a token: `path` along these positions, each beside the one before; `x` and `y` to that place."""
+    """Moves a token along `path`, in which each position is next to the one before, or to the place `x`, `y`."""
 
     model_config = example({"path": [{"x": 3, "y": 2}, {"x": 4, "y": 3}]})
 
-    path: Annotated[list[Position], Constraint(max_length=MAX_PATH)] = unset("May begin with its own position.")
+    path: Annotated[list[Position], Constraint(max_length=MAX_PATH)] = unset(
+        "May begin with the token's position."
+    )
     x: Coordinate = unset()
     y: Coordinate = unset()
-    force: bool = Field(default=False, description="Through everything, to the last position. For game masters.")
+    force: bool = Field(
+        default=False, description="For game masters: move through everything, to the last position."
+    )
 
     @model_validator(mode="after")
     def _path_or_place(self) -> Self:
@@ -98,7 +104,7 @@ class ObstructionBy(Shape):
     """What was in the way."""
 
     kind: Literal["wall", "door", "cell", "edge"]
-    id: str = unset("Only of what you see.")
+    id: str = unset("Only if you see it.")
 
 
 class ObstructionRead(Shape):
@@ -109,12 +115,14 @@ class ObstructionRead(Shape):
 
 
 class MoveRead(Shape):
-    """Where a token stands after a move."""
+    """The result of a move."""
 
     x: Coordinate
     y: Coordinate
-    cells: list[Position] = Field(description="The positions on its way, the first and the last included.")
+    cells: list[Position] = Field(description="The positions of the move, including the first and the last.")
     cost: float = Field(description="In the map's unit.")
-    stopped: ObstructionRead | None = Field(description="What ended the move before, that you did not know of.")
-    version: int = unset("The token's version now. Not for players.")
-    seq: int = unset("The number of the event, if it moved. Not for players.")
+    stopped: ObstructionRead | None = Field(
+        description="What stopped the token, if it was stopped by something that you did not know of."
+    )
+    version: int = unset("The token's new version. Absent for players.")
+    seq: int = unset("The number of the event, if the token moved. Absent for players.")

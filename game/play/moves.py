@@ -1,4 +1,5 @@
-"""Moves of tokens: planned on what the mover knows, before anything is locked; then walked under the lock."""
+"""Moves of tokens: planned with what the mover knows, before anything is locked, then carried out under the
+lock."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -34,11 +35,11 @@ from game.tokens.models import plain
 from game.universes.access import Access
 
 SMALL_CELLS = 4096
-"""Cells of a map on which a path is searched here, and not in a computing process."""
+"""The maximum size of a map, in cells, whose paths are searched here and not in a compute process."""
 
 
 _LOCKED_BUDGET = 20_000
-"""Cells that a search may look at while others wait for it."""
+"""The maximum number of cells that a search may examine while other writes wait."""
 
 
 class Standing(Protocol):
@@ -62,19 +63,20 @@ class Board(queries.Ground, Protocol):
 
 
 class Blocked(Conflict):
-    """Something that you know of is in the way. Nothing moved."""
+    """Something that you know of is in the way. The token did not move."""
 
     code = "MOVE_BLOCKED"
 
 
 class NoWay(Conflict):
-    """You know no path to that place. Nothing moved."""
+    """You know no path to that place. The token did not move."""
 
     code = "NO_PATH"
 
 
 class Plan(NamedTuple):
-    """Where a token is to go, the map's version and the place that this was found for, or why it cannot."""
+    """The path of a token, with the map's version and the position for which it was found, or the reason why there
+    is none."""
 
     path: Sequence[Point]
     version: int
@@ -85,7 +87,7 @@ class Plan(NamedTuple):
 async def planned(
     session: AsyncSession, computing: Computing, user: User, piece: Piece, request: MoveRequest
 ) -> Plan:
-    """The path of a move to a place, on what the user knows of the map; a path that is given stays as it is."""
+    """The path of a move to a place, by what the user knows of the map; a given path is returned unchanged."""
     row, ground = piece.found.row, piece.ground
     start, version = (row.x, row.y), ground.version
     if request.path is not None or request.force:
@@ -101,12 +103,12 @@ async def planned(
 
 
 def path_of(request: MoveRequest) -> list[Point]:
-    """The path that a request gives; with `force`, just its end."""
+    """The path in a request; with `force`, only its end."""
     return [(request.x, request.y)] if request.path is None else [(one.x, one.y) for one in request.path]
 
 
 def _ends(grid: Grid, token: Standing, place: Point) -> tuple[Cell, Cell, Walker]:
-    """Where the search for a token's path starts and ends, and who walks."""
+    """The start, the destination and the walker of a path search."""
     start, goal = (anchor(grid.type, x, y, token.size) for x, y in ((token.x, token.y), place))
     return start, goal, Walker(cells_a_side(grid.type, token.size))
 
@@ -135,7 +137,7 @@ async def _search(
 
 
 async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
-    """A map, with its grid, as somebody knows it."""
+    """A map with its grid, as a member knows it."""
     if home.is_game_master:
         return Known(row.grid_data)
     if not row.has_fog:
@@ -144,12 +146,12 @@ async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
 
 
 async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: Plan | None) -> dict[str, Any]:
-    """Move a token, whose universe is locked, as it was planned, or else planned here; what is answered.
+    """Move a token in a locked universe along a planned path, or plan it here; returns the answer.
 
     Raises:
         Forbidden: `force` is for game masters.
-        Unprocessable: the path is none.
-        Blocked, NoWay: the mover knows that this cannot be.
+        Unprocessable: the path is invalid.
+        Blocked, NoWay: the mover knows that something is in the way.
     """
     found, ground = piece
     if request.force and not found.access.is_game_master:
@@ -174,10 +176,10 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
 
 
 def searched(row: Board, token: Standing, place: Point, known: Known, budget: int = paths.BUDGET) -> Steps[Plan]:
-    """The path of a token to a place, on what the mover knows of the map; `budget` bounds the search.
+    """The path of a token to a place, by what the mover knows of the map; `budget` limits the search.
 
     Raises:
-        Unprocessable: the token cannot stand there.
+        Unprocessable: the token does not fit there.
     """
     grid = Grid.of(row.grid_data)
     queries.require_place(row, grid.type, *place, token.size)
@@ -189,12 +191,12 @@ def searched(row: Board, token: Standing, place: Point, known: Known, budget: in
 def walked(
     row: Board, token: Standing, request: MoveRequest, path: Sequence[Point], known: Known | None, priced: Frame
 ) -> Steps[Move]:
-    """A token's move along a path; by `force`, without `known`, right to its end.
+    """A token's move along a path; with `force`, without `known`, directly to its end.
 
     `priced` is the map's frame as players get it.
 
     Raises:
-        Unprocessable: the path is none.
+        Unprocessable: the path is invalid.
         Blocked: the mover knows that something is in the way.
     """
     grid = Grid.of(row.grid_data)
@@ -213,19 +215,18 @@ def walked(
 
 
 def has_moved(token: Standing, done: Move) -> bool:
-    """Whether a move is one to be written: also one that ends where it began, for what was seen on the way is
-    explored."""
+    """Whether a move is one to be written: also if it ends where it began, because the way was explored."""
     return len(done.cells) > 1 or (done.x, done.y) != (token.x, token.y)
 
 
 def way_of(done: Move) -> dict[str, Any]:
-    """What the event of a move tells besides the place."""
+    """The payload of a move's event without the position."""
     return {"cells": [{"x": x, "y": y} for x, y in done.cells], "cost": plain(done.cost)}
 
 
 def answer_of(done: Move, stopped: Obstruction | None, version: int | None, seq: int | None) -> dict[str, Any]:
-    """What is answered to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's version
-    now, None for others, and the number of the event, if there is one."""
+    """The answer to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's new version,
+    and the number of the event, if there is one; None for others."""
     answer = {**queries.position(done.x, done.y), **way_of(done), "stopped": stopped and stopped.as_json()}
     if version is not None:
         answer["version"] = version
@@ -236,7 +237,7 @@ def answer_of(done: Move, stopped: Obstruction | None, version: int | None, seq:
 
 def _require_cell(grid: Grid, place: Point, field: str) -> None:
     if grid.type != "none" and not all(float(one).is_integer() for one in place):
-        error = FieldError(field, "not_whole", "Positions are whole numbers: this map has a grid.")
+        error = FieldError(field, "not_whole", "Positions must be whole numbers, because this map has a grid.")
         raise Unprocessable(errors=[error])
 
 
@@ -248,7 +249,7 @@ def _forced(row: Board, grid: Grid, token: Standing, path: Sequence[Point]) -> M
 
 
 async def _put(session: AsyncSession, piece: Piece, row: Map, done: Move) -> int:
-    """Put a token where it came to stand, and remember what was seen on the way."""
+    """Store the new position of a token, and what was seen on the way."""
     is_watched = row.has_fog or row.scene_key is not None
     async with fog.watch(session, row) if is_watched else nullcontext() as watching:
         seq = await queries.put_at(session, piece.found, row, "token.moved", done.x, done.y, way_of(done))
@@ -258,7 +259,7 @@ async def _put(session: AsyncSession, piece: Piece, row: Map, done: Move) -> int
 
 
 async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) -> Obstruction | None:
-    """What stopped a move, named as far as the mover sees it now."""
+    """What stopped a move, described as far as the mover sees it now."""
     if done.stopped is None:
         return None
     doors: Sequence[Any] = ()

@@ -1,6 +1,6 @@
-"""The players' page: their tables, a table with its map, and what makes it installable.
+"""The players' page: their tables, a table with its map, and the web app manifest.
 
-Templates in `web/pages`, scripts in `web/play` that use the public API and the live feed as any game does.
+Templates are in `web/pages`, scripts in `web/play`. They use the public API and the live feed like any game.
 """
 
 from urllib.parse import quote
@@ -33,7 +33,7 @@ async def _table(request: Request) -> Response:
 
 
 def _page(request: Request, template: str) -> Response:
-    # By the cookie alone; whether its session still exists, the page learns from the API.
+    # Only the cookie is checked here; the page's requests to the API show whether its session still exists.
     if request.app.state.tokens.identify(request.scope) is None:
         return RedirectResponse(f"{LOGIN}?next={quote(request.url.path)}", 303)
     return webpages.render(template)
@@ -54,6 +54,6 @@ async def _manifest(_: Request) -> Response:
 
 
 async def _service_worker(_: Request) -> Response:
-    # At its own address: a worker rules over what lies beside it and below.
+    # At its own address: a service worker controls the paths beside and below its own.
     headers = {"cache-control": "no-cache", "service-worker-allowed": LOBBY}
     return FileResponse(ROOT / "web/play/service-worker.js", media_type="text/javascript", headers=headers)

@@ -1,4 +1,4 @@
-"""The SQL of playing: the rules of a map's grid, and the picture beneath a map."""
+"""The SQL of playing: the rules of a map's grid, and the background of a map."""
 
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ _BACKGROUND = text("""
 
 
 async def grid_of(session: AsyncSession, row: Map) -> Grid:
-    """How the cells of a map lie and how they are counted.
+    """The geometry and the distances of a map's cells.
 
     Raises:
         NotFound: the map is gone.
@@ -34,7 +34,7 @@ async def grid_of(session: AsyncSession, row: Map) -> Grid:
 
 
 async def background_of(session: AsyncSession, row: Map) -> bytes | None:
-    """The picture beneath a map, if there is one."""
+    """The background picture of a map, if it has one."""
     asset_id = (await session.execute(_BACKGROUND, _place(row))).scalar_one_or_none()
     return await assets.background(session, row.universe_id, asset_id)
 

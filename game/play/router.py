@@ -47,12 +47,12 @@ CellText = Annotated[
     str | None,
     Query(
         max_length=20,
-        description="A cell as `x,y`, column and row.",
+        description="A cell as `x,y` (column, row).",
         examples=["3,4"],
         json_schema_extra={"pattern": "^[0-9]{1,4},[0-9]{1,4}$"},
     ),
 ]
-Number = Annotated[int | None, Query(ge=0, le=4095, description="Column or row of a cell, in place of `x,y`.")]
+Number = Annotated[int | None, Query(ge=0, le=4095, description="Column or row of a cell, instead of `x,y`.")]
 _WALKERS = f"({'|'.join([*SIZES, *MODES])})"
 
 
@@ -76,11 +76,11 @@ class _CellParameter(NamedTuple):
         """
         numbers = [number for number in (self.x, self.y) if number is not None]
         if len(numbers) != (2 if self.text is None else 0):
-            raise _refuse(self.name, "not_a_cell", "A cell is given as x,y or as two numbers, and only once.")
+            raise _refuse(self.name, "not_a_cell", "Give a cell either as x,y or as two numbers, and only once.")
         if self.text is not None:
             match = re.fullmatch(r"(\d{1,4}),(\d{1,4})", self.text)
             if match is None:
-                raise _refuse(self.name, "not_a_cell", "A cell is written as x,y: 3,4.")
+                raise _refuse(self.name, "not_a_cell", "A cell is written as x,y, such as 3,4.")
             x, y = int(match[1]), int(match[2])
         else:
             x, y = numbers
@@ -108,7 +108,7 @@ def _cells(cells: Any) -> list[dict[str, int]]:
 
 
 class _Look(NamedTuple):
-    """A map as somebody sees it, and a function that loads parts of it for a computing process."""
+    """A map as somebody sees it, and a function that loads parts of it for a compute process."""
 
     found: Found
     seen: work.Map
@@ -123,8 +123,8 @@ async def _look(
     as_id: UUID | None = None,
     look: Any = fogged.look,
 ) -> _Look:
-    """A map as the user, or a member for a game master, sees it; `look` at one with fog is `fogged.look_on` where
-    the transaction sees one state of the database already.
+    """A map as the user sees it or, for a game master, as a member sees it. In a transaction that already has a
+    snapshot, `look` is `fogged.look_on`.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
@@ -153,7 +153,7 @@ async def find_path(
         str,
         Query(
             max_length=100,
-            description="A size and a way of moving: `large`, `fly`, `large,fly`.",
+            description="A size, a kind of movement, or both: `large`, `fly`, `large,fly`.",
             json_schema_extra={"pattern": f"^({_WALKERS}(,{_WALKERS})*)?$"},
         ),
     ] = "",
@@ -183,9 +183,9 @@ async def read_sight(
     range: Annotated[float, Query(ge=0, le=sight.MAX_RANGE, description="In cells.")] = 12,
     as_id: AsMember = None,
 ) -> Any:
-    """Find what is visible from a cell, `x=1&y=1` or `from=1,1`: the cells, and the entities in them.
+    """Find the cells that are visible from a cell, `x=1&y=1` or `from=1,1`, and the entities in them.
 
-    On a map with fog, it is worked out on what you know of it.
+    On a map with fog, the answer is based on what you know of the map.
     """
     look = await _look(session, user, id, "readSight", as_id)
     cell = start.on(look.found.row)
@@ -196,7 +196,7 @@ async def read_sight(
 
 @router.get("/{id}/distance", response_model=DistanceRead)
 async def read_distance(id: UUID, user: CurrentUser, session: Session, start: Start, goal: Goal) -> Any:
-    """Measure how far two cells are apart, in cells and in the map's unit. Cells are given as for a path."""
+    """Measure the distance between two cells, in cells and in the map's unit. Give the cells as for a path."""
     row = (await maps.get(session, user, id, "readDistance", with_grid=False)).row
     cells = start.on(row), goal.on(row)
     return distance(await queries.grid_of(session, row), *cells)._asdict()
@@ -210,7 +210,8 @@ async def read_area(
     computing: Computing,
     shape: Annotated[area.Shape, Query()],
     x: Annotated[
-        float, Query(ge=-4096, le=8192, description="Where it begins, in cells: 2.5 is a cell's middle.")
+        float,
+        Query(ge=-4096, le=8192, description="The origin of the effect, in cells; 2.5 is the centre of a cell."),
     ],
     y: Annotated[float, Query(ge=-4096, le=8192)],
     size: Annotated[float, Query(ge=0, le=100_000, description="Length, side or radius, in the map's unit.")],
@@ -218,13 +219,14 @@ async def read_area(
         float, Query(ge=-360, le=360, description="Degrees clockwise on the screen: 0 right, 90 down.")
     ] = 0,
     line_width: Annotated[
-        float | None, Query(ge=0, le=100_000, description="Of a line, in the map's unit; none: one cell.")
+        float | None,
+        Query(ge=0, le=100_000, description="The width of a line, in the map's unit. Default: one cell."),
     ] = None,
     rule: Annotated[
         area.Rule,
         Query(
-            description="`centre`: cells whose centre is inside. `template`: whole squares as on a battle map, a "
-            "15 ft cone is 1 + 2 + 3; on square and isometric maps, elsewhere as `centre`."
+            description="`centre`: cells whose centre is inside. `template`: whole squares as on a battle map (a "
+            "15 ft cone has 1 + 2 + 3), on square and isometric maps; on others, the same as `centre`."
         ),
     ] = "centre",
 ) -> Any:
@@ -241,7 +243,7 @@ async def read_area(
 
 
 class PictureRefused(Unprocessable):
-    """The map cannot be drawn so."""
+    """The map cannot be drawn with these parameters."""
 
     code = "PICTURE_REFUSED"
 
@@ -271,9 +273,13 @@ class Picture:
         height: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
         cell_size: Annotated[int, Query(ge=1, le=256, description="Pixels a cell.")] = 32,
         layers: Annotated[
-            str | None, Query(max_length=5000, description="Names, separated by commas; none: all not hidden.")
+            str | None,
+            Query(
+                max_length=5000,
+                description="Names of layers, separated by commas. Default: all that are not hidden.",
+            ),
         ] = None,
-        grid: Annotated[bool, Query(description="With lines between the cells.")] = False,
+        grid: Annotated[bool, Query(description="Draw grid lines between the cells.")] = False,
     ) -> None:
         names = None if layers is None else layers.split(",")
         self.drawn = work.Picture(x, y, width, height, cell_size, names, grid)
@@ -292,9 +298,9 @@ async def drawn(
     """The answer to a request for a picture of a map.
 
     Raises:
-        NotFound: there is no such map for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden, Unprocessable: as `maps.get` does.
-        PictureRefused: it cannot be drawn so.
+        PictureRefused: it cannot be drawn with these parameters.
         TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
     """
     pieces = [one.drawn() for one in await tokens.on_map(session, user, id, operation, as_id)]
@@ -337,7 +343,7 @@ async def draw_map_as_png(
     as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
-    """Draw a map, or a part of it, as a PNG. Fog is dark, and dim over what is out of sight."""
+    """Draw a map, or a part of it, as a PNG. Unexplored cells are dark, explored cells out of sight are dim."""
     return await drawn(request, session, computing, user, id, picture, as_id=as_id)
 
 
@@ -356,7 +362,7 @@ async def draw_map_as_svg(
     as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
-    """Draw a map, or a part of it, as an SVG. Fog is dark, and dim over what is out of sight."""
+    """Draw a map, or a part of it, as an SVG. Unexplored cells are dark, explored cells out of sight are dim."""
     return await drawn(request, session, computing, user, id, picture, "drawMapAsSvg", as_id)
 
 
@@ -385,9 +391,10 @@ async def read_background(
     as_id: AsMember = None,
     _: IfNoneMatch = None,
 ) -> Response:
-    """Get the background picture of a map, or of a part of it, as a PNG of what you have seen of it.
+    """Get the background picture of a map, or of a part of it, as a PNG that shows only what you have seen.
 
-    It fits on `image.png` of the same part. On a map with fog this is the only way to its background.
+    It has the size and position of `image.png` of the same part. On a map with fog, players cannot load the
+    background in any other way.
     """
     found, seen, _load = await _look(session, user, id, "readBackground", as_id)
     background = await queries.background_of(session, found.row)

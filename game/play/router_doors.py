@@ -30,7 +30,7 @@ async def set_door(
 ) -> Response:
     """Open, close or lock a door.
 
-    Players open and close a door that a token they act for stands at; not one that is locked or secret.
+    Players may open and close a door that is next to a token that they act for, unless it is locked or secret.
     """
 
     async def change() -> Response:

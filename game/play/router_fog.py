@@ -24,14 +24,14 @@ _DRAWN = documented(Forbidden, NotFound, Unprocessable, IdempotencyKeyReused)
 async def read_fog(
     request: Request, id: UUID, user: CurrentUser, session: Session, as_id: AsMember = None, _: IfNoneMatch = None
 ) -> Response:
-    """Read which cells of a map you see, and which you have seen."""
+    """Read which cells of a map you see now, and which you have seen."""
     document = await fog.read(session, user, id, as_id)
     return not_modified(request, document.tag) or document.answer()
 
 
 @router.post("/{id}/fog/reveal", response_model=FogChanged, responses=_DRAWN)
 async def reveal_fog(id: UUID, body: FogArea, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Show cells of a map to players, as if they had seen them."""
+    """Reveal cells of a map to players, as if they had seen them."""
 
     async def draw() -> Response:
         return _answer(await fog.reveal(session, user, id, body))
@@ -41,7 +41,7 @@ async def reveal_fog(id: UUID, body: FogArea, user: CurrentUser, session: Sessio
 
 @router.post("/{id}/fog/hide", response_model=FogChanged, responses=_DRAWN)
 async def hide_fog(id: UUID, body: FogArea, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Let players forget cells of a map; what is in sight stays shown."""
+    """Make players forget cells of a map. Cells in sight stay visible."""
 
     async def draw() -> Response:
         return _answer(await fog.hide(session, user, id, body))

@@ -38,16 +38,17 @@ router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documente
 async def move_token(
     id: UUID, body: MoveRequest, user: CurrentUser, session: Session, computing: Computing, once: Once
 ) -> Response:
-    """Move a token: along a path, or to a place by the cheapest path that you know.
+    """Move a token along a path, or to a place by the cheapest path that you know.
 
-    What you know of and is in the way refuses the move; what you do not know of stops it there.
+    If something that you know of is in the way, the move is refused. If it is something that you do not know of,
+    the token stops there.
     """
     piece = await tokens.get_to_act(session, user, id, "moveToken")
-    # What was carried out before is not planned once more.
+    # A repeated request is not planned again.
     plan = None
     if not await once.is_repeated(user.id):
         plan = await moves.planned(session, computing, user, piece, body)
-    # Nothing is locked, and nothing remembered of what was read, until the move is carried out.
+    # Until the move is carried out, nothing is locked, and nothing that was read is kept.
     await session.close()
 
     async def move() -> Response:

@@ -46,7 +46,7 @@ async def create_token(id: UUID, body: TokenCreate, user: CurrentUser, session: 
     "/maps/{id}/tokens", response_model=TokenList, responses=documented(Forbidden, NotFound, Unprocessable)
 )
 async def list_tokens(id: UUID, user: CurrentUser, session: Session, as_id: AsMember = None) -> Response:
-    """List the tokens on a map that you see."""
+    """List the tokens on a map that you may see."""
     items = [one.read() for one in await tokens.on_map(session, user, id, "listTokens", as_id)]
     return Response(queries.as_json({"items": items}), media_type="application/json")
 
@@ -55,7 +55,7 @@ async def list_tokens(id: UUID, user: CurrentUser, session: Session, as_id: AsMe
 async def read_token(
     request: Request, id: UUID, user: CurrentUser, session: Session, _: IfNoneMatch = None
 ) -> Response:
-    """Read a token, as far as you see it."""
+    """Read a token, with the fields that you may see."""
     document = (await tokens.get(session, user, id, "readToken")).found.document()
     return not_modified(request, document.tag) or document.answer()
 
@@ -64,17 +64,17 @@ async def read_token(
 async def update_token(
     id: UUID, body: TokenPatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
-    """Change a token: what you name, and nothing else."""
+    """Change the fields of a token that you send, and no others."""
     piece = await tokens.get_to_change(session, user, id, "updateToken")
     require_tag(if_match, piece.found.document().tag)
-    # Named fields, each as a whole.
+    # Each field is replaced as a whole.
     fields = body.model_dump(include=body.model_fields_set)
     return (await tokens.change(session, piece, fields)).document().answer()
 
 
 @router.delete("/tokens/{id}", status_code=204, responses=_CHANGES)
 async def delete_token(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
-    """Delete a token. Its character stays."""
+    """Delete a token. Its character remains."""
     piece = await tokens.get_to_change(session, user, id, "deleteToken")
     require_tag(if_match, piece.found.document().tag)
     await tokens.remove(session, piece)
@@ -82,7 +82,7 @@ async def delete_token(id: UUID, user: CurrentUser, session: Session, if_match: 
 
 @router.post("/tokens/{id}/damage", response_model=TokenRead, responses=_POINTS)
 async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Lower a bar of a token, to 0 at most."""
+    """Decrease a bar of a token, at least to 0."""
 
     async def damage() -> Response:
         piece = await tokens.get_to_change(session, user, id, "damageToken")
@@ -95,7 +95,7 @@ async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Se
 
 @router.post("/tokens/{id}/heal", response_model=TokenRead, responses=_POINTS)
 async def heal_token(id: UUID, body: BarAmount, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Raise a bar of a token, to its maximum at most."""
+    """Increase a bar of a token, up to its maximum."""
 
     async def heal() -> Response:
         piece = await tokens.get_to_change(session, user, id, "healToken")

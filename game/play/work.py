@@ -1,4 +1,4 @@
-"""What computing processes do for playing: paths, sight and pictures. Pure, on maps as they are stored."""
+"""What computing processes do for playing: paths, sight and pictures. Pure functions of stored maps."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from game.maps.players import EVERY_SYMBOL
 
 
 class Seen(NamedTuple):
-    """A stored map, and whether its secrets are left out."""
+    """A stored map, and whether to leave out its secrets."""
 
     stored: StoredFrame
     for_players: bool
@@ -75,7 +75,7 @@ def draw(
     """A PNG or SVG of a part of the map.
 
     Raises:
-        PictureError: it cannot be drawn so.
+        PictureError: it cannot be drawn with these parameters.
     """
     with_secrets = isinstance(seen, Seen) and not seen.for_players
     options: dict[str, Any] = {"background": background, "secrets": with_secrets, "grid": picture.grid}
@@ -105,7 +105,7 @@ def draw_background(seen: Map, picture: Picture, background: bytes) -> bytes:
     """A PNG of the background of a part of the map.
 
     Raises:
-        PictureError: it cannot be drawn so.
+        PictureError: it cannot be drawn with these parameters.
     """
     if isinstance(seen, Seen):
         empty = _empty(seen.known().frame, seen.size, picture)
@@ -117,10 +117,10 @@ def draw_background(seen: Map, picture: Picture, background: bytes) -> bytes:
 
 
 def _empty(frame: Mapping[str, Any], size: tuple[int, int], picture: Picture) -> Region:
-    """The part of the map that is drawn, its layers without rows.
+    """The part of the map that is drawn, with layers without rows.
 
     Raises:
-        PictureTooLarge: the picture is too large; before its cells are loaded.
+        PictureTooLarge: the picture is too large; raised before its cells are loaded.
     """
     x, y = picture.x, picture.y
     width, height = (max(0, min(*pair)) for pair in ((picture.width, size[0] - x), (picture.height, size[1] - y)))

@@ -1,1 +1,1 @@
-"""Rolls of dice: who rolled what, who sees it, and the proof that it was fair."""
+"""Rolls of dice: rolls, who sees them, and the proof that they were fair."""

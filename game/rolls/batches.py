@@ -1,8 +1,9 @@
-"""Rolls that come while others of the same universe are being written are written together, in one transaction.
+"""Rolls in a universe that arrive while other rolls in it are being written are written together, in one
+transaction.
 
-Each is an event of its own, and is refused by itself. But the universe is locked once for all of them, one commit
-reaches the disk, and while they wait they hold no connection. Rolls with an Idempotency-Key come alone: their key
-is locked before the universe.
+Each is a separate event, and is refused separately. But the universe is locked once for all of them, one commit
+reaches the disk, and they hold no connection while they wait. Rolls with an Idempotency-Key are not batched,
+because their key is locked before the universe.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ Act = Callable[[AsyncSession, Access], Awaitable[Response]]
 
 
 class RollJob(Job):
-    """One roll: who rolls, and what it does in the universe when that is locked."""
+    """One roll: the roller, and the function to call when the universe is locked."""
 
     def __init__(self, user: User, once: Once, roll: Act) -> None:
         super().__init__(user, once, _not_of_a_map)
@@ -59,7 +60,7 @@ class RollBatches(Batches):
 
 
 async def _lock(session: AsyncSession, universe_id: UUID, jobs: Sequence[RollJob]) -> dict[UUID, Access | Problem]:
-    """Lock a universe for the users of jobs; what each may do there, or why they may not roll."""
+    """Lock a universe for the users of jobs; the access of each, or the error for those who may not roll."""
     homes: dict[UUID, Access | Problem] = {}
     for user in {job.user.id: job.user for job in jobs}.values():
         try:

@@ -1,7 +1,7 @@
 """The fast roll, of dice that need no character's sheet.
 
-As for the fast move (`game.play.hot_moves`), what it takes is read without locks, and one statement writes it if
-nothing has happened in the universe meanwhile. Whatever is refused, or is unusual, is left to the endpoint.
+As with the fast move (`game.play.hot_moves`), the data is read without locks, and one statement writes the roll if
+nothing has happened in the universe meanwhile. The endpoint handles what is refused or unusual.
 """
 
 import asyncio
@@ -29,8 +29,8 @@ from game.universes.access import MEMBER_OF
 from game.universes.quotas import Usage
 
 _TRIES = 4
-"""How often a roll is drawn before it is left to the endpoint, which locks the universe first."""
-# A series is begun by the endpoint.
+"""The number of attempts before the endpoint handles a roll, which locks the universe first."""
+# The endpoint creates a series.
 _READ = HotStatement(f"""
     SELECT q.n, a.id AS user_id, mb.role, u.event_seq, u.is_full, u.map_bytes, u.event_bytes,
         series.seed, series.next, coalesce(l.count, 0) AS rolls
@@ -86,14 +86,14 @@ WRITTEN = statement(f"""
 
 
 def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
-    """The universe and what is to be rolled; None where a rule is broken, or a sheet or a key is needed."""
+    """The universe and the roll; None if the request is invalid, or needs a sheet or a key."""
     universe_id = path_id(scope, "id")
     try:
         given = orjson.loads(body)
         roll = RollWrite.model_validate(given)
     except (ValueError, ValidationError):
         return None
-    # One colon a pair: no key stands twice, which the parser would not say.
+    # There is one colon for each pair, so there are no duplicate keys, which the parser would not report.
     is_plain = body.count(b":") == len(given) and b"\\u0000" not in body
     is_alone = roll.character_id is None and not any(name == b"idempotency-key" for name, _ in scope["headers"])
     if universe_id is None or not is_plain or not is_alone or roll.visibility == Visibility.me:
@@ -102,7 +102,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
 
 
 _busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-"""Universes in which somebody rolls: one after the other, they do not come in each other's way."""
+"""Universes in which somebody rolls: one after the other, they do not conflict."""
 
 
 async def _run(
@@ -127,17 +127,17 @@ async def _run(
 
 
 def _may_roll(state: Any, row: asyncpg.Record) -> bool:
-    """Whether the caller plainly may, and there is room."""
+    """Whether the caller certainly may roll, and there is room."""
     used = Usage(maps=row["map_bytes"], events=row["event_bytes"])
     has_room = state.quotas.plainly_has_room(used, Usage(events=queries.MOST_BYTES), is_full=row["is_full"])
     return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room
 
 
 async def _roll(state: Any, universe_id: UUID, asked: RollWrite, row: asyncpg.Record) -> HotAnswer | None:
-    """Draw a roll and write it; None where something has changed meanwhile.
+    """Draw a roll and write it; returns None if something has changed meanwhile.
 
     Raises:
-        ExpressionError: the expression is none, or needs a sheet.
+        ExpressionError: the expression is invalid, or needs a sheet.
     """
     user_id, number = row["user_id"], row["next"]
     fields = asked.model_dump(exclude={"character_id"})

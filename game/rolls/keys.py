@@ -1,6 +1,6 @@
-"""The keys that dice are drawn from: two kinds of series, of which the hashes of the next keys are known.
+"""The keys that dice are drawn from: two kinds of series, for which the hashes of the next keys are published.
 
-The key of number n is HMAC-SHA256(seed of the series, n): a key that is shown tells nothing of the others.
+The key of number n is HMAC-SHA256(seed of the series, n): a published key reveals nothing about the others.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from game.dice.drawing import KEY_BYTES, commitment
 from game.rolls.models import Commitment, Commitments
 
 _AHEAD = 100
-"""How many commitments are shown."""
+"""The number of published commitments."""
 
 
 class Key(NamedTuple):
@@ -25,7 +25,7 @@ class Key(NamedTuple):
     key: bytes
 
 
-# The next number is taken; a series begins with its first roll, or when it is first looked at.
+# Takes the next number. A series is created with its first roll, or when its commitments are first read.
 _TAKE = text("""
     INSERT INTO dice_series AS s (universe_id, owner_id, seed, next) VALUES (:universe_id, :owner_id, :seed, 2)
     ON CONFLICT (universe_id, owner_id) DO UPDATE SET next = s.next + 1

@@ -1,4 +1,4 @@
-"""Rolls: their tables, and what the API takes and gives."""
+"""Rolls: their tables, and the API's request and response models."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -29,7 +29,7 @@ MAX_NONCE = 100
 
 
 class Visibility(StrEnum):
-    """Who sees what a roll came to."""
+    """Who sees the result of a roll."""
 
     everyone = "everyone"
     game_masters = "game_masters"
@@ -49,7 +49,8 @@ class Roll(SQLModel, table=True):
         # Looks up the universe of an id.
         UniqueConstraint("id"),
         ForeignKeyConstraint(["universe_id"], ["universe.id"], ondelete="CASCADE"),
-        # What players see besides their own, what game masters see besides their own, and one's own.
+        # Rolls that players see in addition to their own, rolls that game masters see in addition to their own,
+        # and one's own.
         Index("ix_roll_everyone", "universe_id", "id", postgresql_where=sql("visibility = 'everyone'")),
         Index("ix_roll_not_private", "universe_id", "id", postgresql_where=sql("visibility <> 'me'")),
         Index("ix_roll_actor", "universe_id", "actor_id", "id"),
@@ -82,7 +83,7 @@ class Roll(SQLModel, table=True):
 class DiceSeries(SQLModel, table=True):
     """A series of keys: those of rolls that everyone sees, or of the hidden rolls of one user.
 
-    The key of a number is made from the seed, which nobody is ever sent (`rolls.keys`).
+    The key of a number is derived from the seed, which is never sent to anybody (`rolls.keys`).
     """
 
     __tablename__ = "dice_series"
@@ -92,29 +93,33 @@ class DiceSeries(SQLModel, table=True):
     )
 
     universe_id: UUID
-    # The roller; of the series for everyone the universe itself.
+    # The roller or, for the series of rolls that everyone sees, the universe.
     owner_id: UUID
     seed: bytes = Field(sa_type=LargeBinary)
     next: int = Field(default=1, sa_type=BigInteger)
 
 
 class Proof(Shape):
-    """What shows that a roll was fair: see the guide's page on dice."""
+    """The proof that a roll was fair: see the page on dice in the guide."""
 
-    series: Literal["everyone", "hidden"] = Field(description="Whose series of keys it was drawn from.")
+    series: Literal["everyone", "hidden"] = Field(description="The series of keys that the key belongs to.")
     number: int | None = Field(
-        description="Its number there. Of a hidden roll only for the roller: it counts their hidden rolls."
+        description="The number of the key in the series. For hidden rolls, only the roller gets it, because it "
+        "counts their hidden rolls."
     )
-    hash: str = Field(description="SHA-256 of the key, in hexadecimal: the commitment, shown before the roll.")
-    key: str | None = Field(description="The key, in hexadecimal; null while its result is hidden from you.")
-    nonce: str = Field(description="The roller's part of it.")
+    hash: str = Field(
+        description="The SHA-256 hash of the key, in hexadecimal: the commitment, which was "
+        "published before the roll."
+    )
+    key: str | None = Field(description="The key, in hexadecimal; null while the result is hidden from you.")
+    nonce: str = Field(description="The nonce that the roller sent.")
 
 
 class RollRead(Shape):
-    """A roll, as far as you may see it."""
+    """A roll, with the fields that you may see."""
 
     id: UUID
-    actor_id: UUID | None = Field(description="Who rolled; null where that is not known, as of an imported roll.")
+    actor_id: UUID | None = Field(description="The roller; null if it is not known, as in imported rolls.")
     expression: str
     total: int | None = Field(description="The result; null for the roller of a blind roll.")
     terms: Annotated[Any, Described(list[Term] | None)] = Field(
@@ -123,13 +128,15 @@ class RollRead(Shape):
     text: str | None = Field(description="The result in a line, such as `2d20kh1 (~3~, 15) + 5 = 20`.")
     visibility: Visibility
     reason: str | None
-    character_id: UUID | None = Field(description="Whom it was rolled for; null for one that you do not see.")
+    character_id: UUID | None = Field(
+        description="The character that the roll was for; null if you do not see it."
+    )
     proof: Proof | None = Field(description="Null for an imported roll.")
     created_at: Timestamp
 
 
 class RollPage(Shape):
-    """Some of the rolls of a universe, newest first."""
+    """A page of the rolls of a universe, newest first."""
 
     items: list[RollRead]
     next_cursor: str | None
@@ -140,43 +147,45 @@ class RollWrite(Shape):
 
     model_config = example({"expression": "2d20kh1+5", "reason": "Stealth"})
 
-    # How long it may be is for the parser to say, with the column.
-    expression: str = Field(description="In the notation of the guide's page on dice.")
+    # The parser checks the length, and reports the column.
+    expression: str = Field(description="The dice expression; see the page on dice in the guide.")
     visibility: Visibility = Field(
         default=Visibility.everyone,
-        description="`game_masters`: you and game masters; `blind`: game masters, you only that it was made; "
-        "`me`: you alone.",
+        description="Who sees the result. `game_masters`: you and game masters; `blind`: game masters only; "
+        "`me`: only you.",
     )
     reason: (
         Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON)] | None
     ) = None
     character_id: UUID | None = Field(
         default=None,
-        description="Whom you roll for: a character that you may act for; `@` paths are of its sheet.",
+        description="The character that you roll for: one that you may act for. `@` paths refer to its sheet.",
     )
     nonce: Annotated[str, StringConstraints(max_length=MAX_NONCE)] = Field(
-        default="", description="Anything of yours: the dice depend on it, so the server cannot have chosen them."
+        default="",
+        description="Any text that the server cannot predict. The dice depend on it, so the server "
+        "cannot choose them.",
     )
 
 
 class Commitment(Shape):
-    """A key of the future, by its hash."""
+    """The hash of a key that a later roll will use."""
 
     number: int
-    hash: str = Field(description="SHA-256 of the key, in hexadecimal.")
+    hash: str = Field(description="The SHA-256 hash of the key, in hexadecimal.")
 
 
 class Commitments(Shape):
     """The commitments of a series."""
 
-    commitments: list[Commitment] = Field(description="Of the next rolls, in their order.")
+    commitments: list[Commitment] = Field(description="The commitments for the next rolls, in order.")
     next: int = Field(description="The number of the next roll.")
 
 
 class DiceRead(Commitments):
     """The commitments for rolls that everyone sees, and for your hidden ones."""
 
-    hidden: Commitments = Field(description="For your rolls that not everyone sees. Nobody else is shown these.")
+    hidden: Commitments = Field(description="For your hidden rolls. Only you see these.")
 
 
 @tells("roll.created", "roll.revealed")
@@ -189,5 +198,5 @@ class RollMade(Payload):
     text: str | None = optional("The result in a line.")
     visibility: Visibility = optional()
     reason: str | None = optional()
-    character_id: UUID | None = optional("Whom it was rolled for; null for one that you do not see.")
+    character_id: UUID | None = optional("The character that the roll was for; null if you do not see it.")
     proof: Proof | None = optional()

@@ -27,11 +27,11 @@ from game.universes.quotas import Usage
 
 _ORDER = "rolls"
 MOST_BYTES = 256 * 2**10
-"""Of the event of a roll of a thousand dice."""
+"""The size of the event of a roll of a thousand dice, in bytes."""
 
 
 class ExpressionInvalid(Unprocessable):
-    """The expression is no roll. `column` says where, counted from 1."""
+    """The dice expression is invalid. `column` is the column of the error, counted from 1."""
 
     code, schema = "EXPRESSION_INVALID", "ExpressionProblem"
 
@@ -41,7 +41,7 @@ class ExpressionInvalid(Unprocessable):
 
 
 async def parsed(session: AsyncSession, home: Access, expression: str, character_id: UUID | None) -> Node:
-    """An expression, with the numbers of the character's sheet in it.
+    """A parsed expression, with the numbers of the character's sheet.
 
     Raises:
         ExpressionInvalid: it is not one.
@@ -69,7 +69,7 @@ async def create(
     """Roll dice in a locked universe.
 
     Raises:
-        ExpressionInvalid: the expression is none.
+        ExpressionInvalid: the expression is invalid.
         NotFound: the user may not act for this character.
         QuotaExceeded: there is no room for it.
     """
@@ -86,12 +86,12 @@ async def create(
 
 
 def series_of(universe_id: UUID, user_id: UUID, visibility: Visibility) -> UUID:
-    """Whose series of keys a roll is drawn from."""
+    """The owner of the series of keys that a roll uses."""
     return universe_id if visibility == Visibility.everyone else user_id
 
 
 def rolled(universe_id: UUID, user_id: UUID, node: Node, taken: keys.Key, **fields: Any) -> Roll:
-    """A roll of an expression, drawn from a key; `fields` are those that the roller gave."""
+    """A roll of an expression with a key; `fields` are from the request."""
     result = evaluate(node, Drawing(taken.key, fields["nonce"]))
     return Roll(
         universe_id=universe_id,
@@ -115,7 +115,7 @@ class Told(NamedTuple):
 
 
 def told(roll: Roll, user_id: UUID) -> Told:
-    """What is told of a roll that this user made or revealed."""
+    """The event about a roll that this user made or revealed."""
     payload = _payload(view.shown(roll, None, Role.game_master))
     if roll.visibility == Visibility.everyone:
         return Told(payload, _payload(view.shown(roll, None, Role.player)), None)
@@ -123,7 +123,7 @@ def told(roll: Roll, user_id: UUID) -> Told:
 
 
 async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) -> None:
-    """Write the event of a roll, with what each may know of it."""
+    """Write the event of a roll, with what each member may know of it."""
     if roll.visibility == Visibility.me:
         payload = _payload(view.shown(roll, home.user.id, home.role))
         await events.record_private(session, kind, home.user.id, roll, payload, [home.user.id])
@@ -133,12 +133,12 @@ async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) ->
 
 
 def _payload(roll: RollRead) -> dict[str, Any]:
-    """A roll in an event, which itself says its id, who rolled and when."""
+    """A roll in an event, without its id, roller and time, which the event itself has."""
     return roll.model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
 
 
 async def read(session: AsyncSession, roll: Roll, home: Access) -> RollRead:
-    """What the API says of a roll to somebody who knows of it."""
+    """A roll in the API, for somebody who may know of it."""
     seen = await characters.seen_ids(session, home, [roll.character_id])
     return view.shown(roll, home.user.id, home.role, with_character=roll.character_id in seen)
 
@@ -147,7 +147,7 @@ async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) 
     """A roll that the user may know of, with their access.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation in its universe.
     """
     here = col(Roll.id) == roll_id
@@ -161,10 +161,10 @@ async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) 
 
 
 async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll, Access]:
-    """Show a roll to everyone; one that everyone sees stays as it is.
+    """Show a roll to everyone, unless everyone already sees it.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: it is a blind one, and the user is its roller.
     """
     universe_id = (await get(session, user, roll_id, "revealRoll"))[1].universe.id
@@ -187,12 +187,12 @@ async def _known(session: AsyncSession, home: Access, roll_id: UUID) -> Roll:
 
 
 async def page(session: AsyncSession, home: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
-    """A page of the rolls of a universe that somebody may know of, newest first.
+    """A page of the rolls of a universe that a member may know of, newest first.
 
     Raises:
-        Unprocessable: the cursor is none of this list.
+        Unprocessable: it is not a cursor of this list.
     """
-    # Each condition has an index of its own: however many rolls others hide, none of them is read.
+    # Each condition has an index of its own: hidden rolls of others are never read, however many there are.
     mine = col(Roll.actor_id) == home.user.id
     others = col(Roll.visibility) != Visibility.me if home.is_game_master else col(Roll.visibility) == "everyone"
     before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]

@@ -53,7 +53,7 @@ router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(
 async def create_roll(
     request: Request, id: UUID, body: RollWrite, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Roll dice. What is wrong with an expression is said with the column."""
+    """Roll dice. An error in the expression is reported with its column."""
     state = request.app.state
     await state.limiter.count({f"roll:{user.id}": state.settings.limit_roll})
 
@@ -67,7 +67,7 @@ async def create_roll(
 
     if once.has_key:
         return await once(user.id, alone, check=lambda _: access.get(session, user, id, "createRoll"))
-    # While it waits for its turn, it holds no connection.
+    # It holds no connection while it waits for its turn.
     await session.close()
     batches: RollBatches = state.rolls
     return await batches.apply(id, RollJob(user, once, create))
@@ -79,9 +79,11 @@ async def list_rolls(
     user: CurrentUser,
     session: Session,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
-    cursor: Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="`next_cursor` of the previous page.")
+    ] = None,
 ) -> Any:
-    """List the rolls of a universe that you may know of, newest first."""
+    """List the rolls of a universe that you may see, newest first."""
     return await queries.page(session, await access.get(session, user, id, "listRolls"), limit, cursor)
 
 
@@ -91,7 +93,8 @@ async def list_rolls(
     responses=documented(Forbidden, NotFound, QuotaExceeded, IdempotencyKeyReused, AnswerForAnotherRole),
 )
 async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Show a roll to everyone. Its roller may, unless it is a blind one, and game masters who see it."""
+    """Show a roll to everyone. The roller may do this unless the roll is blind, and so may game masters who see
+    it."""
 
     async def reveal() -> Response:
         roll, home = await queries.reveal(session, user, id)
@@ -106,9 +109,10 @@ async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once)
 
 @router.get("/universes/{id}/dice", response_model=DiceRead, responses=documented(NotFound))
 async def read_dice(id: UUID, user: CurrentUser, session: Session) -> Any:
-    """Read the hashes of the keys that the next rolls are drawn from.
+    """Read the hashes of the keys for the next rolls.
 
-    Keep them: a roll's `proof` shows its key, and you can draw its dice again. The guide's page on dice says how.
+    Store them: a roll's `proof` contains its key, and you can compute the dice again. See the page on dice in the
+    guide.
     """
     await access.get(session, user, id, "readDice")
     everyone = await keys.commitments(session, id, id)

@@ -13,7 +13,7 @@ def lookup_in(sheet: Mapping[str, Any]) -> Lookup:
     """What gives the number at a path of a sheet: keys, or numbers of items of a list, with dots between them.
 
     `abilities.<name>.modifier` is (score - 10) / 2, rounded down (System Reference Document 5.1, "Ability Scores
-    and Modifiers"), unless the sheet itself has a number there.
+    and Modifiers"), unless the sheet has a number at this path.
     """
 
     def lookup(path: str) -> int:

@@ -1,4 +1,4 @@
-"""The result of a roll as JSON: a tree of terms. Light: computing processes check those of bundles, too."""
+"""The result of a roll as JSON: a tree of terms. Light: compute processes use it to validate bundles, too."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -19,21 +19,21 @@ class Die(BaseModel):
     """A die that was rolled."""
 
     rolled: int = Constraint(description="What it showed.")
-    value: int = Constraint(description="What it counts as: with `mi` and `ma`, another value.")
+    value: int = Constraint(description="The value that it counts as, which `mi` and `ma` can change.")
     kept: bool = Constraint(description="Whether it counts.")
-    rerolled: Literal[True] = _optional("Another die was rolled for it.")
-    exploded: Literal[True] = _optional("It added another die.")
+    rerolled: Literal[True] = _optional("Whether another die was rolled instead.")
+    exploded: Literal[True] = _optional("Whether it added another die.")
     counted: Literal[True] = _optional("Counted by `cs`.")
 
 
 class _Term(BaseModel):
     operator: Literal["+", "-", "*", "/"] = Constraint(description="`+` or `*` for the first of a sum or product.")
-    value: int = Constraint(description="What it comes to.")
-    label: str = _optional("What was written behind it in brackets.")
+    value: int = Constraint(description="The value of the term.")
+    label: str = _optional("The label in brackets.")
 
 
 class NumberTerm(_Term):
-    """A number that was written."""
+    """A number in the expression."""
 
     kind: Literal["number"]
 
@@ -49,7 +49,7 @@ class DiceTerm(_Term):
     """Dice of one kind, in the order in which they were drawn."""
 
     kind: Literal["dice"]
-    text: str = Constraint(description="How they were written.")
+    text: str = Constraint(description="The text of the term in the expression.")
     sides: int
     dice: list[Die]
 

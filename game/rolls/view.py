@@ -1,4 +1,4 @@
-"""What somebody sees of a roll. Every way out of a roll asks here."""
+"""What a member sees of a roll. All answers with rolls use this module."""
 
 from typing import Any
 from uuid import UUID
@@ -12,14 +12,15 @@ _RESULT = ("total", "terms", "text")
 
 
 def is_known(roll: Roll, user_id: UUID, role: Role) -> bool:
-    """Whether somebody may know that a roll was made."""
+    """Whether a member may know that a roll was made."""
     if roll.visibility == Visibility.everyone or roll.actor_id == user_id:
         return True
     return role in GAME_MASTERS and roll.visibility != Visibility.me
 
 
 def is_result_shown(roll: Roll, user_id: UUID, role: Role) -> bool:
-    """Whether somebody may know what a roll came to. The roller of a blind one may not, unless a game master."""
+    """Whether a member may know the result of a roll. The roller of a blind roll may not, unless they are a game
+    master."""
     if roll.visibility == Visibility.blind:
         return role in GAME_MASTERS
     return is_known(roll, user_id, role)
@@ -31,9 +32,9 @@ def may_reveal(roll: Roll, user_id: UUID, role: Role) -> bool:
 
 
 def shown(roll: Roll, user_id: UUID | None, role: Role, *, with_character: bool = True) -> RollRead:
-    """What the API says of a roll to somebody who knows of it; without a user, to all who are not the roller.
+    """A roll in the API, for somebody who may know of it; without a user, for everybody except the roller.
 
-    `with_character`: whether they may be told whom it was rolled for.
+    `with_character`: whether they may know the character that it was for.
     """
     viewer = user_id or UUID(int=0)
     has_result = is_result_shown(roll, viewer, role)

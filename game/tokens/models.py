@@ -40,7 +40,7 @@ _MAX_BARS = 20
 
 
 class Disposition(StrEnum):
-    """How a token stands towards the party."""
+    """The attitude of a token towards the party."""
 
     friendly = "friendly"
     neutral = "neutral"
@@ -124,18 +124,24 @@ def _within(least: float, most: float, description: str) -> Any:
 
 
 Coordinate = Annotated[
-    float, _within(0, MAX_SIDE, "In cells; a whole number, but on maps without a grid."), _AsJson
+    float, _within(0, MAX_SIDE, "In cells. A whole number, except on maps without a grid."), _AsJson
 ]
 _Size = Annotated[
     float,
     Constraint(strict=True),
     AfterValidator(_size),
-    WithJsonSchema({"type": "number", "enum": list(SIZES), "description": "Cells a side: tiny to gargantuan."}),
+    WithJsonSchema(
+        {
+            "type": "number",
+            "enum": list(SIZES),
+            "description": "Side length in cells: 0.5 (tiny) to 4 (gargantuan).",
+        }
+    ),
     _AsJson,
 ]
 _Degrees = Annotated[float, _within(-360, 360, "Clockwise, in degrees."), _AsJson]
 _Elevation = Annotated[
-    float, _within(-MAX_ELEVATION, MAX_ELEVATION, "Above the ground, in the map's unit."), _AsJson
+    float, _within(-MAX_ELEVATION, MAX_ELEVATION, "The height above the ground, in the map's unit."), _AsJson
 ]
 _Color = Annotated[str, Constraint(pattern=color.schema["pattern"])]
 _Reach = Annotated[float, _within(0, MAX_RANGE, "In cells."), _AsJson]
@@ -145,7 +151,7 @@ _Conditions = Annotated[
     list[_Word],
     Constraint(
         max_length=_MAX_CONDITIONS,
-        description="Names of conditions, such as `poisoned`, or any other short words.",
+        description="Names of conditions, such as `poisoned`, or other short words.",
     ),
 ]
 _Properties = Annotated[
@@ -171,12 +177,12 @@ class TokenLight(Shape):
 
 
 class Bar(Shape):
-    """A value of a token that runs from 0 to a maximum, such as hit points."""
+    """A value of a token between 0 and a maximum, such as hit points."""
 
     name: _Word
     value: _Points
     max: _Points
-    public: bool = Field(default=False, description="Whether everybody reads it who sees the token.")
+    public: bool = Field(default=False, description="Whether everybody who sees the token sees the bar.")
 
     @model_validator(mode="after")
     def _within_max(self) -> Self:
@@ -187,17 +193,19 @@ class Bar(Shape):
 
 def _distinct(bars: list[Bar]) -> list[Bar]:
     if len({bar.name for bar in bars}) < len(bars):
-        raise PydanticCustomError("not_unique", "names of bars must be different")
+        raise PydanticCustomError("not_unique", "names of bars must be unique")
     return bars
 
 
 _Bars = Annotated[list[Bar], Constraint(max_length=_MAX_BARS), AfterValidator(_distinct)]
 _CharacterId = Annotated[
-    UUID | None, Field(description="A character of the universe, whose grants hold for the token, too.")
+    UUID | None, Field(description="A character of the universe. Its grants also apply to the token.")
 ]
-_Picture = Annotated[UUID | None, Field(description="A picture of the universe that you may see; null for none.")]
+_Picture = Annotated[
+    UUID | None, Field(description="The id of a picture of the universe that you may see, or null.")
+]
 _Hidden = Annotated[
-    bool, Field(description="Whether only game masters see it, and members who were granted `see`.")
+    bool, Field(description="Whether only game masters, and members with the grant `see`, see the token.")
 ]
 _EXAMPLE = {
     "name": "Goblin",
@@ -210,12 +218,12 @@ _EXAMPLE = {
 
 
 class TokenRead(Shape):
-    """A token, as far as you may see it."""
+    """A token, with the fields that you may see."""
 
     id: UUID
     universe_id: UUID
     map_id: UUID
-    character_id: UUID | None = unset("Only with the right `sheet`.")
+    character_id: UUID | None = unset("Only present with the right `sheet`.")
     name: str
     x: Coordinate
     y: Coordinate
@@ -226,20 +234,22 @@ class TokenRead(Shape):
     color: _Color | None
     disposition: Disposition
     hidden: bool
-    sight: Sight | None = unset("Null for that of its character, or none. Only with the right `sheet`.")
+    sight: Sight | None = unset(
+        "Null if the token has the sight of its character, or none. Only present with the right `sheet`."
+    )
     light: TokenLight | None
     conditions: list[str]
-    bars: list[Bar] = Field(description="With the right `sheet` all of them, otherwise the public ones.")
-    grants: Grants = Field(description="Game masters see all of them, others those that hold for them.")
-    properties: dict[str, Any] = unset("Only with the right `sheet`.")
+    bars: list[Bar] = Field(description="With the right `sheet`, all bars, otherwise the public ones.")
+    grants: Grants = Field(description="Game masters see all grants, others only those that apply to them.")
+    properties: dict[str, Any] = unset("Only present with the right `sheet`.")
     gm: Any = unset("Not for players.")
-    version: int = unset("Grows by one at each change; also the ETag. Not for players.")
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
     updated_at: Timestamp = unset("Not for players.")
 
 
 class TokenList(Shape):
-    """The tokens on a map that you see."""
+    """The tokens on a map that you may see."""
 
     items: list[TokenRead]
 
@@ -249,7 +259,7 @@ class TokenCreate(Shape):
 
     model_config = example(_EXAMPLE)
 
-    name: Name = unset("Without, that of its character.")
+    name: Name = unset("Default: that of its character.")
     x: Coordinate
     y: Coordinate
     character_id: _CharacterId = None
@@ -270,7 +280,7 @@ class TokenCreate(Shape):
 
 
 class TokenPatch(Shape):
-    """Changes what it names. Who may act for a token, but is no game master, changes its name, color, rotation,
+    """Changes the fields that it contains. With the right `act`, players may change name, color, rotation,
     elevation, conditions and bars."""
 
     model_config = example({"conditions": ["prone"]})
@@ -301,12 +311,13 @@ class BarAmount(Shape):
     model_config = example({"amount": 7})
 
     amount: _Points
-    bar: _Word = unset("The bar's name; the first one when absent.")
+    bar: _Word = unset("The name of the bar. Default: the first one.")
 
 
 @tells("token.created", "token.updated")
 class TokenChanged(Payload):
-    """A token was created or changed: its fields with their new values, as far as all who are told may see."""
+    """A token was created or changed: its fields with their new values, as far as all recipients of the event may
+    see them."""
 
     map_id: UUID = optional()
     character_id: UUID | None = optional()
@@ -323,7 +334,7 @@ class TokenChanged(Payload):
     sight: Sight | None = optional()
     light: TokenLight | None = optional()
     conditions: list[str] = optional()
-    bars: list[Bar] = optional("All of them; for players, those that they see.")
+    bars: list[Bar] = optional("All bars. For players, those that they may see.")
     grants: Grants = optional("Not for players.")
     properties: dict[str, Any] = optional()
     gm: Any = optional("Not for players.")
@@ -332,7 +343,7 @@ class TokenChanged(Payload):
 
 @tells("token.damaged", "token.healed")
 class TokenPoints(TokenChanged):
-    """A bar of a token fell or rose."""
+    """The value of a bar of a token changed."""
 
     bar: str = optional("The bar's name.")
     amount: int = optional()
@@ -340,21 +351,21 @@ class TokenPoints(TokenChanged):
 
 @tells("token.moved")
 class TokenMoved(Payload):
-    """A token moved: where it stands now, and the positions on its way."""
+    """A token moved: its new position, and the positions on its way."""
 
     map_id: UUID = optional()
     x: float = optional()
     y: float = optional()
-    cells: list[dict[str, int]] = optional("The first and the last included.")
-    cost: float = optional("In the map's unit. Not for players.")
+    cells: list[dict[str, int]] = optional("The positions of the move, including the first and the last.")
+    cost: float = optional("In the map's unit. Absent for players.")
     version: int = optional("Not for players.")
 
 
 @tells("token.move_undone", "token.move_redone")
 class TokenMoveTurned(TokenMoved):
-    """A move was undone or redone, and which one it was."""
+    """A move was undone or redone."""
 
-    of: int = optional("The number of the move's event. Not for players.")
+    of: int = optional("The number of the move's event. Absent for players.")
 
 
 @tells("token.deleted")

@@ -58,13 +58,13 @@ _JSON = frozenset({"sight", "light", "conditions", "bars", "grants", "properties
 
 
 class TooManyTokens(Conflict):
-    """There are as many tokens on this map as there may be. Delete some first."""
+    """This map has the maximum number of tokens. Delete some first."""
 
     code = "TOO_MANY_TOKENS"
 
 
 class NoBar(Conflict):
-    """The token has no such bar. Give it one first."""
+    """The token does not have this bar. Add it first."""
 
     code = "NO_BAR"
 
@@ -547,7 +547,7 @@ def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size:
     else:
         for name, value in (("x", x), ("y", y)):
             if not float(value).is_integer():
-                message = "Must be a whole number: this map has a grid."
+                message = "Must be a whole number, because this map has a grid."
                 raise Unprocessable(errors=[FieldError(name, "not_whole", message)])
         fits = is_on_map(grid_type, anchor(grid_type, x, y, size), size, ground.width, ground.height)
     if not fits:
@@ -564,7 +564,7 @@ async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any
     await grants.require_members(session, home.universe.id, fields.get("grants", {}))
     asset_id, character_id = fields.get("asset_id"), fields.get("character_id")
     if asset_id is not None and not await assets.is_seen(session, home, asset_id):
-        message = "You see no such picture in this universe."
+        message = "The picture does not exist in this universe, or you may not see it."
         raise Unprocessable(errors=[FieldError("asset_id", "not_found", message)])
     if character_id is None:
         return {}
@@ -572,6 +572,6 @@ async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any
     statement = select(type_coerce(_of_character(), JSONB)).where(*here)
     found: Mapping[str, Any] | None = (await session.execute(statement)).scalar_one_or_none()
     if found is None:
-        message = "There is no such character in this universe."
+        message = "The character does not exist in this universe."
         raise Unprocessable(errors=[FieldError("character_id", "not_found", message)])
     return found

@@ -1,1 +1,1 @@
-"""Universes, and who may do what in them."""
+"""Universes, and permissions in them."""

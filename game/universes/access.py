@@ -1,7 +1,7 @@
-"""Access: who somebody is in a universe. Whatever is fetched for a request comes with it.
+"""Access: the role of a user in a universe. All queries for a request return it.
 
-The table `member` alone says who may read what: the statements of SQLAlchemy, the hot statements and the back
-office's session all ask it, each in the form given here.
+Only the table `member` determines who may read what. The statements of SQLAlchemy, the hot statements and the back
+office's session all use it, in the forms given here.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from game.permissions import GAME_MASTERS, Role
 from game.universes.models import Member, Universe
 
 SUPERUSERS_FIRST = "superusers first"
-"""Set in a session's `info` where superusers are superusers in every universe, also in those they play in."""
+"""A key of a session's `info`: superusers keep that role also in universes of which they are members."""
 
 MEMBER_OF = "JOIN member mb ON mb.user_id = a.id AND mb.universe_id ="
 """For the hot statements: the membership `mb` of the account `a` in the universe whose id follows."""
@@ -41,7 +41,7 @@ class Access:
         return self.role in GAME_MASTERS
 
     def require(self, operation: str) -> None:
-        """Go on only when the role may do an operation.
+        """Check that the role may do an operation.
 
         Raises:
             Forbidden: it may not.
@@ -56,21 +56,22 @@ def universes_of(user_id: UUID, roles: Iterable[Role] = ()) -> Select[tuple[UUID
 
 
 async def only_plays(session: AsyncSession, user: User) -> bool:
-    """Whether somebody is in other people's universes, and runs none: neither one of their own nor the server."""
+    """Whether a user is a member somewhere, but only as a player or spectator, and is not a superuser."""
     statement = select(col(Member.role)).where(col(Member.user_id) == user.id).distinct()
     roles = set((await session.execute(statement)).scalars())
     return bool(roles) and not user.is_superuser and not roles & GAME_MASTERS
 
 
 def membership(user: User) -> ColumnElement[bool]:
-    """What joins a user's membership to a universe."""
+    """The join of a user's membership with a universe."""
     return and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == user.id)
 
 
 def role_of(session: AsyncSession, user: User, member_role: str | None) -> Role | None:
-    """What somebody is in a universe, by their membership; None for a stranger.
+    """The role of a user with this membership in a universe; None without access.
 
-    A superuser who plays in a universe is a player there: else they could not play without seeing its secrets.
+    A superuser who plays in a universe is a player there: otherwise they could not play without seeing its
+    secrets.
     """
     if user.is_superuser and (member_role is None or session.info.get(SUPERUSERS_FIRST)):
         return Role.superuser
@@ -78,7 +79,7 @@ def role_of(session: AsyncSession, user: User, member_role: str | None) -> Role 
 
 
 async def find(session: AsyncSession, user: User, universe_ids: Iterable[UUID]) -> dict[UUID, Access]:
-    """The access of a user to those of some universes that they may read, by id."""
+    """The access of a user to those of the given universes that they may read, by id."""
     statement = (
         select(Universe, col(Member.role))
         .outerjoin(Member, membership(user))
@@ -96,8 +97,8 @@ async def get(session: AsyncSession, user: User, universe_id: UUID, operation: s
     """The access of a user to a universe in which they may do an operation.
 
     Raises:
-        NotFound: there is no such universe for this user.
-        Forbidden: they may not do this in it.
+        NotFound: it does not exist, or the user may not see it.
+        Forbidden: they may not do this operation in it.
     """
     access = (await find(session, user, [universe_id])).get(universe_id)
     if access is None:
@@ -107,21 +108,22 @@ async def get(session: AsyncSession, user: User, universe_id: UUID, operation: s
 
 
 async def get_created(session: AsyncSession, user: User, location: str) -> Access:
-    """The access of a user to the universe at the Location of an answer, by which they created it once.
+    """The access of a user to the universe in the Location of the answer with which they created it.
 
     Raises:
-        NotFound: it does not exist any more, or they are no member of it any more.
+        NotFound: it no longer exists, or they are no longer a member.
     """
     return await get(session, user, UUID(location.rpartition("/")[2]), "readUniverse")
 
 
 async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]) -> dict[UUID, Access]:
-    """Lock universes for a write until the transaction ends, in the order of their ids; their access, by id.
+    """Lock universes for a write until the transaction ends, in the order of their ids; returns the access to
+    each, by id.
 
     Permission is asked for before the locks, and once more under them: somebody may have been removed meanwhile.
 
     Raises:
-        NotFound: there is no such universe for this user.
+        NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do its operation in one of them.
     """
     before = {}
@@ -133,7 +135,7 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
         .where(col(Universe.id).in_(operations))
         .order_by(col(Universe.id))
         .with_for_update(key_share=True)
-        # As it is under the lock, not as it was read before.
+        # The row as it is after locking, not as it was read before.
         .execution_options(populate_existing=True)
     )
     locked = (await session.execute(statement)).scalars().all()

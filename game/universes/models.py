@@ -122,9 +122,9 @@ class UniverseRead(Shape):
     name: str
     description: str
     owner_id: UUID
-    role: Role = Field(description="What you are in it; `superuser` where you are no member.")
+    role: Role = Field(description="Your role in it; `superuser` if you are not a member.")
     active_map_id: UUID | None = Field(description="The map where the party is.")
-    version: int = Field(description="Grows by one at each change; also the ETag.")
+    version: int = Field(description="Incremented by each change; also the ETag.")
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -139,7 +139,7 @@ class MemberRole(StrEnum):
 
 
 class UniverseWrite(Shape):
-    """Creates a universe, or replaces what it says."""
+    """Creates or replaces a universe."""
 
     model_config = example(_EXAMPLE)
 
@@ -148,7 +148,7 @@ class UniverseWrite(Shape):
 
 
 class UniversePatch(Shape):
-    """Changes what it names, and nothing else."""
+    """Changes the fields that it contains, and no others."""
 
     model_config = example({"name": "The Drowned Marches"})
 
@@ -160,7 +160,7 @@ class UniversePatch(Shape):
 
 
 class OwnerWrite(Shape):
-    """Says who the owner is to be."""
+    """Transfers a universe to another owner."""
 
     model_config = example({"user_id": "019a0000-0000-7000-8000-000000000002"})
 
@@ -186,12 +186,12 @@ class UniverseChanged(Payload):
 
 @tells("universe.imported")
 class UniverseImported(Named):
-    """A universe came as a file."""
+    """A universe was imported from a file."""
 
 
 @tells("universe.transferred")
 class UniverseTransferred(Payload):
-    """A universe has another owner."""
+    """A universe was transferred to another owner."""
 
     owner_id: UUID = optional()
     version: int = optional()

@@ -105,7 +105,7 @@ async def change(session: AsyncSession, access: Access, fields: Mapping[str, Any
     """Give fields of a locked universe new values; the same values are no change."""
     universe = access.universe
     if fields.get("active_map_id") and not await _is_published(session, universe.id, fields["active_map_id"]):
-        message = "Choose a map of this universe that is visible to members."
+        message = "The map must be in this universe, and visible to members."
         raise Unprocessable(errors=[FieldError("active_map_id", "not_visible", message)])
     old = {name: getattr(universe, name) for name in fields if getattr(universe, name) != fields[name]}
     if not old:

@@ -1,8 +1,8 @@
 """Quotas: how many bytes of pictures, maps and events an account and a universe may store.
 
-Each universe's row counts its own. Pictures are counted exactly. Maps and events are counted by what is written: a
-write of the whole request is checked before it happens; an edit of a few cells is only added up, and refused once
-the sweep or a large write has found the universe full (docs/decisions/0013).
+Each universe's row has its own counters. Pictures are counted exactly. Maps and events are counted by what is
+written: a write of the whole request is checked before it happens; an edit of a few cells is only counted, and
+refused after the housekeeping or a large write has found the universe full (docs/decisions/0013).
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from game.core.settings import Settings
 from game.universes.models import Universe
 
 QUOTAS: Final = "quotas"
-"""The key of a session's `info` under which its quotas are; without, nothing is limited."""
+"""The key of a session's `info` for its quotas; without it, nothing is limited."""
 
 _LARGE_BYTES = 2**20
-"""Of a write from which on the account's other universes are added up, too."""
+"""The size of a write, in bytes, from which the account's other universes are added up, too."""
 
 Kind = Literal["assets", "maps", "events"]
 Scope = Literal["account", "universe"]
@@ -34,7 +34,7 @@ class QuotaExceeded(Problem):
 
     def __init__(self, kind: Kind = "assets", scope: Scope = "account", used: int = 0, limit: int = 0) -> None:
         owner = "The account of the universe's owner" if scope == "account" else "The universe"
-        detail = f"{owner} stores {used:,} bytes of {kind}, and may store {limit:,}: there is no room for this."
+        detail = f"{owner} stores {used:,} bytes of {kind}, of at most {limit:,}: there is not enough room left."
         super().__init__(detail, quota=f"{scope}_{kind}", used=used, limit=limit)
 
 
@@ -63,8 +63,8 @@ class Quotas:
         )
 
     def plainly_has_room(self, used: Usage, new: Usage, *, is_full: bool) -> bool:
-        """Whether a small write fits into a universe's maps and log, by what its row says; if not, it has to be
-        looked at closely."""
+        """Whether a small write certainly fits into the quotas, according to the universe's row; otherwise a full
+        check is needed."""
         is_small = new.maps + new.events < _LARGE_BYTES
         fits = used.maps + new.maps <= self.universe.maps and used.events + new.events <= self.universe.events
         return is_small and fits and not is_full
@@ -112,17 +112,17 @@ _MARK_FULL = text(f"""
 
 
 async def usage_of(session: AsyncSession, universe_id: UUID) -> Usage:
-    """What a universe stores."""
+    """The usage of a universe."""
     return Usage(*(await session.execute(_OF_UNIVERSE, {"universe_id": universe_id})).one())
 
 
 async def usage_of_account(session: AsyncSession, owner_id: UUID) -> Usage:
-    """What the universes of an account store together."""
+    """The total usage of an account's universes."""
     return Usage(*(await session.execute(_OF_ACCOUNT, {"owner_id": owner_id})).one())
 
 
 async def add_assets(session: AsyncSession, universe: Universe, size: int) -> None:
-    """Count bytes of pictures of a locked universe, exactly; negative ones for what is removed.
+    """Count bytes of pictures of a locked universe exactly; negative for removed ones.
 
     Raises:
         QuotaExceeded: there is no room for them.
@@ -135,7 +135,7 @@ async def add_assets(session: AsyncSession, universe: Universe, size: int) -> No
 
 
 async def add_import(session: AsyncSession, universe: Universe, new: Usage) -> None:
-    """Count what a bundle brings into a new universe.
+    """Count the content of a bundle in a new universe.
 
     Raises:
         QuotaExceeded: there is no room for it.
@@ -146,12 +146,12 @@ async def add_import(session: AsyncSession, universe: Universe, new: Usage) -> N
 
 
 async def add_maps(session: AsyncSession, universe_id: UUID, size: int) -> None:
-    """Count what was written to the maps of a locked universe, where the writing statement does not."""
+    """Count what was written to the maps of a locked universe, unless the writing statement does so."""
     await session.execute(_ADD, {"universe_id": universe_id, **vars(Usage(maps=size))})
 
 
 async def require_room(session: AsyncSession, universe_id: UUID, new: Usage) -> None:
-    """Go on only when there is room in a locked universe for what is to be written to its maps and log.
+    """Check that the quotas of a locked universe have room for a write to its maps and log.
 
     Costs nothing for a small write: the universe's own row, which was read for its lock, says whether it is full.
 
@@ -173,7 +173,7 @@ async def _require(session: AsyncSession, universe: Universe, new: Usage) -> Non
         return
     await session.flush()
     if _first_over(quotas, await _used(session, universe), new):
-        # What was added up may be more than what is stored.
+        # The sum of writes may be more than what is stored.
         await session.execute(_MEASURE, {"universe_id": universe.id})
     if universe.is_full:
         await session.execute(_MARK_FULL, {**_limits(quotas), "owner_id": universe.owner_id})
@@ -189,13 +189,14 @@ async def _used(session: AsyncSession, universe: Universe) -> dict[Scope, Usage]
 
 
 def _first_over(quotas: Quotas, used: dict[Scope, Usage], new: Usage) -> tuple[Kind, Scope, int, int] | None:
-    """The first quota that would be exceeded: its kind, its scope, what is used and what is allowed."""
+    """The first quota that would be exceeded: its kind, its scope, the usage and the limit."""
     kinds: tuple[Kind, ...] = ("assets", "maps", "events")
     scopes: tuple[tuple[Scope, Usage], ...] = ("account", quotas.account), ("universe", quotas.universe)
     for scope, limits in scopes:
         for kind in kinds:
             now, more, limit = (getattr(one, kind) for one in (used[scope], new, limits))
-            # Pictures need room only for pictures, all else also needs a universe that is not over its limits.
+            # Pictures only need room for pictures; everything else also needs a universe that is within its
+            # limits.
             is_asked = more or (kind != "assets" and not new.assets)
             if is_asked and now + more > limit:
                 return kind, scope, now, limit

@@ -41,7 +41,7 @@ _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
     responses=documented(NotFound, Unprocessable, IdempotencyKeyReused),
 )
 async def create_universe(body: UniverseWrite, user: CurrentUser, session: Session, once: Once) -> Response:
-    """Create a universe; you are its owner."""
+    """Create a universe. You become its owner."""
 
     async def create() -> Response:
         universe = queries.read(await queries.create(session, user, body.model_dump()))
@@ -58,7 +58,7 @@ async def list_universes(
     query: pages.PageParameters,
     user: CurrentUser,
     session: Session,
-    role: Annotated[MemberRole | None, Query(description="Only those where you are this.")] = None,
+    role: Annotated[MemberRole | None, Query(description="Only universes in which you have this role.")] = None,
 ) -> Any:
     """List the universes that you are a member of."""
     return await queries.page(session, user, query, Role(role) if role else None)
@@ -97,7 +97,7 @@ async def replace_universe(
 async def update_universe(
     response: Response, id: UUID, body: UniversePatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Any:
-    """Change the fields of a universe that you name, and no others."""
+    """Change the fields of a universe that you send, and no others."""
     locked = await _to_change(session, "updateUniverse", user, id, if_match)
     await queries.change(session, locked, body.model_dump(exclude_unset=True))
     return tagged(response, queries.read(locked))
@@ -105,7 +105,7 @@ async def update_universe(
 
 @router.delete("/{id}", status_code=204, responses=_CHANGES)
 async def delete_universe(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
-    """Delete a universe with all of its maps and its log."""
+    """Delete a universe with everything in it, including its event log."""
     await queries.remove(session, await _to_change(session, "deleteUniverse", user, id, if_match))
 
 
@@ -119,7 +119,7 @@ async def transfer_universe(
     if_match: IfMatch,
     once: Once,
 ) -> Any:
-    """Hand a universe over to one of its members; you become a game master in it."""
+    """Transfer a universe to one of its members. You become a game master in it."""
 
     async def hand_over() -> Response:
         locked = await _to_change(session, "transferUniverse", user, id, if_match)
@@ -127,7 +127,7 @@ async def transfer_universe(
         headers = {"ETag": etag(universe.version)}
         return Response(universe.model_dump_json(), headers=headers, media_type="application/json")
 
-    # Who handed it over is a game master since then.
+    # The previous owner is a game master since then.
     return await once(user.id, hand_over, check=lambda _: access.get(session, user, id, "updateUniverse"))
 
 
@@ -144,21 +144,21 @@ async def list_events(
     session: Session,
     after: Annotated[
         int | None,
-        Query(ge=0, le=2**53 - 1, description="For game masters: the last `seq` you have, 0 for none."),
+        Query(ge=0, le=2**53 - 1, description="For game masters: the last `seq` that you have, or 0."),
     ] = None,
     cursor: Annotated[
-        str | None, Query(max_length=100, description="The `cursor` of the last event or page you have.")
+        str | None, Query(max_length=100, description="The `cursor` of the last event or page that you have.")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Any:
-    """Read what happened in a universe, in order.
+    """Read the events of a universe, in order.
 
-    Continue with `cursor` = `next_cursor`; nothing is left out and nothing comes twice. Players get the events
-    that they may know of, without `seq`.
+    Continue with `cursor` = `next_cursor`: you get each event exactly once. Players get the events that they may
+    know of, without `seq`.
     """
     found = await access.get(session, user, id, "listEvents")
     if after is not None and not found.is_game_master:
-        raise Forbidden("`after` counts every event, hidden ones too: continue with `cursor`.")
+        raise Forbidden("`after` is for game masters, because it counts hidden events, too. Use `cursor`.")
     reader = await events.reader(session, request.app.state.cursors, user.id, id)
     start = after or 0 if cursor is None else reader.seq_of(cursor)
     return await events.page(session, reader, start, limit, for_game_masters=found.is_game_master)

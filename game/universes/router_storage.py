@@ -1,4 +1,4 @@
-"""The endpoint that reads how much an account stores."""
+"""The endpoint for an account's storage usage."""
 
 from fastapi import APIRouter, Request
 from sqlmodel import Field
@@ -24,14 +24,14 @@ class StorageRead(Shape):
 class AccountStorage(Shape):
     """What the universes of an account store in total, and their quotas."""
 
-    assets: StorageRead = Field(description="Pictures, with their smaller versions.")
-    maps: StorageRead = Field(description="Maps; measured now and then, until then at most this.")
+    assets: StorageRead = Field(description="Pictures, including their smaller versions.")
+    maps: StorageRead = Field(description="Maps. An upper bound, corrected regularly by measuring.")
     events: StorageRead = Field(description="The history.")
 
 
 @router.get("/me/storage", response_model=AccountStorage)
 async def read_storage(request: Request, user: CurrentUser, session: Session) -> AccountStorage:
-    """Read how much your universes store."""
+    """Read how many bytes your universes store."""
     allowed: Quotas = request.app.state.quotas
     used = await quotas.usage_of_account(session, user.id)
     return AccountStorage(

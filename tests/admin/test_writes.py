@@ -341,7 +341,7 @@ class TestMaps:
             ("", "Not valid JSON"),
             ('{"a": NaN}', "Not valid JSON"),
             ('{"a": "\\u0000"}', "A string may not contain U+0000."),
-            ('{"a": 1, "a": 2}', "An object has this key twice."),
+            ('{"a": 1, "a": 2}', "The object contains this key twice."),
             ('{"width": 5000}', "grid_data.width"),
             ('{"width": 2, "height": 1, "layers": [{"name": "g", "rows": ["#"]}]}', "grid_data.layers[0].rows[0]"),
         ],
@@ -481,7 +481,7 @@ class TestUsers:
         form = {"email": owner.email.upper(), "display_name": "Mira", "password": "a new horse battery"}
         answer = await browser.post("/admin/user/create", data=form)
         assert answer.status_code == 422
-        assert "There is already an account with this e-mail address." in answer.text
+        assert "An account with this e-mail address already exists." in answer.text
         assert "a new horse battery" not in answer.text
         path = f"/user/edit/{superuser.id}"
         fields = {"email": owner.email, "display_name": "Me", "is_active": "y", "is_superuser": "y"}

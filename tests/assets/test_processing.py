@@ -16,7 +16,7 @@ from PIL import Image
 from game.assets.scaling import scale
 from game.grid.drawing import PictureError, Region, draw_png
 from tests.assets.test_router import huge_png, picture, upload
-from tests.conftest import Person
+from tests.conftest import PATIENCE_SECONDS, Person
 
 
 def large(size: tuple[int, int] = (5000, 300), mode: str = "RGB") -> bytes:
@@ -28,7 +28,7 @@ def large(size: tuple[int, int] = (5000, 300), mode: str = "RGB") -> bytes:
 
 async def processed(person: Person, universe: dict[str, Any]) -> dict[str, Any]:
     """The only asset of a universe, when it is processed."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_SECONDS
     while True:
         [asset] = (await person.client.get(f"/universes/{universe['id']}/assets")).json()["items"]
         if asset["state"] != "processing":

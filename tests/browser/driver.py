@@ -21,6 +21,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests.conftest import PATIENCE_SECONDS
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
     "--no-sandbox",
@@ -31,6 +33,10 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# On a busy machine the defaults are too short.
+_PATIENCE_MS = 120_000
+expect.set_options(timeout=_PATIENCE_MS)
 
 Cell = tuple[int, int]
 
@@ -78,7 +84,7 @@ class Player:
     @classmethod
     def log_in(cls, url: str, email: str, password: str) -> Self:
         """Log in to the API, and to the back office."""
-        client = httpx2.Client(base_url=url, timeout=20)
+        client = httpx2.Client(base_url=url, timeout=PATIENCE_SECONDS)
         form = {"username": email, "password": password}
         token = client.post("/auth/jwt/login", data=form).raise_for_status().json()["access_token"]
         answer = client.post("/admin/login", data=form)
@@ -111,7 +117,7 @@ class Visit:
     def __init__(self, browser: Browser, url: str, player: Player | None = None, **options: Any) -> None:
         options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
         self.context = browser.new_context(base_url=url, **options)
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(_PATIENCE_MS)
         self.player = player
         if player:
             self.context.add_cookies([player.cookie])

@@ -110,7 +110,7 @@ class TestSignUp:
         expect(page.locator("#email")).to_be_focused()
         fill(page, email=register(server))
         page.get_by_role("button", name="Create account").click()
-        expect(page.get_by_role("alert")).to_have_text("There is an account with this e-mail address already.")
+        expect(page.get_by_role("alert")).to_have_text("An account with this e-mail address already exists.")
         expect(page.locator("#email-error")).to_be_hidden()
         one.expect("422 POST /auth/register", "400 POST /auth/register")
 
@@ -301,7 +301,7 @@ class TestAccount:
         expect(rows).to_have_count(3)
         page.get_by_role("button", name="Log out all others").click()
         expect(rows).to_have_count(1)
-        expect(page.get_by_text("Logged out everywhere else.")).to_be_visible()
+        expect(page.get_by_text("All other devices were logged out.")).to_be_visible()
         elsewhere.reload()
         expect(elsewhere).to_have_url(re.compile("/login"))
         other.expect("401 GET /users/me")

@@ -55,7 +55,6 @@ def test_a_friend_at_the_table(visit: Visiting, game_master: Player) -> None:
 
     # The friend has no account yet.
     guest = visit()
-    guest.context.set_default_timeout(20_000)
     theirs = guest.page(urlsplit(link).path)
     expect(theirs.get_by_role("heading", level=1)).to_have_text("The Drowned Table")
     expect(theirs.locator("main")).to_contain_text("invites you to join as a player")

@@ -38,7 +38,7 @@ class TestLayers:
         assert [layer["name"] for layer in editor.grid()["layers"]] == ["roof", "floor"]
         editor.take_layer("roof")
         editor.button("Delete the layer").click()
-        expect(editor.page.get_by_role("dialog")).to_contain_text("Undo brings them back")
+        expect(editor.page.get_by_role("dialog")).to_contain_text("You can undo this")
         editor.button("Delete").click()
         editor.hear("Deleted the layer roof")
         editor.save()

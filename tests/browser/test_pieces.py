@@ -182,7 +182,7 @@ class TestStamp:
     def test_is_taken_with_the_right_button_and_put_again_and_again(self, room: MapEditor) -> None:
         room.press("t")
         room.drag((0, 0), (1, 1), button="right")
-        assert room.heard() == "Took a stamp of 2 by 2 cells."
+        assert room.heard() == "Copied a stamp of 2 by 2 cells."
         room.click(4, 4)
         assert room.heard() == "Stamped 4 cells"
         # Dragged, the places lie beside each other.
@@ -258,7 +258,7 @@ class TestDoors:
         editor = open_map({**SMALL, "walls": [{"id": "wall", "x1": 2, "y1": 4, "x2": 8, "y2": 4}]})
         editor.press("d")
         editor.click(5, 3, 0, 0.4)
-        expect(editor.page.locator(".wk-problem")).to_contain_text("A wall lies on this door")
+        expect(editor.page.locator(".wk-problem")).to_contain_text("A wall blocks this door")
         editor.button("Cut the wall here").click()
         expect(editor.page.locator(".wk-problem")).to_have_count(0)
         editor.save()
@@ -422,7 +422,7 @@ class TestKeyboard:
         room.press("Space")
         assert room.heard() == "Selected 4 objects"
         room.press("t", *["ArrowLeft"] * 5, *["ArrowUp"] * 5, "Space", "ArrowRight", "ArrowDown", "Space")
-        assert room.heard() == "Took a stamp of 2 by 2 cells."
+        assert room.heard() == "Copied a stamp of 2 by 2 cells."
         room.press(*["ArrowRight"] * 4, *["ArrowDown"] * 3, "Space")
         room.save()
         assert [row[5:7] for row in room.rows()[4:6]] == ["##", "#."]

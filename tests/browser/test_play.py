@@ -302,7 +302,7 @@ def test_whoever_is_removed_is_out_at_once(lay: Laying, sit: Sitting) -> None:
     bram = sit(table.bram, table)
     me = table.bram.get("/users/me")["id"]
     table.master.client.delete(f"/universes/{table.universe_id}/members/{me}").raise_for_status()
-    expect(bram.page.get_by_role("alertdialog")).to_contain_text("not at this table any more")
+    expect(bram.page.get_by_role("alertdialog")).to_contain_text("no longer at this table")
     bram.page.get_by_role("link", name="Your tables").click()
     expect(bram.page.get_by_role("heading", name="Your tables")).to_be_visible()
     expect(bram.page.get_by_role("main")).not_to_contain_text("The Cellar")

@@ -240,7 +240,7 @@ class TestSeeAs:
         assert self.see(cellar)["tokens"] == []
         assert set(self.see(cellar)["fog"]) == {"0"}
         banner = cellar.page.locator(".wk-seeing")
-        expect(banner).to_contain_text("What you have not saved is not in it.")
+        expect(banner).to_contain_text("Unsaved changes are not included.")
         # Nothing is changed by whatever is pressed.
         cellar.sent.clear()
         cellar.press("f", "Delete", "Control+z", "k")

@@ -11,6 +11,7 @@ import pytest
 
 from game.core.compute import ClientGone, Compute, TooLarge, TooMuchAtOnce, Turns, until_gone
 from game.core.errors import Unavailable
+from tests.conftest import PATIENCE_SECONDS
 from tests.core import heavy
 
 ONE, TWO, THREE = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -25,7 +26,7 @@ def compute() -> Iterator[Compute]:
 
 async def _written(path: Path) -> int:
     """The process that wrote its id there."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < end:
         if path.exists() and path.read_text():
             return int(path.read_text())
@@ -34,7 +35,7 @@ async def _written(path: Path) -> int:
 
 
 async def _ends(pid: int) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_SECONDS
     while psutil.pid_exists(pid):
         assert time.monotonic() < end
         await asyncio.sleep(0.02)
@@ -183,7 +184,7 @@ class TestTurns:
         await asyncio.sleep(0.01)
         with pytest.raises(Unavailable):
             await self._begin(turns, THREE, order, go_on)
-        with pytest.raises(Unavailable, match="computes for others"):
+        with pytest.raises(Unavailable, match="busy with requests of others"):
             await second
         go_on.set()
         await first

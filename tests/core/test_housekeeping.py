@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from game.core import housekeeping
 from game.core.housekeeping import sweep
-from tests.conftest import Person
+from tests.conftest import PATIENCE_SECONDS, Person
 
 _COUNT = """
     SELECT (SELECT count(*) FROM rate_limit WHERE key LIKE $1 || '%'),
@@ -75,6 +75,6 @@ class TestSweep:
         for _ in range(5):
             await put(database, owner, mark, "-1 second")
 
-        async with asyncio.timeout(5), housekeeping.housekeeping(app.state.database):
+        async with asyncio.timeout(PATIENCE_SECONDS), housekeeping.housekeeping(app.state.database):
             while any(await database.fetchrow(_COUNT, mark) or ()):  # noqa: ASYNC110 - another task is at it
                 await asyncio.sleep(0.01)

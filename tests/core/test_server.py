@@ -2,11 +2,11 @@
 
 import resource
 import socket
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,11 +110,10 @@ def test_silent_connections_cut_nobody_off(
 ) -> None:
     """1,100 of them with `ulimit -n 1024`: a soft limit is raised; with a hard one, they make room for others."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (1024, {hard or limit})); "
-    shell = [sys.executable, "-c", f"{limited}os.execv(sys.argv[1], sys.argv[1:])"]
+    limited = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (1024, hard or limit))
     with ExitStack() as stack:
         stack.enter_context(file_limit(max(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), limit))
-        server = stack.enter_context(serving(tmp_path, DATABASE_URL=new_database(), prefix=shell))
+        server = stack.enter_context(serving(tmp_path, DATABASE_URL=new_database(), before=limited))
         for _ in range(1100):
             stack.enter_context(closing(connect(server)))
         for _ in range(20):

@@ -22,9 +22,9 @@ class TestMatches:
 
     @pytest.mark.parametrize("header", ['"1"' + " " * 20_000 + "x", '"' * 20_001, "W/" * 10_000, '"1",' * 5_000])
     def test_takes_no_longer_for_a_long_header(self, header: str) -> None:
-        start = time.perf_counter()
+        start = time.process_time()
         matches(header, 3)
-        assert time.perf_counter() - start < 0.2
+        assert time.process_time() - start < 0.2
 
 
 class TestRequireMatch:

@@ -13,7 +13,7 @@ import pytest
 from game.core.errors import may_have_happened
 from game.core.settings import Settings
 from game.main import create_app, lifespan
-from tests.conftest import Person, new_client
+from tests.conftest import PATIENCE_SECONDS, Person, new_client
 from tests.editing.test_router import edit, grid, rows, set_cells
 
 
@@ -107,7 +107,7 @@ async def waiting_for_locks(database: asyncpg.Connection, count: int) -> None:
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
     """
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while await database.fetchval(query) < count:
             await asyncio.sleep(0.02)
             await database.execute("SELECT pg_stat_clear_snapshot()")

@@ -12,7 +12,7 @@ import httpx2
 import orjson
 import psutil
 
-from tests.conftest import PASSWORD, Person, Server, serving
+from tests.conftest import PASSWORD, PATIENCE_SECONDS, Person, Server, serving
 from tests.editing.test_router import edit, grid, set_cells
 
 SIDE = 4096
@@ -68,7 +68,7 @@ def cpu_seconds(server: Server) -> float:
 
 def wait_until(busy: bool, server: Server) -> None:
     """Wait until a server computes, or until it does not."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_SECONDS
     while True:
         before = cpu_seconds(server)
         time.sleep(0.5)

@@ -114,7 +114,7 @@ class TestManifest:
     def test_names_entries_once(self, tmp_path: Path) -> None:
         with pytest.warns(UserWarning, match="Duplicate name"):
             path = bundle(tmp_path / "bundle", more=[("maps/m.json", b"{}")])
-        with pytest.raises(BundleError, match="two entries of one name"):
+        with pytest.raises(BundleError, match="two entries with the same name"):
             prepare(str(path), str(tmp_path / "records"), LIMITS)
 
     def test_a_directory_that_is_too_long_is_not_read(self, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import orjson
 import psutil
 import pytest
 
-from tests.conftest import Person, Server, serving, sign_up_and_log_in
+from tests.conftest import PATIENCE_SECONDS, Person, Server, serving, sign_up_and_log_in
 
 RUNS = [[x, 0, 1, " ", "#"] for x in range(100)]
 EVENT = {
@@ -52,7 +52,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, new_database: Any) -> Itera
 
 @pytest.fixture
 async def person(server: Server) -> AsyncIterator[Person]:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         yield await sign_up_and_log_in(client)
 
 
@@ -79,7 +79,7 @@ def computing(server: Server) -> list[psutil.Process]:
 
 
 async def until_idle(server: Server) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE_SECONDS
     while await asyncio.to_thread(computing, server):
         assert time.monotonic() < end, "it goes on"
 
@@ -93,7 +93,7 @@ async def nothing_is_left(server: Server, person: Person) -> None:
 async def test_one_map_named_very_often(server: Server, person: Person) -> None:
     data = bundle([], maps=["one"] * 200_000)
     assert len(data) < 4000
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         other = await sign_up_and_log_in(client)
         attack = asyncio.gather(*(bring_in(person, data) for _ in range(10)))
         written = []
@@ -113,7 +113,7 @@ async def test_one_map_named_twice(server: Server, person: Person) -> None:
 
 async def test_a_client_that_hangs_up_ends_it(server: Server, person: Person) -> None:
     task = asyncio.create_task(bring_in(person, long_bundle()))
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_SECONDS
     while not await asyncio.to_thread(computing, server):
         assert time.monotonic() < end
         assert not task.done(), task.result().text
@@ -130,7 +130,7 @@ async def test_there_is_a_time_limit(server: Server, person: Person) -> None:
 
 
 async def test_others_are_not_held_up(server: Server, person: Person) -> None:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         other = await sign_up_and_log_in(client)
         attack = asyncio.gather(*(bring_in(person, long_bundle(2_000)) for _ in range(5)))
         statuses = []

@@ -13,7 +13,8 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-PATIENCE = 30
+from tests.conftest import PATIENCE_SECONDS
+
 FINAL = {4400, 4401, 4403, 4404}
 """Codes after which a client does not come back by itself."""
 
@@ -77,7 +78,7 @@ class Client:
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers[ref] = message, future
         await self.send(message)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await future
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -88,7 +89,7 @@ class Client:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so; asked again at each message."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not is_so():
                 self._changed.clear()
                 await self._changed.wait()

@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection
 
 from game.core.embedded import running
 from game.core.settings import Settings
-from tests.conftest import PASSWORD, Person, serving
+from tests.conftest import PASSWORD, PATIENCE_SECONDS, Person, serving
 from tests.live.client import Client, Refused
 from tests.live.test_router import GRID, NewPerson, bare, close_code, log_of, open_socket, paint
 from tests.live.test_workers import worker
@@ -174,7 +174,7 @@ async def test_a_cut_in_the_middle_of_a_frame(cut: int, owner: Person, url: str)
     asked = [frame(1, json.dumps(command(number)).encode()) for number in range(5)]
     writer.write(frame(1, json.dumps({"type": "hello", "token": token}).encode()) + b"".join(asked[:4]))
     data = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while b'"ref":"c3"' not in data:
             data += await reader.read(2**16)
     # The client's last command is cut off on its way, and so is the last event of what the client has read.
@@ -232,7 +232,11 @@ def home() -> Iterator[Path]:
 
 async def test_a_database_that_is_away(home: Path) -> None:
     """Frozen, then killed and started again: the sockets stay, and nothing is lost or told twice."""
-    with serving(home) as server, httpx2.Client(base_url=server.url, timeout=20) as http, ExitStack() as stack:
+    with (
+        serving(home) as server,
+        httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as http,
+        ExitStack() as stack,
+    ):
         account = {"email": "gm@example.com", "password": PASSWORD}
         http.post("/auth/register", json=account).raise_for_status()
         form = {"username": account["email"], "password": PASSWORD}

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from game.core.settings import Settings
-from tests.conftest import PASSWORD, Person
+from tests.conftest import PASSWORD, PATIENCE_SECONDS, Person
 from tests.live.client import Client, Refused
 from tests.members.test_router import join
 
@@ -49,7 +49,7 @@ def bare(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 async def close_code(socket: ClientConnection) -> int | None:
     """Read until the server closes; its code."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         try:
             while True:
                 await socket.recv()
@@ -70,7 +70,7 @@ def open_socket(url: str, universe_id: str, **headers: str) -> connect:
 
 async def say(socket: ClientConnection, **message: Any) -> dict[str, Any]:
     await socket.send(json.dumps(message))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         answer: dict[str, Any] = json.loads(await socket.recv())
         return answer
 
@@ -235,9 +235,8 @@ class TestEnd:
         async with app.state.database.session() as session, session.begin():
             connection = await session.connection()
             await connection.exec_driver_sql(f"UPDATE account SET is_active = false WHERE id = '{people[2].id}'")
-        async with asyncio.timeout(5):
-            for client, code in ((removed, 4403), (ended, 4401), (deactivated, 4401)):
-                await client.until(lambda client=client, code=code: client.code == code)
+        for client, code in ((removed, 4403), (ended, 4401), (deactivated, 4401)):
+            await client.until(lambda client=client, code=code: client.code == code)
         assert removed.events == []
         assert gm.code is None
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from game.maps.documents import StoredRows
-from tests.conftest import Person, Server, serving, sign_up_and_log_in
+from tests.conftest import PATIENCE_SECONDS, Person, Server, serving, sign_up_and_log_in
 
 SIDE = 300
 """Cells; 90,000 of them are a large map, of chunks that are cut off at its edges."""
@@ -126,7 +126,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], 
 @pytest.fixture(scope="module")
 async def largest(server: Server) -> AsyncIterator[tuple[Person, str]]:
     """Somebody on a real server, and the path of their map of 4096 x 4096 cells with 8 empty layers."""
-    async with httpx2.AsyncClient(base_url=server.url, timeout=120) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         person = await sign_up_and_log_in(client)
         made = await person.map(grid_data={"width": 4096, "height": 4096, "legend": [{"symbol": "#"}]})
         path = f"/maps/{made['id']}"
@@ -140,7 +140,7 @@ async def health_while(server: Server, work: Awaitable[Any]) -> tuple[Any, float
     task = asyncio.ensure_future(work)
     longest = 0.0
     loop = asyncio.get_running_loop()
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         while not task.done():
             start = loop.time()
             assert (await client.get("/health")).status_code == 200
@@ -203,7 +203,7 @@ async def test_whoever_loops_heavy_reads_hurts_nobody(server: Server, largest: t
                 return statuses
         raise AssertionError
 
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         other = await sign_up_and_log_in(client)
         loops = [asyncio.create_task(loop(first)) for first in range(3 * len(HEAVY))]
 

@@ -299,7 +299,7 @@ class TestTransfer:
         await join(stranger, owner, universe["id"])
         answer = await superuser.client.delete(f"/users/{owner.id}")
         assert (answer.status_code, answer.json()["code"]) == (409, "USER_OWNS_UNIVERSES")
-        assert "Hand them over" in answer.json()["detail"]
+        assert "Transfer" in answer.json()["detail"]
         await owner.client.post(f"/universes/{universe['id']}/owner", json={"user_id": stranger.id})
         assert (await superuser.client.delete(f"/users/{owner.id}")).status_code == 204
         assert await roles(stranger, universe["id"]) == {stranger.id: "owner"}

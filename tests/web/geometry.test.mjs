@@ -12,6 +12,19 @@ test('a step on squares goes to the cell beside, also diagonally', () => {
   for (const [dx, dy] of STEPS) assert.deepEqual(geometry.beside([4, 4], [dx, dy]), [4 + dx, 4 + dy]);
 });
 
+test('a step on diamonds goes to the neighbour in that direction of the screen', () => {
+  const geometry = new Geometry('isometric', 9, 9);
+  const seen = new Set();
+  const [X, Y] = geometry.project(...geometry.centre(4, 4));
+  for (const [dx, dy] of STEPS) {
+    const to = geometry.beside([4, 4], [dx, dy]);
+    const [toX, toY] = geometry.project(...geometry.centre(...to));
+    assert.deepEqual([Math.sign(toX - X), Math.sign(toY - Y)], [dx, dy]);
+    seen.add(String(to));
+  }
+  assert.equal(seen.size, STEPS.length);
+});
+
 for (const type of ['hex_row', 'hex_column']) {
   test(`a step on ${type} goes to a neighbour in that direction`, () => {
     const geometry = new Geometry(type, 9, 9);

@@ -65,7 +65,7 @@ onSubmit(formOf('email'), async ({ new_email: email, email_password: password })
 onSubmit(formOf('cancel'), async () => {
   const { email } = await call('GET', '/users/me');
   await change({ email });
-  say(content, 'success', 'Your address stays as it is.');
+  say(content, 'success', 'Your address was not changed.');
 });
 
 onSubmit(formOf('password'), async ({ current_password: current, new_password: password }) => {

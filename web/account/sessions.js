@@ -75,7 +75,7 @@ async function end(ids) {
   try {
     for (const id of ids) await call('DELETE', `/auth/sessions/${id}`).catch(ignoreEnded);
     await showSessions();
-    say(section, 'success', ids.length === 1 ? 'Logged out there.' : 'Logged out everywhere else.');
+    say(section, 'success', ids.length === 1 ? 'That device was logged out.' : 'All other devices were logged out.');
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     say(section, 'danger', error.message);

@@ -2,8 +2,6 @@
 
 import { Pictures } from '../shared/pictures.js';
 import { effect, html, render } from '../vendor/preact.js';
-import { MapInput } from './map/input.js';
-import { Stage } from './map/stage.js';
 import { Store } from './store.js';
 import { Table } from './table.js';
 
@@ -12,24 +10,28 @@ async function open() {
   const universeId = location.pathname.split('/').filter(Boolean)[1];
   const store = new Store();
   const table = new Table(store, universeId);
-  // Read while the map's canvas and the panels are made.
+  // The table is read while what draws it is still loading.
   const reading = table.open().catch((error) => {
     store.fail(error);
     store.closed.value ||= /** @type {any} */ (error).status ?? 0;
   });
+  const drawing = import('./map/stage.js');
+  const handling = import('./map/input.js');
   const panels = import('./panels/shell.js');
   const element = /** @type {HTMLElement} */ (root.querySelector('[data-map]'));
-  /** @type {Stage | null} */
+  /** @type {import('./map/stage.js').Stage | null} */
   let stage = null;
   const pictures = new Pictures('/assets', () => {
     stage?.cells.invalidate();
     stage?.request();
   });
+  const { Stage } = await drawing;
   try {
     stage = await Stage.create(element, store.document, pictures);
   } catch {
     store.notify('This browser cannot draw the map, because it has no WebGL.', 'error');
   }
+  const { MapInput } = await handling;
   const input = stage && new MapInput(stage, store, table);
   if (stage) follow(stage, store, table);
   const { Shell } = await panels;
@@ -39,7 +41,7 @@ async function open() {
   root.dataset.ready = 'true';
 }
 
-/** Draw what the store has. @param {Stage} stage  @param {Store} store  @param {Table} table */
+/** Draw what the store has. @param {import('./map/stage.js').Stage} stage  @param {Store} store  @param {Table} table */
 function follow(stage, store, table) {
   stage.covered = () => {
     const box = document.querySelector('.pl-side')?.getBoundingClientRect();

@@ -186,7 +186,7 @@ export class Table {
       online.delete(message.user_id);
       store.online.value = online;
     } else if (message.type === 'signal') this.onSignal?.(message.name, message);
-    else if (message.type === 'error') store.notify(message.problem?.detail ?? 'The server refused that.', 'error');
+    else if (message.type === 'error') store.notify(message.problem?.detail ?? 'The server refused this.', 'error');
   }
 
   /** @param {Message} message */

@@ -39,7 +39,7 @@ async function request(url, options = {}) {
   } catch {
     if (response.ok)
       throw new ApiError(response.status, {
-        detail: 'The server answered something that is not JSON. You may have been logged out.',
+        detail: 'The answer of the server is not JSON. You may have been logged out.',
       });
   }
   if (!response.ok) throw new ApiError(response.status, body ?? {});

@@ -255,13 +255,15 @@ export class Geometry {
   }
 
   /**
-   * The cell beside another one in a direction. Hexes have two ways of three to go straight up, or aside: the one that
-   * keeps the column, or the row, so that steps back and forth stay on a straight line.
+   * The cell beside another one in a direction of the screen. Hexes have two ways of three to go straight up, or aside:
+   * the one that keeps the column, or the row, so that steps back and forth stay on a straight line.
    * @param {Pair} cell
-   * @param {Pair} direction  of the steps -1, 0 or 1 across and down
+   * @param {Pair} direction  of the steps -1, 0 or 1 across and down on the screen
    * @returns {Pair}
    */
   beside([x, y], [dx, dy]) {
+    // The axes of diamonds go down right and down left.
+    if (this.isIsometric) return [x + Math.sign(dx + dy), y + Math.sign(dy - dx)];
     if (!this.isHex) return [x + dx, y + dy];
     const [px, py] = this.centre(x, y);
     const length = Math.hypot(dx, dy);

@@ -65,7 +65,7 @@ export class Clipboard {
       Math.min(Math.max(at[0], 0), Math.max(geometry.width - 1, 0)),
       Math.min(Math.max(at[1], 0), Math.max(geometry.height - 1, 0)),
     ]);
-    const how = float.follows ? 'click where it goes' : 'drag it or use the arrow keys, then Enter';
+    const how = float.follows ? 'click to place it' : 'drag it or use the arrow keys, then Enter';
     editor.announce(`Pasting ${amountOf(clip)}: ${how}.`);
     editor.refresh();
   }

@@ -68,8 +68,8 @@ export function askConflict(root, mine, theirs, { canCopy, isWhole }) {
       value: 'overwrite',
       label: 'Overwrite: save mine over theirs',
       hint: isWhole
-        ? 'Your whole map takes the place of theirs, which stays in the history of the map.'
-        : 'What you changed wins; what only they changed stays as they made it.',
+        ? 'Your whole map replaces theirs, which remains in the history of the map.'
+        : 'Where both of you changed the same, your changes replace theirs. Their other changes are kept.',
       primary: true,
     },
     {
@@ -80,9 +80,9 @@ export function askConflict(root, mine, theirs, { canCopy, isWhole }) {
     {
       value: 'copy',
       label: 'Keep mine as a copy',
-      hint: 'A new map with all you see now; this one stays as they made it.',
+      hint: 'Your version becomes a new map. This map keeps their changes.',
     },
-    { value: null, label: 'Decide later', hint: 'Go on editing. Nothing is saved yet.' },
+    { value: null, label: 'Decide later', hint: 'Continue editing. Nothing is saved yet.' },
   ];
   return ask(
     root,
@@ -106,7 +106,7 @@ const KEYS = [
       [['['], [']'], 'Smaller or larger brush'],
       [['Shift', 'click'], 'Line from the last cell'],
       [['Right click'], 'Pick the tile under the pointer'],
-      [['Right drag'], 'With the stamp: take another one'],
+      [['Right drag'], 'With the stamp: copy another one'],
       [['Esc'], 'Cancel, or clear the selection'],
     ],
   ],

@@ -41,12 +41,12 @@ export function doorProblem(doc, door) {
  */
 function look(doc, door) {
   if (door.x1 === door.x2 && door.y1 === door.y2) return 'This door has no width.';
-  if (wallsOn(doc, door).length) return 'A wall lies on this door: nobody gets through, even when it is open.';
+  if (wallsOn(doc, door).length) return 'A wall blocks this door, even when it is open.';
   const opened = opens(doc, door);
   const beside = [...opened, ...opened.flatMap(([x, y]) => doc.geometry.neighbours(x, y))];
   const free = beside.filter((cell) => isFree(doc, cell));
   if ([-1, 1].every((side) => free.some((cell) => sideOf(doc, door, cell) === side))) return null;
-  return 'This door leads nowhere: behind the cells that it opens lie only cells that block movement, or the edge of the map.';
+  return 'This door leads nowhere: behind it are only cells that block movement, or the edge of the map.';
 }
 
 /**

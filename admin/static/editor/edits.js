@@ -420,7 +420,7 @@ export function applied(frame, edits) {
     },
     add_layer({ layer: meta, index }) {
       if (next.layers.some((layer) => layer.meta.name === meta.name))
-        throw new Error(`The map has a layer “${meta.name}” already.`);
+        throw new Error(`The map already has a layer “${meta.name}”.`);
       const layer = { key: newLayerKey(), meta, cells: new Uint16Array(next.width * next.height).fill(EMPTY) };
       next.layers = next.layers.toSpliced(index ?? next.layers.length, 0, layer);
     },
@@ -455,7 +455,7 @@ export function applied(frame, edits) {
     };
   }
   for (const edit of edits) {
-    if (!operations[edit.op]) throw new Error(`The edit “${edit.op}” is not known.`);
+    if (!operations[edit.op]) throw new Error(`Unknown edit “${edit.op}”.`);
     operations[edit.op](edit);
   }
   return next;

@@ -208,7 +208,7 @@ export class LayersPanel extends Panel {
     const wanted = name.trim();
     if (!wanted || wanted === layer.meta.name) return;
     if (this.frame.layers.some(({ key, meta }) => key !== layer.key && meta.name === wanted)) {
-      this.editor.notices.show(`There is a layer “${wanted}” already.`, { kind: 'warning' });
+      this.editor.notices.show(`A layer “${wanted}” already exists.`, { kind: 'warning' });
       return;
     }
     this.#set(layer, { name: wanted }, `Renamed the layer to ${wanted}`);
@@ -242,7 +242,7 @@ export class LayersPanel extends Panel {
       (await ask(
         this.editor.element,
         `Delete the layer “${layer.meta.name}”?`,
-        'Its cells go with it. Undo brings them back.',
+        'Its cells are deleted, too. You can undo this.',
         [
           { value: 'delete', label: 'Delete', danger: true },
           { value: null, label: 'Cancel' },

@@ -273,7 +273,7 @@ export class LegendPanel extends Panel {
         return h('option', { value: codeOf(other.symbol) }, `${glyph}  ${name}`);
       }),
     );
-    this.removeButton = small('remove', 'Delete this tile (only when no cell has it)', () => this.#remove(index), {
+    this.removeButton = small('remove', 'Delete this tile (only if no cell uses it)', () => this.#remove(index), {
       focus: 'tile-remove',
       disabled: true,
     });
@@ -321,7 +321,7 @@ export class LegendPanel extends Panel {
       this.editor.notices.show(
         other
           ? `“${symbol}” is the symbol of ${other.name || 'another tile'}.`
-          : 'A symbol is one character, and no space.',
+          : 'A symbol must be one character other than a space.',
         { kind: 'warning' },
       );
       return;
@@ -353,7 +353,7 @@ export class LegendPanel extends Panel {
     step.label = `Replaced ${plural(count, 'cell')} of ${this.editor.palette.nameOf(from)} by ${this.editor.palette.nameOf(to)}`;
     step.commit();
     if (skipped.length)
-      this.editor.notices.show(`Left as they were, because they are locked: ${skipped.join(', ')}.`, {
+      this.editor.notices.show(`Not changed, because they are locked: ${skipped.join(', ')}.`, {
         kind: 'warning',
       });
     else if (!count) this.editor.announce(`No cell has ${this.editor.palette.nameOf(from)}.`);

@@ -39,7 +39,7 @@ export class MapPanel extends Panel {
     const size = { width: this.#side('Width', width), height: this.#side('Height', height) };
     const anchors = h(
       'div',
-      { class: 'wk-anchors', role: 'radiogroup', 'aria-label': 'Where the old map lies in the new one' },
+      { class: 'wk-anchors', role: 'radiogroup', 'aria-label': 'Position of the old map in the new one' },
       Object.keys(ANCHORS).map((name) => {
         const input = h('input', {
           type: 'radio',
@@ -69,7 +69,7 @@ export class MapPanel extends Panel {
         h(
           'p',
           { class: 'wk-quiet' },
-          'The square marks where the old map lies in the new one. What does not fit is cut off.',
+          'The square marks the position of the old map in the new one. Anything outside is cut off.',
         ),
         h('button', { type: 'submit', form: SIZE_FORM, class: 'wk-button' }, 'Resize'),
       ),
@@ -110,7 +110,7 @@ export class MapPanel extends Panel {
     const sure = await ask(
       editor.element,
       'Change the grid?',
-      'The map is saved, and its walls, doors and lights move with their cells. This cannot be undone here; the history of the map keeps it as it was.',
+      'The map is saved, and its walls, doors and lights move with their cells. You cannot undo this in the editor, but you can restore the old state from the history of the map.',
       [
         { value: 'change', label: 'Save and change', primary: true },
         { value: null, label: 'Cancel' },
@@ -196,7 +196,7 @@ export class MapPanel extends Panel {
     const objects = OBJECTS.reduce((count, [list]) => count + frame[list].length - next[list].length, 0);
     if (lost || objects) {
       const what = [lost && plural(lost, 'cell'), objects && plural(objects, 'object')].filter(Boolean).join(' and ');
-      const sure = await ask(this.editor.element, 'Cut the map?', `${what} would be cut off. Undo brings them back.`, [
+      const sure = await ask(this.editor.element, 'Cut the map?', `${what} would be cut off. You can undo this.`, [
         { value: 'cut', label: 'Resize', danger: true },
         { value: null, label: 'Cancel' },
       ]);

@@ -260,7 +260,7 @@ export class MapTokens {
   /** Delete a token, once it was asked. @param {Token} token */
   async remove(token) {
     const { editor } = this;
-    const answer = await ask(editor.element, `Delete ${token.name}?`, 'Its character stays.', [
+    const answer = await ask(editor.element, `Delete ${token.name}?`, 'Its character is not deleted.', [
       { value: null, label: 'Keep it' },
       { value: 'delete', label: 'Delete', danger: true },
     ]);

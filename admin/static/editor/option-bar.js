@@ -19,8 +19,8 @@ const HINTS = {
   object: 'Click or drag a rectangle to select; drag to move',
   door: 'Click on the side of a cell; drag for a wider door',
   wall: 'Click corner after corner, or drag for one wall',
-  light: 'Click where it shines',
-  token: 'Click where it stands; drag one to move it',
+  light: 'Click to place a light',
+  token: 'Click to place a token; drag one to move it',
   hand: 'Drag to move the view',
 };
 
@@ -203,12 +203,12 @@ export class OptionBar {
     };
     const size = stamp ? `${stamp.width} × ${stamp.height}` : 'none yet';
     const hint = isTaking
-      ? 'Drag over the map to take a stamp'
-      : 'Click or drag to stamp; drag with the right button to take';
+      ? 'Drag over the map to copy a stamp'
+      : 'Click or drag to stamp; drag with the right button to copy another';
     return [
       h('span', { class: 'wk-current' }, size),
       this.#reach(),
-      this.#button('picker', 'Take a stamp from the map', take, { 'aria-pressed': String(isTaking) }),
+      this.#button('picker', 'Copy a stamp from the map', take, { 'aria-pressed': String(isTaking) }),
       h('span', { class: 'wk-hint' }, hint),
     ];
   }

@@ -135,7 +135,7 @@ export class MapSaving {
       return true;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      editor.notices.show(`Your unsaved changes do not fit the map any more: ${reason}`, {
+      editor.notices.show(`Your unsaved changes no longer fit the map: ${reason}`, {
         kind: 'warning',
         actions: [
           ['Download them', () => download(`changes-${this.map?.id}.json`, draft.edits ?? draft.document)],
@@ -338,7 +338,7 @@ export class MapSaving {
       const made = await createMap(options.mapsUrl ?? '/maps', copy);
       this.drafts.forget();
       this.#open(theirs);
-      editor.notices.show(`Yours is kept as “${made.name}”. This is the map as the others made it.`, {
+      editor.notices.show(`Your version was saved as “${made.name}”. This is their version.`, {
         link: options.pageUrl ? ['Open the copy', options.pageUrl(made)] : null,
       });
     } catch (error) {

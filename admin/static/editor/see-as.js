@@ -199,8 +199,8 @@ export class SeeAs {
     const attributes = { 'aria-label': 'Whose eyes' };
     const choice = choiceOf([...people, [ANYBODY, 'a member with no token']], this.who, choose, attributes);
     const what = [
-      problem || 'This is all that they are sent, and it is read only.',
-      editor.saving?.isDirty && !problem ? ' What you have not saved is not in it.' : '',
+      problem || 'They are sent nothing else. You cannot edit in this view.',
+      editor.saving?.isDirty && !problem ? ' Unsaved changes are not included.' : '',
     ].join('');
     const said = JSON.stringify([this.who, people, what]);
     if (said === this.said) return;

@@ -77,8 +77,7 @@ export class TokensPanel extends Panel {
       selected && this.#form(selected),
       h('div', { class: 'wk-find' }, icon('search'), search),
       this.list,
-      !selected &&
-        h('p', { class: 'wk-quiet wk-pad' }, 'Tokens belong to play: what you change of them is saved at once.'),
+      !selected && h('p', { class: 'wk-quiet wk-pad' }, 'Changes of tokens are saved immediately.'),
     ];
   }
 
@@ -153,7 +152,7 @@ export class TokensPanel extends Panel {
       'data-focus': 'token-color',
       onchange: () => set({ color: color.value }),
     });
-    const hint = 'Only game masters see it, and members who were granted to see it';
+    const hint = 'Only game masters see it, and members with a grant for it';
     return h(
       'div',
       { class: 'wk-form wk-object-form', role: 'group', 'aria-label': 'Token' },

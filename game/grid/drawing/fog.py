@@ -10,7 +10,7 @@ from game.grid.drawing.scene import RGB, Projection
 
 FOG_COLOR: Final[RGB] = (18, 15, 13)
 OPACITIES: Final = {"0": 1.0, "1": 0.5}
-"""How much of what lies beneath the fog hides, by the digit in the rows of `fog` (`game.grid.fogged_view`)."""
+"""The opacity of the fog, by the digit in the rows of `fog` (`game.grid.fogged_view`)."""
 
 
 def fog_image(fog: Sequence[str]) -> Image.Image:

@@ -1,6 +1,6 @@
 """The font of the pictures: which characters it has, and how wide a text is.
 
-The font file lies beside this module, so that a map looks the same on every server: DejaVu Sans Bold, which
+The font file is next to this module, so that a map looks the same on every server: DejaVu Sans Bold, which
 has the Latin, Greek and Cyrillic scripts and most of the symbols that maps are drawn with.
 """
 

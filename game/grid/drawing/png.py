@@ -122,7 +122,7 @@ def draw_background(region: Region, background: bytes, fog: Sequence[str] | None
 def cut_background(
     projection: Projection, scene: Scene, background: bytes, fog: Sequence[str]
 ) -> tuple[bytes, Scene]:
-    """What of a background picture lies in the cells that are or were in sight, as a picture of the whole region;
+    """The part of a background picture in cells that are or were in sight, as a picture of the whole region;
     and the scene with its place."""
     canvas = Image.new("RGBA", (projection.width, projection.height))
     _lay_background(canvas, background, scene.backdrop)
@@ -317,7 +317,7 @@ def _stamp(glyph: str, size: int, opacity: float) -> Image.Image | None:
     return stamp.crop((cut_x, cut_y, side - cut_x, side - cut_y))
 
 
-# What lies beneath and above the cells
+# Below and above the cells
 
 
 def _lay_background(canvas: Image.Image, file: bytes, place: tuple[float, float, float, float]) -> None:
@@ -439,7 +439,7 @@ def _disc(radius: float, color: RGB, initial: str) -> Image.Image:
     draw.circle((middle, middle), (radius - rim) * finer, (*color, 255))
     if radius >= 6.5 and initial:
         letters = lettering.font(max(7, round(1.05 * radius)) * finer)
-        # By the letter's own box: the line's middle lies too high for a capital.
+        # By the letter's own box: the middle of the line is too high for a capital letter.
         left, top, right, bottom = letters.getbbox(initial)
         draw.text(
             (middle - (left + right) / 2, middle - (top + bottom) / 2),

@@ -84,7 +84,7 @@ class PictureTooLarge(PictureError):
 
 @dataclass(frozen=True)
 class Region:
-    """A rectangle of a map, in cells, and all that lies in it.
+    """A rectangle of a map, in cells, and everything in it.
 
     `frame` is the valid grid data document; the rows of its layers are not read. `layers` are from the bottom
     up {name, rows, visible, opacity}, with `height` rows of `width` symbols each. `tokens` are those to draw:
@@ -135,7 +135,7 @@ class Region:
 
 
 class Projection:
-    """Where the points of a map lie in the picture of a region.
+    """Converts points of a map to pixels in the picture of a region.
 
     `width` and `height` are those of the picture in pixels, 1 at least; `unit` is the length of a cell's side
     as it is drawn. Raises PictureTooLarge, and PictureError for a cell smaller than a pixel.
@@ -246,7 +246,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything that lies above the cells, in the order in which it is drawn.
+    """Everything above the cells, in the order in which it is drawn.
 
     `outline` is the region's, which light does not leave; `backdrop` is the place of the background picture:
     left, top, right and bottom.
@@ -346,7 +346,7 @@ def tidy_rows(layer: Mapping[str, Any], width: int, height: int) -> list[str]:
     return rows + [EMPTY * width] * (height - len(rows))
 
 
-# What lies above the cells
+# Above the cells
 
 
 def _outline(projection: Projection) -> tuple[Point, ...]:
@@ -436,7 +436,7 @@ def _door(projection: Projection, door: Mapping[str, Any]) -> Iterator[Stroke]:
 
 
 def _clipped(projection: Projection, stroke: Stroke) -> Stroke | None:
-    """The part of a straight line that lies in the picture (Liang and Barsky), with some margin for its ends."""
+    """The part of a straight line inside the picture (Liang and Barsky), with some margin for its ends."""
     (x1, y1), (x2, y2) = stroke.points
     first, last = 0.0, 1.0
     margin = 2 * stroke.width

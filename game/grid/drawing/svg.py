@@ -214,7 +214,7 @@ def _over_paper(color: RGBA) -> RGB:
     return red, green, blue
 
 
-# What lies beneath and above the cells
+# Below and above the cells
 
 
 def _background(file: bytes, place: tuple[float, float, float, float]) -> str:

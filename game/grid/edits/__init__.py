@@ -6,14 +6,13 @@ request are applied in order, or none. They ask only for the chunks that they to
 whole layers for `replace`, `remove_layer`, `remove_legend_entry` and `resize`. What they may cost in all is
 bounded (`budget`), and counted before it is done.
 
-Cells, rectangles and pasted rows must lie on the map, and every symbol must be the space or in the legend.
+Cells, rectangles and pasted rows must be on the map, and every symbol must be the space or in the legend.
 `put_...` replaces the thing of that id as a whole (keys that it does not name are gone), or adds it; without an id
 it gets a new one. All `update_...` take JSON merge patches (RFC 7396): at any depth, only the keys that they name
-change, and null removes a key. `update_map` changes the document's own keys, those of a game among
-them, but for its size and its lists, which have edits of their own. `update_legend` adds entries that are new at
-`index`, or at the end. `remove_legend_entry` is refused while a cell has the symbol.
-`resize` is a crop as in Tiled: what is cut off is lost, cells as well as the entities, lights, walls and
-doors that would lie outside.
+change, and null removes a key. `update_map` changes the document's own keys, including those of a game, except its
+size and its lists, for which there are other edits. `update_legend` adds entries that are new at `index`, or at
+the end. `remove_legend_entry` is refused while a cell has the symbol. `resize` is a crop as in Tiled: cells,
+entities, lights, walls and doors outside the new size are removed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

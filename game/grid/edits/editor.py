@@ -40,11 +40,11 @@ class Editor:
         return key
 
     def holds(self, x: int, y: int) -> bool:
-        """Whether a cell lies on the map."""
+        """Whether a cell is on the map."""
         return x < self.canvas.width and y < self.canvas.height
 
     def check_rectangle(self, x: int, y: int, width: int, height: int, place: str) -> None:
-        """Refuse a rectangle that does not lie on the map."""
+        """Refuse a rectangle that is not on the map."""
         sides = ("x", "width", x, width, self.canvas.width), ("y", "height", y, height, self.canvas.height)
         for start, length, begin, count, size in sides:
             if begin >= size:

@@ -32,7 +32,7 @@ ANCHORS: Final = {
     "bottom": (1, 2),
     "bottom_right": (2, 2),
 }
-"""Where the old map lies in the new one when it is resized: at the start, in the middle or at the end,
+"""The position of the old map in the new one when it is resized: at the start, in the middle or at the end,
 across and down."""
 
 _count = whole(0)

@@ -198,7 +198,7 @@ def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
 
 
 def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift: tuple[float, float]) -> None:
-    """Move everything that is not a cell, and remove what would lie outside of the new size.
+    """Move everything that is not a cell, and remove what would be outside the new size.
 
     Takes the size and the move in cells, and the move as a point.
     """

@@ -122,7 +122,7 @@ class Imported(NamedTuple):
 
 
 class Exported(NamedTuple):
-    """A written file: its name, its media type, its bytes, and warnings about what the format cannot say."""
+    """A written file: its name, its media type, its bytes, and warnings about what the format cannot express."""
 
     filename: str
     media_type: str

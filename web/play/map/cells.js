@@ -8,7 +8,7 @@ import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
 import { chunkBounds, drawCells } from '../../shared/chunk-drawing.js';
 import { EMPTY } from '../../shared/document.js';
 import { drawObjects } from '../../shared/object-drawing.js';
-import { SMALLEST_SYMBOL, Tiles, contextOf, parseColor } from '../../shared/tiles.js';
+import { SMALLEST_SYMBOL, Tiles, colorOf, contextOf, parseColor } from '../../shared/tiles.js';
 
 /** Pixels a cell, and the cells of a chunk's side: chunks are so small that one is made within a frame. */
 const LEVELS = [
@@ -281,15 +281,24 @@ export class Cells {
   /** The one pixel that the tile of a symbol is from afar. @param {number} code */
   #flatColor(code) {
     let color = this.flatColors.get(code);
-    if (color === undefined) {
+    if (color === undefined) this.flatColors.set(code, (color = this.#pixelOf(code)));
+    return color;
+  }
+
+  /** @param {number} code */
+  #pixelOf(code) {
+    const { legend } = this.stage.document;
+    const entry = legend.get(code);
+    if (entry?.picture && this.pictures.get(entry.picture.asset_id)) {
+      // Only pictures are read back: the browser waits for the graphics card then.
       const canvas = document.createElement('canvas');
       canvas.width = canvas.height = 1;
       const context = contextOf(canvas);
       context.drawImage(this.#tilesOf(8).get(code), 0, 0, 1, 1);
-      color = new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
-      this.flatColors.set(code, color);
+      return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
     }
-    return color;
+    const color = code === EMPTY ? parseColor(this.#paper) : colorOf(entry, code);
+    return new Uint32Array(Uint8Array.from(color ?? [0, 0, 0, 0]).buffer)[0];
   }
 
   /** @param {number} level */

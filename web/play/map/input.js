@@ -281,7 +281,7 @@ export class MapInput {
   async #fog(what, area) {
     if ((await this.table.send('POST', `${this.mapUrl}/fog/${what}`, area)) === null) return;
     this.store.notify(
-      what === 'reveal' ? 'Revealed to the players.' : 'Hidden from the players, but for what is in their sight.',
+      what === 'reveal' ? 'Revealed to the players.' : 'Hidden from the players, except what they can see now.',
     );
   }
 

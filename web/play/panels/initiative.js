@@ -108,7 +108,7 @@ function Others({ store, table, shown }) {
           placeholder="Ambush at the ford"
           onInput=${(/** @type {any} */ event) => (name.value = event.target.value)}
       /></label>
-      <p class="pl-muted">Every token that is on this map takes part. Hidden tokens stay hidden.</p>
+      <p class="pl-muted">All tokens on this map become combatants. Hidden tokens stay hidden.</p>
       <button class="pl-button">Prepare</button>
     </form>
   `;

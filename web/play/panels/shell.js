@@ -151,10 +151,10 @@ function Notices({ store }) {
 const CLOSED = {
   401: ['You are logged out', 'Log in again to continue.', 'Log in', '/login'],
   4401: ['You are logged out', 'Log in again to continue.', 'Log in', '/login'],
-  403: ['You are not at this table any more', 'A game master removed you, or you left.', 'Your tables', '/play'],
-  4403: ['You are not at this table any more', 'A game master removed you, or you left.', 'Your tables', '/play'],
-  404: ['There is no such table', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],
-  4404: ['There is no such table', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],
+  403: ['You are no longer at this table', 'A game master removed you, or you left.', 'Your tables', '/play'],
+  4403: ['You are no longer at this table', 'A game master removed you, or you left.', 'Your tables', '/play'],
+  404: ['Table not found', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],
+  4404: ['Table not found', 'It does not exist, or you are not a member of it.', 'Your tables', '/play'],
 };
 
 /** @param {{store: import('../store.js').Store}} props */

@@ -93,7 +93,7 @@ export class Select extends Tool {
     const { x, y, width, height } = selection;
     if (width * height * layers.length > MAX_CELLS) {
       this.editor.notices.show(
-        `The selection is too large: at most ${MAX_CELLS.toLocaleString('en')} cells can be held at once. ` +
+        `The selection is too large: at most ${MAX_CELLS.toLocaleString('en')} cells can be selected at once. ` +
           'Fill or resize the map instead.',
         { kind: 'warning' },
       );

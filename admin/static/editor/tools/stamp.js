@@ -137,7 +137,7 @@ export class Stamp extends Tool {
     if (stamp) {
       this.state.stamp = stamp;
       this.state.isTaking = false;
-      this.editor.announce(`Took a stamp of ${stamp.width} by ${stamp.height} cells.`);
+      this.editor.announce(`Copied a stamp of ${stamp.width} by ${stamp.height} cells.`);
     }
     this.editor.refresh();
   }
