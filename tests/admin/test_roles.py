@@ -57,7 +57,7 @@ async def test_everybody(
     call: Call, members: Any, owner_person: Person, shared: Things, database: asyncpg.Connection, database_url: str
 ) -> None:
     is_read = call.method == "GET"
-    things = shared if is_read else await make_things(owner_person, uuid4().hex, database_url)
+    things = shared if is_read else await make_things(owner_person, uuid4().hex, database_url, call)
     await join(members, things, database)
     before = await state(things, database)
     for role in ("spectator", "player"):
