@@ -30,10 +30,10 @@ async def user_of(request: Request) -> User | None:
         return await queries.user_of_session(session, identity)
 
 
-async def only_plays(request: Request, user: User) -> bool:
+async def is_only_player(request: Request, user: User) -> bool:
     """Whether somebody is only a player in other people's universes."""
     async with _sessions(request) as session:
-        return await access.only_plays(session, user)
+        return await access.is_only_player(session, user)
 
 
 def _sessions(request: Request) -> AsyncSession:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from admin.auth import BASE, LOGIN, LOGOUT, only_plays, user_of
+from admin.auth import BASE, LOGIN, LOGOUT, is_only_player, user_of
 from admin.scope import PERSON
 from game.accounts.current import CrossSite, comes_from_our_page
 from game.core.errors import (
@@ -105,7 +105,7 @@ class Guard:
         if request.method not in _SAFE_METHODS and not comes_from_our_page(request):
             raise CrossSite("A page of another site sent this request. It was refused.")
         user = await user_of(request)
-        if user is not None and request.url.path not in (LOGIN, LOGOUT) and await only_plays(request, user):
+        if user is not None and request.url.path not in (LOGIN, LOGOUT) and await is_only_player(request, user):
             raise ForGameMasters
         PERSON.set(user)
         if user is not None or request.url.path == LOGIN:

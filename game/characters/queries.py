@@ -25,7 +25,7 @@ from game.core.versions import Tagged
 from game.events import queries as events
 from game.grants import Right
 from game.grid.changes import same
-from game.grid.edits.editor import patched
+from game.grid.edits.editor import apply_merge_patch
 from game.permissions import Role
 from game.universes import access, quotas
 from game.universes.access import Access
@@ -36,7 +36,7 @@ _FOR_GAME_MASTERS = ("gm", "version", "updated_at")
 _OPEN = ("name", "kind", "asset_id")
 """Fields for everybody who sees the character."""
 _STORED = (*_OPEN, "sheet", "grants", "gm")
-_TOLD = (*_OPEN, "sheet", "amount")
+_EVENT_FIELDS = (*_OPEN, "sheet", "amount")
 """Fields in events for members other than game masters, if they may read them."""
 
 
@@ -149,7 +149,7 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
     return found
 
 
-async def acted_for(session: AsyncSession, home: Access, character_id: UUID) -> Character:
+async def character_to_act_for(session: AsyncSession, home: Access, character_id: UUID) -> Character:
     """A character of a universe that the user may act for: speak as it, roll with its sheet.
 
     Raises:
@@ -225,14 +225,14 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
     row, home = found.row, found.access
     if not home.is_game_master:
         _require_own(fields, row.kind)
-    new = {name: value for name, value in fields.items() if not _is(row, name, value)}
+    new = {name: value for name, value in fields.items() if not _equals(row, name, value)}
     if not new:
         return found
     await _check(session, home, new)
     return await _store(session, found, new, "updated")
 
 
-def _is(row: Character, name: str, value: Any) -> bool:
+def _equals(row: Character, name: str, value: Any) -> bool:
     """Whether a field has this value."""
     old = getattr(row, name)
     return same(old, value) if name in ("sheet", "grants", "gm") else bool(old == value)
@@ -245,7 +245,7 @@ def patched_sheet(found: Found, patch: Mapping[str, Any]) -> dict[str, Any]:
         RequestValidationError: the sheet would be invalid; names the place.
     """
     try:
-        return SHEET.validate_python(patched(found.row.sheet, patch))
+        return SHEET.validate_python(apply_merge_patch(found.row.sheet, patch))
     except ValidationError as error:
         faults = error.errors(include_url=False, include_input=False)
         raise RequestValidationError([{**one, "loc": ("body", "sheet", *one["loc"])} for one in faults]) from None
@@ -344,7 +344,7 @@ async def _record(
     """
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
-    changed = {name: Right.see if name in _OPEN else Right.sheet for name in payload if name in _TOLD}
+    changed = {name: Right.see if name in _OPEN else Right.sheet for name in payload if name in _EVENT_FIELDS}
     told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
     shared = told.shared(payload)
     await events.record(session, kind, home.user.id, row, payload, before, shared=shared, audience=told.audience)

@@ -277,13 +277,13 @@ class _Process:
                     pipe and pipe.close()
 
 
-async def until_gone(receive: Receive, work: Awaitable[Result]) -> Result:
+async def until_disconnected(receive: Receive, work: Awaitable[Result]) -> Result:
     """The result of `work`, which is cancelled when the client disconnects. The request's body has been read.
 
     Raises:
         ClientGone: the client disconnected.
     """
-    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
         if working.done():
@@ -295,7 +295,7 @@ async def until_gone(receive: Receive, work: Awaitable[Result]) -> Result:
         await asyncio.gather(working, gone, return_exceptions=True)
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -360,10 +360,10 @@ class RequestComputing:
         (`await session.close()`), or wait for `turn` before the transaction begins. `seconds` are for work that
         may take longer than other requests.
 
-        Raises: see `Compute.run`, `Turns.turn` and `until_gone`.
+        Raises: see `Compute.run`, `Turns.turn` and `until_disconnected`.
         """
         work = self._run(user_id, function, *arguments, load=load, seconds=seconds)
-        return await until_gone(self._request.receive, work)
+        return await until_disconnected(self._request.receive, work)
 
     async def _run(self, user_id: UUID, function: Any, *arguments: Any, load: Any, seconds: float | None) -> Any:
         if self._has_turn:

@@ -39,15 +39,15 @@ log = structlog.get_logger()
 
 MAJOR = "18"
 SYSTEM_USER = "pgserver"
-LEAST_FREE_BYTES = 200 * 2**20
+MIN_FREE_BYTES = 200 * 2**20
 LOG_LIMIT_BYTES = 10 * 2**20
 _LOG_KEPT_BYTES = 2**20
 # For a crash recovery, and for another command that starts or stops PostgreSQL.
-_PATIENCE_SECONDS = 600
+_WAIT_SECONDS = 600
 # The maximum length of a socket's path on macOS, the shortest of all systems.
 _SOCKET_PATH_BYTES = 103
 # Above every system's highest pid.
-_NOBODYS_PID = 2**31 - 1
+_UNUSED_PID = 2**31 - 1
 _SOCKET = ".s.PGSQL.5432"
 _WINDOWS = sys.platform == "win32"
 # Ctrl-C must reach only the application, which then stops PostgreSQL. On other systems, pg_ctl does this (setsid).
@@ -137,7 +137,7 @@ class _Cluster:
         self.data_dir.mkdir(mode=0o711 if _is_root() else 0o700, parents=True, exist_ok=True)
         for name in ("postgres.turn", "postgres.users", "postgres.log"):
             (self.data_dir / name).touch(mode=0o600)
-        with self.threads, self._my_turn():
+        with self.threads, self._exclusive():
             self._check_folder()
             self._trim_log()
             if not self.inside:
@@ -147,14 +147,14 @@ class _Cluster:
                 self._ensure_running(settings)
                 return self._url("worldkeep")
             except BaseException:
-                self._left()
+                self._release()
                 raise
 
     def leave(self) -> None:
-        with self.threads, self._my_turn():
-            self._left()
+        with self.threads, self._exclusive():
+            self._release()
 
-    def _left(self) -> None:
+    def _release(self) -> None:
         self.inside -= 1
         if not self.inside:
             self.users.release_read_lock()
@@ -169,11 +169,11 @@ class _Cluster:
         return EmbeddedError(f"PostgreSQL in {self.folder} {what}: {why}. Its log is {self.log}.")
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
-        if not self.turn.acquire(timeout=_PATIENCE_SECONDS):
+    def _exclusive(self) -> Iterator[None]:
+        if not self.turn.acquire(timeout=_WAIT_SECONDS):
             raise EmbeddedError(
                 f"Another command has been starting or stopping PostgreSQL in {self.data_dir} for "
-                f"{_PATIENCE_SECONDS // 60} minutes: end it, then try again."
+                f"{_WAIT_SECONDS // 60} minutes: end it, then try again."
             )
         try:
             yield
@@ -181,7 +181,7 @@ class _Cluster:
             self.turn.release()
 
     def _ensure_running(self, settings: Mapping[str, str]) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _WAIT_SECONDS
         start_of_log = None
         while (made := self._ask("SELECT count(*) FROM pg_database WHERE datname = 'worldkeep'")) is None:
             if self._is_alive():
@@ -225,13 +225,13 @@ class _Cluster:
             )
 
     def _start(self, settings: Mapping[str, str]) -> None:
-        if (free := shutil.disk_usage(self.data_dir).free) < LEAST_FREE_BYTES:
+        if (free := shutil.disk_usage(self.data_dir).free) < MIN_FREE_BYTES:
             raise EmbeddedError(
                 f"Only {free >> 20} MB are free on the disk of {self.data_dir}: make room for at least "
-                f"{LEAST_FREE_BYTES >> 20} MB."
+                f"{MIN_FREE_BYTES >> 20} MB."
             )
         if account := self._account():
-            _let_in(account["user"], self.folder, binary("postgres"))
+            _grant_access(account["user"], self.folder, binary("postgres"))
         if self._pid_file():
             self._clear_remains()
         elif not self.folder.exists():
@@ -240,7 +240,7 @@ class _Cluster:
         words = ["-D", str(self.folder), *(f"--{name}={value}" for name, value in options.items())]
         with self.log.open("ab") as file:
             line = subprocess.list2cmdline(words) if _WINDOWS else shlex.join(words)
-            self._run("pg_ctl", "start", "-s", "-w", "-t", str(_PATIENCE_SECONDS), "-o", line, output=file)
+            self._run("pg_ctl", "start", "-s", "-w", "-t", str(_WAIT_SECONDS), "-o", line, output=file)
 
     def _init(self) -> None:
         """Create the cluster in another folder, and rename that when it is complete, so that a killed initdb
@@ -295,7 +295,7 @@ class _Cluster:
             # The other lines remain: PostgreSQL uses them to check that its old shared memory is unused.
             flags = os.O_WRONLY | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
             with os.fdopen(os.open(self.folder / "postmaster.pid", flags), "w") as file:
-                file.write("\n".join([str(_NOBODYS_PID), *lines, ""]))
+                file.write("\n".join([str(_UNUSED_PID), *lines, ""]))
 
     def _stop(self) -> None:
         if not self._is_ours():
@@ -415,7 +415,7 @@ def _system_account() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _let_in(user: int, folder: Path, program: Path) -> None:
+def _grant_access(user: int, folder: Path, program: Path) -> None:
     """Permit `user` to traverse (not to list) the folders above `folder` and `program`, and to run the latter."""
     for parent in {*folder.parents, *program.parents}:
         found = parent.stat()

@@ -24,8 +24,8 @@ BASE: Final = "/static"
 _FOLDERS: Final = ("admin/static", "web")
 _KINDS: Final = {".css", ".js", ".svg"}
 _IMPORT: Final = re.compile(r"^(?:import|export|\})[^'\n]*'(\.[^']+)'|= import\('(\.[^']+)'\)", re.MULTILINE)
-_KEEP: Final = "public, max-age=31536000, immutable"
-_ASK: Final = "no-cache"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_REVALIDATE: Final = "no-cache"
 
 
 def address(path: str) -> str:
@@ -59,7 +59,7 @@ def install(app: FastAPI, *, immutable: bool) -> None:
     """Serve the files. If they are not `immutable` (in development), browsers revalidate them each time."""
     prefix = f"{BASE}/{_digest()}"
     for folder in _FOLDERS:
-        files = _Files(ROOT / folder, _KEEP if immutable else _ASK)
+        files = _Files(ROOT / folder, _IMMUTABLE if immutable else _REVALIDATE)
         app.mount(f"{prefix}/{folder}", files, name=f"static-{folder.replace('/', '-')}")
 
 
@@ -71,12 +71,12 @@ class _Files(StaticFiles):
         self._cache_control = cache_control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def dressed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] in (200, 304):
                 MutableHeaders(scope=message)["cache-control"] = self._cache_control
             await send(message)
 
-        await super().__call__(scope, receive, dressed)
+        await super().__call__(scope, receive, send_with_headers)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if Path(path).suffix not in _KINDS:

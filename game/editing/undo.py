@@ -90,7 +90,7 @@ async def take_turn(
         if turn.is_move:
             return await _turn_move(session, found, turn, is_undo)
         opened = OpenMap(session, row)
-        change, others = await _compared(session, row, turn)
+        change, others = await _load_changes(session, row, turn)
         if is_large:
             frame = orjson.dumps(row.grid_data)
             arguments = frame, row.width, row.height, change, others, is_undo
@@ -98,7 +98,7 @@ async def take_turn(
         else:
             steps = work.turn(row.grid_data, row.width, row.height, change, others, is_undo=is_undo)
             running = opened.run(steps)
-        stored = await _explained(session, row, running)
+        stored = await _with_problems(session, row, running)
         kind = "map.undone" if is_undo else "map.redone"
         answer = await finish(opened, kind, user, stored, {"of": turn.edit})
         await opened.store()
@@ -162,7 +162,7 @@ async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_un
     return Response(result.model_dump_json(), headers=headers, media_type="application/json")
 
 
-async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:
+async def _load_changes(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:
     """The change of an edit, and those with which it may overlap: all since it was last done or undone, except
     those that cancel each other.
 
@@ -170,7 +170,7 @@ async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[Logged
         EditOverlapped: the whole grid was replaced since then, or there are too many.
     """
     if replaced := await queries.replaced_since(session, row, turn.last):
-        raise await _overlapped(session, row, replaced)
+        raise await _overlap_error(session, row, replaced)
     steps = await queries.steps_since(session, row, turn.last)
     others = undoing.net(steps)
     if len(steps) < queries.MAX_STEPS and len(others) <= _MAX_COMPARED:
@@ -180,12 +180,12 @@ async def _compared(session: AsyncSession, row: Map, turn: Turn) -> tuple[Logged
     raise EditOverlapped("There were too many changes to this map since then.")
 
 
-async def _explained(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:
+async def _with_problems(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:
     """The result of a turn; errors become problems."""
     try:
         return await running
     except work.Overlap as overlap:
-        raise await _overlapped(session, row, overlap.seq) from None
+        raise await _overlap_error(session, row, overlap.seq) from None
     except ReplayConflict as conflict:
         raise EditOverlapped(f"{str(conflict)[:1].upper()}{str(conflict)[1:]}.") from None
     except work.Broken as broken:
@@ -194,6 +194,6 @@ async def _explained(session: AsyncSession, row: Map, running: Awaitable[Stored]
         raise UndoTooCostly(f"This {error}.") from None
 
 
-async def _overlapped(session: AsyncSession, row: Map, seq: int) -> EditOverlapped:
+async def _overlap_error(session: AsyncSession, row: Map, seq: int) -> EditOverlapped:
     event = await queries.event_at(session, row, seq)
     return EditOverlapped(f"Event {seq} changed the same: {phrases.summary(event.kind, event.payload)}.", seq=seq)

@@ -170,7 +170,7 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
     """
     row = found.row
     fields = await _checked(session, found.access, fields, row.combatants)
-    new = {name: value for name, value in fields.items() if not _is(row, name, value)}
+    new = {name: value for name, value in fields.items() if not _equals(row, name, value)}
     if not new:
         return found
     step = None
@@ -341,7 +341,7 @@ async def _last_turn(session: AsyncSession, row: Encounter) -> EncounterTurn | N
     return (await session.execute(statement)).scalar_one_or_none()
 
 
-def _is(row: Encounter, name: str, value: Any) -> bool:
+def _equals(row: Encounter, name: str, value: Any) -> bool:
     """Whether a field has this value."""
     old = getattr(row, name)
     return same(old, value) if name in ("combatants", "gm") else bool(old == value)
@@ -363,7 +363,7 @@ async def _store(
             new["combatants"] = [
                 {**one, "effects": step.effects[one["id"]]} if one["id"] in step.effects else one for one in listed
             ]
-    old = {name: getattr(row, name) for name in new if not _is(row, name, new[name])}
+    old = {name: getattr(row, name) for name in new if not _equals(row, name, new[name])}
     for name in old:
         setattr(row, name, new[name])
     row.touch()

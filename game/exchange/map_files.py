@@ -68,7 +68,7 @@ def _found(one: ImportedMap) -> dict[str, Any]:
     }
 
 
-def linked(document: bytes, ids: dict[str, str]) -> dict[str, Any]:
+def link_document(document: bytes, ids: dict[str, str]) -> dict[str, Any]:
     """The grid data of a file's map, with the ids of the stored pictures in place of their names."""
     result: dict[str, Any] = link_pictures(orjson.loads(document), ids)
     return result

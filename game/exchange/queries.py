@@ -12,7 +12,7 @@ from sqlmodel import col
 from game.assets import queries as assets
 from game.assets.models import Asset, PictureFile, StoredPicture, Variant
 from game.core.models import MAX_NAME
-from game.exchange.map_files import ReadFile, linked
+from game.exchange.map_files import ReadFile, link_document
 from game.maps import queries as maps
 from game.maps.queries import Found
 from game.universes.access import Access
@@ -34,7 +34,7 @@ async def put_maps(
                 stored[data] = str(asset.asset.id)
                 progress()
             ids[name] = stored[data]
-        document = await asyncio.to_thread(linked, one.document, ids)
+        document = await asyncio.to_thread(link_document, one.document, ids)
         fields = {"name": one.name, "description": one.description, "grid_data": document}
         found = await maps.create(session, home, fields)
         texts.append((await maps.document(session, found)).body)

@@ -137,13 +137,13 @@ async def import_map(
     if dry_run:
         return _import_answer(200, file, [])
 
-    async def bring_in() -> Response:
+    async def import_file() -> Response:
         home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
         return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["go_on"]))
 
     digest = await asyncio.to_thread(_digest, files)
     response = await once(
-        user.id, bring_in, digest, check=lambda _: access.get(session, user, universe_id, "importMap")
+        user.id, import_file, digest, check=lambda _: access.get(session, user, universe_id, "importMap")
     )
     response.background = BackgroundTask(request.app.state.processing.wake)
     return response

@@ -16,7 +16,7 @@ from starlette.responses import StreamingResponse
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
-from game.core.compute import Computing, Turns, until_gone
+from game.core.compute import Computing, Turns, until_disconnected
 from game.core.database import Session
 from game.core.errors import BadRequest, NotFound, Unauthorized, documented
 from game.core.idempotency import IdempotencyKeyReused, Once
@@ -61,7 +61,7 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
     # Written to disk first: a client that reads slowly must not keep a connection and a snapshot of the database.
     file = TemporaryFile(prefix="worldkeep-")  # noqa: SIM115 - closed when it was sent
     try:
-        await until_gone(request.receive, _export(request, home, file))
+        await until_disconnected(request.receive, _export(request, home, file))
     except BaseException:
         file.close()
         raise
@@ -129,7 +129,7 @@ async def import_universe(
                 digest,
                 check=lambda first: access.get_created(session, user, first.headers["location"]),
             )
-            response = await until_gone(request.receive, storing)
+            response = await until_disconnected(request.receive, storing)
     response.background = BackgroundTask(request.app.state.processing.wake)
     return response
 

@@ -42,7 +42,7 @@ NAMED_BY: Final = {
 }
 """The lists of a document, and the key that tells their items apart."""
 
-_ONE: Final = {
+_SINGULAR: Final = {
     "legend": "legend entry",
     "layers": "layer",
     "entities": "entity",
@@ -220,7 +220,7 @@ class Draft:
     def _replay_item(self, part: Part) -> Steps[None]:
         name, before, after = part["list"], part["before"], part["after"]
         items, by = self._unordered(name) if before is None else self.items(name), NAMED_BY[name]
-        what = f"{_ONE[name]} {(before or after).get(by, '')}".strip()
+        what = f"{_SINGULAR[name]} {(before or after).get(by, '')}".strip()
         if before is not None:
             key = self.find(name, before)
             if key is None:
@@ -229,7 +229,7 @@ class Draft:
                 raise Conflict(f"the {what} has changed since")
         renamed = before is None or after is None or before.get(by) != after.get(by)
         if after is not None and renamed and by in after and after[by] in items:
-            raise Conflict(f"there is another {_ONE[name]} {after[by]}")
+            raise Conflict(f"there is another {_SINGULAR[name]} {after[by]}")
         if name == "legend" and after is None:
             yield from self.canvas.want(layers=self.layer_keys())
             if any(self.canvas.find(layer, before["symbol"]) for layer in self.layer_keys()):
@@ -311,10 +311,10 @@ def replay(frame: Frame, width: int, height: int, change: Change, max_chunks: in
 
 def inverse(change: Change) -> Change:
     """The change that takes back a change."""
-    return [_turned(part) for part in reversed(change)]
+    return [_inverse_part(part) for part in reversed(change)]
 
 
-def _turned(part: Part) -> Part:
+def _inverse_part(part: Part) -> Part:
     if "cells" in part:
         return {
             "cells": part["cells"],
@@ -341,10 +341,10 @@ def overlaps(one: Change, other: Change) -> bool:
     A change of size touches all cells, all things on the map and the background. Adding or removing a layer
     touches all of it; adding or removing a legend entry touches the cells in which its symbol comes or goes.
     """
-    return _meet(one, other) or _meet(other, one)
+    return _parts_overlap(one, other) or _parts_overlap(other, one)
 
 
-def _meet(one: Change, other: Change) -> bool:
+def _parts_overlap(one: Change, other: Change) -> bool:
     if any("size" in part for part in one) and any(map(_lies_on_map, other)):
         return True
     things = {thing for part in one for thing in _things(part)}
@@ -400,7 +400,7 @@ def summary(change: Change) -> str:
         items = [part["after"] or part["before"] for part in change if part.get("list") == name]
         if len(items) == 1:
             label = items[0].get("name") or items[0].get(NAMED_BY[name], "")
-            words.append(f"{_ONE[name]} {label}".strip())
+            words.append(f"{_SINGULAR[name]} {label}".strip())
         elif items:
             words.append(f"{len(items)} {name.replace('legend', 'legend entries')}")
     words += [part["value"] for part in change if "value" in part]

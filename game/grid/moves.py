@@ -189,7 +189,7 @@ def _walk(
     cells = cells[: index + 1]
     x, y = (token.x, token.y) if index == 0 else cells[-1]
     cost = yield from _cost(priced, width, height, cells, side)
-    return Move(x, y, cells, cost, _told(obstruction, frame, known.frame), obstruction.id)
+    return Move(x, y, cells, cost, _as_reported(obstruction, frame, known.frame), obstruction.id)
 
 
 def is_on_map(grid_type: GridType, cell: Cell, size: float, width: int, height: int) -> bool:
@@ -241,9 +241,9 @@ def _first(
             left, top = min(x for x, _ in inside), min(y for _, y in inside)
             right, bottom = max(x for x, _ in inside) + side, max(y for _, y in inside) + side
             obstacles = yield from look(frame, canvas, left, top, right - left, bottom - top)
-            barred = _barred(obstacles)
+            blocked = _blocked_steps(obstacles)
             for index, (a, b) in enumerate(pairwise(inside)):
-                if fault := _fault(obstacles, barred, a, b, side):
+                if fault := _fault(obstacles, blocked, a, b, side):
                     if isinstance(fault, str):
                         return begin + index, Obstruction(b, "cell")
                     return begin + index, _barrier(frame, obstacles, b, fault)
@@ -255,7 +255,7 @@ def _first(
 
 
 def _fault(
-    obstacles: Obstacles, barred: set[Segment], a: Cell, b: Cell, side: int
+    obstacles: Obstacles, blocked: set[Segment], a: Cell, b: Cell, side: int
 ) -> Literal["cell"] | Segment | None:
     """What is in the way of a step from one place to a neighbour: a cell, a step that a barrier bars, or
     nothing."""
@@ -266,31 +266,31 @@ def _fault(
     if not grid.is_hex:
         dx, dy = b[0] - a[0], b[1] - a[1]
         entered |= {cell for x, y in own for cell in ((x + dx, y), (x, y + dy))}
-    if any(_solid(obstacles, *cell) for cell in entered - own):
+    if any(_is_solid(obstacles, *cell) for cell in entered - own):
         return "cell"
     (u1, v1), (u2, v2) = to_lattice(grid.type, a), to_lattice(grid.type, b)
     du, dv = u2 - u1, v2 - v1
     for x, y in own:
         u, v = to_lattice(grid.type, (x, y))
-        if (u, v, du, dv) in barred:
+        if (u, v, du, dv) in blocked:
             return u, v, du, dv
     for u, v in after if side > 1 else ():
         for step in ((1, 0), (0, 1)):
             if (
                 (u + step[0], v + step[1]) in entered
-                and (u, v, *step) in barred
+                and (u, v, *step) in blocked
                 and (u + step[0], v + step[1]) in after
             ):
                 return u, v, *step
     return None
 
 
-def _solid(obstacles: Obstacles, x: int, y: int) -> bool:
+def _is_solid(obstacles: Obstacles, x: int, y: int) -> bool:
     column, row = x - obstacles.x, y - obstacles.y
     return bool(obstacles.solid[row * obstacles.width + column])
 
 
-def _barred(obstacles: Obstacles) -> set[Segment]:
+def _blocked_steps(obstacles: Obstacles) -> set[Segment]:
     """The steps (u, v, du, dv) that barriers bar, in both directions."""
     x, y, width, height = obstacles.x, obstacles.y, obstacles.width, obstacles.height
     kind = obstacles.grid.type
@@ -316,12 +316,12 @@ def _barrier(frame: Frame, obstacles: Obstacles, at: Cell, step: Segment) -> Obs
         for item in frame.get(name, ()):
             if min(item["x1"], item["x2"]) < px + 3 and max(item["x1"], item["x2"]) > px - 3:
                 alone = {"grid_type": kind, name: [item]}
-                if step in _barred(survey(alone, (), *box)):
+                if step in _blocked_steps(survey(alone, (), *box)):
                     return Obstruction(at, "door" if name == "doors" else "wall", item.get("id"))
     return Obstruction(at, "wall")
 
 
-def _told(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstruction:
+def _as_reported(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstruction:
     """What the mover is told about what stopped them."""
     if obstruction.id is None:
         return obstruction

@@ -100,7 +100,7 @@ def survey(
     left, top, right, bottom = _box(grid.type, x, y, width, height)
     segments = [
         (item, segment_of(grid.type, item))
-        for item in _barring(document)
+        for item in _barriers(document)
         # At least one end is not beyond each side.
         if (item["x1"] <= right or item["x2"] <= right) and (item["x1"] >= left or item["x2"] >= left)
         if (item["y1"] <= bottom or item["y2"] <= bottom) and (item["y1"] >= top or item["y2"] >= top)
@@ -262,7 +262,7 @@ def _meetings(
             yield w, n - 1
 
 
-def _barring(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _barriers(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The walls, and the doors that are not open."""
     yield from document.get("walls", ())
     for door in document.get("doors", ()):

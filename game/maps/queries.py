@@ -58,7 +58,7 @@ from game.universes.quotas import Usage
 
 _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
 """How members see a map."""
-_MAX_CHASES = 10
+_MAX_RETRIES = 10
 _LARGE_CHUNKS = 16
 _CHUNKS_AT_ONCE = 1024
 _LARGE = 65_536
@@ -366,7 +366,7 @@ async def get_to_move(
         NotFound: there is no such map or no such universe for this user.
         Forbidden: they may not do this operation with it, or not create maps there.
     """
-    for _ in range(_MAX_CHASES):
+    for _ in range(_MAX_RETRIES):
         home_id = (await get(session, user, map_id, operation, with_grid=False)).row.universe_id
         operations = {home_id: operation}
         if target_id is not None and target_id != home_id:

@@ -33,7 +33,7 @@ async def create(
         QuotaExceeded: there is no room for it.
     """
     if character_id is not None:
-        await characters.acted_for(session, home, character_id)
+        await characters.character_to_act_for(session, home, character_id)
     recipients = None if to is None else list(dict.fromkeys(to))
     if recipients:
         await _require_members(session, home, recipients)

@@ -200,11 +200,11 @@ class _Turn(NamedTuple):
         return {UUID(one): Role(role) for one, role in found.items()}
 
 
-class _Again(Exception):
+class _Conflict(Exception):
     """Something has changed meanwhile."""
 
 
-_busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+_contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 """Universes whose moves are decided one after the other, because they conflicted."""
 
 
@@ -226,11 +226,11 @@ async def _run(
             turn = _Turn.of(row, token_id)
             try:
                 return await _move(state, turn, asked, claim)
-            except (_Again, Changed):
+            except (_Conflict, Changed):
                 pass
             except (Problem, TooMuch):
                 return None
-        lock = _busy.setdefault(turn.universe_id, asyncio.Lock())
+        lock = _contended.setdefault(turn.universe_id, asyncio.Lock())
     return None
 
 
@@ -277,11 +277,11 @@ async def _decide(state: Any, turn: _Turn, board: Board, fog: Watched | None, re
         if board.fog != "off" and not turn.is_game_master:
             known = fog.known(turn.token_id, path)
     if path is None:
-        plan = await follow(moves.searched(board, turn.token, (request.x, request.y), known), load)
+        plan = await follow(moves.search_path(board, turn.token, (request.x, request.y), known), load)
         if plan.problem is not None:
             raise plan.problem
         path = plan.path
-    walk = moves.walked(board, turn.token, request, path, None if request.force else known, board.players)
+    walk = moves.walk_path(board, turn.token, request, path, None if request.force else known, board.players)
     return await follow(walk, load)
 
 
@@ -298,7 +298,7 @@ async def _write(
     key.
 
     Raises:
-        _Again: something has changed meanwhile, and nothing was written.
+        _Conflict: something has changed meanwhile, and nothing was written.
         TooMuch: there may be no room for it, or it writes more than a move usually does.
     """
     payload = {
@@ -337,7 +337,7 @@ async def _write(
         *stored,
     )
     if row is None or not row["is_written"]:
-        raise _Again
+        raise _Conflict
 
 
 MOVE = HotWork(_question, _run)

@@ -84,7 +84,7 @@ class Plan(NamedTuple):
     problem: Problem | None = None
 
 
-async def planned(
+async def plan_move(
     session: AsyncSession, computing: Computing, user: User, piece: Piece, request: MoveRequest
 ) -> Plan:
     """The path of a move to a place, by what the user knows of the map; a given path is returned unchanged."""
@@ -161,21 +161,23 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     known = None if request.force else await _known(session, row, found.access)
     if known is not None and request.path is None:
         if plan is None or (plan.version, plan.start) != (row.version, (token.x, token.y)):
-            steps = searched(row, token, (request.x, request.y), known, _LOCKED_BUDGET)
+            steps = search_path(row, token, (request.x, request.y), known, _LOCKED_BUDGET)
             plan = await maps.follow(session, row, steps, large=is_large)
     elif plan is None:
         plan = Plan(path_of(request), row.version, (token.x, token.y))
     if plan.problem is not None:
         raise plan.problem
     priced = players_document(row.grid_data, EVERY_SYMBOL).frame
-    done = await maps.follow(session, row, walked(row, token, request, plan.path, known, priced))
+    done = await maps.follow(session, row, walk_path(row, token, request, plan.path, known, priced))
     seq = await _put(session, piece, row, done) if has_moved(token, done) else None
     stopped = await _stopped(session, row, found.access, done)
     version = token.version if found.access.is_game_master else None
     return answer_of(done, stopped, version, seq)
 
 
-def searched(row: Board, token: Standing, place: Point, known: Known, budget: int = paths.BUDGET) -> Steps[Plan]:
+def search_path(
+    row: Board, token: Standing, place: Point, known: Known, budget: int = paths.BUDGET
+) -> Steps[Plan]:
     """The path of a token to a place, by what the mover knows of the map; `budget` limits the search.
 
     Raises:
@@ -188,7 +190,7 @@ def searched(row: Board, token: Standing, place: Point, known: Known, budget: in
     return _plan_of(grid, path, place, row.version, (token.x, token.y))
 
 
-def walked(
+def walk_path(
     row: Board, token: Standing, request: MoveRequest, path: Sequence[Point], known: Known | None, priced: Frame
 ) -> Steps[Move]:
     """A token's move along a path; with `force`, without `known`, directly to its end.

@@ -47,7 +47,7 @@ async def move_token(
     # A repeated request is not planned again.
     plan = None
     if not await once.is_repeated(user.id):
-        plan = await moves.planned(session, computing, user, piece, body)
+        plan = await moves.plan_move(session, computing, user, piece, body)
     # Until the move is carried out, nothing is locked, and nothing that was read is kept.
     await session.close()
 

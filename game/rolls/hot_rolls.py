@@ -101,7 +101,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
     return UUID(universe_id), roll
 
 
-_busy: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+_contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 """Universes in which somebody rolls: one after the other, they do not conflict."""
 
 
@@ -110,7 +110,7 @@ async def _run(
 ) -> tuple[HotAnswer, UUID] | None:
     if state.hot is None:
         return None
-    lock = _busy.setdefault(universe_id, asyncio.Lock())
+    lock = _contended.setdefault(universe_id, asyncio.Lock())
     for _ in range(_TRIES):
         async with lock:
             is_hidden = asked.visibility != Visibility.everyone
@@ -143,7 +143,7 @@ async def _roll(state: Any, universe_id: UUID, asked: RollWrite, row: asyncpg.Re
     fields = asked.model_dump(exclude={"character_id"})
     key = Key(number, key_of(row["seed"], number))
     roll = queries.rolled(universe_id, user_id, parse(asked.expression, None), key, **fields)
-    payload, shared, audience = queries.told(roll, user_id)
+    payload, shared, audience = queries.event_parts(roll, user_id)
     event = Written.of("roll.created", payload, None, shared)
     written = await state.hot_writes.ask(
         WRITTEN,

@@ -49,7 +49,7 @@ async def parsed(session: AsyncSession, home: Access, expression: str, character
     """
     sheet = None
     if character_id is not None:
-        sheet = (await characters.acted_for(session, home, character_id)).sheet
+        sheet = (await characters.character_to_act_for(session, home, character_id)).sheet
     try:
         return parse(expression, None if sheet is None else lookup_in(sheet))
     except ExpressionError as error:
@@ -106,7 +106,7 @@ def rolled(universe_id: UUID, user_id: UUID, node: Node, taken: keys.Key, **fiel
     )
 
 
-class Told(NamedTuple):
+class EventParts(NamedTuple):
     """What an event says of a roll that game masters may know of: to them, and to `audience` (None: all)."""
 
     payload: dict[str, Any]
@@ -114,12 +114,12 @@ class Told(NamedTuple):
     audience: list[UUID] | None
 
 
-def told(roll: Roll, user_id: UUID) -> Told:
+def event_parts(roll: Roll, user_id: UUID) -> EventParts:
     """The event about a roll that this user made or revealed."""
     payload = _payload(view.shown(roll, None, Role.game_master))
     if roll.visibility == Visibility.everyone:
-        return Told(payload, _payload(view.shown(roll, None, Role.player)), None)
-    return Told(payload, _payload(view.shown(roll, user_id, Role.player)), [user_id])
+        return EventParts(payload, _payload(view.shown(roll, None, Role.player)), None)
+    return EventParts(payload, _payload(view.shown(roll, user_id, Role.player)), [user_id])
 
 
 async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) -> None:
@@ -128,7 +128,7 @@ async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) ->
         payload = _payload(view.shown(roll, home.user.id, home.role))
         await events.record_private(session, kind, home.user.id, roll, payload, [home.user.id])
         return
-    payload, shared, audience = told(roll, home.user.id)
+    payload, shared, audience = event_parts(roll, home.user.id)
     await events.record(session, kind, home.user.id, roll, payload, shared=shared, audience=audience)
 
 

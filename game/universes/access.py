@@ -55,7 +55,7 @@ def universes_of(user_id: UUID, roles: Iterable[Role] = ()) -> Select[tuple[UUID
     return statement.where(col(Member.role).in_([*roles])) if roles else statement
 
 
-async def only_plays(session: AsyncSession, user: User) -> bool:
+async def is_only_player(session: AsyncSession, user: User) -> bool:
     """Whether a user is a member somewhere, but only as a player or spectator, and is not a superuser."""
     statement = select(col(Member.role)).where(col(Member.user_id) == user.id).distinct()
     roles = set((await session.execute(statement)).scalars())

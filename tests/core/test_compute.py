@@ -9,7 +9,7 @@ from uuid import UUID
 import psutil
 import pytest
 
-from game.core.compute import ClientGone, Compute, TooLarge, TooMuchAtOnce, Turns, until_gone
+from game.core.compute import ClientGone, Compute, TooLarge, TooMuchAtOnce, Turns, until_disconnected
 from game.core.errors import Unavailable
 from tests.conftest import PATIENCE_SECONDS
 from tests.core import heavy
@@ -124,7 +124,7 @@ class TestUntilGone:
             await hangs_up.wait()
             return {"type": "http.disconnect"}
 
-        task = asyncio.create_task(until_gone(receive, compute.run(heavy.spin, str(tmp_path / "pid"))))
+        task = asyncio.create_task(until_disconnected(receive, compute.run(heavy.spin, str(tmp_path / "pid"))))
         pid = await _written(tmp_path / "pid")
         hangs_up.set()
         with pytest.raises(ClientGone):
@@ -138,7 +138,7 @@ class TestUntilGone:
         async def work() -> int:
             return 3
 
-        assert await until_gone(receive, work()) == 3
+        assert await until_disconnected(receive, work()) == 3
 
 
 class TestTurns:

@@ -326,7 +326,7 @@ class TestRefusals:
             running(Path(path)).__enter__()
 
     def test_full_disk(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(embedded, "LEAST_FREE_BYTES", 2**60)
+        monkeypatch.setattr(embedded, "MIN_FREE_BYTES", 2**60)
         with pytest.raises(EmbeddedError, match=r"Only \d+ MB are free on the disk of .*: make room"):
             running(data_dir).__enter__()
 

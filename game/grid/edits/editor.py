@@ -93,7 +93,7 @@ class Editor:
             ) from None
 
 
-def patched(value: Any, patch: Any) -> Any:
+def apply_merge_patch(value: Any, patch: Any) -> Any:
     """A JSON value after a merge patch (RFC 7396); both stay as they are."""
     if not isinstance(patch, dict):
         return patch
@@ -102,5 +102,5 @@ def patched(value: Any, patch: Any) -> Any:
         if change is None:
             result.pop(key, None)
         else:
-            result[key] = patched(result.get(key), change)
+            result[key] = apply_merge_patch(result.get(key), change)
     return result

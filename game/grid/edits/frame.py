@@ -7,7 +7,7 @@ from game.grid.canvas import Steps
 from game.grid.changes import Item, cut_off
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.document import EMPTY, MAX_BREACHES, Breach, GridError, check
-from game.grid.edits.editor import Editor, patched
+from game.grid.edits.editor import Editor, apply_merge_patch
 from game.grid.edits.fields import ANCHORS, KINDS, Edit, fault
 from game.grid.geometry import HEXES, GridType, centre, extent
 from game.grid.regrid import DoesNotFit, door, is_other_plane, light, wall
@@ -49,7 +49,7 @@ def update_layer(editor: Editor, edit: Edit, place: str) -> None:
     if "rows" in edit["changes"]:
         message = "cannot be changed here: paste or set cells"
         raise fault(f"{place}.changes.rows", "unknown_field", message)
-    after = patched(before, edit["changes"])
+    after = apply_merge_patch(before, edit["changes"])
     layer = {name: value for name, value in after.items() if name != "rows"}
     editor.check_layer(layer, None, f"{place}.changes", renamed_from=edit["name"])
     editor.draft.put("layers", before, after)
@@ -88,7 +88,7 @@ def update_legend(editor: Editor, edit: Edit, place: str) -> None:
         here = f"{place}.legend[{number}]"
         symbol = changes.get("symbol") if isinstance(changes, dict) else None
         before = editor.draft.items("legend").get(symbol) if isinstance(symbol, str) else None
-        after = patched(before, changes)
+        after = apply_merge_patch(before, changes)
         editor.check({"legend": [after]}, "legend[0]", here)
         if before is not None:
             editor.draft.put("legend", before, after)
@@ -128,12 +128,12 @@ def update_map(editor: Editor, edit: Edit, place: str) -> None:
             message = f"cannot be changed here: use {_OTHER_EDITS[key]}"
             raise fault(f"{here}.{key}", "unknown_field", message)
     # The rules for these keys look at one value each, so those that stay need no second look.
-    check(patched(None, changes), editor.limits, here)
+    check(apply_merge_patch(None, changes), editor.limits, here)
     if "grid_type" in changes:
         _regrid(editor, changes["grid_type"] or "square", f"{here}.grid_type")
     for key, change in changes.items():
         held = editor.draft.value(key)
-        after = [] if change is None else [patched(held[0] if held else None, change)]
+        after = [] if change is None else [apply_merge_patch(held[0] if held else None, change)]
         editor.draft.set_value(key, after)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from game.grid.edits.editor import Editor, patched
+from game.grid.edits.editor import Editor, apply_merge_patch
 from game.grid.edits.fields import KINDS, Edit, fault
 
 
@@ -21,7 +21,7 @@ def update(editor: Editor, edit: Edit, place: str) -> None:
     if edit["changes"].get("id", edit["id"]) != edit["id"]:
         raise fault(f"{place}.changes.id", "unknown_field", "cannot be changed here: put it anew, and remove this")
     before = _named(editor, kind, edit, place)
-    _store(editor, kind, patched(before, edit["changes"]), f"{place}.changes")
+    _store(editor, kind, apply_merge_patch(before, edit["changes"]), f"{place}.changes")
 
 
 def move_entity(editor: Editor, edit: Edit, place: str) -> None:
