@@ -24,7 +24,7 @@ from game.grid.edits.fields import KINDS
 from game.maps import queries as maps
 
 LARGE_CELLS = 65_536
-"""From this many painted cells on, a computing process does it: the event loop would be busy for about 20 ms."""
+"""From this many painted cells on, a compute process does it: the event loop would be busy for about 20 ms."""
 _LARGE_BODY = 131_072
 
 

@@ -1,4 +1,4 @@
-"""Map files in a computing process: reading them into stored documents, and writing them. Pure functions of
+"""Map files in a compute process: reading them into stored documents, and writing them. Pure functions of
 bytes."""
 
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""A view of a map with fog as bytes, for a computing process. Pure."""
+"""A view of a map with fog as bytes, for a compute process. Pure."""
 
 from collections.abc import Generator
 from typing import NamedTuple

@@ -1,9 +1,8 @@
 """The cells that an effect covers: cones, cubes, spheres, cylinders and lines of the 5e rules.
 
-By the rule "centre" a cell is covered when its centre is inside the shape; of a round shape that is the rule of
-the 5e DMG ("Areas of Effect": at least half of the square) but for slivers. "template" counts whole squares, as
-`game.grid.templates` says. The shapes are those of the 5e SRD, "Areas
-of Effect":
+By the rule "centre" a cell is covered when its centre is inside the shape; of a round shape that is nearly the
+rule of the 5e DMG ("Areas of Effect": at least half of the square). "template" counts whole squares, as
+`game.grid.templates` says. The shapes are those of the 5e SRD, "Areas of Effect":
 
 | shape | size | origin and direction |
 |---|---|---|
@@ -51,7 +50,7 @@ def area(
 
     Takes the map's size in cells, the origin as a point in cells, `size` and `line_width` in the map's unit
     (by default as wide as a cell), the direction in degrees, and the rule. Raises ValueError for a size that is
-    negative or covers too much, or an unknown shape.
+    negative or too large, or for an unknown shape.
     """
     if shape not in SHAPES:
         raise ValueError(f"shape must be one of {', '.join(SHAPES)}")
@@ -96,7 +95,7 @@ def _template(
     columns: range,
     rows: range,
 ) -> Iterable[Cell]:
-    """The squares of a shape's template, sizes rounded to whole squares; some may lie off the map."""
+    """The squares of a shape's template, with sizes rounded to whole squares; some may be off the map."""
     size, wide = floor(length + 0.5 + _EDGE), max(1, floor(across + 0.5 + _EDGE))
     if shape in ("cone", "cube", "line") and size * wide > MAX_CELLS:
         raise ValueError(f"the effect is too large: it may have {MAX_CELLS} cells")

@@ -1,4 +1,4 @@
-"""The cells of a map while they are changed: the chunks that are needed are asked for, only these are held.
+"""The cells of a map while they are changed: only the chunks that are needed are requested and kept.
 
 Nothing here waits for a database. Work that needs chunks is a generator: it yields what it wants (`Wanted`),
 is sent what is stored of that, and returns its result. `run` shows the whole exchange.
@@ -14,12 +14,12 @@ from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.document import EMPTY
 
 MAX_RUNS: Final = 2**18
-"""Runs of changed cells of one request. Events keep them, and each takes 25 bytes or more: a symbol
-replaced on a layer of noise would leave millions."""
+"""The maximum number of runs of changed cells in one request. Events store them, and each takes 25 bytes or more:
+replacing a symbol on a random layer would produce millions."""
 
 
 class TooCostly(Exception):
-    """More work than one request may ask for; the message says what the bound is."""
+    """More work than one request may cause; the message names the limit."""
 
 
 class Wanted(NamedTuple):
@@ -44,7 +44,7 @@ A text of only one symbol stands for `count` times that symbol."""
 
 
 def run(steps: Steps[Result], load: Callable[[Wanted], Loaded]) -> Result:
-    """Go through steps with a function that loads what is wanted; the result."""
+    """Run steps with a function that loads what they need; returns their result."""
     try:
         wanted = next(steps)
         while True:
@@ -55,10 +55,11 @@ def run(steps: Steps[Result], load: Callable[[Wanted], Loaded]) -> Result:
 
 
 class Canvas:
-    """The cells of a map of a given size, as stored and as changed since.
+    """The cells of a map of a given size: the stored ones, with later changes.
 
     Every chunk must be known before it is read or painted: `yield from canvas.want(...)`. With `max_chunks`, no
-    more stored chunks are loaded and no more than `MAX_RUNS` runs made: `want` and `take_runs` raise TooCostly.
+    more stored chunks are loaded, and no more than `MAX_RUNS` runs are created: `want` and `take_runs` raise
+    TooCostly.
     """
 
     def __init__(self, width: int, height: int, max_chunks: int | None = None) -> None:
@@ -71,7 +72,7 @@ class Canvas:
         self._runs = 0
 
     def want(self, chunks: Iterable[ChunkKey] = (), layers: Iterable[int] = ()) -> Steps[None]:
-        """Make chunks, and all chunks of layers, known."""
+        """Load chunks, and all chunks of layers."""
         whole = sorted(set(layers) - self._whole)
         missing = sorted({key for key in chunks if not self.knows(key) and key[0] not in whole})
         if not missing and not whole:
@@ -106,11 +107,11 @@ class Canvas:
         return region(parts, x, y, width, height)
 
     def read(self, layer: int, x: int, y: int, count: int) -> str:
-        """The symbols of `count` cells to the right from (x, y)."""
+        """The symbols of `count` cells from (x, y) to the right."""
         return self.region(layer, x, y, count, 1)[0]
 
     def paint(self, layer: int, x: int, y: int, symbols: str) -> None:
-        """Set the cells to the right from (x, y)."""
+        """Set the cells from (x, y) to the right."""
         band, line = divmod(y, CHUNK)
         while symbols:
             column, left = divmod(x, CHUNK)
@@ -164,7 +165,7 @@ class Canvas:
         return not any(row.strip(EMPTY) for key in self.used(layer) for row in self._now[key])
 
     def resize(self, width: int, height: int, dx: int, dy: int) -> None:
-        """Change the map's size, with all layers whole, and move all cells by (dx, dy).
+        """Change the map's size, with all layers loaded, and move all cells by (dx, dy).
 
         Cells that leave the map are lost; take_runs must have been called before.
         """
@@ -187,7 +188,7 @@ class Canvas:
     def take_runs(self) -> dict[int, list[Run]]:
         """What was painted since the last call, as runs of cells that differ, by layer, row by row."""
         changed: dict[int, list[tuple[int, int, str, str]]] = defaultdict(list)
-        # Large changes are of few kinds of rows.
+        # Large changes consist of few different rows.
         differences = lru_cache(4096)(_differences)
         for key, rows in self._before.items():
             left, runs = key[1] * CHUNK, changed[key[0]]
@@ -195,7 +196,7 @@ class Canvas:
                 if old != new:
                     found = differences(old, new)
                     runs += [(y, left + x, was, now) for x, was, now in found]
-                    # Those that fill a row of the chunk are mostly one with their neighbours.
+                    # Runs that fill a row of the chunk usually continue in the next chunk.
                     self._runs += len(found) if len(found) > 1 or len(found[0][1]) < len(old) else 0
             if self._max_chunks is not None and self._runs > MAX_RUNS:
                 raise TooCostly(f"changes more than {MAX_RUNS:,} separate runs of cells")

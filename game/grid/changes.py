@@ -56,7 +56,7 @@ _OFF_THE_MAP: Final = {"legend", "layers"}
 
 
 class Conflict(Exception):
-    """A change cannot be replayed on the map as it is now; the message says why, for people."""
+    """A change cannot be replayed on the current map; the message says why, for users."""
 
 
 class Edited(NamedTuple):
@@ -71,8 +71,7 @@ class Edited(NamedTuple):
 
 
 class Draft:
-    """A map while it is being changed, and the change so far. Frame and items that it was given stay as they
-    are."""
+    """A map while it is being changed, and the change so far. The given frame and items are not modified."""
 
     def __init__(self, frame: Frame, width: int, height: int, max_chunks: int | None = None) -> None:
         self.frame = dict(frame)
@@ -121,8 +120,8 @@ class Draft:
     ) -> None:
         """Add an item to a list (at index `to`, or at its end), replace, move (to index `to`), or remove one.
 
-        `before`, if any, is in the list; a caller that removes many says at which index (`at`). The caller checks
-        what the document's rules ask for.
+        `before`, if any, is in the list; a caller that removes many says at which index (`at`). The caller
+        validates the result.
         """
         items = self.items(name)
         part: Part = {"list": name, "before": before, "after": after, "from": None, "to": None}
@@ -143,7 +142,7 @@ class Draft:
         return [self.frame[key]] if key in self.frame else []
 
     def set_value(self, key: str, after: list[Any]) -> None:
-        """Let a key of the frame that is no list of items hold [value], or nothing."""
+        """Set a key of the frame that is not a list of items to the value in [value], or remove it."""
         self._values.setdefault(key, self.value(key))
         if after:
             self.frame[key] = after[0]
@@ -151,7 +150,7 @@ class Draft:
             self.frame.pop(key, None)
 
     def resize(self, width: int, height: int, dx: int, dy: int) -> None:
-        """Change the map's size and move its cells, with all layers whole and nothing where it gets cut
+        """Change the map's size and move its cells, with all layers loaded, and nothing in the parts that are cut
         off."""
         self.flush()
         before = [self.canvas.width, self.canvas.height]
@@ -159,7 +158,7 @@ class Draft:
         self._resize(width, height, dx, dy)
 
     def flush(self) -> None:
-        """Record what was painted so far; before anything that the painted cells must not come after."""
+        """Record what was painted so far. Call it before changes that must come after the painted cells."""
         for layer, runs in self.canvas.take_runs().items():
             self._change.append({"cells": layer, "runs": runs})
 
@@ -178,8 +177,8 @@ class Draft:
         return Edited(self.frame if framed else None, self.canvas.width, self.canvas.height, chunks, self._change)
 
     def replay(self, change: Change) -> Steps[None]:
-        """Apply a change; raises Conflict where the map is not as the change found it, or would break a
-        rule."""
+        """Apply a change; raises Conflict if the map is not in the state that the change expects, or would become
+        invalid."""
         for part in change:
             if "cells" in part:
                 yield from self._replay_cells(part)
@@ -192,7 +191,7 @@ class Draft:
             else:
                 yield from self._replay_size(part)
         width, height = self.canvas.width, self.canvas.height
-        # A map of a game's own making may hold entities without having cells.
+        # A game may store maps with entities, but without cells.
         for entity in self.items("entities").values() if width and height else ():
             if entity["x"] >= width or entity["y"] >= height:
                 raise Conflict(f"the place of the entity {entity['id']} would not be on the map")
@@ -271,7 +270,7 @@ class Draft:
         self.frame["width"], self.frame["height"] = width, height
 
     def _put(self, part: Part) -> None:
-        """Do what a part of a list says."""
+        """Apply a part that changes a list."""
         name, before, after, to = part["list"], part["before"], part["after"], part["to"]
         items, by = self._unordered(name) if before is None else self.items(name), NAMED_BY[name]
         key = None if before is None else self.find(name, before)
@@ -302,7 +301,7 @@ class Draft:
 def replay(frame: Frame, width: int, height: int, change: Change, max_chunks: int | None = None) -> Steps[Edited]:
     """Apply a change, or the inverse of one, to a map.
 
-    Raises Conflict with the reason, with nothing applied; TooCostly, when it needs more than `max_chunks`.
+    Raises Conflict with the reason, and TooCostly if it needs more than `max_chunks`; nothing is applied then.
     """
     draft = Draft(frame, width, height, max_chunks)
     yield from draft.replay(change)
@@ -310,7 +309,7 @@ def replay(frame: Frame, width: int, height: int, change: Change, max_chunks: in
 
 
 def inverse(change: Change) -> Change:
-    """The change that takes back a change."""
+    """The inverse of a change."""
     return [_inverse_part(part) for part in reversed(change)]
 
 
@@ -336,7 +335,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def overlaps(one: Change, other: Change) -> bool:
-    """Whether two changes touched the same cell, item or value; then the earlier cannot be undone by itself.
+    """Whether two changes touched the same cell, item or value; then the earlier one cannot be undone alone.
 
     A change of size touches all cells, all things on the map and the background. Adding or removing a layer
     touches all of it; adding or removing a legend entry touches the cells in which its symbol comes or goes.

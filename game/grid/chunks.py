@@ -1,7 +1,7 @@
 """A document's rows as chunks of 64 x 64 cells, the way they are stored: split, join, and a region of them.
 
-Every chunk has the size that the map gives it: 64 x 64, less at the right and the bottom edge. Whoever stores
-chunks keeps that, also when a map's size changes.
+Every chunk has the size that the map gives it: 64 x 64, less at the right and the bottom edge. Code that stores
+chunks must keep this, also when a map's size changes.
 """
 
 import re
@@ -33,11 +33,11 @@ ChunkKey: TypeAlias = tuple[int, int, int]
 def split(
     document: Mapping[str, Any], keys: Mapping[str, int] = MappingProxyType({})
 ) -> tuple[Frame, dict[ChunkKey, list[str]]]:
-    """Part a valid document into its frame and its chunks, each a list of rows; empty chunks are left out.
+    """Split a valid document into its frame and its chunks, each a list of rows; empty chunks are left out.
 
     The frame is the document with ROWS_MARK + layer key in place of each layer's rows. A layer whose name is in
     `keys` has that key; the others get the ones that are free, from 0. A key only has to be unique, and stays with
-    its layer when others come and go. The document itself is left as it is.
+    its layer when others come and go. The document itself is not modified.
     """
     frame = dict(document)
     chunks: dict[ChunkKey, list[str]] = {}

@@ -6,7 +6,7 @@
 | square, isometric | 5-10-5 | a + b // 2: every second diagonal counts double (5e DMG, "Diagonals") |
 | square, isometric | none | a + b: there are no diagonal steps, as in the paths on such a map (Manhattan) |
 | hex_row, hex_column | | axial: the steps from hex to hex (Red Blob Games) |
-| none | | sqrt(a^2 + b^2): as the crow flies, between the centres |
+| none | | sqrt(a^2 + b^2): the straight line between the centres |
 
 All are symmetric. The triangle inequality holds for all but 5-10-5, where each leg begins with a cheap
 diagonal again: there a detour may count one cell less than the straight way.

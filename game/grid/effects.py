@@ -30,7 +30,7 @@ from game.grid.chunks import CHUNK, Frame, layer_keys
 Effect: TypeAlias = dict[str, Any]
 
 MAX_BYTES: Final = 32_768
-"""Of an effect's JSON; a larger one has its region and size alone."""
+"""The maximum size of an effect's JSON, in bytes; a larger effect has only its region and size."""
 _MAX_RUNS: Final = 4096
 _THINGS: Final = ("entities", "walls", "doors", "lights")
 
@@ -55,7 +55,7 @@ def effect(change: Change, frame: Frame, width: int, height: int) -> Effect:
 
 
 def replaced(before: Mapping[str, Any], frame: Frame, width: int, height: int) -> Effect:
-    """The effect of a write that replaced the grid; `before` is what it replaced, as its event keeps it."""
+    """The effect of a write that replaced the grid; `before` is the replaced state, as stored in its event."""
     if before["size"] == [width, height] and same(before["grid_data"], frame):
         corners = [(x * CHUNK, y * CHUNK) for _, x, y, _ in before["chunks"]]
         left, top = min(x for x, _ in corners), min(y for _, y in corners)
@@ -88,7 +88,7 @@ def _add_cells(told: Effect, change: Change, frame: Frame) -> None:
 
 
 def _add_things(told: Effect, change: Change) -> bool:
-    """Add what was put and removed; False when some of it has no id to tell it by."""
+    """Add what was put and removed; returns False if an object has no id."""
     for name in _THINGS:
         last: dict[Any, Mapping[str, Any] | None] = {}
         for part in change:
@@ -120,7 +120,7 @@ def _add_frame(told: Effect, change: Change, frame: Frame) -> None:
 
 
 def _renamed(parts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The layers that have another name than before, by their old one."""
+    """The new names of renamed layers, by their old names."""
     first: dict[str, str] = {}
     """By the name of now."""
     for part in parts:

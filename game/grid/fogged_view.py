@@ -1,4 +1,5 @@
-"""What a player may be sent of a map with fog: what is in sight as it is, and what was seen before as it was.
+"""What a player may be sent of a map with fog: what is in sight in its current state, and what was seen before in
+its former state.
 
 The rules, in addition to those of `game.grid.player_view`:
 
@@ -238,7 +239,7 @@ class FoggedView:
 
 
 def whole(view: FoggedView, stored: Mapping[ChunkKey, Sequence[str]]) -> dict[str, Any]:
-    """The document of a map as a player gets it.
+    """The document of a map for a player.
 
     Takes the chunks of `view.keys()`, as far as they are stored.
     """

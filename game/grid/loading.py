@@ -1,4 +1,4 @@
-"""Work on a map as it is stored, for a computing process: from the frame's JSON text, asking for rows as it goes.
+"""Work on a map as it is stored, for a compute process: from the frame's JSON text, asking for rows as it goes.
 
 Generators yield what they want and are sent JSON text for it; so the serving process never parses a large map, nor
 keeps it in memory as a whole.

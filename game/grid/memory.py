@@ -1,4 +1,4 @@
-"""What a group of viewers remembers of a map with fog: which cells they have seen, and what they saw there last.
+"""What a group of viewers remembers of a map with fog: which cells they have seen, and what they last saw there.
 
 A group is all players of a map together, or one of them (`fog_sharing`). Its memory is
 

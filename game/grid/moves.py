@@ -1,4 +1,4 @@
-"""A token's move, checked step by step against the real map and against what the mover knows of it.
+"""A token's move, checked step by step on the real map, and on the map as the mover knows it.
 
 The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, costs):
 
@@ -18,7 +18,7 @@ The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, c
   walks the cells on the straight lines between them. It ends at the last point, or on the cell before an
   obstacle.
 
-Maps are passed as the frames of stored maps; the functions are generators that yield the chunks they want
+Maps are passed as the frames of stored maps; the functions are generators that yield the chunks they need
 (`game.grid.canvas`). What the mover knows is a `Known`; for game masters that is the stored map.
 """
 
@@ -63,7 +63,7 @@ class Move(NamedTuple):
 
     `x, y`: where the token stands now. `cells`: its top left cells on the way, the first and the last included.
     `cost`: in the map's unit. `stopped`: the unknown obstacle that ended the move, if one did; `blocker` is the
-    real id of that wall or door. Only tell it to who sees the door after the move (`named`).
+    real id of that wall or door, which only those may know who see the door after the move (`named`).
     """
 
     x: float
@@ -92,7 +92,7 @@ class Known(NamedTuple):
 
 
 class MoveError(Exception):
-    """A move that cannot be made; nothing moved."""
+    """A move that is refused; nothing moved."""
 
 
 class MoveBlocked(MoveError):
@@ -257,7 +257,7 @@ def _first(
 def _fault(
     obstacles: Obstacles, blocked: set[Segment], a: Cell, b: Cell, side: int
 ) -> Literal["cell"] | Segment | None:
-    """What is in the way of a step from one place to a neighbour: a cell, a step that a barrier bars, or
+    """What is in the way of a step from one place to a neighbour: a cell, a step that a barrier blocks, or
     nothing."""
     grid = obstacles.grid
     own = {(a[0] + i, a[1] + j) for i in range(side) for j in range(side)}
@@ -291,7 +291,7 @@ def _is_solid(obstacles: Obstacles, x: int, y: int) -> bool:
 
 
 def _blocked_steps(obstacles: Obstacles) -> set[Segment]:
-    """The steps (u, v, du, dv) that barriers bar, in both directions."""
+    """The steps (u, v, du, dv) that barriers block, in both directions."""
     x, y, width, height = obstacles.x, obstacles.y, obstacles.width, obstacles.height
     kind = obstacles.grid.type
     corners = [to_lattice(kind, (i, j)) for i in (x, x + width - 1) for j in (y, y + height - 1)]
@@ -306,7 +306,7 @@ def _blocked_steps(obstacles: Obstacles) -> set[Segment]:
 
 
 def _barrier(frame: Frame, obstacles: Obstacles, at: Cell, step: Segment) -> Obstruction:
-    """The wall or door of a map that bars a step."""
+    """The wall or door of a map that blocks a step."""
     kind = obstacles.grid.type
     (x1, y1), (x2, y2) = from_lattice(kind, *step[:2]), from_lattice(kind, step[0] + step[2], step[1] + step[3])
     left, top = min(x1, x2), min(y1, y2)
@@ -336,7 +336,7 @@ def _as_reported(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstru
 
 
 def _cost(frame: Frame, width: int, height: int, cells: Sequence[Cell], side: int) -> Steps[int | float]:
-    """What a way costs, in the map's unit."""
+    """The cost of a way, in the map's unit."""
     canvas, grid = Canvas(width, height), Grid.of(frame)
     # Walls and doors cost nothing.
     frame = {key: value for key, value in frame.items() if key not in ("walls", "doors")}

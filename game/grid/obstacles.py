@@ -4,11 +4,11 @@ The rules:
 
 - All visible layers count (those without `"visible": false`). A cell blocks movement, or sight, if the
   symbol of any of them does.
-- A cell costs the `movement_cost` that the topmost of its symbols to state one states, and 1 where none does:
+- The cost of a cell is the `movement_cost` of its topmost symbol that has one, otherwise 1:
   difficult terrain does not add up (5e SRD, "Difficult Terrain"), and a road through a forest is a road.
-- A wall blocks movement and sight unless it says otherwise. A door does the same while it is not open.
+- A wall blocks movement and sight, unless its keys say otherwise. So does a door that is not open.
 - An open door makes the blocking cells passable that it lies on or at the edge of: they block neither movement nor
-  sight. (A cell that it only touches with its end stays as it is.) So a door on the side of a wall that is drawn
+  sight. (A cell that only its end touches is not affected.) So a door on the side of a wall that is drawn
   with cells opens a way through that wall, if it is one cell thick.
 """
 

@@ -1,6 +1,6 @@
-"""A map as it was: the map as it is, taken back event by event. Pure; runs in a computing process.
+"""A map as it was: the current map, to which the inverses of events are applied. Pure; runs in a compute process.
 
-What the events stored is checked before it is used (`grid.stored`), and so is the document that comes of it.
+The data of events is validated before it is used (`grid.stored`), and so is the resulting document.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from game.grid.document import GridError, check
 from game.grid.stored import StoredError, check_change, check_replaced
 
 _MAX_TEXT = {"name": 100, "description": 10_000}
-"""Characters of a map's own texts."""
+"""The maximum length of a map's name and description, in characters."""
 
 
 class PastError(ValueError):
@@ -45,10 +45,10 @@ class PastMap(NamedTuple):
 
 
 def rebuild(stored: StoredMap, events: Iterable[tuple[int, str]]) -> PastMap:
-    """Take a map back through events, given as (seq, JSON text of `before`), newest first.
+    """Undo events on a map, given as (seq, JSON text of `before`), newest first.
 
     Raises:
-        PastError: what an event stored is broken, or does not fit the map.
+        PastError: the data of an event is invalid, or does not fit the map.
     """
     past = _Past(stored)
     seq = 0
@@ -66,7 +66,7 @@ def rebuild(stored: StoredMap, events: Iterable[tuple[int, str]]) -> PastMap:
 
 
 def check_before(before: Any, *, is_of_token: bool = False) -> None:
-    """Refuse what is not the `before` of an event of a map: a change, the replaced grid, name or description.
+    """Refuse an invalid `before` of an event of a map: a change, the replaced grid, name or description.
 
     That of an event of a token has a `size` of another kind, and no grid.
 
@@ -85,7 +85,7 @@ def check_before(before: Any, *, is_of_token: bool = False) -> None:
 
 
 class _Past:
-    """A map on its way back."""
+    """A map while events are undone."""
 
     def __init__(self, stored: StoredMap) -> None:
         self._frame: Frame = orjson.loads(stored.frame)
@@ -96,7 +96,7 @@ class _Past:
         self.texts: dict[str, str] = {}
 
     def take_back(self, before: Mapping[str, Any]) -> None:
-        """Undo one event, by what it kept of the time before."""
+        """Undo one event with its `before`."""
         check_before(before)
         self.texts |= {key: before[key] for key in _MAX_TEXT if key in before}
         if "grid_data" in before:

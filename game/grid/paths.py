@@ -44,11 +44,11 @@ MODES: Final = {"walk": False, "fly": True}
 
 
 class Path(NamedTuple):
-    """A way, or why there is none.
+    """A path, or the reason why there is none.
 
-    `cells` leads from the start to the goal, both included. `cost` is the movement that it takes and
-    `distance` how long it is, both in `unit`: without difficult terrain they are the same. `reason` is for
-    people; None if found.
+    `cells` leads from the start to the goal, both included. `cost` is the movement that it takes and `distance`
+    how long it is, both in `unit`: without difficult terrain they are the same. `reason` is a text for users; None
+    if a path was found.
     """
 
     found: bool
@@ -67,8 +67,7 @@ class Walker(NamedTuple):
 
     @classmethod
     def of(cls, words: str) -> "Walker":
-        """The walker that words such as `large,fly` name; raises ValueError for a word that is none of
-        them."""
+        """The walker for words such as `large,fly`; raises ValueError for an unknown word."""
         walker = cls()
         for word in filter(None, (word.strip() for word in words.split(","))):
             if word in SIZES:
@@ -94,8 +93,7 @@ def find(
     walker: Walker = Walker(),  # noqa: B008 - it is immutable
     budget: int = BUDGET,
 ) -> Steps[Path]:
-    """Find the cheapest way between two cells of a stored map; yields the chunks it wants and returns the
-    Path."""
+    """Find the cheapest way between two cells of a stored map; yields the chunks it needs and returns the Path."""
     grid = Grid.of(frame)
     if grid.is_hex:
         walker = walker._replace(size=1)

@@ -1,4 +1,4 @@
-"""The effect of an edit of a map without fog, for players: the effect of it on what they see, and nothing else.
+"""The effect of an edit of a map without fog, for players: its effect on what they see, and nothing else.
 
 It has the shape of `grid.effects`, with three differences. `walls`, when they changed, are all walls that players
 see: they are merged, and so have no ids. `legend` has entries to put into the legend by their symbols: those that
@@ -33,7 +33,7 @@ def players_effect(
     """The effect, for players, of a change from one stored frame of a map to another, of this size in cells.
 
     `used` are the symbols that cells of the layers shown use after it; asked only about legend entries that
-    changed. None when the change is nothing to them.
+    changed. None if the change is invisible to them.
     """
     layers, (width, height) = shown_layers(after), size
     if any("size" in part for part in change):
@@ -80,7 +80,7 @@ def _frame_effect(before: Frame, after: Frame, used: Container[str]) -> Effect:
 
 
 def _by_id(items: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]] | None:
-    """Things by their ids; None when one has none to tell it by."""
+    """Objects by their ids; None if one has no id."""
     return {item["id"]: item for item in items} if all("id" in item for item in items) else None
 
 

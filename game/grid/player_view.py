@@ -1,4 +1,4 @@
-"""What players and spectators may be shown of a map's document where there is no fog: everything but its secrets.
+"""What players and spectators may see of a map's document without fog: everything except its secrets.
 
 What is a secret:
 
@@ -10,7 +10,7 @@ What is a secret:
 | anywhere below | `gm`, and what importers keep of other programs: `tiled`, `ldtk`, `uvtt` | not the key |
 | a legend entry | | not the entry, if no cell of the layers shown has its symbol |
 | a wall | all but its ends and `blocks_movement`, `blocks_sight` | ends and both flags, always stated |
-| the document | `fog` | not the key: it is the server's to send |
+| the document | `fog` | not the key: only the server sends it |
 
 "Anywhere" is the document, a legend entry, a layer, an entity, a wall, a door, a light and the background: each
 at its top level. Within `properties`, and within keys of a game's own, nothing is looked at: those keys are
@@ -25,8 +25,8 @@ order. So a secret door in a gap of a wall, or drawn over one, cannot be disting
 A list with nothing in it is left out, whether it was empty or all of it is hidden: the first hidden entity of a
 map changes nothing that players get.
 
-Everything here takes parsed JSON of valid documents, or frames of stored maps (`game.grid.chunks`), changes
-none of it, and answers with new objects that share what was not changed.
+Everything here takes parsed JSON of valid documents, or frames of stored maps (`game.grid.chunks`), does not
+modify it, and returns new objects that share the unchanged parts.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -139,8 +139,8 @@ def players_door(door: _Thing) -> dict[str, Any] | None:
 def players_wall(item: _Thing) -> Piece | None:
     """The wall that players get of a wall, or of a door that is disguised as one; None for a hidden one.
 
-    By itself it is a secret still: only merged with all others (`players_walls`) it tells nothing of how the
-    wall was drawn.
+    By itself it is a secret still: it must be merged with all others (`players_walls`), so that it does not reveal
+    how the wall was drawn.
     """
     if is_hidden(item):
         return None

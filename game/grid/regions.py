@@ -1,4 +1,4 @@
-"""A region of a map as JSON text: pure, so that a large one can be made in a computing process."""
+"""A region of a map as JSON text: pure, so that a large one can be built in a compute process."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from game.grid.chunks import layer_keys, region
 
 
 class RegionParts(NamedTuple):
-    """What a region is made of.
+    """The data for a region.
 
     `layers` are those of the frame, parsed or as JSON text; `chunks` texts of layer key, chunk x, chunk y and the
     JSON list of rows, with a space between; `names` the layers to give, separated by commas, None for all. The
-    rectangle is in cells, and is cut off at the map's edges. `version` stays out where it is None.
+    rectangle is in cells, and is clipped to the map. `version` is left out if it is None.
     """
 
     layers: Any
@@ -29,7 +29,7 @@ class RegionParts(NamedTuple):
     version: int | None
 
     def cells(self) -> int:
-        """How many cells it has, at most, in all layers of the map."""
+        """The maximum number of cells that it has in all layers of the map."""
         return self.width * self.height * len(self._layers())
 
     def text(self) -> bytes:

@@ -3,7 +3,8 @@
 Square and isometric maps, and those without a grid, have the same coordinates. Between these and hexes, and from
 one kind of hexes to the other, edges are in other places, so objects are located by the cells around them:
 
-- a wall becomes the edges of all neighbours that it parted (a straight one becomes a zigzag on hexes, and pieces
+- a wall becomes the edges between all neighbours that it separated (a straight one becomes a zigzag on hexes, and
+  pieces
   that go on in a straight line become one wall on squares);
 - a door becomes the one edge between the two cells that it connects;
 - a light stays in its cell, with the same distance to the centre as far as the cell reaches.
@@ -38,7 +39,7 @@ _SAME: Final = 1e-6
 
 
 class DoesNotFit(Exception):
-    """A wall or door cannot be where it was on the other grid; the message says why."""
+    """A wall or door has no equivalent place on the other grid; the message says why."""
 
 
 def is_other_plane(old: GridType, new: GridType) -> bool:
@@ -73,10 +74,10 @@ def door(old: GridType, new: GridType, item: Item, width: int, height: int) -> d
 
 
 def wall(old: GridType, new: GridType, item: Item, width: int, height: int) -> list[dict[str, Any]]:
-    """The walls on the new grid of a map of this size that a wall becomes.
+    """The walls that replace a wall on the new grid of a map of this size.
 
     Raises:
-        DoesNotFit: it parts no two cells.
+        DoesNotFit: it does not separate any cells.
     """
     pieces = _pieces(old, new, item, width, height)
     if not pieces:
@@ -85,7 +86,7 @@ def wall(old: GridType, new: GridType, item: Item, width: int, height: int) -> l
 
 
 def _pieces(old: GridType, new: GridType, item: Item, width: int, height: int) -> list[Edge]:
-    """The edges on the new grid between the cells that a segment parts on the old one."""
+    """The edges on the new grid between the cells that a segment separates on the old one."""
     steps = AXIAL if new in HEXES else STRAIGHT
     edges: dict[frozenset[Cell], Edge] = {}
     for one, other in _parted(old, item, width, height):

@@ -1,4 +1,4 @@
-"""Rules for single values of JSON: what a value must be, as a check and as the JSON schema that says the same."""
+"""Rules for single values of JSON: the allowed values, as a check and as an equivalent JSON schema."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ Fault: TypeAlias = tuple[str, str]
 
 
 class Rule(NamedTuple):
-    """A rule: `check` answers None, or the fault of a value; `schema` describes the values that it accepts.
+    """A rule: `check` returns None, or the fault of a value; `schema` describes the values that it accepts.
 
     The schema may accept a little more: it knows nothing of NaN, of 1.0 as against 1, or of Unicode's categories.
     """
@@ -56,7 +56,7 @@ def one_of(options: tuple[str, ...]) -> Rule:
 
 
 def whole(low: int, high: float = inf, code: str = "out_of_range") -> Rule:
-    """A whole number in a range, whose breach has this code."""
+    """A whole number in a range; errors have this code."""
 
     def check(value: Any) -> Fault | None:
         # In Python a bool is an int; in JSON it is not a number.
@@ -127,7 +127,7 @@ def _reserved(_: Any) -> Fault | None:
 color: Final = Rule(_color, {"type": "string", "pattern": f"^{_COLOR.pattern}$"})
 symbol: Final = Rule(_symbol, {"type": "string", "minLength": 1, "maxLength": 1})
 cell: Final = Rule(_cell, symbol.schema)
-"""What a cell holds: a symbol of the legend, or the space. Which ones there are is for the map to say."""
+"""What a cell holds: a symbol of the legend, or the space. Whether it is in the legend depends on the map."""
 boolean: Final = of_type(bool, "true or false")
 string: Final = of_type(str, "a string")
 json_object: Final = of_type(dict, "an object")

@@ -1,4 +1,4 @@
-"""A map as it was: what is needed to rebuild it is read here, and a computing process does the rest."""
+"""A map as it was: what is needed to rebuild it is read here, and a compute process does the rest."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -112,7 +112,7 @@ async def record_of(session: AsyncSession, row: Map, seq: int) -> Recorded:
 
 
 async def rebuilt(computing: Computing, user: User, recorded: Recorded) -> PastMap:
-    """A map as it was, rebuilt in a computing process.
+    """A map as it was, rebuilt in a compute process.
 
     Raises:
         HistoryBroken: what an event stored is broken, or does not fit the map.

@@ -1,4 +1,4 @@
-"""Loads parts of a stored map for a computing process, as JSON text; between two parts no connection is held."""
+"""Loads parts of a stored map for a compute process, as JSON text; between two parts no connection is held."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What computing processes do for playing: paths, sight and pictures. Pure functions of stored maps."""
+"""What compute processes do for playing: paths, sight and pictures. Pure functions of stored maps."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Functions for computing processes to run in tests."""
+"""Functions for compute processes to run in tests."""
 
 import os
 import time

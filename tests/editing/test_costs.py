@@ -56,7 +56,7 @@ async def test_a_large_fill_and_its_undo_in_another_process(owner: Person) -> No
 
 
 def cpu_seconds(server: Server) -> float:
-    """The processor time that a server and its computing processes have used."""
+    """The processor time that a server and its compute processes have used."""
     used = 0.0
     process = psutil.Process(server.process.pid)
     for one in (process, *process.children(recursive=True)):

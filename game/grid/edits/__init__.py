@@ -2,17 +2,17 @@
 
 Each edit is an object with an `op`; the table `fields.FIELDS` lists the ops and their fields. All edits of a
 request are applied in order, or none. They ask only for the chunks that they touch: those of `set`,
-`fill_rectangle` and `paste` in one go for the whole request, those of `flood_fill` as the flood spreads,
-whole layers for `replace`, `remove_layer`, `remove_legend_entry` and `resize`. What they may cost in all is
-bounded (`budget`), and counted before it is done.
+`fill_rectangle` and `paste` in one go for the whole request, those of `flood_fill` as the flood spreads, whole
+layers for `replace`, `remove_layer`, `remove_legend_entry` and `resize`. Their total cost is limited (`budget`),
+and computed before they are applied.
 
 Cells, rectangles and pasted rows must be on the map, and every symbol must be the space or in the legend.
-`put_...` replaces the thing of that id as a whole (keys that it does not name are gone), or adds it; without an id
-it gets a new one. All `update_...` take JSON merge patches (RFC 7396): at any depth, only the keys that they name
-change, and null removes a key. `update_map` changes the document's own keys, including those of a game, except its
-size and its lists, for which there are other edits. `update_legend` adds entries that are new at `index`, or at
-the end. `remove_legend_entry` is refused while a cell has the symbol. `resize` is a crop as in Tiled: cells,
-entities, lights, walls and doors outside the new size are removed.
+`put_...` replaces the object with that id as a whole (keys that it does not contain are removed), or adds it;
+without an id it gets a new one. All `update_...` take JSON merge patches (RFC 7396): only the keys that they
+contain change, at any depth, and null removes a key. `update_map` changes the document's own keys, including those
+of a game, except its size and its lists, for which there are other edits. `update_legend` adds entries that are
+new at `index`, or at the end. `remove_legend_entry` is refused while a cell has the symbol. `resize` is a crop as
+in Tiled: cells, entities, lights, walls and doors outside the new size are removed.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,10 +61,10 @@ def apply(
     new_id: Callable[[], str],
     limits: Limits = DEFAULT_LIMITS,
 ) -> Steps[Edited]:
-    """Apply edits to a map; a generator that yields the chunks it wants and returns what to store (`Edited`).
+    """Apply edits to a map; a generator that yields the chunks it needs and returns what to store (`Edited`).
 
     Takes the map's valid frame and size in cells, the edits as parsed JSON, and a function that makes an id.
-    The frame is left as it is. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`; or
+    The frame is not modified. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`; or
     just `edits`, when together they make the frame larger than `limits.max_frame`.
     """
     if not isinstance(edits, list):

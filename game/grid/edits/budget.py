@@ -1,4 +1,4 @@
-"""What edits may cost: the cells that one request may paint or scan, counted before they are, as far as is known.
+"""What edits may cost: the cells that one request may paint or scan, counted in advance if possible.
 
 Cells are stored in chunks, so a cell counts as its row of a chunk, 64 cells, and a layer as its stored chunks.
 """
@@ -25,10 +25,10 @@ class Budget:
         self._left = MAX_CELLS
 
     def spend(self, cells: int) -> None:
-        """Take cells off.
+        """Subtract cells.
 
         Raises:
-            TooCostly: there are not that many left.
+            TooCostly: fewer cells are left.
         """
         self._left -= cells
         if self._left < 0:
@@ -39,7 +39,7 @@ class Budget:
 
 
 def stated(edit: Mapping[str, Any]) -> int:
-    """The cells that an edit, as parsed, says itself that it paints."""
+    """The number of cells that a parsed edit paints, as far as the edit itself shows it."""
     match edit:
         case {"cells": cells}:
             return CHUNK * len(cells)
@@ -51,7 +51,7 @@ def stated(edit: Mapping[str, Any]) -> int:
 
 
 def depends_on_map(edits: Sequence[Any]) -> bool:
-    """Whether the work that edits, as they were sent, may be depends on the map's size."""
+    """Whether the maximum cost of edits depends on the map's size."""
     ops = (edit.get("op") for edit in edits if isinstance(edit, dict))
     return any(op in _WHOLE_LAYER + _ALL_LAYERS for op in ops)
 

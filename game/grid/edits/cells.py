@@ -14,8 +14,8 @@ _STRETCH_COST = CHUNK
 
 
 def reached(editor: Editor, edit: Edit) -> Iterable[ChunkKey]:
-    """The chunks that an edit of cells known beforehand touches; none if it is faulty, which shows when it is
-    applied."""
+    """The chunks that an edit touches, if they are known in advance; none for an invalid edit, which is refused
+    when it is applied."""
     if edit["op"] not in ("set", "fill_rectangle", "paste") or (key := editor.key_of(edit["layer"])) is None:
         return ()
     if edit["op"] == "set":
@@ -52,7 +52,7 @@ def fill_rectangle(editor: Editor, edit: Edit, place: str) -> None:
 
 
 def paste(editor: Editor, edit: Edit, place: str) -> None:
-    """Paint rows; with `transparent`, their spaces leave what is there."""
+    """Paint rows; with `transparent`, their spaces change nothing."""
     layer, rows = editor.layer(edit, place), edit["rows"]
     editor.check_rectangle(edit["x"], edit["y"], *_size(edit), place)
     known = {*editor.draft.items("legend"), EMPTY}
@@ -156,7 +156,7 @@ class _Flood:
         return ((y, first - 1, first - 1), (y, last + 1, last + 1), (y - 1, *up), (y + 1, *down))
 
     def _spread(self, stretch: tuple[int, int, int]) -> None:
-        """Add a stretch, as far as it is on the map, to those of its chunks."""
+        """Add the part of a run that is on the map to the runs of its chunks."""
         y, first, last = stretch
         first, last = max(first, 0), min(last, self._canvas.width - 1)
         if not 0 <= y < self._canvas.height:

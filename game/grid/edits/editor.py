@@ -54,13 +54,13 @@ class Editor:
                 raise fault(f"{place}.{length}", "out_of_bounds", message)
 
     def check_symbol(self, symbol: str, place: str) -> None:
-        """Refuse what is neither the space nor a symbol of the legend."""
+        """Refuse a symbol other than the space that is not in the legend."""
         if symbol != EMPTY and symbol not in self.draft.items("legend"):
             message = f"{symbol!r} (U+{ord(symbol):04X}) is not in the legend"
             raise fault(place, "unknown_symbol", message)
 
     def check_layer(self, layer: Item, rows: Any, place: str, renamed_from: str | None = None) -> None:
-        """Refuse a layer, and its rows if there are any, that break a rule of the document."""
+        """Refuse an invalid layer, with its rows, if it has any."""
         document: dict[str, Any] = {"layers": [layer]}
         if rows is not None:
             legend = [{"symbol": symbol} for symbol in self.draft.items("legend")]
@@ -94,7 +94,7 @@ class Editor:
 
 
 def apply_merge_patch(value: Any, patch: Any) -> Any:
-    """A JSON value after a merge patch (RFC 7396); both stay as they are."""
+    """A JSON value after a merge patch (RFC 7396); neither is modified."""
     if not isinstance(patch, dict):
         return patch
     result = dict(value) if isinstance(value, dict) else {}

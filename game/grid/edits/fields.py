@@ -1,4 +1,4 @@
-"""The ops of edits and their fields: what each field must be, and the edit as it is read by that."""
+"""The ops of edits and their fields: the rules of each field, and the parsed edit."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -9,7 +9,7 @@ from game.grid.rules import Rule, boolean, cell, json_object, of_type, one_of, s
 Edit: TypeAlias = Mapping[str, Any]
 
 KINDS: Final = {"entity": "entities", "wall": "walls", "door": "doors", "light": "lights"}
-"""The kinds of things on a map, and the lists of the document that hold them."""
+"""The kinds of objects on a map, and the lists of the document that contain them."""
 
 REQUIRED: Final = object()
 
@@ -68,15 +68,15 @@ CELL: Final[Mapping[str, Field]] = {"x": Field(_count), "y": Field(_count), "sym
 
 
 def fault(place: str, code: str, message: str) -> GridError:
-    """The error for an edit that breaks a rule at a place of the request."""
+    """The error for an invalid edit at a place of the request."""
     return GridError([Breach(place, code, message)])
 
 
 def parsed(edit: Any, place: str) -> dict[str, Any]:
-    """An edit with all fields of its op, each as its rule says, and the defaults filled in.
+    """An edit with all fields of its op, validated and with defaults.
 
     Raises:
-        GridError: a field is missing, unknown or breaks its rule; names the place.
+        GridError: a field is missing, unknown or invalid; names the place.
     """
     if not isinstance(edit, dict):
         raise fault(place, "wrong_type", "must be an object")
@@ -99,7 +99,7 @@ def parsed(edit: Any, place: str) -> dict[str, Any]:
 
 
 def _values(value: Any, fields: Mapping[str, Field], place: str) -> dict[str, Any]:
-    """An object's fields, each as its rule says, with the defaults filled in."""
+    """The fields of an object, validated and with defaults."""
     if not isinstance(value, dict):
         raise fault(place, "wrong_type", "must be an object")
     if not fields.keys() >= value.keys():

@@ -22,7 +22,7 @@ _OTHER_EDITS: Final = {
     "layers": "add_layer, update_layer, move_layer or remove_layer",
     **{name: f"put_{kind}, update_{kind} or remove_{kind}" for kind, name in KINDS.items()},
 }
-"""The keys of a document that `update_map` leaves alone, and the edits that change them."""
+"""The keys of a document that `update_map` does not change, and the edits that do."""
 
 
 def add_layer(editor: Editor, edit: Edit, place: str) -> None:
@@ -33,7 +33,7 @@ def add_layer(editor: Editor, edit: Edit, place: str) -> None:
     editor.check_room("layers", f"{place}.layer")
     editor.check_index("layers", index, "layers", place)
     taken = set(editor.draft.layer_keys())
-    # By chance, so that hardly ever is it the key of a layer whose removal somebody may still undo.
+    # Random, so that it is unlikely to be the key of a removed layer whose removal may still be undone.
     while (key := randbelow(_LAYER_KEYS)) in taken:
         pass
     editor.canvas.add_layer(key)
@@ -138,10 +138,10 @@ def update_map(editor: Editor, edit: Edit, place: str) -> None:
 
 
 def _regrid(editor: Editor, new: GridType, place: str) -> None:
-    """Keep walls, doors and lights between and in the same cells when the grid gets another type.
+    """Convert walls, doors and lights to another grid type, so that they remain between or in the same cells.
 
     Raises:
-        GridError: some would not fit; names each of them.
+        GridError: some do not fit; names each of them.
     """
     old: GridType = editor.draft.frame.get("grid_type", "square")
     if not is_other_plane(old, new):
@@ -176,7 +176,7 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
 
 
 def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
-    """Change the size; what is cut off is lost."""
+    """Change the size; what is cut off is removed."""
     canvas, new = editor.canvas, (edit["width"], edit["height"])
     old = canvas.width, canvas.height
     if new == old:
@@ -213,7 +213,7 @@ def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift:
             inside = max(xs) >= 0 and max(ys) >= 0 and min(xs) <= right and min(ys) <= bottom
             if name == "entities":
                 inside = 0 <= moved["x"] < size[0] and 0 <= moved["y"] < size[1]
-            # Of things without ids, the first of equals is removed, wherever it is.
+            # Of equal objects without ids, the first one is removed.
             editor.draft.put(name, item, moved if inside else None, at=kept if "id" in item else None)
             kept += inside
     if "background" in editor.draft.frame:

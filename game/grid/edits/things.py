@@ -7,7 +7,7 @@ from game.grid.edits.fields import KINDS, Edit, fault
 
 
 def put(editor: Editor, edit: Edit, place: str) -> None:
-    """Add a thing, or replace the one of its id as a whole; without an id it gets a new one."""
+    """Add an object, or replace the one with its id as a whole; without an id it gets a new one."""
     kind = edit["op"].removeprefix("put_")
     item = dict(edit[kind])
     if "id" not in item:
@@ -16,7 +16,7 @@ def put(editor: Editor, edit: Edit, place: str) -> None:
 
 
 def update(editor: Editor, edit: Edit, place: str) -> None:
-    """Change keys of a thing by a merge patch."""
+    """Change keys of an object by a merge patch."""
     kind = edit["op"].removeprefix("update_")
     if edit["changes"].get("id", edit["id"]) != edit["id"]:
         raise fault(f"{place}.changes.id", "unknown_field", "cannot be changed here: put it anew, and remove this")
@@ -31,13 +31,13 @@ def move_entity(editor: Editor, edit: Edit, place: str) -> None:
 
 
 def remove(editor: Editor, edit: Edit, place: str) -> None:
-    """Remove a thing."""
+    """Remove an object."""
     kind = edit["op"].removeprefix("remove_")
     editor.draft.put(KINDS[kind], _named(editor, kind, edit, place), None)
 
 
 def _named(editor: Editor, kind: str, edit: Edit, place: str) -> Any:
-    """The thing of the id that an edit names."""
+    """The object with the id in an edit."""
     before = editor.draft.items(KINDS[kind]).get(edit["id"])
     if before is None:
         raise fault(f"{place}.id", "not_found", f"is the id of no {kind} on this map")
@@ -45,11 +45,11 @@ def _named(editor: Editor, kind: str, edit: Edit, place: str) -> Any:
 
 
 def _store(editor: Editor, kind: str, item: dict[str, Any], place: str) -> None:
-    """Add a thing to its list, or replace the one of its id, if it keeps the document's rules."""
+    """Add an object to its list, or replace the one with its id, after validating it."""
     name = KINDS[kind]
     document: dict[str, Any] = {name: [item]}
     for side, cells in (("width", editor.canvas.width), ("height", editor.canvas.height)):
-        # A map of a game's own making may hold entities without having cells.
+        # A game may store maps with entities, but without cells.
         if cells or side in editor.draft.frame:
             document[side] = cells
     editor.check(document, f"{name}[0]", place)
