@@ -51,14 +51,14 @@ if (place instanceof HTMLElement && form && (place.dataset.mapUrl || textarea)) 
   });
   mounted = editor;
   if (mapUrl) {
-    // The editor's button saves all of it: the form has none of its own.
+    // The editor's button saves everything, so the form has no button.
     form.querySelector('.wa-foot')?.remove();
     form.addEventListener('submit', (event) => {
       event.preventDefault();
       editor.save();
     });
   }
-  // For tests, and for whoever opens the console.
+  // For tests, and for use in the console.
   Object.assign(place, { editor });
   place.classList.add('wa-mounted');
 }

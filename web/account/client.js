@@ -2,7 +2,7 @@
 
 /** @typedef {{field: string, code: string, message: string}} FieldError */
 
-/** An answer that is not a success: its status, its code, a sentence, and what is wrong with which field. */
+/** An error answer: its status, code, message, and the errors of its fields. */
 export class Problem extends Error {
   /**
    * @param {number} status the status of the answer; 0 when there was none

@@ -1,4 +1,4 @@
-/** Forms that call the API: one call at a time, what is wrong beside its field, what went well above the fields. */
+/** Forms that call the API: one call at a time, errors next to their fields, success messages above the fields. */
 
 import { Problem } from './client.js';
 

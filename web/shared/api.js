@@ -46,7 +46,7 @@ async function request(url, options = {}) {
   return body;
 }
 
-/** Read what is at an address. @type {(url: string) => Promise<any>} */
+/** GET a URL. @type {(url: string) => Promise<any>} */
 export const read = (url) => request(url, { headers: { Accept: 'application/json' } });
 
 /** Send a change, to a version where it is given. @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>} */
@@ -63,7 +63,7 @@ export const readMap = (url) => request(url, { headers: { Accept: 'application/j
 /** Apply edits to a version of a map. @type {(url: string, edits: Edit[], version: number) => Promise<{version: number}>} */
 export const saveEdits = (url, edits, version) => send('POST', `${url}/edits`, { edits }, version);
 
-/** Change what is named of a map. @type {(url: string, changes: {[key: string]: any}, version: number) => Promise<MapRead>} */
+/** PATCH a map. @type {(url: string, changes: {[key: string]: any}, version: number) => Promise<MapRead>} */
 export const changeMap = (url, changes, version) => send('PATCH', url, changes, version);
 
 /** Create a map. @type {(url: string, map: {[key: string]: any}) => Promise<MapRead>} */

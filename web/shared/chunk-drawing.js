@@ -1,5 +1,5 @@
 /**
- * Drawing a rectangle of cells on a canvas of its own: what the editor and the players' page keep as pictures.
+ * Draws a rectangle of cells on a separate canvas, which the editor and the players' page cache.
  *
  * @typedef {{cells: Uint16Array, opacity: number}} ShownLayer
  *

@@ -269,7 +269,7 @@ export class GridDocument {
   }
 
   /**
-   * Show another frame; as if the map was opened anew.
+   * Show another frame, as if the map was opened again.
    * @param {Frame} frame
    */
   open(frame) {

@@ -13,7 +13,7 @@ const FIELDS = ['input', 'select', 'textarea', 'button'];
  */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
-  // The editor may stand in a form of the page: its fields are none of that, and Enter in them must not send it.
+  // The editor may be inside a form of the page: its fields are not part of that, and Enter in them must not submit it.
   if (FIELDS.includes(tag)) element.setAttribute('form', '');
   for (const [name, value] of Object.entries(props)) {
     if (value === undefined || value === null) continue;

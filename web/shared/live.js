@@ -119,7 +119,7 @@ export class LiveClient {
     } else this.listener.message(message);
     if (message.cursor && message.type !== 'welcome') this.cursor = message.cursor;
     if (message.type !== 'welcome') return;
-    // What was resumed comes after the old cursor; without it, everything is read anew from here.
+    // Resumed events follow the old cursor; otherwise, everything is read again from here.
     if (!message.resumed) this.cursor = message.cursor;
     for (const mapId of this.watched) this.#send({ type: 'watch', map_id: mapId });
     for (const { message: command } of this.waiting.values()) this.#send(command);

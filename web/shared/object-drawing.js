@@ -135,7 +135,7 @@ function drawDoor(drawing, door, selected) {
     context.setLineDash([2 * pixel, 3 * pixel]);
     stroke(context, state.theme.casing, Math.max(1.5 * pixel, width / 3));
     context.setLineDash([]);
-    // The leaf stands open, about its first end.
+    // The leaf is open, rotated about its first end.
     const angle = Math.atan2(b[1] - a[1], b[0] - a[0]) - 1.15;
     const length = Math.hypot(b[0] - a[0], b[1] - a[1]) * 0.8;
     to = [a[0] + Math.cos(angle) * length, a[1] + Math.sin(angle) * length];

@@ -11,7 +11,7 @@
 import { objectsOf } from './document.js';
 import { distanceToSegment } from './geometry.js';
 
-/** @type {ObjectList[]} A door at the very edge of a cell wins over who stands in the cell. */
+/** @type {ObjectList[]} A door at the edge of a cell has priority over an object in the cell. */
 const UPPERMOST = ['doors', 'entities', 'lights', 'walls'];
 
 /**

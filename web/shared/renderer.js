@@ -1,8 +1,8 @@
 /**
- * Draws a map: only what is on screen, from pictures of chunks of cells that are kept until a cell in them changes.
+ * Draws a map: only what is on screen, from cached pictures of chunks of cells, which are valid until a cell changes.
  *
- * Far out, and until a chunk is drawn, an overview of one pixel a cell stands in. Chunks are drawn within a budget of
- * time a frame, those that were painted on first, so neither panning nor zooming ever waits.
+ * When zoomed out far, and until a chunk is drawn, an overview of one pixel per cell is shown instead. Chunks are drawn
+ * within a time budget per frame, the painted ones first, so neither panning nor zooming ever waits.
  *
  * @typedef {import('./geometry.js').Pair} Pair
  * @typedef {import('./geometry.js').Quad} Quad
@@ -31,7 +31,7 @@
  * @property {import('./objects.js').ObjectRef[]} objects  the selected ones
  * @property {import('./pictures.js').Pictures} pictures
  *
- * @typedef {object} Drawing  what is being drawn: on a canvas, with where and how
+ * @typedef {object} Drawing  a drawing in progress: on which canvas, where and how
  * @property {CanvasRenderingContext2D} context
  * @property {import('./document.js').GridDocument} doc
  * @property {import('./view.js').View} view
@@ -41,8 +41,8 @@
  *
  * @typedef {object} KeptPicture
  * @property {HTMLCanvasElement} canvas
- * @property {boolean} stale  to be drawn anew, as time allows
- * @property {boolean} painted  to be drawn anew at once
+ * @property {boolean} stale  to be drawn again, as time allows
+ * @property {boolean} painted  to be drawn again at once
  * @property {number} used  when it was on screen last
  *
  * @typedef {import('./chunk-drawing.js').ChunkBounds & KeptPicture} Chunk  a picture of some cells
@@ -67,7 +67,7 @@ const DETAIL = 6; // device pixels a cell; below it only the overview is drawn
 const BUDGET = 8; // milliseconds a frame for chunks that are new on screen
 const OVERVIEW = 128; // cells a side of an overview tile
 const MOST_PIXELS = 48e6; // of kept chunks
-const MANY_CELLS = 20_000; // changed at once: then all is drawn anew, as time allows
+const MANY_CELLS = 20_000; // changed at once: then everything is drawn again, as time allows
 const MANY_CHUNKS = 10;
 
 const GHOST = 0.55; // opacity of a hidden layer while it is the active one
@@ -107,7 +107,7 @@ export class Renderer {
   /** @param {import('./document.js').Change} change */
   #changed({ frame, layer, indexes }) {
     if (frame) {
-      // Objects are drawn anew in each frame; only these parts are in the kept pictures.
+      // Objects are drawn in each frame; only these parts are in the cached pictures.
       const { width, height, legend, layers, other } = this.document.frame;
       const drawn = [width, height, legend, layers, other.grid_type];
       const isAnother = drawn.map((part, i) => part !== this.drawn[i]);
@@ -277,7 +277,7 @@ export class Renderer {
     // The middle of the screen first.
     const [mx, my] = [(x0 + x1) / 2 / size, (y0 + y1) / 2 / size];
     missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
-    // A chunk that waits to be drawn anew still shows how it was; below one that never was lies the overview.
+    // A chunk that waits to be drawn again shows its old state; the overview replaces one that was never drawn.
     if (missing.some(({ chunk }) => !chunk)) this.#drawOverview([x0, y0, x1, y1], begin, BUDGET);
     const place = (/** @type {Chunk} */ chunk) => {
       chunk.used = begin;

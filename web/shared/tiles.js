@@ -31,7 +31,7 @@ export const hexOf = (color) =>
     .join('')}`;
 
 /**
- * The colour of a legend entry; one without a colour gets a quiet one of its own, from its symbol.
+ * The colour of a legend entry; one without a colour gets an unobtrusive one that is derived from its symbol.
  * @param {LegendEntry | undefined} entry  @param {number} code
  * @returns {Color}
  */

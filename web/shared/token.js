@@ -1,5 +1,5 @@
 /**
- * Tokens, as the API gives them: where they stand, and how they are told apart.
+ * Tokens of the API: their positions, and how they are identified.
  *
  * @typedef {import('./geometry.js').Geometry} Geometry
  * @typedef {import('./geometry.js').Pair} Pair

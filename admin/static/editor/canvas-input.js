@@ -1,4 +1,4 @@
-/** What the pointer does on the map: to what is held above it, or else to the tool; and what it shows. */
+/** Pointer input on the map, for the floating clip or else for the tool; and the cell info. */
 
 import { EMPTY } from '../../../web/shared/document.js';
 import { PointerInput } from '../../../web/shared/pointer.js';
@@ -14,7 +14,7 @@ export class CanvasInput {
   /** @param {import('./editor.js').Editor} editor */
   constructor(editor) {
     this.editor = editor;
-    /** Whether a press put down what was held, and does nothing else. */
+    /** Whether a press only put down the floating clip. */
     this.isSpent = false;
     this.pointer = new PointerInput(editor.canvas, editor.view, {
       down: (place) => this.#then(place, () => this.#down(place)),
@@ -104,7 +104,7 @@ export class CanvasInput {
     if (editor.canvas.style.cursor !== cursor) editor.canvas.style.cursor = cursor;
   }
 
-  /** What is in a cell, for people. @param {Pair} cell */
+  /** The content of a cell, as text. @param {Pair} cell */
   contentsOf([x, y]) {
     const { document: doc, palette, objects } = this.editor;
     const { frame, geometry } = doc;

@@ -1,5 +1,5 @@
 /**
- * Cells and objects that were copied or lifted, and where they are held above the map. They keep their figure wherever
+ * Cells and objects that were copied or lifted, and where they float above the map. They keep their figure wherever
  * they are put, on hexes too: they move by lattice coordinates.
  *
  * @typedef {import('../../../web/shared/document.js').MapObject} MapObject
@@ -10,7 +10,7 @@
  * @typedef {{list: ObjectList, item: MapObject}} ClipObject
  *
  * @typedef {object} Clip
- * @property {{layer: number | null, codes: Uint16Array}[]} parts  by layer, null stands for the active one: the codes
+ * @property {{layer: number | null, codes: Uint16Array}[]} parts  by layer; null means the active one: the codes
  *   of all its cells, row by row
  * @property {ClipObject[]} objects
  * @property {Pair} origin  the upper left cell where it was taken
@@ -24,7 +24,7 @@ import { plural } from '../../../web/shared/dom.js';
 import { tidy } from '../../../web/shared/geometry.js';
 import { middleOf, refOf, objectOf } from '../../../web/shared/objects.js';
 
-/** A clip held above the map. */
+/** A clip that floats above the map. */
 export class Float {
   /**
    * @param {Geometry} geometry  @param {Clip} clip

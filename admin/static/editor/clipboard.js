@@ -1,4 +1,4 @@
-/** What is copied, cut and pasted: cells, objects, both, or rows of symbols from elsewhere. */
+/** Copy, cut and paste of cells, objects, both, or rows of symbols from other programs. */
 
 import { EMPTY } from '../../../web/shared/document.js';
 import { amount, clipOfObjects } from './clip.js';
@@ -15,7 +15,7 @@ export class Clipboard {
     this.clip = null;
   }
 
-  /** What is selected or selected now. @returns {Clip | null} */
+  /** The selection as a clip. @returns {Clip | null} */
   #current() {
     const { editor } = this;
     if (editor.state.objects.length) return clipOfObjects(editor.document, editor.state.objects);
@@ -23,7 +23,7 @@ export class Clipboard {
   }
 
   /**
-   * Copy what is selected, and take it off the map with `cut`.
+   * Copy the selection and, with `cut`, remove it from the map.
    * @returns {string | null} as text, for other programs; null when nothing is selected
    */
   copy(cut = false) {

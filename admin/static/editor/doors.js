@@ -66,7 +66,7 @@ export function wallsOn({ frame }, { x1, y1, x2, y2 }) {
 }
 
 /**
- * What is left of a wall beside a door on it: none, one or two pieces, without an id.
+ * The rest of a wall beside a door on it: none, one or two pieces, without an id.
  * @param {Wall} wall  @param {Door} door
  * @returns {Wall[]}
  */

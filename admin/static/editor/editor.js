@@ -1,4 +1,4 @@
-/** The map editor: its parts put together, one map open in it, and what is common to all of its parts. */
+/** The map editor: assembles its parts, has one open map, and what all parts share. */
 
 import { EMPTY, GridDocument, codeOf, readFrame } from '../../../web/shared/document.js';
 import { h } from '../../../web/shared/dom.js';
@@ -132,7 +132,7 @@ export class Editor {
   // Opening and saving
 
   /**
-   * Show a map anew; nothing of it can be undone yet.
+   * Show another state of the map, without any steps to undo.
    * @param {Frame} frame  @param {string} [name]
    */
   open(frame, name) {
@@ -163,7 +163,7 @@ export class Editor {
     return frame;
   }
 
-  /** Finish what is being done, so that the document holds all of it. False when a text cannot be read. */
+  /** Finish pending input, so that the document contains it. Returns false if a text is invalid. */
   settle() {
     this.floating.settle();
     this.tool.settle();
@@ -227,7 +227,7 @@ export class Editor {
     this.refresh();
   }
 
-  /** What is selected may be gone after a step. */
+  /** The selected objects may be gone after a step. */
   #keepChoices() {
     const { state } = this;
     const { frame, geometry } = this.document;

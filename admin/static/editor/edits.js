@@ -38,7 +38,7 @@ const SMALLEST_PASTE = 40;
 const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
 
 /**
- * What changed from `base` to `frame`: {edits, complete}. The layers of both are told apart by their keys.
+ * What changed from `base` to `frame`: {edits, complete}. The layers of both are identified by their keys.
  * `complete` is false where no edit can say it, and the whole document has to be sent: objects without an id; layers
  * that gain or lose their rows, or come without; a null where there was none, because in a patch it removes; tiles that
  * stay, in another order; and new tiles for which a full legend has no room before the old ones go.
@@ -305,7 +305,7 @@ function fewCells(boxes) {
 }
 
 /**
- * Stretches of a row that changed to one code; `before` null stands for empty cells.
+ * Stretches of a row that changed to one code; `before` null means empty cells.
  * @param {Uint16Array | null} before  @param {Uint16Array} after  @param {number} start  @param {number} width
  */
 function* changedRuns(before, after, start, width) {
@@ -319,7 +319,7 @@ function* changedRuns(before, after, start, width) {
 }
 
 /**
- * Cells that are not empty as rows; the spaces between leave what is there.
+ * Cells that are not empty as rows; the spaces between change nothing.
  * @param {string} layer  @param {CellSymbol[]} cells
  * @returns {Edit}
  */

@@ -1,4 +1,4 @@
-/** What is held above the map, lifted or pasted: it is dragged, follows the pointer, and is put down or dropped. */
+/** The floating clip, lifted or pasted: it can be dragged, follows the pointer, and is put down or discarded. */
 
 import { amount, Float } from './clip.js';
 

@@ -67,7 +67,7 @@ export class Step {
     // Cells go with the layers they were painted on: a frame comes after the paint, so it goes first.
     if (this.frameAfter !== this.frameBefore) document.replaceFrame(this.frameBefore);
     for (const { layer, index, before } of this.patches.toReversed()) {
-      // The same cell may stand in a patch once only, so the order within does not matter.
+      // A patch contains each cell at most once, so the order within does not matter.
       document.setCells(layer, index, before);
     }
   }
@@ -101,7 +101,7 @@ export class History {
     this.saved = undefined;
   }
 
-  /** Forget all steps; what is open now counts as saved. */
+  /** Forget all steps; the current state counts as saved. */
   clear() {
     this.done = [];
     this.undone = [];
@@ -176,7 +176,7 @@ export class History {
     return true;
   }
 
-  /** The step after which the map stands now; undefined at the start. */
+  /** The last applied step; undefined at the start. */
   get position() {
     return this.done.at(-1);
   }

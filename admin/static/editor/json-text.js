@@ -3,7 +3,7 @@
 const WIDEST = 140; // characters a line
 
 /**
- * JSON text: what fits on a line stands on one; rows of cells stand under each other.
+ * JSON text: short values are on one line; rows of cells are below each other.
  * @param {unknown} value  @param {string} [indent]
  * @returns {string}
  */
@@ -29,7 +29,7 @@ function inline(value) {
 }
 
 /**
- * Where a place such as `layers[0].rows[2]` stands in JSON text: [from, to]. A place that is not there (a key that
+ * The range [from, to] of a place such as `layers[0].rows[2]` in JSON text. A place that is not there (a key that
  * is missing) gives the nearest one around it.
  * @param {string} text  @param {string} place
  * @returns {[number, number]}

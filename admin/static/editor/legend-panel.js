@@ -23,7 +23,7 @@ export class LegendPanel extends Panel {
   constructor(editor) {
     super(editor, 'wk-legend');
     this.query = '';
-    /** Where the number of cells of each tile stands. @type {Map<number, HTMLElement>} */
+    /** The elements with the number of cells of each tile. @type {Map<number, HTMLElement>} */
     this.counts = new Map();
     /** What was counted last. @type {unknown[]} */
     this.counted = [];
@@ -52,7 +52,7 @@ export class LegendPanel extends Panel {
     this.#count();
   }
 
-  /** Counts follow the paint without drawing the list anew. */
+  /** Update the counts while painting, without rendering the list again. */
   #count() {
     const { history } = this.editor;
     if (this.counted[0] === history.position && this.counted[1] === this.frame) return;

@@ -93,7 +93,7 @@ export class MapPanel extends Panel {
   }
 
   /**
-   * Change the type of the grid. Points lie elsewhere on hexes: what is placed by them is moved by the server.
+   * Change the type of the grid. Points have other coordinates on hexes: the server moves the objects.
    * @param {string} type
    */
   async #setGridType(type) {

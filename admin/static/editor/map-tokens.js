@@ -1,6 +1,6 @@
 /**
  * The tokens on the map. They belong to play, not to the map's document: every change is saved at once, and what
- * others do to them is read now and then.
+ * others do to them is read at intervals.
  *
  * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
  * @typedef {import('./tools/tool.js').Place} Place
@@ -40,13 +40,13 @@ export class MapTokens {
     this.saved = [];
     /** The id of the selected one. @type {string | null} */
     this.selected = null;
-    /** What is dragged, from where, and where it is now. @type {{token: Token, from: Place, at: Pair} | null} */
+    /** The dragged token, its start, and its current cell. @type {{token: Token, from: Place, at: Pair} | null} */
     this.drag = null;
     /** In their order. @type {Change[]} */
     this.changes = [];
     /** Characters and pictures of the universe, to choose from. @type {{characters: Named[], pictures: Named[]}} */
     this.choices = { characters: [], pictures: [] };
-    /** What is written, one after the other. @type {Promise<unknown>} */
+    /** The pending writes, one after the other. @type {Promise<unknown>} */
     this.writing = Promise.resolve();
     this.writes = 0;
     this.waiting = 0;
@@ -73,7 +73,7 @@ export class MapTokens {
     this.editor.refresh();
   }
 
-  /** Read them anew; what is being written counts more than what is read meanwhile. */
+  /** Read them again; pending writes take precedence over what is read meanwhile. */
   async read() {
     if (!this.mapUrl || this.waiting) return;
     const { writes } = this;
@@ -93,14 +93,14 @@ export class MapTokens {
     this.editor.refresh();
   }
 
-  /** How far cells moved by what is not saved yet, as a resize that adds columns on the left. @returns {Pair} */
+  /** The offset of cells by unsaved changes, such as a resize that adds columns on the left. @returns {Pair} */
   get #shift() {
     const base = this.editor.saving?.base;
     const { shift } = this.editor.document.frame;
     return base ? [shift[0] - base.shift[0], shift[1] - base.shift[1]] : [0, 0];
   }
 
-  /** The tokens as they are shown: with what is not saved yet, and where they are dragged to. */
+  /** The tokens as shown: with unsaved changes, and at the place to which they are dragged. */
   get shown() {
     const [dx, dy] = this.#shift;
     return this.saved.map((token) => {
@@ -168,7 +168,7 @@ export class MapTokens {
     return true;
   }
 
-  /** Put what is dragged down. @returns {boolean} whether something was */
+  /** Put the dragged token down. @returns {boolean} whether something was */
   drop() {
     const { drag } = this;
     if (!drag) return false;

@@ -177,7 +177,7 @@ function drawCell(drawing, tiles, x, y, code) {
 const MAX_SHOWN = 40_000; // cells; of more, only the place is shown
 
 /**
- * What is held above the map, or where a stamp would be put.
+ * The floating clip, or the place of the stamp.
  * @param {Drawing} drawing  @param {Float} float  @param {Quad} range
  */
 function drawFloat(drawing, float, [x0, y0, x1, y1]) {
@@ -208,7 +208,7 @@ function drawFloat(drawing, float, [x0, y0, x1, y1]) {
 }
 
 /**
- * The outline of what is held: the sides of its cells behind which it ends.
+ * The outline of the floating clip: the outer sides of its cells.
  * @param {Drawing} drawing  @param {Float} float  @param {Pair[]} cells
  */
 function traceFloat({ context, doc, view }, float, cells) {

@@ -286,7 +286,7 @@ export class ObjectsPanel extends Panel {
     ];
   }
 
-  /** What is wrong with a door, and what mends it. @param {Door} door  @param {string} problem */
+  /** The problem of a door, and the button that fixes it. @param {Door} door  @param {string} problem */
   #problem(door, problem) {
     const { editor } = this;
     const walls = wallsOn(editor.document, door);
@@ -359,7 +359,7 @@ export class ObjectsPanel extends Panel {
   }
 
   /**
-   * Properties as lines of name and value; what is not text is written as JSON.
+   * Properties as lines of name and value; values other than text are written as JSON.
    * @param {MapObject} item
    */
   #properties(item) {

@@ -178,7 +178,7 @@ export class OptionBar {
     return this.#button('stamp', 'Use as a stamp', make, { disabled: !isSelected });
   }
 
-  /** Whether empty cells of what is moved or pasted clear those below. */
+  /** Whether empty cells of a moved or pasted clip clear the cells below. */
   #withEmpty() {
     const { state } = this.editor;
     const turn = () => {

@@ -1,4 +1,4 @@
-/** What is painted with and where: the selected tile, the active layer, the size of the brush. */
+/** The selected tile, the active layer, and the size of the brush. */
 
 import { EMPTY, newLayerKey } from '../../../web/shared/document.js';
 import { plural } from '../../../web/shared/dom.js';

@@ -3,7 +3,7 @@
 import { h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
 
-/** A panel draws itself anew when one of the values of `inputs()` is another one; the focus stays where it was. */
+/** A panel renders again when one of the values of `inputs()` has changed; it keeps the focus. */
 export class Panel {
   /** @param {import('./editor.js').Editor} editor  @param {string} className */
   constructor(editor, className) {
@@ -13,7 +13,7 @@ export class Panel {
     this.last = null;
   }
 
-  /** What it shows: it is drawn anew when one of these is another. @returns {unknown[]} */
+  /** What it shows: it renders again when one of these values has changed. @returns {unknown[]} */
   inputs() {
     return [];
   }

@@ -194,7 +194,7 @@ export class MapSaving {
       for (sent of complete ? requestsOf(edits) : []) {
         await this.#sent(saveEdits(mapUrl, sent, this.version));
         this.base = advanced(/** @type {Frame} */ (this.base), sent, now);
-        // No step of the history stands for what the server has now.
+        // No step of the history corresponds to the server's state now.
         editor.history.markSaved(null);
       }
       sent = null;
@@ -238,7 +238,7 @@ export class MapSaving {
 
   /**
    * Change the grid of the map as it is saved, with all that is unsaved: the server moves walls, doors and lights
-   * with their cells, or says which does not fit. Then the map is shown anew.
+   * with their cells, or says which does not fit. Then the map is loaded again.
    * @param {string} type
    * @returns {Promise<boolean>} whether it was changed
    */

@@ -34,7 +34,7 @@ export class SeeAs {
     this.tokens = [];
     /** @type {string[] | null} */
     this.fog = null;
-    /** The answer that is shown, and what is said about it. */
+    /** The answer that is shown, and the text about it. */
     this.shown = this.said = '';
     this.timer = 0;
     this.document = new GridDocument(readFrame({}));
@@ -85,7 +85,7 @@ export class SeeAs {
     );
   }
 
-  /** A fogged background has no id of its own: the server cuts it to what is seen. @param {unknown} id */
+  /** The background of a map with fog has no id: the server cuts it to what is seen. @param {unknown} id */
   #picture(id) {
     if (id !== ANYBODY) return this.editor.state.pictures.get(id);
     return this.background.complete && this.background.naturalWidth ? this.background : null;

@@ -28,7 +28,7 @@ export class SelectedObjects {
   }
 
   /**
-   * The selected objects as they are now.
+   * The selected objects in their current state.
    * @returns {Selected[]}
    */
   selected() {
@@ -151,7 +151,7 @@ export class SelectedObjects {
     const next = this.selected().map(({ ref, item }) => {
       const fields = Object.entries({ ...item, ...changes }).filter(([, value]) => value !== undefined);
       const changed = /** @type {MapObject} */ (Object.fromEntries(fields));
-      // With an id, its next change can be told to the server by itself.
+      // With an id, its next change can be sent as an edit of its own.
       changed.id ??= this.newId(ref.list, changed);
       return { ref, item: changed };
     });

@@ -20,9 +20,9 @@
  * @property {{characterId: string | null, size: number, hidden: boolean}} newToken  what the next token is
  * @property {import('./tools/tools.js').ToolName} tool
  * @property {'layer' | 'layers' | 'everything'} reach  what of the selected cells is meant
- * @property {boolean} withEmpty  whether empty cells of what is put empty those below
+ * @property {boolean} withEmpty  whether empty cells of the stamp or clip clear the cells below
  * @property {Rectangle | null} selection
- * @property {import('./clip.js').Float | null} float  what is held above the map
+ * @property {import('./clip.js').Float | null} float  the clip that floats above the map
  * @property {import('./clip.js').Clip | null} stamp
  * @property {import('./clip.js').Float | null} ghost  where the stamp would be put
  * @property {boolean} isTaking  whether the stamp tool takes another stamp

@@ -103,7 +103,7 @@ function drawFace({ context, state }, token, x, y, r) {
 }
 
 /**
- * Cover what is not in sight.
+ * Cover cells that are not in sight.
  * @param {Drawing} drawing  @param {Quad} range
  * @param {string[]} rows  a character a cell: 0 never seen, 1 seen before, 2 in sight
  */

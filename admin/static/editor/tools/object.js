@@ -21,7 +21,7 @@ export class ObjectTool extends Tool {
   /** The lists whose objects it selects; all without. @type {ObjectList[] | undefined} */
   lists = undefined;
   /**
-   * What is dragged: from where, the objects as they were, and which end of a wall, if one.
+   * The dragged objects: the start, their former state, and which end of a wall, if any.
    * @type {{from: Pair, point: Pair, before: {ref: ObjectRef, item: MapObject}[], end: 1 | 2 | null} | null}
    */
   drag = null;
@@ -40,7 +40,7 @@ export class ObjectTool extends Tool {
 
   /** @param {Place} place */
   down(place) {
-    // Tokens stand on everything else.
+    // Tokens are above everything else.
     if (!place.shift && this.editor.tokens.grab(place)) return;
     if (this.grab(place)) return;
     this.editor.tokens.select(null);

@@ -10,7 +10,7 @@ import { Tool } from './tool.js';
  * @typedef {import('../../../../web/shared/document.js').Layer} Layer
  */
 
-const MAX_CELLS = 1_000_000; // of all layers, held at once
+const MAX_CELLS = 1_000_000; // of all layers together
 
 export class Select extends Tool {
   /** @type {Pair | null} */
@@ -83,7 +83,7 @@ export class Select extends Tool {
   }
 
   /**
-   * What is selected, as a clip; null without a selection, or when it is too large.
+   * The selection as a clip; null without a selection, or if it is too large.
    * @returns {import('../clip.js').Clip | null}
    */
   clip() {
@@ -160,7 +160,7 @@ export class Select extends Tool {
     this.editor.objects.takeOff(step, clip.objects);
   }
 
-  /** Hold what is selected above the map, to be moved. */
+  /** Lift the selection above the map, to move it. */
   lift() {
     if (this.state.reach === 'layer' && !this.editor.palette.canPaint()) return false;
     const whole = this.clip();

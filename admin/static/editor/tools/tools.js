@@ -15,7 +15,7 @@ import { TokenTool } from './token.js';
  * @property {string} label
  * @property {string} key
  * @property {typeof import('./tool.js').Tool} type
- * @property {'painting' | 'cells' | 'objects' | 'view'} subject  what it is about; a divider stands between these
+ * @property {'painting' | 'cells' | 'objects' | 'view'} subject  the toolbar has dividers between these
  */
 
 /** @type {ToolEntry[]} */
