@@ -281,7 +281,7 @@ async def _decide(state: Any, turn: _Turn, board: Board, fog: Watched | None, re
         if plan.problem is not None:
             raise plan.problem
         path = plan.path
-    walk = moves.walk_path(board, turn.token, request, path, None if request.force else known, board.players)
+    walk = moves.walked(board, turn.token, request, path, None if request.force else known, board.players)
     return await follow(walk, load)
 
 

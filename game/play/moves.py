@@ -168,7 +168,7 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     if plan.problem is not None:
         raise plan.problem
     priced = players_document(row.grid_data, EVERY_SYMBOL).frame
-    done = await maps.follow(session, row, walk_path(row, token, request, plan.path, known, priced))
+    done = await maps.follow(session, row, walked(row, token, request, plan.path, known, priced))
     seq = await _put(session, piece, row, done) if has_moved(token, done) else None
     stopped = await _stopped(session, row, found.access, done)
     version = token.version if found.access.is_game_master else None
@@ -190,7 +190,7 @@ def search_path(
     return _plan_of(grid, path, place, row.version, (token.x, token.y))
 
 
-def walk_path(
+def walked(
     row: Board, token: Standing, request: MoveRequest, path: Sequence[Point], known: Known | None, priced: Frame
 ) -> Steps[Move]:
     """A token's move along a path; with `force`, without `known`, directly to its end.
