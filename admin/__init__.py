@@ -1,1 +1,1 @@
-"""The back office: SQLAdmin, scoped to the person who is logged in."""
+"""The back office: SQLAdmin, limited to what the logged-in user may see."""

@@ -1,4 +1,4 @@
-"""Calls of the API within this process: what pages do with files, history and backgrounds follows its rules.
+"""Calls of the API within this process: pages for files, history and backgrounds follow its rules.
 
 A call passes the API's routes, permissions, limits and error handling as the user of the page's request, so that a
 page cannot do more than a client could.

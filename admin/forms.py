@@ -1,6 +1,6 @@
 """The forms of the back office: their fields, and the checks before anything is written.
 
-The rules of the fields are those of the API's models; here their errors become sentences beside the fields.
+The rules of the fields are those of the API's models; here their errors are shown next to the fields.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from game.grid.document import GridError, check
 
 _NAME = {"maxlength": MAX_NAME, "required": True, "autocomplete": "off"}
 MAX_NEW_SIDE = 1024
-"""Cells a side of a map that is created here. The editor resizes it further."""
+"""The maximum side length, in cells, of a map that is created here. The editor can make it larger."""
 _SIDE = {"min": 1, "max": MAX_NEW_SIDE, "required": True}
 _GRID_TYPES = [
     ("square", "Squares"),
@@ -83,7 +83,7 @@ class MapForm(Form):
 
 
 class NewMapForm(MapForm):
-    """Creates a map: with a grid of a type and size to begin with, or with the grid data of a text."""
+    """Creates a map: with a grid of the given type and size, or with grid data as text."""
 
     grid_type = SelectField(
         "Grid",
@@ -225,10 +225,10 @@ def lines(text: str | None) -> str:
 
 
 def new_grid(form: NewMapForm) -> dict[str, Any]:
-    """The grid data of a new map: one empty layer, and a few tiles to begin with. None without a size.
+    """The grid data of a new map: one empty layer, and a few initial tiles. None without a size.
 
     Raises:
-        InvalidForm: the type of the grid or its size cannot be.
+        InvalidForm: the type of the grid or its size is invalid.
     """
     if not (form.width.raw_data or form.height.raw_data or form.grid_type.raw_data):
         return {}
@@ -252,7 +252,7 @@ def new_grid(form: NewMapForm) -> dict[str, Any]:
 
 
 def _side(field: IntegerField, errors: list[FieldError]) -> int:
-    """The cells of a side; where it cannot be, 0 and an error."""
+    """The number of cells of a side; if it is invalid, 0 and an error."""
     if field.data is not None and 1 <= field.data <= MAX_NEW_SIDE:
         return int(field.data)
     errors.append(FieldError(field.name, "out_of_range", f"A whole number from 1 to {MAX_NEW_SIDE:,}."))
@@ -263,7 +263,7 @@ async def grid(text: str | None) -> dict[str, Any]:
     """The grid data in a text area.
 
     Raises:
-        InvalidForm: it is not JSON, or breaks the rules of grid data; names the place.
+        InvalidForm: it is not JSON, or not valid grid data; names the place.
     """
     return await asyncio.to_thread(_grid, lines(text))
 

@@ -1,4 +1,4 @@
-"""The labels of the back office: what rows, columns, times and events are called on its pages."""
+"""The labels of the back office: the labels of rows, columns, times and events on its pages."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -99,7 +99,7 @@ def title_of(status: int) -> str:
 
 
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:
-    """What a row is called; `names` has the labels of the ids in it."""
+    """The label of a row; `names` has the labels of the ids in it."""
     match row:
         case Universe() | Map() | Asset() | Character() | Encounter() | Token():
             return row.name

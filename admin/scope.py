@@ -1,10 +1,10 @@
-"""The admin's own database session: it shows and changes only what is the logged-in person's. Closed by default.
+"""The admin's own database session: it shows and changes only what the logged-in user may see. Closed by default.
 
 SQLAdmin asks the database in many places. So the rule does not stand in its views but in the session that they all
-share: every statement gets the criteria of SHOWN for every model, and nothing is flushed outside of the universes
-that the person runs. Nobody logged in, or a model without a rule: no rows. Which universes these are is asked of
-the table of members, as everywhere (`game.universes.access`); what may be done in them, of `game.permissions`, by
-the queries that write.
+share: every statement gets the criteria of SHOWN for every model, and nothing is flushed outside the universes in
+which the user is a game master. Nobody logged in, or a model without a rule: no rows. The table of members
+determines these universes, as everywhere (`game.universes.access`); the queries that write check
+`game.permissions`.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,13 +38,13 @@ from game.universes.models import Member, Universe
 from game.universes.quotas import QUOTAS
 
 PERSON: ContextVar[User | None] = ContextVar("person", default=None)
-"""Who is logged in to the admin; set anew for each request, by `admin.guard`."""
+"""The user who is logged in to the admin; `admin.guard` sets it for each request."""
 
 Rule = Callable[[Any, UUID], ColumnElement[bool]]
 
 
 def person() -> User:
-    """Who is logged in.
+    """The logged-in user.
 
     Raises:
         NotFound: nobody is.
@@ -56,13 +56,13 @@ def person() -> User:
 
 
 def is_superuser() -> bool:
-    """Whether the person who is logged in runs the server."""
+    """Whether the logged-in user is a superuser."""
     user = PERSON.get()
     return user is not None and user.is_superuser
 
 
 def _runs(universe_id: Any, user_id: UUID) -> ColumnElement[bool]:
-    """That a user is a game master of a universe."""
+    """The condition that a user is a game master of a universe."""
     # The table, not the model: the model would get its criteria inside of these again.
     member = inspect(Member).local_table
     own = select(member.c.universe_id).where(member.c.user_id == user_id, member.c.role.in_([*GAME_MASTERS]))
@@ -94,13 +94,13 @@ SHOWN: Mapping[type[SQLModel], Rule] = {
     Roll: _in_own_universe,
     Message: _in_own_universe,
 }
-"""For each model the rows that a game master may see. A superuser sees all of the models that stand here."""
+"""The rows of each model that a game master may see. A superuser sees all rows of these models."""
 
 _NOT_PRIVATE: Mapping[type[SQLModel], Callable[[Any], ColumnElement[bool]]] = {
     Roll: lambda model: model.visibility != Visibility.me,
     Message: lambda model: model.to.is_(None),
 }
-"""What is between some members alone is not shown here at all: not even to them."""
+"""Private content, such as whispers, is not shown here at all, not even to those who may see it."""
 
 
 def _criteria(model: type[Any], user: User | None) -> Any:
@@ -111,19 +111,19 @@ def _criteria(model: type[Any], user: User | None) -> Any:
 
 
 class ScopedSession(Session):
-    """A session that is scoped to the person who is logged in."""
+    """A session that is limited to what the logged-in user may see."""
 
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def _scope(state: ORMExecuteState) -> None:
-    """Add everybody's criteria to a statement; refuse one that they would not reach.
+    """Add the user's criteria to a statement; refuse a statement to which they would not apply.
 
     Raises:
-        RuntimeError: it is about tables without their models, or it may write rows that become somebody else's.
+        RuntimeError: it uses tables without their models, or might move rows to other universes.
     """
     user = PERSON.get()
     if state.is_insert or state.is_update:
-        # The criteria say which rows are found, not what is written into them.
+        # The criteria restrict which rows are found, not what is written to them.
         raise RuntimeError("the admin creates and changes rows as objects: then the flush sees whose they are")
     if state.is_select or state.is_delete:
         if not state.is_orm_statement or _bare_tables(state.statement):
@@ -135,7 +135,7 @@ def _scope(state: ORMExecuteState) -> None:
 
 
 def _bare_tables(statement: Any) -> set[Any]:
-    """The tables in a statement that stand there without their models: the criteria would not reach them."""
+    """The tables in a statement that stand there without their models: the criteria would not apply to them."""
     bare, scoped = set(), set()
     for element in visitors.iterate(statement):
         if isinstance(element, Column | Table):
@@ -144,16 +144,16 @@ def _bare_tables(statement: Any) -> set[Any]:
                 scoped.add(model.mapper.local_table)
             else:
                 bare.add(element.table if isinstance(element, Column) else element)
-    # The columns of a subquery are no table's.
+    # The columns of a subquery do not belong to a table.
     return {one for one in bare - scoped if isinstance(one, Table)}
 
 
 @event.listens_for(ScopedSession, "before_flush")
 def _refuse_foreign(session: Session, _: UOWTransaction, __: Any) -> None:
-    """Refuse to write a row that is somebody else's, or would become it.
+    """Refuse to write a row that belongs to another universe, before or after the write.
 
     Raises:
-        NotFound: there is such a row; to this person it does not exist.
+        NotFound: there is such a row; for this user it does not exist.
     """
     user = PERSON.get()
     for row in (*session.new, *session.dirty, *session.deleted):
@@ -164,13 +164,13 @@ def _refuse_foreign(session: Session, _: UOWTransaction, __: Any) -> None:
 
 
 def _is_own(session: Session, row: Any, user: User) -> bool:
-    """Whether a row is, and stays, in universes that the user runs."""
+    """Whether a row is in universes of the game master, before and after the write."""
     created: set[UUID] = session.info.setdefault("created", set())
     if isinstance(row, Universe):
         if _old_and_new(row, "owner_id") != {row.owner_id} or (row in session.new and row.owner_id != user.id):
             return False
         if row in session.new:
-            # Its first member comes in a flush of its own.
+            # Its first member is written by a separate flush.
             created.add(row.id)
         homes = {row.id}
     elif isinstance(
@@ -192,7 +192,7 @@ def _old_and_new(row: Any, name: str) -> set[UUID]:
 
 
 class ScopedSessions(async_sessionmaker[AsyncSession]):
-    """Makes scoped sessions on the engine that the app has while it runs."""
+    """Creates scoped sessions on the engine of the running app."""
 
     def __init__(self, app: Starlette) -> None:
         super().__init__(sync_session_class=ScopedSession, expire_on_commit=False, autoflush=False)

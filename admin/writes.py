@@ -1,6 +1,7 @@
-"""Writing in the admin: through the domains, so that each write is one event and one version, as through the API.
+"""Writing in the admin: through the domains' queries, so that each write is one event and one version, as through
+the API.
 
-What somebody may do here is what `game.permissions` says of their role; a superuser is one in every universe.
+Permissions are those of the user's role in `game.permissions`; a superuser has that role in every universe.
 """
 
 from collections.abc import Mapping
@@ -18,17 +19,17 @@ from game.universes import queries as universes
 
 
 def require_version(version: int | None, row: Versioned) -> None:
-    """Go on only when a row still has the version that the form was made from; None: whatever it has.
+    """Check that a row still has the version from which the form was made; None means any version.
 
     Raises:
-        PreconditionFailed: somebody else was faster.
+        PreconditionFailed: it has changed.
     """
     if version is not None and version != row.version:
         raise PreconditionFailed(row.version)
 
 
 async def create_universe(session: AsyncSession, fields: Mapping[str, Any]) -> UUID:
-    """Create a universe of the person's; returns its id."""
+    """Create a universe that the user owns; returns its id."""
     return (await universes.create(session, person(), fields)).universe.id
 
 

@@ -28,7 +28,7 @@ _FILE = Path(__file__).parent / "adventure.json"
 _NAMES = {"map": "map_id", "character": "character_id", "token": "token_id"}
 
 Ids = dict[tuple[str, str], UUID]
-"""The ids of what has been made, by kind and name."""
+"""The ids of what has been created, by kind and name."""
 
 
 def adventure() -> dict[str, Any]:
@@ -38,7 +38,7 @@ def adventure() -> dict[str, Any]:
 
 
 async def load(session: AsyncSession, home: Access, maps: Mapping[str, UUID], users: Mapping[str, User]) -> None:
-    """Create everything of the adventure in the demo's universe, as its owner and its players would."""
+    """Create the whole adventure in the demo's universe, as its owner and its players."""
     data = adventure()
     ids: Ids = {("map", name): map_id for name, map_id in maps.items()}
     universe_id = home.universe.id
@@ -62,7 +62,7 @@ async def load(session: AsyncSession, home: Access, maps: Mapping[str, UUID], us
 
 
 def _resolved(one: Mapping[str, Any], ids: Ids, users: Mapping[str, User]) -> dict[str, Any]:
-    """Fields as the API takes them: ids instead of names. A character of a player's is theirs to act for."""
+    """Fields as the API takes them: ids instead of names. A player may act for their character."""
     fields: dict[str, Any] = {}
     for name, value in one.items():
         fields[_NAMES.get(name, name)] = ids[name, value] if name in _NAMES else value

@@ -34,7 +34,7 @@ _NAMES = {"superuser": "Keeper", "game master": "Mira", "player one": "Ashe", "p
 
 
 class DemoLogin(NamedTuple):
-    """A log-in of the demo; no password, if an account with its address existed before and has another one."""
+    """An account of the demo; without a password if it existed before."""
 
     role: str
     email: str
@@ -42,14 +42,15 @@ class DemoLogin(NamedTuple):
 
 
 def logins_file(settings: Settings) -> Path:
-    """The file with the log-ins of the demo."""
+    """The file with the passwords of the demo."""
     return settings.data_dir / "demo-logins.json"
 
 
 async def load_demo(settings: Settings) -> list[DemoLogin]:
-    """Create the demo's accounts where they are missing, and its universe in a database that has none.
+    """Create the missing accounts of the demo, and its universe in a database without universes.
 
-    Existing accounts are left as they are: they may be somebody's, in a restored backup. Returns the log-ins.
+    Existing accounts are left as they are: in a restored backup, they may belong to other users. Returns the
+    log-ins.
     """
     file = logins_file(settings)
     known = _read_passwords(file)
@@ -105,7 +106,7 @@ def _read_passwords(file: Path) -> dict[str, str]:
 
 
 def _write_passwords(file: Path, logins: list[DemoLogin]) -> None:
-    """Keep the log-ins that work in a file that only the server's user may read."""
+    """Store the known passwords in a file that only the server's user may read."""
     made = {one.role: {"email": one.email, "password": one.password} for one in logins if one.password}
     file.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:

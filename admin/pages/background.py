@@ -1,4 +1,4 @@
-"""The background picture of a map: which one, and where it lies on the grid."""
+"""The background picture of a map: the picture, and its position on the grid."""
 
 from collections.abc import Mapping
 from math import ceil, isfinite
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MAX_PICTURES: Final = 200
 _PLACE: Final = {"x": "Left", "y": "Top", "width": "Width", "height": "Height"}
 _DEFAULT_CELL: Final = 64
-"""Pixels of a picture for a cell, until somebody says otherwise."""
+"""The default number of pixels of a picture per cell."""
 
 
 async def edit_background(site: "Site", request: Request) -> Response:
@@ -53,7 +53,7 @@ def _edits(form: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The edits that a form asks for.
 
     Raises:
-        InvalidForm: a number is missing, or is none.
+        InvalidForm: a number is missing or invalid.
     """
     asset_id = str(form.get("asset_id", ""))
     if not asset_id or "remove" in form:

@@ -54,7 +54,7 @@ async def import_maps(site: "Site", request: Request) -> Response:
 
 
 async def import_universe(site: "Site", request: Request) -> Response:
-    """The page that imports a universe from a file that an export gave."""
+    """The page that imports a universe from an exported file."""
     if request.method == "GET":
         return await _form(site, request, "import-universe")
     try:
@@ -88,7 +88,8 @@ async def export_map(site: "Site", request: Request) -> Response:
 
 
 async def _send(request: Request, path: str, query: dict[str, Any] | None = None) -> api.Answer:
-    """Send the files of a form to the API. The key of the form makes a second submission answer as the first."""
+    """Send the files of a form to the API. With the key of the form, a second submission gets the answer of the
+    first."""
     headers = {"Idempotency-Key": key} if (key := request.query_params.get("key")) else {}
     return await api.call(request, "POST", path, query=query, headers=headers, forward_body=True)
 
@@ -96,7 +97,7 @@ async def _send(request: Request, path: str, query: dict[str, Any] | None = None
 async def _form(
     site: "Site", request: Request, template: str, universe_id: str = "", problem: Problem | None = None
 ) -> Response:
-    """A page with a form for files; into which universe is chosen first, where one is needed."""
+    """A page with a form for files. If a universe is needed, it has to be chosen first."""
     universe = await _chosen(site, universe_id)
     context = {
         "universe": universe,
@@ -109,7 +110,7 @@ async def _form(
 
 
 async def _chosen(site: "Site", universe_id: str) -> Any:
-    """The universe that was chosen, if the user may see it; None without one."""
+    """The chosen universe, if the user may see it; None if none was chosen."""
     try:
         return await site.view("universe").row(universe_id) if universe_id else None
     except NotFound:

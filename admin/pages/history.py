@@ -1,4 +1,4 @@
-"""The history of a map: what changed, how it looked, and taking it back there."""
+"""The history of a map: changes, earlier states, and restoring them."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ _PIXELS = 1200
 
 
 async def show_history(site: "Site", request: Request, problem: Problem | None = None) -> Response:
-    """The changes of a map, newest first, with the map as it was after the one that is selected."""
+    """The changes of a map, newest first, with the state of the map after the selected one."""
     view = site.view("map")
     row = await view.row(request.path_params["pk"])
     query = {"limit": _PAGE_SIZE, **_numbers(request, "cursor")}
@@ -41,7 +41,7 @@ async def show_history(site: "Site", request: Request, problem: Problem | None =
 
 
 async def restore_map(site: "Site", request: Request) -> Response:
-    """Restore a map to how it was after an event, unless it has changed since the page was opened."""
+    """Restore a map to its state after an event, unless it has changed since the page was opened."""
     row = await site.view("map").row(request.path_params["pk"])
     form = await site.form_data(request)
     try:
@@ -58,7 +58,7 @@ async def restore_map(site: "Site", request: Request) -> Response:
 
 
 async def draw_past_map(site: "Site", request: Request) -> Response:
-    """A PNG of a map as it was after an event."""
+    """A PNG of the state of a map after an event."""
     row = await site.view("map").row(request.path_params["pk"])
     seq = _numbers(request, "seq").get("seq")
     if seq is None:
@@ -81,7 +81,7 @@ def _grid_of(body: bytes) -> tuple[bytes, str | None]:
 
 
 async def _picture(request: Request, asset_id: str) -> bytes | None:
-    """The file of a picture; None when it has been deleted since."""
+    """The file of a picture; None if it was deleted."""
     try:
         return (
             await api.call(request, "GET", f"/assets/{quote(asset_id, safe='')}", query={"size": "background"})
@@ -91,6 +91,6 @@ async def _picture(request: Request, asset_id: str) -> bytes | None:
 
 
 def _numbers(request: Request, name: str) -> dict[str, int]:
-    """A parameter that is a number from 1 on, by its name; nothing without it."""
+    """A parameter with a number of at least 1, by its name; nothing if it is absent."""
     text = request.query_params.get(name, "")
     return {name: int(text)} if text.isascii() and text.isdigit() and 0 < int(text[:16]) < 2**53 else {}

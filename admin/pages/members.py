@@ -1,4 +1,4 @@
-"""The members of a universe: their roles, removing them, inviting people, handing the universe over."""
+"""The members of a universe: their roles, removing them, inviting people, transferring the universe."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -20,18 +20,18 @@ _PAGE_SIZE = 100
 _DAY = 86_400
 _LIFETIMES: Final = (("1 day", _DAY), ("1 week", 7 * _DAY), ("30 days", 30 * _DAY), ("90 days", 90 * _DAY))
 _GIVEN: Final = (Role.player, Role.spectator, Role.game_master)
-"""The roles that can be given; the owner's is handed over."""
+"""The roles that can be given; ownership is transferred instead."""
 
 
 class Shown(NamedTuple):
-    """A member, and what the page offers to do about them."""
+    """A member, and the actions that the page offers."""
 
     user_id: UUID
     display_name: str
     role: Role
     created_at: str
     roles: tuple[Role, ...]
-    """The roles that they can be given; empty where they keep theirs."""
+    """The roles that they can be given; empty if their role cannot be changed."""
     can_remove: bool
     can_own: bool
 
@@ -42,7 +42,7 @@ class Shown(NamedTuple):
 
 
 async def show_members(site: "Site", request: Request, problem: Problem | None = None) -> Response:
-    """The members of a universe and its invitations, with what the user may do about them."""
+    """The members and invitations of a universe, with the actions that the user may take."""
     row = await site.view("universe").row(request.path_params["pk"])
     path = f"/universes/{row.id}"
     # A superuser who plays in this universe is a player to the API.
@@ -68,7 +68,7 @@ async def show_members(site: "Site", request: Request, problem: Problem | None =
 
 
 def _given(role: Role) -> tuple[Role, ...]:
-    """The roles that somebody with a role may give."""
+    """The roles that a member with a role may give."""
     return tuple(one for one in _GIVEN if one is not Role.game_master or may("appointGameMaster", role))
 
 
@@ -134,7 +134,7 @@ async def _invite(request: Request, universe: str, form: Form) -> str:
 
 
 def _number(text: str) -> int | str:
-    """The number in a field; a text that is none stays one, for the API to refuse."""
+    """The number in a field; other text is passed on, so that the API refuses it."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 

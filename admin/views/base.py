@@ -208,7 +208,7 @@ class View(ModelView):
             after = statement.where(tuple_(*self._key) > tuple_(*last))
 
     async def names(self, rows: Iterable[Any]) -> Names:
-        """The labels of the ids in some rows, as far as the user may see what they stand for."""
+        """The labels of the ids in some rows, as far as the user may see what they refer to."""
         found: dict[UUID, str] = {}
         rows = list(rows)
         for model, label, columns in _NAMED:

@@ -1,4 +1,4 @@
-"""The base of the views of what is played with: rows with some JSON in them, written as the API writes them."""
+"""The base of the views of what is played with: rows with JSON fields, which are written like through the API."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -93,7 +93,7 @@ class DocumentView(View):
         await self.queries.remove(session, found)
 
     def _checked(self, shape: type[SQLModel], form: Any) -> dict[str, Any]:
-        """The fields of a form, checked by a shape of the API.
+        """The fields of a form, validated by a model of the API.
 
         Raises:
             InvalidForm: with an error for each invalid field.
@@ -107,7 +107,7 @@ class DocumentView(View):
 
 
 _EMPTY: Mapping[str, Any] = {"gm": None, "sight": None, "light": None, "bars": [], "conditions": []}
-"""What an empty text stands for, where it is no empty object."""
+"""The value of an empty text, if that is not an empty object."""
 _NOT_OF_THE_ROW = ("version", "universe_id")
 
 

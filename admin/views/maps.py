@@ -29,7 +29,7 @@ from game.universes.models import Member
 
 _SMALL_PIXELS, _LARGE_PIXELS = 400, 1600
 _MAX_DRAWN_CELLS = 1024
-"""Of a larger map, a picture shows at most this many columns and rows, from the top left."""
+"""The maximum number of columns and rows in a picture; larger maps are shown from the top left."""
 _FIELDS = ("name", "description", "universe_id", "visibility")
 _MAX_TEXT_BYTES = 2_000_000
 """Larger grid data is not put into a page as text: the editor loads only what it shows."""
@@ -149,7 +149,7 @@ class MapView(View, model=Map):
             "description": lines(form.description.data),
             "universe_id": form.universe_id.data or "",
         }
-        # Not in a form that was opened before there was such a field.
+        # Forms that were opened before an update may lack the field.
         return {**fields, "visibility": form.visibility.data} if form.visibility.data else fields
 
 

@@ -1,4 +1,4 @@
-"""Messages to all members; whispers are nobody's but their sender's and recipients'. Read only."""
+"""Messages to all members; whispers are only for their sender and recipients. Read only."""
 
 from typing import Any, ClassVar
 
