@@ -219,7 +219,7 @@ class TestDatabase:
     def test_of_another_postgresql(self, call: Call, tmp_path: Path) -> None:
         (tmp_path / "data" / "postgres").mkdir(parents=True)
         (tmp_path / "data" / "postgres" / "PG_VERSION").write_text("19\n")
-        assert_fails(call("migrate"), "was made by PostgreSQL 19, and this is PostgreSQL 18")
+        assert_fails(call("migrate"), "was created by PostgreSQL 19, but this is PostgreSQL 18")
 
     @pytest.mark.parametrize("path", ["/proc/worldkeep", "/dev/null"])
     def test_unusable_data_directory(self, path: str, call: Call) -> None:
@@ -247,7 +247,7 @@ class TestDatabase:
                 return
             try:
                 result = call("serve", "--port", "0", "--data-dir", str(folder / "data"))
-                assert_fails(result, r"Only \d+ MB are free on the disk of .*: make room for at least 200 MB")
+                assert_fails(result, r"Only \d+ MB are free on the disk of .*: free at least 200 MB")
             finally:
                 subprocess.run(["umount", folder], check=True)
 

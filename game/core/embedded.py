@@ -215,19 +215,19 @@ class _Cluster:
         found = f"PostgreSQL {version.read_text().strip()}" if version.exists() else "another program"
         if found != f"PostgreSQL {MAJOR}":
             raise EmbeddedError(
-                f"{self.folder} was made by {found}, and this is PostgreSQL {MAJOR}: choose another data "
-                "directory with --data-dir, and restore a backup by the release of Worldkeep that made it."
+                f"{self.folder} was created by {found}, but this is PostgreSQL {MAJOR}: choose another "
+                "data directory with --data-dir, and restore a backup of the version of Worldkeep that created it."
             )
         if owner == 0:
             raise EmbeddedError(
-                f"{self.folder} belongs to root, as whom PostgreSQL never runs: give it away with "
+                f"{self.folder} belongs to root, but PostgreSQL does not run as root: change its owner with "
                 f"`chown -R {SYSTEM_USER}: {self.folder}`."
             )
 
     def _start(self, settings: Mapping[str, str]) -> None:
         if (free := shutil.disk_usage(self.data_dir).free) < MIN_FREE_BYTES:
             raise EmbeddedError(
-                f"Only {free >> 20} MB are free on the disk of {self.data_dir}: make room for at least "
+                f"Only {free >> 20} MB are free on the disk of {self.data_dir}: free at least "
                 f"{MIN_FREE_BYTES >> 20} MB."
             )
         if account := self._account():
@@ -275,7 +275,7 @@ class _Cluster:
                 os.chown(folder, owner.st_uid, owner.st_gid)
             found = folder.lstat()
             if found.st_mode != stat.S_IFDIR | 0o700 or found.st_uid != owner.st_uid:
-                raise EmbeddedError(f"{folder} is not ours: remove it, or choose another --data-dir.")
+                raise EmbeddedError(f"{folder} belongs to somebody else: remove it, or choose another --data-dir.")
         # A killed PostgreSQL leaves this file with its pid, which another process may have by now.
         (folder / f"{_SOCKET}.lock").unlink(missing_ok=True)
         listed = str(folder).replace('"', '""')
@@ -284,7 +284,7 @@ class _Cluster:
     def _clear_remains(self) -> None:
         """After a crash: end the processes that outlived the postmaster, and remove its pid from the pid file,
         since another process may have it now."""
-        log.warning("PostgreSQL was not shut down: it recovers now", folder=str(self.folder))
+        log.warning("PostgreSQL was not shut down cleanly; recovering", folder=str(self.folder))
         remains = [process for process in psutil.process_iter() if self._owns(process)]
         for process in remains:
             with suppress(psutil.Error):
@@ -409,8 +409,8 @@ def _system_account() -> tuple[int, int]:
             entry = pwd.getpwnam(SYSTEM_USER)
         except (OSError, subprocess.CalledProcessError, KeyError) as error:
             raise EmbeddedError(
-                f"PostgreSQL never runs as root, and the system user {SYSTEM_USER} cannot be made ({error}): "
-                "make it, run as another user, or set DATABASE_URL to a PostgreSQL of your own."
+                f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be created ({error}): "
+                "create it, run as another user, or set DATABASE_URL to another PostgreSQL."
             ) from error
     return entry.pw_uid, entry.pw_gid
 
@@ -420,7 +420,7 @@ def _grant_access(user: int, folder: Path, program: Path) -> None:
     for parent in {*folder.parents, *program.parents}:
         found = parent.stat()
         if found.st_uid != user and not found.st_mode & stat.S_IXOTH:
-            log.warning("Folder opened for PostgreSQL's system user to pass through", folder=str(parent))
+            log.warning("Made a folder accessible for PostgreSQL's system user", folder=str(parent))
             parent.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
     if not program.stat().st_mode & stat.S_IXOTH:
         # Installed with a strict umask: others get the permissions of the owner.

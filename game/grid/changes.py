@@ -199,7 +199,7 @@ class Draft:
     def _replay_cells(self, part: Part) -> Steps[None]:
         layer, canvas = part["cells"], self.canvas
         if layer not in self.layer_keys():
-            raise Conflict("a layer that it painted on is gone")
+            raise Conflict("a layer that it changed was deleted")
         known = {*self.items("legend"), EMPTY}
         keys: set[ChunkKey] = set()
         for x, y, count, _, after in part["runs"]:
@@ -245,7 +245,7 @@ class Draft:
         if cells is None:
             return
         if before is None and cells in self.layer_keys():
-            raise Conflict(f"the {what} cannot come back: another layer has taken its place")
+            raise Conflict(f"the {what} cannot be restored: another layer has its place")
         yield from self.canvas.want(layers=[cells])
         if not self.canvas.is_empty(cells):
             raise Conflict(f"the {what} has been painted on since")

@@ -11,7 +11,7 @@ An effect is an object with only the keys that there is something for:
       "renamed_layers": {"old name": "new name"},
       "map": {"put": {"grid_type": "hex_row"}, "removed": ["mood"]},
       "size": {"width": 40, "height": 30},                          when it changed
-      "reload": true                                                the rest is too large, or moved: read it anew
+      "reload": true                                                the rest is too large, or moved: read it again
     }
 
 The symbols of a run are one character for all of its cells, or one for each. A layer that is new is empty before

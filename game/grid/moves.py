@@ -199,7 +199,7 @@ def is_on_map(grid_type: GridType, cell: Cell, size: float, width: int, height: 
 
 
 def _cells(grid: Grid, token: Token, path: Sequence[Point]) -> list[Cell]:
-    """The cells that a path leads over, from the token's own."""
+    """The cells of a path, beginning with the token's own."""
     if len(path) > MAX_PATH:
         raise BadPath(MAX_PATH, f"a path has at most {MAX_PATH} positions")
     cells = [anchor(grid.type, token.x, token.y, token.size)]
@@ -207,7 +207,7 @@ def _cells(grid: Grid, token: Token, path: Sequence[Point]) -> list[Cell]:
         cell = anchor(grid.type, x, y, token.size)
         if grid.type == "none":
             if max(abs(cell[0] - cells[-1][0]), abs(cell[1] - cells[-1][1])) + len(cells) > MAX_PATH:
-                raise BadPath(index, f"a path leads over at most {MAX_PATH} cells")
+                raise BadPath(index, f"a path may have at most {MAX_PATH} cells")
             cells += _line(cells[-1], cell)
         elif index == 0 and cell == cells[0]:
             continue

@@ -128,7 +128,7 @@ def find(
                 return _way(field, came, node, shift, spent[node])
             done.add(node)
             if len(done) > budget:
-                return _none(grid, f"gave up: no way was found within {budget} cells of search")
+                return _none(grid, f"no path was found within {budget} cells of search")
             if not exits[at]:
                 # A step led here, so this is a cell whose block was not read yet.
                 yield from field.read(field.cell(at))
@@ -146,7 +146,7 @@ def find(
                         buckets[rank] = [other]
                         heappush(heap, rank)
         del buckets[now]
-    return _none(grid, "no way leads there")
+    return _none(grid, "there is no path")
 
 
 def _none(grid: Grid, reason: str) -> Path:

@@ -66,9 +66,9 @@ def door(old: GridType, new: GridType, item: Item, width: int, height: int) -> d
     pieces = _pieces(old, new, _shortened(item), width, height)
     if len(pieces) != 1:
         raise DoesNotFit(
-            "lies between no two cells that are neighbours there"
+            "is not between two cells that are neighbours on the new grid"
             if not pieces
-            else "would lie on several edges, and a door is one straight line"
+            else "would be on several edges, but a door is one straight line"
         )
     return _placed(item, pieces[0])
 
@@ -81,7 +81,7 @@ def wall(old: GridType, new: GridType, item: Item, width: int, height: int) -> l
     """
     pieces = _pieces(old, new, item, width, height)
     if not pieces:
-        raise DoesNotFit("parts no two cells that are neighbours there")
+        raise DoesNotFit("does not separate two cells that are neighbours on the new grid")
     return [_placed(item, piece) for piece in pieces]
 
 

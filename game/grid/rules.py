@@ -64,7 +64,7 @@ def whole(low: int, high: float = inf, code: str = "out_of_range") -> Rule:
             return "wrong_type", "must be a whole number"
         if not low <= value <= high:
             limits = f"must be from {low} to {high}" if high < inf else f"must be {low} or more"
-            return code, limits if low <= high else "lies on a map without cells"
+            return code, limits if low <= high else "is on a map without cells"
         return None
 
     return Rule(check, {"type": "integer", "minimum": low, **({"maximum": high} if high < inf else {})})
@@ -106,7 +106,7 @@ def _symbol(value: Any) -> Fault | None:
     if not isinstance(value, str) or len(value) != 1 or value > "\uffff":
         return "not_a_symbol", "must be exactly one character of Unicode's basic plane (U+0021 to U+FFFD)"
     if value == " ":
-        return "not_a_symbol", "must not be the space: it is the empty cell and needs no entry"
+        return "not_a_symbol", "must not be the space, which is the empty cell and needs no entry"
     category = unicodedata.category(value)
     noncharacter = value >= "\ufffe" or "\ufdd0" <= value <= "\ufdef"
     if noncharacter or category in ("Cc", "Cf", "Cs") or category[0] in "MZ":
@@ -121,7 +121,7 @@ def _cell(value: Any) -> Fault | None:
 
 
 def _reserved(_: Any) -> Fault | None:
-    return "reserved", "is the server's key: leave it out"
+    return "reserved", "is set by the server: leave it out"
 
 
 color: Final = Rule(_color, {"type": "string", "pattern": f"^{_COLOR.pattern}$"})

@@ -49,21 +49,21 @@ _XY: Final[Rules] = {"x": _COLUMN, "y": _COLUMN}
 _ROWS: Final = (list[str], _optional())
 
 LegendEntry = _model("LegendEntry", "What a symbol means.", document.LEGEND, ("symbol",))
-Layer = _model("Layer", "A layer of cells: one symbol a cell.", document.LAYER, ("name",), rows=_ROWS)
-Entity = _model("Entity", "A thing in a cell.", {**document.ENTITY, **_XY}, ("id", "x", "y"))
+Layer = _model("Layer", "A layer of cells: one symbol for each cell.", document.LAYER, ("name",), rows=_ROWS)
+Entity = _model("Entity", "An object in a cell.", {**document.ENTITY, **_XY}, ("id", "x", "y"))
 Wall = _model("Wall", "A straight wall between two points.", document.WALL, document.ENDS)
 Door = _model("Door", "A straight door between two points.", document.DOOR, document.ENDS)
 Light = _model("Light", "A light at a point.", document.LIGHT, ("x", "y"))
 Background = _model("Background", "A picture under the cells, and the rectangle it fills.", document.BACKGROUND)
 _Fog = create_model(
     "GridFog",
-    __doc__="What a player has seen: in `rows` 0 never, 1 before, 2 now. Only in what players read.",
+    __doc__="What a player has seen: in `rows` 0 never, 1 before, 2 now. Only in answers to players.",
     mode=(str, ...),
     rows=(list[str], ...),
 )
 GridData = _model(
     "GridData",
-    "The grid of a map; docs/grid.md says what each key means. It may have other keys too.",
+    "The grid of a map; docs/grid.md describes its keys. Other keys are allowed.",
     {**document.DOCUMENT, "width": _SIDE, "height": _SIDE},
     legend=_list(LegendEntry, _LIMITS.max_legend),
     layers=_list(Layer, _LIMITS.max_layers),

@@ -327,7 +327,7 @@ class TestRefusals:
 
     def test_full_disk(self, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(embedded, "MIN_FREE_BYTES", 2**60)
-        with pytest.raises(EmbeddedError, match=r"Only \d+ MB are free on the disk of .*: make room"):
+        with pytest.raises(EmbeddedError, match=r"Only \d+ MB are free on the disk of .*: free at least"):
             running(data_dir).__enter__()
 
     def test_setting_that_postgresql_refuses(self, data_dir: Path) -> None:
@@ -367,7 +367,7 @@ class TestRefusals:
     def test_no_system_user_for_root(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(embedded, "SYSTEM_USER", "worldkeep-nobody")
         monkeypatch.setenv("PATH", "")
-        with pytest.raises(EmbeddedError, match=r"never runs as root.*'useradd'.*DATABASE_URL"):
+        with pytest.raises(EmbeddedError, match=r"does not run as root.*'useradd'.*DATABASE_URL"):
             embedded._system_account()
 
     def test_program_that_is_not_there(self) -> None:

@@ -110,7 +110,7 @@ class TestReplay:
                 {"op": "put_entity", "entity": {"id": "e", "x": 0, "y": 0}},
                 "the entity e has changed since",
             ),
-            (cell(1, 1, "~"), {"op": "remove_layer", "name": "ground"}, "a layer that it painted on is gone"),
+            (cell(1, 1, "~"), {"op": "remove_layer", "name": "ground"}, "a layer that it changed was deleted"),
             (
                 cell(3, 2, "~"),
                 {"op": "resize", "width": 3, "height": 3},

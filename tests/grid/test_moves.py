@@ -258,7 +258,7 @@ class TestMoveTo:
         assert go(document, Token(0, 0), (3, 0), secrets=True).stopped is None
 
     def test_without_a_path_says_so(self) -> None:
-        with pytest.raises(NoPath, match="no way"):
+        with pytest.raises(NoPath, match="no path"):
             go(drawn(".#.", ".#."), Token(0, 0), (2, 0))
         with pytest.raises(NoPath, match="not on the map"):
             go(drawn("..."), Token(0, 0, 2), (2, 0))

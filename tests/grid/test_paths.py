@@ -206,7 +206,7 @@ class TestFind:
             ((-1, 0), (0, 0), "the start is not on the map"),
             ((2, 0), (0, 0), "the start is blocked"),
             ((0, 0), (2, 1), "the goal is blocked"),
-            ((0, 0), (3, 1), "no way leads there"),
+            ((0, 0), (3, 1), "there is no path"),
         ],
     )
     def test_says_why_there_is_none(self, start: Cell, goal: Cell, reason: str) -> None:
@@ -219,7 +219,7 @@ class TestFind:
     def test_a_wall_from_nowhere_to_nowhere(self, grid_type: str) -> None:
         wall = {"x1": 1.5, "y1": -1.7e308, "x2": 1.5, "y2": 1.7e308}
         document = drawn("....", "....", grid_type=grid_type, walls=[wall])
-        assert explore(document, (0, 0), (3, 0)).reason == "no way leads there"
+        assert explore(document, (0, 0), (3, 0)).reason == "there is no path"
 
     def test_free_ground_costs_nothing(self) -> None:
         document = drawn("....")
@@ -252,7 +252,7 @@ class TestLargeMaps:
         lines = ["." * 80] * 80
         lines[40] = "#" * 80
         path = explore(drawn(*lines), (0, 0), (0, 79), budget=1000)
-        assert path.reason == "gave up: no way was found within 1000 cells of search"
+        assert path.reason == "no path was found within 1000 cells of search"
 
 
 class TestWalker:

@@ -36,7 +36,7 @@ class Editor:
         """The key of the layer that an edit paints on."""
         key = self.key_of(edit["layer"])
         if key is None:
-            raise fault(f"{place}.layer", "not_found", "is the name of no layer with cells on this map")
+            raise fault(f"{place}.layer", "not_found", "does not name a layer with cells on this map")
         return key
 
     def holds(self, x: int, y: int) -> bool:

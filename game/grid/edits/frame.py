@@ -104,7 +104,7 @@ def remove_legend_entry(editor: Editor, edit: Edit, place: str) -> Steps[None]:
     symbol = edit["symbol"]
     before = editor.draft.items("legend").get(symbol)
     if before is None:
-        raise fault(f"{place}.symbol", "not_found", "is the symbol of no legend entry on this map")
+        raise fault(f"{place}.symbol", "not_found", "is not the symbol of a legend entry on this map")
     layers = editor.draft.layer_keys()
     yield from editor.canvas.want(layers=layers)
     # Looking for a symbol takes a fraction of the time of painting.
@@ -240,5 +240,5 @@ def shifted(item: Item, dx: float, dy: float) -> dict[str, Any]:
 def _named_layer(editor: Editor, edit: Edit, place: str) -> Item:
     layer = editor.draft.items("layers").get(edit["name"])
     if layer is None:
-        raise fault(f"{place}.name", "not_found", "is the name of no layer on this map")
+        raise fault(f"{place}.name", "not_found", "does not name a layer on this map")
     return layer

@@ -19,7 +19,9 @@ def update(editor: Editor, edit: Edit, place: str) -> None:
     """Change keys of an object by a merge patch."""
     kind = edit["op"].removeprefix("update_")
     if edit["changes"].get("id", edit["id"]) != edit["id"]:
-        raise fault(f"{place}.changes.id", "unknown_field", "cannot be changed here: put it anew, and remove this")
+        raise fault(
+            f"{place}.changes.id", "unknown_field", "cannot be changed here: add a new one, and remove this one"
+        )
     before = _named(editor, kind, edit, place)
     _store(editor, kind, apply_merge_patch(before, edit["changes"]), f"{place}.changes")
 
@@ -40,7 +42,7 @@ def _named(editor: Editor, kind: str, edit: Edit, place: str) -> Any:
     """The object with the id in an edit."""
     before = editor.draft.items(KINDS[kind]).get(edit["id"])
     if before is None:
-        raise fault(f"{place}.id", "not_found", f"is the id of no {kind} on this map")
+        raise fault(f"{place}.id", "not_found", f"is not the id of a {kind} on this map")
     return before
 
 

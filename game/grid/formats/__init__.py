@@ -168,7 +168,7 @@ def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tup
         raise faults[0] if faults else FormatError("", "there is no map among the files")
     if len(maps) > 1:
         names = ", ".join(name for name, _, _ in maps)
-        raise FormatError("", f"there is more than one map; say which one is meant: {names}"[:300])
+        raise FormatError("", f"there is more than one map; name the one to import: {names}"[:300])
     return maps[0]
 
 
@@ -177,7 +177,7 @@ def _open(name: str, data: bytes, uploads: Uploads) -> tuple[str, Any]:
     if is_picture(data):
         return "picture", None
     if data.startswith(_PACKED_START):
-        raise FormatError(name, "is a packed file; unpack it first")
+        raise FormatError(name, "is a compressed file; decompress it first")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _XML_START.match(data.removeprefix(b"\xef\xbb\xbf")):
         root = parse_xml(data)
         if root.tag in ("map", "tileset"):

@@ -87,7 +87,7 @@ def _levels(root: Node, uploads: Uploads) -> Iterator[tuple[str, Node]]:
             path = level.text("externalRelPath", "")
             found = uploads.find(path) if path else None
             if found is None:
-                message = f"The level's own file {path} was not uploaded; it was left out."
+                message = f"The separate file {path} of a level was not uploaded; the level was left out."
                 uploads.notes.add("LEVEL_MISSING", level.place, message)
                 continue
             if found[0] in used:

@@ -274,7 +274,7 @@ class _Writer:
         if not background.get("asset_id"):
             return {}
         if background["asset_id"] != shown.get("asset_id"):
-            message = "LDtk keeps pictures in files of their own; the background was left out."
+            message = "LDtk keeps pictures in separate files; the background was left out."
             self.notes.add("BACKGROUND_LOST", "background", message)
             return {}
         return {key: value for key, value in background.items() if key != "asset_id" and value != shown.get(key)}

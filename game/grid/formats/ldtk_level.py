@@ -132,7 +132,7 @@ class Level:
         """The width or height in cells."""
         pixels = self.node.integer(key, 0, MAX_PIXELS)
         if pixels % self.cell:
-            self.notes.add("SIZE_ROUNDED", self.node.at(key), f"{pixels} is no multiple of {self.cell} pixels.")
+            self.notes.add("SIZE_ROUNDED", self.node.at(key), f"{pixels} is not a multiple of {self.cell} pixels.")
         side = math.ceil(pixels / self.cell)
         if side > self.limits.max_size:
             raise FormatError(self.node.at(key), f"is {side} cells; a side has at most {self.limits.max_size}")
@@ -256,7 +256,10 @@ class Level:
         across = instance.integer("__pxTotalOffsetX", -MAX_PIXELS, MAX_PIXELS, 0)
         down = instance.integer("__pxTotalOffsetY", -MAX_PIXELS, MAX_PIXELS, 0)
         if across % self.cell or down % self.cell:
-            message = "The layer is shifted by a part of a cell; its cells were put where they begin."
+            message = (
+                "The layer is shifted by a fraction of a cell; its cells were moved to the cells in which "
+                "they begin."
+            )
             self.notes.add("LAYER_OFFSET", instance.place, message)
         return across, down
 
@@ -313,7 +316,10 @@ class Level:
             message = f"{outside} tiles lie outside the level, at least in part, and were cut off."
             self.notes.add("TILES_OUTSIDE", instance.place, message)
         if between:
-            message = f"{between} tiles are shifted by a part of a cell; they were put where they begin."
+            message = (
+                f"{between} tiles are shifted by a fraction of a cell; they were moved to the cells in "
+                "which they begin."
+            )
             self.notes.add("LAYER_OFFSET", instance.place, message)
 
     def legend(self) -> tuple[list[Json], list[str]]:

@@ -96,7 +96,7 @@ class Legend:
         symbol = preferred if preferred and preferred not in self._used and is_symbol(preferred) else None
         while symbol is None or symbol in self._used:
             if self._private > LAST_PRIVATE:
-                raise FormatError(place, "has more different tiles than there are symbols for private use")
+                raise FormatError(place, "has more different tiles than there are symbols in the private use area")
             symbol, self._private = chr(self._private), self._private + 1
         self._used.add(symbol)
         self.entries.append({"symbol": symbol, **entry})

@@ -226,7 +226,7 @@ def read_projection(tmj: Node, notes: Notes) -> Projection:
         index,
     )
     if orientation == "oblique":
-        notes.add("OBLIQUE_AS_SQUARE", "orientation", "The map is taken as a square grid.")
+        notes.add("OBLIQUE_AS_SQUARE", "orientation", "The map was imported as a square grid.")
     return projection
 
 

@@ -34,7 +34,7 @@ def read_text(data: bytes, name: str, uploads: Uploads, limits: Limits) -> Impor
             raise FormatError("", f"has {side} {what}; a map has at most {limits.max_size}")
     uploads.count_cells(width, len(lines), "")
     if any(len(line) != width for line in lines):
-        uploads.notes.add("LINES_FILLED_UP", "", f"Short lines were filled up to {width} cells.")
+        uploads.notes.add("LINES_FILLED_UP", "", f"Short lines were padded to {width} cells.")
     legend = Legend(limits)
     symbols = {EMPTY: EMPTY}
     for character in sorted(set("".join(lines)) - {EMPTY}):
@@ -85,9 +85,11 @@ def _cell(character: str, number: int, notes: Notes) -> str:
     if category[0] == "Z":
         return EMPTY
     if category in ("Cc", "Cs", "Cn"):
-        raise FormatError(f"line {number}", f"has the character U+{ord(character):04X}, which no map has")
+        raise FormatError(f"line {number}", f"has the character U+{ord(character):04X}, which maps cannot contain")
     if category[0] == "M" or category == "Cf":
-        notes.add("MARK_LOST", f"line {number}", f"The mark U+{ord(character):04X} is no cell, and was left out.")
+        notes.add(
+            "MARK_LOST", f"line {number}", f"The mark U+{ord(character):04X} cannot be a cell, and was left out."
+        )
         return ""
     return character
 
@@ -136,9 +138,11 @@ def _readable(rows: list[str], document: Document, notes: Notes) -> list[str]:
             taken.add(chosen)
     if private:
         pairs = ", ".join(f"{chosen} = {names.get(chr(symbol), '')}" for symbol, chosen in table.items())
-        notes.add("SYMBOLS_REPLACED", "legend", f"Symbols for private use were replaced: {pairs}"[:1000])
+        notes.add("SYMBOLS_REPLACED", "legend", f"Symbols from the private use area were replaced: {pairs}"[:1000])
     if len(table) < len(private):
         notes.add(
-            "SYMBOLS_UNREADABLE", "legend", "There are more symbols for private use than characters for them."
+            "SYMBOLS_UNREADABLE",
+            "legend",
+            "There are more symbols from the private use area than characters to replace them.",
         )
     return [row.translate(table) for row in rows]

@@ -234,7 +234,7 @@ class _Reader:
         """The cells of a layer, where its offset puts them; counted before anything is unpacked."""
         right, down, is_exact = whole_cells(self.projection, self.shown[index].shift)
         if not is_exact:
-            message = "The layer is shifted by a part of a cell; its cells are in the nearest cells."
+            message = "The layer is shifted by a fraction of a cell; its cells were moved to the nearest cells."
             self.notes.add("LAYER_OFFSET", node.place, message)
         encoding, compression = node.text("encoding", "csv"), node.text("compression", "")
         parts = list(node.list_of("chunks")) if "chunks" in node else [node]

@@ -195,7 +195,9 @@ class _Writer:
             return owner
         if data is None or self.as_json:
             name = str(owner.get("name", "a tile"))[:100]
-            self.notes.add("PICTURE_LOST", "tiled", f"The picture of {name} was not at hand, or is for TMX only.")
+            self.notes.add(
+                "PICTURE_LOST", "tiled", f"The picture of {name} is not available, or can be written to TMX only."
+            )
             return owner
         return {**owner, **embedded_image(data)}
 

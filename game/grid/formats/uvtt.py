@@ -200,12 +200,12 @@ def write_uvtt(document: Document, background: bytes | None, drawing: bytes | No
     if picture and across:
         pixels = max(1, round(probe(picture, "background").width / across))
     if not picture:
-        notes.add("PICTURE_LOST", "background", "No picture was written: many virtual tabletops ask for one.")
+        notes.add("PICTURE_LOST", "background", "No picture was written, but many virtual tabletops require one.")
     walls = [wall for wall in document.get("walls", []) if wall.get("blocks_sight", True)]
     _note_losses(document, len(walls), notes)
     outline = list(islice(outlines(document), MAX_OUTLINES + 1))
     if len(outline) > MAX_OUTLINES:
-        notes.add("WALLS_LOST", "layers", f"Of the lines around cells, {MAX_OUTLINES} were written.")
+        notes.add("WALLS_LOST", "layers", f"Only {MAX_OUTLINES} of the lines around cells were written.")
     result: Json = {
         "format": 0.3,
         **rest,
