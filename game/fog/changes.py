@@ -1,15 +1,15 @@
-"""What players remember of a map, kept up to date in the transaction of whatever changes the map or its tokens.
+"""What players remember of a map, updated in the transaction of each change of the map or its tokens.
 
-Everything that changes a map, a token on it, or who sees with it, does so within `watch`, with the map locked:
+Every change of a map, of a token on it, or of who sees what it sees, is made within `watch`, with the map locked:
 
     async with fog.watch(session, row) as watching:
         await watching.keep(keys)                # before chunks of cells are written: which ones
         ...                                      # change the map, or its tokens
         watching.walked(token_id, positions)     # where a token has been on its way
 
-What was there before is compared with what is there in the end. What the groups have in sight they have explored;
-what changed out of their sight leaves its former state in their memories (`game.grid.memory`). Of a map that never
-had fog nothing is remembered, and this costs nothing.
+The states before and after are compared. The groups have explored what they have in sight; of what changed out of
+their sight, the former state is stored in their memories (`game.grid.memory`). For a map that never had fog,
+nothing is remembered, and this costs nothing.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 _LARGE_CHUNKS: Final = 64
 _LARGE_THINGS: Final = 1000
-"""Chunks in memory, or changed, and things of a map, from which comparing them goes to a thread."""
+"""The number of remembered or changed chunks, and of objects, from which they are compared in a thread."""
 
 
 class FoggedMap(Protocol):
@@ -65,12 +65,12 @@ class FoggedMap(Protocol):
 
 
 def place_of(row: FoggedMap) -> dict[str, UUID]:
-    """How statements name a map."""
+    """The parameters of statements that name a map."""
     return {"universe_id": row.universe_id, "map_id": row.id}
 
 
 async def table_of(session: AsyncSession, row: FoggedMap, before: Table | None = None) -> Table:
-    """A map as it is, with who is on it; the members are those of `before`, if that is given."""
+    """The current map with its tokens and members; the members are those of `before`, if that is given."""
     return Table(
         row.grid_data,
         row.width,
@@ -102,12 +102,12 @@ class Watching:
         return self._key is None
 
     async def begin(self) -> None:
-        """Note what is there before the change."""
+        """Store the state before the change."""
         if self._key is not None:
             self._before = await table_of(self._session, self._row)
 
     async def keep(self, keys: Iterable[ChunkKey] = (), layers: Iterable[int] = ()) -> None:
-        """Note the rows of chunks, and of all chunks of layers, before they are written."""
+        """Store the rows of chunks, and of all chunks of layers, before they are written."""
         missing = [key for key in keys if key not in self._rows]
         layers = list(layers)
         if self.is_idle or not (missing or layers):
@@ -125,7 +125,7 @@ class Watching:
         self._ways.append((token_id, positions))
 
     async def finish(self) -> None:
-        """Compare what is there now with what was there before, and remember it."""
+        """Compare the state after the change with the one before, and update the memories."""
         row, session, before = self._row, self._session, self._before
         if row.scene_key is None and row.fog == Fog.off:
             return
@@ -148,7 +148,7 @@ class Watching:
     async def _after(self) -> Table:
         """The map after the change."""
         row, before = self._row, self._before
-        # How far the senses of a character reach depends on the grid.
+        # The range of a character's senses depends on the grid.
         if (
             before is None
             or not self.tokens_stay
@@ -159,8 +159,8 @@ class Watching:
         return replace(after, is_published=row.is_published, sharing=row.fog_sharing, lighting=row.lighting)
 
     async def _changed_rows(self, after: Table) -> dict[ChunkKey, tuple[Rows, Rows]]:
-        """The rows of chunks that changed, before and after; of layers that players see now and did not, or the
-        other way round, of all chunks; of a map whose cells have moved, before the change but where they are now.
+        """The rows of chunks that changed, before and after; for layers that became visible or hidden, of all
+        chunks; for a map whose cells have moved, the old rows at their new positions.
         """
         before = self._before
         if before is None:
@@ -180,7 +180,7 @@ class Watching:
     async def _sights(
         self, after: Table, rows: Mapping[ChunkKey, tuple[Rows, Rows]]
     ) -> tuple[Sights | None, Sights]:
-        """The sights of the map before and after; where the grid changed, it gets a new key."""
+        """The sights of the map before and after; if the grid changed, it gets a new key."""
         row, before = self._row, self._before
         old = None
         if before is not None and self._key is not None:
@@ -199,7 +199,7 @@ class Watching:
     async def _memories(
         self, after: Table, change: "_Change | None", seen: Sequence[Mapping[UUID, Cells]]
     ) -> tuple[StoredMemories, dict[UUID, Memory]]:
-        """The memories of the groups before the change, with all that the change may concern."""
+        """The memories of the groups before the change, with everything that the change may affect."""
         before, session = self._before, self._session
         viewers = after.viewers()
         if before is not None and before.sharing != after.sharing:
@@ -209,7 +209,7 @@ class Watching:
         memories = StoredMemories(session, self._place, viewers)
         await memories.load_wholes()
         if before is not None and change is None:
-            # Of another type of grid nothing that was known is of use.
+            # After a change of the grid type, old knowledge is useless.
             await memories.load(None)
             return memories, dict.fromkeys(viewers, NOTHING)
         if change is not None and change.is_everywhere:
@@ -237,7 +237,7 @@ class Watching:
 
 
 class _Change(NamedTuple):
-    """What a change did to a map's grid: the scenes before and after it, and what is not the same in both.
+    """What a change did to a map's grid: the scenes before and after it, and their differences.
 
     `base` is what the change is compared with: the scene before it, with its cells where they have moved.
     """
@@ -270,7 +270,7 @@ class _Change(NamedTuple):
 
     @property
     def is_everywhere(self) -> bool:
-        """Whether all of a memory is concerned."""
+        """Whether all of a memory is affected."""
         same_size = (self.before.width, self.before.height) == (self.after.width, self.after.height)
         return self.moved is not None or not same_size
 
@@ -299,7 +299,7 @@ def _is_large(scene: Scene) -> bool:
 
 
 async def _compute(is_large: bool, function: Callable[..., Result], *arguments: Any) -> Result:
-    """What a function gives; much work is done in a thread, so that other requests go on."""
+    """The result of a function; much work is done in a thread, so that it does not delay other requests."""
     return await asyncio.to_thread(function, *arguments) if is_large else function(*arguments)
 
 
@@ -322,7 +322,7 @@ async def _seen_on_ways(
 
 
 def _concerned(memories: Memories, change: _Change, seen: Iterable[Mapping[UUID, Cells]]) -> set[ChunkXY]:
-    """The chunks of memories that a change within the map, and what is seen, may concern."""
+    """The chunks of memories that a change within the map, and what is seen, may affect."""
     sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in memories.viewers]
     chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
     for viewer in memories.viewers:
@@ -339,7 +339,7 @@ async def _remember(
     on_way: Mapping[UUID, Cells],
     is_seen: Mapping[UUID, Cells],
 ) -> dict[UUID, Memory]:
-    """The memories of the groups after a change, by what they have seen before, on the way, and after it."""
+    """The memories of the groups after a change, from what they have seen before it, on the way, and after it."""
     remembered = {}
     chunks = 0 if change is None else len(change.rows)
     for viewer, memory_ in known.items():
@@ -358,10 +358,10 @@ async def walked(
     memories: Memories,
     load: sights.Load,
 ) -> tuple[dict[UUID, Memory], dict[UUID, Cells]]:
-    """What the groups of a map remember after nothing but one token has moved, and what they see then.
+    """What the groups of a map remember and see after a move of one token, without any other change.
 
-    `piece` is the token where it stands after it, `positions` are where it has been on its way, and `was_seen` is
-    what the groups saw before.
+    `piece` is the token after the move, `positions` are the positions on its way, and `was_seen` is what the
+    groups saw before.
     """
     viewers = before.viewers()
     after = before.at(piece)
@@ -375,7 +375,7 @@ async def walked(
 
 @asynccontextmanager
 async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[Watching]:
-    """Watch a locked map while it, or tokens on it, are being changed; remembers what players know of it then."""
+    """Watch a locked map while it, or tokens on it, are changed, and update what players remember of it."""
     watching = Watching(session, row)
     await watching.begin()
     yield watching
@@ -383,19 +383,19 @@ async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[Watching
 
 
 async def reveal(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID]) -> None:
-    """Show cells of a locked map to some of its groups, as they are now."""
+    """Reveal cells of a locked map to some of its groups, in their current state."""
     await _redraw(session, row, cells, viewers, memory.reveal)
 
 
 async def hide(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID]) -> None:
-    """Let some groups of a locked map forget cells; what they have in sight stays explored."""
+    """Make some groups of a locked map forget cells; cells in sight stay explored."""
     await _redraw(session, row, cells, viewers, memory.hide)
 
 
 async def _redraw(
     session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID], change: Callable[..., Memory]
 ) -> None:
-    # On a map without fog, what was revealed counts when it gets fog.
+    # On a map without fog, revealed cells count once it gets fog.
     row.scene_key = row.scene_key or uuid4()
     table = await table_of(session, row)
     scene, vision = sights.sights_of(row.scene_key, table.frame, table.width, table.height)

@@ -1,4 +1,4 @@
-"""What is stored of what players have seen of maps with fog, and what the API takes and gives."""
+"""The tables of what players have seen of maps with fog, and the API's request and response models."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from game.events.payloads import Payload, optional, tells
 from game.grid.document import DEFAULT_LIMITS
 
 PARTY = UUID(int=0)
-"""The viewer that stands for all players of a map together, where they share what they see."""
+"""The viewer id for all players of a map together, if they share what they see."""
 
 
 class Fog(StrEnum):

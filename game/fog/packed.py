@@ -14,13 +14,13 @@ from game.grid.moves import Known
 from game.grid.scene import Scene
 
 SORTED = orjson.OPT_SORT_KEYS
-"""For what players are sent: the order of keys would tell whether a thing was just written, or read."""
+"""For what players are sent: the order of keys would reveal whether an object was just written, or read."""
 
 _Sets = list[tuple[int, int, bytes]]
 
 
 class PackedView(NamedTuple):
-    """What a group sees of a map: the stored frame as JSON text, what is remembered, and what is in sight."""
+    """What a group sees of a map: the stored frame as JSON text, the memory, and what is in sight."""
 
     frame: bytes
     width: int

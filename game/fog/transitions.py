@@ -1,4 +1,4 @@
-"""One version of a map's grid and the next: what became of it, for those who remember the former. Pure."""
+"""One version of a map's grid and the next: their differences, for those who remember the former. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,14 +15,14 @@ from game.grid.segments import pieces_by_chunk
 from game.grid.vision import Vision
 
 _MAX_CHUNKS: Final = 16
-"""Changed chunks from which nothing of a vision is kept."""
+"""The number of changed chunks from which nothing of a vision is reused."""
 _MAX_THINGS: Final = 200
 
 Frame = Mapping[str, Any]
 
 
 def changed_things(before: Scene, after: Scene) -> list[tuple[str, str]]:
-    """The doors, entities and lights, by kind and key, that are not as they were."""
+    """The doors, entities and lights, by kind and key, that have changed."""
     return [
         (kind, key)
         for kind in KINDS
@@ -32,7 +32,7 @@ def changed_things(before: Scene, after: Scene) -> list[tuple[str, str]]:
 
 
 def changed_chunks(before: Scene, after: Scene) -> set[ChunkXY]:
-    """The chunks in which walls are not as they were."""
+    """The chunks in which walls have changed."""
     pieces = before.piece_set ^ after.piece_set
     width, height = max(before.width, after.width), max(before.height, after.height)
     return set(pieces_by_chunk(after.grid.type, pieces, width, height)) if pieces else set()
@@ -61,7 +61,7 @@ def next_sights(
 
 
 def _changed_barriers(before: Frame, after: Frame) -> list[Mapping[str, Any]]:
-    """The walls and doors, as they were and as they are, that are not the same in both."""
+    """The changed walls and doors, in their old and new states."""
     found: list[Mapping[str, Any]] = []
     for name in ("walls", "doors"):
         old, new = before.get(name, ()), after.get(name, ())

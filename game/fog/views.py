@@ -1,7 +1,7 @@
 """What a group of viewers sees of a map with fog at one moment, computed once for all of them.
 
-A view is kept in the worker's memory under the number of the last event of its universe: whatever changes what
-anybody sees is an event. So it must be made from one state of the database.
+A view is cached in the worker under the number of the last event of its universe, because every change of a view
+is an event. So it must be computed from one snapshot of the database.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ from game.grid.vision import footprint
 
 _MAX_VIEWS: Final = 1024
 _MAX_CHUNKS: Final = 50_000
-"""Chunks of memory in all views that are kept, of about 1 KB each."""
+"""The maximum number of chunks of memory in all cached views, of about 1 KB each."""
 _LARGE_CHUNKS: Final = 64
 
 
@@ -42,7 +42,7 @@ class ViewKey(NamedTuple):
 class MapView:
     """What a group sees of a map.
 
-    `answers` are kept for others of the group who ask the same: whoever makes one says under which name.
+    `answers` caches answers for other members of the group, by name.
     """
 
     fogged: FoggedView
@@ -64,16 +64,16 @@ _kept: LruCache[tuple[UUID, UUID], tuple[int, MapView]] = LruCache(_MAX_VIEWS, _
 
 
 def kept(key: ViewKey) -> MapView | None:
-    """The view that is kept under a key."""
+    """The cached view of a key."""
     found = _kept.get(key[:2])
     return found[1] if found is not None and found[0] == key.seq else None
 
 
 async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int | None = None) -> MapView:
-    """What a group sees of a map as this transaction sees it.
+    """What a group sees of a map, in this transaction.
 
-    With the number of the universe's last event, the view is kept under it: only from a transaction that sees one
-    state of the database, and has changed nothing.
+    With the number of the universe's last event, the view is cached under it. Pass it only in a transaction with a
+    snapshot that has not written.
     """
     key = None if seq is None else ViewKey(row.id, viewer, seq)
     if key is not None and (found := kept(key)):
@@ -82,7 +82,7 @@ async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int 
     memories = StoredMemories(session, place_of(row), [viewer])
     await memories.load_wholes()
     await memories.load(None)
-    # Without a key the map has not been watched yet, and there is nothing that anybody remembers.
+    # Without a key, the map was never watched, and nobody remembers anything of it.
     scene_key = row.scene_key or row.id
     load = partial(queries.cells, session, place_of(row))
     view = await make(table, viewer, scene_key, row.fog, memories.of(viewer), load)
@@ -102,7 +102,7 @@ async def make(
 
 
 def keep(key: ViewKey, view: MapView) -> None:
-    """Keep a view; those of the same group before that event are of no use any more."""
+    """Cache a view; older views of the same group are dropped."""
     found = _kept.get(key[:2])
     if found is None or found[0] <= key.seq:
         _kept.put(key[:2], (key.seq, view), len(view.fogged.shown))

@@ -1,4 +1,4 @@
-"""The AsyncAPI document at /asyncapi.json, and a page that shows it at /docs/live."""
+"""The AsyncAPI document at /asyncapi.json, and its page at /docs/live."""
 
 from functools import cache
 from typing import Any
@@ -14,7 +14,7 @@ from game.core.schema import ROOT
 
 
 def install(app: FastAPI) -> None:
-    """Serve both, from the committed document: a test holds it current, and to make it takes a second."""
+    """Serve both, from the committed document: a test keeps it up to date, and generating it takes a second."""
 
     async def read(_: Request) -> Response:
         return Response(_committed(), media_type="application/json")

@@ -1,6 +1,6 @@
 """The way between workers: what one publishes, the others receive.
 
-A message may get lost: nothing relies on it.
+A message may get lost: no code relies on it.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _CONNECT_SECONDS, _STATEMENT_SECONDS = 2.0, 3.0
 
 
 class Fanout(Protocol):
-    """A way between workers."""
+    """A channel between workers."""
 
     async def start(self, receive: Receive) -> None:
         """Receive what the others publish from now on; what this one publishes does not come back."""
@@ -39,7 +39,7 @@ class Fanout(Protocol):
 
 
 class NoFanout:
-    """Where there is one worker only."""
+    """For a single worker."""
 
     async def start(self, receive: Receive) -> None:
         """Nobody publishes."""
@@ -52,8 +52,8 @@ class NoFanout:
 
 
 class PostgresFanout:
-    """NOTIFY on a connection of its own, many messages at once; never within a writing transaction, where it makes
-    commits wait for each other.
+    """NOTIFY on a separate connection, in batches; never within a writing transaction, where it makes commits wait
+    for each other.
 
     `url` must be a direct connection: PgBouncer has no LISTEN.
     """
@@ -67,7 +67,7 @@ class PostgresFanout:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, receive: Receive) -> None:
-        """Connect, and connect again when that is lost."""
+        """Connect, and reconnect after a loss."""
         self._task = asyncio.create_task(self._stay_connected(receive))
 
     def publish(self, message: bytes) -> None:
@@ -85,7 +85,7 @@ class PostgresFanout:
     async def _stay_connected(self, receive: Receive) -> None:
         wait = 0.05
         while True:
-            # Whatever goes wrong: messages may get lost, and rooms look at the log by themselves.
+            # Whatever goes wrong: messages may get lost, and rooms check the log anyway.
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection = await self._connect(receive)
                 wait = 0.05
@@ -115,7 +115,7 @@ class PostgresFanout:
         return connection
 
     async def _send_always(self, connection: asyncpg.Connection) -> None:
-        """Send what is pending, all at once; meanwhile, the next batch gathers."""
+        """Send all pending messages at once; meanwhile, the next batch collects."""
         while not connection.is_closed():
             await self._is_pending.wait()
             self._is_pending.clear()
@@ -142,7 +142,7 @@ class PostgresFanout:
 
 
 def fanout_of(settings: Settings) -> Fanout:
-    """The way between the workers of these settings."""
+    """The channel between workers for these settings."""
     if settings.live_fanout == "none" or (settings.live_fanout == "auto" and settings.workers == 1):
         return NoFanout()
     return PostgresFanout(settings.direct_url())

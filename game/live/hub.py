@@ -1,4 +1,4 @@
-"""All that a worker's sockets share: their rooms, the reading of the log, the way to other workers, the clocks."""
+"""What a worker's sockets share: rooms, reading of the log, the channel to other workers, periodic checks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Login = tuple[UUID, UUID, bool]
 
 _READERS = 2
 _CHECK_SECONDS = 0.5
-"""Between looks at who may stay, and at what a lost hint would have told."""
+"""The interval of checks for ended sessions and memberships, and for lost hints."""
 _AT_SECONDS = 30.0
 _AT_ROUNDS = 30
 _PATIENCE_SECONDS = 10.0
@@ -58,7 +58,7 @@ class Hub:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the log and the clocks, as long as this is open."""
+        """Run the periodic tasks while this is open."""
         await self._fanout.start(self._receive)
         tasks = [asyncio.create_task(work()) for work in (self._check_always, self._say_at, self.presence.run)]
         try:
@@ -73,7 +73,7 @@ class Hub:
             self.reads.close()
 
     def announce(self, universe_ids: Iterable[UUID]) -> None:
-        """Something was committed in these universes: wake who listens, here and in other workers."""
+        """Something was committed in these universes: wake the rooms, here and in other workers."""
         ids = list(universe_ids)
         self._wake(ids)
         self.publish("hint", list(map(str, ids)))
@@ -100,7 +100,7 @@ class Hub:
                 room.wake()
 
     def admit(self, client: str) -> bool:
-        """Count a socket of a client; False when it, or this worker, has too many. `dismiss` undoes it."""
+        """Count a socket of a client; returns False if it, or this worker, has too many. `dismiss` undoes it."""
         self._clients[client] += 1
         self._count += 1
         self.metrics.sockets.inc()
@@ -108,7 +108,7 @@ class Hub:
         return bool(self._clients[client] <= limits.max_client_sockets and self._count <= limits.max_sockets)
 
     def dismiss(self, client: str) -> None:
-        """A client has one socket less."""
+        """Count one socket of a client less."""
         self.metrics.sockets.dec()
         self._count -= 1
         self._clients[client] -= 1
@@ -117,7 +117,7 @@ class Hub:
 
     @contextmanager
     def entered(self, session: LiveSession) -> Iterator[Room]:
-        """The room of a session that is known now, as long as this is open.
+        """The room of an authenticated session, while this is open.
 
         Raises:
             Disconnected: its user or its universe has too many sockets.
@@ -136,7 +136,7 @@ class Hub:
         self._users[user_id] += 1
         room.sessions.add(session)
         self.logged_in(session)
-        # A superuser who only looks is no member, and not shown to them.
+        # A superuser who is not a member is not shown as online.
         if not session.is_visitor:
             self.presence.enter(universe_id, user_id, session.display_name)
         try:
@@ -155,21 +155,21 @@ class Hub:
                 del self.rooms[universe_id]
 
     def logged_in(self, session: LiveSession) -> None:
-        """Watch over a session's log-in from now on."""
+        """Check a session's log-in from now on."""
         self._logins.setdefault(session.login, set()).add(session)
 
     def logged_out(self, session: LiveSession) -> None:
-        """Watch over it no longer."""
+        """Stop checking it."""
         sockets = self._logins[session.login]
         sockets.discard(session)
         if not sockets:
             del self._logins[session.login]
 
     async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
-        """The row for a question; while the database is away, this waits for it.
+        """The row for a question; waits while the database is unavailable.
 
         Raises:
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it stayed away.
+            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it stayed unavailable.
         """
         end = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
         while True:
@@ -181,7 +181,7 @@ class Hub:
             await asyncio.sleep(0.2)
 
     async def roles(self, universe_id: UUID, sessions: Collection[LiveSession]) -> None:
-        """Give sessions the roles that their users have now; close those who have none any more."""
+        """Update the roles of sessions; close those whose user is no longer a member."""
         async with self.state.database.session() as database:
             roles = await queries.roles(database, universe_id, {session.user_id for session in sessions})
         for session in sessions:
@@ -204,7 +204,7 @@ class Hub:
                     log.error("live_check_failed", exc_info=error)
 
     async def _check(self) -> None:
-        """Close sockets whose log-in has ended, and wake rooms that missed a hint."""
+        """Close sockets whose session has ended, and wake rooms that missed a hint."""
         self.metrics.flush()
         if not self.rooms:
             return

@@ -1,7 +1,7 @@
 """Who is here: the members with a socket, in this worker or another.
 
-Each worker tells the others of whoever comes and goes, and now and then of all of its own, which mends what got
-lost. A worker of which nothing was heard for a while is gone, and its members with it.
+Each worker tells the others who comes and goes, and at intervals all of its members, which makes up for lost
+messages. A worker that has been silent for a while is considered gone, and so are its members.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Worker:
 
 
 class Presence:
-    """Who is in the universes that somebody here listens to."""
+    """The online members of the universes with sockets in this worker."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -75,7 +75,7 @@ class Presence:
             self._show(universe_id)
 
     async def run(self) -> None:
-        """Tell the others now and then, and forget the workers that are silent."""
+        """Tell the others at intervals, and forget silent workers."""
         self._hub.publish("who", {"worker": self._id})
         while True:
             self._tell()
@@ -88,7 +88,7 @@ class Presence:
                         self._show(universe_id)
 
     def receive(self, kind: str, content: dict[str, Any]) -> None:
-        """Take what another worker tells."""
+        """Handle a message of another worker."""
         if kind == "who":
             self._tell()
             return
@@ -127,7 +127,7 @@ class Presence:
         self._hub.publish(kind, {"worker": self._id, "universe_id": universe_id, "people": named})
 
     def _show(self, universe_id: UUID) -> None:
-        """Tell a room who came and who went."""
+        """Tell a room who came online and who went offline."""
         room = self._hub.rooms.get(universe_id)
         now = self.online(universe_id)
         before = self._shown.get(universe_id, {})

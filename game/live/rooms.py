@@ -1,7 +1,7 @@
-"""A room: the sockets of one universe in this worker, and the place in its log that they have reached together.
+"""A room: the sockets of one universe in this worker, and their common position in its log.
 
-A hint wakes the room; it reads the log from its place on, once for all of its sockets, and hands out what is new.
-A socket that is behind (it resumes, or it is slow to) reads by itself until it has caught up, and joins then.
+A hint wakes the room; it reads the log from its position on, once for all of its sockets, and sends them the new
+events. A socket that is behind (because it resumes) reads by itself until it has caught up, and then joins.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ log = structlog.get_logger()
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
 _AT_ONCE = 100
-"""Sockets that are served before others get a turn."""
+"""The number of sockets that are served before other tasks get a turn."""
 
 
 class Room:
-    """One universe in this worker."""
+    """The sockets of one universe in this worker."""
 
     def __init__(self, hub: Hub, universe_id: UUID) -> None:
         self.hub, self.universe_id = hub, universe_id
         self.seq: int | None = None
         self.access_version: int | None = None
         self.sessions: set[LiveSession] = set()
-        """All that are here, also those that have not caught up."""
+        """All sockets, including those that have not caught up."""
         self._live: set[LiveSession] = set()
         self.maps = WatchedMaps(self)
         self.signals = Signals(self)
@@ -56,24 +56,24 @@ class Room:
             self._task = asyncio.create_task(self._follow())
 
     async def caught_up(self) -> None:
-        """Return when everything that was committed before this call was handed out."""
+        """Return when everything that was committed before this call has been sent."""
         self.wake()
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((self._wanted, future))
         await future
 
     def place(self, seq: int, access_version: int) -> None:
-        """Somebody who enters knows the log up to `seq`: a new room starts there."""
+        """A new socket knows the log up to `seq`: a new room starts there."""
         if self.seq is None:
             self.seq, self.access_version = seq, access_version
-            # A hint that came meanwhile found no place to read from.
+            # A hint that arrived meanwhile found no position to read from.
             self.wake()
         elif self.access_version != access_version:
             self.access_version = None
             self.wake()
 
     async def join(self, session: LiveSession) -> None:
-        """Hand out to a session from now on, when it has read the log as far as the room has.
+        """Send events to a session from now on, once it has read the log as far as the room.
 
         Raises:
             Disconnected: it is closed.
@@ -83,15 +83,15 @@ class Room:
         self._live.add(session)
 
     def part(self, session: LiveSession) -> None:
-        """Hand out nothing to a session any more."""
+        """Stop sending events to a session."""
         self._live.discard(session)
 
     def live(self) -> list[LiveSession]:
-        """The sessions that are handed what is new."""
+        """The sessions that get new events."""
         return list(self._live)
 
     async def read_alone(self, session: LiveSession, until: int | None = None) -> None:
-        """Send a session the next page of the log, but nothing behind `until`.
+        """Send a session the next page of the log, but nothing after `until`.
 
         Raises:
             Disconnected: it is closed, or its universe is gone.
@@ -125,7 +125,7 @@ class Room:
                 except Exception as error:
                     if not is_database_away(error):
                         raise
-                    # The sockets stay; what happened meanwhile is read when the database is back.
+                    # The sockets stay open; missed events are read when the database is available again.
                     await asyncio.sleep(wait)
                     wait = min(wait * 2, _LONGEST_WAIT)
                     continue
@@ -149,14 +149,14 @@ class Room:
                 future.set_result(None)
 
     async def _step(self) -> bool:
-        """Read a page of the log and hand it out; whether there is more."""
+        """Read and send a page of the log; returns whether there is more."""
         row = await self.hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
         if row is None:
             for session in list(self.sessions):
                 session.transport.close(Close.NOT_FOUND, "The universe does not exist any more.")
             return False
         if row["access_version"] != self.access_version:
-            # What was read is handed out by the roles as they are after it, never before.
+            # Events are sent according to the roles after them, never before.
             sessions = list(self.sessions)
             await self.hub.roles(self.universe_id, sessions)
             self.access_version = row["access_version"]
@@ -181,7 +181,7 @@ class Room:
             self.hub.metrics.lag(now - event.created)
 
     def broadcast(self, frame: bytes) -> None:
-        """Send a frame to everybody here."""
+        """Send a frame to all sockets."""
         for session in self.sessions:
             if session.is_welcome:
                 session.transport.send(frame)

@@ -1,4 +1,4 @@
-"""The endpoints of the live feed: a WebSocket, and who is there."""
+"""The endpoints of the live feed: a WebSocket, and the list of online members."""
 
 from contextlib import suppress
 from uuid import UUID
@@ -44,7 +44,7 @@ async def live(websocket: WebSocket, id: str) -> None:
     offered = websocket.scope["subprotocols"]
     is_admitted = hub.admit(client)
     try:
-        # Accepted first, and then closed: a browser tells a page no other status than a close code.
+        # Accepted first, and then closed: browsers show pages only the close code.
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
         transport = Transport(websocket, hub.metrics)
         if offered and SUBPROTOCOL not in offered:
@@ -65,7 +65,7 @@ def _universe_id(text: str) -> UUID | None:
 
 
 def _identity(websocket: WebSocket) -> Identity | None:
-    """The identity in the headers; a cookie counts only with the origin of a page of ours."""
+    """The identity in the headers; a cookie counts only with the origin of a page of this server."""
     state = websocket.app.state
     identity: Identity | None = state.tokens.identify(websocket.scope)
     if identity is None or not identity.by_cookie:

@@ -1,4 +1,4 @@
-"""A member's socket, from `hello` to its end: what it asks for, and what it is handed."""
+"""A member's socket, from `hello` to its end: its requests, and the events it gets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LiveSession:
 
     role: Role
     is_game_master: bool
-    """Whether everything may be told."""
+    """Whether it may get everything."""
     user_id: UUID
     display_name: str
     reader: Reader
@@ -60,7 +60,7 @@ class LiveSession:
     seq: int
     access_version: int
     is_visitor: bool
-    """Whether they are here as a superuser, and no member."""
+    """Whether they are here as a superuser, and not as a member."""
 
     def __init__(
         self, hub: Hub, transport: Transport, universe_id: UUID | None, identity: Identity | None, scope: Scope
@@ -69,7 +69,7 @@ class LiveSession:
         self.request_id, self.client = scope["request_id"], scope["client"]
         self._universe_id, self._identity = universe_id, identity
         self.watched: dict[UUID, Shown] = {}
-        """What it was shown of the maps that it watches."""
+        """What it was sent of the maps that it watches."""
         self.watching = asyncio.Lock()
         self.is_welcome = False
         """Whether it was told who it is: nothing is sent before."""
@@ -80,18 +80,18 @@ class LiveSession:
 
     @property
     def universe_id(self) -> UUID:
-        """The universe of this session, once it is known to be there."""
+        """The universe of this session, once it is known to exist."""
         if self._universe_id is None:
             raise Disconnected
         return self._universe_id
 
     def take_role(self, role: Role) -> None:
-        """Be told from now on what this role may know."""
+        """Get from now on what this role may know."""
         self.role, self.is_game_master = role, role in GAME_MASTERS
 
     @property
     def login(self) -> Login:
-        """What has to stay valid: the log-in's session, its user, and whether they are here as a superuser."""
+        """What has to stay valid: the session, its user, and whether they are here as a superuser."""
         return self.identity.session_id, self.user_id, self.is_visitor
 
     @property
@@ -124,7 +124,7 @@ class LiveSession:
             await self._listen()
 
     def _stop(self) -> None:
-        """The server stops: close, but let the command that is under way be answered before."""
+        """The server stops: close, after the running command was answered."""
         self._stopping = asyncio.create_task(self._stop_soon())
 
     async def _stop_soon(self) -> None:
@@ -148,12 +148,12 @@ class LiveSession:
         return hello
 
     async def _log_in(self, hello: Hello) -> bool:
-        """Find out who this is and from where they read on; returns whether they resume."""
+        """Authenticate, and find the position from which to read; returns whether the socket resumes."""
         if hello.token is not None:
             self._identity = self.hub.state.tokens.read(hello.token.encode())
         if self._identity is None:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")
-        # Zeroes for a universe whose id is none: then only the log-in is looked at.
+        # Zeroes for a universe whose id is none: then only the token is used.
         universe_id = self._universe_id or UUID(int=0)
         identity = self.identity
         row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, universe_id)
@@ -225,7 +225,7 @@ class LiveSession:
                 self.watched.pop(message.map_id, None)
 
     async def _hello_again(self, hello: Hello) -> None:
-        """Go on with a fresh token."""
+        """Continue with a new token."""
         if hello.after is not None:
             raise Unprocessable("Only the first hello can resume: connect again.")
         identity = self.identity if hello.token is None else self.hub.state.tokens.read(hello.token.encode())
@@ -241,7 +241,7 @@ class LiveSession:
         self._welcome(resumed=True)
 
     def hand_out(self, events: Sequence[LoggedEvent]) -> None:
-        """Send what is new of these events, as far as its reader may be told."""
+        """Send those of these events that are new, as far as the reader may know of them."""
         parts = []
         for event in events:
             if event.seq > self.seq:
@@ -253,7 +253,7 @@ class LiveSession:
             self.transport.send(b"".join(parts), len(parts))
 
     def say_at(self) -> None:
-        """Tell where to resume from."""
+        """Send a cursor to resume from."""
         self.transport.send(frames.message("at", cursor=self.reader.cursor(self.seq)))
 
     def refuse(self, problem: Problem, ref: Any) -> None:
@@ -270,7 +270,7 @@ def _validated(value: dict[str, Any]) -> Any:
     """A message from its JSON object.
 
     Raises:
-        Unprocessable: it is none; names the fields.
+        Unprocessable: it is not valid; names the fields.
     """
     try:
         return CLIENT_MESSAGE.validate_python(value)

@@ -1,4 +1,5 @@
-"""Signals: shown to others at once, and never stored. One about a map goes only to those who see the place."""
+"""Signals: shown to others at once, and never stored. A signal about a map is sent only to those who see the
+place."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Signals:
         self._looks: dict[UUID, Look] = {}
 
     async def send(self, session: LiveSession, signal: Signal) -> None:
-        """Pass a member's signal on, here and to the other workers.
+        """Send a member's signal to the others, in this worker and others.
 
         Raises:
             NotFound: they may not read its map.
@@ -47,7 +48,7 @@ class Signals:
         self._room.hub.publish("signal", {"universe_id": self._room.universe_id, "content": content})
 
     def receive(self, content: dict[str, Any]) -> None:
-        """Pass on a signal that somebody sent to another worker."""
+        """Send a signal that came from another worker."""
         task = asyncio.create_task(self._show_received(content))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -85,7 +86,7 @@ class Signals:
             return contains(view.fogged.visible, int(content["x"]), int(content["y"]))
 
     async def _look(self, map_id: UUID, user_id: UUID) -> Look | None:
-        """A map, as it was after the last event: whatever changes what anybody sees is one."""
+        """A map, as it was after the last event: every change of what anybody sees is an event."""
         room = self._room
         if self._seq != room.seq:
             self._seq = room.seq

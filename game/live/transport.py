@@ -1,4 +1,4 @@
-"""A client's connection: messages in; frames out, through one bounded queue that nobody waits for.
+"""A client's connection: messages in; frames out, through one bounded queue.
 
 The queue is the transport's own buffer, and the event loop its one writer.
 """
@@ -12,9 +12,9 @@ from game.core.sockets import SOCKET, Close, SocketProtocol
 from game.live.metrics import LiveMetrics
 
 SIGNALS_DROPPED = 64 * 2**10
-"""Bytes in the queue from which signals are left out."""
+"""Bytes in the queue from which signals are dropped."""
 MAX_QUEUE = 2**20
-"""Bytes in the queue with which a client is too slow."""
+"""Bytes in the queue from which a client counts as too slow."""
 _DRAIN_SECONDS = 10.0
 
 
@@ -31,7 +31,7 @@ class Bucket:
         self._rate, self._burst, self._left, self._at = rate, burst, burst, time.monotonic()
 
     def take(self) -> bool:
-        """Whether one more is within the limit."""
+        """Count one; returns whether it is within the limit."""
         now = time.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
@@ -84,7 +84,7 @@ class Transport:
         self._protocol.write(frames)
 
     def send_signal(self, frame: bytes) -> None:
-        """Send what may get lost, unless the queue has grown."""
+        """Send a frame that may get lost, unless the queue is long."""
         if self._protocol.buffered >= SIGNALS_DROPPED:
             self._metrics.dropped("signal")
         else:
@@ -105,7 +105,7 @@ class Transport:
             raise Disconnected
 
     def close(self, code: int, reason: str) -> None:
-        """Close the socket behind what was sent."""
+        """Close the socket after what was sent."""
         if self._protocol.is_open:
             self._metrics.closed(code)
             self._protocol.close(code, reason)

@@ -1,4 +1,4 @@
-"""What players get of a stored map without fog: made ready when the map is written, put together when it is read.
+"""What players get of a stored map without fog: prepared when the map is written, assembled when it is read.
 
 Ready are a frame without secrets, its layers, and its legend apart: which entries players get depends on the
 cells, which change far more often than the frame. A read drops the entries that no shown cell uses and joins
@@ -18,7 +18,7 @@ from game.grid.player_view import PlayersDocument, players_document, shown_layer
 
 _LEGEND = re.compile(rf'(, )?"legend": {ROWS_MARK}(, )?(?=["}}])')
 _SYNTAX = frozenset('[], "\\')
-"""Symbols that JSON text has beside those of the cells."""
+"""Symbols that JSON text contains in addition to those of the cells."""
 
 
 class _EverySymbol:
@@ -31,7 +31,7 @@ EVERY_SYMBOL = _EverySymbol()
 
 
 def players_columns(frame: Frame) -> tuple[Frame, list[str], list[int]]:
-    """What is stored of a frame for players: the frame that they get, with a mark in place of its legend; the
+    """What is stored of a frame for players: the frame that they get, with a placeholder for its legend; the
     legend, as symbol and JSON text in turn; and the keys of the layers that they get."""
     shown, layers = players_document(frame, EVERY_SYMBOL)
     legend = shown.get("legend", ())
@@ -67,7 +67,7 @@ def differs(
     new_frame: Frame,
     new_chunks: Mapping[ChunkKey, Sequence[str]],
 ) -> bool:
-    """Whether players get something else of one stored grid, a frame and its chunks, than of another."""
+    """Whether players see a difference between two stored grids, each a frame and its chunks."""
     shown, layers = _shown(frame, chunks)
     new_shown, new_layers = _shown(new_frame, new_chunks)
     if layers != new_layers or not same(shown, new_shown):

@@ -1,4 +1,4 @@
-"""Tokens: their table, and what the API takes and gives."""
+"""Tokens: their table, and the API's request and response models."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
@@ -28,11 +28,11 @@ from game.grid.sight import MAX_RANGE
 from game.grid.vision import SIZES
 
 MAX_SIDE: Final = 4096
-"""Cells a side of the largest map."""
+"""The side length, in cells, of the largest map."""
 MAX_TOKENS: Final = 2000
-"""Of one map."""
+"""The maximum number of tokens on a map."""
 MAX_POINTS: Final = 1_000_000
-"""Of a bar, and of damage at a time."""
+"""The maximum of a bar, and of damage in one request."""
 MAX_ELEVATION: Final = 100_000
 _MAX_PROPERTIES_BYTES = 64 * 2**10
 _MAX_CONDITIONS = 50
@@ -53,7 +53,8 @@ class Token(Document, table=True):
     __tablename__ = "token"
     __table_args__ = (
         PrimaryKeyConstraint("universe_id", "id"),
-        # Looks up the universe of an id. At the commit: a token whose map moves is in both universes for a moment.
+        # Looks up the universe of an id. At the commit: a token whose map is moved is in both universes for a
+        # moment.
         UniqueConstraint("id", deferrable=True, initially="DEFERRED"),
         ForeignKeyConstraint(["universe_id", "map_id"], ["map.universe_id", "map.id"], ondelete="CASCADE"),
         Index("ix_token_universe_id_map_id", "universe_id", "map_id", "id"),
@@ -61,7 +62,7 @@ class Token(Document, table=True):
         Index("ix_token_universe_id_asset_id", "universe_id", "asset_id"),
         CheckConstraint("name <> ''", name="name_not_empty"),
         CheckConstraint("version > 0", name="version_positive"),
-        # NaN is more than any number.
+        # NaN is greater than any number.
         CheckConstraint(f"x BETWEEN 0 AND {MAX_SIDE} AND y BETWEEN 0 AND {MAX_SIDE}", name="place"),
         CheckConstraint("size IN (0.5, 1, 2, 3, 4)", name="size"),
         CheckConstraint("rotation BETWEEN -360 AND 360", name="rotation"),
@@ -78,7 +79,8 @@ class Token(Document, table=True):
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID
     map_id: UUID
-    # No foreign key: one that nulls this column alone takes PostgreSQL 15. `characters.queries.remove` does it.
+    # No foreign key: one that sets only this column to null requires PostgreSQL 15. `characters.queries.remove`
+    # does it.
     character_id: UUID | None = None
     name: str = Field(max_length=MAX_NAME)
     x: float = Field(sa_type=Double)
@@ -86,7 +88,7 @@ class Token(Document, table=True):
     size: float = Field(default=1, sa_type=Double)
     rotation: float = Field(default=0, sa_type=Double)
     elevation: float = Field(default=0, sa_type=Double)
-    # No foreign key: a picture may be deleted, and the token has none then.
+    # No foreign key: if the picture is deleted, the token has none.
     asset_id: UUID | None = None
     color: str | None = Field(default=None, max_length=9)
     disposition: str = Field(default="neutral", max_length=20)
@@ -98,7 +100,7 @@ class Token(Document, table=True):
     grants: dict[str, list[str]] = Field(default_factory=dict, sa_type=Assigned)
     properties: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
     gm: Any = Field(default=None, sa_type=Assigned(none_as_null=True), nullable=True)
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The SQL of tokens, who sees what of one, and who is told of a change."""
+"""The SQL of tokens, what each member sees of them, and who is told of a change."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,12 +48,12 @@ from game.universes.quotas import Usage
 
 _NUMBERS = ("x", "y", "size", "rotation", "elevation")
 _OPEN = (*_NUMBERS, "name", "asset_id", "color", "disposition", "light", "conditions")
-"""Fields that everybody sees who sees the token."""
+"""Fields for everybody who sees the token."""
 _SHEET = ("character_id", "sight", "properties")
-"""Fields that take the right `sheet`."""
+"""Fields that need the right `sheet`."""
 STORED = (*_OPEN, *_SHEET, "hidden", "bars", "grants", "gm")
 _TOLD = (*_OPEN, "cells")
-"""What events tell of a token to whoever sees it; of its bars, the public ones."""
+"""Fields in events for members who see the token; of its bars, only the public ones."""
 _JSON = frozenset({"sight", "light", "conditions", "bars", "grants", "properties", "gm"})
 
 
@@ -70,7 +70,7 @@ class NoBar(Conflict):
 
 
 class Ground(Protocol):
-    """The map that a token stands on."""
+    """The map that a token is on."""
 
     id: UUID
     universe_id: UUID
@@ -91,33 +91,33 @@ class Found:
     access: Access
     rights: frozenset[Right]
     character: Mapping[str, Any]
-    """What it takes from its character, see `with_character`; nothing where it has none."""
+    """What it takes from its character, see `with_character`; empty without a character."""
 
     @classmethod
     def of(cls, row: Token, home: Access, character: Mapping[str, Any] | None) -> "Found":
-        """What somebody with this access finds."""
+        """A row as a user with this access finds it."""
         character = character or {}
         rights = rights_of(row.grants, character.get("grants", {}), home.user.id, home.role)
         return cls(row, home, rights, character)
 
     @property
     def character_grants(self) -> Mapping[str, list[str]]:
-        """The grants of its character, which hold for it, too."""
+        """The grants of its character, which also apply to the token."""
         given: Mapping[str, list[str]] = self.character.get("grants", {})
         return given
 
     @property
     def bars(self) -> list[dict[str, Any]]:
-        """Its bars, or that of its character's hit points."""
+        """Its bars, or the bar of its character's hit points."""
         return self.row.bars or bars(self.character.get("hit_points"))
 
     @property
     def is_shown(self) -> bool:
-        """Whether they may know of it, wherever it stands."""
+        """Whether they may know of it, regardless of its position."""
         return not self.row.hidden or Right.see in self.rights
 
     def read(self) -> dict[str, Any]:
-        """What the API says of it to them, as plain JSON values (see `TokenRead`)."""
+        """The document that they get, as plain JSON values (see `TokenRead`)."""
         row, home = self.row, self.access
         has_sheet = Right.sheet in self.rights
         fields: dict[str, Any] = {name: getattr(row, name) for name in ("id", "universe_id", "map_id", *_OPEN)}
@@ -133,7 +133,7 @@ class Found:
         return {**fields, "created_at": _time(row.created_at)}
 
     def drawn(self) -> dict[str, Any]:
-        """What pictures of the map show of it."""
+        """The token in drawings of the map."""
         names = ("name", "x", "y", "size", "color", "disposition")
         return {name: getattr(self.row, name) for name in names}
 
@@ -148,13 +148,13 @@ class Found:
 def rights_of(
     own: Mapping[str, list[str]], characters: Mapping[str, list[str]], user_id: UUID, role: Role
 ) -> frozenset[Right]:
-    """The rights that somebody has by a token's own grants and by those of its character."""
+    """A member's rights, from a token's own grants and those of its character."""
     return grants.rights(own, user_id, role) | grants.rights(characters, user_id, role)
 
 
 def as_json(value: Mapping[str, Any]) -> bytes:
-    """JSON text of what `read` gives."""
-    # The driver's ids are a kind of UUID of their own.
+    """The result of `read` as JSON text."""
+    # The driver has its own subclass of UUID.
     return orjson.dumps(value, default=str)
 
 
@@ -201,19 +201,19 @@ ON_MAP = """
         WHERE t.universe_id = {universe_id} AND t.map_id = {map_id}
     )
 """
-"""For the hot statements: the tokens of a map, each with what it takes from its character, as `with_character`
-gives it, and the character's senses."""
+"""For the hot statements: the tokens of a map, each with what it takes from its character, as from
+`with_character`, and the character's senses."""
 
 
 async def of_map(session: AsyncSession, home: Access, map_id: UUID) -> list[Found]:
-    """All tokens of a map, shown or not, in the order in which they were made."""
+    """All tokens of a map, hidden or not, in the order in which they were created."""
     here = col(Token.universe_id) == home.universe.id, col(Token.map_id) == map_id
     rows: Iterable[Row[Any]] = await session.execute(with_character().where(*here).order_by(col(Token.id)))
     return [Found.of(row[0], home, row[1]) for row in rows]
 
 
 async def now(session: AsyncSession, home: Access, token_id: UUID) -> Found:
-    """A token of a locked universe as it is under the lock.
+    """The current row of a token in a locked universe.
 
     Raises:
         NotFound: it is gone.
@@ -226,7 +226,7 @@ async def now(session: AsyncSession, home: Access, token_id: UUID) -> Found:
 
 
 class State(NamedTuple):
-    """What decides who sees a token, and what of it, at one moment."""
+    """The state that determines who sees a token, and what of it."""
 
     hidden: bool
     grants: Mapping[str, list[str]]
@@ -235,7 +235,7 @@ class State(NamedTuple):
 
     @classmethod
     def of(cls, found: Found) -> "State":
-        """That of a token as it is."""
+        """The current state of a token."""
         row = found.row
         return cls(row.hidden, row.grants, found.character_grants, row.bars)
 
@@ -247,7 +247,7 @@ async def create(
 
     Raises:
         TooManyTokens: the map is full.
-        Unprocessable: it would stand beside the map, or names what is not there.
+        Unprocessable: it would be outside the map, or refers to something that does not exist.
         QuotaExceeded: there is no room for its event.
     """
     here = col(Token.universe_id) == ground.universe_id, col(Token.map_id) == ground.id
@@ -273,10 +273,10 @@ async def create(
 async def change(
     session: AsyncSession, found: Found, ground: Ground, grid_type: GridType, fields: Mapping[str, Any]
 ) -> Found:
-    """Give fields of a token of a locked universe new values; the same values are no change.
+    """Set fields of a token in a locked universe. Equal values are not a change.
 
     Raises:
-        Unprocessable: it would stand beside the map, or names what is not there.
+        Unprocessable: it would be outside the map, or refers to something that does not exist.
         QuotaExceeded: there is no room for its event.
     """
     row = found.row
@@ -300,16 +300,17 @@ async def change_bar(
     amount: int,
     verb: Literal["damaged", "healed"],
 ) -> Found:
-    """Lower or raise a bar of a token of a locked universe, between 0 and its maximum; no name: the first bar.
+    """Decrease or increase a bar of a token in a locked universe, between 0 and its maximum; without a name, the
+    first bar.
 
     Raises:
-        NoBar: it has none of this name, or none at all.
+        NoBar: it has no bar with this name, or none at all.
         QuotaExceeded: there is no room for its event.
     """
     if not found.row.bars and found.row.character_id and Right.sheet in found.rights:
         return await _change_hit_points(session, found, name, amount, verb)
     own = found.row.bars
-    # Of bars that they do not see, nobody learns by trying names.
+    # Nobody can discover bars that they do not see by trying names.
     seen = own if Right.sheet in found.rights else _public(own)
     bar = next((one for one in seen if name is None or one["name"] == name), None)
     if bar is None:
@@ -325,10 +326,10 @@ async def change_bar(
 async def _change_hit_points(
     session: AsyncSession, found: Found, name: str | None, amount: int, verb: Literal["damaged", "healed"]
 ) -> Found:
-    """Lower or raise the hit points of a token's character, by the rules for these.
+    """Decrease or increase the hit points of a token's character, by the rules for hit points.
 
     Raises:
-        NoBar: it has none, or they are not what is named.
+        NoBar: it has no hit points, or the name is not theirs.
         QuotaExceeded: there is no room for the event.
     """
     place = found.row.universe_id, found.row.character_id
@@ -344,7 +345,7 @@ async def _change_hit_points(
 async def put_at(
     session: AsyncSession, found: Found, ground: Ground, kind: str, x: float, y: float, more: Mapping[str, Any]
 ) -> int:
-    """Put a token of a locked universe at a place, and record how it came there; returns the event's number."""
+    """Put a token of a locked universe at a place, and record the move; returns the event's number."""
     row, state = found.row, State.of(found)
     before, version = position(row.x, row.y), row.version
     row.x, row.y = x, y
@@ -354,7 +355,7 @@ async def put_at(
 
 
 def position(x: float, y: float) -> dict[str, int | float]:
-    """A position as events tell it."""
+    """A position in the form of events."""
     return {"x": plain(x), "y": plain(y)}
 
 
@@ -396,9 +397,9 @@ async def settle(
     size: tuple[int, int],
     shift: tuple[int, int] = (0, 0),
 ) -> Placed:
-    """Move the tokens of a locked map along when its grid gets another size or type, or its cells are shifted.
+    """Move the tokens of a locked map when its grid gets another size or type, or its cells are shifted.
 
-    Tokens that would lie outside are put at the edge, and those between cells into one.
+    Tokens that would be outside are put at the edge, and those between cells into a cell.
     """
     here = {"universe_id": universe_id, "map_id": map_id}
     moved = []
@@ -434,7 +435,7 @@ async def _store(
     bar: Mapping[str, Any] | None = None,
     amount: int = 0,
 ) -> Found:
-    """Write new values of fields, and the event of it."""
+    """Write new values of fields, and the event."""
     row, old = found.row, State.of(found)
     before = {name: getattr(row, name) for name in new}
     for name, value in new.items():
@@ -464,7 +465,7 @@ async def _record(
     old: State | None,
     new: State | None,
 ) -> int:
-    """Write the event of a change from one state to another; None where it is not there."""
+    """Write the event of a change from one state to another; None if the token does not exist."""
     row = found.row
     payload = {"map_id": ground.id, **payload}
     size = len(orjson.dumps([payload, before], default=str))
@@ -479,7 +480,7 @@ async def _record(
 
 
 class Shared(NamedTuple):
-    """What others than game masters are told of a change, and who they are (None: all members)."""
+    """What members other than game masters are told of a change, and who they are (None: all members)."""
 
     payload: dict[str, Any] | None = None
     audience: list[UUID] | None = None
@@ -492,11 +493,11 @@ def shared(
     new: State | None,
     readers: Sequence[tuple[UUID, Role]] | None = None,
 ) -> Shared | None:
-    """What others are told of a change from one state to another; None where it was not there.
+    """What others are told of a change from one state to another; None if the token did not exist.
 
-    Only who sees the token before and after is told: what comes and goes without being made or deleted is no
-    event to them. On a map with fog nobody is. `readers` are the members who are no game masters; None is the
-    answer where these have to be given.
+    Only who sees the token before and after is told: for them, a token that appears or disappears without being
+    created or deleted is not an event. On a map with fog nobody is. `readers` are the members who are not game
+    masters; returns None if these have to be given.
     """
     if not ground.is_published or ground.fog != "off":
         return Shared()
@@ -537,10 +538,10 @@ def _same_rights(states: Sequence[State]) -> bool:
 
 
 def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size: float) -> None:
-    """Go on only when a token of this size can stand at this place of a map.
+    """Check that a token of this size can be at this place of a map.
 
     Raises:
-        Unprocessable: it would stand beside the map, or between cells.
+        Unprocessable: it would be outside the map, or between cells.
     """
     if grid_type == "none":
         fits = x + size <= ground.width and y + size <= ground.height
@@ -556,10 +557,11 @@ def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size:
 
 
 async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Go on only when what fields name is there for the user; what a token takes from the character among it.
+    """Check that the user may see everything that fields refer to, including what a token takes from the
+    character.
 
     Raises:
-        Unprocessable: somebody who is named is no member, or there is no such character or picture for them.
+        Unprocessable: a named user is not a member, or the user may not see the character or picture.
     """
     await grants.require_members(session, home.universe.id, fields.get("grants", {}))
     asset_id, character_id = fields.get("asset_id"), fields.get("character_id")
