@@ -10,18 +10,18 @@ JAVASCRIPT := eslint.config.js 'admin/static/**/*.js' 'web/**/*.js' 'web/**/*.mj
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(VENV)/.installed ## Make .venv with the locked dependencies
+install: $(VENV)/.installed ## Create .venv with the locked dependencies
 
-run: install ## Serve with the demo on http://127.0.0.1:8000, or at another PORT=...
+run: install ## Serve the demo on http://127.0.0.1:8000, or on another PORT=...
 	@exec $(PY) -m game serve --demo $(if $(PORT),--port $(PORT))
 
-# Where it is set, each worker and each server would compile everything anew.
+# If it is set, each worker and each server compiles everything again.
 test soak: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(VENV)/.installed-dev ## Run the tests, on a PostgreSQL of their own
+test: $(VENV)/.installed-dev ## Run the tests, with a temporary PostgreSQL
 	$(PY) -m pytest -n 2
 
-soak: $(VENV)/.installed-dev ## Run the tests of properties with many new examples; takes an hour
+soak: $(VENV)/.installed-dev ## Run the property-based tests with many new examples; takes an hour
 	$(PY) -m pytest -n 2 --hypothesis-profile soak -k "not browser" $(SOAK)
 
 lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and the direction of imports
@@ -34,21 +34,21 @@ lint: $(VENV)/.installed-dev node_modules/.installed ## Check style, types and t
 	node_modules/.bin/tsc --project .
 	node_modules/.bin/prettier --check --log-level warn $(JAVASCRIPT)
 
-screenshots: $(VENV)/.installed-dev ## Take the pictures of docs/back-office.md anew; needs Chromium
+screenshots: $(VENV)/.installed-dev ## Take the screenshots of docs/back-office.md; needs Chromium
 	$(PY) -m tests.browser.screenshots
 
-bench: $(VENV)/.installed-dev ## Measure, side by side with what people would pick instead
+bench: $(VENV)/.installed-dev ## Run the benchmarks, also of comparable servers
 	$(PY) -m bench
 	$(PY) -m bench.live
 
-openapi: $(VENV)/.installed-dev ## Write openapi.json and asyncapi.json anew
+openapi: $(VENV)/.installed-dev ## Regenerate openapi.json and asyncapi.json
 	$(PY) -m game openapi > openapi.json
 	$(PY) -m game asyncapi > asyncapi.json
 
-settings: $(VENV)/.installed ## Write docs/settings.md anew
+settings: $(VENV)/.installed ## Regenerate docs/settings.md
 	$(PY) -m game settings > docs/settings.md
 
-lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addresses
+lock: $(VENV)/.installed-dev ## Regenerate the lock files, with hashes and without URLs
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 		--python-version 3.11 -q pyproject.toml -o requirements.lock
 	$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
@@ -58,7 +58,7 @@ lock: $(VENV)/.installed-dev ## Write the lock files anew: hashes, and no addres
 		[one.pop("funding", None) for one in lock["packages"].values()]; \
 		path.write_text(json.dumps(lock, indent=2) + "\n")'
 
-vendor: node_modules/.installed ## Write the libraries in web/vendor anew, from the packages of package-lock.json
+vendor: node_modules/.installed ## Bundle the libraries in web/vendor from the packages of package-lock.json
 	node web/vendor/build.mjs
 
 clean: ## Remove .venv and caches
@@ -76,6 +76,6 @@ $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@touch $@
 
 node_modules/.installed: package-lock.json
-	@command -v npm >/dev/null || { echo "JavaScript is checked with Node.js 18.18 or newer: install node and npm."; exit 1; }
+	@command -v npm >/dev/null || { echo "make lint needs Node.js 18.18 or newer: install node and npm."; exit 1; }
 	npm ci --no-audit --no-fund --silent
 	@touch $@

@@ -31,7 +31,7 @@ class Unavailable(Exception):
 
 
 def worldkeep(workers: int = 1) -> Command:
-    """Worldkeep as it is served, with so many workers."""
+    """Worldkeep as it is served, with a number of workers."""
     return lambda port: [sys.executable, "-m", "game", "serve", "--port", port, "--workers", str(workers)]
 
 

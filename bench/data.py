@@ -108,7 +108,7 @@ async def fill(url: str, accounts: int, maps: int) -> None:
 
 
 async def choose_keys(url: str, secret: str, folder: Path, people: int = _KEYS) -> list[Keys]:
-    """What each workload asks for, by so many people all over the database; the same at each run."""
+    """The requests of each workload, from a number of users spread over the database; the same at each run."""
     tokens, dice = AccessTokens(secret), random.Random(5)
     connection = await asyncpg.connect(url)
     try:

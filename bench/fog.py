@@ -232,7 +232,7 @@ async def sight(bench: Bench) -> list[Line]:
 
 
 async def memory(bench: Bench, url: str) -> list[Line]:
-    """What 6 players' memory of a whole large map takes in the database."""
+    """The size in the database of 6 players' memory of a whole large map."""
     universe, map_id = await bench.map({"width": 1024, "height": 1024}, fog_sharing="each")
     for _ in range(5):
         await (await Person(bench.client).log_in()).join(bench.owner, universe)

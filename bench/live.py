@@ -3,7 +3,7 @@
     python -m bench.live [--seconds N] [--only PART]
 
 One server process each, in turns; the load runs on the same machine. With `--only`, that part of bench/LIVE.md is
-written anew: `one`, `many`, `fog`, `workers`, `resume` or `idle`.
+rewritten: `one`, `many`, `fog`, `workers`, `resume` or `idle`.
 """
 
 import asyncio
@@ -217,7 +217,7 @@ def fog(url: str, seconds: int) -> Iterator[Line]:
 
 
 async def idle(url: str, count: int) -> tuple[float, float]:
-    """The memory that so many sockets take, in MB, and the share of a core."""
+    """The memory that a number of sockets take, in MB, and the share of a core."""
     with worldkeep(url) as server:
         game, receivers = await Game(server.port).begin(20), Receivers(server.port)
         await game.edit(0, 0)
@@ -318,7 +318,7 @@ PARTS: dict[str, Callable[[str, int], Iterator[Line]]] = {
 
 
 def write(name: str, lines: list[Line], load: float) -> None:
-    """Write one part of the report anew, and leave the others."""
+    """Rewrite one part of the report, and keep the others."""
     text = REPORT.read_text() if REPORT.exists() else ""
     parts = {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
     rows = ["| what | measured | target |", "|---|--:|--:|", *(f"| {' | '.join(line)} |" for line in lines)]

@@ -35,7 +35,7 @@ def tool() -> str:
 
 
 def load(port: int, keys: Keys, connections: int, seconds: float) -> Figures:
-    """Ask for the keys in turn over so many connections.
+    """Request the keys in turn over a number of connections.
 
     Raises:
         RuntimeError: an answer was not 200.

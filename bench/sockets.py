@@ -136,7 +136,7 @@ class Receivers:
             self.sockets += sockets
 
     async def until(self, count: int) -> None:
-        """Wait until so many messages have come; but not for ever."""
+        """Wait for a number of messages; but not for ever."""
         await _until(lambda: self.count >= count, 20)
 
     async def until_greeted(self) -> None:
@@ -144,7 +144,7 @@ class Receivers:
         await _until(lambda: len(self._greeted) >= len(self.sockets), 60)
 
     async def until_watching(self, count: int) -> None:
-        """Wait until so many maps have come."""
+        """Wait for a number of maps."""
         await _until(lambda: self._maps >= count, 60)
         assert self._maps >= count, self._maps
 

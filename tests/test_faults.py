@@ -1,4 +1,4 @@
-"""Faults, for real: the database and the server are stopped, frozen and killed while people play."""
+"""Real faults: the database and the server are stopped, frozen and killed while people play."""
 
 import os
 import shutil
@@ -126,7 +126,7 @@ def assert_refused(answers: Answers, within: float) -> None:
 
 
 def assert_well_within(seconds: float, calls: list[Call]) -> None:
-    """Each of these works before so many seconds have passed."""
+    """Each of these works within a number of seconds."""
     end = time.monotonic() + seconds
     for call in calls:
         while (answer := call()).status_code == 503:
@@ -269,7 +269,7 @@ class Writer(threading.Thread):
 
 
 def kill_while(writers: list[Writer], acknowledged: int, server: Server, database: Path | None) -> None:
-    """Kill a server, and a folder's database, when each writer has had so many writes acknowledged."""
+    """Kill a server, and a folder's database, after each writer has had a number of writes acknowledged."""
     for writer in writers:
         writer.start()
     end = time.monotonic() + 20
@@ -353,8 +353,8 @@ class TestServerKilled:
                 kill_while(writers, 8, server, home if with_postgresql else None)
 
     def test_moves_with_fog(self, home: Path) -> None:
-        """The server, and once PostgreSQL too, killed while tokens walk: each stands where its last acknowledged
-        move put it, or the one that was under way; and explored is what those moves saw, no less and no more."""
+        """The server, and once PostgreSQL too, killed while tokens walk: each is at the position of its last
+        acknowledged move, or of the unfinished one; and explored is what those moves saw, no less and no more."""
         headers: dict[str, str] = {}
         path, tokens = "", [""] * 3
         taken = [0] * 3
@@ -614,7 +614,7 @@ def upgrade() -> None:
 
 
 def without_cursors(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer but for cursors, which are encrypted anew each time."""
+    """An answer without cursors, whose encryption differs each time."""
     items = [{key: value for key, value in item.items() if key != "cursor"} for item in answer.get("items", ())]
     return {**answer, "items": items, "next_cursor": None}
 

@@ -132,7 +132,7 @@ def _value(parameter: dict[str, Any], things: Things) -> Any:
 
 
 def comparable(answer: httpx2.Response) -> tuple[int, dict[str, str], str]:
-    """An answer but for the request's id."""
+    """An answer without the request's id."""
     request_id = answer.headers["x-request-id"]
     headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
     return answer.status_code, headers, answer.text.replace(request_id, "")
@@ -143,7 +143,7 @@ ALLOWED = {200, 201, 202, 204, 400, 409}
 
 
 class Crowd(NamedTuple):
-    """Somebody of every kind who has an account. The owner comes last: whoever is refused has changed nothing."""
+    """Somebody of every kind who has an account. The owner comes last: refused callers have changed nothing."""
 
     stranger: Person
     removed: Person
@@ -207,7 +207,7 @@ async def things(
     database: asyncpg.Connection,
     looked_at: dict[Any, Things],
 ) -> Things:
-    """One of each thing; the owner's, but for the user."""
+    """One of each thing; the owner's, except for the user."""
     name = request.node.callspec.params["name"]
     path, method, _ = OPERATIONS[name]
     if method.upper() != "GET" or path.startswith("/auth") or request.cls is not TestMatrix:

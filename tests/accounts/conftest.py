@@ -85,7 +85,7 @@ Mails = Callable[..., Awaitable[list[str]]]
 
 @pytest.fixture
 def mails(settings: Settings) -> Mails:
-    """Waits for so many mails to an address with a subject; returns their texts, oldest first."""
+    """Waits for a number of mails to an address with a subject; returns their texts, oldest first."""
 
     def arrived(to: str, subject: str, count: int) -> list[str]:
         slug = subject.lower().replace(" ", "-")
@@ -105,7 +105,7 @@ def mails(settings: Settings) -> Mails:
 
 
 def token_in(text: str) -> str:
-    """The token of a mail: it stands on a line by itself."""
+    """The token of a mail: it is on a separate line."""
     [token] = [line for line in text.splitlines() if line.count(".") == 2 and " " not in line]
     return token
 

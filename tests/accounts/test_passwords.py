@@ -86,7 +86,7 @@ class TestVerify:
     async def test_a_long_password_against_bcrypt_is_wrong_and_no_error(self) -> None:
         old = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
         assert await verify_password("x" * 128, old) == (False, None)
-        # Bcrypt never saw what stands behind its 72 bytes.
+        # Bcrypt never used what follows the first 72 bytes.
         cut = bcrypt.hashpw(b"x" * 72, bcrypt.gensalt(4)).decode()
         assert (await verify_password("x" * 128, cut))[0]
 

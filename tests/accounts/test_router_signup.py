@@ -346,7 +346,7 @@ class TestForgotPassword:
         assert len(list((settings.data_dir / "mail").glob("*-set-a-new-password.eml"))) == before
 
     async def test_limit(self, another_app: AnotherApp, mails: Mails, owner: Person) -> None:
-        """A client gets so many mails to one address, however it is spelt and on whatever path."""
+        """A client gets a limited number of mails to one address, regardless of its spelling and of the path."""
         app = await another_app(limit_mail=Rate(2, 3600))
         paths = ("/auth/forgot-password", "/auth/request-verify-token", "/auth/forgot-password")
         async with new_client(app, "198.51.100.30") as client:

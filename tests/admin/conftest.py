@@ -1,4 +1,4 @@
-"""What the tests of the admin stand on: browsers that are logged in to it."""
+"""Fixtures for the tests of the admin: browsers that are logged in to it."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable

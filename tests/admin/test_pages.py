@@ -249,7 +249,7 @@ class TestLists:
         assert "<strong>25+</strong><span>Maps</span>" in (await browser.get("/admin/")).text
 
     async def test_the_log_without_what_it_says(self, browse: Browse, owner: Person, superuser: Person) -> None:
-        """What an event says may be megabytes: lists show many events, the page of one shows its start."""
+        """The payload of an event may be megabytes: lists show many events, the page of one shows its start."""
         universe = await owner.universe(name="Named in the log")
         made = await owner.map(universe["id"], grid_data={"width": 1, "height": 1})
         thing = {"id": "a", "kind": "book", "x": 0, "y": 0, "properties": {"text": ["told " * 1000] * 100}}
@@ -365,7 +365,7 @@ class TestPicture:
         assert sizes == {"": (54, 27), "?large": (192, 96)}
 
     async def test_is_drawn_from_the_grid_data(self, browse: Browse, owner: Person) -> None:
-        """And where a picture stands, its address changes with the map: nobody sees the one before."""
+        """Where a picture is shown, its URL changes with the map: nobody sees the one before."""
         legend = [
             {"symbol": "r", "name": "red", "color": "#ff0000"},
             {"symbol": "b", "name": "blue", "color": "#0000ff"},
@@ -397,7 +397,7 @@ class TestPicture:
 
 
 def texts_of(page: str) -> str:
-    """What a page says to who reads it."""
+    """The text of a page."""
     page = re.sub(r"<(script|style|textarea|pre|code)\b.*?</\1>", " ", page, flags=re.DOTALL)
     labels = re.findall(r'(?:aria-label|placeholder|title)="([^"]*)"', page)
     return html.unescape(" ".join([re.sub(r"<[^>]+>", " ", page), *labels]))

@@ -94,7 +94,7 @@ class TestGameMasters:
     async def test_edit_and_out(
         self, members: Any, owner_person: Person, database: asyncpg.Connection, database_url: str
     ) -> None:
-        """A game master changes a map; once removed, nothing is there for them, without logging in anew."""
+        """A game master changes a map; after removal, nothing exists for them, without a new log-in."""
         things = await make_things(owner_person, uuid4().hex, database_url)
         await join(members, things, database)
         person, browser = members["game_master"]

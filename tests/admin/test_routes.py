@@ -462,12 +462,12 @@ async def send(browser: httpx2.AsyncClient, call: Call, things: Things) -> httpx
 
 
 def comparable(answer: httpx2.Response) -> tuple[int, str]:
-    """An answer but for the request's id."""
+    """An answer without the request's id."""
     return answer.status_code, answer.text
 
 
 async def state(things: Things, database: asyncpg.Connection) -> list[Any]:
-    """What the owner has, but for its sessions' times."""
+    """What the owner has, without the times of the sessions."""
     queries = (
         "SELECT * FROM account WHERE id = $1",
         "SELECT * FROM universe WHERE owner_id = $1 ORDER BY id",
@@ -527,7 +527,7 @@ class TestEverybody:
         answer = await send(crowd.stranger, call, things)
         expected = {303} if call.makes else {200} if call.mine and not call.named else {404, 422}
         assert answer.status_code in expected, answer.text
-        # What they typed or asked for themselves stands in their own form again.
+        # Their own input is shown in their form again.
         typed = call.path.format(**things.pks, marker=things.marker) + str(
             call.fields(things) if call.fields else ""
         )
@@ -583,7 +583,7 @@ async def everything(database: asyncpg.Connection) -> dict[str, str]:
 
 
 class TestNothingBy:
-    """What must change nothing, whoever sends it."""
+    """Requests that must change nothing, whoever sends them."""
 
     async def test_get(self, crowd: Crowd, shared: Things, database: asyncpg.Connection) -> None:
         """Not with the fields of a form either, nor by a header that some servers take for the method."""

@@ -212,7 +212,7 @@ class TestSource:
         assert "database" not in names or path.name in ("auth.py", "scope.py")
 
     def test_every_model_is_told(self) -> None:
-        """A new table is closed until it has a rule; which are meant to stay closed stands here."""
+        """A new table is closed until it has a rule; which are meant to stay closed is listed here."""
         closed = {model.__name__ for model in MODELS if model not in SHOWN}
         assert closed == {
             "DiceSeries",

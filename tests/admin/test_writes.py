@@ -206,7 +206,7 @@ class TestConflict:
         assert "Somebody else saved this while you were editing." in second.text
         assert 'value="By tab two"' in second.text
         assert "A long story" in second.text
-        # Sent again as it stands there, it is refused again.
+        # Sent again unchanged, it is refused again.
         assert version_in(second.text) == version
         assert (await browser.post(path, data=typed)).status_code == 412
         where = f"/{identity}s/{path.rpartition('/')[2]}"

@@ -1,4 +1,4 @@
-"""What the tests in a browser stand on: a server with the demo, Chromium, and people who are logged in in it."""
+"""Fixtures for the tests in a browser: a server with the demo, Chromium, and people who are logged in in it."""
 
 import json
 import os

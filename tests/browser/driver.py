@@ -110,8 +110,8 @@ class Player:
 class Visit:
     """A browser of one person's.
 
-    `faults` has what no page may have: errors in the console, requests that fail. `asked` has the kinds of dialogs
-    that the browser itself showed (`beforeunload`); the answer is always yes.
+    `faults` collects what must not happen on any page: errors in the console, requests that fail. `asked` has the
+    kinds of dialogs that the browser itself showed (`beforeunload`); the answer is always yes.
     """
 
     def __init__(self, browser: Browser, url: str, player: Player | None = None, **options: Any) -> None:
@@ -188,14 +188,14 @@ class MapEditor:
         self.page.locator(".wa-mounted").wait_for()
 
     def run(self, script: str, argument: Any = None) -> Any:
-        """What a function of the editor, in JavaScript, gives."""
+        """The result of a function of the editor, in JavaScript."""
         call = f"(argument) => ({script})(document.querySelector('[data-map-editor]').editor, argument)"
         return self.page.evaluate(call, argument)
 
     # What the hands do
 
     def at(self, x: float, y: float, dx: float = 0, dy: float = 0) -> tuple[float, float]:
-        """Where the middle of a cell is on the page; or a point so many cells beside it."""
+        """Where the middle of a cell is on the page; or a point a number of cells beside it."""
         left, top = self.page.evaluate(_PLACE_OF_CELL, [x, y, dx, dy])
         return left, top
 

@@ -146,7 +146,7 @@ class TestTokens:
         editor.page.get_by_role("radio", name="right", exact=True).check(force=True)
         editor.page.get_by_label("Width").fill("14")
         editor.page.get_by_label("Width").press("Enter")
-        # Not saved yet, they stand on the cells on which they stood.
+        # Before saving, they are on the same cells as before.
         assert board.shown() == {"Goblin": [5, 3], "Ogre": [8, 4]}
         editor.press("o")
         editor.drag((5, 3), (6, 3))

@@ -24,7 +24,7 @@ WALL, FLOOR, WATER = (0x5B, 0x53, 0x48), (0xCF, 0xC6, 0xB0), (0x6A, 0x92, 0x9C)
 
 
 def color_at(editor: MapEditor, x: int, y: int, dx: float = 0, dy: float = 0) -> Pixel:
-    """The colour that is drawn at the middle of a cell, or so many cells beside it."""
+    """The colour that is drawn at the middle of a cell, or a number of cells beside it."""
     red, green, blue = editor.run(_COLOR_AT, [x, y, dx, dy])
     return red, green, blue
 
@@ -157,7 +157,7 @@ class TestLargeMap:
         x, y = large.run(
             "({ view, document: map }) => map.geometry.cellAt(...view.toPoint(view.width / 2, view.height / 2))"
         )
-        # A stroke draws the chunks of 16 x 16 cells that it touched, and nothing else anew.
+        # A stroke redraws only the chunks of 16 x 16 cells that it touched.
         assert 0 < self.drawn(large, lambda: large.drag((x, y), (x + 1, y))) < 6000
         assert self.drawn(large, lambda: large.run("({ view }) => view.pan(8, 8)")) < 1500
         large.save()

@@ -72,7 +72,7 @@ class TestWalk:
             keys = [(item[key], item["id"]) for item in whole]
             assert keys == sorted(keys, reverse=down)
         else:
-            # Equal names stand together; how PostgreSQL orders different ones is its own affair.
+            # Equal names are next to each other; how PostgreSQL orders different ones is its own affair.
             equal = [item["id"] for item in whole if item["name"] == "Ash"]
             assert equal == sorted(equal, reverse=down)
             at = [item["name"] for item in whole].index("Ash")

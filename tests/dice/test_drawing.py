@@ -30,7 +30,7 @@ def test_rejects_what_would_make_low_sides_likelier() -> None:
 
 
 def test_known_values() -> None:
-    """Never to change: whoever has kept a key draws the same dice with it."""
+    """Never to change: anybody with a key draws the same dice with it."""
     key = bytes(range(32))
     draw = Drawing(key, "a nonce")
     assert [draw(sides) for sides in (20, 20, 6, 6, 100, 100, 1000, 1000, 4, 12)] == KNOWN

@@ -148,7 +148,7 @@ class TestTree:
         assert rolled("2d6kh1!", 6, 6, 2).total == 8
         assert rolled("2d6!kh1", 6, 6, 2, 3).total == 6
         assert rolled("1d4mi3!", 1).total == 3
-        # What is added later is not clamped by what stands before.
+        # Dice that are added later are not clamped by earlier modifiers.
         assert rolled("1d4mi3!", 4, 1).total == 5
 
     def test_terms(self) -> None:

@@ -102,7 +102,7 @@ async def test_a_key_is_applied_once_and_given_back_by_what_is_refused(owner: Pe
 
 
 async def waiting_for_locks(database: asyncpg.Connection, count: int) -> None:
-    """Wait until so many statements wait for a lock that this connection holds, or for each other."""
+    """Wait until a number of statements wait for a lock of this connection, or for each other."""
     query = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0

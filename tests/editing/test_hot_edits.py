@@ -209,7 +209,8 @@ async def test_an_owner_who_gave_it_away_meanwhile(
 
 
 async def test_many_maps_of_two_universes_at_once(owner: Person, spy: Spy, database: asyncpg.Connection) -> None:
-    """Batches with several maps of a universe: each edit its own event, no number twice and none left out."""
+    """Batches with several maps of a universe: each edit is an event, and numbers have no duplicates and no
+    gaps."""
     first, second = await owner.universe(), await owner.universe()
     homes = [first, second] * 6
     maps = [await owner.map(universe_id=home["id"], grid_data=grid(8, 8)) for home in homes]

@@ -1,4 +1,4 @@
-"""The event log: numbers without gaps, in the order of the commits, and nothing missed by whoever resumes."""
+"""The event log: numbers without gaps, in the order of the commits, and nothing missed after resuming."""
 
 import asyncio
 from typing import Any

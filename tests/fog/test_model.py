@@ -154,7 +154,7 @@ async def test_players_are_sent_what_they_may_know(app: FastAPI) -> None:
     loop = asyncio.get_running_loop()
 
     def wait(asked: Any) -> Any:
-        """What a request gives, in the event loop of the app; hypothesis works in a thread."""
+        """The result of a request, in the event loop of the app; hypothesis works in a thread."""
         return asyncio.run_coroutine_threadsafe(asked, loop).result(60)
 
     await asyncio.to_thread(check_games, wait, app)

@@ -55,7 +55,7 @@ async def test_two_players_and_a_game_master(app: FastAPI, owner: Person, strang
         assert await names(person) == {"Front", "Aside"}
         assert (await grid(person))["layers"][0]["rows"][2] == "...    "
 
-    # The door opens: the goblin appears to who stands right, and not to the other.
+    # The door opens: the goblin appears to the player on the right, and not to the other.
     await ask(stranger, "POST", f"{path}/doors/door", {"state": "open"})
     assert await names(stranger) == {"Front", "Aside", "Goblin"}
     assert await names(other) == {"Front", "Aside"}

@@ -74,6 +74,6 @@ def documents(draw: st.DrawFn, width: int = 7, height: int = 6) -> dict[str, Any
 
 
 def whole(document: dict[str, Any]) -> Obstacles:
-    """What stands in the way on a whole map."""
+    """The obstacles on a whole map."""
     rows = [layer.get("rows") for layer in document["layers"]]
     return survey(document, rows, 0, 0, document["width"], document["height"])

@@ -285,7 +285,7 @@ class TestMap:
             with pytest.raises(GridError) as caught:
                 edit(tavern(), more)
             assert [(breach.place, breach.code) for breach in caught.value.breaches] == [("edits", "too_large")]
-        # One that came in larger can still be edited, but for growing.
+        # An imported one that is larger can still be edited, but not grow.
         large = tavern(mine="x" * 2000)
         assert edit(large, grow(1999))["mine"] == "x" * 1999
         with pytest.raises(GridError, match="too large"):

@@ -12,7 +12,7 @@ from tests.grid.maps import Document, Store, edits, maps
 
 
 def applied(document: Document, told: Document, fresh: Document) -> Document:
-    """A client's map after an effect; `fresh` is what it reads anew when it is told to."""
+    """A client's map after an effect; `fresh` is what it reads again when it is told to."""
     if told.get("reload"):
         if "region" not in told:
             return fresh

@@ -393,7 +393,7 @@ def _edit_thing(document: Document, random: Random, table: Table, kind: str, x: 
 
 
 def tidy(document: Document) -> Document:
-    """Marks stand where a secret is: the hidden and disguised things of `secret_worlds` keep theirs, so these
+    """Marks are placed where a secret is: the hidden and disguised things of `secret_worlds` keep theirs, so these
     never come to light here."""
     for kind in ("doors", "entities", "lights"):
         for thing in document.get(kind, []):

@@ -1,4 +1,4 @@
-"""What stands in the way."""
+"""Obstacles."""
 
 from itertools import pairwise
 from typing import Any

@@ -85,7 +85,7 @@ def test_hidden_work_is_not_told(requests: list[Any]) -> None:
 
 @given(requests=st.lists(st.one_of(_edit(True), _edit(False)), min_size=1, max_size=5))
 def test_what_is_told_leads_to_what_is_seen(requests: list[Any]) -> None:
-    """A client that applies what it is told has what a new read gives, but for the legend's unused entries."""
+    """A client that applies what it is told has the same as a new read, except for unused legend entries."""
     change, before, after, old, new = apply(DOCUMENT, requests)
     layers = shown_layers(after)
     used = set(symbols_of(row for key, rows in new.items() if key[0] in layers for row in rows))

@@ -151,7 +151,7 @@ def whole_messages(data: bytes) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("cut", [1, 3, 200])
 async def test_a_cut_in_the_middle_of_a_frame(cut: int, owner: Person, url: str) -> None:
-    """Of an event and of a command: whoever resumes behind the last whole frame has everything, and once."""
+    """Of an event and of a command: a client that resumes after the last complete frame gets everything once."""
     universe = await owner.universe()
     made = await owner.map(universe["id"], grid_data=GRID)
     token = owner.tokens["access_token"]

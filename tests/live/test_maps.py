@@ -295,7 +295,7 @@ class TestFog:
         assert ["".join(row) for row in fog] == rows
         document = (await read(stranger, path))["grid_data"]["layers"][0]["rows"]
         shown = ["".join(row) for row in cells]
-        # What was in sight from the beginning was read, and did not change but for one cell.
+        # What was in sight from the beginning was read, and only one cell of it changed.
         assert shown[0][4:] == document[0][4:]
         assert shown[0][1] == document[0][1] == "#"
         assert not any(event["kind"].startswith(("token.", "map.edited")) for event in player.events)

@@ -136,7 +136,7 @@ async def largest(server: Server) -> AsyncIterator[tuple[Person, str]]:
 
 
 async def health_while(server: Server, work: Awaitable[Any]) -> tuple[Any, float]:
-    """What `work` gives, and the longest that an answer to GET /health took meanwhile."""
+    """The result of `work`, and the longest time that GET /health took meanwhile."""
     task = asyncio.ensure_future(work)
     longest = 0.0
     loop = asyncio.get_running_loop()

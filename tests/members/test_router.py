@@ -306,7 +306,7 @@ class TestTransfer:
 
 
 class TestDatabase:
-    """What the tables hold by themselves, whoever writes them."""
+    """What constraints of the tables enforce."""
 
     async def test_owners_stay_members(
         self, owner: Person, stranger: Person, database: asyncpg.Connection

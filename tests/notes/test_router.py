@@ -168,7 +168,7 @@ class TestPins:
         assert (cleared["map_id"], cleared["x"], cleared["y"]) == (None, None, None)
 
     async def test_under_fog(self, owner: Person, stranger: Person, universe_id: str) -> None:
-        """Where a player has not looked, a pin has no place."""
+        """In cells that a player has not seen, a pin has no place."""
         made = await fogged_map(owner, universe_id)
         for x in (1, 5):
             await write(
@@ -249,5 +249,5 @@ async def test_pictures_of_a_handout(owner: Person, stranger: Person, universe_i
     await owner.client.patch(f"/notes/{handout['id']}", json={"grants": {stranger.id: ["act"]}})
     assert (await stranger.client.get(url)).status_code == 200
     assert (await stranger.client.post(path, json=body)).status_code == 201
-    # What stands there already may stay.
+    # What is already there may remain.
     assert (await stranger.client.patch(f"/notes/{handout['id']}", json={"body": f"{url} again"})).is_success

@@ -110,7 +110,7 @@ async def test_a_game_master_moves_every_door(owner: Person, stranger: Person, t
         assert answer.json()["seq"] > 0
         assert await state_of(owner, table, door) == state
     assert (await turn(owner, table, "oak", "locked")).json() == {"seq": None}
-    # A secret door that stands open is one that everybody sees.
+    # Everybody sees a secret door that is open.
     assert await state_of(stranger, table, "panel") == "open"
 
 

@@ -98,7 +98,7 @@ class TestMove:
         done = await move(stranger, mine, path=steps)
         assert done["stopped"] == {"at": {"x": 6, "y": 1}, "by": {"kind": "wall"}}
         assert (done["x"], done["cells"]) == (5, path((4, 1), (5, 1)))
-        # Stopped where it stands, it has not moved: that is no event.
+        # Stopped at its own position, it has not moved: that is no event.
         before = len(await told(stranger, table["universe_id"]))
         assert (await move(stranger, mine, x=6, y=1))["x"] == 5
         assert len(await told(stranger, table["universe_id"])) == before

@@ -37,7 +37,7 @@ class Table(NamedTuple):
         return list(answer.json()["items"])
 
     async def events(self, person: Person) -> list[dict[str, Any]]:
-        """The last events, without when and where they stand."""
+        """The last events, without their times and numbers."""
         path = f"/universes/{self.universe_id}/events"
         items = (await person.client.get(path, params={"limit": 1000})).json()["items"]
         skipped = ("cursor", "created_at", "seq")
