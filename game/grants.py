@@ -93,7 +93,7 @@ def rights(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> frozen
 
 def holders(grants: Mapping[str, list[str]], right: Right) -> frozenset[str]:
     """Who is given a right: ids of users as text, and `members`. For `act`, spectators among them are not."""
-    return frozenset(holder for holder, given in grants.items() if right in given or Right.act in given)
+    return frozenset([holder for holder, given in grants.items() if right in given or Right.act in given])
 
 
 def granted(column: Any, right: Right, user_id: UUID) -> ColumnElement[bool]:

@@ -118,14 +118,27 @@ async def members(session: AsyncSession, universe_id: UUID) -> dict[UUID, Role]:
 
 async def pieces(session: AsyncSession, place: Place) -> dict[UUID, Piece]:
     """The tokens on a map, by id."""
-    return {row.id: piece_of(row) for row in await session.execute(_PIECES, place)}
+    return {row[0]: piece_of(*row) for row in await session.execute(_PIECES, place)}
 
 
-def piece_of(row: Any) -> Piece:
-    """A token from a row of `PIECES`."""
-    sharers = grants.holders(row.grants, Right.sight) | grants.holders(row.more or {}, Right.sight)
-    sight = row.sight or sight_of(row.senses, row.cell_distance)
-    return Piece(row.id, row.x, row.y, row.size, row.hidden, sight, row.light, sharers)
+def piece_of(
+    token_id: UUID,
+    x: float,
+    y: float,
+    size: float,
+    hidden: bool,
+    sight: Any,
+    light: Any,
+    given: dict[str, list[str]],
+    more: dict[str, list[str]] | None,
+    senses: Any,
+    cell_distance: Any,
+) -> Piece:
+    """A token from the columns of a row of `PIECES`."""
+    sharers = grants.holders(given, Right.sight)
+    if more:
+        sharers |= grants.holders(more, Right.sight)
+    return Piece(token_id, x, y, size, hidden, sight or sight_of(senses, cell_distance), light, sharers)
 
 
 async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:

@@ -5,7 +5,8 @@ rolled back is never found again, and no worker has to tell another.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from time import perf_counter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -13,14 +14,17 @@ from game.core.cache import LruCache
 from game.fog.viewers import Table
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.cell_sets import NONE, Cells
+from game.grid.geometry import Cell
 from game.grid.scene import Scene
-from game.grid.vision import Vision
+from game.grid.vision import Eyes, Vision
 
 _MAX_SCENES: Final = 1024
 _MAX_WEIGHT: Final = 150_000
 """Views from cells, and walls, doors and other things, of all maps that are kept: of about 1 KB each."""
 _FAR: Final = 32
 """A range in cells from which a look around takes so long that it goes to a thread."""
+
+_TURN_SECONDS: Final = 0.002
 
 Load = Callable[[Wanted], Awaitable[Loaded]]
 
@@ -48,40 +52,45 @@ def keep(key: UUID, sights: Sights) -> None:
 
 
 async def seen(table: Table, vision: Vision, viewers: Iterable[UUID], load: Load) -> dict[UUID, Cells]:
-    """What each of some groups has in sight. Between two looks that take long, others get their turn."""
-    viewers = list(viewers)
-    eyes = {viewer: table.eyes_of(viewer) for viewer in viewers}
-    looks = {
-        (cell, reach)
-        for piece in {piece.id: piece for some in eyes.values() for piece in some}.values()
-        for cell in table.eye(piece).cells
-        for reach in _reaches(table, piece)
-    }
-    for cell, reach in looks:
-        if not vision.knows(cell, reach):
-            await follow(vision.visible_from(cell, reach), load, in_thread=reach > _FAR)
-            await asyncio.sleep(0)
-    if looks and table.lighting == "dark":
-        all_eyes = [table.eye(piece) for some in eyes.values() for piece in some]
-        for light in table.lights():
-            await follow(vision.lit_by([light], all_eyes), load, in_thread=light.range > _FAR)
-            await asyncio.sleep(0)
-    found: dict[tuple[UUID, ...], Cells] = {(): NONE}
-    for viewer in viewers:
-        same_eyes = tuple(piece.id for piece in eyes[viewer])
-        if same_eyes not in found:
-            found[same_eyes] = await follow(table.seen(vision, viewer), load)
-    return {viewer: found[tuple(piece.id for piece in eyes[viewer])] for viewer in viewers}
+    """What each of some groups has in sight. When this takes long, others get their turn in between."""
+    turn = _Turn()
+    lights = tuple(table.lights()) if table.lighting == "dark" else ()
+    found: dict[tuple[Eyes, ...], Cells] = {(): NONE}
+    eyes = {viewer: tuple(map(table.eye, table.eyes_of(viewer))) for viewer in viewers}
+    for group in eyes.values():
+        if group in found:
+            continue
+        if not vision.knows_group(group, lights, table.lighting):
+            for cell, reach in _looks(group, table.lighting):
+                if not vision.knows(cell, reach):
+                    await follow(vision.visible_from(cell, reach), load, in_thread=reach > _FAR)
+                    await turn.end()
+            for light in lights:
+                await follow(vision.lit_by([light], group), load, in_thread=light.range > _FAR)
+                await turn.end()
+        found[group] = await follow(vision.seen_by_group(group, lights, table.lighting), load)
+    return {viewer: found[group] for viewer, group in eyes.items()}
 
 
-def _reaches(table: Table, piece: Any) -> set[float]:
-    sight = table.eye(piece).sight
-    if sight.range <= 0:
-        return set()
-    reaches = {sight.range}
-    if table.lighting == "dark" and sight.darkvision > 0:
-        reaches.add(min(sight.darkvision, sight.range))
-    return reaches
+class _Turn:
+    """Lets the other tasks of the event loop run whenever this one has run for a while."""
+
+    def __init__(self) -> None:
+        self._since = perf_counter()
+
+    async def end(self) -> None:
+        if perf_counter() - self._since > _TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._since = perf_counter()
+
+
+def _looks(group: Iterable[Eyes], lighting: str) -> Iterator[tuple[Cell, float]]:
+    """The cells that a group looks from, and how far."""
+    for cells, sight in group:
+        for cell in cells if sight.range > 0 else ():
+            yield cell, sight.range
+            if lighting == "dark" and sight.darkvision > 0:
+                yield cell, min(sight.darkvision, sight.range)
 
 
 async def follow(steps: Steps[Result], load: Load, *, in_thread: bool = False) -> Result:

@@ -12,10 +12,8 @@ from uuid import UUID
 
 from game.fog.models import PARTY, FogSharing
 from game.grants import MEMBERS
-from game.grid.canvas import Steps
-from game.grid.cell_sets import NONE, Cells
 from game.grid.geometry import Cell, Grid
-from game.grid.vision import Eyes, Light, Sight, Vision, footprint, map_lights, token_light
+from game.grid.vision import Eyes, Light, Sight, footprint, map_lights, token_light
 from game.permissions import GAME_MASTERS, Role
 
 
@@ -90,14 +88,6 @@ class Table:
         lights = map_lights(self.frame, self.width, self.height)
         carried = (token_light(self.cells_of(one), one.light) for one in self.pieces.values() if not one.hidden)
         return lights + [light for light in carried if light is not None]
-
-    def seen(self, vision: Vision, viewer: UUID) -> Steps[Cells]:
-        """What a group has in sight."""
-        eyes = [self.eye(piece) for piece in self.eyes_of(viewer)]
-        if not eyes:
-            return NONE
-        lights = self.lights() if self.lighting == "dark" else []
-        return (yield from vision.seen_by_group(eyes, lights, self.lighting))
 
     def at(self, piece: Piece) -> "Table":
         """The same with a token changed."""

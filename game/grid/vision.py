@@ -36,6 +36,7 @@ _SLACK: Final = 3
 
 # How many views from cells are cached, of about 1 KB each.
 _KEPT: Final = 10_000
+_KEPT_GROUPS: Final = 16
 
 _DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
 
@@ -127,6 +128,7 @@ class Vision:
         self._screens: dict[ChunkXY, tuple[Segment, ...]] = {}
         self._joined: dict[tuple[ChunkXY, ...], tuple[Segment, ...]] = {}
         self._seen: dict[tuple[Cell, int | float], Cells] = {}
+        self._groups: dict[tuple[tuple[Eyes, ...], tuple[Light, ...], str], Cells] = {}
 
     @property
     def views(self) -> int:
@@ -175,8 +177,22 @@ class Vision:
                 parts.append((yield from self.visible_from(cell, min(sight.darkvision, sight.range))))
         return union(*parts)
 
-    def seen_by_group(self, eyes: Sequence[Eyes], lights: Sequence[Light], lighting: str) -> Steps[Cells]:
+    def seen_by_group(self, eyes: Iterable[Eyes], lights: Iterable[Light], lighting: str) -> Steps[Cells]:
         """What a group of tokens sees together. `lights` are the map's and the tokens' lights."""
+        group = tuple(eyes), tuple(lights), lighting
+        known = self._groups.get(group)
+        if known is None:
+            known = yield from self._look_together(*group)
+            if len(self._groups) >= _KEPT_GROUPS:
+                self._groups.clear()
+            self._groups[group] = known
+        return known
+
+    def knows_group(self, eyes: Iterable[Eyes], lights: Iterable[Light], lighting: str) -> bool:
+        """Whether what a group sees together is cached."""
+        return (tuple(eyes), tuple(lights), lighting) in self._groups
+
+    def _look_together(self, eyes: Sequence[Eyes], lights: Sequence[Light], lighting: str) -> Steps[Cells]:
         lit = None
         if lighting == "dark":
             lit = yield from self.lit_by(lights, eyes)

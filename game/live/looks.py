@@ -157,8 +157,8 @@ def _token(fields: dict[str, Any], taken: Mapping[str, Any] | None, senses: Any)
 
 
 def _piece(token: Any, taken: Mapping[str, Any] | None, senses: Any, distance: Any) -> Any:
-    names = ("x", "y", "size", "hidden", "sight", "light", "grants")
-    fields = {name: getattr(token, name) for name in names}
+    place = token.x, token.y, token.size
     more = (taken or {}).get("grants")
-    one = SimpleNamespace(**fields, id=UUID(token.id), more=more, senses=senses, cell_distance=distance)
-    return piece_of(one)
+    return piece_of(
+        UUID(token.id), *place, token.hidden, token.sight, token.light, token.grants, more, senses, distance
+    )

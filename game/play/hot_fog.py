@@ -6,7 +6,6 @@ The rules are those of `game.fog`. Memories are read here by one coalesced state
 from collections.abc import Mapping, Sequence
 from functools import partial
 from math import ceil
-from types import SimpleNamespace
 from typing import Any, Final
 from uuid import UUID
 
@@ -123,4 +122,5 @@ class Watched:
 
 
 def _piece(one: dict[str, Any]) -> Piece:
-    return piece_of(SimpleNamespace(**{**one, "id": UUID(one["id"])}))
+    token_id, *columns = one.values()
+    return piece_of(UUID(token_id), *columns)

@@ -60,7 +60,7 @@ _READ = HotStatement(f"""
             SELECT jsonb_object_agg(other.user_id, other.role) FROM member other WHERE other.universe_id = u.id
         ) END AS members,
         CASE WHEN m.scene_key IS NOT NULL THEN (
-            SELECT jsonb_agg(piece) FROM ({_PIECES}) piece
+            SELECT json_agg(piece) FROM ({_PIECES}) piece
         ) END AS pieces
     {AUTHENTICATED.format(more_types=", $3::uuid[], $4::text[]", more_names=", id, key")}
     JOIN token mine ON mine.id = q.id
