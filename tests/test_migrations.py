@@ -45,8 +45,8 @@ class TestUpgrade:
         command.check(schema.config(url))
 
     def test_check_sees_a_difference(self, url: str) -> None:
-        ask(url, "ALTER TABLE map DROP COLUMN description")
-        with pytest.raises(Exception, match=r"New upgrade operations detected.*description"):
+        ask(url, "ALTER TABLE map DROP COLUMN scene_key")
+        with pytest.raises(Exception, match=r"New upgrade operations detected.*scene_key"):
             command.check(schema.config(url))
 
     def test_tables_and_nothing_else(self, url: str) -> None:

@@ -24,6 +24,7 @@ from game.core.ids import uuid7
 from game.core.models import (
     MAX_DESCRIPTION,
     MAX_NAME,
+    UNMAPPED_HEAD,
     Assigned,
     Description,
     Document,
@@ -31,6 +32,7 @@ from game.core.models import (
     Shape,
     Timestamp,
     example,
+    json_head,
     unset,
 )
 from game.fog.models import Fog, FogSharing, Lighting
@@ -105,7 +107,13 @@ class Map(Document, table=True):
         CheckConstraint("fog IN ('off', 'explored', 'sight')", name="fog"),
         CheckConstraint("fog_sharing IN ('party', 'each')", name="fog_sharing"),
         CheckConstraint("lighting IN ('bright', 'dim', 'dark')", name="lighting"),
+        json_head(
+            "map",
+            *("id", "universe_id", "name", "description", "visibility", "fog", "fog_sharing", "lighting"),
+            "created_at",
+        ),
     )
+    __mapper_args__ = UNMAPPED_HEAD
 
     id: UUID = Field(default_factory=uuid7)
     universe_id: UUID = Field(foreign_key="universe.id", ondelete="CASCADE")
@@ -216,8 +224,8 @@ class MapSummary(Shape):
     fog: Fog
     fog_sharing: FogSharing
     lighting: Lighting
-    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     updated_at: Timestamp = unset("Not for players.")
 
 
@@ -228,13 +236,13 @@ class MapRead(Shape):
     universe_id: UUID
     name: str
     description: str
-    grid_data: GridData
     visibility: Visibility
     fog: Fog
     fog_sharing: FogSharing
     lighting: Lighting
-    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     created_at: Timestamp
+    grid_data: GridData
+    version: int = unset("Incremented by each change; also the ETag. Absent for players.")
     updated_at: Timestamp = unset("Not for players.")
 
 

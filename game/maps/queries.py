@@ -81,19 +81,14 @@ VISIBLE = f"(m.visibility = 'members' OR {IS_GAME_MASTER})"
 HAS_FOG = f"(m.fog <> 'off' AND NOT {IS_GAME_MASTER})"
 """For the hot statements: whether the membership `mb` sees only parts of the map `m`."""
 
-_HEAD = """
-    concat('{"id":"', m.id, '","universe_id":"', m.universe_id, '","name":', to_json(m.name),
-        ',"description":', to_json(m.description), ',"visibility":"', m.visibility, '","fog":"', m.fog,
-        '","fog_sharing":"', m.fog_sharing, '","lighting":"', m.lighting, '"')
-"""
 # How often and when a map was changed tells of hidden work: players get neither.
 _TAIL = f"""
-    concat(CASE WHEN {IS_GAME_MASTER} THEN concat(',"version":', m.version) END,
-        ',"created_at":"', {rfc3339("m.created_at")}, '"',
-        CASE WHEN {IS_GAME_MASTER} THEN concat(',"updated_at":"', {rfc3339("m.updated_at")}, '"') END, '}}')
+    concat(CASE WHEN {IS_GAME_MASTER} THEN
+        concat(',"version":', m.version, ',"updated_at":"', {rfc3339("m.updated_at")}, '"')
+    END, '}}')
 """
 OUTLINE = f"""
-    m.version, m.width, m.height, {_HEAD} || ',"grid_data":' AS head, {_TAIL} AS tail,
+    m.version, m.width, m.height, m.json_head || ',"grid_data":' AS head, {_TAIL} AS tail,
     CASE WHEN {IS_GAME_MASTER} THEN m.grid_data ELSE m.players_frame END::text AS frame,
     CASE WHEN NOT {IS_GAME_MASTER} THEN m.players_legend END AS players_legend, m.etag_key
 """
@@ -157,7 +152,7 @@ BY_ID = HotRead(
     _hot_document,
 )
 
-_SUMMARY = f"{_HEAD} || {_TAIL}".replace("mb.role", "m.role")
+_SUMMARY = f"m.json_head || {_TAIL}".replace("mb.role", "m.role")
 
 LIST = HotRead(
     HotStatement(f"""
@@ -170,8 +165,7 @@ LIST = HotRead(
             -- In the order of the rows below; the last is there when the page is full.
             SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.most] AS last
             FROM (
-                SELECT m.id, m.universe_id, m.name, m.description, m.visibility, m.fog, m.fog_sharing, m.lighting,
-                    m.version, m.created_at, m.updated_at, mb.role
+                SELECT m.id, m.json_head, m.version, m.updated_at, mb.role
                 FROM member mb JOIN map m ON m.universe_id = mb.universe_id
                 WHERE mb.user_id = a.id AND {VISIBLE} AND (q.after IS NULL OR m.id > q.after)
                 ORDER BY m.id LIMIT q.most
@@ -580,7 +574,8 @@ def _move_statements() -> list[TextClause]:
     statements = []
     for model, key, changed in ((Map, "id", {}), (MapChunk, "map_id", {}), (Token, "map_id", _IN_OTHER_UNIVERSE)):
         table: Any = inspect(model).local_table
-        names = [column.name for column in table.columns if column.name != "universe_id"]
+        copied = (column for column in table.columns if column.name != "universe_id" and column.computed is None)
+        names = [column.name for column in copied]
         statements.append(
             text(f"""
                 INSERT INTO {table.name} (universe_id, {", ".join(names)})

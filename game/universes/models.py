@@ -21,6 +21,7 @@ from sqlmodel import Field, SQLModel
 from game.core.models import (
     MAX_DESCRIPTION,
     MAX_NAME,
+    UNMAPPED_HEAD,
     Description,
     Document,
     Name,
@@ -28,6 +29,7 @@ from game.core.models import (
     Timestamp,
     example,
     instant,
+    json_head,
     now,
     unset,
 )
@@ -61,9 +63,14 @@ class Universe(Document, table=True):
             use_alter=True,
         ),
         Index("ix_universe_owner_id_id", "owner_id", "id"),
+        json_head(
+            "universe",
+            *("id", "name", "description", "owner_id", "active_map_id", "version", "created_at", "updated_at"),
+        ),
         CheckConstraint("name <> ''", name="name_not_empty"),
         CheckConstraint("version > 0", name="version_positive"),
     )
+    __mapper_args__ = UNMAPPED_HEAD
 
     # No cascade: whoever deletes an account must first say what becomes of its worlds.
     owner_id: UUID = Field(foreign_key="account.id", ondelete="RESTRICT")
@@ -122,11 +129,11 @@ class UniverseRead(Shape):
     name: str
     description: str
     owner_id: UUID
-    role: Role = Field(description="Your role in it; `superuser` if you are not a member.")
     active_map_id: UUID | None = Field(description="The map where the party is.")
     version: int = Field(description="Incremented by each change; also the ETag.")
     created_at: Timestamp
     updated_at: Timestamp
+    role: Role = Field(description="Your role in it; `superuser` if you are not a member.")
 
 
 class MemberRole(StrEnum):

@@ -14,19 +14,13 @@ from game.core import pages
 from game.core.coalescer import HotStatement
 from game.core.errors import FieldError, Unprocessable
 from game.core.hot import HotAnswer, HotRead, path_id
-from game.core.models import rfc3339
 from game.events import queries as events
 from game.events.models import Event
 from game.permissions import Role
 from game.universes.access import MEMBER_OF, Access, membership
 from game.universes.models import Member, Universe, UniverseRead
 
-_JSON = f"""
-    concat('{{"id":"', u.id, '","name":', to_json(u.name), ',"description":', to_json(u.description),
-        ',"owner_id":"', u.owner_id, '","role":"', u.role,
-        '","active_map_id":', coalesce(to_json(u.active_map_id)::text, 'null'), ',"version":', u.version,
-        ',"created_at":"', {rfc3339("u.created_at")}, '","updated_at":"', {rfc3339("u.updated_at")}, '"}}')
-"""
+_JSON = """u.json_head || ',"role":"' || u.role || '"}'"""
 
 BY_ID = HotRead(
     HotStatement(f"""
@@ -50,7 +44,7 @@ LIST = HotRead(
             -- In the order of the rows below; the last is there when the page is full.
             SELECT string_agg({_JSON}, ',') AS items, (array_agg(u.id))[q.most] AS last
             FROM (
-                SELECT u.*, mb.role
+                SELECT u.id, u.json_head, mb.role
                 FROM member mb JOIN universe u ON u.id = mb.universe_id
                 WHERE mb.user_id = a.id AND (q.after IS NULL OR mb.universe_id > q.after)
                 ORDER BY mb.universe_id LIMIT q.most
