@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from game.live.hub import Hub
+from tests.assets.test_processing import processed
 from tests.conftest import Person, somebody
 from tests.document import OPERATIONS
 from tests.live.client import Client
@@ -170,6 +171,8 @@ class World:
         asset = await self.owner.client.post(f"/universes/{self.universe_id}/assets", files=files)
         assert asset.status_code == 201, asset.text
         self.asset_id = asset.json()["id"]
+        # Else it may become ready between two looks.
+        await processed(self.owner, universe)
         background = {"asset_id": self.asset_id, "x": 0, "y": 0, "width": 1, "height": 1}
         shown = await self.owner.map(self.universe_id, name="Shown", grid_data=document, visibility="members")
         hidden = await self.owner.map(
