@@ -182,7 +182,7 @@ class _Parser:
         if self.peek() != ")":
             raise self.error("this parenthesis is never closed", start)
         self._at += 1
-        # What is one term alone needs no group of its own.
+        # A single term needs no separate group.
         return (replace(node, grouped=True) if isinstance(node, Chain) else node), found
 
     def _path(self) -> tuple[Node, Range]:

@@ -16,7 +16,7 @@ MAX_NUMBER: Final = 2**53 - 1
 
 
 class ExpressionError(ValueError):
-    """An expression that is no roll: the error, and its column, counted from 1."""
+    """An invalid dice expression: the error, and its column, counted from 1."""
 
     def __init__(self, message: str, column: int) -> None:
         super().__init__(message)

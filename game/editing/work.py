@@ -49,7 +49,7 @@ class Overlap(Exception):
 
 
 class Broken(Exception):
-    """What an event stored is no change: the number of the event, and the error."""
+    """The data of an event is not a valid change: the number of the event, and the error."""
 
     def __init__(self, seq: int, reason: str) -> None:
         super().__init__(seq, reason)

@@ -44,7 +44,7 @@ _END: Final = struct.Struct("<4s4H2LH")
 
 
 class BundleError(ValueError):
-    """A file that is no bundle of ours, or is broken: `place` says where in it, the message what."""
+    """A file that is not a bundle, or is broken: `place` says where in it, the message what."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(place, message)

@@ -1,7 +1,7 @@
 """Scenes and visions of maps, kept in the worker's memory under the map's `scene_key`.
 
-A key is drawn anew whenever the grid changes, and is stored with it: what was computed for a change that was
-rolled back is never found again, and no worker has to tell another.
+A new random key is generated whenever the grid changes, and is stored with it: what was computed for a change that
+was rolled back is never found again, and no worker has to tell another.
 """
 
 import asyncio

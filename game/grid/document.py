@@ -142,7 +142,7 @@ def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_dat
 
     Takes parsed JSON and the name of its place in the request. Raises GridError with every breach found, up
     to MAX_BREACHES. A side that neither `width`/`height` nor a layer's rows give is bounded by
-    `limits.max_size` alone, so that a game of its own making may place entities without a grid.
+    `limits.max_size` alone, so that a game may place entities without a grid.
     """
     checker = _Checker()
     if checker.one(document, place, DOCUMENT):
@@ -228,7 +228,7 @@ class _Checker:
         required: tuple[str, ...],
         unique: str,
     ) -> None:
-        """Check `document[key]`, if there is one: at most `most` objects, each with a `unique` of its own."""
+        """Check `document[key]`, if there is one: at most `most` objects, each with a different `unique`."""
         items = document.get(key, [])
         if not isinstance(items, list):
             self.add(f"{place}.{key}", "wrong_type", "must be a list")

@@ -319,8 +319,7 @@ def _zeros(count: int) -> bytearray | mmap:
 
 
 class _Part:
-    """The steps and the terrain of a rectangle, as flat arrays like those of _Field, with lattice rows of
-    its own.
+    """The steps and the terrain of a rectangle, as flat arrays like those of _Field, with separate lattice rows.
 
     The steps are found for all cells at once: as one byte a cell, all of them are one long number, and a
     shift of that number puts each cell's neighbour in its place.

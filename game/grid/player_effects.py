@@ -37,7 +37,7 @@ def players_effect(
     """
     layers, (width, height) = shown_layers(after), size
     if any("size" in part for part in change):
-        # Even where only hidden things left the map with the cells: its size is no secret.
+        # Even where only hidden things left the map with the cells: its size is not secret.
         return {"size": {"width": width, "height": height}, "reload": True}
     told = _frame_effect(before, after, used) if before is not after else {}
     if layers - shown_layers(before):

@@ -198,7 +198,7 @@ def _check_item(part: Mapping[str, Any], place: str) -> None:
 
 
 def _check_listed(name: str, item: Any, place: str) -> None:
-    """Refuse what is no item of this list of a frame."""
+    """Refuse an invalid item of this list of a frame."""
     if name == "layers" and isinstance(item, dict) and "rows" in item:
         _number(item["rows"], f"{place}.rows", ROWS_MARK, ROWS_MARK + MAX_LAYER_KEY)
         item = _without_rows(item)

@@ -1,1 +1,1 @@
-"""The live feed: what happens in a universe, told to its members as it happens."""
+"""The live feed: the events of a universe, sent to its members as they happen."""

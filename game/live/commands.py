@@ -158,7 +158,7 @@ def _request(command: Command, universe_id: UUID) -> tuple[str, bytes]:
     """The path and body that a command stands for.
 
     Raises:
-        Unprocessable: there is no such command, or a part of its path is missing.
+        Unprocessable: the command is unknown, or a part of its path is missing.
     """
     operation = OPERATIONS.get(command.do)
     fields = dict(command.model_extra or {})

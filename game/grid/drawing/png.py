@@ -438,14 +438,14 @@ def _disc(radius: float, color: RGB, initial: str) -> Image.Image:
     draw.circle((middle, middle), radius * finer, (*LIGHT, 255))
     draw.circle((middle, middle), (radius - rim) * finer, (*color, 255))
     if radius >= 6.5 and initial:
-        letters = lettering.font(max(7, round(1.05 * radius)) * finer)
+        font = lettering.font(max(7, round(1.05 * radius)) * finer)
         # By the letter's own box: the middle of the line is too high for a capital letter.
-        left, top, right, bottom = letters.getbbox(initial)
+        left, top, right, bottom = font.getbbox(initial)
         draw.text(
             (middle - (left + right) / 2, middle - (top + bottom) / 2),
             initial,
             (*ink(luma(color)), 255),
-            letters,
+            font,
         )
     return disc.reduce(finer)
 

@@ -41,7 +41,7 @@ _OAK: Final[RGB] = (201, 148, 84)
 _IRON: Final[RGB] = (176, 58, 46)
 _SECRET: Final[RGB] = (196, 64, 148)
 
-# Kinds that many games share; any other kind has a colour of its own, always the same.
+# Kinds that many games share; any other kind has a colour derived from its name.
 _DISPOSITIONS: Final[Mapping[str, RGB]] = {
     "friendly": (38, 112, 78),
     "neutral": (86, 84, 80),
@@ -286,7 +286,7 @@ def compose(projection: Projection, *, grid: bool, secrets: bool) -> Scene:
 
 
 def rgba(color: object, otherwise: RGB) -> RGBA:
-    """The channels of #rgb, #rrggbb or #rrggbbaa; or those of another colour where there is none."""
+    """The channels of #rgb, #rrggbb or #rrggbbaa; or those of another colour if there is none."""
     if not isinstance(color, str):
         return (*otherwise, 255)
     digits = color[1:] if len(color) > 4 else "".join(2 * digit for digit in color[1:])

@@ -24,7 +24,7 @@ class Editor:
         return self.draft.canvas
 
     def key_of(self, name: Any) -> int | None:
-        """The key of the layer of this name; None when there is none, or it has no cells."""
+        """The key of the layer of this name; None if there is none, or it has no cells."""
         layer = self.draft.items("layers").get(name)
         return None if layer is None else self.draft.cells_of(layer)
 

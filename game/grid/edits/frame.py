@@ -132,8 +132,8 @@ def update_map(editor: Editor, edit: Edit, place: str) -> None:
     if "grid_type" in changes:
         _regrid(editor, changes["grid_type"] or "square", f"{here}.grid_type")
     for key, change in changes.items():
-        held = editor.draft.value(key)
-        after = [] if change is None else [apply_merge_patch(held[0] if held else None, change)]
+        old = editor.draft.value(key)
+        after = [] if change is None else [apply_merge_patch(old[0] if old else None, change)]
         editor.draft.set_value(key, after)
 
 

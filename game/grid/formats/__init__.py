@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 _ALONG: Final = ("picture", "tileset", "template", "level")
-"""Kinds of files that come along with a map, and are none."""
+"""Kinds of files that are uploaded with a map, but are not maps."""
 _XML_START: Final = re.compile(rb"\s*<(\?xml|!|[a-z]+[\s>/])")
 _JSON_START: Final = re.compile(rb'\s*\{\s*["}]')
 _PACKED_START: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
@@ -57,8 +57,8 @@ _STRUCTURED: Final = re.compile(
 def read(files: Mapping[str, bytes], main: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Imported:
     """The maps of a file.
 
-    Takes the uploaded files by name: the map, and the tilesets and pictures that it refers to. `main` names
-    the map; without it, it is the one that is neither a tileset nor a picture. The format is told by the
+    Takes the uploaded files by name: the map, and the tilesets and pictures that it refers to. `main` names the
+    map; without it, it is the one that is neither a tileset nor a picture. The format is recognised by the
     content. Every document passes `check`. Raises FormatError, and nothing else.
     """
     uploads = Uploads(files)
@@ -112,7 +112,7 @@ def write(
 
     Takes a valid document, the map's name for the file's name, the stored pictures by asset id that are to go
     into the file, and a drawing of what `drawn_for` gives.
-    Raises ValueError for another format, and FormatError for kept data that leaves no way to write the map.
+    Raises ValueError for an unknown format, and FormatError if the kept data makes it impossible to write the map.
     """
     ending, media_type = WRITTEN.get(format) or ("", "")
     if not ending:
@@ -162,7 +162,7 @@ def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tup
         else:
             if kind not in _ALONG:
                 maps.append((name, kind, content))
-    # A note or a licence that lies beside a map is text, too.
+    # A note or a licence next to a map is text, too.
     maps = [found for found in maps if found[1] != "text"] or maps
     if not maps:
         raise faults[0] if faults else FormatError("", "there is no map among the files")

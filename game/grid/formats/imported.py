@@ -21,7 +21,7 @@ class FormatError(ValueError):
         self.place, self.message = place, message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """How it goes from one process to another."""
+        """How it is pickled for another process."""
         return type(self), (self.place, self.message)
 
 

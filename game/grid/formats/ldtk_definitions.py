@@ -26,7 +26,7 @@ def rgb(color: str) -> str:
 
 
 class Definitions:
-    """The definitions of the project, those that were kept and new ones, with uids of their own."""
+    """The definitions of the project, those that were kept and new ones, with unique uids."""
 
     def __init__(self, kept: Json, last: Any) -> None:
         usual = {

@@ -1,9 +1,9 @@
 """Grid data to an LDtk project with one level.
 
-A map that came from LDtk gets back what was kept under `ldtk`: the project's settings and definitions, the level,
+For a map from LDtk, the data under `ldtk` is written again: the project's settings and definitions, the level,
 its layers and entities. Everything else is made: a layer becomes an IntGrid layer whose values are the legend, an
 entity one of a definition for its kind. What LDtk has no place for (walls, doors, lights, what a cell blocks) is
-packed into one field of the level as JSON text. Anyone may have edited what is kept, so nothing of it is trusted.
+packed into one field of the level as JSON text. Anyone may have edited the kept data, so it is not trusted.
 Source: LDtk's JSON format documentation and its JSON schema (ldtk.io/json).
 """
 
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 CELL: Final = 16
 """Pixels of a cell of a map that did not come from LDtk."""
 MAX_CELLS: Final = 2048 * 2048
-"""Over all layers: LDtk writes each as a number of its own."""
+"""Over all layers: LDtk writes each as a separate number."""
 _TYPES: Final[Mapping[type, tuple[str, str, str]]] = {
     bool: ("Bool", "F_Bool", "V_Bool"),
     int: ("Int", "F_Int", "V_Int"),

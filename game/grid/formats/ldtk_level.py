@@ -1,9 +1,9 @@
 """A level of an LDtk project as grid data.
 
-IntGrid values become cells named by their definition; tiles and auto-layer tiles become cells by tile id,
-stacked ones on layers of their own; entities keep their fields as properties. What else a level says is kept
-under `ldtk`. What our export says and LDtk has no place for is in the level's field PACKED.
-Source: LDtk's JSON format documentation (ldtk.io/json).
+IntGrid values become cells named by their definition; tiles and auto-layer tiles become cells by tile id, stacked
+ones on separate layers; entities keep their fields as properties. Other data of a level is kept under `ldtk`. Data
+of our export that LDtk has no place for is in the level's field PACKED. Source: LDtk's JSON format documentation
+(ldtk.io/json).
 """
 
 import math
@@ -66,7 +66,7 @@ class Definitions:
         color = "#" + "".join(2 * digit for digit in digits[1:])
         if len(color) != 7 or not is_entry({"color": color}):
             return name, None
-        # A tile that is mostly clear, such as a shadow, must not hide what is beneath it.
+        # A tile that is mostly clear, such as a shadow, must not hide what is below it.
         return name, color + 2 * digits[0] if digits[0] in "01234567" else color
 
     def box(self, tileset: int, tile: int) -> Json:
@@ -186,7 +186,7 @@ class Level:
         return {**result, "project": project}
 
     def ordered_planes(self) -> list[tuple[Json, "array[int]"]]:
-        """The layers as our export had them, new ones above the one that LDtk has beneath them."""
+        """The layers as our export had them, new ones above the one that is below them in LDtk."""
         packed = self.packed_list("layers")
         ranks = {(item.get("iid"), str(item.get("plane"))): rank for rank, item in enumerate(packed)}
         ranked = []

@@ -78,7 +78,7 @@ def stable_color(key: str) -> str:
 
 
 class Legend:
-    """Builds a legend: gives each entry a symbol of its own."""
+    """Builds a legend: gives each entry a unique symbol."""
 
     def __init__(self, limits: Limits) -> None:
         self.entries: list[dict[str, Any]] = []

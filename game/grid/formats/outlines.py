@@ -15,7 +15,7 @@ Line = tuple[float, float, float, float]
 def outlines(document: Document) -> Iterator[Line]:
     """The lines between cells that block sight and cells that do not; on squares joined along rows and columns.
 
-    Cells that a door opens count as open: where there are no cells, the door alone is in the way.
+    Cells that a door opens count as open: without cells, only the door is an obstacle.
     """
     blocking = {entry["symbol"] for entry in document.get("legend", []) if entry.get("blocks_sight") is True}
     width, height = size(document)

@@ -47,7 +47,7 @@ def probe(data: bytes, place: str) -> Picture:
 
 
 def is_picture(data: bytes) -> bool:
-    """Whether a file begins as a picture does, also one of a kind that is not taken (GIF, BMP, Aseprite)."""
+    """Whether a file begins like a picture, including unsupported formats (GIF, BMP, Aseprite)."""
     return data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")) or (
         (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
         or (data[:2] == b"BM" and data[6:10] == bytes(4))
@@ -143,7 +143,7 @@ def _average(image: Image.Image, box: Box, shape: Sequence[tuple[float, float]] 
     parts = [min(255, round(255 * part / alpha)) if alpha else 0 for part in (red, green, blue)]
     if shape:
         alpha = _alpha_within(part.getchannel(3), [(x, y + height) for x, y in shape], alpha)
-    # A tile that is mostly clear, such as a shadow, must not hide what is beneath it.
+    # A tile that is mostly clear, such as a shadow, must not hide what is below it.
     return "#" + bytes([*parts, alpha] if alpha < 128 else parts).hex()
 
 

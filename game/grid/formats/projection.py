@@ -156,7 +156,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class Frame:
-    """Where pictures lie beneath a map: between Tiled's offsets in screen pixels and our boxes in points.
+    """The position of pictures below a map: between Tiled's offsets in screen pixels and our boxes in points.
 
     `corner` is the cell of Tiled's map that is our cell (0, 0), `size` that of our map, `height` that of Tiled's.
     """

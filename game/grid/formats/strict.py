@@ -1,4 +1,4 @@
-"""Reading a stranger's JSON and XML: bounded, typed, and every fault with its place."""
+"""Reading untrusted JSON and XML: bounded, typed, and with the place of every error."""
 
 import math
 import re
@@ -63,7 +63,8 @@ class Node:
             yield Node(item, f"{place}[{index}]")
 
     def parts(self, key: str, code: str, notes: Notes) -> Iterator["Node"]:
-        """Like `list_of`; what is no list, and items that are no objects, are left out with this warning."""
+        """Like `list_of`; values that are not lists, and items that are not objects, are left out with this
+        warning."""
         items, place = self.value.get(key), self.at(key)
         if items is not None and not isinstance(items, list):
             notes.add(code, place, "This must be a list; it was left out.")
@@ -196,8 +197,8 @@ class Element:
 def parse_xml(data: bytes) -> Element:
     """The root element of an XML text.
 
-    Definitions of a file's own making are refused, and with them every entity (billion laughs, external
-    entities). Raises FormatError with line and column.
+    Files with definitions are refused, and so are entities (billion laughs, external entities). Raises FormatError
+    with line and column.
     """
     parser = expat.ParserCreate()
     parser.buffer_text = True

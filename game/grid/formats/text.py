@@ -56,7 +56,7 @@ def _guess(character: str) -> dict[str, Any]:
 
 
 def _lines(data: bytes, notes: Notes) -> list[str]:
-    """The lines without what is no cell: line ends, tabs, marks of the encoding, combining marks."""
+    """The lines without characters that are not cells: line ends, tabs, marks of the encoding, combining marks."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,7 +95,7 @@ def _cell(character: str, number: int, notes: Notes) -> str:
 
 
 def write_text(document: Document, notes: Notes) -> bytes:
-    """The cells that one sees from above, as UTF-8 text: the visible layers, drawn over each other.
+    """The topmost cells, as UTF-8 text: the visible layers, drawn over each other.
 
     Symbols for private use, which no font shows, are written as other characters.
     """

@@ -1,6 +1,6 @@
 """Tiled maps (TMX, TMJ) to grid data.
 
-What Tiled says and grid data does not model is kept under `tiled`: of the document (the map's attributes, the
+Data of Tiled that grid data has no place for is kept under `tiled`: of the document (the map's attributes, the
 tilesets, the templates, and every layer in Tiled's order), of a layer (its id), of an entity, wall, door or light
 (its object), of a legend entry (its global tile id with flips).
 Source: Tiled's TMX Map Format and JSON Map Format.
@@ -32,7 +32,7 @@ MODELLED: Final = frozenset(("width", "height", *_THINGS, "properties", "tiled")
 """The keys of a document that do not travel packed."""
 MAX_GROUPS: Final = 16
 EXACT: Final = 1e-6
-"""Of a cell: less is no shift of a layer."""
+"""Of a cell: smaller offsets of a layer do not count."""
 MAX_LAYERS: Final = 1000
 """Layers of every kind; those with cells are counted by the limits of a document."""
 MAX_OUTSIDE: Final = 10_000
@@ -175,7 +175,7 @@ class _Reader:
     def read_layers(self) -> list[tuple[Node, Json]]:
         """Every layer in Tiled's order, a group before what it holds: (its node, what is kept of it).
 
-        Each gets an id of its own, as Tiled before 1.2 wrote none; `parent` is the id of its group.
+        Each gets a unique id, because Tiled before 1.2 wrote none; `parent` is the id of its group.
         """
         layers: list[tuple[Node, Json]] = []
         parents: list[int | None] = []

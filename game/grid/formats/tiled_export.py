@@ -1,8 +1,8 @@
 """Grid data to a Tiled map (TMX or TMJ).
 
-A map that came from Tiled gets back what was kept under `tiled`. Everything else is made: a legend entry
+For a map from Tiled, the data under `tiled` is written again. Everything else is made: a legend entry
 without a tile of Tiled's becomes a tile of a generated tileset, walls, doors, lights and entities become
-objects. Anyone may have edited what is kept, so nothing of it is trusted to have its shape.
+objects. Anyone may have edited the kept data, so its structure is not trusted.
 """
 
 from collections.abc import Mapping

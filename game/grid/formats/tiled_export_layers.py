@@ -333,7 +333,7 @@ class Layers:
         return {"offsetx": round(across - outer[0], 6), "offsety": round(down - outer[1], 6)}
 
     def new_background(self) -> list[Json]:
-        """An image layer for a background that did not come from Tiled, beneath all others."""
+        """An image layer for a background that did not come from Tiled, below all others."""
         background = as_object(self.document.get("background"))
         asset = background.get("asset_id")
         items = self.skeleton.items
@@ -359,7 +359,7 @@ class Layers:
 
 
 def embedded_image(data: bytes) -> Json:
-    """A picture as an image of Tiled's that has no file of its own (TMX only)."""
+    """A picture as an image embedded in the Tiled file (TMX only)."""
     picture = probe(data, "picture")
     return {
         "imagedata": base64.b64encode(data).decode(),

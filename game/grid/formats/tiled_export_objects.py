@@ -1,7 +1,7 @@
 """Entities, walls, doors and lights to the objects of Tiled's object layers.
 
 What was not changed here goes back as it came: the object's shape, rotation, template, id. Anyone may have edited
-what was kept, so nothing of it is trusted to have its shape.
+the kept data, so its structure is not trusted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -338,7 +338,7 @@ def _lines(things: list[Json]) -> list[list[Json]]:
 
 
 def _alike(first: Json, thing: Json) -> bool:
-    """Whether a wall or door of a group says the same as the first of them, but for its ends."""
+    """Whether a wall or door of a group is the same as the first of them, except for its ends."""
     without = ("id", "tiled", *_ENDS)
     mine, others = ({key: each[key] for key in each if key not in without} for each in (first, thing))
     about = as_object(thing.get("tiled"))

@@ -27,7 +27,7 @@ DIGITS: Final = 5
 MAX_ENTITY_ID: Final = 64
 """Characters of an id."""
 _OWN_KEYS: Final = ("name", "type", "class", "properties")
-"""What of an object is not kept as it is: a thing has keys of its own for it."""
+"""What of an object is not kept as it is: objects have separate keys for it."""
 AS_ENTITY: Final = "as_entity"
 """The key of the packed data of an object that looks like a wall, a door or a light and is an entity."""
 
@@ -85,7 +85,7 @@ def is_light(shape: Shape) -> bool:
 
 
 class Numbers:
-    """Gives each object an id of its own: Tiled before 0.12 wrote none, and files may repeat one."""
+    """Gives each object a unique id: Tiled before 0.12 wrote none, and files may repeat one."""
 
     def __init__(self) -> None:
         self.used: set[int] = set()

@@ -159,7 +159,7 @@ def tiled_color(color: str) -> str:
 
 
 def our_color(color: str) -> str:
-    """The inverse of `tiled_color`; an opaque colour loses its alpha. What is no colour stays what it is."""
+    """The inverse of `tiled_color`; an opaque colour loses its alpha. Other values are not changed."""
     digits = color.removeprefix("#")
     if len(digits) != 8:
         return "#" + digits

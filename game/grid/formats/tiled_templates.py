@@ -43,7 +43,7 @@ class Template:
 
 
 def template_of(value: Any) -> Template | None:
-    """A template that was kept with a map, which somebody may have edited; None where it is no object."""
+    """A template that was kept with a map, which somebody may have edited; None if it is not an object."""
     about = as_object(value)
     if not isinstance(about.get("object"), dict):
         return None

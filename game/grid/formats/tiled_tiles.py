@@ -184,7 +184,7 @@ class Tiles:
         return self.parsed[source]
 
     def measured(self, owner: Node) -> Node:
-        """A tileset or a tile with the size of its picture, and the number of tiles in it, if it can be told.
+        """A tileset or a tile with the size of its picture, and the number of tiles in it, if it is known.
 
         Tiled looks into the picture; what the file says may be old, or missing.
         """
@@ -319,7 +319,7 @@ class Tiles:
 
 
 def _from_folder(tileset: Json, source: str) -> Json:
-    """A tileset of a file of its own with the paths of its pictures as they are seen from the map's folder."""
+    """A tileset from a separate file, with the paths of its pictures relative to the map's folder."""
     folder = posixpath.dirname(source.replace("\\", "/"))
     result = _moved(tileset, folder)
     if folder and isinstance(result.get("tiles"), list):
@@ -352,7 +352,7 @@ def _counts(tileset: Node, picture: Picture | None) -> Json:
 
 
 def _own_box(tile: Node, size: Picture) -> Box:
-    """Where a tile lies in a picture of its own; Tiled 1.9 and later may show a part of it."""
+    """The position of a tile in its own picture; Tiled 1.9 and later may show a part of it."""
     width = tile.integer("width", 0, MAX_TILE, 0) or size.width
     height = tile.integer("height", 0, MAX_TILE, 0) or size.height
     return tile.integer("x", 0, MAX_TILE, 0), tile.integer("y", 0, MAX_TILE, 0), width, height

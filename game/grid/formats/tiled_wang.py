@@ -29,7 +29,7 @@ def legacy_id(text: str) -> list[int]:
 def modern(wangset: Json, place: str, notes: Notes) -> Json:
     """A Wang set as Tiled 1.5 and later have it, with what Tiled would not take left out, and a warning for it.
 
-    Up to 1.4, edges and corners had colours of their own, each counted from 1: `edgecolors` and `cornercolors`.
+    Up to 1.4, edges and corners had separate colours, each counted from 1: `edgecolors` and `cornercolors`.
     In what `tmx` gives they are one list `colors`, in the file's order, each with its `kind`.
     """
     result = dict(wangset)
