@@ -209,14 +209,15 @@ class _Once:
             make: carries out the request in the current transaction.
             content: used instead of the body for an upload (names, files), whose boundary differs in each retry.
             check: takes an answer that would be repeated, and raises an error if the user may no longer see it,
-            for example after leaving the universe. It returns the user's current role, if `make` calls `made_as`.
-            It is not called for the first request: `make` checks permissions itself.
+                for example after leaving the universe. It returns the user's current role, if `make` calls
+                `made_as`. It is not called for the first request: `make` checks permissions itself.
 
         Raises:
             NotFound, Forbidden: the user may no longer see the first answer.
             IdempotencyKeyReused: the first request with this key was a different one.
             AnswerForAnotherRole: it was the same, but with their current role, they may see more or less than its
-            answer. AnswerNotKept: it was the same, but its answer cannot be repeated.
+                answer.
+            AnswerNotKept: it was the same, but its answer cannot be repeated.
         """
         if self._key is None:
             return await make()

@@ -84,7 +84,7 @@ def client_limits(request: Request, purpose: str, rate: Rate, of: str = "") -> d
         purpose: what is counted, such as "login".
         rate: what the client may do.
         of: the target of the action, if each target has its own counter; must not be personal data, because it is
-        stored.
+            stored.
     """
     host = request.client.host if request.client else ""
     suffix = f":{of}" if of else ""

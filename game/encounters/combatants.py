@@ -127,7 +127,7 @@ async def complete(
 
     Raises:
         Unprocessable: an id is not one of those that are `stored`; a token or character does not exist, and was
-        not there before; a name is missing; or they are too large together.
+            not there before; a name is missing; or they are too large together.
     """
     universe_id = home.universe.id
     known = {one["id"]: one for one in stored}

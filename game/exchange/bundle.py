@@ -1,10 +1,13 @@
 """A universe as one file: a ZIP of JSON and pictures, readable by people.
 
     worldkeep.json       {"format": "worldkeep-universe", "version": 1, "universe": {}, "maps": [], "assets": []}
-    maps/<id>.json       a map as the API gives it, with its grid data assets/<id>          a picture events.jsonl
-    the log, one event a line, oldest first characters.jsonl, notes.jsonl, encounters.jsonl      one a line; not in
-    files of older servers rolls.jsonl, messages.jsonl      likewise, oldest first; without what only some members
-    may see: private rolls, and whispers
+    maps/<id>.json       a map as in the API, with its grid data
+    assets/<id>          a picture
+    events.jsonl         the log, one event per line, oldest first
+    characters.jsonl, tokens.jsonl, notes.jsonl, encounters.jsonl
+                         one per line; absent in files of older servers
+    rolls.jsonl, messages.jsonl
+                         the same, oldest first, without what only some members may see: private rolls, whispers
 
 A file may come from a stranger: nothing is unpacked to disk, no path in it is followed, and nothing is read before
 its size is checked.
