@@ -1,34 +1,35 @@
 """Parts of statements that write to a universe only if nothing has happened in it since it was read.
 
 Whatever is written to a universe is an event: as long as the number of its last event is the same, nothing else
-has changed. A statement begins with `asked`, at most one row for each universe, with `universe_id`, `seq` (the
-number that was read), `bytes` (of the new event) and `n`. It continues with HOME, defines `same` from `unchanged`,
-increments the counters with COUNTED, and ends with OUTCOME.
+has changed. A statement begins with `request`, at most one row for each universe, with `universe_id`, `seq` (the
+number that was read), `bytes` (of the new event) and `n`. It continues with LOCK_UNIVERSE, defines `accepted` from
+`unchanged`, increments the counters with UPDATE_UNIVERSE, and ends with RESULT.
 """
 
 from game.core.coalescer import HotStatement
 
 # The lock returns the row as it is when the lock is granted, not as it was when the statement began.
-HOME = """
-    home AS MATERIALIZED (
-        SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM asked))
+LOCK_UNIVERSE = """
+    locked_universe AS MATERIALIZED (
+        SELECT u.id, u.event_seq FROM universe u WHERE u.id = ANY (ARRAY(SELECT universe_id FROM request))
         ORDER BY u.id FOR NO KEY UPDATE /* wait */
     ), unchanged AS MATERIALIZED (
-        SELECT asked.* FROM home JOIN asked ON asked.universe_id = home.id AND asked.seq = home.event_seq
+        SELECT request.* FROM locked_universe
+        JOIN request ON request.universe_id = locked_universe.id AND request.seq = locked_universe.event_seq
     )
 """
-COUNTED = """
-    counted AS (
-        UPDATE universe u SET event_seq = u.event_seq + 1, event_bytes = u.event_bytes + same.bytes
-        FROM same WHERE u.id = same.universe_id
+UPDATE_UNIVERSE = """
+    updated_universe AS (
+        UPDATE universe u SET event_seq = u.event_seq + 1, event_bytes = u.event_bytes + accepted.bytes
+        FROM accepted WHERE u.id = accepted.universe_id
     )
 """
-OUTCOME = """
-    SELECT asked.n, same.n IS NOT NULL AS is_written,
-        CASE WHEN home.id IS NULL THEN asked.universe_id END AS locked
-    FROM asked
-    LEFT JOIN home ON home.id = asked.universe_id
-    LEFT JOIN same ON same.n = asked.n
+RESULT = """
+    SELECT request.n, accepted.n IS NOT NULL AS is_written,
+        CASE WHEN locked_universe.id IS NULL THEN request.universe_id END AS locked
+    FROM request
+    LEFT JOIN locked_universe ON locked_universe.id = request.universe_id
+    LEFT JOIN accepted ON accepted.n = request.n
 """
 
 

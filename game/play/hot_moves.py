@@ -24,7 +24,7 @@ from game.core.errors import Problem
 from game.core.hot import HotAnswer, HotWork
 from game.core.idempotency import Claim, small_delta
 from game.events.queries import Written
-from game.events.unchanged import COUNTED, HOME, OUTCOME, statement
+from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement
 from game.fog.queries import PIECES, Changes
 from game.fog.sights import follow
 from game.grants import Right
@@ -70,7 +70,7 @@ _READ = HotStatement(f"""
     LEFT JOIN character its ON its.universe_id = mine.universe_id AND its.id = mine.character_id
 """)
 WRITTEN = statement(f"""
-    WITH asked AS MATERIALIZED (
+    WITH request AS MATERIALIZED (
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::float[], $6::float[],
             $7::jsonb[], $8::jsonb[], $9::jsonb[], $10::text[], $11::bigint[],
@@ -79,46 +79,48 @@ WRITTEN = statement(f"""
             universe_id, seq, actor_id, token_id, x, y, payload, before, shared, audience, bytes,
             map_id, wholes, chunks, key, lock, fingerprint, answer, n
         )
-    ), {HOME}, locked AS MATERIALIZED (
+    ), {LOCK_UNIVERSE}, with_key_lock AS MATERIALIZED (
         SELECT * FROM unchanged WHERE key IS NULL OR pg_try_advisory_xact_lock(lock)
-    ), claimed AS (
+    ), stored_key AS (
         INSERT INTO idempotency_key (user_id, key, fingerprint, status, headers, body, expires_at)
         SELECT actor_id, key, fingerprint, 200, '{{"content-type": "application/json"}}', answer,
             now() + interval '24 hours'
-        FROM locked WHERE key IS NOT NULL
+        FROM with_key_lock WHERE key IS NOT NULL
         ON CONFLICT (user_id, key) DO NOTHING
         RETURNING user_id, key
-    ), same AS MATERIALIZED (
-        SELECT locked.* FROM locked LEFT JOIN claimed ON claimed.user_id = actor_id AND claimed.key = locked.key
-        WHERE locked.key IS NULL OR claimed.key IS NOT NULL
-    ), placed AS (
-        UPDATE token t SET x = same.x, y = same.y, version = t.version + 1, updated_at = statement_timestamp()
-        FROM same WHERE t.universe_id = same.universe_id AND t.id = same.token_id
-    ), {COUNTED}, logged AS (
+    ), accepted AS MATERIALIZED (
+        SELECT with_key_lock.* FROM with_key_lock
+        LEFT JOIN stored_key ON stored_key.user_id = actor_id AND stored_key.key = with_key_lock.key
+        WHERE with_key_lock.key IS NULL OR stored_key.key IS NOT NULL
+    ), updated_token AS (
+        UPDATE token t
+        SET x = accepted.x, y = accepted.y, version = t.version + 1, updated_at = statement_timestamp()
+        FROM accepted WHERE t.universe_id = accepted.universe_id AND t.id = accepted.token_id
+    ), {UPDATE_UNIVERSE}, logged_event AS (
         INSERT INTO event (
             universe_id, seq, actor_id, kind, subject_id, payload, before, audience, shared, created_at
         )
         SELECT universe_id, seq + 1, actor_id, 'token.moved', token_id, payload, before, audience::uuid[], shared,
             clock_timestamp()
-        FROM same
-    ), remembered AS (
+        FROM accepted
+    ), stored_memory AS (
         INSERT INTO map_memory (universe_id, map_id, viewer_id, whole)
         SELECT universe_id, map_id, (one->>0)::uuid, (one->>1)::jsonb
-        FROM same, jsonb_array_elements(wholes) AS one
+        FROM accepted, jsonb_array_elements(wholes) AS one
         ON CONFLICT (universe_id, map_id, viewer_id) DO UPDATE SET whole = excluded.whole
-    ), explored AS (
+    ), stored_chunks AS (
         INSERT INTO map_memory_chunk (universe_id, map_id, viewer_id, x, y, explored, differs)
         SELECT universe_id, map_id, (one->>0)::uuid, (one->>1)::int, (one->>2)::int, decode(one->>3, 'hex'),
             (one->>4)::jsonb
-        FROM same, jsonb_array_elements(chunks) AS one
+        FROM accepted, jsonb_array_elements(chunks) AS one
         ON CONFLICT (universe_id, map_id, viewer_id, x, y)
             DO UPDATE SET explored = excluded.explored, differs = excluded.differs
     )
-    {OUTCOME}
+    {RESULT}
 """)
 
 
-class _Asked(NamedTuple):
+class _Question(NamedTuple):
     """A request: as it was sent, and parsed."""
 
     scope: Scope
@@ -126,7 +128,7 @@ class _Asked(NamedTuple):
     move: MoveRequest
 
 
-def _question(scope: Scope, body: bytes) -> tuple[UUID, _Asked] | None:
+def _question(scope: Scope, body: bytes) -> tuple[UUID, _Question] | None:
     """The token and the parsed request; None if it is invalid."""
     try:
         given = orjson.loads(body)
@@ -135,7 +137,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, _Asked] | None:
         is_plain = body.count(b":") == len(given) + 2 * len(given.get("path", ()))
     except (ValueError, ValidationError):
         return None
-    return (UUID(scope["path_params"]["id"]), _Asked(scope, body, request)) if is_plain else None
+    return (UUID(scope["path_params"]["id"]), _Question(scope, body, request)) if is_plain else None
 
 
 class _Standing(NamedTuple):
@@ -209,12 +211,12 @@ _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 
 async def _run(
-    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, asked: _Asked
+    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, question: _Question
 ) -> tuple[HotAnswer, UUID | None] | None:
     if state.hot is None:
         return None
     try:
-        claim = Claim.of(asked.scope, asked.body, user_id)
+        claim = Claim.of(question.scope, question.body, user_id)
     except ValueError:
         return None
     lock = asyncio.Lock()
@@ -225,7 +227,7 @@ async def _run(
                 return None
             turn = _Turn.of(row, token_id)
             try:
-                return await _move(state, turn, asked, claim)
+                return await _move(state, turn, question, claim)
             except (_Conflict, Changed):
                 pass
             except (Problem, TooMuch):
@@ -235,9 +237,9 @@ async def _run(
 
 
 async def _move(
-    state: Any, turn: _Turn, asked: _Asked, claim: Claim | None
+    state: Any, turn: _Turn, question: _Question, claim: Claim | None
 ) -> tuple[HotAnswer, UUID | None] | None:
-    row, request = turn.row, asked.move
+    row, request = turn.row, question.move
     # A map whose fog was just switched on has no memories yet.
     is_plain = row["fog"] == "off" or row["scene_key"] is not None
     if not (turn.may_move(request) and turn.is_quick(request) and is_plain):
@@ -262,7 +264,7 @@ async def _move(
     if has_moved:
         stored: tuple[Any, ...] = (None, None, None, None)
         if claim is not None:
-            stored = *claim, small_delta(answer, asked.body)
+            stored = *claim, small_delta(answer, question.body)
         await _write(state, turn, board, members, done, changes, stored)
     return HotAnswer(answer), turn.universe_id if has_moved else None
 

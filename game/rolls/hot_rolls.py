@@ -20,7 +20,7 @@ from game.core.hot import HotAnswer, HotWork, path_id
 from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 from game.events.queries import Written
-from game.events.unchanged import COUNTED, HOME, OUTCOME, statement
+from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement
 from game.permissions import Role, may
 from game.rolls import queries, view
 from game.rolls.keys import Key, key_of
@@ -43,7 +43,7 @@ _READ = HotStatement(f"""
 """)
 # Limits are locked in the order of their keys, as everywhere.
 WRITTEN = statement(f"""
-    WITH asked AS MATERIALIZED (
+    WITH request AS MATERIALIZED (
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::jsonb[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::bytea[], $15::timestamptz[],
@@ -53,35 +53,35 @@ WRITTEN = statement(f"""
             visibility, reason, nonce, owner_id, number, key, created_at,
             payload, shared, audience, bytes, limit_seconds, n
         )
-    ), {HOME}, same AS MATERIALIZED (
+    ), {LOCK_UNIVERSE}, accepted AS MATERIALIZED (
         SELECT * FROM unchanged
-    ), taken AS (
-        UPDATE dice_series s SET next = same.number + 1
-        FROM same WHERE s.universe_id = same.universe_id AND s.owner_id = same.owner_id
-    ), rolled AS (
+    ), updated_series AS (
+        UPDATE dice_series s SET next = accepted.number + 1
+        FROM accepted WHERE s.universe_id = accepted.universe_id AND s.owner_id = accepted.owner_id
+    ), stored_roll AS (
         INSERT INTO roll (
             universe_id, id, actor_id, expression, total, terms, text, visibility, reason, nonce, is_hidden,
             number, key, created_at
         )
         SELECT universe_id, id, actor_id, expression, total, terms, text, visibility, reason, nonce,
             owner_id <> universe_id, number, key, created_at
-        FROM same
-    ), {COUNTED}, logged AS (
+        FROM accepted
+    ), {UPDATE_UNIVERSE}, logged_event AS (
         INSERT INTO event (universe_id, seq, actor_id, kind, subject_id, payload, audience, shared, created_at)
         SELECT universe_id, seq + 1, actor_id, 'roll.created', id, payload, audience::uuid[], shared,
             clock_timestamp()
-        FROM same
-    ), limited AS (
+        FROM accepted
+    ), updated_limit AS (
         INSERT INTO rate_limit AS r (key, count, expires_at)
         SELECT key, times, now() + make_interval(secs => seconds) FROM (
             SELECT 'roll:' || actor_id AS key, count(*) AS times, max(limit_seconds) AS seconds
-            FROM same GROUP BY actor_id
+            FROM accepted GROUP BY actor_id
         ) one ORDER BY key COLLATE "C"
         ON CONFLICT (key) DO UPDATE SET
             count = CASE WHEN r.expires_at <= now() THEN excluded.count ELSE r.count + excluded.count END,
             expires_at = CASE WHEN r.expires_at <= now() THEN excluded.expires_at ELSE r.expires_at END
     )
-    {OUTCOME}
+    {RESULT}
 """)
 
 
@@ -106,19 +106,19 @@ _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 
 async def _run(
-    state: Any, session_id: UUID, user_id: UUID, universe_id: UUID, asked: RollWrite
+    state: Any, session_id: UUID, user_id: UUID, universe_id: UUID, request: RollWrite
 ) -> tuple[HotAnswer, UUID] | None:
     if state.hot is None:
         return None
     lock = _contended.setdefault(universe_id, asyncio.Lock())
     for _ in range(_TRIES):
         async with lock:
-            is_hidden = asked.visibility != Visibility.everyone
+            is_hidden = request.visibility != Visibility.everyone
             row = await state.hot.ask(_READ, session_id, user_id, universe_id, is_hidden)
             if row is None or not _may_roll(state, row):
                 return None
             try:
-                answer = await _roll(state, universe_id, asked, row)
+                answer = await _roll(state, universe_id, request, row)
             except ExpressionError:
                 return None
             if answer is not None:
@@ -133,16 +133,16 @@ def _may_roll(state: Any, row: asyncpg.Record) -> bool:
     return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room
 
 
-async def _roll(state: Any, universe_id: UUID, asked: RollWrite, row: asyncpg.Record) -> HotAnswer | None:
+async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.Record) -> HotAnswer | None:
     """Draw a roll and write it; returns None if something has changed meanwhile.
 
     Raises:
         ExpressionError: the expression is invalid, or needs a sheet.
     """
     user_id, number = row["user_id"], row["next"]
-    fields = asked.model_dump(exclude={"character_id"})
+    fields = request.model_dump(exclude={"character_id"})
     key = Key(number, key_of(row["seed"], number))
-    roll = queries.rolled(universe_id, user_id, parse(asked.expression, None), key, **fields)
+    roll = queries.rolled(universe_id, user_id, parse(request.expression, None), key, **fields)
     payload, shared, audience = queries.event_parts(roll, user_id)
     event = Written.of("roll.created", payload, None, shared)
     written = await state.hot_writes.ask(
@@ -158,7 +158,7 @@ async def _roll(state: Any, universe_id: UUID, asked: RollWrite, row: asyncpg.Re
         str(roll.visibility),
         roll.reason,
         roll.nonce,
-        queries.series_of(universe_id, user_id, asked.visibility),
+        queries.series_of(universe_id, user_id, request.visibility),
         number,
         roll.key,
         roll.created_at,
