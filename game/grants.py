@@ -75,7 +75,7 @@ NoteGrants = Annotated[
 
 
 def shown(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> dict[str, list[str]]:
-    """The grants that somebody is shown: game masters all, others those that hold for them."""
+    """The grants that a member sees: game masters all, others those that apply to them."""
     if role in GAME_MASTERS:
         return dict(grants)
     return {holder: given for holder, given in grants.items() if holder in (MEMBERS, str(user_id))}
@@ -116,7 +116,7 @@ _STRANGERS = text("""
 
 
 async def require_members(session: AsyncSession, universe_id: UUID, grants: Mapping[str, list[str]]) -> None:
-    """Go on only when every user who is named is a member of the universe.
+    """Check that every named user is a member of the universe.
 
     Raises:
         Unprocessable: somebody is none.
@@ -138,7 +138,7 @@ _READERS = text("""
 
 
 async def readers(session: AsyncSession, universe_id: UUID) -> list[tuple[UUID, Role]]:
-    """The members of a universe who are no game masters, with their roles."""
+    """The members of a universe who are not game masters, with their roles."""
     found = await session.execute(_READERS, {"universe_id": universe_id})
     return [(user_id, Role(role)) for user_id, role in found]
 
@@ -150,7 +150,7 @@ class Told(NamedTuple):
     fields: frozenset[str]
 
     def shared(self, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The part of an event's payload that they are told; None where there is nobody."""
+        """The part of an event's payload that they may know; None where there is nobody."""
         return {name: payload[name] for name in self.fields if name in payload} if self.audience else None
 
 
@@ -161,7 +161,7 @@ async def told(
     after: Mapping[str, list[str]],
     changed: Mapping[str, Right],
 ) -> Told:
-    """Who, besides game masters, sees a difference after a change of something with grants.
+    """The members, other than game masters, who see a difference after a change of something with grants.
 
     `before` and `after` are its grants, none for what was not there or is not there any more; `changed` the fields
     that changed, each with the right that it takes to read it.
@@ -179,7 +179,7 @@ async def told(
     return Told(audience, frozenset(fields))
 
 
-# By name: the tables of what has grants stand above these.
+# By name: the modules of tables with grants must not be imported here.
 _TABLES = ("character", "token", "note")
 _DROP = [
     text(f"""
@@ -197,7 +197,7 @@ async def drop(session: AsyncSession, universe_id: UUID, user_id: UUID) -> None:
 
 
 SIGHT_GIVEN: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
-"""What is called by `sight_given`: `game.fog`, which stands above this."""
+"""What is called by `sight_given`: `game.fog`, which this module must not import."""
 
 
 async def sight_given(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of fog: who is on a map, and what its viewers remember of it."""
+"""The SQL of fog: the tokens on a map, and what its viewers remember of it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ PIECES = """
 """
 """The tokens on a map, for `piece_of`."""
 _PIECES = text(PIECES.format(universe_id=":universe_id", map_id=":map_id"))
-# By name: the table of chunks stands above these.
+# By name: the module of chunks must not be imported here.
 _CELLS = text("""
     SELECT layer, x, y, rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id
@@ -111,7 +111,7 @@ _DROP = text("""
 
 
 async def members(session: AsyncSession, universe_id: UUID) -> dict[UUID, Role]:
-    """The members of a universe, and what they are."""
+    """The members of a universe, and their roles."""
     found = await session.execute(_MEMBERS, {"universe_id": universe_id})
     return {row.user_id: Role(row.role) for row in found}
 
@@ -142,7 +142,7 @@ def piece_of(
 
 
 async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:
-    """The stored chunks of a map that steps want."""
+    """The stored chunks of a map that steps need."""
     layers, xs, ys = ([key[at] for key in wanted.chunks] for at in range(3))
     keys = {"whole": wanted.layers, "layers": layers, "xs": xs, "ys": ys}
     found = await session.execute(_CELLS, {**place, **keys})
@@ -151,7 +151,7 @@ async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:
 
 @dataclass
 class StoredMap:
-    """A map as it is stored, as far as it matters to what is seen."""
+    """A stored map, with the data that matters for sight."""
 
     id: UUID
     universe_id: UUID
@@ -192,9 +192,8 @@ class Changes(NamedTuple):
 
 
 class Memories:
-    """The memories of some groups of a map: loaded as far as they are needed.
-
-    What is not loaded counts as empty, and is not touched. Subclasses read them.
+    """The memories of some groups of a map: loaded as needed. Parts that are not loaded count as empty, and are
+    not changed. Subclasses read them.
     """
 
     def __init__(self, viewers: Sequence[UUID]) -> None:
@@ -209,7 +208,7 @@ class Memories:
         raise NotImplementedError
 
     async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:
-        """Put into `stored` some chunks, or all of them."""
+        """Load some chunks, or all of them, into `stored`."""
         raise NotImplementedError
 
     async def load(self, chunks: Iterable[ChunkXY] | None) -> None:
@@ -228,11 +227,11 @@ class Memories:
             self.stored[UUID(viewer)][x, y] = cells_of(bytes.fromhex(explored)), differs
 
     def of(self, viewer: UUID) -> Memory:
-        """The memory of a group, as it is stored."""
+        """The stored memory of a group."""
         return unpack(self.stored[viewer], self.wholes.get(viewer))
 
     def changes(self, memories: Mapping[UUID, Memory]) -> Changes:
-        """Where the memories of some groups differ from what was loaded."""
+        """The differences between the memories of some groups and the loaded ones."""
         changes = Changes({}, [], [])
         for viewer, memory in memories.items():
             chunks, whole = pack(memory)
@@ -272,7 +271,7 @@ class StoredMemories(Memories):
             await self._session.execute(
                 _PUT_WHOLES, {**self._place, "viewers": list(wholes), "wholes": list(wholes.values())}
             )
-        # Some at a time: one statement of thousands would take longer than a statement may.
+        # Some at a time: one statement for thousands would exceed the time limit.
         for start in range(0, len(put), _AT_ONCE):
             columns = zip(*put[start : start + _AT_ONCE], strict=True)
             names = ("viewers", "xs", "ys", "explored", "differs")
@@ -285,7 +284,7 @@ class StoredMemories(Memories):
 
 
 def cells_of(explored: bytes) -> bytes:
-    """The cells of a chunk as it is stored, a bit each: nothing is stored where all are explored."""
+    """The cells of a chunk as it is stored, a bit each: nothing is stored if all are explored."""
     return explored or _ALL
 
 

@@ -1,7 +1,7 @@
 """Scenes and visions of maps, kept in the worker's memory under the map's `scene_key`.
 
-A new random key is generated whenever the grid changes, and is stored with it: what was computed for a change that
-was rolled back is never found again, and no worker has to tell another.
+A new random key is generated whenever the grid changes, and is stored with it: results for a change that was
+rolled back are never found again, and workers need not notify each other.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _MAX_SCENES: Final = 1024
 _MAX_WEIGHT: Final = 150_000
 """Views from cells, and walls, doors and other things, of all maps that are kept: of about 1 KB each."""
 _FAR: Final = 32
-"""A range in cells from which a look around takes so long that it goes to a thread."""
+"""The range, in cells, from which sight is computed in a thread."""
 
 _TURN_SECONDS: Final = 0.002
 
@@ -30,7 +30,7 @@ Load = Callable[[Wanted], Awaitable[Loaded]]
 
 
 class Sights(NamedTuple):
-    """One version of a map's grid: what could be seen of it, and from where."""
+    """One version of a map's grid: its scene and its vision."""
 
     scene: Scene
     vision: Vision
@@ -40,7 +40,7 @@ _kept: LruCache[UUID, Sights] = LruCache(_MAX_SCENES, _MAX_WEIGHT)
 
 
 def sights_of(key: UUID, frame: dict[str, Any], width: int, height: int) -> Sights:
-    """What is kept under a key, else something new for that grid."""
+    """The cached sights of a key, or new ones for that grid."""
     sights = _kept.get(key) or Sights(Scene(frame, width, height), Vision(frame, width, height))
     keep(key, sights)
     return sights
@@ -94,7 +94,7 @@ def _looks(group: Iterable[Eyes], lighting: str) -> Iterator[tuple[Cell, float]]
 
 
 async def follow(steps: Steps[Result], load: Load, *, in_thread: bool = False) -> Result:
-    """Go through steps over a map's cells, loading what they want; their result."""
+    """Run steps over a map's cells, loading what they need; returns their result."""
     loaded: Loaded | None = None
     while True:
         outcome = await asyncio.to_thread(_step, steps, loaded) if in_thread else _step(steps, loaded)

@@ -1,8 +1,8 @@
-"""Who sees together on a map with fog, and with which tokens' eyes. Pure.
+"""The groups of viewers on a map with fog, and the tokens that they see through. Pure.
 
 Those who see together are a group: with the sharing `party`, all players and spectators (PARTY); with `each`, each
-of them alone. The party has the eyes of every token whose `sight` any player has; whoever is alone, of those whose
-`sight` they have.
+of them alone. The party sees through every token whose `sight` any player has; a single player sees through those
+whose `sight` they have.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from game.permissions import GAME_MASTERS, Role
 
 
 class Piece(NamedTuple):
-    """A token, as far as it matters to what is seen; `sharers` are the holders of the right to its sight."""
+    """A token, with the data that matters for sight; `sharers` are the holders of the right to its sight."""
 
     id: UUID
     x: float
@@ -48,7 +48,7 @@ class Table:
     members: Mapping[UUID, Role]
     pieces: Mapping[UUID, Piece]
     eyes: frozenset[UUID] | None = None
-    """The tokens that anybody sees with; None for all."""
+    """The tokens that anybody sees through; None for all."""
     _eyes: dict[UUID, Eyes] = field(default_factory=dict, compare=False, repr=False)
     """Those that were asked for; those of a changed grid or token must not be among them."""
 
@@ -59,7 +59,7 @@ class Table:
         return sorted(user_id for user_id, role in self.members.items() if role not in GAME_MASTERS)
 
     def eyes_of(self, viewer: UUID) -> list[Piece]:
-        """The tokens that a group sees with; none while the map is not there for it."""
+        """The tokens that a group sees through; none while it may not see the map."""
         if not self.is_published:
             return []
         holders = {MEMBERS, str(viewer)}

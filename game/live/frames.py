@@ -1,4 +1,4 @@
-"""Messages as frames. What is the same for several sockets is made once."""
+"""Messages as frames. What is the same for several sockets is encoded once."""
 
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -48,22 +48,22 @@ class LoggedEvent:
 
     @cached_property
     def payload(self) -> dict[str, Any]:
-        """What game masters are told."""
+        """The payload for game masters."""
         return payload_of(self._row[5])
 
     @cached_property
     def shared(self) -> dict[str, Any]:
-        """What those are told whom it is shared with."""
+        """The payload for members with whom it is shared."""
         return payload_of(self._row[6])
 
     @cached_property
     def _character_seen_by(self) -> frozenset[str]:
-        """Who sees the character that somebody rolled or spoke as."""
+        """Who sees the character in a roll or message."""
         return character_seen_by(self._row[9])
 
     @property
     def is_public(self) -> bool:
-        """Whether all members are told of it."""
+        """Whether all members may know of it."""
         return self._row[6] is not None and self.audience is None
 
     def names(self, id: UUID) -> bool:
@@ -71,17 +71,17 @@ class LoggedEvent:
         return str(id) in self._row[5]
 
     def is_for(self, user_id: UUID, *, for_game_master: bool) -> bool:
-        """Whether somebody may be told of it."""
+        """Whether a reader may know of it."""
         if for_game_master:
             return True
         return self._row[6] is not None and (self.audience is None or user_id in self.audience)
 
     def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
-        """The event for a reader; None when they may not be told of it."""
+        """The event for a reader; None if they may not know of it."""
         is_shared = self.is_for(reader.user_id, for_game_master=False)
         if not for_game_master and not is_shared:
             return None
-        # Of what is private, game masters are told no more than anybody.
+        # Game masters learn no more of private events than others.
         as_shared = not for_game_master or (self.kind == PRIVATE and is_shared)
         is_character_hidden = not for_game_master and not is_among(reader.user_id, self._character_seen_by)
         form = for_game_master, as_shared, is_character_hidden

@@ -7,7 +7,7 @@ _DEPTHS = (0, 1024, 16_384, 65_536, 262_144, 1_048_576)
 
 
 class LiveMetrics:
-    """What a worker counts of its sockets."""
+    """The counters of a worker's sockets."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -57,17 +57,17 @@ class LiveMetrics:
             self.flush()
 
     def flush(self) -> None:
-        """Write down what was summed up."""
+        """Add the collected values to the metrics."""
         self._messages_out.inc(self._out)
         self._bytes_out.inc(self._out_bytes)
         self._out = self._out_bytes = 0
 
     def lag(self, seconds: float) -> None:
-        """Note how old an event was when it was sent."""
+        """Record the age of an event when it was sent."""
         self._lag.observe(max(seconds, 0.0))
 
     def dropped(self, what: str) -> None:
-        """Count a signal that was left out, or a socket that was too slow."""
+        """Count a dropped signal, or a socket that was closed because it was too slow."""
         self._dropped.labels(what).inc()
 
     def closed(self, code: int) -> None:

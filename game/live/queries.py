@@ -1,4 +1,4 @@
-"""The SQL of the live feed: who connects, what happened since, and who may stay."""
+"""The SQL of the live feed: connecting users, new events, and ended sessions and memberships."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from game.universes import access
 from game.universes.models import Member
 
 PAGE = 500
-"""Events that are read at once."""
+"""The number of events that are read at once."""
 _PAGE_BYTES = 2**20
 _MAP = {
     "universe_id": "m.universe_id",
@@ -37,9 +37,9 @@ WHO = HotStatement(f"""
     LEFT JOIN universe u ON u.id = q.universe_id
     LEFT JOIN member mb ON mb.universe_id = u.id AND mb.user_id = a.id
 """)
-"""Who a session belongs to, and what they are in a universe. No row: nobody is logged in."""
+"""The user of a session, and their role in a universe. No row: there is no valid session."""
 
-# Texts of payloads stay texts, for each is checked by itself. `frames.LoggedEvent` takes the array apart.
+# Payloads remain text, because each is validated separately. `frames.LoggedEvent` takes the array apart.
 SINCE = HotStatement(f"""
     SELECT q.n, u.event_seq, u.access_version, (
         SELECT json_agg(json_build_array(
@@ -64,7 +64,7 @@ SINCE = HotStatement(f"""
     FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (universe_id, after, n)
     JOIN universe u ON u.id = q.universe_id
 """)
-"""The events of universes behind a number, oldest first, in pages. No row: there is no such universe any more."""
+"""The events of universes after a number, oldest first, in pages. No row: there is no such universe any more."""
 
 LOOK = HotStatement(f"""
     SELECT q.n, u.event_seq, m.universe_id, m.id AS map_id, m.version, m.updated_at, m.visibility, m.fog,
@@ -78,7 +78,7 @@ LOOK = HotStatement(f"""
     JOIN universe u ON u.id = q.universe_id
     JOIN map m ON m.universe_id = q.universe_id AND m.id = q.map_id
 """)
-"""All that decides what some viewers see of a map, but for its grid. `looks.Look` takes it apart."""
+"""Everything that determines what some viewers see of a map, except its grid. `looks.Look` takes it apart."""
 
 _ENDED = """
     SELECT q.n FROM unnest($1::uuid[], $2::uuid[], $3::bool[])
@@ -96,13 +96,13 @@ _HEADS = """
 
 
 async def ended(pool: asyncpg.Pool, logins: Sequence[tuple[UUID, UUID, bool]]) -> list[int]:
-    """Which of these log-ins (session, user, whether as a superuser) are not valid any more, by index."""
+    """The indexes of those log-ins (session, user, whether as a superuser) that are no longer valid."""
     rows = await pool.fetch(_ENDED, *([login[at] for login in logins] for at in range(3)))
     return [row["n"] - 1 for row in rows]
 
 
 async def heads(pool: asyncpg.Pool, universe_ids: Collection[UUID]) -> dict[UUID, tuple[int, int] | None]:
-    """The last event and the access version of universes; None for one that was deleted."""
+    """The last event and the access version of universes; None for deleted ones."""
     rows = await pool.fetch(_HEADS, list(universe_ids))
     return {
         row["id"]: None if row["event_seq"] is None else (row["event_seq"], row["access_version"]) for row in rows
@@ -110,7 +110,7 @@ async def heads(pool: asyncpg.Pool, universe_ids: Collection[UUID]) -> dict[UUID
 
 
 async def roles(session: AsyncSession, universe_id: UUID, user_ids: Collection[UUID]) -> dict[UUID, Role]:
-    """What users are in a universe now; without those who are nothing."""
+    """The roles of users in a universe, without users who have none."""
     statement = (
         select(User, col(Member.role))
         .outerjoin(Member, (col(Member.user_id) == col(User.id)) & (col(Member.universe_id) == universe_id))

@@ -1,6 +1,6 @@
-"""Grids of maps that tokens move on, kept in the worker's memory under the map's version.
+"""Grids of maps on which tokens move, cached in the worker by the map's version.
 
-Every change of a map gives it another version, and another time: what is kept is never wrong, only of no use.
+Every change of a map gives it another version, and another time: a cached grid is never wrong, only outdated.
 """
 
 from collections.abc import Sequence
@@ -44,11 +44,11 @@ _CHUNKS = HotStatement("""
 
 
 class Changed(Exception):
-    """The map is not the one any more that was asked for."""
+    """The map has another version now."""
 
 
 class TooMuch(Exception):
-    """More of the map is wanted than is kept here."""
+    """More of the map is needed than is cached here."""
 
 
 @dataclass
@@ -74,11 +74,11 @@ class Board:
         return players_document(self.grid_data, EVERY_SYMBOL).frame
 
     async def load(self, hot: Coalescer, wanted: Wanted) -> Loaded:
-        """The chunks that steps want.
+        """The chunks that steps need.
 
         Raises:
-            Changed: the map is another by now.
-            TooMuch: they want whole layers, or very many chunks.
+            Changed: the map has another version by now.
+            TooMuch: they need whole layers, or too many chunks.
         """
         keys = wanted.chunks
         if wanted.layers or len(keys) > _MAX_CHUNKS:
@@ -94,7 +94,7 @@ class Board:
         """The same for any number of chunks; so many that they are too much are not kept.
 
         Raises:
-            Changed: the map is another by now.
+            Changed: the map has another version by now.
         """
         if len(wanted.chunks) <= _MAX_CHUNKS:
             return await self.load(hot, wanted)
@@ -117,7 +117,7 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
     """A map in this version.
 
     Raises:
-        Changed: it is another by now.
+        Changed: it has another version by now.
     """
     board = _kept.get(map_id)
     if board is None or (board.version, board.updated_at) != (version, updated_at):

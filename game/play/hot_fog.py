@@ -1,4 +1,4 @@
-"""Fog for the fast move: what the mover knows, and what the groups remember after it.
+"""Fog for the fast move: what the mover knows, and what the groups remember after the move.
 
 The rules are those of `game.fog`. Memories are read here by one coalesced statement, as far as they are needed.
 """
@@ -25,7 +25,7 @@ from game.permissions import Role
 from game.play.boards import Board
 
 _MARGIN: Final = 8
-"""Cells around a path, the token's own among them, beyond which nothing is in its way."""
+"""The distance from a path, in cells, beyond which nothing can block a token."""
 _MAX_REACH: Final = 64
 
 _THESE = "(q.chunks IS NULL OR q.chunks @> jsonb_build_array(jsonb_build_array(c.x, c.y)))"
