@@ -282,6 +282,12 @@ def test_others_see_where_one_points_and_what_one_measures(lay: Laying, sit: Sit
     master.page.get_by_role("button", name="Measure").click()
     master.drag((1, 3), (4, 3))
     ashe.until(f"{sent}.includes('ruler Mira · 15 ft')")
+    master.page.get_by_role("button", name="Area of effect").click()
+    master.page.mouse.move(*master.at(3, 3))
+    master.page.mouse.down()
+    master.page.mouse.move(*master.at(4, 3), steps=4)
+    ashe.until(f"{sent}.includes('area Mira · 20 ft sphere')")
+    master.page.mouse.up()
     # They fade.
     ashe.until(f"{sent}.length === 0")
 

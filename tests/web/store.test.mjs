@@ -77,3 +77,16 @@ test('whose turn it is leads to their token, also by the character', () => {
   });
   assert.equal(store.turnToken.value, 'b');
 });
+
+test('of others, the only token with their name has the turn', () => {
+  const store = new Store();
+  const combatants = [{ id: '1', name: 'Ashe', character_id: 'c' }];
+  store.put(store.encounters, { id: 'e', state: 'running', round: 1, turn: '1', combatants });
+  store.setTokens([{ id: 'a', name: 'Ashe' }]);
+  assert.equal(store.turnToken.value, 'a');
+  store.setTokens([
+    { id: 'a', name: 'Ashe' },
+    { id: 'b', name: 'Ashe' },
+  ]);
+  assert.equal(store.turnToken.value, null);
+});

@@ -57,12 +57,13 @@ function follow(stage, store, table) {
   let approached = '';
   effect(() => {
     stage.tokens.show(store.tokens.value.values());
-    // Whoever opens a map looks at their own token first.
-    const { mine } = store;
+    // Players who open a map look at their own token first, and without one at somebody of the party.
+    const tokens = [...store.tokens.value.values()];
+    const first = store.mine[0] ?? tokens.find(({ disposition }) => disposition === 'friendly');
     const mapId = store.mapId.value ?? '';
-    if (approached === mapId || !mine.length || mine[0].map_id !== mapId) return;
+    if (approached === mapId || first?.map_id !== mapId) return;
     approached = mapId;
-    if (!store.isGameMaster.value) stage.approach(...stage.tokens.centre(mine[0]));
+    if (!store.isGameMaster.value) stage.approach(...stage.tokens.centre(first));
   });
   effect(() => stage.fog.show(store.fog.value));
   effect(() => {

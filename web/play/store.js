@@ -93,8 +93,12 @@ export class Store {
     const combatant = running?.combatants.find(({ id }) => id === running.turn);
     if (!combatant) return null;
     if (combatant.token_id) return combatant.token_id;
-    const { character_id: one } = combatant;
-    return [...this.tokens.value.values()].find((token) => one && token.character_id === one)?.id ?? null;
+    const { character_id: one, name } = combatant;
+    const tokens = [...this.tokens.value.values()];
+    const own = tokens.find((token) => one && token.character_id === one);
+    // Of others' tokens one is not told whose they are, but their names are seen.
+    const named = tokens.filter((token) => token.name === name);
+    return own?.id ?? (named.length === 1 ? named[0].id : null);
   });
 
   constructor() {

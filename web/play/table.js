@@ -227,7 +227,6 @@ export class Table {
 
   /** @param {Message} message */
   #event(message) {
-    const { store } = this;
     const [thing, what] = message.kind.split('.');
     const id = message.subject_id;
     if (thing === 'token') this.#tokenEvent(what, id, message.payload);
@@ -236,7 +235,7 @@ export class Table {
     else if (thing === 'universe') this.#universeEvent(what);
     else if (thing === 'character') this.#characterEvent(what, id);
     else if (thing === 'encounter') this.#readEncounters();
-    else if (thing === 'note') this.#readList('notes', (items) => (store.notes.value = items));
+    else if (thing === 'note') this.#noteEvent(message.actor_id);
     else if (thing === 'roll' || thing === 'message') this.#readLog();
   }
 
@@ -285,6 +284,17 @@ export class Table {
     await this.#readMaps();
     store.notify(`The party moved to ${store.maps.value.find(({ id }) => id === active)?.name ?? 'another map'}.`);
     await this.openMap(active);
+  }
+
+  /** Whoever is shown a note is told so. @param {string} actorId */
+  #noteEvent(actorId) {
+    const { store } = this;
+    const known = new Set(store.notes.value.map(({ id }) => id));
+    this.#readList('notes', (items) => {
+      store.notes.value = items;
+      if (actorId === store.me.value?.id) return;
+      for (const { id, title } of items) if (!known.has(id)) store.notify(`New in your notes: ${title}`);
+    });
   }
 
   /** @param {string} what  @param {string} id */

@@ -215,6 +215,8 @@ export class MapInput {
     if (!geometry.holds(...to) || geometry.type === 'none') return this.stage.marks.show([]);
     /** @type {Pair} */
     const from = [Math.floor(token.x), Math.floor(token.y)];
+    // At once, while the server is asked.
+    this.stage.marks.show([{ cells: [to], text: '', kind: 'path' }]);
     const found = await this.#preview(`${this.mapUrl}/path?from=${from}&to=${to}`);
     if (!found) return;
     /** @type {Pair[]} */
@@ -242,8 +244,11 @@ export class MapInput {
       const query = new URLSearchParams({ shape, size: `${size}`, x: `${tidy(px)}`, y: `${tidy(py)}` });
       if (['cone', 'line', 'cube'].includes(shape)) query.set('direction', `${Math.round((angle + 360) % 360)}`);
       const found = await this.#preview(`${this.mapUrl}/area?${query}`);
-      if (found)
-        this.stage.marks.show([{ cells: found.cells.map(cellOf), text: `${size} ${unit} ${shape}`, kind: 'area' }]);
+      if (!found) return;
+      const text = `${size} ${unit} ${shape}`;
+      this.stage.marks.show([{ cells: found.cells.map(cellOf), text, kind: 'area' }]);
+      const length = size / Number(this.stage.document.frame.other.cell_distance ?? 5);
+      this.signals.area([px, py], { shape, length, direction: angle }, text);
     } else {
       const { x, y, width, height } = this.stage.document.geometry.rectangle(from.cell, to.cell);
       const cells = Array.from({ length: width * height }, (_, i) =>

@@ -1,15 +1,15 @@
-/** What lies above the tokens for a moment: the way of a drag, the ruler, an area of effect, pings and pointers. */
+/** What lies above the tokens for a moment: the way of a drag, rulers, areas of effect, pings and pointers. */
 
 import { Container, Graphics, Text } from '../../vendor/pixi.js';
 
 /** Milliseconds after which a signal is gone. */
-const LASTS = { ping: 2200, pointer: 1500, ruler: 5000 };
+const LASTS = { ping: 2200, pointer: 1500, ruler: 5000, area: 8000 };
 
 /**
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, kind: 'path' | 'ruler' | 'area' | 'fog' | 'polygon'}} Shape
- * @typedef {{at: Pair, from?: Pair, color: number, name: string, kind: 'ping' | 'pointer' | 'ruler'}} Signal
- *   of a ruler, `from` one place `at` another
+ * @typedef {{at: Pair, from?: Pair, outline?: Pair[], color: number, name: string,
+ *   kind: 'ping' | 'pointer' | 'ruler' | 'area'}} Signal  of a ruler, `from` one place `at` another
  * @typedef {Signal & {begin: number, label: Text | null}} Sent
  */
 
@@ -40,7 +40,7 @@ export class Marks {
   }
 
   /**
-   * Show a ping, a pointer or a ruler of somebody.
+   * Show a ping, a pointer, a ruler or an area of somebody.
    * @param {string} who  @param {Signal} signal
    */
   signal(who, signal) {
@@ -124,7 +124,7 @@ export class Marks {
   #signals(now) {
     const graphics = this.signals.clear();
     for (const [key, sent] of this.sent) {
-      const { at, from, color, begin, kind, label } = sent;
+      const { at, from, outline, color, begin, kind, label } = sent;
       const age = now - begin;
       const rest = 1 - age / LASTS[kind];
       if (rest <= 0) {
@@ -142,6 +142,11 @@ export class Marks {
       } else if (kind === 'ruler' && from) {
         graphics.moveTo(...this.stage.place(...from)).lineTo(X, Y);
         graphics.stroke({ color, width: this.#width, cap: 'round', alpha: Math.min(1, 2 * rest) });
+      }
+      if (kind === 'area' && outline?.length) {
+        graphics.poly(outline.flatMap((corner) => this.stage.place(...corner)));
+        graphics.fill({ color, alpha: 0.28 * Math.min(1, 2 * rest) });
+        graphics.stroke({ color, width: this.#width, alpha: Math.min(1, 2 * rest) });
       }
       graphics.circle(X, Y, 2 * this.#width).fill({ color, alpha: Math.min(1, 2 * rest) });
     }

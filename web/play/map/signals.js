@@ -1,5 +1,5 @@
 /**
- * What people point at: pings, pointers and rulers, sent to the others at the table and shown as they come.
+ * What people point at: pings, pointers, rulers and areas of effect, sent to the others at the table and shown as they come.
  *
  * A signal names its cell, by which the server decides who may see it, and in its data the exact place.
  */
@@ -8,7 +8,14 @@ const PAUSE = 100; // milliseconds between two pointers or rulers
 const COLORS = [0x9bd3e6, 0xe58b5b, 0xa8d672, 0xd7a3e8, 0xffd166];
 const OWN = 0xffe2a0;
 const LONGEST_TEXT = 40;
-const KINDS = new Set(['ping', 'pointer', 'ruler']);
+const KINDS = new Set(['ping', 'pointer', 'ruler', 'area']);
+const LARGEST = 100; // cells that an area is long
+const CORNERS = 48; // of a circle
+
+/**
+ * @typedef {{shape: string, length: number, direction: number}} Area  its length, side or radius in cells; where it
+ *   points in degrees: 0 right, 90 down
+ */
 
 /** @typedef {import('../../shared/geometry.js').Pair} Pair */
 
@@ -44,6 +51,12 @@ export class Signals {
     this.#sendSoon(() => this.#send('ruler', at, { from: from.map(tidy), text }));
   }
 
+  /** @param {Pair} at  its origin  @param {Area} area  @param {string} text  what it is */
+  area(at, { shape, length, direction }, text) {
+    const data = { shape, length: tidy(length), direction: Math.round(direction), text };
+    this.#sendSoon(() => this.#send('area', at, data));
+  }
+
   /** Of what comes within the pause, the last is sent. @param {() => void} send */
   #sendSoon(send) {
     this.next = send;
@@ -69,9 +82,11 @@ export class Signals {
     const kind = /** @type {import('./marks.js').Signal['kind']} */ (name);
     const at = pairOf(data?.at) ?? [x, y];
     const from = pairOf(data?.from) ?? at;
-    const text = kind === 'ruler' && typeof data?.text === 'string' ? data.text.slice(0, LONGEST_TEXT) : '';
+    const outline = kind === 'area' ? outlineOf(at, data) : [];
+    const isNamed = kind === 'ruler' || kind === 'area';
+    const text = isNamed && typeof data?.text === 'string' ? data.text.slice(0, LONGEST_TEXT) : '';
     const label = [this.store.nameOf(userId), text].filter(Boolean).join(' · ');
-    this.stage.marks.signal(userId, { at, from, color: this.#colorOf(userId), name: label, kind });
+    this.stage.marks.signal(userId, { at, from, outline, color: this.#colorOf(userId), name: label, kind });
   }
 
   /** @param {string} userId */
@@ -79,6 +94,39 @@ export class Signals {
     const place = [...this.store.members.value.keys()].indexOf(userId);
     return COLORS[Math.max(place, 0) % COLORS.length];
   }
+}
+
+/**
+ * The corners of an area of effect as `game/grid/area.py` has it; none of what is no area.
+ * @param {Pair} at  its origin  @param {any} area
+ * @returns {Pair[]}
+ */
+export function outlineOf([px, py], { shape, length, direction } = {}) {
+  if (!Number.isFinite(direction) || !(length > 0 && length <= LARGEST)) return [];
+  const half = shape === 'line' ? 0.5 : length / 2;
+  /** @type {Record<string, Pair[]>} */
+  const corners = {
+    cone: [
+      [0, 0],
+      [length, -half],
+      [length, half],
+    ],
+    cube: [
+      [0, -half],
+      [length, -half],
+      [length, half],
+      [0, half],
+    ],
+    sphere: Array.from({ length: CORNERS }, (_, i) => {
+      const angle = (i / CORNERS) * 2 * Math.PI;
+      return [length * Math.cos(angle), length * Math.sin(angle)];
+    }),
+  };
+  corners.line = corners.cube;
+  corners.cylinder = corners.sphere;
+  const [cos, sin] = [Math.cos((direction * Math.PI) / 180), Math.sin((direction * Math.PI) / 180)];
+  const found = Object.hasOwn(corners, shape) ? corners[shape] : [];
+  return found.map(([x, y]) => [px + x * cos - y * sin, py + x * sin + y * cos]);
 }
 
 /** A place, when it is one: others may send anything. @param {unknown} value  @returns {Pair | null} */

@@ -8,6 +8,7 @@ const DURATION = 90; // milliseconds a cell of a move
 const LONGEST = 900;
 const FAR = 14; // CSS pixels a cell, below which a token is only a disc
 const MOST = 6; // bars, and conditions: of more than these, their number is told
+const LONGEST_NAME = 18; // letters, so that names of neighbours do not lie on each other
 const DETAIL = 64; // pixels a cell in which tokens are drawn, so that circles are round
 
 const SELECTED = 0xffe2a0;
@@ -213,7 +214,7 @@ export class Tokens {
       container.addChild(up);
     }
     if (!labels || !token.name) return;
-    const name = label(token.name, 0.24 * DETAIL, '#fffdf6', true);
+    const name = label(shortened(token.name), 0.24 * DETAIL, '#fffdf6', true);
     name.position.set(0, radius + 0.2 * DETAIL);
     container.addChild(name);
   }
@@ -282,6 +283,17 @@ export class Tokens {
     const tokens = [...this.pieces.values()].map(({ token }) => token);
     return tokenAt(this.stage.document.geometry, tokens, px, py);
   }
+}
+
+/** @param {string} name */
+function shortened(name) {
+  const letters = [...name];
+  return letters.length > LONGEST_NAME
+    ? `${letters
+        .slice(0, LONGEST_NAME - 1)
+        .join('')
+        .trimEnd()}…`
+    : name;
 }
 
 /** How many more there are. @param {number} count  @param {number} x  @param {number} y */

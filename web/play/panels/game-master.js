@@ -138,37 +138,6 @@ function Placing({ store, table, stage }) {
     <section aria-labelledby="pl-place">
       <h2 id="pl-place">Place a token</h2>
       <p class="pl-muted">It appears in the middle of the screen.</p>
-      <ul class="pl-list is-compact">
-        ${characters.map(
-          ({ id, name: label, kind }) =>
-            html`<li>
-              <button
-                onClick=${() => place({ character_id: id, name: label, disposition: kind === 'player' ? 'friendly' : 'neutral', sight: { range: 12, darkvision: 0 } }, middle())}
-              >
-                <i class="pl-dot is-friendly"></i><span>${label}<small>character</small></span>
-              </button>
-            </li>`,
-        )}
-        ${entities.slice(0, 40).map(
-          ({ name: label, kind, x, y, hidden: isHidden }) =>
-            html`<li>
-              <button
-                onClick=${() =>
-                  place(
-                    {
-                      name: label ?? `${kind}`,
-                      disposition: kind === 'monster' ? 'hostile' : 'neutral',
-                      hidden: !!isHidden,
-                    },
-                    [x, y],
-                  )}
-              >
-                <i class="pl-dot" style=${{ background: kindColor(kind) }}></i
-                ><span>${label ?? kind}<small>${kind}, at its place on the map</small></span>
-              </button>
-            </li>`,
-        )}
-      </ul>
       <form
         class="pl-form"
         onSubmit=${async (/** @type {Event} */ event) => {
@@ -204,6 +173,37 @@ function Placing({ store, table, stage }) {
         </label>
         <button class="pl-button">Place</button>
       </form>
+      <ul class="pl-list is-compact">
+        ${characters.map(
+          ({ id, name: label, kind }) =>
+            html`<li>
+              <button
+                onClick=${() => place({ character_id: id, name: label, disposition: kind === 'player' ? 'friendly' : 'neutral', sight: { range: 12, darkvision: 0 } }, middle())}
+              >
+                <i class="pl-dot is-friendly"></i><span>${label}<small>character</small></span>
+              </button>
+            </li>`,
+        )}
+        ${entities.slice(0, 40).map(
+          ({ name: label, kind, x, y, hidden: isHidden }) =>
+            html`<li>
+              <button
+                onClick=${() =>
+                  place(
+                    {
+                      name: label ?? `${kind}`,
+                      disposition: kind === 'monster' ? 'hostile' : 'neutral',
+                      hidden: !!isHidden,
+                    },
+                    [x, y],
+                  )}
+              >
+                <i class="pl-dot" style=${{ background: kindColor(kind) }}></i
+                ><span>${label ?? kind}<small>${kind}, at its place on the map</small></span>
+              </button>
+            </li>`,
+        )}
+      </ul>
     </section>
   `;
 }

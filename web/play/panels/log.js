@@ -105,7 +105,7 @@ function Composer({ store, table }) {
           rows="1"
           maxlength="4000"
           aria-label="Message, or /roll and dice"
-          placeholder="Message, or /roll 1d20+5"
+          placeholder=${to.value ? `Whisper to ${store.nameOf(to.value)}` : 'Message, or /roll 1d20+5'}
           value=${text.value}
           onInput=${(/** @type {any} */ event) => (text.value = event.target.value)}
           onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === 'Enter' && !event.shiftKey && submit(event)}

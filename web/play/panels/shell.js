@@ -53,6 +53,7 @@ export function Shell(props) {
   return html`
     <${Bar} ...${props} />
     <${Toolbar} ...${props} />
+    <${Turn} ...${props} />
     <aside class=${`pl-side ${isOpen.value ? 'is-open' : ''}`}>
       <div class="pl-tabs" role="tablist" aria-label="Panels">
         ${tabs.map(
@@ -124,6 +125,23 @@ function Bar({ store, table }) {
       </ul>
       <a class="pl-account" href="/account" aria-label="Your account"><${Icon} name="person" /></a>
     </header>
+  `;
+}
+
+/** Whose turn it is; a click shows where they are. @param {Props} props */
+function Turn({ store, stage }) {
+  const running = store.encounter.value;
+  const one = running?.combatants.find(({ id }) => id === running.turn);
+  if (!running || !one) return null;
+  const token = store.tokens.value.get(store.turnToken.value ?? '');
+  const isOwn = !store.isGameMaster.value && store.may(token, 'act');
+  return html`
+    <div class=${`pl-turn ${isOwn ? 'is-own' : ''}`} role="status">
+      <button disabled=${!token} onClick=${() => token && stage?.centreOn(...stage.tokens.centre(token))}>
+        <${Icon} name="swords" /> ${isOwn ? `Your turn: ${one.name}` : `${one.name}’s turn`}
+        <small>round ${running.round}</small>
+      </button>
+    </div>
   `;
 }
 
