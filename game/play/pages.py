@@ -55,5 +55,10 @@ async def _manifest(_: Request) -> Response:
 
 async def _service_worker(_: Request) -> Response:
     # At its own address: a service worker controls the paths beside and below its own.
-    headers = {"cache-control": "no-cache", "service-worker-allowed": LOBBY}
+    headers = {
+        "cache-control": "no-cache",
+        "service-worker-allowed": LOBBY,
+        # The policy of a worker's own script decides what it may fetch.
+        "content-security-policy": "default-src 'none'; connect-src 'self'",
+    }
     return FileResponse(ROOT / "web/play/service-worker.js", media_type="text/javascript", headers=headers)

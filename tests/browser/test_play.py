@@ -41,6 +41,10 @@ _AT = """([x, y]) => {
     const box = stage.canvas.getBoundingClientRect();
     return [box.left + sx / stage.view.ratio, box.top + sy / stage.view.ratio];
 }"""
+_KEPT = """async () => {
+    const [name] = await caches.keys();
+    return (await (await caches.open(name)).keys()).map(({ url }) => url);
+}"""
 _TOKENS = """() => Object.fromEntries(
     [...window.worldkeepTable.store.tokens.value.values()].map(({ name, x, y }) => [name, [x, y]]))"""
 
@@ -290,6 +294,19 @@ def test_others_see_where_one_points_and_what_one_measures(lay: Laying, sit: Sit
     master.page.mouse.up()
     # They fade.
     ashe.until(f"{sent}.length === 0")
+
+
+def test_a_second_visit_is_served_by_the_service_worker(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    page = sit(table.ashe, table).page
+    page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+    for _ in range(2):
+        page.reload()
+        page.locator("[data-ready]").wait_for()
+    assert page.evaluate("navigator.serviceWorker.controller !== null")
+    kept = page.evaluate(_KEPT)
+    assert any(url.endswith("/web/play/main.js") for url in kept)
+    assert all("/static/" in url for url in kept)
 
 
 def test_a_polygon_reveals_and_hides(lay: Laying, sit: Sitting) -> None:

@@ -3,10 +3,16 @@
  * what somebody may see is the server's to say, each time.
  */
 
-const CACHE = 'worldkeep-shell-1';
+const CACHE = 'worldkeep-shell-2';
 const MOST = 120;
 
 self.addEventListener('install', () => /** @type {any} */ (self).skipWaiting());
+
+self.addEventListener('activate', (event) => /** @type {any} */ (event).waitUntil(forgetOthers()));
+
+async function forgetOthers() {
+  for (const name of await caches.keys()) if (name !== CACHE) await caches.delete(name);
+}
 
 self.addEventListener('fetch', (event) => {
   const { request } = /** @type {any} */ (event);
