@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import re
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -72,6 +73,7 @@ from game.universes.router_storage import router as storage
 
 VERSION = "0.1.0"
 _GC_THRESHOLD = 20_000
+_SWITCH_SECONDS = 0.001
 
 _DESCRIPTION = """
 Worlds, maps and accounts for D&D-style games.
@@ -189,6 +191,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.freeze()
     # A request leaves no garbage in circles: to look for it at every 700 new objects costs more than it frees.
     gc.set_threshold(_GC_THRESHOLD, 10, 10)
+    # The event loop waits so long for the interpreter, each time, while a thread works on a large document.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     state.live = Hub(app, fanout_of(settings), state.live_metrics)
     state.announce = state.live.announce
     state.database.session.configure(info={QUOTAS: state.quotas, ANNOUNCE: state.announce})

@@ -16,7 +16,7 @@ import sys
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Annotated, Any, TypeVar, overload
 from uuid import UUID
 
@@ -165,9 +165,10 @@ class Compute:
     ) -> Any:
         """Run a function in a process and return its result. The caller must hold a turn.
 
-        The function must be importable, its arguments and result picklable. Pass large documents as JSON text, not
-        as parsed values: pickling those blocks the event loop. With `load`, the function returns a generator. It
-        yields what it needs, is sent what `load` returns for that, and its return value is the result.
+        The function must be importable, its arguments and result picklable. Pass large documents as JSON text,
+        not as parsed values: pickling those blocks the event loop. With `load`, the function returns a generator
+        that yields what it wants and is sent what `load` returns for that; its result is the result. Each step may
+        take `seconds`.
 
         Raises:
             TimeoutError: it took too long; the process is gone.
@@ -181,12 +182,13 @@ class Compute:
         sent: Any = (function, arguments, seconds)
         answered = False
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds) as limit:
                 while True:
                     kind, value = await loop.run_in_executor(self._threads, process.exchange, sent)
                     if kind != "wanted" or load is None:
                         break
                     sent = await load(value)
+                    limit.reschedule(loop.time() + seconds)
             answered = True
         except EOFError:
             # Killed by the system, usually because memory ran out.
@@ -358,7 +360,7 @@ class RequestComputing:
 
         Do not hold a database connection while waiting for this: end a read's transaction first
         (`await session.close()`), or wait for `turn` before the transaction begins. `seconds` are for work that
-        may take longer than other requests.
+        may take longer than other requests: all of it, or each step of a generator.
 
         Raises: see `Compute.run`, `Turns.turn` and `until_disconnected`.
         """
@@ -366,12 +368,17 @@ class RequestComputing:
         return await until_disconnected(self._request.receive, work)
 
     async def _run(self, user_id: UUID, function: Any, *arguments: Any, load: Any, seconds: float | None) -> Any:
-        if self._has_turn:
-            return await self._compute.run(function, *arguments, load=load, seconds=seconds)
-        async with self.turn(user_id):
-            if seconds is not None:
-                self._request.scope["go_on"](seconds)
-            return await self._compute.run(function, *arguments, load=load, seconds=seconds)
+        async def load_and_go_on(wanted: Any) -> Any:
+            loaded = await load(wanted)
+            self._request.scope["go_on"](seconds)
+            return loaded
+
+        async with nullcontext() if self._has_turn else self.turn(user_id):
+            if seconds is None:
+                return await self._compute.run(function, *arguments, load=load)
+            self._request.scope["go_on"](seconds)
+            steps = load and load_and_go_on
+            return await self._compute.run(function, *arguments, load=steps, seconds=seconds)
 
 
 Computing = Annotated[RequestComputing, Depends()]

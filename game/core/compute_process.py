@@ -37,7 +37,7 @@ def main() -> None:
         try:
             result = function(*arguments)
             if isinstance(result, Generator):
-                result = _follow(result, requests, answers)
+                result = _follow(result, requests, answers, int(seconds) + 2)
             kind = "result"
         except Exception as error:
             kind, result = "error", SentError.of(error)
@@ -53,12 +53,14 @@ def _end_after(seconds: int) -> None:
         signal.alarm(seconds)
 
 
-def _follow(steps: Generator[Any, Any, Any], requests: BinaryIO, answers: BinaryIO) -> Any:
+def _follow(steps: Generator[Any, Any, Any], requests: BinaryIO, answers: BinaryIO, seconds: int) -> Any:
     try:
         wanted = next(steps)
         while True:
             _send(answers, "wanted", wanted, False)
-            wanted = steps.send(pickle.load(requests))  # noqa: S301 - from our own server
+            loaded = pickle.load(requests)  # noqa: S301 - from our own server
+            _end_after(seconds)
+            wanted = steps.send(loaded)
     except StopIteration as stop:
         return stop.value
 

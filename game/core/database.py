@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import asyncpg
 import orjson
 from fastapi import Depends, Request
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from game.core.errors import OutcomeUnknown, Problem, is_database_away
@@ -69,6 +70,14 @@ def engine(url: str, **options: Any) -> AsyncEngine:
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, **arguments), **options
     )
+
+
+_MAY_WAIT = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+
+
+async def may_wait(session: AsyncSession, seconds: float) -> None:
+    """Let this transaction wait so long between two statements, for what is computed meanwhile."""
+    await session.execute(_MAY_WAIT, {"milliseconds": str(int(seconds * 1000))})
 
 
 def _json_text(value: Any) -> str:

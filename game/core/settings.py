@@ -139,7 +139,7 @@ class Settings(BaseSettings):
         60.0,
         gt=0,
         le=600,
-        description="Seconds after which an export or import of a universe or a map is aborted.",
+        description="Seconds that each step of an export, of an import, or of reading a map's past may take.",
     )
     quota_account_assets: int = Field(
         500 * 2**20,

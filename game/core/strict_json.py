@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -12,13 +13,21 @@ from fastapi.routing import APIRoute
 from game.core.errors import BadRequest, FieldError, Unprocessable
 from game.core.json_gate import JsonRefused, parse
 
+Result = TypeVar("Result")
 Dependency = TypeVar("Dependency", bound=Callable[..., Any])
 
 MAX_FIELDS = 100
 """The maximum number of fields of a body: models have few, and reporting each of many unknown ones would take
 seconds."""
 _OFF_LOOP_BYTES = 65_536
+_bodies = ThreadPoolExecutor(1, thread_name_prefix="bodies")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+async def in_turn(function: Callable[..., Result], *arguments: Any) -> Result:
+    """What a function makes of a large body, in a thread: one after the other, so that the event loop shares the
+    interpreter with one of them only."""
+    return await asyncio.get_running_loop().run_in_executor(_bodies, function, *arguments)
 
 
 class StrictRequest(Request):
@@ -29,7 +38,7 @@ class StrictRequest(Request):
         if not hasattr(self, "_strict"):
             body = await self.body()
             try:
-                value = parse(body) if len(body) < _OFF_LOOP_BYTES else await asyncio.to_thread(parse, body)
+                value = parse(body) if len(body) < _OFF_LOOP_BYTES else await in_turn(parse, body)
                 if isinstance(value, dict) and len(value) > MAX_FIELDS:
                     raise JsonRefused("", "too_many_fields", f"A body has at most {MAX_FIELDS} fields.")
             except JsonRefused as refused:

@@ -20,7 +20,7 @@ from game.grid.effects import Effect
 from game.grid.geometry import Grid, GridType
 from game.grid.player_effects import players_effect
 from game.grid.player_view import shown_layers
-from game.maps import queries as maps
+from game.maps.chunks import load_chunks, symbols_used, write_chunks
 from game.maps.models import Map
 from game.tokens import queries as tokens
 from game.tokens.queries import Placed
@@ -57,7 +57,7 @@ class OpenMap:
         missing = [key for key in wanted.chunks if key not in self._written]
         loaded: dict[ChunkKey, Any] = {}
         if missing or wanted.layers:
-            loaded = await maps.load_chunks(self.session, self.row, missing, wanted.layers, most)
+            loaded = await load_chunks(self.session, self.row, missing, wanted.layers, most)
         for key in self._written:
             if key[0] in wanted.layers:
                 loaded.pop(key, None)
@@ -128,9 +128,9 @@ class OpenMap:
         entries = [part["after"] for part in change if part.get("list") == "legend" and part["after"]]
         if entries:
             # The query must see what was written until now.
-            await maps.write_chunks(self.session, self.row, self._written | stored.chunks)
+            await write_chunks(self.session, self.row, self._written | stored.chunks)
             symbols = {entry["symbol"] for entry in entries[:_MAX_SYMBOLS]}
-            used = await maps.symbols_used(self.session, self.row, shown_layers(frame), symbols)
+            used = await symbols_used(self.session, self.row, shown_layers(frame), symbols)
         size = stored.width, stored.height
         if is_large:
             return await asyncio.to_thread(players_effect, change, before, frame, size, used)
@@ -141,7 +141,7 @@ class OpenMap:
         if self.version == self.row.version:
             return
         row = self.row
-        await maps.write_chunks(self.session, row, self._written)
+        await write_chunks(self.session, row, self._written)
         if self._is_framed:
             row.grid_data = self.frame
             row.width, row.height = self.width, self.height

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from game.accounts.current import CurrentUser
@@ -29,7 +28,7 @@ from game.editing.batches import Batches
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
 from game.maps import documents
 from game.maps import queries as maps
-from game.maps.history import HistoryBroken, TooLongAgo, rebuilt, record_of
+from game.maps.history import HistoryBroken, TooLongAgo, restore_grid
 from game.maps.models import AsMember, MapRead
 
 router = APIRouter(prefix="/maps", tags=["Editing"], route_class=StrictRoute, responses=documented(Unauthorized))
@@ -130,8 +129,7 @@ async def restore_map(
     async def restore() -> Response:
         found = await maps.get_to_change(session, user, id, "restoreMap")
         require_match(if_match, found.row)
-        past = await rebuilt(computing, user, await record_of(session, found.row, body.seq))
-        await maps.restore(session, found, orjson.loads(past.grid_data), body.seq)
+        await restore_grid(request, session, computing, found, body.seq)
         return await documents.changed(request, session, found)
 
     # Waits for its turn before anything is locked.

@@ -4,7 +4,8 @@ import asyncio
 import gzip
 import hashlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Annotated
@@ -42,11 +43,19 @@ _turns = Turns(2, 1)
 """Exports and imports that read or write at once: each has a database connection for seconds."""
 
 
-def _time_limit(request: Request) -> asyncio.Timeout:
-    """The time limit of the database, which is higher than that of other requests."""
+@asynccontextmanager
+async def _time_limit(request: Request) -> AsyncIterator[Callable[[], None]]:
+    """Limits the time of each step of the database's part; gives what is called after each step."""
     seconds: float = request.app.state.settings.bundle_timeout
-    request.scope["go_on"](seconds)
-    return asyncio.timeout(seconds)
+    now = asyncio.get_running_loop().time
+
+    def go_on() -> None:
+        limit.reschedule(now() + seconds)
+        request.scope["go_on"](seconds)
+
+    async with asyncio.timeout(seconds) as limit:
+        go_on()
+        yield go_on
 
 
 @router.get(
@@ -71,9 +80,9 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
 
 
 async def _export(request: Request, home: Access, file: IO[bytes]) -> None:
-    async with _turns.turn(home.user.id), _time_limit(request):
+    async with _turns.turn(home.user.id), _time_limit(request) as go_on:
         seconds = request.app.state.settings.bundle_timeout
-        await universe_queries.export(request.app.state.database, home, file, seconds)
+        await universe_queries.export(request.app.state.database, home, file, seconds, go_on)
 
 
 async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
@@ -119,10 +128,10 @@ async def import_universe(
             raise refused(error) from None
 
         async def store() -> Response:
-            home = await _store(session, user, contents, target)
+            home = await _store(session, user, contents, target, go_on)
             return created(f"/universes/{home.universe.id}", universes.read(home))
 
-        async with _turns.turn(user.id), _time_limit(request):
+        async with _turns.turn(user.id), _time_limit(request) as go_on:
             storing = once(
                 user.id,
                 store,
@@ -143,13 +152,15 @@ def _save(source: IO[bytes], target: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-async def _store(session: Session, user: User, contents: Contents, target: Path) -> Access:
+async def _store(
+    session: Session, user: User, contents: Contents, target: Path, go_on: Callable[[], None]
+) -> Access:
     home = await universes.add(session, user, {"name": contents.name, "description": contents.description})
     await quotas.add_import(
         session, home.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
     )
     with gzip.open(target) as records:
-        await universe_queries.store(session, home.universe, records)
+        await universe_queries.store(session, home.universe, records, go_on)
     home.universe.event_seq = contents.events
     home.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None
     await universes.record_import(session, home)

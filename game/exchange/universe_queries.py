@@ -1,9 +1,11 @@
 """A universe out of the database and into it: read from one snapshot, stored in one transaction."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from gzip import GzipFile
+from itertools import islice
 from typing import IO, Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.assets.models import Asset
-from game.core.database import Database
+from game.core.database import Database, may_wait
 from game.core.models import rfc3339
 from game.exchange.bundle import (
     CHARACTERS,
@@ -38,6 +40,8 @@ from game.universes.models import Universe
 
 _EVENTS_AT_ONCE = 500
 _BYTES_AT_ONCE = 4 * 2**20
+_PIECES_AT_ONCE = 64
+"""Of a map's text: at most a layer of the widest."""
 
 # As text: data of an imported universe may be anything.
 _LINES = text(f"""
@@ -101,25 +105,30 @@ _SOME_ROWS = {
 }
 
 
-async def _add_rows(session: AsyncSession, universe_id: UUID, writer: Writer, name: str) -> None:
+async def _add_rows(
+    session: AsyncSession, universe_id: UUID, writer: Writer, name: str, go_on: Callable[[], None]
+) -> None:
     with writer.open(name) as entry:
         last = UUID(int=0)
         while lines := (await session.execute(_SOME_ROWS[name], {"universe_id": universe_id, "id": last})).all():
             part = b"".join(line.line.encode() + b"\n" for line in lines)
             await asyncio.to_thread(entry.write, part)
             last = lines[-1].id
+            go_on()
 
 
-_MAY_WAIT = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+async def export(
+    database: Database, home: Access, file: IO[bytes], seconds: float, go_on: Callable[[], None]
+) -> None:
+    """Write a universe, as it is at one moment, to a file as a bundle.
 
-
-async def export(database: Database, home: Access, file: IO[bytes], seconds: float) -> None:
-    """Write a snapshot of a universe to a file as a bundle; it may take `seconds`."""
+    Each step may take so many seconds; `go_on` is called after it.
+    """
     universe, writer = home.universe, Writer(file)
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        # Compressing the largest map takes longer than a transaction may usually be idle.
-        await session.execute(_MAY_WAIT, {"milliseconds": str(int(seconds * 1000))})
+        # To pack the largest map takes longer than a transaction may usually wait.
+        await may_wait(session, seconds)
         statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))
         map_ids = (await session.execute(statement)).scalars().all()
         listed = (
@@ -143,25 +152,35 @@ async def export(database: Database, home: Access, file: IO[bytes], seconds: flo
         writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         for map_id in map_ids:
             found = await maps.get(session, home.user, map_id, "exportMap", with_grid=False)
-            await asyncio.to_thread(_add_map, writer, map_id, await documents.load(session, found))
+            await _add_map(writer, map_id, await documents.load(session, found, go_on), go_on)
         for one in listed:
             data = (await session.execute(_FILE, {"universe_id": universe.id, "sha256": one.sha256})).scalar_one()
             await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
+            go_on()
         for name in _ROWS:
-            await _add_rows(session, universe.id, writer, name)
+            await _add_rows(session, universe.id, writer, name, go_on)
         with writer.open(EVENTS) as entry:
             seq = 0
             while lines := (await session.execute(_LINES, {"universe_id": universe.id, "seq": seq})).all():
                 part = b"".join(line.line.encode() + b"\n" for line in lines)
                 await asyncio.to_thread(entry.write, part)
                 seq = lines[-1].seq
+                go_on()
     await asyncio.to_thread(writer.close)
 
 
-def _add_map(writer: Writer, map_id: UUID, loaded: documents.MapPieces) -> None:
+async def _add_map(writer: Writer, map_id: UUID, loaded: documents.MapPieces, go_on: Callable[[], None]) -> None:
     with closing(loaded), writer.open(f"maps/{map_id}.json") as entry:
-        for piece in loaded:
-            entry.write(piece)
+        # Some at a time, so that it ends when the client hangs up.
+        while await asyncio.to_thread(_write_some, entry, loaded):
+            go_on()
+
+
+def _write_some(entry: IO[bytes], pieces: documents.MapPieces) -> bool:
+    """Write some pieces; whether there were any."""
+    some = b"".join(islice(pieces, _PIECES_AT_ONCE))
+    entry.write(some)
+    return bool(some)
 
 
 _FILE = text("""
@@ -229,9 +248,10 @@ _INSERT = {
 }
 
 
-async def store(session: AsyncSession, universe: Universe, records: GzipFile) -> None:
-    """Store the records of a prepared bundle (`exchange.contents`) in a new universe."""
+async def store(session: AsyncSession, universe: Universe, records: GzipFile, go_on: Callable[[], None]) -> None:
+    """Store the records of a prepared bundle (`exchange.contents`) in a new universe, calling `go_on` at each."""
     while line := await asyncio.to_thread(records.readline):
+        go_on()
         record = await asyncio.to_thread(orjson.loads, line)
         values: dict[str, Any] = {"universe_id": universe.id, **record}
         match values.pop("kind"):

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from game.grid.canvas import Canvas, Steps, unpack
+from game.grid.canvas import Canvas, Run, Steps, unpack
 from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
 from game.grid.document import EMPTY
 
@@ -73,9 +73,18 @@ class Edited(NamedTuple):
 class Draft:
     """A map while it is being changed, and the change so far. The given frame and items are not modified."""
 
-    def __init__(self, frame: Frame, width: int, height: int, max_chunks: int | None = None) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        width: int,
+        height: int,
+        max_chunks: int | None = None,
+        *,
+        records: bool = True,
+    ) -> None:
         self.frame = dict(frame)
         self.canvas = Canvas(width, height, max_chunks)
+        self._records = records
         self._change: Change = []
         self._lists: dict[str, dict[Any, Item]] = {}
         # Where items were inserted, the order of the keys: a new dict for each takes far too long.
@@ -159,6 +168,8 @@ class Draft:
 
     def flush(self) -> None:
         """Record what was painted so far. Call it before changes that must come after the painted cells."""
+        if not self._records:
+            return
         for layer, runs in self.canvas.take_runs().items():
             self._change.append({"cells": layer, "runs": runs})
 
@@ -202,19 +213,25 @@ class Draft:
             raise Conflict("a layer that it changed was deleted")
         known = {*self.items("legend"), EMPTY}
         keys: set[ChunkKey] = set()
-        for x, y, count, _, after in part["runs"]:
-            if x + count > canvas.width or y >= canvas.height:
-                raise Conflict(f"cell ({x + count - 1}, {y}) is no longer on the map")
+        rectangles = _rectangles(part["runs"])
+        for x, y, count, height, _, after in rectangles:
+            if x + count > canvas.width or y + height > canvas.height:
+                raise Conflict(f"cell ({x + count - 1}, {y + height - 1}) is no longer on the map")
             if not known.issuperset(after):
                 raise Conflict(f"the legend no longer has a symbol that belongs in cell ({x}, {y})")
-            keys.update(canvas.keys(layer, x, y, count, 1))
+            keys.update(canvas.keys(layer, x, y, count, height))
         yield from canvas.want(keys)
-        for x, y, count, before, after in part["runs"]:
-            expected, found = unpack(count, before), canvas.read(layer, x, y, count)
-            if found != expected:
-                at = next(at for at in range(count) if found[at] != expected[at])
-                raise Conflict(f"cell ({x + at}, {y}) has changed since")
-            canvas.paint(layer, x, y, unpack(count, after))
+        for x, y, count, height, before, after in rectangles:
+            expected = unpack(count, before)
+            for line, found in enumerate(canvas.region(layer, x, y, count, height), y):
+                if found != expected:
+                    at = next(at for at in range(count) if found[at] != expected[at])
+                    raise Conflict(f"cell ({x + at}, {line}) has changed since")
+            if len(after) == 1:
+                canvas.fill(layer, x, y, count, height, after)
+                continue
+            for line in range(y, y + height):
+                canvas.paint(layer, x, line, after)
 
     def _replay_item(self, part: Part) -> Steps[None]:
         name, before, after = part["list"], part["before"], part["after"]
@@ -230,9 +247,10 @@ class Draft:
         if after is not None and renamed and by in after and after[by] in items:
             raise Conflict(f"there is another {_SINGULAR[name]} {after[by]}")
         if name == "legend" and after is None:
-            yield from self.canvas.want(layers=self.layer_keys())
-            if any(self.canvas.find(layer, before["symbol"]) for layer in self.layer_keys()):
-                raise Conflict(f"the {what} is in use")
+            if self._records:
+                yield from self.canvas.want(layers=self.layer_keys())
+                if any(self.canvas.find(layer, before["symbol"]) for layer in self.layer_keys()):
+                    raise Conflict(f"the {what} is in use")
             # As with edits: inverted, the cells must come after the entry.
             self.flush()
         if name == "layers" and (before is None or after is None):
@@ -298,14 +316,36 @@ class Draft:
             del self.frame[name]
 
 
-def replay(frame: Frame, width: int, height: int, change: Change, max_chunks: int | None = None) -> Steps[Edited]:
+def replay(
+    frame: Frame,
+    width: int,
+    height: int,
+    change: Change,
+    max_chunks: int | None = None,
+    *,
+    records: bool = True,
+) -> Steps[Edited]:
     """Apply a change, or the inverse of one, to a map.
 
-    Raises Conflict with the reason, and TooCostly if it needs more than `max_chunks`; nothing is applied then.
+    Without `records`, the result has no changes of cells, and a legend entry may be removed while cells use it.
+    Raises Conflict with the reason, with nothing applied; TooCostly, when it needs more than `max_chunks`.
     """
-    draft = Draft(frame, width, height, max_chunks)
+    draft = Draft(frame, width, height, max_chunks, records=records)
     yield from draft.replay(change)
     return draft.finished()
+
+
+def _rectangles(runs: Iterable[Run]) -> list[tuple[int, int, int, int, str, str]]:
+    """Runs as rectangles (x, y, width, height, before, after): like ones, each below the other, are one."""
+    found: list[tuple[int, int, int, int, str, str]] = []
+    for x, y, count, before, after in runs:
+        if found:
+            left, top, width, height, *sides = found[-1]
+            if (left, top + height, width, sides) == (x, y, count, [before, after]):
+                found[-1] = left, top, width, height + 1, before, after
+                continue
+        found.append((x, y, count, 1, before, after))
+    return found
 
 
 def inverse(change: Change) -> Change:

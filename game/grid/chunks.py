@@ -6,7 +6,7 @@ chunks must keep this, also when a map's size changes.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count, zip_longest
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
@@ -33,32 +33,55 @@ ChunkKey: TypeAlias = tuple[int, int, int]
 def split(
     document: Mapping[str, Any], keys: Mapping[str, int] = MappingProxyType({})
 ) -> tuple[Frame, dict[ChunkKey, list[str]]]:
-    """Split a valid document into its frame and its chunks, each a list of rows; empty chunks are left out.
+    """Part a valid document into its frame (`frame_of`) and its chunks (`cut`)."""
+    frame = frame_of(document, keys)
+    return frame, cut(document, frame)
 
-    The frame is the document with ROWS_MARK + layer key in place of each layer's rows. A layer whose name is in
-    `keys` has that key; the others get the ones that are free, from 0. A key only has to be unique, and stays with
-    its layer when others come and go. The document itself is not modified.
+
+def frame_of(document: Mapping[str, Any], keys: Mapping[str, int] = MappingProxyType({})) -> Frame:
+    """The document with ROWS_MARK + layer key in place of each layer's rows.
+
+    A layer whose name is in `keys` has that key; the others get the ones that are free, from 0. A key only has to
+    be unique, and stays with its layer when others come and go. The document itself is left as it is.
     """
     frame = dict(document)
-    chunks: dict[ChunkKey, list[str]] = {}
     if "layers" not in document:
-        return frame, chunks
-    width, height = size(document)
+        return frame
     taken = {keys[layer["name"]] for layer in document["layers"] if layer["name"] in keys}
     free = (key for key in count() if key not in taken)
     frame["layers"] = []
     for layer in document["layers"]:
         if "rows" in layer:
             key = keys[layer["name"]] if layer["name"] in keys else next(free)
-            for top in range(0, height, CHUNK):
-                band = layer["rows"][top : top + CHUNK]
-                for left in range(0, width, CHUNK):
-                    rows = [row[left : left + CHUNK] for row in band]
-                    if any(row.strip(EMPTY) for row in rows):
-                        chunks[key, left // CHUNK, top // CHUNK] = rows
             layer = {**layer, "rows": ROWS_MARK + key}
         frame["layers"].append(layer)
-    return frame, chunks
+    return frame
+
+
+def cut(
+    document: Mapping[str, Any],
+    frame: Frame,
+    layers: Container[int] | None = None,
+    bands: range | None = None,
+) -> dict[ChunkKey, list[str]]:
+    """The chunks of a document with this frame, each a list of rows; empty ones are left out.
+
+    Given `layers` and `bands`, only those of these layers (their keys) and chunk ys.
+    """
+    chunks: dict[ChunkKey, list[str]] = {}
+    width, height = size(document)
+    bands = range(-(-height // CHUNK)) if bands is None else bands
+    for layer, framed in zip(document.get("layers", ()), frame.get("layers", ()), strict=True):
+        key = framed["rows"] - ROWS_MARK if "rows" in framed else None
+        if key is None or (layers is not None and key not in layers):
+            continue
+        for y in bands:
+            band = layer["rows"][y * CHUNK : (y + 1) * CHUNK]
+            for left in range(0, width if band else 0, CHUNK):
+                rows = [row[left : left + CHUNK] for row in band]
+                if any(row.strip(EMPTY) for row in rows):
+                    chunks[key, left // CHUNK, y] = rows
+    return chunks
 
 
 def layer_keys(frame: Mapping[str, Any]) -> dict[str, int]:

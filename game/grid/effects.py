@@ -57,6 +57,9 @@ def effect(change: Change, frame: Frame, width: int, height: int) -> Effect:
 def replaced(before: Mapping[str, Any], frame: Frame, width: int, height: int) -> Effect:
     """The effect of a write that replaced the grid; `before` is the replaced state, as stored in its event."""
     if before["size"] == [width, height] and same(before["grid_data"], frame):
+        if "packed" in before:
+            # Of very many chunks: about all of the map.
+            return {"region": {"x": 0, "y": 0, "width": width, "height": height}, "reload": True}
         corners = [(x * CHUNK, y * CHUNK) for _, x, y, _ in before["chunks"]]
         left, top = min(x for x, _ in corners), min(y for _, y in corners)
         right = min(max(x for x, _ in corners) + CHUNK, width)

@@ -1,21 +1,30 @@
 """A map as it was: the current map, to which the inverses of events are applied. Pure; runs in a compute process.
 
-The data of events is validated before it is used (`grid.stored`), and so is the resulting document.
+What the events stored is checked before it is used (`grid.stored`), and so is what comes of it. A map may have
+half a gigabyte of cells: only the chunks that events have changed are loaded, and these are kept compressed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+import zlib
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from game.grid.canvas import Loaded, Wanted, run
-from game.grid.changes import Conflict, inverse, replay
-from game.grid.chunks import ChunkKey, Frame, join
-from game.grid.document import GridError, check
-from game.grid.stored import StoredError, check_change, check_replaced
+from game.grid.canvas import Wanted
+from game.grid.changes import Conflict, Edited, inverse, replay
+from game.grid.chunks import CHUNK, ChunkKey, Frame, layer_keys
+from game.grid.loading import BandTexts, LayerPart, StoredFrame
+from game.grid.stored import ChunkRules, StoredError, Take, check_change, check_frame, check_replaced
 
-_MAX_TEXT = {"name": 100, "description": 10_000}
+_MAX_TEXT: Final = {"name": 100, "description": 10_000}
 """The maximum length of a map's name and description, in characters."""
+_BANDS_AT_ONCE: Final = 16
+_CHANGED_AT_ONCE: Final = 512
+_LEVEL: Final = 1
+_ALIKE: Final = 64
+"""Chunks that are not packed again: large areas are often alike."""
 
 
 class PastError(ValueError):
@@ -26,26 +35,30 @@ class PastError(ValueError):
         self.seq, self.message = seq, message
 
 
-class StoredMap(NamedTuple):
-    """A map as it is stored: its frame as JSON text, its size in cells, and its chunks as
-    (layer, x, y, JSON text of the rows)."""
+class PastMap(NamedTuple):
+    """A map as it was, without its chunks: its frame as JSON text, its size, and those of its name and description
+    that have changed since."""
 
     frame: str
     width: int
     height: int
-    chunks: Sequence[tuple[int, int, int, str]]
-
-
-class PastMap(NamedTuple):
-    """A map as it was: the JSON text of its grid data, and those of its name and description that have changed
-    since."""
-
-    grid_data: str
     texts: dict[str, str]
 
 
-def rebuild(stored: StoredMap, events: Iterable[tuple[int, str]]) -> PastMap:
-    """Undo events on a map, given as (seq, JSON text of `before`), newest first.
+class Changed(NamedTuple):
+    """Chunks as they were, where they may differ from what is stored: JSON text of the rows, None for an empty
+    one."""
+
+    chunks: list[tuple[ChunkKey, bytes | None]]
+
+
+Rebuilding: TypeAlias = Generator[LayerPart | Changed, BandTexts, PastMap]
+"""Yields what it wants to load, and is sent that; then the chunks that have changed, and is sent anything."""
+_Chunks: TypeAlias = dict[tuple[int, int], bytes | None]
+
+
+def rebuild(stored: StoredFrame, events: Iterable[tuple[int, str]]) -> Rebuilding:
+    """Take a map back through events, given as (seq, JSON text of `before`), newest first.
 
     Raises:
         PastError: the data of an event is invalid, or does not fit the map.
@@ -54,21 +67,21 @@ def rebuild(stored: StoredMap, events: Iterable[tuple[int, str]]) -> PastMap:
     seq = 0
     for seq, text in events:
         try:
-            past.take_back(orjson.loads(text))
+            yield from past.take_back(orjson.loads(text))
         except (StoredError, Conflict) as error:
             raise PastError(seq, str(error)[:300]) from None
-    text = past.text()
     try:
-        check(orjson.loads(text))
-    except GridError as error:
+        yield from past.check()
+    except StoredError as error:
         raise PastError(seq, str(error)[:300]) from None
-    return PastMap(text, past.texts)
+    yield from past.changed()
+    return PastMap(orjson.dumps(past.frame).decode(), past.width, past.height, past.texts)
 
 
-def check_before(before: Any, *, is_of_token: bool = False) -> None:
+def check_before(before: Any, *, is_of_token: bool = False, take: Take | None = None) -> None:
     """Refuse an invalid `before` of an event of a map: a change, the replaced grid, name or description.
 
-    That of an event of a token has a `size` of another kind, and no grid.
+    That of an event of a token has a `size` of another kind, and no grid. `take` is given each replaced chunk.
 
     Raises:
         StoredError: at the first fault.
@@ -79,50 +92,138 @@ def check_before(before: Any, *, is_of_token: bool = False) -> None:
         if key in before and not (isinstance(before[key], str) and len(before[key]) <= most):
             raise StoredError(f"before.{key}", f"must be a string of at most {most:,} characters")
     if before.keys() & {"grid_data", "size", "chunks"} and not is_of_token:
-        check_replaced(before)
+        check_replaced(before, take=take)
     if "change" in before:
         check_change(before["change"], "before.change")
 
 
 class _Past:
-    """A map while events are undone."""
+    """A map on its way back: its frame, its size, and the chunks that are not as they are stored."""
 
-    def __init__(self, stored: StoredMap) -> None:
-        self._frame: Frame = orjson.loads(stored.frame)
-        self._width, self._height = stored.width, stored.height
-        self._chunks: dict[ChunkKey, list[str]] = {
-            (layer, x, y): orjson.loads(rows) for layer, x, y, rows in stored.chunks
-        }
+    def __init__(self, stored: StoredFrame) -> None:
+        self.frame: Frame = orjson.loads(stored.text)
+        self.width, self.height = stored.width, stored.height
         self.texts: dict[str, str] = {}
+        self._stored = stored
+        self._symbols, self._layers = _symbols(self.frame), set(layer_keys(self.frame).values())
+        self._chunks: dict[int, _Chunks] = defaultdict(dict)
 
-    def take_back(self, before: Mapping[str, Any]) -> None:
+    def take_back(self, before: Mapping[str, Any]) -> Generator[LayerPart, BandTexts, None]:
         """Undo one event with its `before`."""
-        check_before(before)
+        check_before(before, take=self._put)
         self.texts |= {key: before[key] for key in _MAX_TEXT if key in before}
         if "grid_data" in before:
-            self._frame = before["grid_data"]
-            self._width, self._height = before["size"]
-            for layer, x, y, rows in before["chunks"]:
-                self._put((layer, x, y), rows)
+            self.frame = before["grid_data"]
+            self.width, self.height = before["size"]
         if "change" in before:
-            steps = replay(self._frame, self._width, self._height, inverse(before["change"]))
-            edited = run(steps, self._load)
-            self._frame = self._frame if edited.frame is None else edited.frame
-            self._width, self._height = edited.width, edited.height
+            edited = yield from self._replayed(before["change"])
+            self.frame = self.frame if edited.frame is None else edited.frame
+            self.width, self.height = edited.width, edited.height
             for key, rows in edited.chunks.items():
                 self._put(key, rows)
 
-    def text(self) -> str:
-        """The JSON text of the document."""
-        chunks = [(*key, orjson.dumps(rows).decode()) for key, rows in self._chunks.items()]
-        return join(orjson.dumps(self._frame).decode(), chunks, self._width, self._height)
+    def _replayed(self, change: Any) -> Generator[LayerPart, BandTexts, Edited]:
+        # `check` looks for symbols that the legend lacks, once for all events.
+        steps = replay(self.frame, self.width, self.height, inverse(change), records=False)
+        try:
+            wanted = next(steps)
+            while True:
+                wanted = steps.send((yield from self._load(wanted)))
+        except StopIteration as stop:
+            edited: Edited = stop.value
+            return edited
 
-    def _load(self, wanted: Wanted) -> Loaded:
-        keys = {key for key in self._chunks if key[0] in wanted.layers}.union(wanted.chunks)
-        return {key: self._chunks[key] for key in keys if key in self._chunks}
+    def _load(self, wanted: Wanted) -> Generator[LayerPart, BandTexts, dict[ChunkKey, list[str]]]:
+        found: dict[ChunkKey, list[str]] = {}
+        missing: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for layer, x, y in wanted.chunks:
+            if (x, y) not in self._chunks[layer]:
+                missing[layer, y].append(x)
+            elif packed := self._chunks[layer][x, y]:
+                found[layer, x, y] = _unpacked(packed)
+        parts = [LayerPart(layer, min(xs), y, max(xs), y) for (layer, y), xs in missing.items()]
+        parts += [part for layer in wanted.layers for part in self._parts(layer)]
+        for part in parts:
+            found |= yield from self._unchanged(part)
+        for layer in wanted.layers:
+            changed = ((key, packed) for key, packed in self._chunks[layer].items() if packed)
+            found |= {(layer, *key): _unpacked(packed) for key, packed in changed}
+        return found
+
+    def _parts(self, layer: int) -> Iterator[LayerPart]:
+        """All of a layer, some bands at a time."""
+        right, bottom = (self._stored.width - 1) // CHUNK, (self._stored.height - 1) // CHUNK
+        for top in range(0, bottom + 1, _BANDS_AT_ONCE):
+            yield LayerPart(layer, 0, top, right, min(top + _BANDS_AT_ONCE - 1, bottom))
+
+    def _unchanged(self, part: LayerPart) -> Generator[LayerPart, BandTexts, dict[ChunkKey, list[str]]]:
+        """The chunks of a part that are as they are stored."""
+        known = self._chunks[part.layer]
+        bands = yield part
+        return {
+            (part.layer, x, y): rows
+            for y, xs, text in bands
+            for x, rows in zip(xs, orjson.loads(text), strict=True)
+            if (x, y) not in known
+        }
 
     def _put(self, key: ChunkKey, rows: list[str] | None) -> None:
-        if rows is None:
-            self._chunks.pop(key, None)
-        else:
-            self._chunks[key] = rows
+        layer, x, y = key
+        self._chunks[layer][x, y] = _packed(orjson.dumps(rows)) if rows else None
+
+    def check(self) -> Generator[LayerPart, BandTexts, None]:
+        """Refuse a map that breaks the rules of the document, or has cells of no layer.
+
+        Raises:
+            StoredError: at the first fault.
+        """
+        check_frame(self.frame, self.width, self.height)
+        rules = ChunkRules(self.frame, self.width, self.height)
+        layers = set(layer_keys(self.frame).values())
+        for layer, chunks in self._chunks.items():
+            for (x, y), packed in chunks.items():
+                if packed and layer not in layers:
+                    raise StoredError("cells", "are of a layer that is gone")
+                if packed:
+                    rules.check(x, y, _unpacked(packed), "cells")
+        for part in [part for layer in self._layers - layers for part in self._parts(layer)]:
+            if (yield from self._unchanged(part)):
+                raise StoredError("cells", "are of a layer that is gone")
+        is_as_stored = (self.width, self.height) == (self._stored.width, self._stored.height)
+        if is_as_stored and self._symbols <= _symbols(self.frame):
+            return
+        for part in [part for layer in layers for part in self._parts(layer)]:
+            for (_, x, y), rows in (yield from self._unchanged(part)).items():
+                rules.check(x, y, rows, "cells")
+
+    def changed(self) -> Iterator[Changed]:
+        """The chunks that are not as they are stored, some at a time."""
+        some: list[tuple[ChunkKey, bytes | None]] = []
+        for layer, chunks in sorted(self._chunks.items()):
+            for x, y in sorted(chunks, key=lambda place: place[::-1]):
+                packed = chunks[x, y]
+                some.append(((layer, x, y), packed and _text(packed)))
+                if len(some) == _CHANGED_AT_ONCE:
+                    yield Changed(some)
+                    some = []
+        if some:
+            yield Changed(some)
+
+
+def _symbols(frame: Mapping[str, Any]) -> set[str]:
+    return {entry["symbol"] for entry in frame.get("legend", ())}
+
+
+@lru_cache(_ALIKE)
+def _packed(text: bytes) -> bytes:
+    return zlib.compress(text, _LEVEL)
+
+
+@lru_cache(_ALIKE)
+def _text(packed: bytes) -> bytes:
+    return zlib.decompress(packed)
+
+
+def _unpacked(packed: bytes) -> list[str]:
+    rows: list[str] = orjson.loads(_text(packed))
+    return rows

@@ -4,17 +4,32 @@ An event may come from a bundle that a stranger wrote, or from a row that an old
 before it was checked here: the code that replays a change relies on its shape. Pure; nothing is changed.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import re
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+import orjson
 
 from game.grid.changes import NAMED_BY
-from game.grid.chunks import CHUNK, ROWS_MARK, layer_keys
+from game.grid.chunks import CHUNK, ROWS_MARK, ChunkKey, Frame, layer_keys
 from game.grid.document import DEFAULT_LIMITS, EMPTY, GridError, check
 
 MAX_LAYER_KEY: Final = 259_000
 """Layer keys are less than this: `chunks.join` finds only numbers from ROWS_MARK to ROWS_MARK + this."""
 MAX_PARTS: Final = 100_000
 MAX_RUNS: Final = 4096 * 4096
+PACKED_CHUNKS: Final = 128
+"""Chunks that are packed together, at most."""
+
+_MAX_CHUNKS: Final = DEFAULT_LIMITS.max_layers * 2 * 64 * 64
+_MAX_UNPACKED: Final = 4 * 2**20
+"""Bytes of JSON of `PACKED_CHUNKS` chunks."""
+_KNOWN_CHUNKS: Final = 64
+"""Chunks that are not looked through again: large areas are often alike."""
+_LEVEL: Final = 1
+Take: TypeAlias = Callable[[ChunkKey, list[str] | None], object]
 
 _SIDE: Final = DEFAULT_LIMITS.max_size
 _KEYS: Final = {
@@ -56,10 +71,11 @@ def check_change(change: Any, place: str = "change") -> None:
         _KINDS[kind](part, here)
 
 
-def check_replaced(before: Any, place: str = "before") -> None:
+def check_replaced(before: Any, place: str = "before", take: Take | None = None) -> None:
     """Refuse what is not the grid that a write replaced.
 
     Takes parsed JSON: {"grid_data": frame, "size": [width, height], "chunks": [[layer, x, y, rows or null], …]}.
+    Where there are very many chunks, most are in {"packed": [text, …]} (`pack`). `take` is given each chunk.
 
     Raises:
         StoredError: at the first fault.
@@ -69,30 +85,79 @@ def check_replaced(before: Any, place: str = "before") -> None:
     width, height = _numbers(before["size"], f"{place}.size", (0, 0), (_SIDE, _SIDE))
     frame = before["grid_data"]
     check_frame(frame, width, height, f"{place}.grid_data")
-    known = {EMPTY, *(entry["symbol"] for entry in frame.get("legend", ()))}
     layers = set(layer_keys(frame).values())
+    rules = ChunkRules(frame, width, height)
     last = MAX_LAYER_KEY, (_SIDE - 1) // CHUNK, (_SIDE - 1) // CHUNK
-    chunks = _list(before["chunks"], f"{place}.chunks", DEFAULT_LIMITS.max_layers * 2 * 64 * 64)
-    for index, chunk in enumerate(chunks):
+    _list(before["chunks"], f"{place}.chunks", _MAX_CHUNKS)
+    for index, chunk in enumerate(replaced_chunks(before, place)):
         here = f"{place}.chunks[{index}]"
-        if not isinstance(chunk, list) or len(chunk) != 4:
+        if not isinstance(chunk, list) or len(chunk) != 4 or index == _MAX_CHUNKS:
             raise StoredError(here, "must be a list of layer, x, y and rows")
         layer, x, y = _numbers(chunk[:3], here, (0, 0, 0), last)
-        if chunk[3] is None:
-            continue
-        if layer not in layers:
-            raise StoredError(here, "is of a layer that its grid lacks")
-        across, down = min(CHUNK, width - x * CHUNK), min(CHUNK, height - y * CHUNK)
-        rows = _list(chunk[3], here, CHUNK)
-        if (
-            across < 1
-            or down < 1
-            or len(rows) != down
-            or any(not isinstance(row, str) or len(row) != across for row in rows)
-        ):
-            raise StoredError(here, f"must have {max(down, 0)} rows of {max(across, 0)} cells")
-        if not known.issuperset("".join(rows)):
-            raise StoredError(here, "has a symbol that its legend lacks")
+        if chunk[3] is not None:
+            if layer not in layers:
+                raise StoredError(here, "is of a layer that its grid lacks")
+            rules.check(x, y, _list(chunk[3], here, CHUNK), here)
+        if take:
+            take((layer, x, y), chunk[3])
+
+
+class ChunkRules:
+    """What the chunks of a map with a checked frame must be."""
+
+    def __init__(self, frame: Frame, width: int, height: int) -> None:
+        self._width, self._height = width, height
+        symbols = "".join({EMPTY, *(entry["symbol"] for entry in frame.get("legend", ()))})
+        self._cells = re.compile(f"[{re.escape(symbols)}]*")
+        self._known: set[str] = set()
+
+    def check(self, x: int, y: int, rows: Sequence[Any], place: str) -> None:
+        """Refuse rows that are not as many and as long as the chunk at this place has, or use another symbol.
+
+        Raises:
+            StoredError: at the first fault.
+        """
+        across, down = min(CHUNK, self._width - x * CHUNK), min(CHUNK, self._height - y * CHUNK)
+        is_sized = across > 0 and len(rows) == down
+        if not is_sized or any(not isinstance(row, str) or len(row) != across for row in rows):
+            raise StoredError(place, f"must have {max(down, 0)} rows of {max(across, 0)} cells")
+        cells = "".join(rows)
+        if cells not in self._known:
+            if not self._cells.fullmatch(cells):
+                raise StoredError(place, "has a symbol that its legend lacks")
+            self._known = {*self._known, cells} if len(self._known) < _KNOWN_CHUNKS else set()
+
+
+def replaced_chunks(before: Mapping[str, Any], place: str = "before") -> Iterator[Any]:
+    """The chunks that a write replaced, as its event keeps them.
+
+    Raises:
+        StoredError: what is packed cannot be unpacked.
+    """
+    yield from before["chunks"]
+    for index, text in enumerate(_list(before.get("packed", []), f"{place}.packed", _MAX_CHUNKS)):
+        yield from _unpacked(text, f"{place}.packed[{index}]")
+
+
+def pack(chunks: Sequence[Any]) -> list[str]:
+    """Up to `PACKED_CHUNKS` chunks as texts: base64 of compressed JSON, each no longer than a string may be."""
+    text = b64encode(zlib.compress(orjson.dumps(chunks), _LEVEL)).decode()
+    if len(text) <= DEFAULT_LIMITS.max_string or len(chunks) < 2:
+        return [text]
+    middle = len(chunks) // 2
+    return pack(chunks[:middle]) + pack(chunks[middle:])
+
+
+def _unpacked(text: Any, place: str) -> list[Any]:
+    unpacking = zlib.decompressobj()
+    try:
+        data = unpacking.decompress(b64decode(text, validate=True), _MAX_UNPACKED)
+        value = orjson.loads(data)
+    except (TypeError, ValueError, zlib.error):
+        value = None
+    if not unpacking.eof or not isinstance(value, list):
+        raise StoredError(place, "must be a packed list of chunks")
+    return value
 
 
 def check_frame(frame: Any, width: int, height: int, place: str = "grid_data") -> None:

@@ -8,7 +8,8 @@ import asyncio
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
-from itertools import chain
+from io import SEEK_END
+from itertools import chain, groupby
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,8 @@ from game.core.errors import NotFound
 from game.core.streams import StreamedResponse
 from game.core.versions import etag, not_modified
 from game.grid.chunks import marked_layers, pieces
+from game.grid.loading import BandTexts, LayerPart
+from game.grid.past import Changed
 from game.maps import fogged, queries
 from game.maps.players import players_tag, with_legend
 from game.maps.queries import Found, MapText
@@ -41,7 +44,7 @@ _BANDS = text("""
     FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer GROUP BY y ORDER BY y
 """)
 _LAYERS = text("SELECT DISTINCT layer FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
-_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 class StoredRows:
@@ -57,7 +60,7 @@ class StoredRows:
         """Keep the chunks of a band: their chunk xs, and a JSON list of the rows of each."""
         text = rows.encode()
         data = zlib.compress(text, _LEVEL)
-        self._places[layer, band] = self._file.tell(), len(data), xs
+        self._places[layer, band] = self._file.seek(0, SEEK_END), len(data), xs
         self._file.write(data)
         self._hash.update(b"%d %d %r " % (layer, band, xs))
         self._hash.update(text)
@@ -74,12 +77,28 @@ class StoredRows:
 
     def band(self, layer: int, band: int) -> Mapping[int, list[str]]:
         """The chunks of a band, by chunk x."""
+        xs, text = self._text(layer, band)
+        return dict(zip(xs, orjson.loads(text), strict=True))
+
+    def part(self, wanted: LayerPart) -> BandTexts:
+        """The chunks of a part of the map, and others of its bands."""
+        bands = range(wanted.top, wanted.bottom + 1)
+        return [(band, *self._text(wanted.layer, band)) for band in bands if (wanted.layer, band) in self._places]
+
+    def replace(self, changed: Changed) -> None:
+        """Replace chunks."""
+        for (layer, band), some in groupby(changed.chunks, lambda one: (one[0][0], one[0][2])):
+            chunks = {x: orjson.dumps(rows) for x, rows in self.band(layer, band).items()}
+            chunks |= {x: rows or b"" for (_, x, _), rows in some}
+            xs = sorted(x for x, rows in chunks.items() if rows)
+            self.add(layer, band, xs, (b"[" + b",".join(chunks[x] for x in xs) + b"]").decode())
+
+    def _text(self, layer: int, band: int) -> tuple[list[int], str]:
         if (layer, band) not in self._places:
-            return {}
+            return [], "[]"
         start, length, xs = self._places[layer, band]
         self._file.seek(start)
-        rows = orjson.loads(zlib.decompress(self._file.read(length)))
-        return dict(zip(xs, rows, strict=True))
+        return xs, zlib.decompress(self._file.read(length)).decode()
 
     def close(self) -> None:
         """Give up the memory, or the file."""
@@ -89,7 +108,7 @@ class StoredRows:
 class MapPieces(Iterator[bytes]):
     """The JSON text of a map in pieces, and its version; for players a hash, as in `MapText`."""
 
-    def __init__(self, outline: Any, frame: str, rows: StoredRows, version: int | str) -> None:
+    def __init__(self, outline: Mapping[str, Any], frame: str, rows: StoredRows, version: int | str) -> None:
         self.version = version
         self._rows = rows
         texts = pieces(frame, rows.band, outline["width"], outline["height"])
@@ -104,7 +123,12 @@ class MapPieces(Iterator[bytes]):
         self._rows.close()
 
 
-async def _outline(session: AsyncSession, found: Found) -> Any:
+async def outline_of(session: AsyncSession, found: Found) -> Any:
+    """The frame of a map as its reader may see it, what stands around it in the map's JSON text, and its size.
+
+    Raises:
+        NotFound: the map is gone.
+    """
     role = queries.statement_role(found)
     parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": role}
     outline = (await session.execute(_READ, parameters)).mappings().one_or_none()
@@ -122,24 +146,32 @@ async def load(session: AsyncSession, found: Found, go_on: Callable[[], object] 
     Raises:
         NotFound: the map is gone.
     """
-    outline = await _outline(session, found)
+    outline = await outline_of(session, found)
     legend = outline["players_legend"]
-    rows = StoredRows(with_symbols=legend is not None)
+    rows = await rows_of(session, found, outline["frame"], go_on, with_symbols=legend is not None)
+    if legend is None:
+        return MapPieces(outline, outline["frame"], rows, outline["version"])
+    frame = with_legend(outline["frame"], legend, [orjson.dumps([rows.symbols()]).decode()])
+    shown = f"{outline['head']}{frame}{outline['tail']}".encode() + rows.digest()
+    return MapPieces(outline, frame, rows, players_tag(outline["etag_key"], shown))
+
+
+async def rows_of(
+    session: AsyncSession, found: Found, frame: str, go_on: Callable[[], object], *, with_symbols: bool = False
+) -> StoredRows:
+    """The stored chunks of the layers of a map's frame; `go_on` is called after each layer."""
+    rows = StoredRows(with_symbols=with_symbols)
     place = {"universe_id": found.row.universe_id, "map_id": found.row.id}
     try:
         stored = set((await session.execute(_LAYERS, place)).scalars())
-        for layer in stored.intersection(marked_layers(outline["frame"])):
+        for layer in stored.intersection(marked_layers(frame)):
             for band in (await session.execute(_BANDS, {**place, "layer": layer})).all():
                 await asyncio.to_thread(rows.add, layer, band.y, band.xs, band.rows)
             go_on()
     except BaseException:
         rows.close()
         raise
-    if legend is None:
-        return MapPieces(outline, outline["frame"], rows, outline["version"])
-    frame = with_legend(outline["frame"], legend, [orjson.dumps([rows.symbols()]).decode()])
-    shown = f"{outline['head']}{frame}{outline['tail']}".encode() + rows.digest()
-    return MapPieces(outline, frame, rows, players_tag(outline["etag_key"], shown))
+    return rows
 
 
 async def read(
@@ -162,20 +194,20 @@ async def read(
         return await _read_fogged(request, session, computing, user, map_id, as_id)
     if found.access.is_game_master and (unchanged := not_modified(request, found.row.version)):
         return unchanged
-    if (await _outline(session, found))["is_small"]:
+    if (await outline_of(session, found))["is_small"]:
         text = await queries.document(session, found)
         return not_modified(request, text.version) or _whole(text)
     # No connection is held while it waits.
     await session.close()
     async with computing.turn(user.id):
-        await session.execute(_SNAPSHOT)
+        await session.execute(SNAPSHOT)
         found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
         loaded = await load(session, found, request.scope["go_on"])
         await session.close()
     if unchanged := not_modified(request, loaded.version):
         loaded.close()
         return unchanged
-    return _streamed(request, user, loaded)
+    return streamed(request, user, loaded)
 
 
 async def _read_fogged(
@@ -188,7 +220,7 @@ async def _read_fogged(
 ) -> Response:
     """The answer to a read of a map of which its reader sees only parts."""
     seen = await fogged.look(session, user, map_id, "readMap", as_id)
-    outline = await _outline(session, seen.found)
+    outline = await outline_of(session, seen.found)
     texts = outline["head"], outline["tail"]
     if outline["is_small"]:
         text = await fogged.document(session, seen, *texts)
@@ -199,14 +231,15 @@ async def _read_fogged(
 
 async def changed(request: Request, session: AsyncSession, found: Found) -> Response:
     """The answer to a change of a map, from the transaction that has locked it."""
-    if (await _outline(session, found))["is_small"]:
+    if (await outline_of(session, found))["is_small"]:
         return _whole(await queries.document(session, found))
-    return _streamed(request, found.access.user, await load(session, found, request.scope["go_on"]))
+    return streamed(request, found.access.user, await load(session, found, request.scope["go_on"]))
 
 
 def _whole(text: MapText) -> Response:
     return Response(text.body, headers={"ETag": etag(text.version)}, media_type="application/json")
 
 
-def _streamed(request: Request, user: User, loaded: MapPieces) -> Response:
+def streamed(request: Request, user: User, loaded: MapPieces) -> Response:
+    """The answer with a loaded map, which is closed when it was sent."""
     return StreamedResponse(request.app.state.streams, user.id, loaded, {"ETag": etag(loaded.version)})

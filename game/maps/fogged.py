@@ -28,6 +28,7 @@ from game.grid.fogged_view import part, whole
 from game.grid.loading import ChunkTexts
 from game.grid.player_view import symbols_of
 from game.maps import queries
+from game.maps.chunks import load_chunks
 from game.maps.models import Map
 from game.maps.queries import Found, MapText
 from game.universes.access import Access
@@ -99,7 +100,7 @@ async def document(session: AsyncSession, seen: Seen, head: str, tail: str) -> M
     """The text of a map that is small enough to be put together here."""
     view, row = seen.view.fogged, seen.found.row
     if "document" not in seen.view.answers:
-        stored = await queries.load_chunks(session, row, view.keys())
+        stored = await load_chunks(session, row, view.keys())
         is_large = row.width * row.height * len(view.layers) > _LARGE_CELLS
         make = asyncio.to_thread(whole, view, stored) if is_large else None
         grid = await make if make else whole(view, stored)
@@ -128,7 +129,7 @@ async def region_of(
     view, row = seen.view.fogged, seen.found.row
     # The map may have become smaller since it was asked whether this begins on it.
     width, height = max(min(width, row.width - x), 0), max(min(height, row.height - y), 0)
-    stored = await queries.load_chunks(session, row, view.keys_in(x, y, width, height))
+    stored = await load_chunks(session, row, view.keys_in(x, y, width, height))
     found = await part_of(seen.view, stored, x, y, width, height)
     layers = [one for one in found["layers"] if names is None or one["name"] in names.split(",")]
     return {**found, "layers": layers}
@@ -208,7 +209,7 @@ async def _shows(session: AsyncSession, found: Found, asset_id: UUID) -> bool:
     asked = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry)}
     used: set[str] = set()
     if asked:
-        stored = await queries.load_chunks(session, row, fogged.keys())
+        stored = await load_chunks(session, row, fogged.keys())
         chunks = fogged.chunks(stored, fogged.keys()).values()
         used = asked & set().union(*map(symbols_of, chunks))
     return text in await asyncio.to_thread(lambda: orjson.dumps(fogged.frame(used)))

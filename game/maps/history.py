@@ -1,20 +1,33 @@
-"""A map as it was: what is needed to rebuild it is read here, and a compute process does the rest."""
+"""A map as it was, read or restored. What that needs is loaded here, and a compute process rebuilds the map."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
+import orjson
+from fastapi import Request, Response
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
 from game.core.compute import Computing
+from game.core.database import may_wait
 from game.core.errors import Conflict, NotFound, Unprocessable
+from game.events import queries as events
+from game.fog import changes as fog
 from game.fog.models import Fog, FogSharing, Lighting
-from game.grid.past import PastError, PastMap, StoredMap, rebuild
-from game.maps import queries
+from game.grid import effects
+from game.grid.chunks import Frame
+from game.grid.loading import BandTexts, LayerPart, StoredFrame
+from game.grid.past import Changed, PastError, PastMap, rebuild
+from game.maps import documents, queries
+from game.maps.loading import frame_of, part_loader
 from game.maps.models import Map, MapRead, Visibility
+from game.maps.queries import Found
+from game.maps.replacing import Replaced
+from game.tokens.queries import Placed
 
 _MAX_EVENTS = 20_000
 _MAX_BYTES = 64 * 2**20
@@ -43,10 +56,9 @@ class Then(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """A map as it is, and what its events since then kept of the time before: (seq, JSON text), newest first."""
+    """What the events of a map since then kept of the time before: (seq, JSON text), newest first."""
 
     then: Then
-    stored: StoredMap
     events: Sequence[tuple[int, str]]
 
 
@@ -69,20 +81,13 @@ _BEFORES = text("""
     WHERE universe_id = :universe_id AND subject_id = :map_id AND seq > :seq AND before IS NOT NULL
     ORDER BY seq DESC
 """)
-_STORED = text("""
-    SELECT grid_data::text AS frame, width, height,
-        ARRAY(
-            SELECT (c.layer, c.x, c.y, c.rows::text) FROM map_chunk c
-            WHERE c.universe_id = m.universe_id AND c.map_id = m.id
-        ) AS chunks
-    FROM map m WHERE m.universe_id = :universe_id AND m.id = :map_id
-""")
 
 
 async def record_of(session: AsyncSession, row: Map, seq: int) -> Recorded:
-    """What is needed to rebuild a locked map as it was right after the event `seq` of its universe.
+    """What is needed to rebuild a map as it was right after the event `seq` of its universe.
 
-    A map's history begins when it was created, or when it came from another universe.
+    The map is locked, or read from one snapshot. Its history begins when it was created, or when it came from
+    another universe.
 
     Raises:
         NotFound: the map was not there then, or there is no such event yet.
@@ -101,56 +106,112 @@ async def record_of(session: AsyncSession, row: Map, seq: int) -> Recorded:
         raise NotFound
     if since.events > _MAX_EVENTS or since.bytes > _MAX_BYTES:
         raise TooLongAgo
-    stored = (await session.execute(_STORED, place)).one()
-    events = [(one.seq, one.before) for one in await session.execute(_BEFORES, place)]
-    chunks = [tuple(chunk) for chunk in stored.chunks]
-    return Recorded(
-        Then(then.created_at, then.version),
-        StoredMap(stored.frame, stored.width, stored.height, chunks),
-        events,
-    )
+    befores = [(one.seq, one.before) for one in await session.execute(_BEFORES, place)]
+    return Recorded(Then(then.created_at, then.version), befores)
 
 
-async def rebuilt(computing: Computing, user: User, recorded: Recorded) -> PastMap:
-    """A map as it was, rebuilt in a compute process.
+async def _rebuilt(
+    request: Request,
+    computing: Computing,
+    user: User,
+    stored: StoredFrame,
+    recorded: Recorded,
+    exchange: Callable[[LayerPart | Changed], Awaitable[BandTexts]],
+) -> PastMap:
+    """A map as it was, rebuilt in a compute process; `exchange` loads what it wants, and takes what has changed.
 
     Raises:
         HistoryBroken: what an event stored is broken, or does not fit the map.
     """
+    seconds = request.app.state.settings.bundle_timeout
     try:
-        past: PastMap = await computing.run(user.id, rebuild, recorded.stored, recorded.events)
+        return await computing.run(user.id, rebuild, stored, recorded.events, load=exchange, seconds=seconds)
     except PastError as error:
         raise HistoryBroken(f"Event {error.seq} cannot be taken back: {error.message}.", seq=error.seq) from None
-    return past
 
 
-async def document(
-    session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
-) -> queries.MapText:
-    """The JSON text of a map that the user may read, as it was after event `seq`, and its version then.
+async def read(
+    request: Request, session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
+) -> Response:
+    """The answer with a map that the user may read, as it was after event `seq`.
 
     Raises:
         NotFound: there is none such for this user, or was none then.
-        TooLongAgo, HistoryBroken: as `record_of` and `rebuilt` do.
+        TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
     """
-    row = (await queries.get(session, user, map_id, "listHistory", lock=True)).row
-    recorded = await record_of(session, row, seq)
-    # Nothing is locked, and no connection is held, while it computes.
     await session.close()
-    past = await rebuilt(computing, user, recorded)
-    fields: dict[str, Any] = {
-        "id": row.id,
-        "universe_id": row.universe_id,
-        "name": row.name,
-        "description": row.description,
-        "visibility": Visibility(row.visibility),
-        "fog": Fog(row.fog),
-        "fog_sharing": FogSharing(row.fog_sharing),
-        "lighting": Lighting(row.lighting),
-        "version": recorded.then.version,
-        "created_at": row.created_at,
-        "updated_at": recorded.then.created_at,
-        **past.texts,
-    }
-    head = MapRead(**fields, grid_data={}).model_dump_json(exclude={"grid_data"})
-    return queries.MapText(f'{head[:-1]},"grid_data":{past.grid_data}}}'.encode(), recorded.then.version)
+    async with computing.turn(user.id):
+        await session.execute(documents.SNAPSHOT)
+        found = await queries.get(session, user, map_id, "listHistory", with_grid=False)
+        row = found.row
+        recorded = await record_of(session, row, seq)
+        stored = await frame_of(session, found)
+        rows = await documents.rows_of(session, found, stored.text, request.scope["go_on"])
+        # No connection is held while it computes.
+        await session.close()
+
+        async def exchange(step: LayerPart | Changed) -> BandTexts:
+            if isinstance(step, LayerPart):
+                return await asyncio.to_thread(rows.part, step)
+            await asyncio.to_thread(rows.replace, step)
+            return ()
+
+        try:
+            past = await _rebuilt(request, computing, user, stored, recorded, exchange)
+        except BaseException:
+            rows.close()
+            raise
+    head = MapRead(
+        id=row.id,
+        universe_id=row.universe_id,
+        name=past.texts.get("name", row.name),
+        description=past.texts.get("description", row.description),
+        grid_data={},
+        visibility=Visibility(row.visibility),
+        fog=Fog(row.fog),
+        fog_sharing=FogSharing(row.fog_sharing),
+        lighting=Lighting(row.lighting),
+        version=recorded.then.version,
+        created_at=row.created_at,
+        updated_at=recorded.then.created_at,
+    ).model_dump_json(exclude={"grid_data"})
+    outline = {"head": f'{head[:-1]},"grid_data":', "tail": "}", "width": past.width, "height": past.height}
+    return documents.streamed(request, user, documents.MapPieces(outline, past.frame, rows, recorded.then.version))
+
+
+async def restore_grid(
+    request: Request, session: AsyncSession, computing: Computing, found: Found, seq: int
+) -> None:
+    """Give a locked map the grid that it had after event `seq`; the same is no change.
+
+    Raises:
+        NotFound: the map was not there then.
+        TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
+        TooLarge, QuotaExceeded: as `Replaced.put` does.
+    """
+    row, user = found.row, found.access.user
+    recorded = await record_of(session, row, seq)
+    stored = await frame_of(session, found)
+    load = part_loader(session, row)
+    await may_wait(session, request.app.state.settings.bundle_timeout)
+    async with fog.watch(session, row) as watching:
+        replaced = Replaced(session, row, watching, request.scope["go_on"])
+
+        async def exchange(step: LayerPart | Changed) -> BandTexts:
+            if isinstance(step, LayerPart):
+                return await load(step)
+            await replaced.put_keys(dict(step.chunks))
+            return ()
+
+        past = await _rebuilt(request, computing, user, stored, recorded, exchange)
+        frame: Frame = await asyncio.to_thread(orjson.loads, past.frame)
+        before, seen = await replaced.finish(frame, past.width, past.height)
+        placed = await queries.settle(session, row) if before else Placed([], [])
+    if before:
+        row.touch()
+        row.publish()
+        shared = {"grid_data": "replaced"} if seen and row.is_published and not row.has_fog else None
+        effect = effects.replaced(before, row.grid_data, row.width, row.height)
+        payload = placed.told({"seq": seq, "version": row.version, **effect})
+        shared = placed.shared(shared)
+        await events.record(session, "map.restored", user.id, row, payload, before, shared=shared)

@@ -1,6 +1,6 @@
 """Loads parts of a stored map for a compute process, as JSON text; between two parts no connection is held."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Integer, bindparam, text
@@ -50,6 +50,20 @@ async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
     return StoredFrame(frame, row.width, row.height)
 
 
+def part_loader(session: AsyncSession, row: Map) -> Callable[[LayerPart], Awaitable[BandTexts]]:
+    """A function that loads parts of a locked map, in the transaction that has locked it."""
+    place = {"universe_id": row.universe_id, "map_id": row.id}
+
+    async def load(wanted: LayerPart) -> BandTexts:
+        return _bands(await session.execute(_PART, {**place, **wanted._asdict()}))
+
+    return load
+
+
+def _bands(found: Iterable[Any]) -> BandTexts:
+    return [(one.y, one.xs, one.rows) for one in found]
+
+
 def loader(session: AsyncSession, row: Map) -> Callable[[Any], Awaitable[Any]]:
     """A function that loads what generators of `grid.loading` want of a map.
 
@@ -72,7 +86,7 @@ def loader(session: AsyncSession, row: Map) -> Callable[[Any], Awaitable[Any]]:
         if left < 0:
             raise TooLarge
         if isinstance(wanted, LayerPart):
-            return [(one.y, one.xs, one.rows) for one in found]
+            return _bands(found)
         return {(one.layer, one.x, one.y): one.rows for one in found}
 
     return load

@@ -1,27 +1,22 @@
 """The SQL of maps and their chunks: reading what somebody may see, and writing."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-import orjson
 from sqlalchemy import (
     ColumnElement,
-    Integer,
     Select,
-    Text,
     TextClause,
     and_,
-    bindparam,
     case,
     inspect,
     or_,
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import defer
 from sqlmodel import col
@@ -38,23 +33,21 @@ from game.fog import changes as fog
 from game.fog import views
 from game.fog.models import PARTY
 from game.grants import MEMBERS
-from game.grid.canvas import Loaded, Result, Steps, Wanted
-from game.grid.changes import same
-from game.grid.chunks import ChunkKey, Frame, join, layer_keys, split
+from game.grid.chunks import frame_of, join
 from game.grid.document import size
-from game.grid.effects import replaced
 from game.grid.geometry import Grid
+from game.maps.chunks import place_of
 from game.maps.models import ANY_MEMBER, Map, MapChunk, MapSummary, Visibility
-from game.maps.players import differs, players_tag, with_legend
+from game.maps.players import players_tag, with_legend
+from game.maps.replacing import replace_grid, write_grid
 from game.permissions import GAME_MASTERS, Role
 from game.tokens import queries as tokens
 from game.tokens.models import Token
 from game.tokens.queries import Placed
-from game.universes import access, quotas
+from game.universes import access
 from game.universes import queries as universes
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
 from game.universes.models import Member, Universe
-from game.universes.quotas import Usage
 
 _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
 """How members see a map."""
@@ -379,34 +372,10 @@ async def _now(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
     return (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
 
 
-_CHUNKS = text("""
-    SELECT layer, x, y, rows FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id
-""")
+_CHUNKS = text("SELECT layer, x, y, rows FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
 _MAX_KEPT_CHUNKS = 4096
 """Of a map that is deleted: a whole layer of the largest map."""
 _COUNT_CHUNKS = text("SELECT count(*) FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
-_KEYS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]
-_SOME_CHUNKS = text("""
-    SELECT layer, x, y, rows FROM map_chunk
-    WHERE universe_id = :universe_id AND map_id = :map_id
-        AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
-    LIMIT cast(:most AS int)
-""").bindparams(*_KEYS, bindparam("whole", type_=ARRAY(Integer)))
-# What is written counts for the quotas until it is measured.
-_PUT_CHUNKS = text("""
-    WITH counted AS (
-        UPDATE universe SET map_bytes = map_bytes + :bytes, has_exact_map_bytes = false WHERE id = :universe_id
-    )
-    INSERT INTO map_chunk (universe_id, map_id, layer, x, y, rows)
-    SELECT :universe_id, :map_id, layer, x, y, rows::jsonb
-    FROM unnest(:layers, :xs, :ys, :rows) AS chunk (layer, x, y, rows)
-    ON CONFLICT (universe_id, map_id, layer, x, y) DO UPDATE SET rows = excluded.rows
-""").bindparams(*_KEYS, bindparam("rows", type_=ARRAY(Text)))
-_DROP_CHUNKS = text("""
-    DELETE FROM map_chunk c USING unnest(:layers, :xs, :ys) AS gone (layer, x, y)
-    WHERE c.universe_id = :universe_id AND c.map_id = :map_id
-        AND (c.layer, c.x, c.y) = (gone.layer, gone.x, gone.y)
-""").bindparams(*_KEYS)
 
 
 async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
@@ -425,24 +394,32 @@ def _shared(row: Map) -> dict[str, Any]:
 
 async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, Any]) -> Map:
     """Store a new map as `create` does, without an event."""
-    frame, chunks = await _split(fields["grid_data"], {})
-    width, height = size(fields["grid_data"])
-    row = Map(**{**fields, "universe_id": universe.id, "grid_data": frame, "width": width, "height": height})
+    document = fields["grid_data"]
+    width, height = size(document)
+    new = {"universe_id": universe.id, "grid_data": frame_of(document), "width": width, "height": height}
+    row = Map(**{**fields, **new})
     row.publish()
     session.add(row)
     await session.flush()
     async with fog.watch(session, row):
-        await write_chunks(session, row, chunks, frame)
+        await write_grid(session, row, document)
     return row
 
 
 async def change(
-    session: AsyncSession, found: Found, fields: Mapping[str, Any], target: Access | None = None
+    session: AsyncSession,
+    found: Found,
+    fields: Mapping[str, Any],
+    target: Access | None = None,
+    go_on: Callable[[], object] = object,
 ) -> Found:
     """Give fields of a locked map new values, or move it to another locked universe; the same is no change.
 
-    Of the grid, only the chunks that differ are written. The event keeps what they were before. Returns the map
-    where it is then.
+    Of the grid, only the chunks that differ are written. The event keeps what they were before. `go_on` is called
+    at each step of that. Returns the map where it is then.
+
+    Raises:
+        TooLarge, QuotaExceeded: as `Replaced.put` does.
     """
     row, user = found.row, found.access.user
     was_published = row.is_published
@@ -457,11 +434,11 @@ async def change(
         for name, value in payload.items():
             setattr(row, name, value)
         if "grid_data" in fields:
-            replaced, seen = await replace_grid(session, row, fields["grid_data"], watching)
+            replaced, seen = await replace_grid(session, row, fields["grid_data"], watching, go_on)
             before |= replaced
             if replaced:
                 payload["grid_data"] = "replaced"
-                placed = await _settle(session, row)
+                placed = await settle(session, row)
     moves = target is not None and target.universe.id != row.universe_id
     if not before and not moves:
         return found
@@ -477,7 +454,7 @@ async def change(
     return found
 
 
-async def _settle(session: AsyncSession, row: Map) -> Placed:
+async def settle(session: AsyncSession, row: Map) -> Placed:
     """Put the tokens of a map whose grid was replaced onto it."""
     size = row.width, row.height
     return await tokens.settle(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
@@ -545,7 +522,7 @@ async def _leave(session: AsyncSession, found: Found) -> None:
     """Remove the references in a universe to a map that leaves it."""
     await _leave_active(session, found)
     for statement in _LEAVE:
-        await session.execute(statement, {**_place(found.row), "now": now()})
+        await session.execute(statement, {**place_of(found.row), "now": now()})
 
 
 async def _leave_active(session: AsyncSession, found: Found) -> None:
@@ -589,22 +566,6 @@ def _move_statements() -> list[TextClause]:
 _MOVE = _move_statements()
 
 
-async def restore(session: AsyncSession, found: Found, document: dict[str, Any], seq: int) -> None:
-    """Give a locked map the grid that it had after event `seq`; the same is no change."""
-    row = found.row
-    async with fog.watch(session, row) as watching:
-        before, seen = await replace_grid(session, row, document, watching)
-        placed = await _settle(session, row) if before else Placed([], [])
-    if before:
-        row.touch()
-        row.publish()
-        shared = {"grid_data": "replaced"} if seen and row.is_published and not row.has_fog else None
-        effect = replaced(before, row.grid_data, row.width, row.height)
-        shared = placed.shared(shared)
-        payload = placed.told({"seq": seq, "version": row.version, **effect})
-        await events.record(session, "map.restored", found.access.user.id, row, payload, before, shared=shared)
-
-
 async def remove(session: AsyncSession, found: Found) -> None:
     """Delete a locked map. The event keeps what it held, unless it had very many cells."""
     row = found.row
@@ -614,144 +575,11 @@ async def remove(session: AsyncSession, found: Found) -> None:
         "description": row.description,
         **{name: getattr(row, name) for name in _SETTINGS},
     }
-    if (await session.execute(_COUNT_CHUNKS, _place(row))).scalar_one() <= _MAX_KEPT_CHUNKS:
-        chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, _place(row))]
+    if (await session.execute(_COUNT_CHUNKS, place_of(row))).scalar_one() <= _MAX_KEPT_CHUNKS:
+        chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, place_of(row))]
         before |= {"grid_data": row.grid_data, "size": [row.width, row.height], "chunks": chunks}
     shared: dict[str, Any] | None = {} if row.is_published else None
     await events.record(
         session, "map.deleted", found.access.user.id, row, {"name": row.name}, before, shared=shared
     )
     await session.delete(row)
-
-
-async def _split(
-    document: dict[str, Any], keys: Mapping[str, int]
-) -> tuple[dict[str, Any], dict[ChunkKey, list[str]]]:
-    width, height = size(document)
-    if width * height > _LARGE:
-        return await asyncio.to_thread(split, document, keys)
-    return split(document, keys)
-
-
-async def replace_grid(
-    session: AsyncSession, row: Map, document: dict[str, Any], watching: fog.Watching
-) -> tuple[dict[str, Any], bool]:
-    """Store a checked document as a locked and watched map's grid.
-
-    Returns what it replaced, empty when the two are equal, and whether players would see a difference. What it
-    replaced is `grid_data`, the frame; `size`, width and height; and `chunks`, the changed ones, as
-    [layer, x, y, rows or null].
-    """
-    frame, chunks = await _split(document, layer_keys(row.grid_data))
-    stored = (await session.execute(_CHUNKS, _place(row))).all()
-    old = {(one.layer, one.x, one.y): one.rows for one in stored}
-    if chunks == old and same(frame, row.grid_data):
-        return {}, False
-    changed = sorted(key for key in {*old, *chunks} if old.get(key) != chunks.get(key))
-    before = {
-        "grid_data": row.grid_data,
-        "size": [row.width, row.height],
-        "chunks": [[*key, old.get(key)] for key in changed],
-    }
-    seen = await asyncio.to_thread(differs, row.grid_data, old, frame, chunks)
-    await watching.keep(changed)
-    await write_chunks(session, row, {key: chunks.get(key) for key in changed}, frame)
-    row.grid_data = frame
-    row.width, row.height = size(document)
-    return before, seen
-
-
-async def load_chunks(
-    session: AsyncSession,
-    row: Map,
-    keys: Iterable[ChunkKey] = (),
-    layers: Iterable[int] = (),
-    most: int | None = None,
-) -> dict[ChunkKey, list[str]]:
-    """The stored chunks of a map among those of these keys, and all of these layers; at most `most` if given."""
-    wanted = {**_columns(list(keys)), "whole": list(layers), "most": most}
-    found = await session.execute(_SOME_CHUNKS, {**_place(row), **wanted})
-    return {(one.layer, one.x, one.y): one.rows for one in found}
-
-
-_SYMBOLS = text("""
-    SELECT symbol FROM unnest(:symbols) AS symbol
-    WHERE EXISTS (
-        SELECT FROM map_chunk c CROSS JOIN jsonb_array_elements_text(c.rows) AS line
-        WHERE c.universe_id = :universe_id AND c.map_id = :map_id AND c.layer = ANY(:layers)
-            AND strpos(line, symbol) > 0
-    )
-""").bindparams(bindparam("layers", type_=ARRAY(Integer)), bindparam("symbols", type_=ARRAY(Text)))
-
-
-async def symbols_used(session: AsyncSession, row: Map, layers: Iterable[int], symbols: Iterable[str]) -> set[str]:
-    """Those of these symbols that cells of these layers have."""
-    found = await session.execute(_SYMBOLS, {**_place(row), "layers": list(layers), "symbols": list(symbols)})
-    return set(found.scalars())
-
-
-async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large: bool = False) -> Result:
-    """Go through steps over a map's cells, loading the chunks that they want; their result.
-
-    Much work goes to a thread: that on many chunks, and that which the caller knows to be `large`.
-    """
-    loaded: Loaded | None = None
-    while True:
-        large = large or (loaded is not None and len(loaded) > _LARGE_CHUNKS)
-        outcome = await asyncio.to_thread(_step, steps, loaded) if large else _step(steps, loaded)
-        if not isinstance(outcome, Wanted):
-            return outcome.value
-        most = None if outcome.most is None else outcome.most + 1
-        loaded = await load_chunks(session, row, outcome.chunks, outcome.layers, most)
-
-
-class _Done(NamedTuple, Generic[Result]):
-    value: Result
-
-
-def _step(steps: Steps[Result], loaded: Loaded | None) -> Wanted | _Done[Result]:
-    try:
-        return next(steps) if loaded is None else steps.send(loaded)
-    except StopIteration as stop:
-        return _Done(stop.value)
-
-
-async def write_chunks(
-    session: AsyncSession,
-    row: Map,
-    chunks: Mapping[ChunkKey, list[str] | bytes | None],
-    frame: Frame | None = None,
-) -> None:
-    """Store chunks of a locked map: the rows of each, or their JSON text, or None to delete it.
-
-    `frame` is a whole new one, which is stored with them and counts for the quotas, too.
-
-    Raises:
-        QuotaExceeded: there is no room for them.
-    """
-    put = {key: _rows_text(rows) for key, rows in chunks.items() if rows is not None}
-    size = sum(map(len, put.values())) + (len(orjson.dumps(frame)) if frame else 0)
-    await quotas.require_room(session, row.universe_id, Usage(maps=size))
-    keys = list(put)
-    # Some at a time: one statement of thousands would take longer than a statement may.
-    for start in range(0, len(keys), _CHUNKS_AT_ONCE):
-        some = keys[start : start + _CHUNKS_AT_ONCE]
-        values = {"rows": [put[key] for key in some], "bytes": 0 if start else size}
-        await session.execute(_PUT_CHUNKS, {**_place(row), **_columns(some), **values})
-    if frame and not keys:
-        await quotas.add_maps(session, row.universe_id, size)
-    if gone := [key for key, rows in chunks.items() if rows is None]:
-        await session.execute(_DROP_CHUNKS, {**_place(row), **_columns(gone)})
-
-
-def _rows_text(rows: list[str] | bytes | None) -> str:
-    return (rows if isinstance(rows, bytes) else orjson.dumps(rows)).decode()
-
-
-def _place(row: Map) -> dict[str, UUID]:
-    return {"universe_id": row.universe_id, "map_id": row.id}
-
-
-def _columns(keys: list[ChunkKey]) -> dict[str, list[int]]:
-    """Keys as three arrays."""
-    return {name: [key[at] for key in keys] for at, name in enumerate(("layers", "xs", "ys"))}

@@ -1,6 +1,5 @@
 """Endpoints of maps."""
 
-import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from game.core.errors import (
 )
 from game.core.hot import hot
 from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
-from game.core.strict_json import StrictRoute
+from game.core.strict_json import StrictRoute, in_turn
 from game.core.versions import IfMatch, IfNoneMatch, etag, require_match
 from game.grid.document import GridError, check
 from game.maps import documents, history, queries
@@ -47,12 +46,17 @@ async def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     """
     if "grid_data" in fields:
         try:
-            await asyncio.to_thread(check, fields["grid_data"])
+            await in_turn(check, fields["grid_data"])
         except GridError as error:
             raise InvalidGrid(
                 errors=[FieldError(one.place, one.code, one.message) for one in error.breaches]
             ) from None
     return fields
+
+
+def _given(body: MapReplace | MapPatch) -> dict[str, Any]:
+    """The fields that a client sent. `model_dump` would copy all of the grid data on the event loop."""
+    return {name: value for name, value in body if name in body.model_fields_set}
 
 
 def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Response:
@@ -68,7 +72,7 @@ def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Respons
 )
 async def create_map(body: MapCreate, user: CurrentUser, session: Session, once: Once) -> Response:
     """Create a map in one of your universes."""
-    fields = await _checked(body.model_dump())
+    fields = await _checked(dict(body))
 
     async def create() -> Response:
         home = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
@@ -116,7 +120,7 @@ async def read_map(
         if as_id is not None:
             message = "It is not known what members saw at that time: use either at_seq or as."
             raise Unprocessable(errors=[FieldError("as", "not_allowed", message)])
-        return _answer(await history.document(session, computing, user, id, at_seq))
+        return await history.read(request, session, computing, user, id, at_seq)
     return await documents.read(request, session, computing, user, id, as_id)
 
 
@@ -132,7 +136,7 @@ async def _change(
     target_id: UUID | None = fields.pop("universe_id", None)
     found, target = await queries.get_to_move(session, user, id, operation, target_id)
     require_match(if_match, found.row)
-    found = await queries.change(session, found, fields, target)
+    found = await queries.change(session, found, fields, target, request.scope["go_on"])
     await session.flush()
     return await documents.changed(request, session, found)
 
@@ -146,7 +150,7 @@ async def replace_map(
         "description": body.description,
         "visibility": body.visibility,
         "grid_data": body.grid_data,
-        **body.model_dump(exclude_unset=True),
+        **_given(body),
     }
     return await _change(request, session, "replaceMap", user, id, if_match, await _checked(fields))
 
@@ -156,7 +160,7 @@ async def update_map(
     request: Request, id: UUID, body: MapPatch, user: CurrentUser, session: Session, if_match: IfMatch
 ) -> Response:
     """Change the fields of a map that you send, and no others."""
-    fields = await _checked(body.model_dump(exclude_unset=True))
+    fields = await _checked(_given(body))
     return await _change(request, session, "updateMap", user, id, if_match, fields)
 
 

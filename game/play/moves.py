@@ -22,6 +22,7 @@ from game.grid.paths import Path, Walker
 from game.grid.player_view import players_document
 from game.grid.vision import anchor, cells_a_side
 from game.maps import queries as maps
+from game.maps.chunks import follow
 from game.maps.loading import frame_of, loader
 from game.maps.models import Map
 from game.maps.players import EVERY_SYMBOL
@@ -128,7 +129,7 @@ async def _search(
         row = await tokens.with_grid(session, ground)
         known = await _known(session, row, home)
         steps = known.through(paths.find(known.frame, *size, start, goal, walker))
-        return await maps.follow(session, row, steps, large=ground.width * ground.height > SMALL_CELLS)
+        return await follow(session, row, steps, large=ground.width * ground.height > SMALL_CELLS)
     found = maps.Found(ground, home)
     seen = Seen(await frame_of(session, found), not home.is_game_master)
     await session.close()
@@ -162,13 +163,13 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
     if known is not None and request.path is None:
         if plan is None or (plan.version, plan.start) != (row.version, (token.x, token.y)):
             steps = search_path(row, token, (request.x, request.y), known, _LOCKED_BUDGET)
-            plan = await maps.follow(session, row, steps, large=is_large)
+            plan = await follow(session, row, steps, large=is_large)
     elif plan is None:
         plan = Plan(path_of(request), row.version, (token.x, token.y))
     if plan.problem is not None:
         raise plan.problem
     priced = players_document(row.grid_data, EVERY_SYMBOL).frame
-    done = await maps.follow(session, row, walked(row, token, request, plan.path, known, priced))
+    done = await follow(session, row, walked(row, token, request, plan.path, known, priced))
     seq = await _put(session, piece, row, done) if has_moved(token, done) else None
     stopped = await _stopped(session, row, found.access, done)
     version = token.version if found.access.is_game_master else None

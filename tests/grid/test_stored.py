@@ -1,6 +1,9 @@
 """What is stored of a map's past: real changes pass, junk is named or at worst a conflict."""
 
 import contextlib
+import random
+import zlib
+from base64 import b64encode
 from copy import deepcopy
 from typing import Any
 
@@ -9,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from game.core.json_gate import MAX_STRING
 from game.grid.changes import Change, Conflict, inverse
-from game.grid.chunks import ROWS_MARK
-from game.grid.stored import StoredError, check_change, check_replaced
+from game.grid.chunks import CHUNK, ROWS_MARK
+from game.grid.stored import StoredError, check_change, check_replaced, pack, replaced_chunks
 from tests.grid.maps import Store, edits, maps
 
 JUNK = [
@@ -167,9 +171,44 @@ class TestReplaced:
             check_replaced(replaced(**changes))
         assert error.value.place == place
 
+    def test_packed_chunks_are_as_good(self) -> None:
+        chunks = replaced()["chunks"]
+        packed = replaced(chunks=chunks[:1], packed=pack(chunks[1:]))
+        check_replaced(packed)
+        assert list(replaced_chunks(packed)) == chunks
+
+    def test_packed_texts_are_short_enough_to_be_imported(self) -> None:
+        symbols = [chr(0x4E00 + number) for number in range(4096)]
+        noise = random.Random(4)
+        chunks = [[0, x, 0, ["".join(noise.choices(symbols, k=CHUNK)) for _ in range(CHUNK)]] for x in range(20)]
+        texts = pack(chunks)
+        assert 1 < len(texts) < len(chunks)
+        assert max(map(len, texts)) <= MAX_STRING
+        assert [chunk for text in texts for chunk in replaced_chunks({"chunks": [], "packed": [text]})] == chunks
+
+    @pytest.mark.parametrize(
+        ("packed", "place"),
+        [
+            (5, "before.packed"),
+            ([5], "before.packed[0]"),
+            (["é"], "before.packed[0]"),
+            (["AAAA"], "before.packed[0]"),
+            ([b64encode(zlib.compress(b"[]"))[:-4].decode()], "before.packed[0]"),
+            ([b64encode(zlib.compress(b"5")).decode()], "before.packed[0]"),
+            (pack([[4, 0, 0, ["#" * 64] * 2]]), "before.chunks[3]"),
+            # 100 MB of brackets in 97 kB.
+            ([b64encode(zlib.compress(b"[" + b"[]," * 2**25 + b"[]]")).decode()], "before.packed[0]"),
+        ],
+        ids=["no list", "no text", "no base64", "not compressed", "cut off", "no list of chunks", "junk", "huge"],
+    )
+    def test_what_cannot_be_unpacked_is_told(self, packed: Any, place: str) -> None:
+        with pytest.raises(StoredError) as error:
+            check_replaced(replaced(packed=packed))
+        assert error.value.place == place
+
     @given(st.data())
     def test_junk_anywhere_is_refused_by_name(self, data: st.DataObject) -> None:
-        before = replaced()
+        before = replaced(packed=pack([[3, 1, 0, None]]))
         for _ in range(data.draw(st.integers(1, 3))):
             place = data.draw(st.sampled_from(places(before)))
             before = changed(before, place, data.draw(st.sampled_from(JUNK)))

@@ -13,6 +13,8 @@ import orjson
 import psutil
 import pytest
 
+from game.grid.loading import LayerPart
+from game.grid.past import Changed
 from game.maps.documents import StoredRows
 from tests.conftest import PATIENCE_SECONDS, Person, Server, serving, sign_up_and_log_in
 
@@ -103,7 +105,89 @@ class TestRead:
         assert (await stranger.client.get(path)).headers["etag"] != tag
 
 
+async def grid_of(person: Person, path: str, seq: int) -> Any:
+    answer = await person.client.get(path, params={"at_seq": seq})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["grid_data"]
+
+
+class TestPast:
+    async def test_is_the_document_as_it_was(self, owner: Person) -> None:
+        """Through edits of all kinds, and replaced grids."""
+        path = f"/maps/{(await owner.map(grid_data=grid()))['id']}"
+        entry = {"symbol": "~", "name": "water"}
+        place = {"x": 60, "y": 0, "width": 200, "height": 300}
+        fill = {"op": "fill_rectangle", "layer": "empty", **place, "symbol": "~"}
+        batches: list[list[dict[str, Any]]] = [
+            [{"op": "update_legend", "legend": [entry]}, fill],
+            [{"op": "resize", "width": 290, "height": 330, "anchor": "bottom_right"}],
+            [{"op": "replace", "layer": "ground", "symbol": "#", "with": "."}],
+            [{"op": "remove_layer", "name": "empty"}, {"op": "remove_legend_entry", "symbol": "~"}],
+            [{"op": "add_layer", "layer": {"name": "new"}, "index": 0}],
+        ]
+        states = {2: grid()}
+        for edits in batches:
+            answer = await owner.client.post(f"{path}/edits", json={"edits": edits})
+            assert answer.status_code == 200, answer.text
+            states[answer.json()["seq"]] = (await owner.client.get(path)).json()["grid_data"]
+        for number, document in enumerate(({"width": 1, "height": 1}, grid())):
+            answer = await owner.client.patch(path, json={"grid_data": document})
+            assert answer.json()["grid_data"] == document
+            states[len(states) + 2] = document
+            was = (await owner.client.get(path, params={"at_seq": len(states) + 1})).json()
+            assert (was["version"], was["grid_data"]) == (7 + number, document)
+        for seq, document in states.items():
+            assert await grid_of(owner, path, seq) == document
+        for seq in (5, 3, 2, 8):
+            restored = await owner.client.post(f"{path}/restore", json={"seq": seq})
+            assert (restored.status_code, restored.json()["grid_data"]) == (200, states[seq])
+            assert (await owner.client.get(path)).json() == restored.json()
+        for seq, document in states.items():
+            assert await grid_of(owner, path, seq) == document
+
+    async def test_of_very_many_chunks(self, owner: Person, database: asyncpg.Connection) -> None:
+        """The event keeps most of them packed, and a bundle brings them along."""
+        side = 321
+        layers = [
+            {"name": f"layer {number}", "rows": [("#. "[number % 3] + "#" * number + ".") * side] * side}
+            for number in range(32)
+        ]
+        for layer in layers:
+            layer["rows"] = [row[:side] for row in layer["rows"]]
+        document = {**grid(), "width": side, "height": side, "layers": layers}
+        made = await owner.map(grid_data=document)
+        path = f"/maps/{made['id']}"
+        replaced = await owner.client.patch(path, json={"grid_data": {}})
+        assert replaced.json()["grid_data"] == {}
+        kept = await database.fetchval(
+            "SELECT before FROM event WHERE subject_id = $1 AND kind = 'map.updated'", UUID(made["id"])
+        )
+        before = orjson.loads(kept)
+        assert len(before["chunks"]) == 1024
+        assert len(before["packed"]) >= 1
+        assert await grid_of(owner, path, 2) == document
+        restored = await owner.client.post(f"{path}/restore", json={"seq": 2})
+        assert (restored.status_code, restored.json()["grid_data"]) == (200, document)
+        assert await grid_of(owner, path, 3) == {}
+        bundle = await owner.client.get(f"/universes/{made['universe_id']}/export")
+        imported = await owner.client.post("/universes/import", files={"file": ("u.zip", bundle.content)})
+        assert imported.status_code == 201, imported.text
+        maps = await owner.client.get("/maps", params={"universe_id": imported.json()["id"]})
+        copy = f"/maps/{maps.json()['items'][0]['id']}"
+        assert await grid_of(owner, copy, 2) == document
+        assert await grid_of(owner, copy, 3) == {}
+
+
 class TestStoredRows:
+    def test_chunks_are_replaced(self) -> None:
+        stored = StoredRows()
+        stored.add(5, 0, [0, 2], '[["a"],["c"]]')
+        stored.replace(Changed([((5, 1, 0), b'["b"]'), ((5, 2, 0), None), ((6, 0, 9), b'["d"]')]))
+        stored.replace(Changed([((6, 1, 9), None)]))
+        assert (stored.band(5, 0), stored.band(6, 9)) == ({0: ["a"], 1: ["b"]}, {0: ["d"]})
+        assert stored.part(LayerPart(5, 0, 0, 9, 3)) == [(0, [0, 1], '[["a"],["b"]]')]
+        stored.close()
+
     @pytest.mark.parametrize("count", [3, 4000], ids=["in memory", "in a file"])
     def test_gives_back_what_was_added(self, count: int) -> None:
         stored = StoredRows(with_symbols=True)
@@ -174,6 +258,46 @@ async def test_eight_read_the_largest_map_at_once(server: Server, largest: tuple
     assert all(int(size) > LAYERS * 4096 * 4096 for _, size in answers[::2])
     assert process.memory_info().rss - before < 200 * 2**20
     assert longest < LONG
+
+
+async def test_the_past_of_the_largest_map_takes_bounded_memory(
+    server: Server, largest: tuple[Person, str]
+) -> None:
+    """It is replaced, read as it was, and restored; the answers have 134 million cells."""
+    person, path = largest
+    for y in range(0, 4096, 1024):
+        place = {"x": 0, "y": y, "width": 4096, "height": 1024}
+        fill = {"op": "fill_rectangle", "layer": "layer 0", **place, "symbol": "#"}
+        edited = await person.client.post(f"{path}/edits", json={"edits": [fill]})
+        assert edited.status_code == 200, edited.text
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    most = 0
+
+    async def cells(method: str, query: str = "", **body: Any) -> tuple[int, int]:
+        """How many cells of an answer are filled and empty."""
+        nonlocal most
+        filled = empty = 0
+        options: dict[str, Any] = {"json": body} if body else {}
+        async with person.client.stream(method, path + query, **options) as answer:
+            assert answer.status_code == 200, await answer.aread()
+            async for part in answer.aiter_bytes():
+                filled, empty = filled + part.count(b"#"), empty + part.count(b" ")
+                most = max(most, process.memory_info().rss)
+        return filled, empty
+
+    full = await cells("GET")
+    assert full[0] == 4096 * 4096 + 1  # and the symbol of the legend
+    seq = edited.json()["seq"]
+    was = await cells("GET", f"?at_seq={seq - 4}")
+    assert was[0] == 1
+    assert was[1] >= LAYERS * 4096 * 4096
+    assert await cells("PATCH", grid_data={}) == (0, 0)
+    assert (await cells("GET", f"?at_seq={seq}"))[0] == full[0]
+    assert (await cells("GET", f"?at_seq={seq - 4}"))[0] == 1
+    assert (await cells("POST", "/restore", seq=seq))[0] == full[0]
+    assert (await cells("POST", "/restore", seq=seq - 4))[0] == 1
+    assert most - before < 200 * 2**20
 
 
 HEAVY = (
