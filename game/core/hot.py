@@ -66,7 +66,8 @@ class HotWork(NamedTuple):
 
     `question` is as for a HotWrite; the request may have an Idempotency-Key. `run` takes the app's state, session,
     user and the question. It returns the answer and the universe that was written to (or None). If the endpoint is
-    to handle the request, it returns None and has changed nothing.
+    to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it is cancelled after
+    a write may have been sent.
     """
 
     question: Callable[[Scope, bytes], Question | None]
@@ -185,11 +186,7 @@ class HotEndpoints:
         question = write.question(scope, b"".join(message.get("body", b"") for message in messages))
         if question is None:
             return None, replayed
-        try:
-            done = await self._carry_out(write, writer, identity.session_id, identity.user_id, *question)
-        except asyncio.CancelledError:
-            # The time limit was reached, and the statement may have been sent.
-            raise OutcomeUnknown from None
+        done = await self._carry_out(write, writer, identity.session_id, identity.user_id, *question)
         if done is None:
             return None, replayed
         answer, written = done
@@ -205,7 +202,11 @@ class HotEndpoints:
         """The answer to a question with session and user, and the universe that was written to."""
         if isinstance(write, HotWork):
             return await write.run(self._state, *question)
-        row = await writer.ask(write.statement, *question)
+        try:
+            row = await writer.ask(write.statement, *question)
+        except asyncio.CancelledError:
+            # The time limit was reached, and the statement may have been sent.
+            raise OutcomeUnknown from None
         return None if row is None else (write.render(row), write.written(row))
 
 

@@ -6,7 +6,11 @@ number that was read), `bytes` (of the new event) and `n`. It continues with LOC
 `unchanged`, increments the counters with UPDATE_UNIVERSE, and ends with RESULT.
 """
 
-from game.core.coalescer import HotStatement
+import asyncio
+from typing import Any
+
+from game.core.coalescer import Coalescer, HotStatement
+from game.core.errors import OutcomeUnknown
 
 # The lock returns the row as it is when the lock is granted, not as it was when the statement began.
 LOCK_UNIVERSE = """
@@ -36,3 +40,16 @@ RESULT = """
 def statement(sql: str) -> HotStatement:
     """A hot statement of these parts, whose first parameter is the universe. Its rows have `is_written`."""
     return HotStatement(sql.replace("/* wait */", "SKIP LOCKED"), subject=0, blocking=sql)
+
+
+async def write(writer: Coalescer, prepared: HotStatement, *question: Any) -> bool:
+    """Whether a `statement` has written; if not, something has changed meanwhile.
+
+    Raises:
+        OutcomeUnknown: the time limit was reached after it may have been sent.
+    """
+    try:
+        row = await writer.ask(prepared, *question)
+    except asyncio.CancelledError:
+        raise OutcomeUnknown from None
+    return row is not None and row["is_written"]

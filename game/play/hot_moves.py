@@ -24,7 +24,7 @@ from game.core.errors import Problem
 from game.core.hot import HotAnswer, HotWork
 from game.core.idempotency import Claim, small_delta
 from game.events.queries import Written
-from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement
+from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement, write
 from game.fog.queries import PIECES, Changes
 from game.fog.sights import follow
 from game.grants import Right
@@ -320,7 +320,8 @@ async def _write(
     audience = None if told.audience is None else f"{{{','.join(map(str, told.audience))}}}"
     chunks = [(str(viewer), x, y, cells.hex(), differs) for viewer, x, y, cells, differs in changes.put]
     wholes = [(str(viewer), whole) for viewer, whole in changes.wholes.items()]
-    row = await state.hot_writes.ask(
+    is_written = await write(
+        state.hot_writes,
         WRITTEN,
         turn.universe_id,
         turn.seq,
@@ -338,7 +339,7 @@ async def _write(
         orjson.dumps(chunks).decode(),
         *stored,
     )
-    if row is None or not row["is_written"]:
+    if not is_written:
         raise _Conflict
 
 

@@ -20,7 +20,7 @@ from game.core.hot import HotAnswer, HotWork, path_id
 from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 from game.events.queries import Written
-from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement
+from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement, write
 from game.permissions import Role, may
 from game.rolls import queries, view
 from game.rolls.keys import Key, key_of
@@ -145,7 +145,8 @@ async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.
     roll = queries.rolled(universe_id, user_id, parse(request.expression, None), key, **fields)
     payload, shared, audience = queries.event_parts(roll, user_id)
     event = Written.of("roll.created", payload, None, shared)
-    written = await state.hot_writes.ask(
+    is_written = await write(
+        state.hot_writes,
         WRITTEN,
         universe_id,
         row["event_seq"],
@@ -168,7 +169,7 @@ async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.
         event.size,
         state.settings.limit_roll.seconds,
     )
-    if written is None or not written["is_written"]:
+    if not is_written:
         return None
     return HotAnswer(view.shown(roll, user_id, Role(row["role"])).model_dump_json().encode(), status=201)
 

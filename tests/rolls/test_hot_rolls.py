@@ -93,6 +93,24 @@ async def test_many_at_once_take_one_key_each(table: Table, spy: Spy) -> None:
     assert spy.written > len(people) / 2
 
 
+async def test_who_waited_in_vain_is_told_that_nothing_was_stored(
+    table: Table, spy: Spy, app: FastAPI, database: asyncpg.Connection
+) -> None:
+    path, settings = f"/universes/{table.universe_id}/rolls", app.state.settings
+    app.state.settings = settings.model_copy(update={"request_timeout": 1})
+    async with database.transaction():
+        await database.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", table.universe_id)
+        answers = await asyncio.gather(
+            *(table.player.client.post(path, json={"expression": "1d20"}) for _ in range(4))
+        )
+    # The first was being written; the others were still waiting for their turn.
+    codes = sorted((answer.status_code, answer.json()["code"]) for answer in answers)
+    assert codes == [(503, "OUTCOME_UNKNOWN"), *[(503, "UNAVAILABLE")] * 3]
+    app.state.settings = settings
+    await table.roll(table.player)
+    assert len(await table.rolls(table.owner)) in (1, 2)
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
