@@ -66,8 +66,8 @@ class HotWork(NamedTuple):
 
     `question` is as for a HotWrite; the request may have an Idempotency-Key. `run` takes the app's state, session,
     user and the question. It returns the answer and the universe that was written to (or None). If the endpoint is
-    to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it is cancelled after
-    a write may have been sent.
+    to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it is cancelled
+    after a write may have been sent.
     """
 
     question: Callable[[Scope, bytes], Question | None]
