@@ -178,6 +178,11 @@ class Found:
     access: Access
 
     @property
+    def role(self) -> Role:
+        """The reader's."""
+        return self.access.role
+
+    @property
     def has_fog(self) -> bool:
         """Whether its reader sees only parts of it (`game.fog.views`)."""
         return self.row.has_fog and not self.access.is_game_master

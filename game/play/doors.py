@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,16 +18,15 @@ from game.play.models import DoorResult
 from game.tokens import queries as tokens
 
 
-async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: str, state: str) -> DoorResult:
-    """Open, close or lock a door, as an edit of the map.
+async def set_state(session: AsyncSession, found: maps.Found, door_id: str, state: str) -> DoorResult:
+    """Open, close or lock a door of a locked map, as an edit of it.
 
     Players may open and close doors next to a token that they act for: in its cell, or in one beside it.
 
     Raises:
-        NotFound: there is no such map or door that the user may know of.
+        NotFound: there is no such door that the user may know of.
         Forbidden: a player opens a door that is locked or secret, locks one, or is too far away.
     """
-    found = await maps.get_to_change(session, user, map_id, "setDoor")
     opened = OpenMap(session, found.row)
     scene = Scene(opened.frame, opened.width, opened.height)
     door = scene.things["doors"].get(f"#{door_id}")
@@ -36,7 +34,7 @@ async def set_state(session: AsyncSession, user: User, map_id: UUID, door_id: st
         raise NotFound
     if not found.access.is_game_master:
         await _require_in_reach(session, found, scene, door, state)
-    seq = await _edit(opened, user, door_id, state) if door.get("state", "closed") != state else None
+    seq = await _edit(opened, found.access.user, door_id, state) if door.get("state", "closed") != state else None
     # Players must not see the number of events.
     return DoorResult(seq=seq) if found.access.is_game_master else DoorResult()
 

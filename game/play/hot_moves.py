@@ -74,17 +74,18 @@ WRITTEN = statement(f"""
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::float[], $6::float[],
             $7::jsonb[], $8::jsonb[], $9::jsonb[], $10::text[], $11::bigint[],
-            $12::uuid[], $13::jsonb[], $14::jsonb[], $15::text[], $16::bigint[], $17::bytea[], $18::bytea[]
+            $12::uuid[], $13::jsonb[], $14::jsonb[], $15::text[], $16::bigint[], $17::bytea[], $18::bytea[],
+            $19::text[]
         ) WITH ORDINALITY AS q (
             universe_id, seq, actor_id, token_id, x, y, payload, before, shared, audience, bytes,
-            map_id, wholes, chunks, key, lock, fingerprint, answer, n
+            map_id, wholes, chunks, key, lock, fingerprint, answer, role, n
         )
     ), {LOCK_UNIVERSE}, with_key_lock AS MATERIALIZED (
         SELECT * FROM unchanged WHERE key IS NULL OR pg_try_advisory_xact_lock(lock)
     ), stored_key AS (
-        INSERT INTO idempotency_key (user_id, key, fingerprint, status, headers, body, expires_at)
+        INSERT INTO idempotency_key (user_id, key, fingerprint, status, headers, body, role, expires_at)
         SELECT actor_id, key, fingerprint, 200, '{{"content-type": "application/json"}}', answer,
-            now() + interval '24 hours'
+            role, now() + interval '24 hours'
         FROM with_key_lock WHERE key IS NOT NULL
         ON CONFLICT (user_id, key) DO NOTHING
         RETURNING user_id, key
@@ -262,9 +263,9 @@ async def _move(
     version = turn.version + has_moved if turn.is_game_master else None
     answer = tokens.as_json(moves.answer_of(done, done.named(doors), version, turn.seq + 1 if has_moved else None))
     if has_moved:
-        stored: tuple[Any, ...] = (None, None, None, None)
+        stored: tuple[Any, ...] = (None, None, None, None, None)
         if claim is not None:
-            stored = *claim, small_delta(answer, question.body)
+            stored = *claim, small_delta(answer, question.body), turn.role
         await _write(state, turn, board, members, done, changes, stored)
     return HotAnswer(answer), turn.universe_id if has_moved else None
 
@@ -296,8 +297,8 @@ async def _write(
     changes: Changes,
     stored: tuple[Any, ...],
 ) -> None:
-    """Write a move. `stored` is its key with lock, fingerprint and stored answer; all of them are None without a
-    key.
+    """Write a move. `stored` is its key with lock, fingerprint, stored answer and the role that it is for; all of
+    them are None without a key.
 
     Raises:
         _Conflict: something has changed meanwhile, and nothing was written.

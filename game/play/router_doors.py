@@ -34,7 +34,9 @@ async def set_door(
     """
 
     async def change() -> Response:
-        result = await doors.set_state(session, user, id, door_id, body.state)
+        found = await maps.get_to_change(session, user, id, "setDoor")
+        once.made_as(found.role)
+        result = await doors.set_state(session, found, door_id, body.state)
         return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
 
     return await once(user.id, change, check=lambda _: maps.get(session, user, id, "setDoor", with_grid=False))

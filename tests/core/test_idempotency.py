@@ -231,7 +231,8 @@ class TestRoles:
             "sheet": {"hit_points": {"current": 9, "maximum": 9}},
         }
         ashe = (await stranger.client.post(f"{path}/characters", json=body)).json()["id"]
-        made = await owner.map(universe["id"], grid_data={"width": 1, "height": 1}, visibility="members")
+        grid = {"width": 2, "height": 1, "doors": [{"id": "gate", "x1": 0, "y1": 0, "x2": 0, "y2": 1}]}
+        made = await owner.map(universe["id"], grid_data=grid, visibility="members")
         token = {"name": "Ashe", "x": 0, "y": 0, "gm": "a spy", "bars": [{"name": "hp", "value": 5, "max": 9}]}
         token_id = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
         asked = [
@@ -240,6 +241,8 @@ class TestRoles:
             (f"/characters/{ashe}/heal", {"amount": 1}),
             (f"/tokens/{token_id}/damage", {"amount": 1}),
             (f"/tokens/{token_id}/heal", {"amount": 1}),
+            (f"/tokens/{token_id}/move", {"x": 1, "y": 0}),
+            (f"/maps/{made['id']}/doors/gate", {"state": "open"}),
             (f"{path}/notes", {"title": "Plans", "body": "", "grants": {owner.id: ["act"]}}),
             (f"{path}/rolls", {"expression": "d20", "visibility": "blind"}),
         ]
