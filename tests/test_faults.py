@@ -20,6 +20,7 @@ import httpx2
 import psutil
 import pytest
 from alembic import command
+from sqlmodel import SQLModel
 
 from game.core import schema
 from game.core.embedded import binary, running
@@ -525,14 +526,20 @@ def wait_until_all_are_in(statuses: list[int]) -> None:
         time.sleep(0.05)
 
 
+_JSON_HEAD = str(SQLModel.metadata.tables["universe"].c.json_head.computed.sqltext)
+
+
 class TestMigrationUnderLoad:
     SLOW_READER = "SELECT count(*) FROM map, universe"
     ADDS = """
     op.add_column("map", sa.Column("weather", sa.String(20), server_default="fog", nullable=False))
     op.create_index("ix_map_weather", "map", ["universe_id", "weather"])
 """
-    CHANGES_A_TYPE = """
+    # A generated column must be dropped before the type of a column changes that it depends on.
+    CHANGES_A_TYPE = f"""
+    op.drop_column("universe", "json_head")
     op.alter_column("universe", "name", type_=sa.String(120))
+    op.add_column("universe", sa.Column("json_head", sa.Text(), sa.Computed({_JSON_HEAD!r}, persisted=True)))
 """
     REVISION = """
 import sqlalchemy as sa

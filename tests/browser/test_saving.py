@@ -221,7 +221,7 @@ class TestConflict:
 
     def test_keep_as_a_copy(self, second: MapEditor) -> None:
         second.page.locator("[data-answer=copy]").click()
-        expect(second.notices).to_contain_text("Yours is kept as “Cellar (copy)”.")
+        expect(second.notices).to_contain_text("Your version was saved as “Cellar (copy)”.")
         assert [second.shown(3, 3), second.shown(8, 5)] == ["#", "#"]
         assert second.rows()[3][3] == "#"
         second.page.get_by_role("link", name="Open the copy").click()

@@ -310,13 +310,13 @@ class TestRefusals:
         path = folder / "old"
         (path / "postgres").mkdir(parents=True)
         (path / "postgres" / "PG_VERSION").write_text("16\n")
-        with pytest.raises(EmbeddedError, match=r"made by PostgreSQL 16, and this is PostgreSQL 18: .*backup"):
+        with pytest.raises(EmbeddedError, match=r"created by PostgreSQL 16, but this is PostgreSQL 18: .*backup"):
             running(path).__enter__()
 
     def test_folder_of_another_program(self, folder: Path) -> None:
         path = folder / "foreign"
         (path / "postgres" / "photos").mkdir(parents=True)
-        with pytest.raises(EmbeddedError, match="made by another program"):
+        with pytest.raises(EmbeddedError, match="created by another program"):
             running(path).__enter__()
         assert (path / "postgres" / "photos").exists()
 
