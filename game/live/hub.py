@@ -181,13 +181,16 @@ class Hub:
             await asyncio.sleep(0.2)
 
     async def roles(self, universe_id: UUID, sessions: Collection[LiveSession]) -> None:
-        """Update the roles of sessions; close those whose user is no longer a member."""
+        """Update the roles of sessions; close those whose user is no longer a member, or not active."""
         async with self.state.database.session() as database:
             roles = await queries.roles(database, universe_id, {session.user_id for session in sessions})
         for session in sessions:
             role = roles.get(session.user_id)
             if role is None:
-                session.transport.close(Close.NOT_A_MEMBER, "You are no longer a member.")
+                if session.user_id in roles:
+                    session.transport.close(Close.NOT_A_MEMBER, "You are no longer a member.")
+                else:
+                    session.transport.close(Close.NOT_LOGGED_IN, "The account is not active.")
                 self.rooms[universe_id].part(session)
             elif role != session.role:
                 session.take_role(role)

@@ -109,13 +109,12 @@ async def heads(pool: asyncpg.Pool, universe_ids: Collection[UUID]) -> dict[UUID
     }
 
 
-async def roles(session: AsyncSession, universe_id: UUID, user_ids: Collection[UUID]) -> dict[UUID, Role]:
-    """The roles of users in a universe, without users who have none."""
+async def roles(session: AsyncSession, universe_id: UUID, user_ids: Collection[UUID]) -> dict[UUID, Role | None]:
+    """The roles of active users in a universe; None for those who have none."""
     statement = (
         select(User, col(Member.role))
         .outerjoin(Member, (col(Member.user_id) == col(User.id)) & (col(Member.universe_id) == universe_id))
         .where(col(User.id).in_(user_ids), col(User.is_active))
     )
     rows: Any = await session.execute(statement)
-    found = {user.id: access.role_of(session, user, role) for user, role in rows}
-    return {user_id: role for user_id, role in found.items() if role}
+    return {user.id: access.role_of(session, user, role) for user, role in rows}
