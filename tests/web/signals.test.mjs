@@ -34,7 +34,9 @@ test('a sphere lies around its origin', () => {
 test('others may send anything', () => {
   for (const area of [
     undefined,
+    null,
     {},
+    { shape: { toString: 1 }, length: 2, direction: 0 },
     { shape: 'constructor', length: 2, direction: 0 },
     { shape: 'cone', length: 1e9, direction: 0 },
     { shape: 'cone', length: -1, direction: 0 },

@@ -97,12 +97,14 @@ export class Signals {
 }
 
 /**
- * The corners of an area of effect as `game/grid/area.py` has it; none of what is no area.
+ * The corners of an area of effect, as `game/grid/area.py` defines it; none if it is not a valid area.
  * @param {Pair} at  its origin  @param {any} area
  * @returns {Pair[]}
  */
-export function outlineOf([px, py], { shape, length, direction } = {}) {
-  if (!Number.isFinite(direction) || !(length > 0 && length <= LARGEST)) return [];
+export function outlineOf([px, py], area) {
+  // Others may send anything, or nothing.
+  const { shape, length, direction } = area ?? {};
+  if (typeof shape !== 'string' || !Number.isFinite(direction) || !(length > 0 && length <= LARGEST)) return [];
   const half = shape === 'line' ? 0.5 : length / 2;
   /** @type {Record<string, Pair[]>} */
   const corners = {
