@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of the live feed, made from the messages' models and the operations of the API."""
+"""Generates the AsyncAPI 3 document of the live feed from the models of its messages and the OpenAPI document."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -36,17 +36,17 @@ _FROM_SERVER: tuple[type[BaseModel], ...] = (
     models.Pong,
 )
 _MEANINGS: Mapping[Close, str] = {
-    Close.NOT_UNDERSTOOD: "not understood: not a JSON object, another message before `hello`, another subprotocol",
-    Close.NOT_LOGGED_IN: "not logged in, or no longer",
+    Close.NOT_UNDERSTOOD: "not a JSON object, a first message that is not `hello`, or an unknown subprotocol",
+    Close.NOT_LOGGED_IN: "not logged in, or the session has ended",
     Close.NOT_A_MEMBER: "no longer a member",
-    Close.NOT_FOUND: "no such universe, or not for you",
+    Close.NOT_FOUND: "the universe does not exist, or you may not read it",
     Close.TOO_SLOW: "reads too slowly, sent no `hello`, or did not answer a ping",
-    Close.STOPPING: "the server is stopping: connect again",
+    Close.STOPPING: "the server is stopping: reconnect",
     Close.TOO_MUCH: "too many messages or sockets",
 }
-_DESCRIPTION = f""" The events of a universe as they happen, and commands. Each text message is one JSON object, of
-at most {MAX_MESSAGE // 1024} KiB from clients. To resume without missing an event, send the last `cursor` as
-`after`.
+_DESCRIPTION = f"""The events of a universe as they happen, and commands. Each text message is one JSON object;
+clients may send at most {MAX_MESSAGE // 1024} KiB in one. To resume without missing an event, send the last
+`cursor` as `after`.
 
 Clients authenticate with `Authorization: Bearer`, with the session's cookie from a page of this site, or with
 `token` in `hello`; never in the URL.
@@ -57,7 +57,7 @@ standard: 1002 and 1007 for an invalid message, 1009 for a message that is too l
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The document for an app's feed."""
+    """The AsyncAPI document of an app's live feed."""
     api = app.openapi()
     schemas = _schemas()
     messages = {}
@@ -71,7 +71,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         summary = str(operation["summary"])
         command, answer = f"command.{do}", f"ack.{do}"
         messages[command] = _message(command, f"{summary}.", _command(api, do, operation))
-        messages[answer] = _message(answer, f"Carried out: {summary}.", _answer(api, operation))
+        messages[answer] = _message(answer, f"Succeeded: {summary}.", _answer(api, operation))
         commands.append(command)
         answers.append(answer)
     _add_referenced(schemas, messages, api["components"]["schemas"])
@@ -95,15 +95,15 @@ def document(app: FastAPI) -> dict[str, Any]:
             }
         },
         "operations": {
-            "receive": _action("receive", "What a client sends.", incoming),
-            "send": _action("send", "What the server sends.", outgoing),
+            "receive": _action("receive", "Messages from clients.", incoming),
+            "send": _action("send", "Messages from the server.", outgoing),
         },
         "components": {"messages": messages, "schemas": dict(sorted(schemas.items()))},
     }
 
 
 def _name(model: type[BaseModel]) -> str:
-    """`hello` for what a client sends, `server.signal` for what only the server sends under the same name."""
+    """A message's type; `server.signal` for the server's, because clients send a `signal` too."""
     [kind] = get_args(model.model_fields["type"].annotation)
     return f"server.{kind}" if model is models.SignalMessage else str(kind)
 
@@ -122,11 +122,11 @@ def _action(action: str, summary: str, names: list[str]) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    both: tuple[tuple[tuple[type[BaseModel], ...], Any], ...] = (
+    directions: tuple[tuple[tuple[type[BaseModel], ...], Any], ...] = (
         (_FROM_CLIENT, "validation"),
         (_FROM_SERVER, "serialization"),
     )
-    used = [(model, mode) for some, mode in both for model in some]
+    used = [(model, mode) for group, mode in directions for model in group]
     _, found = models_json_schema(used, ref_template=_REF)
     schemas: dict[str, Any] = found["$defs"]
     for schema in schemas.values():
@@ -137,7 +137,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _operation(api: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """The operation of the OpenAPI document that a command's path leads to, whatever its parameters are called."""
+    """The POST operation of a path in the OpenAPI document, where its parameters may have other names."""
     wanted = re.sub(r"\{\w+\}", "{}", path)
     [found] = [item for known, item in api["paths"].items() if re.sub(r"\{\w+\}", "{}", known) == wanted]
     operation: dict[str, Any] = found["post"]
@@ -166,7 +166,7 @@ def _resolved(api: Mapping[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _merged(first: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
-    """An object with some fields, all required, and those of a body."""
+    """The schema of an object with the fields of `first`, all required, and those of `body`."""
     for variants in ("anyOf", "oneOf"):
         if variants in body:
             return {variants: [_merged(first, one) for one in body[variants]]}
@@ -190,7 +190,7 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def _add_referenced(schemas: dict[str, Any], messages: Any, known: Mapping[str, Any]) -> None:
-    """Add the schemas of the OpenAPI document that something refers to."""
+    """Add to `schemas` those of the OpenAPI document (`known`) that are referred to, also indirectly."""
     waiting = [*_references(messages), *_references(schemas)]
     while waiting:
         name = waiting.pop()

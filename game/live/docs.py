@@ -14,13 +14,13 @@ from game.core.schema import ROOT
 
 
 def install(app: FastAPI) -> None:
-    """Serve both, from the committed document: a test keeps it up to date, and generating it takes a second."""
+    """Serve both from the committed document: generating it takes a second, and a test keeps it up to date."""
 
     async def read(_: Request) -> Response:
         return Response(_committed(), media_type="application/json")
 
     async def show(_: Request) -> Response:
-        return webpages.render("live.html", title="The live feed", **_shown(orjson.loads(_committed())))
+        return webpages.render("live.html", title="The live feed", **_context(orjson.loads(_committed())))
 
     app.add_route("/asyncapi.json", read, include_in_schema=False)
     app.add_route("/docs/live", show, include_in_schema=False)
@@ -31,23 +31,23 @@ def _committed() -> bytes:
     return (ROOT / "asyncapi.json").read_bytes()
 
 
-def _shown(made: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows: the messages of both sides, each with its fields."""
-    schemas = made["components"]["schemas"]
+def _context(document: dict[str, Any]) -> dict[str, Any]:
+    """The variables of the page's template: the messages of both sides, each with its fields."""
+    schemas = document["components"]["schemas"]
     sides = []
-    for action in made["operations"].values():
+    for action in document["operations"].values():
         names = [one["$ref"].rpartition("/")[2] for one in action["messages"]]
-        shown = []
-        for message in (made["components"]["messages"][name] for name in names):
+        messages = []
+        for message in (document["components"]["messages"][name] for name in names):
             fields = _fields(message["payload"], schemas)
-            shown.append({"name": message["name"], "summary": _marked(message["summary"]), "fields": fields})
-        sides.append({"summary": action["summary"], "messages": shown})
-    info = made["info"]
-    paragraphs = [_marked(paragraph) for paragraph in info["description"].split("\n\n")]
+            messages.append({"name": message["name"], "summary": _markup(message["summary"]), "fields": fields})
+        sides.append({"summary": action["summary"], "messages": messages})
+    info = document["info"]
+    paragraphs = [_markup(paragraph) for paragraph in info["description"].split("\n\n")]
     return {
         "heading": info["title"],
         "paragraphs": paragraphs,
-        "address": made["channels"]["live"]["address"],
+        "address": document["channels"]["live"]["address"],
         "sides": sides,
     }
 
@@ -64,13 +64,13 @@ def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, A
                 "name": name,
                 "type": _type(field),
                 "required": is_required,
-                "description": _marked(field.get("description", "")),
+                "description": _markup(field.get("description", "")),
             }
     return list(fields.values())
 
 
-def _marked(text: str) -> Markup:
-    """A text in which `code` is code."""
+def _markup(text: str) -> Markup:
+    """A text as HTML, with what is between backticks as <code>."""
     parts = text.split("`")
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
@@ -78,7 +78,7 @@ def _marked(text: str) -> Markup:
 
 
 def _type(field: dict[str, Any]) -> str:
-    """A field's type in a few words."""
+    """A short name of a field's type."""
     if "const" in field:
         return f'"{field["const"]}"'
     if "$ref" in field:

@@ -1,6 +1,6 @@
-"""The way between workers: what one publishes, the others receive.
+"""Messages between workers: each worker receives what the others publish.
 
-A message may get lost: no code relies on it.
+Delivery is not guaranteed, and no code relies on it.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ import orjson
 from game.core.settings import Settings
 
 Receive = Callable[[bytes], None]
-"""Called with what another worker has published."""
+"""Called with each message that another worker publishes."""
 
 _CHANNEL = "worldkeep_live"
 _MAX_PAYLOAD = 7_900
-"""Bytes; PostgreSQL takes less than 8,000."""
+"""Bytes; PostgreSQL allows less than 8,000."""
 _MAX_PENDING = 20_000
-_LONGEST_WAIT = 1.0
+_MAX_WAIT = 1.0
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 2.0, 3.0
 
 
@@ -29,7 +29,7 @@ class Fanout(Protocol):
     """A channel between workers."""
 
     async def start(self, receive: Receive) -> None:
-        """Receive what the others publish from now on; what this one publishes does not come back."""
+        """Call `receive` with the messages of other workers from now on, never with this worker's own."""
 
     def publish(self, message: bytes) -> None:
         """Send a short message to the other workers, without waiting."""
@@ -42,36 +42,35 @@ class NoFanout:
     """For a single worker."""
 
     async def start(self, receive: Receive) -> None:
-        """Nobody publishes."""
+        """There is no other worker."""
 
     def publish(self, message: bytes) -> None:
-        """Nobody listens."""
+        """There is no other worker."""
 
     async def close(self) -> None:
-        """Nothing was begun."""
+        """Nothing was started."""
 
 
 class PostgresFanout:
-    """NOTIFY on a separate connection, in batches; never within a writing transaction, where it makes commits wait
-    for each other.
+    """Batches of NOTIFY on a separate connection. In the transactions that write, NOTIFY would serialize commits.
 
-    `url` must be a direct connection: PgBouncer has no LISTEN.
+    `url` must be a direct connection, because PgBouncer does not support LISTEN.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._id = uuid4().hex
-        # In their order, each once: of many hints about a universe one is enough.
+        # An ordered set: repeated hints about a universe are sent once.
         self._pending: dict[bytes, None] = {}
         self._is_pending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, receive: Receive) -> None:
-        """Connect, and reconnect after a loss."""
+        """Connect, and reconnect whenever the connection is lost."""
         self._task = asyncio.create_task(self._stay_connected(receive))
 
     def publish(self, message: bytes) -> None:
-        """Send a message with the next batch; without a database, the newest are dropped."""
+        """Send a message with the next batch; it is dropped if too many are waiting for the database."""
         if len(self._pending) < _MAX_PENDING:
             self._pending[message] = None
             self._is_pending.set()
@@ -85,16 +84,16 @@ class PostgresFanout:
     async def _stay_connected(self, receive: Receive) -> None:
         wait = 0.05
         while True:
-            # Whatever goes wrong: messages may get lost, and rooms check the log anyway.
+            # Lost messages are acceptable, because rooms also check the log at intervals.
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection = await self._connect(receive)
                 wait = 0.05
                 try:
-                    await self._send_always(connection)
+                    await self._send_batches(connection)
                 finally:
                     connection.terminate()
             await asyncio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT)
+            wait = min(2 * wait, _MAX_WAIT)
 
     async def _connect(self, receive: Receive) -> asyncpg.Connection:
         def take(_: object, __: int, ___: str, payload: object) -> None:
@@ -107,15 +106,15 @@ class PostgresFanout:
             self._url,
             timeout=_CONNECT_SECONDS,
             command_timeout=_STATEMENT_SECONDS,
-            # A notification that a crash loses is one that got lost: no reason to wait for the disk.
+            # A crash may lose notifications, so commits need not wait for the disk.
             server_settings={"application_name": "worldkeep live", "synchronous_commit": "off"},
         )
         await connection.add_listener(_CHANNEL, take)
         connection.add_termination_listener(lambda _: self._is_pending.set())
         return connection
 
-    async def _send_always(self, connection: asyncpg.Connection) -> None:
-        """Send all pending messages at once; meanwhile, the next batch collects."""
+    async def _send_batches(self, connection: asyncpg.Connection) -> None:
+        """Send all pending messages as one batch, again and again; the next batch collects meanwhile."""
         while not connection.is_closed():
             await self._is_pending.wait()
             self._is_pending.clear()
@@ -125,7 +124,7 @@ class PostgresFanout:
                 await connection.execute(statement, _CHANNEL, self._payloads(pending))
 
     def _payloads(self, messages: list[bytes]) -> list[str]:
-        """Messages packed into as few payloads as they fit in, each with the sender first."""
+        """Pack messages into as few payloads as possible: JSON arrays, each with the sender's id first."""
         payloads: list[str] = []
         packed: list[str] = [self._id]
         room = _MAX_PAYLOAD - len(self._id) - 10
@@ -142,7 +141,7 @@ class PostgresFanout:
 
 
 def fanout_of(settings: Settings) -> Fanout:
-    """The channel between workers for these settings."""
+    """The channel between workers that the settings select."""
     if settings.live_fanout == "none" or (settings.live_fanout == "auto" and settings.workers == 1):
         return NoFanout()
     return PostgresFanout(settings.direct_url())

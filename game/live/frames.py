@@ -1,4 +1,4 @@
-"""Messages as frames. What is the same for several sockets is encoded once."""
+"""Messages encoded as frames. What several sockets are sent is encoded once."""
 
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from game.events.queries import (
 )
 
 _CURSOR = 48
-"""Characters of a cursor, always: so the length of an event's frame is known without it."""
+"""The length of every cursor, so that the length of an event's frame does not depend on the reader."""
 _EVENT = b'{"type":"event","cursor":"'
 
 
@@ -27,15 +27,15 @@ def message(kind: str, **fields: Any) -> bytes:
     return text_frame(orjson.dumps({"type": kind, **fields}, default=str))
 
 
-class _Around(NamedTuple):
+class _FrameParts(NamedTuple):
     """An event's frame without the cursor, which differs for each reader."""
 
-    before: bytes
-    behind: bytes
+    before_cursor: bytes
+    after_cursor: bytes
 
 
 class LoggedEvent:
-    """An event of the log, and its frames: for game masters, and for others whom it is shared with."""
+    """An event of the log, and its frames for game masters and for other members."""
 
     def __init__(self, row: list[Any]) -> None:
         self.seq: int = row[0]
@@ -44,7 +44,7 @@ class LoggedEvent:
         self.audience = None if row[7] is None else frozenset(map(UUID, row[7]))
         self.created = float(row[8])
         self._row = row
-        self._frames: dict[tuple[bool, bool, bool], _Around] = {}
+        self._frames: dict[tuple[bool, bool, bool], _FrameParts] = {}
 
     @cached_property
     def payload(self) -> dict[str, Any]:
@@ -63,34 +63,34 @@ class LoggedEvent:
 
     @property
     def is_public(self) -> bool:
-        """Whether all members may know of it."""
+        """Whether all members may read it."""
         return self._row[6] is not None and self.audience is None
 
-    def names(self, id: UUID) -> bool:
-        """Whether its payload has an id anywhere."""
+    def mentions(self, id: UUID) -> bool:
+        """Whether its payload contains an id anywhere."""
         return str(id) in self._row[5]
 
     def is_for(self, user_id: UUID, *, for_game_master: bool) -> bool:
-        """Whether a reader may know of it."""
+        """Whether a reader may read it."""
         if for_game_master:
             return True
         return self._row[6] is not None and (self.audience is None or user_id in self.audience)
 
     def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
-        """The event for a reader; None if they may not know of it."""
+        """The event's frame for a reader; None if they may not read it."""
         is_shared = self.is_for(reader.user_id, for_game_master=False)
         if not for_game_master and not is_shared:
             return None
-        # Game masters learn no more of private events than others.
+        # Of private events, game masters get no more than other members.
         as_shared = not for_game_master or (self.kind == PRIVATE and is_shared)
         is_character_hidden = not for_game_master and not is_among(reader.user_id, self._character_seen_by)
         form = for_game_master, as_shared, is_character_hidden
-        around = self._frames.get(form)
-        if around is None:
-            around = self._frames[form] = self._around(*form)
-        return b"".join((around.before, reader.cursor_bytes(self.seq), around.behind))
+        parts = self._frames.get(form)
+        if parts is None:
+            parts = self._frames[form] = self._parts(*form)
+        return b"".join((parts.before_cursor, reader.cursor_bytes(self.seq), parts.after_cursor))
 
-    def _around(self, for_game_master: bool, as_shared: bool, is_character_hidden: bool) -> _Around:
+    def _parts(self, for_game_master: bool, as_shared: bool, is_character_hidden: bool) -> _FrameParts:
         seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row
         fields = {"seq": seq} if for_game_master else {}
         fields |= {"kind": kind, "actor_id": actor_id, "subject_id": subject_id}
@@ -98,10 +98,10 @@ class LoggedEvent:
         if kind == PRIVATE and as_shared:
             fields = unwrapped(fields)
         fields = without_unseen_character(fields, is_seen=not is_character_hidden)
-        behind = b'",' + orjson.dumps(fields)[1:]
-        return _Around(frame_head(len(_EVENT) + _CURSOR + len(behind)) + _EVENT, behind)
+        rest = b'",' + orjson.dumps(fields)[1:]
+        return _FrameParts(frame_head(len(_EVENT) + _CURSOR + len(rest)) + _EVENT, rest)
 
 
 def events_of(text: str | None) -> list[LoggedEvent]:
-    """Events from the column of `queries.SINCE`."""
+    """The events in the column `events` of `queries.SINCE`."""
     return [] if text is None else [LoggedEvent(row) for row in orjson.loads(text)]

@@ -46,7 +46,7 @@ class LiveMetrics:
     def sent(self, count: int, size: int, queued: int) -> None:
         """Count `count` messages of `size` bytes to a client whose queue holds `queued` bytes.
 
-        Sums are kept here, and passed on together: there are many messages.
+        Counts are added to the metrics in batches, because there are many messages.
         """
         self._out += count
         self._out_bytes += size

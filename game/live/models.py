@@ -31,8 +31,8 @@ Reference = Annotated[
     str,
     StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$"),
     Field(
-        description="Any unique value, such as a UUID. If you send the command again with it within 24 hours, "
-        "it is not carried out again."
+        description="Any unique value, such as a UUID. A command that is sent again with the same `ref` within "
+        "24 hours is not executed again."
     ),
 ]
 
@@ -44,7 +44,7 @@ class Message(BaseModel):
 
 
 class Hello(Message):
-    """The first message, within 5 seconds. Later, it sends a new token."""
+    """The first message, within 5 seconds of connecting. Later, it replaces the token."""
 
     type: Literal["hello"]
     token: str | None = Field(None, max_length=4096, description="An access token, if no header can be sent.")
@@ -52,21 +52,21 @@ class Hello(Message):
 
 
 class Watch(Message):
-    """Requests the state of a map, and updates of what you see of it."""
+    """Requests the state of a map, and updates when what you see of it changes."""
 
     type: Literal["watch"]
     map_id: UUID
 
 
 class Unwatch(Message):
-    """Ends `watch`."""
+    """Stops watching a map."""
 
     type: Literal["unwatch"]
     map_id: UUID
 
 
 class Command(Message):
-    """Does what a request of the API does. The other fields are those of the request's path and body."""
+    """Executes an operation of the API. The other fields are those of the request's path and body."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -76,7 +76,7 @@ class Command(Message):
 
 
 class Signal(Message):
-    """Sent to others at once, and never stored: a pointer, a ruler, a typing indicator."""
+    """Sent to the other members immediately, and never stored: a pointer, a ruler, a typing indicator."""
 
     type: Literal["signal"]
     name: SignalName
@@ -123,7 +123,7 @@ class Welcome(Message):
 
 
 class EventMessage(EventRead):
-    """An event, in the form of `GET /universes/{id}/events`. Events arrive in order, each once."""
+    """An event, as in `GET /universes/{id}/events`. Events arrive in order, each exactly once."""
 
     type: Literal["event"]
 
@@ -136,7 +136,7 @@ class At(Message):
 
 
 class MapFog(BaseModel):
-    """Which cells of a map are seen: one character for each, `0` never seen, `1` seen before, `2` in sight."""
+    """Which cells of a map you see, one character each: `0` never seen, `1` seen before, `2` in sight."""
 
     mode: Literal["explored", "sight"]
     rows: list[str]
@@ -161,22 +161,22 @@ class Moved(BaseModel):
     id: UUID
     x: float
     y: float
-    cells: list[dict[str, Any]] = Field(description="The positions on its way that you saw, in order.")
+    cells: list[dict[str, Any]] = Field(description="The positions on its path that you saw, in order.")
 
 
 class ViewMessage(Message):
-    """Changes in what you see of a watched map that are not events for you."""
+    """Changes to what you see of a watched map for which you get no event."""
 
     type: Literal["view"]
     map_id: UUID
     shown: list[TokenRead] = unset("Tokens that came into sight, were revealed, or changed.")
     gone: list[UUID] = unset("Tokens that you no longer see.")
     moved: list[Moved] = unset()
-    region: Region = unset("The part of the map that looks different, in its new state.")
+    region: Region = unset("The part of the map that looks different now, in its new state.")
 
 
 class Ack(Message):
-    """A command was carried out. It has the fields of the answer to the request."""
+    """A command succeeded. It has the fields of the API's response."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -185,11 +185,11 @@ class Ack(Message):
 
 
 class Error(Message):
-    """A message was refused. Nothing was changed."""
+    """A message was refused, and nothing was changed."""
 
     type: Literal["error"]
     ref: Reference = unset("The `ref` of the refused command.")
-    problem: dict[str, Any] = Field(description="The problem document (RFC 9457), as in the API's answer.")
+    problem: dict[str, Any] = Field(description="The problem document (RFC 9457), as in the API's response.")
 
 
 class CameOnline(Message):

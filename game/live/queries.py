@@ -21,7 +21,7 @@ from game.universes import access
 from game.universes.models import Member
 
 PAGE = 500
-"""The number of events that are read at once."""
+"""The maximum number of events that are read at once."""
 _PAGE_BYTES = 2**20
 _MAP = {
     "universe_id": "m.universe_id",
@@ -37,9 +37,9 @@ WHO = HotStatement(f"""
     LEFT JOIN universe u ON u.id = q.universe_id
     LEFT JOIN member mb ON mb.universe_id = u.id AND mb.user_id = a.id
 """)
-"""The user of a session, and their role in a universe. No row: there is no valid session."""
+"""The user of a session, and their role in a universe. No row if the session is not valid."""
 
-# Payloads remain text, because each is validated separately. `frames.LoggedEvent` takes the array apart.
+# Payloads remain text, because each is validated separately. `frames.LoggedEvent` unpacks the array.
 SINCE = HotStatement(f"""
     SELECT q.n, u.event_seq, u.access_version, (
         SELECT json_agg(json_build_array(
@@ -64,9 +64,9 @@ SINCE = HotStatement(f"""
     FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (universe_id, after, n)
     JOIN universe u ON u.id = q.universe_id
 """)
-"""The events of universes after a number, oldest first, in pages. No row: there is no such universe any more."""
+"""The next page of a universe's events after a number, oldest first. No row if the universe is gone."""
 
-LOOK = HotStatement(f"""
+SNAPSHOT = HotStatement(f"""
     SELECT q.n, u.event_seq, m.universe_id, m.id AS map_id, m.version, m.updated_at, m.visibility, m.fog,
         m.fog_sharing, m.lighting, m.scene_key, (
             SELECT jsonb_object_agg(mb.user_id, mb.role) FROM member mb
@@ -78,7 +78,7 @@ LOOK = HotStatement(f"""
     JOIN universe u ON u.id = q.universe_id
     JOIN map m ON m.universe_id = q.universe_id AND m.id = q.map_id
 """)
-"""Everything that determines what some viewers see of a map, except its grid. `looks.Look` takes it apart."""
+"""Everything that determines what some viewers see of a map, except its grid. `snapshots.Snapshot` unpacks it."""
 
 _ENDED = """
     SELECT q.n FROM unnest($1::uuid[], $2::uuid[], $3::bool[])
@@ -96,13 +96,13 @@ _HEADS = """
 
 
 async def ended(pool: asyncpg.Pool, logins: Sequence[tuple[UUID, UUID, bool]]) -> list[int]:
-    """The indexes of those log-ins (session, user, whether as a superuser) that are no longer valid."""
+    """The indexes of those logins (session, user, whether as a superuser) that are no longer valid."""
     rows = await pool.fetch(_ENDED, *([login[at] for login in logins] for at in range(3)))
     return [row["n"] - 1 for row in rows]
 
 
 async def heads(pool: asyncpg.Pool, universe_ids: Collection[UUID]) -> dict[UUID, tuple[int, int] | None]:
-    """The last event and the access version of universes; None for deleted ones."""
+    """The number of the last event and the access version of each universe; None for deleted ones."""
     rows = await pool.fetch(_HEADS, list(universe_ids))
     return {
         row["id"]: None if row["event_seq"] is None else (row["event_seq"], row["access_version"]) for row in rows

@@ -1,7 +1,7 @@
-"""A room: the sockets of one universe in this worker, and their common position in its log.
+"""A room: the sockets of one universe in this worker, and their common position in its event log.
 
-A hint wakes the room; it reads the log from its position on, once for all of its sockets, and sends them the new
-events. A socket that is behind (because it resumes) reads by itself until it has caught up, and then joins.
+A hint wakes the room, which then reads the log from its position on, once for all of its sockets, and sends them
+the new events. A socket that resumes is behind: it reads by itself until it has caught up, and then joins.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.05, 1.0
-_AT_ONCE = 100
+_MIN_WAIT, _MAX_WAIT = 0.05, 1.0
+_BATCH = 100
 """The number of sockets that are served before other tasks get a turn."""
 
 
@@ -50,7 +50,7 @@ class Room:
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Read on: there may be something new."""
+        """Read the log: there may be new events."""
         self._wanted += 1
         if self._task is None and self.seq is not None:
             self._task = asyncio.create_task(self._follow())
@@ -63,10 +63,10 @@ class Room:
         await future
 
     def place(self, seq: int, access_version: int) -> None:
-        """A new socket knows the log up to `seq`: a new room starts there."""
+        """Start a new room at `seq`, the position of its first socket; read the log if access has changed."""
         if self.seq is None:
             self.seq, self.access_version = seq, access_version
-            # A hint that arrived meanwhile found no position to read from.
+            # Hints before now were ignored, because there was no position to read from.
             self.wake()
         elif self.access_version != access_version:
             self.access_version = None
@@ -91,14 +91,14 @@ class Room:
         return list(self._live)
 
     async def read_alone(self, session: LiveSession, until: int | None = None) -> None:
-        """Send a session the next page of the log, but nothing after `until`.
+        """Send a session the next page of the log, but nothing after event `until`.
 
         Raises:
-            Disconnected: it is closed, or its universe is gone.
+            Disconnected: it is closed, or its universe no longer exists.
         """
         row = await self.hub.ask(queries.SINCE, self.universe_id, session.seq)
         if row is None:
-            session.transport.close(Close.NOT_FOUND, "The universe does not exist any more.")
+            session.transport.close(Close.NOT_FOUND, "The universe no longer exists.")
             raise Disconnected
         if row["access_version"] != session.access_version:
             await self.hub.roles(self.universe_id, [session])
@@ -116,7 +116,7 @@ class Room:
             future.cancel()
 
     async def _follow(self) -> None:
-        wait = _FIRST_WAIT
+        wait = _MIN_WAIT
         try:
             while self._done < self._wanted:
                 goal = self._wanted
@@ -127,15 +127,15 @@ class Room:
                         raise
                     # The sockets stay open; missed events are read when the database is available again.
                     await asyncio.sleep(wait)
-                    wait = min(wait * 2, _LONGEST_WAIT)
+                    wait = min(wait * 2, _MAX_WAIT)
                     continue
-                wait = _FIRST_WAIT
+                wait = _MIN_WAIT
                 if not has_more:
                     self._release(goal)
         except Exception as error:
             log.error("live_room_failed", exc_info=error)
             for session in list(self.sessions):
-                session.transport.close(1011, "Something went wrong on the server: resume.")
+                session.transport.close(1011, "Internal server error: reconnect and resume.")
         finally:
             self._task = None
 
@@ -153,10 +153,10 @@ class Room:
         row = await self.hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
         if row is None:
             for session in list(self.sessions):
-                session.transport.close(Close.NOT_FOUND, "The universe does not exist any more.")
+                session.transport.close(Close.NOT_FOUND, "The universe no longer exists.")
             return False
         if row["access_version"] != self.access_version:
-            # Events are sent according to the roles after them, never before.
+            # Before the events are sent: who gets them depends on the roles after them.
             sessions = list(self.sessions)
             await self.hub.roles(self.universe_id, sessions)
             self.access_version = row["access_version"]
@@ -174,14 +174,14 @@ class Room:
         for number, session in enumerate(list(self._live), 1):
             if session in self._live:
                 session.hand_out(events)
-            if not number % _AT_ONCE:
+            if not number % _BATCH:
                 await asyncio.sleep(0)
         now = time.time()
         for event in events:
             self.hub.metrics.lag(now - event.created)
 
     def broadcast(self, frame: bytes) -> None:
-        """Send a frame to all sockets."""
+        """Send a frame to all sockets that have got their `welcome`."""
         for session in self.sessions:
             if session.is_welcome:
                 session.transport.send(frame)

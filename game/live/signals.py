@@ -1,5 +1,5 @@
-"""Signals: shown to others at once, and never stored. A signal about a map is sent only to those who see the
-place."""
+"""Signals: sent to other members immediately, and never stored. A signal with a position on a map is sent only to
+members who see that position."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import structlog
 from game.core.errors import NotFound, is_database_away
 from game.grid.cell_sets import contains
 from game.live import frames
-from game.live.looks import Look
 from game.live.models import Signal
+from game.live.snapshots import Snapshot
 from game.play.boards import Changed
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ class Signals:
         self._room = room
         self._seq: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looks: dict[UUID, Look] = {}
+        self._snapshots: dict[UUID, Snapshot] = {}
 
     async def send(self, session: LiveSession, signal: Signal) -> None:
-        """Send a member's signal to the others, in this worker and others.
+        """Send a member's signal to the other members, in this worker and in others.
 
         Raises:
             NotFound: they may not read its map.
@@ -41,65 +41,65 @@ class Signals:
         content = signal.model_dump(mode="json", exclude_none=True, exclude={"type"})
         content = {"user_id": session.user_id, **content, "data": signal.data}
         if signal.map_id is not None:
-            look = await self._look(signal.map_id, session.user_id)
-            if look is None or not (session.is_game_master or look.is_published):
+            snapshot = await self._snapshot(signal.map_id, session.user_id)
+            if snapshot is None or not (session.is_game_master or snapshot.is_published):
                 raise NotFound
-        await self._show(content, session)
+        await self._deliver(content, session)
         self._room.hub.publish("signal", {"universe_id": self._room.universe_id, "content": content})
 
     def receive(self, content: dict[str, Any]) -> None:
-        """Send a signal that came from another worker."""
-        task = asyncio.create_task(self._show_received(content))
+        """Deliver a signal from another worker."""
+        task = asyncio.create_task(self._deliver_received(content))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _show_received(self, content: dict[str, Any]) -> None:
+    async def _deliver_received(self, content: dict[str, Any]) -> None:
         try:
-            await self._show(content, None)
+            await self._deliver(content, None)
         except Exception as error:
-            # A signal may get lost.
+            # Signals may get lost.
             if not is_database_away(error):
                 log.error("live_signal_failed", exc_info=error)
 
-    async def _show(self, content: dict[str, Any], sender: LiveSession | None) -> None:
+    async def _deliver(self, content: dict[str, Any], sender: LiveSession | None) -> None:
         frame = frames.message("signal", **content)
         for session in self._room.live():
             if session is not sender and await self._sees(session, content):
                 session.transport.send_signal(frame)
 
     async def _sees(self, session: LiveSession, content: dict[str, Any]) -> bool:
-        """Whether a session's member sees the place of a signal."""
+        """Whether a session's member may get a signal: they see its map, and its position if it has one."""
         if "map_id" not in content or session.is_game_master:
             return True
         map_id = UUID(content["map_id"])
         while True:
-            look = await self._look(map_id, session.user_id)
-            if look is None or not look.is_published:
+            snapshot = await self._snapshot(map_id, session.user_id)
+            if snapshot is None or not snapshot.is_published:
                 return False
-            if not look.has_fog or "x" not in content or "y" not in content:
+            if not snapshot.has_fog or "x" not in content or "y" not in content:
                 return True
             try:
-                view = await look.view(session.user_id)
+                view = await snapshot.view(session.user_id)
             except Changed:
-                self._looks.pop(map_id, None)
+                self._snapshots.pop(map_id, None)
                 continue
             return contains(view.fogged.visible, int(content["x"]), int(content["y"]))
 
-    async def _look(self, map_id: UUID, user_id: UUID) -> Look | None:
-        """A map, as it was after the last event: every change of what anybody sees is an event."""
+    async def _snapshot(self, map_id: UUID, user_id: UUID) -> Snapshot | None:
+        """A map after the last event, read once: whatever changes what anybody sees is an event."""
         room = self._room
         if self._seq != room.seq:
             self._seq = room.seq
-            self._looks.clear()
-        look = self._looks.get(map_id)
-        if look is not None and look.is_for(user_id):
-            return look
+            self._snapshots.clear()
+        snapshot = self._snapshots.get(map_id)
+        if snapshot is not None and snapshot.is_for(user_id):
+            return snapshot
         seq = self._seq
         try:
             user_ids = [user_id, *(session.user_id for session in room.sessions if session.is_welcome)]
-            look = await Look.at(room.hub, room.universe_id, map_id, user_ids)
+            snapshot = await Snapshot.at(room.hub, room.universe_id, map_id, user_ids)
         except NotFound:
             return None
         if seq == room.seq:
-            self._looks[map_id] = look
-        return look
+            self._snapshots[map_id] = snapshot
+        return snapshot

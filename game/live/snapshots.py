@@ -38,10 +38,10 @@ Box = tuple[int, int, int, int]
 _OPERATION = "listTokens"
 
 
-class Look:
-    """A map after event `seq` of its universe, as one statement reads it.
+class Snapshot:
+    """A map after event `seq` of its universe, read by one statement.
 
-    Without its grid: that of exactly this version is loaded when it is needed.
+    Its grid is loaded on demand, in exactly this version.
     """
 
     def __init__(self, hot: Coalescer, viewers: Sequence[UUID], row: Any) -> None:
@@ -53,25 +53,25 @@ class Look:
         self._members = {UUID(one): Role(role) for one, role in orjson.loads(row["members"] or "{}").items()}
         self._tokens = [_token(*one) for one in orjson.loads(row["tokens"] or "[]")]
         self.answers: dict[Any, Any] = {}
-        """What was computed from it, for other sessions that need the same."""
+        """Results that several sessions need."""
         self._board: Board | None = None
         self._memories: Memories | None = None
 
     @classmethod
-    async def at(cls, hub: Hub, universe_id: UUID, map_id: UUID, user_ids: Sequence[UUID]) -> Look:
+    async def at(cls, hub: Hub, universe_id: UUID, map_id: UUID, user_ids: Sequence[UUID]) -> Snapshot:
         """Reads a map as it is now, for the given users.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: it no longer exists.
         """
         viewers = [PARTY, *dict.fromkeys(user_ids)]
-        row = await hub.ask(queries.LOOK, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
+        row = await hub.ask(queries.SNAPSHOT, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
         if row is None:
             raise NotFound
         return cls(hub.reads, viewers, row)
 
     def is_for(self, user_id: UUID) -> bool:
-        """Whether the map was read for this user: it has no memories of others."""
+        """Whether the map was read for this user; what other users remember of it is not included."""
         return user_id in self._viewers
 
     def role_of(self, session: LiveSession) -> Role:
@@ -87,8 +87,8 @@ class Look:
         return role
 
     def tokens(self, session: LiveSession, role: Role, view: MapView | None) -> dict[str, dict[str, Any]]:
-        """The tokens that somebody sees, by id; `view` is what they see of a map with fog."""
-        # Of the user and the universe, only the ids are used.
+        """The tokens that a session's user sees, by id; `view` is what they see of a map with fog."""
+        # Only the ids of the user and the universe are used.
         user: Any = SimpleNamespace(id=session.user_id)
         home: Any = SimpleNamespace(id=session.universe_id)
         access = Access(user, home, role)
