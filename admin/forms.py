@@ -279,6 +279,6 @@ def _grid(text: str) -> dict[str, Any]:
         raise InvalidForm.at(place, refused.code, refused.message) from None
     except GridError as error:
         raise InvalidForm(
-            errors=[FieldError(one.place, one.code, _as_sentence(one.message)) for one in error.breaches]
+            errors=[FieldError(one.place, one.code, _as_sentence(one.message)) for one in error.violations]
         ) from None
     return document

@@ -332,7 +332,7 @@ class RequestComputing:
         """
         async with self._compute.turns.turn(user_id):
             self._has_turn = True
-            self._request.scope["go_on"]()
+            self._request.scope["on_progress"]()
             try:
                 yield
             finally:
@@ -368,16 +368,16 @@ class RequestComputing:
         return await until_disconnected(self._request.receive, work)
 
     async def _run(self, user_id: UUID, function: Any, *arguments: Any, load: Any, seconds: float | None) -> Any:
-        async def load_and_go_on(wanted: Any) -> Any:
+        async def load_and_report(wanted: Any) -> Any:
             loaded = await load(wanted)
-            self._request.scope["go_on"](seconds)
+            self._request.scope["on_progress"](seconds)
             return loaded
 
         async with nullcontext() if self._has_turn else self.turn(user_id):
             if seconds is None:
                 return await self._compute.run(function, *arguments, load=load)
-            self._request.scope["go_on"](seconds)
-            steps = load and load_and_go_on
+            self._request.scope["on_progress"](seconds)
+            steps = load and load_and_report
             return await self._compute.run(function, *arguments, load=steps, seconds=seconds)
 
 

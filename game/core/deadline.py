@@ -12,7 +12,7 @@ class Deadline:
     """The innermost middleware: ends a request that takes too long, and adds the request id to its log lines.
 
     The time limit restarts with each part of a body that is received or sent, and when the app reports progress
-    (`scope["go_on"]`, with the seconds that it needs if it needs more than usual).
+    (`scope["on_progress"]`, with the seconds that it needs if it needs more than usual).
 
     Raises:
         TimeoutError: the time limit was reached.
@@ -30,7 +30,7 @@ class Deadline:
         now = asyncio.get_running_loop().time
         started = now()
 
-        def go_on(seconds: float = 0) -> None:
+        def on_progress(seconds: float = 0) -> None:
             later = now() + max(seconds, self._seconds)
             deadline.reschedule(max(later, deadline.when() or 0))
 
@@ -38,15 +38,15 @@ class Deadline:
             # The limit is for the time without progress: a slow connection is not aborted.
             message = await receive()
             if message["type"] == "http.request" and now() - started < _MAX_UPLOAD_SECONDS:
-                go_on()
+                on_progress()
             return message
 
         async def send_in_time(message: Message) -> None:
             await send(message)
             if message.get("more_body"):
-                go_on()
+                on_progress()
 
-        scope["go_on"] = go_on
+        scope["on_progress"] = on_progress
         with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
             async with asyncio.timeout(self._seconds) as deadline:
                 await self._app(scope, receive_in_time, send_in_time)

@@ -100,7 +100,7 @@ async def finish(opened: OpenMap, kind: str, user: User, stored: Stored, payload
 
 
 def _invalid(error: GridError) -> InvalidEdit:
-    return InvalidEdit(errors=[FieldError(one.place, one.code, one.message) for one in error.breaches])
+    return InvalidEdit(errors=[FieldError(one.place, one.code, one.message) for one in error.violations])
 
 
 def _name_things(edits: list[Any]) -> None:

@@ -120,7 +120,7 @@ class ReadMap(NamedTuple):
         try:
             check(bare)
         except GridError as error:
-            raise BundleError(f"{place}: {error.breaches[0].place}", error.breaches[0].message) from None
+            raise BundleError(f"{place}: {error.violations[0].place}", error.violations[0].message) from None
         width, height = size(bare)
         symbols = {EMPTY, *(entry["symbol"] for entry in document.get("legend", ()))}
         for layer in self.layers:

@@ -139,7 +139,7 @@ async def import_map(
 
     async def import_file() -> Response:
         home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
-        return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["go_on"]))
+        return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["on_progress"]))
 
     digest = await asyncio.to_thread(_digest, files)
     response = await once(

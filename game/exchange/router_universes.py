@@ -49,13 +49,13 @@ async def _time_limit(request: Request) -> AsyncIterator[Callable[[], None]]:
     seconds: float = request.app.state.settings.bundle_timeout
     now = asyncio.get_running_loop().time
 
-    def go_on() -> None:
+    def on_progress() -> None:
         limit.reschedule(now() + seconds)
-        request.scope["go_on"](seconds)
+        request.scope["on_progress"](seconds)
 
     async with asyncio.timeout(seconds) as limit:
-        go_on()
-        yield go_on
+        on_progress()
+        yield on_progress
 
 
 @router.get(
@@ -80,9 +80,9 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
 
 
 async def _export(request: Request, home: Access, file: IO[bytes]) -> None:
-    async with _turns.turn(home.user.id), _time_limit(request) as go_on:
+    async with _turns.turn(home.user.id), _time_limit(request) as on_progress:
         seconds = request.app.state.settings.bundle_timeout
-        await universe_queries.export(request.app.state.database, home, file, seconds, go_on)
+        await universe_queries.export(request.app.state.database, home, file, seconds, on_progress)
 
 
 async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
@@ -128,10 +128,10 @@ async def import_universe(
             raise refused(error) from None
 
         async def store() -> Response:
-            home = await _store(session, user, contents, target, go_on)
+            home = await _store(session, user, contents, target, on_progress)
             return created(f"/universes/{home.universe.id}", universes.read(home))
 
-        async with _turns.turn(user.id), _time_limit(request) as go_on:
+        async with _turns.turn(user.id), _time_limit(request) as on_progress:
             storing = once(
                 user.id,
                 store,
@@ -153,14 +153,14 @@ def _save(source: IO[bytes], target: Path) -> bytes:
 
 
 async def _store(
-    session: Session, user: User, contents: Contents, target: Path, go_on: Callable[[], None]
+    session: Session, user: User, contents: Contents, target: Path, on_progress: Callable[[], None]
 ) -> Access:
     home = await universes.add(session, user, {"name": contents.name, "description": contents.description})
     await quotas.add_import(
         session, home.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
     )
     with gzip.open(target) as records:
-        await universe_queries.store(session, home.universe, records, go_on)
+        await universe_queries.store(session, home.universe, records, on_progress)
     home.universe.event_seq = contents.events
     home.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None
     await universes.record_import(session, home)

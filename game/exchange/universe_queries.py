@@ -106,7 +106,7 @@ _SOME_ROWS = {
 
 
 async def _add_rows(
-    session: AsyncSession, universe_id: UUID, writer: Writer, name: str, go_on: Callable[[], None]
+    session: AsyncSession, universe_id: UUID, writer: Writer, name: str, on_progress: Callable[[], None]
 ) -> None:
     with writer.open(name) as entry:
         last = UUID(int=0)
@@ -114,15 +114,15 @@ async def _add_rows(
             part = b"".join(line.line.encode() + b"\n" for line in lines)
             await asyncio.to_thread(entry.write, part)
             last = lines[-1].id
-            go_on()
+            on_progress()
 
 
 async def export(
-    database: Database, home: Access, file: IO[bytes], seconds: float, go_on: Callable[[], None]
+    database: Database, home: Access, file: IO[bytes], seconds: float, on_progress: Callable[[], None]
 ) -> None:
     """Write a universe, as it is at one moment, to a file as a bundle.
 
-    Each step may take so many seconds; `go_on` is called after it.
+    Each step may take `seconds`; `on_progress` is called after it.
     """
     universe, writer = home.universe, Writer(file)
     async with database.session() as session:
@@ -152,28 +152,30 @@ async def export(
         writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         for map_id in map_ids:
             found = await maps.get(session, home.user, map_id, "exportMap", with_grid=False)
-            await _add_map(writer, map_id, await documents.load(session, found, go_on), go_on)
+            await _add_map(writer, map_id, await documents.load(session, found, on_progress), on_progress)
         for one in listed:
             data = (await session.execute(_FILE, {"universe_id": universe.id, "sha256": one.sha256})).scalar_one()
             await asyncio.to_thread(writer.add, f"assets/{one.id}", data)
-            go_on()
+            on_progress()
         for name in _ROWS:
-            await _add_rows(session, universe.id, writer, name, go_on)
+            await _add_rows(session, universe.id, writer, name, on_progress)
         with writer.open(EVENTS) as entry:
             seq = 0
             while lines := (await session.execute(_LINES, {"universe_id": universe.id, "seq": seq})).all():
                 part = b"".join(line.line.encode() + b"\n" for line in lines)
                 await asyncio.to_thread(entry.write, part)
                 seq = lines[-1].seq
-                go_on()
+                on_progress()
     await asyncio.to_thread(writer.close)
 
 
-async def _add_map(writer: Writer, map_id: UUID, loaded: documents.MapPieces, go_on: Callable[[], None]) -> None:
+async def _add_map(
+    writer: Writer, map_id: UUID, loaded: documents.MapPieces, on_progress: Callable[[], None]
+) -> None:
     with closing(loaded), writer.open(f"maps/{map_id}.json") as entry:
         # Some at a time, so that it ends when the client hangs up.
         while await asyncio.to_thread(_write_some, entry, loaded):
-            go_on()
+            on_progress()
 
 
 def _write_some(entry: IO[bytes], pieces: documents.MapPieces) -> bool:
@@ -248,10 +250,12 @@ _INSERT = {
 }
 
 
-async def store(session: AsyncSession, universe: Universe, records: GzipFile, go_on: Callable[[], None]) -> None:
-    """Store the records of a prepared bundle (`exchange.contents`) in a new universe, calling `go_on` at each."""
+async def store(
+    session: AsyncSession, universe: Universe, records: GzipFile, on_progress: Callable[[], None]
+) -> None:
+    """Store the records of a bundle (`exchange.contents`) in a new universe; `on_progress` is called for each."""
     while line := await asyncio.to_thread(records.readline):
-        go_on()
+        on_progress()
         record = await asyncio.to_thread(orjson.loads, line)
         values: dict[str, Any] = {"universe_id": universe.id, **record}
         match values.pop("kind"):

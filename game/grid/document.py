@@ -26,7 +26,7 @@ DIAGONAL_RULES: Final = ("5-5-5", "5-10-5", "none")
 DOOR_STATES: Final = ("open", "closed", "locked")
 AUDIENCES: Final = ("game_masters",)
 """What a layer's `visible_to` may be; a layer without it is for everybody."""
-MAX_BREACHES: Final = 20
+MAX_VIOLATIONS: Final = 20
 MAX_MOVEMENT_COST: Final = 1_000_000
 
 
@@ -50,7 +50,7 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True)
-class Breach:
+class Violation:
     """One broken rule: where (`grid_data.layers[0].rows[2]`), a stable snake_case code, and a sentence."""
 
     place: str
@@ -59,15 +59,15 @@ class Breach:
 
 
 class GridError(ValueError):
-    """A document that breaks the rules; `breaches` holds the first of them, at most MAX_BREACHES."""
+    """A document that breaks the rules; `violations` holds the first of them, at most MAX_VIOLATIONS."""
 
-    def __init__(self, breaches: Iterable[Breach]) -> None:
-        self.breaches: tuple[Breach, ...] = tuple(breaches)
-        super().__init__("; ".join(f"{breach.place}: {breach.message}" for breach in self.breaches))
+    def __init__(self, violations: Iterable[Violation]) -> None:
+        self.violations: tuple[Violation, ...] = tuple(violations)
+        super().__init__("; ".join(f"{violation.place}: {violation.message}" for violation in self.violations))
 
-    def __reduce__(self) -> tuple[type["GridError"], tuple[tuple[Breach, ...]]]:
+    def __reduce__(self) -> tuple[type["GridError"], tuple[tuple[Violation, ...]]]:
         """How it is pickled: it may be raised in another process."""
-        return GridError, (self.breaches,)
+        return GridError, (self.violations,)
 
 
 _id = text(1, 64)
@@ -140,8 +140,8 @@ BACKGROUND: Final[Rules] = {
 def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_data") -> None:
     """Refuse a document that breaks a rule; keys that are not known here may hold anything.
 
-    Takes parsed JSON and the name of its place in the request. Raises GridError with every breach found, up
-    to MAX_BREACHES. A side that neither `width`/`height` nor a layer's rows give is bounded by
+    Takes parsed JSON and the name of its place in the request. Raises GridError with every violation found, up
+    to MAX_VIOLATIONS. A side that neither `width`/`height` nor a layer's rows give is bounded by
     `limits.max_size` alone, so that a game may place entities without a grid.
     """
     checker = _Checker()
@@ -163,8 +163,8 @@ def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_dat
         checker.each(document, place, "lights", limits.max_lights, LIGHT, ("x", "y"), "id")
         if "background" in document:
             checker.one(document["background"], f"{place}.background", BACKGROUND)
-    if checker.breaches:
-        raise GridError(checker.breaches)
+    if checker.violations:
+        raise GridError(checker.violations)
 
 
 def size(document: Mapping[str, Any]) -> tuple[int, int]:
@@ -192,15 +192,15 @@ def _cells(value: Any) -> int | None:
 
 
 class _Checker:
-    """Applies rules and collects breaches; raises GridError as soon as there are MAX_BREACHES."""
+    """Applies rules and collects violations; raises GridError as soon as there are MAX_VIOLATIONS."""
 
     def __init__(self) -> None:
-        self.breaches: list[Breach] = []
+        self.violations: list[Violation] = []
 
     def add(self, place: str, code: str, message: str) -> None:
-        self.breaches.append(Breach(place, code, message))
-        if len(self.breaches) == MAX_BREACHES:
-            raise GridError(self.breaches)
+        self.violations.append(Violation(place, code, message))
+        if len(self.violations) == MAX_VIOLATIONS:
+            raise GridError(self.violations)
 
     def fields(self, value: Mapping[str, Any], place: str, rules: Rules) -> None:
         for key, item in value.items():
@@ -250,7 +250,7 @@ class _Checker:
         layers, legend = document.get("layers"), document.get("legend", [])
         if not isinstance(layers, list):
             return
-        # With a legend that cannot be read, every cell would be a breach and hide the one that matters.
+        # With a legend that cannot be read, every cell would be a violation and hide the one that matters.
         known: set[str] | None = None
         if isinstance(legend, list):
             symbols = (entry.get("symbol") for entry in legend if isinstance(entry, dict))

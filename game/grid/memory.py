@@ -244,13 +244,13 @@ def known_rows(memory: Memory, key: ChunkKey, rows: Sequence[str]) -> list[str]:
 def known_walls(memory: Memory, scene: Scene, cells: Cells) -> list[Piece]:
     """The walls in some cells as they are remembered, merged."""
     found: list[Piece] = []
-    asked = dict(cells)
+    unchanged = dict(cells)
     for chunk, kept in memory.chunks.items():
         for bit, pieces in kept.walls.items():
-            if asked.get(chunk, 0) >> bit & 1:
-                asked[chunk] &= ~(1 << bit)
+            if unchanged.get(chunk, 0) >> bit & 1:
+                unchanged[chunk] &= ~(1 << bit)
                 found += pieces
-    for pieces in scene.walls_in(asked).values():
+    for pieces in scene.walls_in(unchanged).values():
         found += pieces
     return merge(found)
 
@@ -467,12 +467,12 @@ def _limited(memory: Memory, scene: Scene, explored: Cells) -> Memory:
 
 def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:
     """What none of several groups knows as it is now, in a chunk that any of them has explored."""
-    asked = [memory for memory in memories if memory.explored.get(chunk)]
+    explorers = [memory for memory in memories if memory.explored.get(chunk)]
     rows: dict[int, dict[int, str]] = {}
     walls: dict[int, Sequence[Piece]] = {}
     places = {
         (layer, line, x)
-        for memory in asked
+        for memory in explorers
         for layer, lines in memory.chunks.get(chunk, ChunkMemory()).rows.items()
         for line, text in lines.items()
         for x, symbol in enumerate(text)
@@ -481,16 +481,16 @@ def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:
     for layer, line, x in places:
         symbols = [
             memory.chunks.get(chunk, ChunkMemory()).rows.get(layer, {}).get(line, AS_NOW * CHUNK)[x]
-            for memory in asked
+            for memory in explorers
             if memory.explored[chunk] >> line * CHUNK + x & 1
         ]
         if AS_NOW not in symbols:
             text = rows.setdefault(layer, {}).get(line, AS_NOW * CHUNK)
             rows[layer][line] = text[:x] + symbols[0] + text[x + 1 :]
-    for bit in {bit for memory in asked for bit in memory.chunks.get(chunk, ChunkMemory()).walls}:
+    for bit in {bit for memory in explorers for bit in memory.chunks.get(chunk, ChunkMemory()).walls}:
         known = [
             memory.chunks.get(chunk, ChunkMemory()).walls.get(bit)
-            for memory in asked
+            for memory in explorers
             if memory.explored[chunk] >> bit & 1
         ]
         if known and known[0] is not None and None not in known:

@@ -7,7 +7,7 @@ from math import inf, isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
 Fault: TypeAlias = tuple[str, str]
-"""The code and the message of a breach."""
+"""The code and the message of a violation."""
 
 
 class Rule(NamedTuple):

@@ -197,7 +197,7 @@ def _check_document(document: Any, place: str) -> None:
     try:
         check(document, place=place)
     except GridError as error:
-        raise StoredError(error.breaches[0].place, error.breaches[0].message) from None
+        raise StoredError(error.violations[0].place, error.violations[0].message) from None
 
 
 def _check_json(value: Any, place: str, depth: int) -> None:

@@ -137,18 +137,18 @@ async def outline_of(session: AsyncSession, found: Found) -> Any:
     return outline
 
 
-async def load(session: AsyncSession, found: Found, go_on: Callable[[], object] = object) -> MapPieces:
+async def load(session: AsyncSession, found: Found, on_progress: Callable[[], object] = object) -> MapPieces:
     """A map as its reader may see it, loaded so that its pieces need no database; a thread may make them.
 
-    `go_on` is called at each step of the reading. The transaction must see one state of the map: it has locked it,
-    or is REPEATABLE READ.
+    `on_progress` is called at each step of the reading. The transaction must see one state of the map: it has
+    locked it, or is REPEATABLE READ.
 
     Raises:
         NotFound: the map is gone.
     """
     outline = await outline_of(session, found)
     legend = outline["players_legend"]
-    rows = await rows_of(session, found, outline["frame"], go_on, with_symbols=legend is not None)
+    rows = await rows_of(session, found, outline["frame"], on_progress, with_symbols=legend is not None)
     if legend is None:
         return MapPieces(outline, outline["frame"], rows, outline["version"])
     frame = with_legend(outline["frame"], legend, [orjson.dumps([rows.symbols()]).decode()])
@@ -157,9 +157,14 @@ async def load(session: AsyncSession, found: Found, go_on: Callable[[], object] 
 
 
 async def rows_of(
-    session: AsyncSession, found: Found, frame: str, go_on: Callable[[], object], *, with_symbols: bool = False
+    session: AsyncSession,
+    found: Found,
+    frame: str,
+    on_progress: Callable[[], object],
+    *,
+    with_symbols: bool = False,
 ) -> StoredRows:
-    """The stored chunks of the layers of a map's frame; `go_on` is called after each layer."""
+    """The stored chunks of the layers of a map's frame; `on_progress` is called after each layer."""
     rows = StoredRows(with_symbols=with_symbols)
     place = {"universe_id": found.row.universe_id, "map_id": found.row.id}
     try:
@@ -167,7 +172,7 @@ async def rows_of(
         for layer in stored.intersection(marked_layers(frame)):
             for band in (await session.execute(_BANDS, {**place, "layer": layer})).all():
                 await asyncio.to_thread(rows.add, layer, band.y, band.xs, band.rows)
-            go_on()
+            on_progress()
     except BaseException:
         rows.close()
         raise
@@ -202,7 +207,7 @@ async def read(
     async with computing.turn(user.id):
         await session.execute(SNAPSHOT)
         found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
-        loaded = await load(session, found, request.scope["go_on"])
+        loaded = await load(session, found, request.scope["on_progress"])
         await session.close()
     if unchanged := not_modified(request, loaded.version):
         loaded.close()
@@ -233,7 +238,7 @@ async def changed(request: Request, session: AsyncSession, found: Found) -> Resp
     """The answer to a change of a map, from the transaction that has locked it."""
     if (await outline_of(session, found))["is_small"]:
         return _whole(await queries.document(session, found))
-    return streamed(request, found.access.user, await load(session, found, request.scope["go_on"]))
+    return streamed(request, found.access.user, await load(session, found, request.scope["on_progress"]))
 
 
 def _whole(text: MapText) -> Response:

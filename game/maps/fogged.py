@@ -206,12 +206,12 @@ async def _shows(session: AsyncSession, found: Found, asset_id: UUID) -> bool:
             return True
     fogged, text = view.fogged, str(asset_id).encode()
     legend = {**fogged.memory.legend, **fogged.scene.legend}
-    asked = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry)}
+    with_picture = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry)}
     used: set[str] = set()
-    if asked:
+    if with_picture:
         stored = await load_chunks(session, row, fogged.keys())
         chunks = fogged.chunks(stored, fogged.keys()).values()
-        used = asked & set().union(*map(symbols_of, chunks))
+        used = with_picture & set().union(*map(symbols_of, chunks))
     return text in await asyncio.to_thread(lambda: orjson.dumps(fogged.frame(used)))
 
 

@@ -146,7 +146,7 @@ async def read(
         row = found.row
         recorded = await record_of(session, row, seq)
         stored = await frame_of(session, found)
-        rows = await documents.rows_of(session, found, stored.text, request.scope["go_on"])
+        rows = await documents.rows_of(session, found, stored.text, request.scope["on_progress"])
         # No connection is held while it computes.
         await session.close()
 
@@ -195,7 +195,7 @@ async def restore_grid(
     load = part_loader(session, row)
     await may_wait(session, request.app.state.settings.bundle_timeout)
     async with fog.watch(session, row) as watching:
-        replaced = Replaced(session, row, watching, request.scope["go_on"])
+        replaced = Replaced(session, row, watching, request.scope["on_progress"])
 
         async def exchange(step: LayerPart | Changed) -> BandTexts:
             if isinstance(step, LayerPart):

@@ -416,12 +416,12 @@ async def change(
     found: Found,
     fields: Mapping[str, Any],
     target: Access | None = None,
-    go_on: Callable[[], object] = object,
+    on_progress: Callable[[], object] = object,
 ) -> Found:
     """Give fields of a locked map new values, or move it to another locked universe; the same is no change.
 
-    Of the grid, only the chunks that differ are written. The event keeps what they were before. `go_on` is called
-    at each step of that. Returns the map where it is then.
+    Of the grid, only the chunks that differ are written. The event keeps what they were before. `on_progress` is
+    called at each step of that. Returns the map where it is then.
 
     Raises:
         TooLarge, QuotaExceeded: as `Replaced.put` does.
@@ -439,7 +439,7 @@ async def change(
         for name, value in payload.items():
             setattr(row, name, value)
         if "grid_data" in fields:
-            replaced, seen = await replace_grid(session, row, fields["grid_data"], watching, go_on)
+            replaced, seen = await replace_grid(session, row, fields["grid_data"], watching, on_progress)
             before |= replaced
             if replaced:
                 payload["grid_data"] = "replaced"
@@ -454,7 +454,7 @@ async def change(
     row.publish()
     if was_published and not row.is_published:
         await _leave_active(session, found)
-    shared = placed.shared(_told(payload, row, was_published, seen))
+    shared = placed.shared(_for_members(payload, row, was_published, seen))
     await events.record(session, "map.updated", user.id, row, placed.told(payload), before, shared=shared)
     return found
 
@@ -465,7 +465,7 @@ async def settle(session: AsyncSession, row: Map) -> Placed:
     return await tokens.settle(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
 
 
-def _told(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:
+def _for_members(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:
     """What members are told of a change of a map; None when it changed nothing for them.
 
     `seen` says whether it changed something in the grid that they see.

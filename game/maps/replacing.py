@@ -37,9 +37,9 @@ class Replaced:
     """The chunks of a locked and watched map while its grid is replaced."""
 
     def __init__(
-        self, session: AsyncSession, row: Map, watching: Watching, go_on: Callable[[], object] = object
+        self, session: AsyncSession, row: Map, watching: Watching, on_progress: Callable[[], object] = object
     ) -> None:
-        self._session, self._row, self._watching, self._go_on = session, row, watching, go_on
+        self._session, self._row, self._watching, self._on_progress = session, row, watching, on_progress
         self._layers: set[int] = set()
         self._count = 0
         self._listed: list[list[Any]] = []
@@ -60,7 +60,7 @@ class Replaced:
         """
         is_large = len(stored) + len(chunks) > _SMALL_CHUNKS
         compared = await asyncio.to_thread(_differing, stored, chunks) if is_large else _differing(stored, chunks)
-        self._go_on()
+        self._on_progress()
         if not compared:
             return
         changed = {key: chunks.get(key) for key in compared}
@@ -124,7 +124,7 @@ class Replaced:
         row, used = self._row, set[str]()
         for some, bands in _parts(sorted(layers), row.width, row.height):
             used |= await asyncio.to_thread(_used, await load_bands(self._session, row, some, bands))
-            self._go_on()
+            self._on_progress()
         return used
 
 
@@ -133,12 +133,12 @@ async def replace_grid(
     row: Map,
     document: Mapping[str, Any],
     watching: Watching,
-    go_on: Callable[[], object] = object,
+    on_progress: Callable[[], object] = object,
 ) -> tuple[dict[str, Any], bool]:
     """Store a checked document as a locked and watched map's grid; returns what `Replaced.finish` does."""
     frame = frame_of(document, layer_keys(row.grid_data))
     width, height = size(document)
-    replaced = Replaced(session, row, watching, go_on)
+    replaced = Replaced(session, row, watching, on_progress)
     layers = sorted({*layer_keys(row.grid_data).values(), *layer_keys(frame).values()})
     for some, bands in _parts(layers, max(width, row.width), max(height, row.height)):
         stored = await load_bands(session, row, some, bands)

@@ -49,7 +49,7 @@ async def _checked(fields: dict[str, Any]) -> dict[str, Any]:
             await in_turn(check, fields["grid_data"])
         except GridError as error:
             raise InvalidGrid(
-                errors=[FieldError(one.place, one.code, one.message) for one in error.breaches]
+                errors=[FieldError(one.place, one.code, one.message) for one in error.violations]
             ) from None
     return fields
 
@@ -136,7 +136,7 @@ async def _change(
     target_id: UUID | None = fields.pop("universe_id", None)
     found, target = await queries.get_to_move(session, user, id, operation, target_id)
     require_match(if_match, found.row)
-    found = await queries.change(session, found, fields, target, request.scope["go_on"])
+    found = await queries.change(session, found, fields, target, request.scope["on_progress"])
     await session.flush()
     return await documents.changed(request, session, found)
 

@@ -142,60 +142,60 @@ class TestUntilGone:
 
 
 class TestTurns:
-    async def _begin(self, turns: Turns, user: UUID, order: list[UUID], go_on: asyncio.Event) -> None:
+    async def _begin(self, turns: Turns, user: UUID, order: list[UUID], release: asyncio.Event) -> None:
         async with turns.turn(user):
             order.append(user)
-            await go_on.wait()
+            await release.wait()
 
     async def test_one_user_does_not_take_all(self) -> None:
-        turns, go_on, order = Turns(2, 1), asyncio.Event(), []
-        tasks = [asyncio.create_task(self._begin(turns, user, order, go_on)) for user in (ONE, ONE, ONE, TWO)]
+        turns, release, order = Turns(2, 1), asyncio.Event(), []
+        tasks = [asyncio.create_task(self._begin(turns, user, order, release)) for user in (ONE, ONE, ONE, TWO)]
         await asyncio.sleep(0.05)
         assert order == [ONE, TWO]
-        go_on.set()
+        release.set()
         await asyncio.gather(*tasks)
         assert order == [ONE, TWO, ONE, ONE]
 
     async def test_users_take_turns(self) -> None:
-        turns, go_on, order = Turns(1, 1), asyncio.Event(), []
+        turns, release, order = Turns(1, 1), asyncio.Event(), []
         users = (THREE, ONE, ONE, ONE, TWO, TWO)
-        tasks = [asyncio.create_task(self._begin(turns, user, order, go_on)) for user in users]
+        tasks = [asyncio.create_task(self._begin(turns, user, order, release)) for user in users]
         await asyncio.sleep(0.05)
-        go_on.set()
+        release.set()
         await asyncio.gather(*tasks)
         assert order == [THREE, ONE, TWO, ONE, TWO, ONE]
 
     async def test_refuses_a_user_with_too_many(self) -> None:
-        turns, go_on, order = Turns(1, 1, waiting_per_user=2), asyncio.Event(), []
-        tasks = [asyncio.create_task(self._begin(turns, ONE, order, go_on)) for _ in range(3)]
+        turns, release, order = Turns(1, 1, waiting_per_user=2), asyncio.Event(), []
+        tasks = [asyncio.create_task(self._begin(turns, ONE, order, release)) for _ in range(3)]
         await asyncio.sleep(0.05)
         with pytest.raises(TooMuchAtOnce) as refused:
-            await self._begin(turns, ONE, order, go_on)
+            await self._begin(turns, ONE, order, release)
         assert refused.value.status_code == 429
         assert refused.value.headers == {"Retry-After": "2"}
-        go_on.set()
-        await asyncio.gather(*tasks, self._begin(turns, TWO, order, go_on))
+        release.set()
+        await asyncio.gather(*tasks, self._begin(turns, TWO, order, release))
 
     async def test_refuses_when_too_many_wait_or_for_too_long(self) -> None:
-        turns, go_on, order = Turns(1, 1, waiting=1, wait_seconds=0.3), asyncio.Event(), []
-        first = asyncio.create_task(self._begin(turns, ONE, order, go_on))
+        turns, release, order = Turns(1, 1, waiting=1, wait_seconds=0.3), asyncio.Event(), []
+        first = asyncio.create_task(self._begin(turns, ONE, order, release))
         await asyncio.sleep(0.01)
-        second = asyncio.create_task(self._begin(turns, TWO, order, go_on))
+        second = asyncio.create_task(self._begin(turns, TWO, order, release))
         await asyncio.sleep(0.01)
         with pytest.raises(Unavailable):
-            await self._begin(turns, THREE, order, go_on)
+            await self._begin(turns, THREE, order, release)
         with pytest.raises(Unavailable, match="busy with requests of others"):
             await second
-        go_on.set()
+        release.set()
         await first
-        await self._begin(turns, THREE, order, go_on)
+        await self._begin(turns, THREE, order, release)
         assert order == [ONE, THREE]
 
     async def test_who_gives_up_waiting_leaves_the_turn_to_others(self) -> None:
-        turns, go_on, order = Turns(1, 1), asyncio.Event(), []
-        tasks = [asyncio.create_task(self._begin(turns, user, order, go_on)) for user in (ONE, TWO, THREE)]
+        turns, release, order = Turns(1, 1), asyncio.Event(), []
+        tasks = [asyncio.create_task(self._begin(turns, user, order, release)) for user in (ONE, TWO, THREE)]
         await asyncio.sleep(0.05)
-        go_on.set()
+        release.set()
         tasks[1].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         assert order == [ONE, THREE]

@@ -1,4 +1,4 @@
-"""What a bundle brings is checked like what a client sends: each breach is told with its file and line."""
+"""What a bundle contains is checked like what a client sends: each violation names its file and line."""
 
 import gzip
 import io
@@ -150,7 +150,7 @@ class TestMaps:
             (b'{"name": 1e999}', "maps/m.json"),
         ],
     )
-    def test_breaches(self, tmp_path: Path, one: Any, place: str) -> None:
+    def test_violations(self, tmp_path: Path, one: Any, place: str) -> None:
         assert refused(tmp_path, one=one) == place
 
 
@@ -207,7 +207,7 @@ class TestEvents:
             (event("token.moved", before={"note": 2**53}), ": before.note"),
         ],
     )
-    def test_breaches(self, tmp_path: Path, second: Any, place: str) -> None:
+    def test_violations(self, tmp_path: Path, second: Any, place: str) -> None:
         assert refused(tmp_path, events=[EVENTS[0], second]) == f"events.jsonl: line 2{place}"
 
     def test_are_bounded(self, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The rules of the grid data document: what is accepted, and where each breach is found."""
+"""The rules of the grid data document: what is accepted, and where each violation is found."""
 
 import copy
 import unicodedata
@@ -13,10 +13,10 @@ from game.grid.document import (
     DIAGONAL_RULES,
     DOOR_STATES,
     GRID_TYPES,
-    MAX_BREACHES,
-    Breach,
+    MAX_VIOLATIONS,
     GridError,
     Limits,
+    Violation,
     check,
     size,
 )
@@ -122,12 +122,12 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     return document | draw(optional)
 
 
-def breaches(document: Any, limits: Limits = DEFAULT_LIMITS) -> list[tuple[str, str]]:
-    """Place (without its prefix) and code of every breach."""
+def violations(document: Any, limits: Limits = DEFAULT_LIMITS) -> list[tuple[str, str]]:
+    """Place (without its prefix) and code of every violation."""
     with pytest.raises(GridError) as caught:
         check(document, limits)
-    assert all(breach.message and len(breach.message) < 150 for breach in caught.value.breaches)
-    return [(breach.place.removeprefix("grid_data"), breach.code) for breach in caught.value.breaches]
+    assert all(violation.message and len(violation.message) < 150 for violation in caught.value.violations)
+    return [(violation.place.removeprefix("grid_data"), violation.code) for violation in caught.value.violations]
 
 
 def tavern(path: str, value: Any) -> dict[str, Any]:
@@ -171,17 +171,17 @@ class TestAccepts:
 class TestRefuses:
     @pytest.mark.parametrize("document", [None, [], "{}", 1, True])
     def test_anything_but_an_object(self, document: Any) -> None:
-        assert breaches(document) == [("", "wrong_type")]
+        assert violations(document) == [("", "wrong_type")]
 
     @pytest.mark.parametrize("key", ["legend", "layers", "entities", "walls", "doors", "lights"])
     @pytest.mark.parametrize("value", [None, {}, "text", 0, False])
     def test_what_is_not_a_list(self, key: str, value: Any) -> None:
-        assert breaches({key: value}) == [(f".{key}", "wrong_type")]
+        assert violations({key: value}) == [(f".{key}", "wrong_type")]
 
     @pytest.mark.parametrize("key", ["legend", "layers", "entities", "walls", "doors", "lights"])
     @pytest.mark.parametrize("value", [None, [], "text", 0])
     def test_elements_that_are_not_objects(self, key: str, value: Any) -> None:
-        assert breaches({key: [value]}) == [(f".{key}[0]", "wrong_type")]
+        assert violations({key: [value]}) == [(f".{key}[0]", "wrong_type")]
 
     @pytest.mark.parametrize(
         ("path", "value", "code"),
@@ -253,7 +253,7 @@ class TestRefuses:
         ],
     )
     def test_a_value_at_its_place(self, path: str, value: Any, code: str | None) -> None:
-        found = breaches(tavern(path, value))
+        found = violations(tavern(path, value))
         if code is None:  # the first of two layers takes the name of the second, and the second is reported
             assert found == [(".layers[1].name", "duplicate_name")]
         else:
@@ -274,7 +274,7 @@ class TestRefuses:
         ],
     )
     def test_a_size(self, key: str, value: Any, code: str) -> None:
-        assert breaches({key: value}) == [(f".{key}", code)]
+        assert violations({key: value}) == [(f".{key}", code)]
 
     @pytest.mark.parametrize(
         ("key", "element", "missing"),
@@ -288,7 +288,7 @@ class TestRefuses:
         ],
     )
     def test_missing_keys(self, key: str, element: dict[str, Any], missing: list[str]) -> None:
-        assert breaches({key: [element]}) == [(f".{key}[0].{name}", "missing") for name in missing]
+        assert violations({key: [element]}) == [(f".{key}[0].{name}", "missing") for name in missing]
 
     @pytest.mark.parametrize(
         ("key", "element", "unique"),
@@ -304,7 +304,7 @@ class TestRefuses:
     def test_duplicates(self, key: str, element: dict[str, Any], unique: str) -> None:
         other = {**element, unique: "o"}
         check({key: [element, other]})
-        found = breaches({key: [element, other, element]})
+        found = violations({key: [element, other, element]})
         assert found == [(f".{key}[2].{unique}", f"duplicate_{unique}")]
 
     @pytest.mark.parametrize(
@@ -323,23 +323,23 @@ class TestRefuses:
         for element in document[key]:
             element |= {"x1": 0, "y1": 0, "x2": 1, "y2": 1}
         check(document, Limits(**{limit: 3}))
-        assert breaches(document, Limits(**{limit: 2})) == [(f".{key}", "too_many")]
+        assert violations(document, Limits(**{limit: 2})) == [(f".{key}", "too_many")]
 
     def test_a_side_beyond_the_limit_also_when_only_rows_give_it(self) -> None:
-        assert breaches({"width": 5}, Limits(max_size=4)) == [(".width", "out_of_range")]
+        assert violations({"width": 5}, Limits(max_size=4)) == [(".width", "out_of_range")]
         rows = {"layers": [{"name": "ground", "rows": ["     "] * 5}]}
-        assert breaches(rows, Limits(max_size=4))[:2] == [
+        assert violations(rows, Limits(max_size=4))[:2] == [
             (".layers[0].rows", "too_many_rows"),
             (".layers[0].rows[0]", "row_too_long"),
         ]
 
     def test_stops_collecting(self) -> None:
-        assert len(breaches({"layers": [{"name": "ground", "rows": [0] * 1000}]})) == MAX_BREACHES
+        assert len(violations({"layers": [{"name": "ground", "rows": [0] * 1000}]})) == MAX_VIOLATIONS
 
     def test_names_the_place_it_is_given(self) -> None:
         with pytest.raises(GridError) as caught:
             check({"width": -1}, place="body.map")
-        assert caught.value.breaches == (Breach("body.map.width", "out_of_range", "must be from 0 to 4096"),)
+        assert caught.value.violations == (Violation("body.map.width", "out_of_range", "must be from 0 to 4096"),)
         assert str(caught.value) == "body.map.width: must be from 0 to 4096"
 
 
@@ -358,9 +358,9 @@ class TestRows:
             (".layers[2].rows", "too_many_rows"),
             (".layers[2].rows[3]", "wrong_type"),
         ]
-        assert breaches(document) == expected
+        assert violations(document) == expected
         del document["width"], document["height"]  # the first layer gives the same size
-        assert breaches(document) == expected
+        assert violations(document) == expected
 
     def test_with_a_symbol_that_the_legend_lacks(self) -> None:
         document = {
@@ -369,7 +369,7 @@ class TestRows:
         }
         with pytest.raises(GridError) as caught:
             check(document)
-        assert [(breach.place, breach.code, breach.message) for breach in caught.value.breaches] == [
+        assert [(violation.place, violation.code, violation.message) for violation in caught.value.violations] == [
             (
                 f"grid_data.layers[0].rows[{y}]",
                 "unknown_symbol",
@@ -379,7 +379,7 @@ class TestRows:
         ]
 
     def test_are_not_blamed_for_an_unreadable_legend(self) -> None:
-        assert breaches({"legend": {}, "layers": [{"name": "a", "rows": ["##"]}]}) == [(".legend", "wrong_type")]
+        assert violations({"legend": {}, "layers": [{"name": "a", "rows": ["##"]}]}) == [(".legend", "wrong_type")]
 
     @given(documents(), st.data())
     def test_any_strange_cell_is_found(self, document: dict[str, Any], data: st.DataObject) -> None:
@@ -393,7 +393,7 @@ class TestRows:
             index, y, x = data.draw(st.sampled_from(cells))
             rows = document["layers"][index]["rows"]
             rows[y] = f"{rows[y][:x]}?{rows[y][x + 1 :]}"
-            assert breaches(document) == [(f".layers[{index}].rows[{y}]", "unknown_symbol")]
+            assert violations(document) == [(f".layers[{index}].rows[{y}]", "unknown_symbol")]
 
 
 class TestSymbols:
@@ -411,7 +411,7 @@ class TestSymbols:
         ],
     )
     def test_refused(self, symbol: Any) -> None:
-        assert breaches({"legend": [{"symbol": symbol}]}) == [(".legend[0].symbol", "not_a_symbol")]
+        assert violations({"legend": [{"symbol": symbol}]}) == [(".legend[0].symbol", "not_a_symbol")]
 
     @given(st.characters(max_codepoint=0xFFFF, categories=["L", "N", "P", "S", "Co"]))
     def test_whatever_stands_by_itself_is_accepted(self, symbol: str) -> None:

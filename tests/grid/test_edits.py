@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from game.grid.canvas import TooCostly, run
 from game.grid.changes import replay
 from game.grid.chunks import CHUNK
-from game.grid.document import Breach, GridError, Limits, check
+from game.grid.document import GridError, Limits, Violation, check
 from game.grid.edits import apply, budget
 from tests.grid.maps import Document, Store, edits, maps, naive, paints
 
@@ -284,7 +284,9 @@ class TestMap:
         ):
             with pytest.raises(GridError) as caught:
                 edit(tavern(), more)
-            assert [(breach.place, breach.code) for breach in caught.value.breaches] == [("edits", "too_large")]
+            assert [(violation.place, violation.code) for violation in caught.value.violations] == [
+                ("edits", "too_large")
+            ]
         # An imported one that is larger can still be edited, but not grow.
         large = tavern(mine="x" * 2000)
         assert edit(large, grow(1999))["mine"] == "x" * 1999
@@ -390,7 +392,7 @@ class TestBadEdits:
         fine = {"op": "set", "layer": "ground", "cells": [CELL]}
         with pytest.raises(GridError) as caught:
             Store(tavern()).edit(fine, edit)
-        named = [(breach.place, breach.code) for breach in caught.value.breaches]
+        named = [(violation.place, violation.code) for violation in caught.value.violations]
         assert (f"edits[1]{place}", code) in named
 
     def test_too_many(self) -> None:
@@ -413,12 +415,12 @@ class TestBadEdits:
             max_leaves=4,
         )
         edit[key] = data.draw(values)
-        refused: tuple[Breach, ...] = ()
+        refused: tuple[Violation, ...] = ()
         try:
             Store(document).edit(edit)
         except GridError as error:
-            refused = error.breaches
-        assert all(breach.place.startswith("edits[0]") for breach in refused)
+            refused = error.violations
+        assert all(violation.place.startswith("edits[0]") for violation in refused)
 
 
 class TestPaints:
@@ -500,8 +502,8 @@ class TestCosts:
         requests = (costly * 12)[:12]
         with pytest.raises(GridError) as error:
             store.edit(*requests)
-        [breach] = error.value.breaches
-        assert (breach.place, breach.code) == (f"edits[{refused}]", "too_costly")
+        [violation] = error.value.violations
+        assert (violation.place, violation.code) == (f"edits[{refused}]", "too_costly")
         store.edit(*requests[: refused - 1])
 
     def test_of_a_maze_are_counted_by_its_stretches(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,7 +524,7 @@ class TestCosts:
             return
         with pytest.raises(GridError) as error:
             store.edit(replace)
-        assert [(one.place, one.code) for one in error.value.breaches] == [("edits", "too_costly")]
+        assert [(one.place, one.code) for one in error.value.violations] == [("edits", "too_costly")]
         # Cells side by side are one run, whatever was there: this leaves one in each row.
         store.edit({"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": side, "height": side,
                     "symbol": "~"})  # fmt: skip
@@ -581,4 +583,4 @@ class TestThings:
         store = Store(tavern(entities=[{"id": "g", "x": 1, "y": 1}]))
         with pytest.raises(GridError) as error:
             store.edit(edit)
-        assert [(one.place, one.code) for one in error.value.breaches] == [(place, code)]
+        assert [(one.place, one.code) for one in error.value.violations] == [(place, code)]

@@ -90,7 +90,7 @@ def test_what_does_not_fit_is_named() -> None:
     store = Store(document("square", walls=[inside], doors=[wide]))
     with pytest.raises(GridError) as error:
         store.edit({"op": "update_map", "changes": {"grid_type": "hex_row"}})
-    assert [(one.place, one.code, one.message.split(" ")[:2]) for one in error.value.breaches] == [
+    assert [(one.place, one.code, one.message.split(" ")[:2]) for one in error.value.violations] == [
         ("edits[0].changes.grid_type", "does_not_fit", ["walls[0]", "(pillar)"]),
         ("edits[0].changes.grid_type", "does_not_fit", ["doors[0]", "(gate)"]),
     ]

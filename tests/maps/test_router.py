@@ -122,9 +122,9 @@ GRID = {"width": 3, "height": 2, "legend": [{"symbol": "#"}], "layers": [{"name"
 
 
 class TestGridRules:
-    """A breach of the rules of the grid is a 422 that names the place, whichever way the grid comes."""
+    """A violation of the rules of the grid is a 422 that names the place, whichever way the grid comes."""
 
-    BREACHES = (
+    VIOLATIONS = (
         ({"layers": [{"name": "a", "rows": ["# #", "##"]}]}, "grid_data.layers[0].rows[1]", "row_too_short"),
         ({"layers": [{"name": "a", "rows": ["# #", "####"]}]}, "grid_data.layers[0].rows[1]", "row_too_long"),
         ({"layers": [{"name": "a", "rows": ["# #", "#?#"]}]}, "grid_data.layers[0].rows[1]", "unknown_symbol"),
@@ -140,7 +140,9 @@ class TestGridRules:
         ({"layers": [{"name": str(n)} for n in range(33)]}, "grid_data.layers", "too_many"),
     )
 
-    @pytest.mark.parametrize(("change", "place", "code"), BREACHES, ids=[breach[1] for breach in BREACHES])
+    @pytest.mark.parametrize(
+        ("change", "place", "code"), VIOLATIONS, ids=[violation[1] for violation in VIOLATIONS]
+    )
     async def test_names_the_place(self, owner: Person, change: dict[str, Any], place: str, code: str) -> None:
         made = await owner.map(grid_data=GRID)
         grid = {**GRID, **change}

@@ -64,7 +64,7 @@ def apply(
     """Apply edits to a map; a generator that yields the chunks it needs and returns what to store (`Edited`).
 
     Takes the map's valid frame and size in cells, the edits as parsed JSON, and a function that makes an id.
-    The frame is not modified. Raises GridError, whose breach names the first fault: `edits[3].cells[0].x`; or
+    The frame is not modified. Raises GridError, whose violation names the first fault: `edits[3].cells[0].x`; or
     just `edits`, when together they make the frame larger than `limits.max_frame`.
     """
     if not isinstance(edits, list):

@@ -6,7 +6,7 @@ from typing import Any
 from game.grid.canvas import Canvas
 from game.grid.changes import Draft, Item
 from game.grid.chunks import CHUNK
-from game.grid.document import EMPTY, Breach, GridError, Limits, check
+from game.grid.document import EMPTY, GridError, Limits, Violation, check
 from game.grid.edits.budget import Budget
 from game.grid.edits.fields import Edit, fault
 
@@ -83,13 +83,13 @@ class Editor:
             raise fault(place, "too_many", f"is one too many: a map has at most {most} of the {name}")
 
     def check(self, document: Mapping[str, Any], inner: str, place: str) -> None:
-        """Check a part by the document's rules; a breach in `inner` is named as one in `place`."""
+        """Check a part by the document's rules; a violation in `inner` is named as one in `place`."""
         try:
             check(document, self.limits, "")
         except GridError as error:
             raise GridError(
-                Breach(breach.place.replace(f".{inner}", place, 1), breach.code, breach.message)
-                for breach in error.breaches
+                Violation(violation.place.replace(f".{inner}", place, 1), violation.code, violation.message)
+                for violation in error.violations
             ) from None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from game.grid.document import DEFAULT_LIMITS, Breach, GridError
+from game.grid.document import DEFAULT_LIMITS, GridError, Violation
 from game.grid.rules import Rule, boolean, cell, json_object, of_type, one_of, string, whole
 
 Edit: TypeAlias = Mapping[str, Any]
@@ -69,7 +69,7 @@ CELL: Final[Mapping[str, Field]] = {"x": Field(_count), "y": Field(_count), "sym
 
 def fault(place: str, code: str, message: str) -> GridError:
     """The error for an invalid edit at a place of the request."""
-    return GridError([Breach(place, code, message)])
+    return GridError([Violation(place, code, message)])
 
 
 def parsed(edit: Any, place: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from game.grid.canvas import Steps
 from game.grid.changes import Item, cut_off
 from game.grid.chunks import CHUNK, ROWS_MARK
-from game.grid.document import EMPTY, MAX_BREACHES, Breach, GridError, check
+from game.grid.document import EMPTY, MAX_VIOLATIONS, GridError, Violation, check
 from game.grid.edits.editor import Editor, apply_merge_patch
 from game.grid.edits.fields import ANCHORS, KINDS, Edit, fault
 from game.grid.geometry import HEXES, GridType, centre, extent
@@ -148,7 +148,7 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
         return
     size = editor.canvas.width, editor.canvas.height
     moved: list[tuple[str, Item, list[dict[str, Any]]]] = []
-    breaches = []
+    violations = []
     for name in ("walls", "doors", "lights"):
         for index, item in enumerate(editor.draft.items(name).values()):
             editor.budget.spend(CHUNK)
@@ -163,11 +163,11 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
             except DoesNotFit as reason:
                 named = f" ({item['id']})" if "id" in item else ""
                 message = f"{name}[{index}]{named} {reason}: remove it, or put it elsewhere, before"
-                breaches.append(Breach(place, "does_not_fit", message))
+                violations.append(Violation(place, "does_not_fit", message))
             else:
                 moved.append((name, item, placed))
-    if breaches:
-        raise GridError(breaches[:MAX_BREACHES])
+    if violations:
+        raise GridError(violations[:MAX_VIOLATIONS])
     for name, before, (first, *more) in moved:
         editor.draft.put(name, before, first)
         for item in more:

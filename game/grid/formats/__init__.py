@@ -77,8 +77,8 @@ def read(files: Mapping[str, bytes], main: str | None = None, limits: Limits = D
         try:
             check(made.grid_data, limits, "")
         except GridError as error:
-            breach = error.breaches[0]
-            raise FormatError(breach.place.removeprefix("."), breach.message) from None
+            violation = error.violations[0]
+            raise FormatError(violation.place.removeprefix("."), violation.message) from None
         frame = {**made.grid_data, "layers": [_without_rows(layer) for layer in made.grid_data.get("layers", ())]}
         if (length := len(orjson.dumps(frame))) > limits.max_frame:
             message = f"holds {length} bytes besides the cells; a map may have {limits.max_frame}"
