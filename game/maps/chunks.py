@@ -17,7 +17,7 @@ from game.universes import quotas
 from game.universes.quotas import Usage
 
 _LARGE_CHUNKS = 16
-_CHUNKS_AT_ONCE = 1024
+_BATCH_CHUNKS = 1024
 
 _KEYS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]
 _SOME_CHUNKS = text("""
@@ -30,7 +30,7 @@ _PART = text("""
     SELECT layer, x, y, rows::text AS rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id AND layer = ANY(:whole) AND y BETWEEN :top AND :bottom
 """).bindparams(bindparam("whole", type_=ARRAY(Integer)))
-# What is written counts for the quotas until it is measured.
+# The size of what is written is added to the universe's usage, until the usage is measured exactly.
 _PUT_CHUNKS = text("""
     WITH counted AS (
         UPDATE universe SET map_bytes = map_bytes + :bytes, has_exact_map_bytes = false WHERE id = :universe_id
@@ -40,7 +40,7 @@ _PUT_CHUNKS = text("""
     FROM unnest(:layers, :xs, :ys, :rows) AS chunk (layer, x, y, rows)
     ON CONFLICT (universe_id, map_id, layer, x, y) DO UPDATE SET rows = excluded.rows
 """).bindparams(*_KEYS, bindparam("rows", type_=ARRAY(Text)))
-# Each is looked up by its key, whatever the statistics say: those of a map that was just made may be none.
+# The subquery forces an index lookup for each chunk, even without statistics, as for a map that was just created.
 _DROP_CHUNKS = text("""
     DELETE FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id AND ctid = ANY(ARRAY(
@@ -53,7 +53,7 @@ _DROP_CHUNKS = text("""
 
 
 def place_of(row: Map) -> dict[str, UUID]:
-    """How statements name a map."""
+    """The parameters that identify a map in statements."""
     return {"universe_id": row.universe_id, "map_id": row.id}
 
 
@@ -64,7 +64,7 @@ async def load_chunks(
     layers: Iterable[int] = (),
     most: int | None = None,
 ) -> dict[ChunkKey, list[str]]:
-    """The stored chunks of a map among those of these keys, and all of these layers; at most `most` if given."""
+    """The stored chunks of a map with these keys, and all of these layers; at most `most`, if given."""
     texts = await load_texts(session, row, keys, layers, most)
     return await asyncio.to_thread(_parsed, texts) if len(texts) > _LARGE_CHUNKS else _parsed(texts)
 
@@ -76,7 +76,7 @@ async def load_texts(
     layers: Iterable[int] = (),
     most: int | None = None,
 ) -> dict[ChunkKey, str]:
-    """The same as JSON texts."""
+    """Like `load_chunks`, but as JSON texts."""
     wanted = {**_columns(list(keys)), "whole": list(layers), "most": most}
     return _texts(await session.execute(_SOME_CHUNKS, {**place_of(row), **wanted}))
 
@@ -108,15 +108,15 @@ _SYMBOLS = text("""
 
 
 async def symbols_used(session: AsyncSession, row: Map, layers: Iterable[int], symbols: Iterable[str]) -> set[str]:
-    """Those of these symbols that cells of these layers have."""
+    """Which of these symbols the cells of these layers use."""
     found = await session.execute(_SYMBOLS, {**place_of(row), "layers": list(layers), "symbols": list(symbols)})
     return set(found.scalars())
 
 
 async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large: bool = False) -> Result:
-    """Go through steps over a map's cells, loading the chunks that they want; their result.
+    """Run a generator over a map's cells, loading the chunks that it requests; returns its result.
 
-    Much work goes to a thread: that on many chunks, and that which the caller knows to be `large`.
+    Steps with many chunks run in a thread; with `large`, all of them do.
     """
     loaded: Loaded | None = None
     while True:
@@ -147,20 +147,20 @@ async def write_chunks(
 ) -> None:
     """Store chunks of a locked map: the rows of each, or their JSON text, or None to delete it.
 
-    `frame` is a whole new one, which is stored with them and counts for the quotas, too.
+    `frame` is the map's new frame, if there is one; the caller stores it, but its size is counted here.
 
     Raises:
-        QuotaExceeded: there is no room for them.
+        QuotaExceeded: they do not fit into the quota.
     """
     is_large = len(chunks) > _LARGE_CHUNKS
     put, size = await asyncio.to_thread(_put, chunks, frame) if is_large else _put(chunks, frame)
     await quotas.require_room(session, row.universe_id, Usage(maps=size))
     keys = list(put)
-    # Some at a time: one statement of thousands would take longer than a statement may.
-    for start in range(0, len(keys), _CHUNKS_AT_ONCE):
-        some = keys[start : start + _CHUNKS_AT_ONCE]
-        values = {"rows": [put[key] for key in some], "bytes": 0 if start else size}
-        await session.execute(_PUT_CHUNKS, {**place_of(row), **_columns(some), **values})
+    # In batches: one statement for thousands of chunks could reach the statement timeout.
+    for start in range(0, len(keys), _BATCH_CHUNKS):
+        batch = keys[start : start + _BATCH_CHUNKS]
+        values = {"rows": [put[key] for key in batch], "bytes": 0 if start else size}
+        await session.execute(_PUT_CHUNKS, {**place_of(row), **_columns(batch), **values})
     if frame and not keys:
         await quotas.add_maps(session, row.universe_id, size)
     if gone := [key for key, rows in chunks.items() if rows is None]:
@@ -170,7 +170,7 @@ async def write_chunks(
 def _put(
     chunks: Mapping[ChunkKey, list[str] | bytes | None], frame: Frame | None
 ) -> tuple[dict[ChunkKey, str], int]:
-    """The texts of the chunks that are to be stored, and the size of all that is."""
+    """The texts of the chunks to store, and their total size with the frame's."""
     put = {
         key: (rows if isinstance(rows, bytes) else orjson.dumps(rows)).decode()
         for key, rows in chunks.items()

@@ -1,7 +1,8 @@
-"""A map as the body of an answer: a small one as one text, a large one in pieces and in bounded memory.
+"""Responses with a map: a small one as one string, a large one streamed in bounded memory.
 
-The chunks of a large map are read in one transaction, layer by layer, and kept compressed, beyond a few megabytes
-in a file. From these the answer is made while it is sent: as fast as its client reads, without the database.
+The chunks of a large map are read in one transaction, layer by layer, and stored compressed: up to a few megabytes
+in memory, more in a temporary file. The response is built from them while it is sent, as fast as the client reads,
+without a database connection.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ from game.maps.players import players_tag, with_legend
 from game.maps.queries import Found, MapText
 
 _MEMORY_BYTES = 4 * 2**20
-_LEVEL = 1
+_COMPRESSION_LEVEL = 1
 
 _READ = text(f"""
     SELECT {queries.IS_SMALL} AS is_small, {queries.OUTLINE} FROM map m
@@ -48,7 +49,7 @@ SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 class StoredRows:
-    """The stored chunks of a map by layer and band, compressed; and the symbols that they use, if asked for."""
+    """The stored chunks of a map, compressed, by layer and band (chunk y); `with_symbols`: also which they use."""
 
     def __init__(self, *, with_symbols: bool = False) -> None:
         self._symbols: set[str] | None = set() if with_symbols else None
@@ -57,9 +58,9 @@ class StoredRows:
         self._places: dict[tuple[int, int], tuple[int, int, list[int]]] = {}
 
     def add(self, layer: int, band: int, xs: list[int], rows: str) -> None:
-        """Keep the chunks of a band: their chunk xs, and a JSON list of the rows of each."""
+        """Add the chunks of a band: their chunk xs, and a JSON list of the rows of each."""
         text = rows.encode()
-        data = zlib.compress(text, _LEVEL)
+        data = zlib.compress(text, _COMPRESSION_LEVEL)
         self._places[layer, band] = self._file.seek(0, SEEK_END), len(data), xs
         self._file.write(data)
         self._hash.update(b"%d %d %r " % (layer, band, xs))
@@ -68,7 +69,7 @@ class StoredRows:
             self._symbols.update(*(row for chunk in orjson.loads(text) for row in chunk))
 
     def symbols(self) -> str:
-        """The symbols that any cell has, if these are collected."""
+        """The symbols in use; empty without `with_symbols`."""
         return "".join(sorted(self._symbols or ()))
 
     def digest(self) -> bytes:
@@ -81,12 +82,12 @@ class StoredRows:
         return dict(zip(xs, orjson.loads(text), strict=True))
 
     def part(self, wanted: LayerPart) -> BandTexts:
-        """The chunks of a part of the map, and others of its bands."""
+        """The chunks of the bands that a part of the map covers, also those left and right of the part."""
         bands = range(wanted.top, wanted.bottom + 1)
         return [(band, *self._text(wanted.layer, band)) for band in bands if (wanted.layer, band) in self._places]
 
     def replace(self, changed: Changed) -> None:
-        """Replace chunks."""
+        """Replace the chunks that have changed."""
         for (layer, band), some in groupby(changed.chunks, lambda one: (one[0][0], one[0][2])):
             chunks = {x: orjson.dumps(rows) for x, rows in self.band(layer, band).items()}
             chunks |= {x: rows or b"" for (_, x, _), rows in some}
@@ -101,7 +102,7 @@ class StoredRows:
         return xs, zlib.decompress(self._file.read(length)).decode()
 
     def close(self) -> None:
-        """Give up the memory, or the file."""
+        """Free the memory, or delete the file."""
         self._file.close()
 
 
@@ -119,15 +120,15 @@ class MapPieces(Iterator[bytes]):
         return text.encode()
 
     def close(self) -> None:
-        """Give up the rows; no piece can be made any more."""
+        """Free the rows; do not iterate any further."""
         self._rows.close()
 
 
 async def outline_of(session: AsyncSession, found: Found) -> Any:
-    """The frame of a map as its reader may see it, what stands around it in the map's JSON text, and its size.
+    """The frame of a map as its reader may see it, the JSON text before and after it, and the map's size.
 
     Raises:
-        NotFound: the map is gone.
+        NotFound: the map no longer exists.
     """
     role = queries.statement_role(found)
     parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": role}
@@ -138,13 +139,13 @@ async def outline_of(session: AsyncSession, found: Found) -> Any:
 
 
 async def load(session: AsyncSession, found: Found, on_progress: Callable[[], object] = object) -> MapPieces:
-    """A map as its reader may see it, loaded so that its pieces need no database; a thread may make them.
+    """Load a map as its reader may see it. Its pieces can then be built without the database, also in a thread.
 
-    `on_progress` is called at each step of the reading. The transaction must see one state of the map: it has
-    locked it, or is REPEATABLE READ.
+    `on_progress` is called after each layer. The transaction must see one state of the map: it has locked it, or
+    is REPEATABLE READ.
 
     Raises:
-        NotFound: the map is gone.
+        NotFound: the map no longer exists.
     """
     outline = await outline_of(session, found)
     legend = outline["players_legend"]
@@ -187,10 +188,10 @@ async def read(
     map_id: UUID,
     as_id: UUID | None = None,
 ) -> Response:
-    """The answer to a read of a map, by a user, or by a game master as a member.
+    """The response to a read of a map by a user; with `as_id`, by a game master as this member sees it.
 
     Raises:
-        NotFound: there is none such for this user.
+        NotFound: it does not exist, or the user may not read it.
         Forbidden, Unprocessable: as `queries.get` does.
         TooMuchAtOnce, Unavailable: the map is large, and too many are being read.
     """
@@ -202,7 +203,7 @@ async def read(
     if (await outline_of(session, found))["is_small"]:
         text = await queries.document(session, found)
         return not_modified(request, text.version) or _whole(text)
-    # No connection is held while it waits.
+    # Hold no connection while waiting.
     await session.close()
     async with computing.turn(user.id):
         await session.execute(SNAPSHOT)
@@ -223,7 +224,7 @@ async def _read_fogged(
     map_id: UUID,
     as_id: UUID | None,
 ) -> Response:
-    """The answer to a read of a map of which its reader sees only parts."""
+    """The response to a read of a map with fog."""
     seen = await fogged.look(session, user, map_id, "readMap", as_id)
     outline = await outline_of(session, seen.found)
     texts = outline["head"], outline["tail"]
@@ -235,7 +236,7 @@ async def _read_fogged(
 
 
 async def changed(request: Request, session: AsyncSession, found: Found) -> Response:
-    """The answer to a change of a map, from the transaction that has locked it."""
+    """The response to a change of a map, in the transaction that has locked it."""
     if (await outline_of(session, found))["is_small"]:
         return _whole(await queries.document(session, found))
     return streamed(request, found.access.user, await load(session, found, request.scope["on_progress"]))
@@ -246,5 +247,5 @@ def _whole(text: MapText) -> Response:
 
 
 def streamed(request: Request, user: User, loaded: MapPieces) -> Response:
-    """The answer with a loaded map, which is closed when it was sent."""
+    """The response with a loaded map, which is closed after it was sent."""
     return StreamedResponse(request.app.state.streams, user.id, loaded, {"ETag": etag(loaded.version)})

@@ -1,4 +1,4 @@
-"""A map with fog as an answer: what its reader sees of it at one moment."""
+"""Responses for maps with fog: what the reader sees of a map at one moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ from game.universes.access import Access
 
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _LARGE_CELLS = 8192
-"""Cells, of all layers, from which an answer is put together in a thread."""
+"""A response with more cells than this, over all layers, is built in a thread."""
 _CHUNKS = text("""
     SELECT c.layer, c.x, c.y, c.rows::text AS rows
     FROM map m LEFT JOIN map_chunk c ON c.universe_id = m.universe_id AND c.map_id = m.id
@@ -52,7 +52,7 @@ class Seen(NamedTuple):
 
     @property
     def packed(self) -> PackedView:
-        """The view for a computing process."""
+        """The view as a compute process takes it."""
         if "packed" not in self.view.answers:
             self.view.answers["packed"] = PackedView.of(self.view.fogged)
         kept: PackedView = self.view.answers["packed"]
@@ -60,13 +60,13 @@ class Seen(NamedTuple):
 
 
 async def snapshot(session: AsyncSession) -> None:
-    """Begin a transaction that sees one state of the database, and writes nothing."""
+    """Begin a read-only transaction that sees one state of the database."""
     await session.close()
     await session.execute(_SNAPSHOT)
 
 
 async def look(session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None) -> Seen:
-    """What somebody sees of a map with fog, in a transaction that sees one state of the database from here on.
+    """What a user sees of a map with fog; begins the transaction of `snapshot`.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `queries.get` does.
@@ -78,13 +78,13 @@ async def look(session: AsyncSession, user: User, map_id: UUID, operation: str, 
 async def look_on(
     session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
 ) -> Seen:
-    """The same in such a transaction that has begun."""
+    """Like `look`, in such a transaction that has begun."""
     found = await queries.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
     return Seen(found, await view_of(session, found, found.access.universe.event_seq))
 
 
 async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -> MapView:
-    """What the reader of a map sees of it as this transaction sees it; `seq` as in `views.view_of`."""
+    """What the reader of a map sees of it in this transaction; `seq` as in `views.view_of`."""
     row = found.row
     viewer = viewer_of(row.fog_sharing, found.access.user.id)
     if seq is not None and (kept := views.kept(ViewKey(row.id, viewer, seq))):
@@ -97,7 +97,7 @@ async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -
 
 
 async def document(session: AsyncSession, seen: Seen, head: str, tail: str) -> MapText:
-    """The text of a map that is small enough to be put together here."""
+    """The JSON text of a map that is small enough to be built in this process."""
     view, row = seen.view.fogged, seen.found.row
     if "document" not in seen.view.answers:
         stored = await load_chunks(session, row, view.keys())
@@ -113,7 +113,7 @@ async def document(session: AsyncSession, seen: Seen, head: str, tail: str) -> M
 async def large_document(
     session: AsyncSession, computing: RequestComputing, user: User, seen: Seen, head: str, tail: str
 ) -> MapText:
-    """The text of a large map, put together in a computing process."""
+    """The JSON text of a large map, built in a compute process."""
     arguments = await asyncio.to_thread(lambda: seen.packed)
     load = loader(session, seen)
     await session.close()
@@ -127,7 +127,7 @@ async def region_of(
 ) -> dict[str, Any]:
     """A rectangle of a map as its reader sees it; `names` as in a request for a region."""
     view, row = seen.view.fogged, seen.found.row
-    # The map may have become smaller since it was asked whether this begins on it.
+    # The map may have become smaller since the rectangle was checked.
     width, height = max(min(width, row.width - x), 0), max(min(height, row.height - y), 0)
     stored = await load_chunks(session, row, view.keys_in(x, y, width, height))
     found = await part_of(seen.view, stored, x, y, width, height)
@@ -138,18 +138,19 @@ async def region_of(
 async def part_of(
     seen: MapView, stored: Mapping[ChunkKey, Sequence[str]], x: int, y: int, width: int, height: int
 ) -> dict[str, Any]:
-    """A rectangle on a map as a group sees it, given the stored chunks in it."""
+    """A rectangle of a map as a group of viewers sees it, from the stored chunks in it."""
     is_large = width * height * len(seen.fogged.layers) > _LARGE_CELLS
     arguments = seen.fogged, stored, x, y, width, height
     return await asyncio.to_thread(part, *arguments) if is_large else part(*arguments)
 
 
 def loader(session: AsyncSession, seen: Seen) -> Callable[[Wanted], Awaitable[ChunkTexts]]:
-    """A function that loads chunks of a map for a computing process, as they were when it was looked at; between
-    two loads no connection is held.
+    """Returns a function that loads chunks of a map for a compute process, in the state that `seen` shows.
+
+    No connection is held between two loads.
 
     It raises:
-        Unavailable: the map was changed meanwhile.
+        Unavailable: the map has changed meanwhile.
     """
     row = seen.found.row
     place = {"universe_id": row.universe_id, "map_id": row.id, "scene_key": row.scene_key}
@@ -159,7 +160,7 @@ def loader(session: AsyncSession, seen: Seen) -> Callable[[Wanted], Awaitable[Ch
         found = (await session.execute(_CHUNKS, {**place, "layers": layers, "xs": xs, "ys": ys})).all()
         await session.close()
         if not found:
-            raise Unavailable("The map changed while it was read. Try again in a moment.")
+            raise Unavailable("The map changed while it was being read. Try again in a moment.")
         return {(one.layer, one.x, one.y): one.rows for one in found if one.rows is not None}
 
     return load
@@ -185,7 +186,7 @@ _TOKENS_WITH_PICTURE = text("""
 
 
 async def shows_picture(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
-    """Whether a map with fog shows a picture to a player or spectator: on a token in sight, or with something else
+    """Whether a map with fog shows a picture to a player or spectator: on a token in sight, or on anything else
     that they see or remember."""
     place = {"universe_id": home.universe.id, "text": str(asset_id), "asset_id": asset_id}
     for map_id in (await session.execute(_WITH_PICTURE, place)).scalars().all():

@@ -1,4 +1,4 @@
-"""A map as it was, read or restored. What that needs is loaded here, and a compute process rebuilds the map."""
+"""Reads and restores past states of a map. A compute process rebuilds the map from what is loaded here."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,7 @@ from game.tokens.queries import Placed
 
 _MAX_EVENTS = 20_000
 _MAX_BYTES = 64 * 2**20
-"""Of JSON that all these events kept."""
+"""Bytes of JSON in `before` of all these events."""
 _BEGINNINGS = ("map.created", "map.moved_in")
 _ENDS = ("map.moved_out", "map.deleted")
 
@@ -48,21 +48,24 @@ class HistoryBroken(Conflict):
     code = "HISTORY_BROKEN"
 
 
-class Then(NamedTuple):
-    """The last event of a map at some time: when it was, and the map's version after it."""
+class LastEvent(NamedTuple):
+    """The last event of a map up to some event: its time, and the map's version after it."""
 
     created_at: datetime
     version: int
 
 
-class Recorded(NamedTuple):
-    """What the events of a map since then kept of the time before: (seq, JSON text), newest first."""
+class Record(NamedTuple):
+    """What is needed to rebuild a map: its last event at that time, and `before` of each later event.
 
-    then: Then
+    `events` are (seq, JSON text), newest first.
+    """
+
+    last: LastEvent
     events: Sequence[tuple[int, str]]
 
 
-_THEN = text("""
+_LAST_EVENT = text("""
     SELECT kind, created_at, payload->'version' AS version FROM event
     WHERE universe_id = :universe_id AND subject_id = :map_id AND seq <= :seq
     ORDER BY seq DESC LIMIT 1
@@ -83,22 +86,22 @@ _BEFORES = text("""
 """)
 
 
-async def record_of(session: AsyncSession, row: Map, seq: int) -> Recorded:
+async def record_of(session: AsyncSession, row: Map, seq: int) -> Record:
     """What is needed to rebuild a map as it was right after the event `seq` of its universe.
 
-    The map is locked, or read from one snapshot. Its history begins when it was created, or when it came from
-    another universe.
+    The map must be locked, or read from one snapshot. Its history begins when it was created in the universe or
+    moved into it.
 
     Raises:
-        NotFound: the map was not there then, or there is no such event yet.
+        NotFound: the map did not exist then, or there is no such event yet.
         TooLongAgo: there are too many events since then, or they are too large.
-        HistoryBroken: the event does not tell the map's version.
+        HistoryBroken: the event lacks the map's version.
     """
     place = {"universe_id": row.universe_id, "map_id": row.id, "seq": seq}
-    then = (await session.execute(_THEN, place)).one_or_none()
-    if then is None or then.kind in _ENDS:
+    last = (await session.execute(_LAST_EVENT, place)).one_or_none()
+    if last is None or last.kind in _ENDS:
         raise NotFound
-    if type(then.version) is not int or not 0 < then.version < 2**31:
+    if type(last.version) is not int or not 0 < last.version < 2**31:
         raise HistoryBroken
     limits = {"most": _MAX_EVENTS + 1, "beginnings": list(_BEGINNINGS)}
     since = (await session.execute(_SINCE, {**place, **limits})).one()
@@ -107,7 +110,7 @@ async def record_of(session: AsyncSession, row: Map, seq: int) -> Recorded:
     if since.events > _MAX_EVENTS or since.bytes > _MAX_BYTES:
         raise TooLongAgo
     befores = [(one.seq, one.before) for one in await session.execute(_BEFORES, place)]
-    return Recorded(Then(then.created_at, then.version), befores)
+    return Record(LastEvent(last.created_at, last.version), befores)
 
 
 async def _rebuilt(
@@ -115,28 +118,31 @@ async def _rebuilt(
     computing: Computing,
     user: User,
     stored: StoredFrame,
-    recorded: Recorded,
+    record: Record,
     exchange: Callable[[LayerPart | Changed], Awaitable[BandTexts]],
 ) -> PastMap:
-    """A map as it was, rebuilt in a compute process; `exchange` loads what it wants, and takes what has changed.
+    """Rebuild a past state of a map in a compute process.
+
+    `exchange` is called with each part of the map that the process needs, and returns it; and with chunks that
+    have changed.
 
     Raises:
-        HistoryBroken: what an event stored is broken, or does not fit the map.
+        HistoryBroken: the stored data of an event is broken, or does not match the map.
     """
     seconds = request.app.state.settings.bundle_timeout
     try:
-        return await computing.run(user.id, rebuild, stored, recorded.events, load=exchange, seconds=seconds)
+        return await computing.run(user.id, rebuild, stored, record.events, load=exchange, seconds=seconds)
     except PastError as error:
-        raise HistoryBroken(f"Event {error.seq} cannot be taken back: {error.message}.", seq=error.seq) from None
+        raise HistoryBroken(f"Event {error.seq} cannot be undone: {error.message}.", seq=error.seq) from None
 
 
 async def read(
     request: Request, session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
 ) -> Response:
-    """The answer with a map that the user may read, as it was after event `seq`.
+    """The response with a map as it was after event `seq`.
 
     Raises:
-        NotFound: there is none such for this user, or was none then.
+        NotFound: the user may not read it, or it did not exist then.
         TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
     """
     await session.close()
@@ -144,10 +150,10 @@ async def read(
         await session.execute(documents.SNAPSHOT)
         found = await queries.get(session, user, map_id, "listHistory", with_grid=False)
         row = found.row
-        recorded = await record_of(session, row, seq)
+        record = await record_of(session, row, seq)
         stored = await frame_of(session, found)
         rows = await documents.rows_of(session, found, stored.text, request.scope["on_progress"])
-        # No connection is held while it computes.
+        # Hold no connection while computing.
         await session.close()
 
         async def exchange(step: LayerPart | Changed) -> BandTexts:
@@ -157,7 +163,7 @@ async def read(
             return ()
 
         try:
-            past = await _rebuilt(request, computing, user, stored, recorded, exchange)
+            past = await _rebuilt(request, computing, user, stored, record, exchange)
         except BaseException:
             rows.close()
             raise
@@ -171,26 +177,26 @@ async def read(
         fog=Fog(row.fog),
         fog_sharing=FogSharing(row.fog_sharing),
         lighting=Lighting(row.lighting),
-        version=recorded.then.version,
+        version=record.last.version,
         created_at=row.created_at,
-        updated_at=recorded.then.created_at,
+        updated_at=record.last.created_at,
     ).model_dump_json(exclude={"grid_data"})
     outline = {"head": f'{head[:-1]},"grid_data":', "tail": "}", "width": past.width, "height": past.height}
-    return documents.streamed(request, user, documents.MapPieces(outline, past.frame, rows, recorded.then.version))
+    return documents.streamed(request, user, documents.MapPieces(outline, past.frame, rows, record.last.version))
 
 
 async def restore_grid(
     request: Request, session: AsyncSession, computing: Computing, found: Found, seq: int
 ) -> None:
-    """Give a locked map the grid that it had after event `seq`; the same is no change.
+    """Restore the grid that a locked map had after event `seq`; an equal grid is no change.
 
     Raises:
-        NotFound: the map was not there then.
+        NotFound: the map did not exist then.
         TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
         TooLarge, QuotaExceeded: as `Replaced.put` does.
     """
     row, user = found.row, found.access.user
-    recorded = await record_of(session, row, seq)
+    record = await record_of(session, row, seq)
     stored = await frame_of(session, found)
     load = part_loader(session, row)
     await may_wait(session, request.app.state.settings.bundle_timeout)
@@ -203,7 +209,7 @@ async def restore_grid(
             await replaced.put_keys(dict(step.chunks))
             return ()
 
-        past = await _rebuilt(request, computing, user, stored, recorded, exchange)
+        past = await _rebuilt(request, computing, user, stored, record, exchange)
         frame: Frame = await asyncio.to_thread(orjson.loads, past.frame)
         before, seen = await replaced.finish(frame, past.width, past.height)
         placed = await queries.settle(session, row) if before else Placed([], [])

@@ -1,4 +1,4 @@
-"""Loads parts of a stored map for a compute process, as JSON text; between two parts no connection is held."""
+"""Loads parts of a stored map for a compute process, as JSON text; holds no connection between two loads."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -15,7 +15,7 @@ from game.maps.models import Map
 from game.maps.queries import Found
 
 _MAX_BYTES = 256 * 2**20
-"""Of the texts that are loaded for one request."""
+"""The maximum size of the JSON text that is loaded for one request."""
 
 _FRAME = text("""
     SELECT grid_data::text FROM map
@@ -37,10 +37,10 @@ _PART = text("""
 
 
 async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
-    """The frame of a map as text, secrets included; for players, only of one without fog.
+    """The frame of a map as JSON text, with its secrets.
 
     Raises:
-        NotFound: the map is gone, or hidden from its reader since it was found.
+        NotFound: the map no longer exists; or the reader is not a game master, and it has fog or is not published.
     """
     row = found.row
     place = {"universe_id": row.universe_id, "map_id": row.id, "for_game_masters": found.access.is_game_master}
@@ -51,7 +51,7 @@ async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
 
 
 def part_loader(session: AsyncSession, row: Map) -> Callable[[LayerPart], Awaitable[BandTexts]]:
-    """A function that loads parts of a locked map, in the transaction that has locked it."""
+    """Returns a function that loads parts of a locked map, in the transaction that has locked it."""
     place = {"universe_id": row.universe_id, "map_id": row.id}
 
     async def load(wanted: LayerPart) -> BandTexts:
@@ -65,10 +65,10 @@ def _bands(found: Iterable[Any]) -> BandTexts:
 
 
 def loader(session: AsyncSession, row: Map) -> Callable[[Any], Awaitable[Any]]:
-    """A function that loads what generators of `grid.loading` want of a map.
+    """Returns a function that loads the parts of a map that generators of `grid.loading` request.
 
     It raises:
-        TooLarge: it was asked for more than a request may load.
+        TooLarge: this is more than one request may load.
     """
     place = {"universe_id": row.universe_id, "map_id": row.id}
     left = _MAX_BYTES

@@ -95,7 +95,7 @@ class Map(Document, table=True):
     __tablename__ = "map"
     __table_args__ = (
         PrimaryKeyConstraint("universe_id", "id"),
-        # Looks up the universe of an id. At the commit: a map that moves is in both universes for a moment.
+        # Finds the universe of an id. Checked at the commit: a map that moves is in both universes until then.
         UniqueConstraint("id", deferrable=True, initially="DEFERRED"),
         Index("ix_map_universe_id_name", "universe_id", "name", "id"),
         Index("ix_map_universe_id_updated_at", "universe_id", "updated_at", "id"),
@@ -128,14 +128,14 @@ class Map(Document, table=True):
     fog: str = Field(default="off", max_length=20, sa_column_kwargs={"server_default": "off"})
     fog_sharing: str = Field(default="party", max_length=20, sa_column_kwargs={"server_default": "party"})
     lighting: str = Field(default="bright", max_length=20, sa_column_kwargs={"server_default": "bright"})
-    # New whenever the grid changes on a map that has fog, or had: what its viewers remember goes by it.
+    # Replaced whenever the grid changes, if the map has or had fog: the key of what workers cache of the grid.
     scene_key: UUID | None = None
-    # What players get in place of `grid_data` where there is no fog, made when that is written (`publish`); null
-    # where they get nothing, or with fog each something else.
+    # What players get instead of `grid_data`, prepared by `publish` when the map is written. Null if they may not
+    # read the map, and with fog, where not all get the same.
     players_frame: dict[str, Any] | None = Field(default=None, sa_type=Assigned)
     players_legend: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
     players_layers: list[int] | None = Field(default=None, sa_type=ARRAY(Integer))
-    # The key of the hash that is the players' ETag; nobody is ever sent it.
+    # The key of the hash that is the players' ETag; it is never sent to anybody.
     etag_key: UUID = Field(default_factory=uuid4, sa_column_kwargs={"server_default": text("gen_random_uuid()")})
 
     @property
@@ -149,7 +149,7 @@ class Map(Document, table=True):
         return self.fog != Fog.off
 
     def publish(self) -> None:
-        """Bring what players get up to date with the grid, the visibility, the fog and the layers."""
+        """Update what players get, after a change of the grid, the visibility or the fog."""
         if self.is_published and not self.has_fog:
             self.players_frame, self.players_legend, self.players_layers = players_columns(self.grid_data)
         else:
@@ -160,7 +160,7 @@ class Map(Document, table=True):
 
 
 class MapChunk(SQLModel, table=True):
-    """Up to 64 x 64 cells of one layer: a list of rows. A chunk that is all empty has no row here."""
+    """Up to 64 x 64 cells of one layer: a list of rows. Empty chunks are not stored."""
 
     __tablename__ = "map_chunk"
     __table_args__ = (
@@ -181,7 +181,7 @@ class MapChunk(SQLModel, table=True):
 
 
 ANY_MEMBER: Final = UUID(int=1)
-"""Stands for a player who was given nothing; no user has this id."""
+"""Represents a player without grants; no user has this id."""
 
 
 def _as_member(value: Any) -> Any:

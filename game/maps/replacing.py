@@ -1,7 +1,7 @@
-"""A stored grid is replaced: the chunks of the two are compared some at a time, and those that differ are written.
+"""Replaces a stored grid: compares the chunks of the two grids in batches, and writes those that differ.
 
-A map may have half a gigabyte of cells. So neither grid is held whole, but for the document that a client sent;
-and of what was replaced, an event keeps many chunks packed (`game.grid.stored.pack`).
+A map may have half a gigabyte of cells, so neither grid is in memory as a whole, except for the document that a
+client sent. If many chunks are replaced, the event stores the old ones packed (`game.grid.stored.pack`).
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from game.maps.chunks import load_bands, load_texts, write_chunks
 from game.maps.models import Map
 from game.maps.players import EVERY_SYMBOL
 
-_AT_ONCE = 1024
+_BATCH_CHUNKS = 1024
 _SMALL_CHUNKS = 16
-"""Chunks up to which comparing them is no work for a thread."""
+"""More chunks than this are compared in a thread."""
 _MAX_LISTED = 1024
-"""Replaced chunks that an event keeps as they are; the others it keeps packed."""
+"""The number of replaced chunks that an event stores as they are; any others are packed."""
 _MAX_PACKED = 56 * 2**20
-"""Bytes of packed chunks of one event."""
+"""The maximum size of the packed chunks of one event, in bytes."""
 _MAX_WATCHED = 8192
-"""Chunks of a map with fog that may change at once: what players remember of each is looked at."""
+"""The number of chunks that may change at once on a map with fog: each is compared with what players remember."""
 
 
 class Replaced:
-    """The chunks of a locked and watched map while its grid is replaced."""
+    """Replaces chunks of a locked and watched map, and collects the old ones."""
 
     def __init__(
         self, session: AsyncSession, row: Map, watching: Watching, on_progress: Callable[[], object] = object
@@ -48,15 +48,15 @@ class Replaced:
         self._packed_bytes = 0
 
     async def put_keys(self, chunks: Mapping[ChunkKey, bytes | None]) -> None:
-        """Store chunks, as JSON texts of rows; None for an empty one."""
+        """Like `put`, but loads the stored chunks with the same keys."""
         await self.put(await load_texts(self._session, self._row, chunks), chunks)
 
     async def put(self, stored: Mapping[ChunkKey, str], chunks: Mapping[ChunkKey, bytes | None]) -> None:
-        """Store chunks in place of those that are stored.
+        """Replace stored chunks by others. Both are JSON texts of rows; an empty chunk is None or missing.
 
         Raises:
-            TooLarge: it is more than the event can keep, or more than may change on a map with fog.
-            QuotaExceeded: there is no room for them.
+            TooLarge: these are more than the event can store, or more than may change on a map with fog.
+            QuotaExceeded: they do not fit into the quota.
         """
         is_large = len(stored) + len(chunks) > _SMALL_CHUNKS
         compared = await asyncio.to_thread(_differing, stored, chunks) if is_large else _differing(stored, chunks)
@@ -80,22 +80,22 @@ class Replaced:
             await self._pack()
 
     async def _pack(self) -> None:
-        some, self._waiting = self._waiting[:PACKED_CHUNKS], self._waiting[PACKED_CHUNKS:]
-        packed = await asyncio.to_thread(pack, some)
+        batch, self._waiting = self._waiting[:PACKED_CHUNKS], self._waiting[PACKED_CHUNKS:]
+        packed = await asyncio.to_thread(pack, batch)
         self._packed += packed
         self._packed_bytes += sum(map(len, packed))
         if self._packed_bytes > _MAX_PACKED:
             raise TooLarge
 
     async def finish(self, frame: Frame, width: int, height: int) -> tuple[dict[str, Any], bool]:
-        """Give the map its new frame and size.
+        """Set the map's new frame and size.
 
-        Returns what was replaced, empty when the two grids are equal, and whether players would see a difference.
+        Returns what was replaced (empty if the two grids are equal), and whether players would see a difference.
         What was replaced is `grid_data`, the frame; `size`, width and height; and the changed chunks, as
         `check_replaced` describes them.
         """
         row = self._row
-        # A size that the frame does not state is that of the rows, which may be all empty.
+        # The size is compared, too: without a size in the frame it is that of the rows, which may all be empty.
         if not self._count and same(frame, row.grid_data) and (width, height) == (row.width, row.height):
             return {}, False
         while self._waiting:
@@ -109,21 +109,21 @@ class Replaced:
         return before, seen
 
     async def _is_seen(self, frame: Frame) -> bool:
-        """Whether players of the map without fog get something else than before."""
+        """Whether the document that players get of a map without fog changes."""
         old = self._row.grid_data
         layers = shown_layers(frame)
         if layers != shown_layers(old) or not layers.isdisjoint(self._layers):
             return True
         if same(*(players_document(one, EVERY_SYMBOL).frame for one in (old, frame))):
             return False
-        # The cells that they see are the same, and so are the symbols in these.
+        # The cells that they see are unchanged, so both documents use the same symbols.
         used = await self._symbols(layers)
         return not same(*(players_document(one, used).frame for one in (old, frame)))
 
     async def _symbols(self, layers: Iterable[int]) -> set[str]:
         row, used = self._row, set[str]()
-        for some, bands in _parts(sorted(layers), row.width, row.height):
-            used |= await asyncio.to_thread(_used, await load_bands(self._session, row, some, bands))
+        for batch, bands in _batches(sorted(layers), row.width, row.height):
+            used |= await asyncio.to_thread(_used, await load_bands(self._session, row, batch, bands))
             self._on_progress()
         return used
 
@@ -135,31 +135,31 @@ async def replace_grid(
     watching: Watching,
     on_progress: Callable[[], object] = object,
 ) -> tuple[dict[str, Any], bool]:
-    """Store a checked document as a locked and watched map's grid; returns what `Replaced.finish` does."""
+    """Replace the grid of a locked and watched map by a valid document; returns what `Replaced.finish` does."""
     frame = frame_of(document, layer_keys(row.grid_data))
     width, height = size(document)
     replaced = Replaced(session, row, watching, on_progress)
     layers = sorted({*layer_keys(row.grid_data).values(), *layer_keys(frame).values()})
-    for some, bands in _parts(layers, max(width, row.width), max(height, row.height)):
-        stored = await load_bands(session, row, some, bands)
-        await replaced.put(stored, await _cut(document, frame, some, bands))
+    for batch, bands in _batches(layers, max(width, row.width), max(height, row.height)):
+        stored = await load_bands(session, row, batch, bands)
+        await replaced.put(stored, await _cut(document, frame, batch, bands))
     return await replaced.finish(frame, width, height)
 
 
 async def write_grid(session: AsyncSession, row: Map, document: Mapping[str, Any]) -> None:
-    """Store the chunks of a checked document as those of a new map, which has its frame."""
-    for some, bands in _parts(sorted(layer_keys(row.grid_data).values()), row.width, row.height):
-        await write_chunks(session, row, await _cut(document, row.grid_data, some, bands))
+    """Store the chunks of a valid document for a new map, which already has its frame."""
+    for batch, bands in _batches(sorted(layer_keys(row.grid_data).values()), row.width, row.height):
+        await write_chunks(session, row, await _cut(document, row.grid_data, batch, bands))
     await write_chunks(session, row, {}, row.grid_data)
 
 
-def _parts(layers: list[int], width: int, height: int) -> Iterator[tuple[list[int], range]]:
-    """All chunks of layers of a map, some at a time: layers and bands (chunk ys)."""
+def _batches(layers: list[int], width: int, height: int) -> Iterator[tuple[list[int], range]]:
+    """All chunks of these layers of a map in batches: (layers, bands), where bands are chunk ys."""
     across, down = -(-width // CHUNK), -(-height // CHUNK)
-    if across * down * len(layers) <= _AT_ONCE:
+    if across * down * len(layers) <= _BATCH_CHUNKS:
         yield layers, range(down)
         return
-    bands = max(_AT_ONCE // across, 1)
+    bands = max(_BATCH_CHUNKS // across, 1)
     for layer in layers:
         for top in range(0, down, bands):
             yield [layer], range(top, min(top + bands, down))
@@ -181,7 +181,7 @@ def _cut_texts(
 
 
 def _differing(stored: Mapping[ChunkKey, str], chunks: Mapping[ChunkKey, bytes | None]) -> dict[ChunkKey, Any]:
-    """The stored rows of each chunk, None for an empty one, where the new ones are others."""
+    """The stored rows of each chunk whose new rows differ from them; None for an empty chunk."""
     differing = {}
     for key in sorted(stored.keys() | chunks.keys()):
         old, new = stored.get(key), chunks.get(key)
