@@ -20,7 +20,7 @@ from game.grid.geometry import Cell
 from game.grid.memory import NOTHING, Memory, pack, remember, see
 from game.grid.moves import MoveBlocked, Token, move_along
 from game.grid.player_view import players_document
-from game.grid.scene import Scene
+from game.grid.scene import Scene, changed_things
 from game.grid.vision import Sight, Vision
 
 HERE = Path(__file__).parent
@@ -190,7 +190,7 @@ def doors() -> list[Line]:
             vision = vision.after(frame, scene.cells_of("doors", door))
             visible = look(vision, stored)
             groups = [
-                remember(memory, stored.scene, scene, {}, seen)
+                remember(memory, stored.scene, scene, {}, changed_things(stored.scene, scene), seen)
                 for memory, seen in zip(groups, visible, strict=True)
             ]
         stored.document, stored.frame, stored.scene = document, frame, scene

@@ -16,6 +16,11 @@ class LruCache(Generic[Key, Value]):
         self._entries: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
         self._weight = 0
 
+    @property
+    def weight(self) -> int:
+        """The total weight of all entries."""
+        return self._weight
+
     def get(self, key: Key) -> Value | None:
         """Returns the value of a key, which counts as a use; None if there is none."""
         entry = self._entries.get(key)

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import asyncpg
 import orjson
 from fastapi import Depends, Request
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from game.core.errors import OutcomeUnknown, Problem, is_database_away
@@ -84,6 +85,15 @@ def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def _check_open(connection: Any, *_: Any) -> None:
+    """Let the pool replace connections that the database has closed, as it does when it restarts.
+
+    The pool's own check, `pool_pre_ping`, takes three round trips.
+    """
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+
+
 async def _keep(connection: Any) -> None:
     """Reset of the side pool's connections: nothing, because a single statement leaves nothing to reset."""
 
@@ -100,13 +110,13 @@ class Database:
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.request_timeout * _POOL_WAIT,
-            pool_pre_ping=True,
             json_serializer=_json_text,
             json_deserializer=orjson.loads,
             # Messages of the driver may quote values, and would be logged.
             hide_parameters=True,
             connect_args=self._options,
         )
+        event.listen(self.engine.sync_engine, "checkout", _check_open)
         self.session = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._side: asyncpg.Pool | None = None
 

@@ -36,7 +36,7 @@ from game.grid.chunks import ChunkKey
 from game.grid.geometry import Point
 from game.grid.memory import NOTHING, Memory, Rows, chunks_beside, chunks_of, join, remember, resized, see
 from game.grid.player_view import shown_layers
-from game.grid.scene import Scene
+from game.grid.scene import Scene, changed_things
 from game.permissions import Role
 
 Result = TypeVar("Result")
@@ -129,7 +129,6 @@ class Watching:
         row, session, before = self._row, self._session, self._before
         if row.scene_key is None and row.fog == Fog.off:
             return
-        await session.flush()
         after = await self._after()
         rows = await self._changed_rows(after)
         old, new = await self._sights(after, rows)
@@ -154,6 +153,7 @@ class Watching:
             or not self.tokens_stay
             or not same(*(_distance(one) for one in (before.frame, row.grid_data)))
         ):
+            await self._session.flush()
             return await table_of(self._session, row, before)
         after = before.with_frame(row.grid_data, row.width, row.height)
         return replace(after, is_published=row.is_published, sharing=row.fog_sharing, lighting=row.lighting)
@@ -265,7 +265,7 @@ class _Change(NamedTuple):
         if moved is not None:
             base = Scene(transitions.shifted_frame(before.frame, *moved), after.width, after.height)
         chunks = {key[1:] for key in rows} | transitions.changed_chunks(base, after)
-        things = transitions.changed_things(base, after)
+        things = changed_things(base, after)
         return cls(before, base, after, rows, moved, things, frozenset(chunks))
 
     @property
@@ -286,7 +286,7 @@ def _remembered(
         by = transitions.point_shift(change.before.frame, *change.moved)
         known = resized(known, change.base, *change.moved, by)
     if change.before is not change.after:
-        known = remember(known, change.base, change.after, change.rows, is_seen)
+        known = remember(known, change.base, change.after, change.rows, change.things, is_seen)
     return see(known, scene, union(on_way, is_seen))
 
 
@@ -325,9 +325,11 @@ def _concerned(memories: Memories, change: _Change, seen: Iterable[Mapping[UUID,
     """The chunks of memories that a change within the map, and what is seen, may affect."""
     sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in memories.viewers]
     chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
-    for viewer in memories.viewers:
-        for scene in (change.before, change.after):
-            chunks |= chunks_of(memories.of(viewer), scene, change.things)
+    scenes = {change.before, change.after}
+    for scene in scenes:
+        chunks |= chunks_of(NOTHING, scene, change.things)
+        for viewer in memories.viewers:
+            chunks |= chunks_of(memories.of(viewer), scene)
     return chunks
 
 
@@ -398,7 +400,7 @@ async def _redraw(
     # On a map without fog, revealed cells count once it gets fog.
     row.scene_key = row.scene_key or uuid4()
     table = await table_of(session, row)
-    scene, vision = sights.sights_of(row.scene_key, table.frame, table.width, table.height)
+    scene, vision, _ = sights.sights_of(row.scene_key, table.frame, table.width, table.height)
     seen = await sights.seen(table, vision, viewers, partial(queries.cells, session, place_of(row)))
     memories = StoredMemories(session, place_of(row), list(viewers))
     await memories.load_wholes()

@@ -5,7 +5,7 @@ rolled back are never found again, and workers need not notify each other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -24,16 +24,38 @@ _MAX_WEIGHT: Final = 150_000
 _FAR: Final = 32
 """The range, in cells, from which sight is computed in a thread."""
 
+_MAX_VERSIONS: Final = 16
+_MAX_VIEWS: Final = 10_000
+"""How many versions of a vision are kept that differ only in walls and doors, and views from cells in them."""
+
 _TURN_SECONDS: Final = 0.002
 
 Load = Callable[[Wanted], Awaitable[Loaded]]
 
 
+Versions = LruCache[Hashable, Vision]
+"""Visions of a map by its walls and doors; nothing else differs."""
+
+
 class Sights(NamedTuple):
-    """One version of a map's grid: its scene and its vision."""
+    """One version of a map's grid: its scene, its vision, and the former visions that may be needed again.
+
+    When a door that was opened is closed again, everything is known.
+    """
 
     scene: Scene
     vision: Vision
+    versions: Versions
+
+    @classmethod
+    def of(cls, scene: Scene, vision: Vision) -> "Sights":
+        """The sights of a scene, without former visions."""
+        return cls(scene, vision, LruCache(_MAX_VERSIONS, _MAX_VIEWS))
+
+    @property
+    def weight(self) -> int:
+        """About how many KB of memory it takes."""
+        return self.vision.views + self.versions.weight + self.scene.size
 
 
 _kept: LruCache[UUID, Sights] = LruCache(_MAX_SCENES, _MAX_WEIGHT)
@@ -41,14 +63,14 @@ _kept: LruCache[UUID, Sights] = LruCache(_MAX_SCENES, _MAX_WEIGHT)
 
 def sights_of(key: UUID, frame: dict[str, Any], width: int, height: int) -> Sights:
     """The cached sights of a key, or new ones for that grid."""
-    sights = _kept.get(key) or Sights(Scene(frame, width, height), Vision(frame, width, height))
+    sights = _kept.get(key) or Sights.of(Scene(frame, width, height), Vision(frame, width, height))
     keep(key, sights)
     return sights
 
 
 def keep(key: UUID, sights: Sights) -> None:
     """Keep something under a key."""
-    _kept.put(key, sights, sights.vision.views + sights.scene.size)
+    _kept.put(key, sights, sights.weight)
 
 
 async def seen(table: Table, vision: Vision, viewers: Iterable[UUID], load: Load) -> dict[UUID, Cells]:
@@ -56,7 +78,7 @@ async def seen(table: Table, vision: Vision, viewers: Iterable[UUID], load: Load
     turn = _Turn()
     lights = tuple(table.lights()) if table.lighting == "dark" else ()
     found: dict[tuple[Eyes, ...], Cells] = {(): NONE}
-    eyes = {viewer: tuple(map(table.eye, table.eyes_of(viewer))) for viewer in viewers}
+    eyes = {viewer: table.group(viewer) for viewer in viewers}
     for group in eyes.values():
         if group in found:
             continue

@@ -1,6 +1,6 @@
 """One version of a map's grid and the next: their differences, for those who remember the former. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Final
 
 from game.fog.sights import Sights
@@ -10,7 +10,8 @@ from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.edits.frame import shift, shifted
 from game.grid.geometry import Cell, Grid, Point
 from game.grid.memory import Rows
-from game.grid.scene import KINDS, Scene
+from game.grid.player_view import is_disguised
+from game.grid.scene import Scene
 from game.grid.segments import pieces_by_chunk
 from game.grid.vision import Vision
 
@@ -21,18 +22,10 @@ _MAX_THINGS: Final = 200
 Frame = Mapping[str, Any]
 
 
-def changed_things(before: Scene, after: Scene) -> list[tuple[str, str]]:
-    """The doors, entities and lights, by kind and key, that have changed."""
-    return [
-        (kind, key)
-        for kind in KINDS
-        for key in before.things[kind].keys() | after.things[kind].keys()
-        if not same(before.things[kind].get(key), after.things[kind].get(key))
-    ]
-
-
 def changed_chunks(before: Scene, after: Scene) -> set[ChunkXY]:
     """The chunks in which walls have changed."""
+    if before.piece_set is after.piece_set:
+        return set()
     pieces = before.piece_set ^ after.piece_set
     width, height = max(before.width, after.width), max(before.height, after.height)
     return set(pieces_by_chunk(after.grid.type, pieces, width, height)) if pieces else set()
@@ -52,17 +45,36 @@ def next_sights(
         for key in ("grid_type", "diagonal_rule", "cell_distance", "legend", "layers")
     )
     things = _changed_barriers(old.frame, frame)
+    if kept and not any(name == "walls" or is_disguised(thing) for name, thing in things):
+        scene.take_walls(old)
     if not kept or len(rows) > _MAX_CHUNKS or len(things) > _MAX_THINGS:
-        return Sights(scene, Vision(frame, width, height))
+        return Sights.of(scene, Vision(frame, width, height))
     cells = [cell for key, (was, now) in rows.items() for cell in _corners(key, was, now)]
     # Walls lie in cells as doors do.
-    cells += [cell for thing in things for cell in scene.cells_of("doors", thing)]
-    return Sights(scene, sights.vision.after(frame, cells))
+    cells += [cell for _, thing in things for cell in scene.cells_of("doors", thing)]
+    if rows:
+        return Sights.of(scene, sights.vision.after(frame, cells))
+    versions = sights.versions
+    versions.put(_barriers(old.frame), sights.vision, sights.vision.views)
+    vision = versions.get(_barriers(frame)) or sights.vision.after(frame, cells)
+    return Sights(scene, vision, versions)
 
 
-def _changed_barriers(before: Frame, after: Frame) -> list[Mapping[str, Any]]:
-    """The changed walls and doors, in their old and new states."""
-    found: list[Mapping[str, Any]] = []
+def _barriers(frame: Frame) -> Hashable:
+    """Everything about the walls and doors of a frame that matters for sight."""
+    lists = (frame.get("walls", ()), frame.get("doors", ()))
+    return tuple(
+        tuple(
+            (one["x1"], one["y1"], one["x2"], one["y2"], one.get("blocks_sight", True), one.get("state") == "open")
+            for one in items
+        )
+        for items in lists
+    )
+
+
+def _changed_barriers(before: Frame, after: Frame) -> list[tuple[str, Mapping[str, Any]]]:
+    """The changed `walls` and `doors`, in their old and new states, each with the name of its list."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
     for name in ("walls", "doors"):
         old, new = before.get(name, ()), after.get(name, ())
         if old is new:
@@ -72,8 +84,8 @@ def _changed_barriers(before: Frame, after: Frame) -> list[Mapping[str, Any]]:
             pairs = [(was, now) for was, now in zip(old, new, strict=True) if was is not now and was != now]
             old, new = [was for was, _ in pairs], [now for _, now in pairs]
         texts = [{repr(sorted(one.items(), key=str)): one for one in items} for items in (old, new)]
-        found += [one for text, one in texts[0].items() if text not in texts[1]]
-        found += [one for text, one in texts[1].items() if text not in texts[0]]
+        found += [(name, one) for text, one in texts[0].items() if text not in texts[1]]
+        found += [(name, one) for text, one in texts[1].items() if text not in texts[0]]
     return found
 
 

@@ -50,6 +50,9 @@ class Table:
     eyes: frozenset[UUID] | None = None
     """The tokens that anybody sees through; None for all."""
     _eyes: dict[UUID, Eyes] = field(default_factory=dict, compare=False, repr=False)
+    _groups: dict[tuple[UUID, frozenset[UUID] | None], tuple[Eyes, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     """Those that were asked for; those of a changed grid or token must not be among them."""
 
     def viewers(self) -> list[UUID]:
@@ -83,6 +86,16 @@ class Table:
             eye = self._eyes[piece.id] = Eyes(self.cells_of(piece), Sight.of(piece.sight))
         return eye
 
+    def group(self, viewer: UUID) -> tuple[Eyes, ...]:
+        """The tokens that a group sees through, as those that see."""
+        if not self.is_published:
+            return ()
+        key = viewer, self.eyes
+        eyes = self._groups.get(key)
+        if eyes is None:
+            eyes = self._groups[key] = tuple(map(self.eye, self.eyes_of(viewer)))
+        return eyes
+
     def lights(self) -> list[Light]:
         """All lights: the map's, and those that tokens carry. Those of hidden tokens are out."""
         lights = map_lights(self.frame, self.width, self.height)
@@ -92,11 +105,11 @@ class Table:
     def at(self, piece: Piece) -> "Table":
         """The same with a token changed."""
         eyes = {token_id: eye for token_id, eye in self._eyes.items() if token_id != piece.id}
-        return replace(self, pieces={**self.pieces, piece.id: piece}, _eyes=eyes)
+        return replace(self, pieces={**self.pieces, piece.id: piece}, _eyes=eyes, _groups={})
 
     def with_frame(self, frame: dict[str, Any], width: int, height: int) -> "Table":
         """The same with another grid; `sight` of the tokens must be as before."""
         old, new = (self.frame, self.width, self.height), (frame, width, height)
-        is_same = (Grid.of(old[0]).type, *old[1:]) == (Grid.of(new[0]).type, *new[1:])
-        eyes = self._eyes if is_same else {}
-        return replace(self, frame=frame, width=width, height=height, _eyes=eyes)
+        if (Grid.of(old[0]).type, *old[1:]) == (Grid.of(new[0]).type, *new[1:]):
+            return replace(self, frame=frame, width=width, height=height)
+        return replace(self, frame=frame, width=width, height=height, _eyes={}, _groups={})

@@ -95,7 +95,7 @@ async def make(
     table: Table, viewer: UUID, scene_key: UUID, fog: str, memory: Memory, load: sights.Load
 ) -> MapView:
     """What a group sees of a map, given what it remembers."""
-    scene, vision = sights.sights_of(scene_key, table.frame, table.width, table.height)
+    scene, vision, _ = sights.sights_of(scene_key, table.frame, table.width, table.height)
     visible = (await sights.seen(table, vision, [viewer], load))[viewer]
     mode: Mode = "explored" if fog == Fog.explored else "sight"
     return MapView(FoggedView(scene, memory, visible, mode), table)

@@ -132,13 +132,19 @@ def hide(memory: Memory, scene: Scene, cells: Cells, visible: Cells) -> Memory:
 
 
 def remember(
-    memory: Memory, before: Scene, after: Scene, rows: Mapping[ChunkKey, tuple[Rows, Rows]], visible: Cells
+    memory: Memory,
+    before: Scene,
+    after: Scene,
+    rows: Mapping[ChunkKey, tuple[Rows, Rows]],
+    things: Sequence[tuple[str, str]],
+    visible: Cells,
 ) -> Memory:
     """The memory of a group after a change of the map.
 
     Takes the map before and after, and the rows of each chunk that changed, before and after; of layers that were
-    added, removed, hidden or shown, those of all chunks that are not empty. `visible` is what is in sight after
-    the change. Both scenes have the same grid type. If the size differs, cells keep their coordinates.
+    added, removed, hidden or shown, those of all chunks that are not empty. `things` are those that changed
+    (`changed_things`), `visible` is what is in sight after the change. Both scenes have the same grid type. If the
+    size differs, cells keep their coordinates.
     """
     # First everything that changed is noted as it was known. What is in sight, or is as it was, is taken out then.
     explored = memory.explored
@@ -156,13 +162,13 @@ def remember(
     _note_walls(chunks, before, after, explored)
     for chunk, kept in list(chunks.items()):
         _put(chunks, chunk, kept)
-    things = {kind: _note_things(memory, kind, before, after) for kind in KINDS}
+    noted = _note_things(memory, things, before)
     entries = (*before.legend.items(), *memory.legend.items())
     legend = {symbol: entry for symbol, entry in entries if symbol not in after.legend}
     both = (*memory.layers.items(), *before.layers_by_key.items())
     layers = {key: layer for key, layer in both if key not in after.layers}
     order = layer_order(layer_order(memory.order, before), after) if layers else ()
-    return see(Memory(explored, chunks, things, legend, layers, order), after, visible)
+    return see(Memory(explored, chunks, noted, legend, layers, order), after, visible)
 
 
 def layer_order(order: Sequence[int], scene: Scene) -> tuple[int, ...]:
@@ -367,7 +373,7 @@ def _masked(rows: Mapping[int, Mapping[int, str]], left: int) -> dict[int, dict[
 
 def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene, explored: Cells) -> None:
     """Keep what lay of walls in the explored cells where walls have changed."""
-    changed = before.piece_set ^ after.piece_set
+    changed = () if before.piece_set is after.piece_set else before.piece_set ^ after.piece_set
     if not changed:
         return
     width, height = max(before.width, after.width), max(before.height, after.height)
@@ -411,16 +417,14 @@ def _walls_seen(
     return found
 
 
-def _note_things(memory: Memory, kind: str, before: Scene, after: Scene) -> dict[str, dict[str, Any] | None]:
+def _note_things(memory: Memory, changed: Iterable[tuple[str, str]], before: Scene) -> Things:
     """The things that are remembered, with those that changed as they were known."""
-    noted = dict(memory.things.get(kind, {}))
-    old, new = before.things[kind], after.things[kind]
-    for key in old.keys() | new.keys():
-        was, now = old.get(key), new.get(key)
-        if key not in noted and was is not now and not same(was, now):
+    noted = {kind: dict(memory.things.get(kind, {})) for kind in KINDS}
+    for kind, key in changed:
+        if key not in noted[kind]:
             thing = before.thing(kind, key)
             seen = thing is not None and _any(before.cells_of(kind, thing), memory.explored)
-            noted[key] = thing if seen else None
+            noted[kind][key] = thing if seen else None
     return noted
 
 

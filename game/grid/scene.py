@@ -4,11 +4,12 @@ A scene holds nothing that players may never know (`game.grid.player_view`). Wit
 map is partly the scene as it is now and partly what it was (`game.grid.memory`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 from game.grid.cell_sets import Cells, ChunkXY
+from game.grid.changes import same
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.geometry import Cell, Grid, GridType, Point, cell_at, neighbours
 from game.grid.player_view import (
@@ -73,6 +74,13 @@ class Scene:
         """The same, to compare with another scene's."""
         return frozenset(self.pieces)
 
+    def take_walls(self, other: "Scene") -> None:
+        """Take over what another scene of this size, with the same walls and secret doors, knows of them."""
+        for name in ("pieces", "piece_set", "_pieces_near"):
+            if name in other.__dict__:
+                self.__dict__[name] = other.__dict__[name]
+        self._walls = other._walls
+
     @cached_property
     def _pieces_near(self) -> Mapping[ChunkXY, list[Piece]]:
         return pieces_by_chunk(self.grid.type, self.pieces, self.width, self.height)
@@ -93,17 +101,17 @@ class Scene:
             self._shown[kind, key] = None if stored is None else _SHOW[kind](stored)
         return self._shown[kind, key]
 
-    def cells_of(self, kind: str, thing: Thing) -> list[Cell]:
+    def cells_of(self, kind: str, thing: Thing) -> Sequence[Cell]:
         """The cells on the map where a thing is seen: those that a door lies in, or the one that holds it."""
         if kind == "doors":
-            ends = self.door_ends(thing)
-            parts = touched(self.grid.type, ends, (0, 0, self.width, self.height)) if ends else ()
-            return [cell for cell, part in parts if ends and cut(ends, part)]
+            return _cells_of_line(
+                self.grid.type, (thing["x1"], thing["y1"], thing["x2"], thing["y2"]), self.width, self.height
+            )
         if kind == "lights":
             cell = light_cell(self.grid.type, thing, self.width, self.height)
-            return [] if cell is None else [cell]
+            return () if cell is None else (cell,)
         x, y = thing["x"], thing["y"]
-        return [(x, y)] if 0 <= x < self.width and 0 <= y < self.height else []
+        return ((x, y),) if 0 <= x < self.width and 0 <= y < self.height else ()
 
     def is_beside(self, kind: str, thing: Thing, cells: Iterable[Cell]) -> bool:
         """Whether a thing is in any of some cells, or in a neighbour of one: what a token that stands there
@@ -132,6 +140,25 @@ class Scene:
             near = self._pieces_near.get(chunk, ())
             self._walls[chunk] = pieces_by_cell(self.grid.type, near, self.width, self.height, box)
         return self._walls[chunk]
+
+
+def changed_things(before: Scene, after: Scene) -> list[tuple[str, str]]:
+    """The doors, entities and lights, by kind and key, that have changed."""
+    found = []
+    for kind in KINDS:
+        old, new = before.things[kind], after.things[kind]
+        for key in old.keys() | new.keys():
+            was, now = old.get(key), new.get(key)
+            if was is not now and not same(was, now):
+                found.append((kind, key))
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _cells_of_line(grid_type: GridType, line: Ends, width: int, height: int) -> Sequence[Cell]:
+    ends = near_map(grid_type, line, width, height)
+    parts = touched(grid_type, ends, (0, 0, width, height)) if ends else ()
+    return tuple(cell for cell, part in parts if ends and cut(ends, part))
 
 
 def light_cell(grid_type: GridType, light: Thing, width: int, height: int) -> Cell | None:

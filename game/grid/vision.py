@@ -15,6 +15,7 @@ The rules, in addition to those of `sight` (what blocks a line of sight, symmetr
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from math import ceil, floor, inf
 from typing import Any, Final, NamedTuple
 
@@ -67,6 +68,7 @@ class Light(NamedTuple):
     range: int | float
 
 
+@lru_cache(maxsize=2**14)
 def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> tuple[Cell, ...]:
     """The cells of a map of the given size that a token occupies, row by row.
 

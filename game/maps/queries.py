@@ -1,8 +1,9 @@
 """The SQL of maps and their chunks: reading what somebody may see, and writing."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Select,
     TextClause,
     and_,
+    bindparam,
     case,
     inspect,
     or_,
@@ -46,7 +48,7 @@ from game.tokens.models import Token
 from game.tokens.queries import Placed
 from game.universes import access
 from game.universes import queries as universes
-from game.universes.access import IS_GAME_MASTER, MEMBER_OF, Access, membership
+from game.universes.access import IS_GAME_MASTER, MEMBER_OF, MEMBERSHIP, Access
 from game.universes.models import Member, Universe
 
 _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
@@ -190,22 +192,20 @@ class Found:
 
 def _visible(session: AsyncSession, user: User) -> ColumnElement[bool]:
     """That a user may read a map, by the membership that is joined to it: the hot statements' VISIBLE."""
-    roles = [one for one in Role if access.role_of(session, user, one) in GAME_MASTERS]
+    return _visible_to(_game_masters(session, user), is_superuser=user.is_superuser)
+
+
+def _game_masters(session: AsyncSession, user: User) -> frozenset[Role]:
+    """The roles of members in which a user may read everything."""
+    return frozenset(one for one in Role if access.role_of(session, user, one) in GAME_MASTERS)
+
+
+def _visible_to(roles: Iterable[Role], *, is_superuser: bool) -> ColumnElement[bool]:
     visible = or_(
-        col(Member.role).in_(roles),
+        col(Member.role).in_(sorted(roles)),
         and_(col(Member.role).is_not(None), col(Map.visibility) == Visibility.members),
     )
-    return or_(visible, col(Member.role).is_(None)) if user.is_superuser else visible
-
-
-def _readable_by(session: AsyncSession, user: User) -> Select[tuple[Map, Universe, str]]:
-    """The maps that a user may read, each with its universe and the user's role as a member."""
-    return (
-        select(Map, Universe, col(Member.role))
-        .join(Universe, col(Universe.id) == col(Map.universe_id))
-        .outerjoin(Member, membership(user))
-        .where(_visible(session, user))
-    )
+    return or_(visible, col(Member.role).is_(None)) if is_superuser else visible
 
 
 WITHOUT_GRID = (
@@ -213,6 +213,23 @@ WITHOUT_GRID = (
     defer(Map.grid_data, raiseload=True),  # type: ignore[arg-type]  # see above
     defer(Map.players_frame, raiseload=True),  # type: ignore[arg-type]  # see above
 )
+
+
+@lru_cache
+def _readable(
+    game_masters: frozenset[Role], *, is_superuser: bool, with_grid: bool
+) -> Select[tuple[Map, Universe, str]]:
+    """The map `:map_id` if the user `:user_id` may read it, with its universe and the user's role as a member.
+
+    Cached, because building it takes longer than running it.
+    """
+    statement = (
+        select(Map, Universe, col(Member.role))
+        .join(Universe, col(Universe.id) == col(Map.universe_id))
+        .outerjoin(Member, MEMBERSHIP)
+        .where(_visible_to(game_masters, is_superuser=is_superuser), col(Map.id) == bindparam("map_id"))
+    )
+    return statement if with_grid else statement.options(*WITHOUT_GRID)
 
 
 async def page(
@@ -290,10 +307,8 @@ async def get(
         Forbidden: they may not do this operation with it, or not look at it as somebody else.
         Unprocessable: whom they want to look as is no member.
     """
-    statement = _readable_by(session, user).where(col(Map.id) == map_id)
-    if not with_grid:
-        statement = statement.options(*WITHOUT_GRID)
-    row = (await session.execute(statement)).one_or_none()
+    statement = _readable(_game_masters(session, user), is_superuser=user.is_superuser, with_grid=with_grid)
+    row = (await session.execute(statement, {"user_id": user.id, "map_id": map_id})).one_or_none()
     role = access.role_of(session, user, row[2]) if row else None
     if row is None or role is None:
         raise NotFound

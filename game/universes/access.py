@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, select
+from sqlalchemy import Row, Select, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -62,9 +62,21 @@ async def is_only_player(session: AsyncSession, user: User) -> bool:
     return bool(roles) and not user.is_superuser and not roles & GAME_MASTERS
 
 
-def membership(user: User) -> ColumnElement[bool]:
-    """The join of a user's membership with a universe."""
-    return and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == user.id)
+MEMBERSHIP = and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == bindparam("user_id"))
+"""The join of the membership of the user `:user_id` with a universe."""
+_FIND = (
+    select(Universe, col(Member.role))
+    .outerjoin(Member, MEMBERSHIP)
+    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
+)
+_LOCK = (
+    select(Universe)
+    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(Universe.id))
+    .with_for_update(key_share=True)
+    # The row as it is after locking, not as it was read before.
+    .execution_options(populate_existing=True)
+)
 
 
 def role_of(session: AsyncSession, user: User, member_role: str | None) -> Role | None:
@@ -80,12 +92,8 @@ def role_of(session: AsyncSession, user: User, member_role: str | None) -> Role 
 
 async def find(session: AsyncSession, user: User, universe_ids: Iterable[UUID]) -> dict[UUID, Access]:
     """The access of a user to those of the given universes that they may read, by id."""
-    statement = (
-        select(Universe, col(Member.role))
-        .outerjoin(Member, membership(user))
-        .where(col(Universe.id).in_([*universe_ids]))
-    )
-    rows: Iterable[Row[tuple[Universe, str]]] = await session.execute(statement)
+    parameters = {"user_id": user.id, "ids": [*universe_ids]}
+    rows: Iterable[Row[tuple[Universe, str]]] = await session.execute(_FIND, parameters)
     found = {}
     for universe, member_role in rows:
         if role := role_of(session, user, member_role):
@@ -130,15 +138,7 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
     for universe_id, operation in operations.items():
         before[universe_id] = await get(session, user, universe_id, operation)
     versions = {universe_id: access.universe.access_version for universe_id, access in before.items()}
-    statement = (
-        select(Universe)
-        .where(col(Universe.id).in_(operations))
-        .order_by(col(Universe.id))
-        .with_for_update(key_share=True)
-        # The row as it is after locking, not as it was read before.
-        .execution_options(populate_existing=True)
-    )
-    locked = (await session.execute(statement)).scalars().all()
+    locked = (await session.execute(_LOCK, {"ids": [*operations]})).scalars().all()
     if any(universe.access_version != versions[universe.id] for universe in locked) or len(locked) < len(before):
         before = {one: await get(session, user, one, operation) for one, operation in operations.items()}
     return before

@@ -15,7 +15,7 @@ from game.grid.chunks import split
 from game.grid.fogged_view import FoggedView, Mode, whole
 from game.grid.geometry import Cell, Grid, cell_at, corners
 from game.grid.memory import Memory
-from game.grid.scene import Scene
+from game.grid.scene import Scene, changed_things
 from game.grid.segments import piece, pieces_by_cell
 from game.grid.vision import Sight, Vision
 from tests.grid.secret_worlds import MARK, WITHHELD, is_marked, secret_worlds
@@ -69,7 +69,9 @@ class Table:
             if chunks.get(key) != self.chunks.get(key)
             or (key[0] in before.layers) != (key[0] in self.scene.layers)
         }
-        self.memory = memories.remember(self.memory, before, self.scene, rows, self.visible)
+        self.memory = memories.remember(
+            self.memory, before, self.scene, rows, changed_things(before, self.scene), self.visible
+        )
 
     def stored_again(self) -> None:
         """Through what a database would hold."""

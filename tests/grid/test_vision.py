@@ -204,7 +204,7 @@ class TestAfter:
         for i, j, reach in viewers:
             run(vision.visible_from((i, j), reach), store.load)
         door["state"] = "open"
-        cells = Scene(store.frame, store.width, store.height).cells_of("doors", door)
+        cells = [*Scene(store.frame, store.width, store.height).cells_of("doors", door)]
         if random.random() < 0.5:
             rows = document["layers"][0]["rows"]
             rows[y] = rows[y][:x] + random.choice("# ") + rows[y][x + 1 :]
