@@ -33,6 +33,7 @@ from game.core.hot import HotEndpoints
 from game.core.logs import RequestLog
 from game.core.metrics import Metrics
 from game.core.request_ids import request_id
+from game.core.sockets import SERVE
 
 SendWhole = Callable[[int, bytes, bytes], bool]
 SEND_WHOLE = "worldkeep.send_whole"
@@ -106,6 +107,8 @@ class Edge:
         try:
             if self.hosts.knows(scope["headers"], fields):
                 await self.app(scope, receive, watched)
+                if serve := scope.get("extensions", {}).pop(SERVE, None):
+                    await serve()
             else:
                 await refuse(InvalidHost())
         finally:

@@ -21,6 +21,9 @@ from websockets.http11 import Request
 
 SOCKET = "worldkeep.socket"
 """An extension of our server: the connection itself, a `SocketProtocol`."""
+SERVE = "worldkeep.serve"
+"""An extension that an endpoint may set: a function that serves the socket after the endpoint has returned.
+Otherwise the coroutines of the whole framework would stay in memory as long as the socket is open."""
 MAX_MESSAGE = 64 * 2**10
 PING_SECONDS, PONG_SECONDS = 25.0, 20.0
 
@@ -55,9 +58,13 @@ def frame_head(length: int) -> bytes:
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """One WebSocket. `on_shutdown` is called instead of closing it when the server stops."""
+    """One WebSocket. `on_shutdown` is called instead of closing it when the server stops.
+
+    `on_ping` is called before each ping; what it writes goes out in the same system call.
+    """
 
     on_shutdown: Callable[[], None] | None = None
+    on_ping: Callable[[], None] | None = None
     _abort: asyncio.TimerHandle | None = None
     _refused = False
     _frames_left, _counted_at = _FRAMES_AT_ONCE, 0.0
@@ -101,7 +108,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
-        self.on_shutdown = None
+        self.on_shutdown = self.on_ping = None
         if self._abort is not None:
             self._abort.cancel()
         if scope := getattr(self, "scope", None):
@@ -168,6 +175,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self._abort_later()
+
+    def send_keepalive_ping(self) -> None:
+        """Send a ping."""
+        if self.on_ping is not None:
+            self.on_ping()
+        super().send_keepalive_ping()
 
     def keepalive_timeout(self) -> None:
         """Close because a ping was not answered."""

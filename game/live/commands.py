@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -44,7 +43,7 @@ class Commands:
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
-        self._waiting: deque[Command] = deque()
+        self._waiting: list[Command] = []
         self._task: asyncio.Task[None] | None = None
         self._token, self._token_until = "", 0.0
 
@@ -68,7 +67,7 @@ class Commands:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await self._carry_out(self._waiting.popleft())
+                await self._carry_out(self._waiting.pop(0))
         finally:
             self._task = None
 

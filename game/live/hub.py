@@ -35,8 +35,6 @@ Login = tuple[UUID, UUID, bool]
 _READERS = 2
 _CHECK_SECONDS = 0.5
 """The interval of checks for ended sessions and memberships, and for lost hints."""
-_AT_SECONDS = 30.0
-_AT_ROUNDS = 30
 _PATIENCE_SECONDS = 10.0
 
 
@@ -60,7 +58,7 @@ class Hub:
     async def running(self) -> AsyncIterator[None]:
         """Run the periodic tasks while this is open."""
         await self._fanout.start(self._receive)
-        tasks = [asyncio.create_task(work()) for work in (self._check_always, self._say_at, self.presence.run)]
+        tasks = [asyncio.create_task(work()) for work in (self._check_always, self.presence.run)]
         try:
             yield
         finally:
@@ -220,14 +218,3 @@ class Hub:
             room = self.rooms.get(universe_id)
             if room is not None and room.seq is not None and head != (room.seq, room.access_version):
                 room.wake()
-
-    async def _say_at(self) -> None:
-        """Tell everybody now and then where to resume from: at fixed times, whether there was something or not."""
-        turn = 0
-        while True:
-            await asyncio.sleep(_AT_SECONDS / _AT_ROUNDS)
-            turn = (turn + 1) % _AT_ROUNDS
-            for room in list(self.rooms.values()):
-                for session in room.sessions:
-                    if session.turn % _AT_ROUNDS == turn:
-                        session.say_at()

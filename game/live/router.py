@@ -1,6 +1,7 @@
 """The endpoints of the live feed: a WebSocket, and the list of online members."""
 
 from contextlib import suppress
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Request, WebSocket
@@ -9,7 +10,7 @@ from game.accounts.current import CurrentUser
 from game.accounts.tokens import Identity
 from game.core.database import Session
 from game.core.errors import NotFound, Unauthorized, documented
-from game.core.sockets import SOCKET, Close
+from game.core.sockets import SERVE, SOCKET, Close
 from game.live.asyncapi import PATH, SUBPROTOCOL
 from game.live.hub import Hub
 from game.live.models import Online, OnlineList
@@ -40,20 +41,26 @@ async def live(websocket: WebSocket, id: str) -> None:
     hub: Hub = websocket.app.state.live
     if SOCKET not in websocket.scope["extensions"]:
         raise RuntimeError("The live feed needs the server's own protocol: start with `python -m game serve`.")
-    client = websocket.client.host if websocket.client else ""
     offered = websocket.scope["subprotocols"]
-    is_admitted = hub.admit(client)
+    # Accepted first, and then closed: browsers show pages only the close code.
+    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    extensions = websocket.scope["extensions"]
+    transport = Transport(extensions[SOCKET], hub.metrics)
+    if offered and SUBPROTOCOL not in offered:
+        transport.close(Close.NOT_UNDERSTOOD, f"The subprotocol is {SUBPROTOCOL}.")
+        return
+    client = websocket.client.host if websocket.client else ""
+    session = LiveSession(hub, transport, _universe_id(id), _identity(websocket), websocket.scope)
+    extensions[SERVE] = partial(_serve, hub, session, client)
+
+
+async def _serve(hub: Hub, session: LiveSession, client: str) -> None:
+    """Serves an accepted socket until it is closed."""
     try:
-        # Accepted first, and then closed: browsers show pages only the close code.
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-        transport = Transport(websocket, hub.metrics)
-        if offered and SUBPROTOCOL not in offered:
-            transport.close(Close.NOT_UNDERSTOOD, f"The subprotocol is {SUBPROTOCOL}.")
-        elif not is_admitted:
-            transport.close(Close.TOO_MUCH, "Too many sockets of this client, or in total.")
-        else:
-            session = LiveSession(hub, transport, _universe_id(id), _identity(websocket), websocket.scope)
+        if hub.admit(client):
             await session.run()
+        else:
+            session.transport.close(Close.TOO_MUCH, "Too many sockets of this client, or in total.")
     finally:
         hub.dismiss(client)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -73,7 +72,6 @@ class LiveSession:
         self.watching = asyncio.Lock()
         self.is_welcome = False
         """Whether it was told who it is: nothing is sent before."""
-        self.turn = random.randrange(2**16)  # noqa: S311 - spreads work, and is no secret
         self._command_rate = Bucket(_COMMANDS, _COMMANDS_AT_ONCE)
         self._signal_rate = Bucket(_SIGNALS, _SIGNALS)
         self._commands = Commands(self)
@@ -113,13 +111,12 @@ class LiveSession:
             self.transport.close(CloseCode.TRY_AGAIN_LATER, "The server is busy, or its database is unavailable.")
 
     async def _run(self) -> None:
-        hello = await self._first_hello()
-        is_resumed = await self._log_in(hello)
+        is_resumed = await self._log_in(await self._first_hello())
         with self.hub.entered(self) as room:
             self.room = room
             room.place(self._head, self.access_version)
             self._welcome(resumed=is_resumed)
-            self.transport.protocol.on_shutdown = self._stop
+            self.transport.protocol.on_shutdown, self.transport.protocol.on_ping = self._stop, self._say_at
             await room.join(self)
             await self._listen()
 
@@ -252,8 +249,8 @@ class LiveSession:
         if parts:
             self.transport.send(b"".join(parts), len(parts))
 
-    def say_at(self) -> None:
-        """Send a cursor to resume from."""
+    def _say_at(self) -> None:
+        """Send a cursor to resume from, with each ping: at times that do not depend on events."""
         self.transport.send(frames.message("at", cursor=self.reader.cursor(self.seq)))
 
     def refuse(self, problem: Problem, ref: Any) -> None:

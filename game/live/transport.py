@@ -5,10 +5,9 @@ The queue is the transport's own buffer, and the event loop its one writer.
 
 import asyncio
 import time
+from typing import Any
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
-
-from game.core.sockets import SOCKET, Close, SocketProtocol
+from game.core.sockets import Close, SocketProtocol
 from game.live.metrics import LiveMetrics
 
 SIGNALS_DROPPED = 64 * 2**10
@@ -44,9 +43,8 @@ class Bucket:
 class Transport:
     """One socket, accepted."""
 
-    def __init__(self, websocket: WebSocket, metrics: LiveMetrics) -> None:
-        self._websocket, self._metrics = websocket, metrics
-        self._protocol: SocketProtocol = websocket.scope["extensions"][SOCKET]
+    def __init__(self, protocol: SocketProtocol, metrics: LiveMetrics) -> None:
+        self._protocol, self._metrics = protocol, metrics
 
     @property
     def protocol(self) -> SocketProtocol:
@@ -59,10 +57,7 @@ class Transport:
         Raises:
             Disconnected: there will be none.
         """
-        try:
-            message = await self._websocket.receive()
-        except (WebSocketDisconnect, RuntimeError):
-            raise Disconnected from None
+        message: Any = await self._protocol.receive()
         if message["type"] == "websocket.disconnect":
             raise Disconnected
         text = message.get("text")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -153,6 +154,16 @@ class TestResume:
         assert bare(again.events) == bare(await log_of(owner, universe["id"], cursor))
         numbers = [event["seq"] for event in again.events]
         assert numbers == [*range(numbers[0], numbers[0] + len(numbers))]
+
+    async def test_each_ping_brings_a_cursor(self, app: FastAPI, owner: Person, feed: Feed) -> None:
+        """Even if there was no event."""
+        universe = await owner.universe()
+        gm = await feed(owner, universe["id"])
+        [session] = app.state.live.rooms[UUID(universe["id"])].sessions
+        session.transport.protocol.send_keepalive_ping()
+        at = await gm.next("at")
+        answer = await owner.client.get(f"/universes/{universe['id']}/events?cursor={at['cursor']}")
+        assert answer.json()["items"] == []
 
     async def test_a_cursor_of_no_use(self, owner: Person, stranger: Person, feed: Feed) -> None:
         here, elsewhere = await owner.universe(), await owner.universe()
