@@ -1,4 +1,4 @@
-"""Other programs' map files: read into grid data, and written from it. Start at `read` and `write`."""
+"""Imports and exports map files of other programs: `read` and `write`."""
 
 import re
 from collections.abc import Mapping
@@ -44,22 +44,22 @@ __all__ = [
     "write",
 ]
 
-_ALONG: Final = ("picture", "tileset", "template", "level")
+_DEPENDENCIES: Final = ("picture", "tileset", "template", "level")
 """Kinds of files that are uploaded with a map, but are not maps."""
 _XML_START: Final = re.compile(rb"\s*<(\?xml|!|[a-z]+[\s>/])")
 _JSON_START: Final = re.compile(rb'\s*\{\s*["}]')
-_PACKED_START: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
+_COMPRESSED_START: Final = (b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf", b"Rar!")
 _STRUCTURED: Final = re.compile(
     r"\.(tmx|tsx|tx|tmj|tsj|tj|json|xml|ldtk|ldtkl|uvtt|dd2vtt|df2vtt)$", re.IGNORECASE
 )
 
 
 def read(files: Mapping[str, bytes], main: str | None = None, limits: Limits = DEFAULT_LIMITS) -> Imported:
-    """The maps of a file.
+    """Read the maps of a file.
 
-    Takes the uploaded files by name: the map, and the tilesets and pictures that it refers to. `main` names the
-    map; without it, it is the one that is neither a tileset nor a picture. The format is recognised by the
-    content. Every document passes `check`. Raises FormatError, and nothing else.
+    Takes the uploaded files by name: the map, and the tilesets and pictures that it refers to. `main` is the name
+    of the map; by default, it is the only file that is a map. The format is detected from the content. Every
+    document is valid by `check`. Raises only FormatError.
     """
     uploads = Uploads(files)
     name, kind, content = _main(files, main, uploads)
@@ -97,7 +97,7 @@ WRITTEN: Final[Mapping[str, tuple[str, str]]] = {
     "uvtt": (".uvtt", "application/json"),
     "text": (".txt", "text/plain; charset=utf-8"),
 }
-"""The formats that can be written, with the ending and the media type of their files."""
+"""The formats that can be written, with the extension and the media type of their files."""
 
 
 def write(
@@ -108,10 +108,10 @@ def write(
     pictures: Mapping[str, bytes] = MappingProxyType({}),
     drawing: bytes | None = None,
 ) -> Exported:
-    """A map in another program's format: `tiled` (TMX), `tmj`, `ldtk`, `uvtt` or `text`.
+    """Write a map in a format of another program: `tiled` (TMX), `tmj`, `ldtk`, `uvtt` or `text`.
 
-    Takes a valid document, the map's name for the file's name, the stored pictures by asset id that are to go
-    into the file, and a drawing of what `drawn_for` gives.
+    Takes a valid document, the map's name, from which the file name is made, the stored pictures to embed by asset
+    id, and a drawing of what `drawn_for` returns.
     Raises ValueError for an unknown format, and FormatError if the kept data makes it impossible to write the map.
     """
     ending, media_type = WRITTEN.get(format) or ("", "")
@@ -133,7 +133,7 @@ def write(
 
 
 def drawn_for(format: str, document: Document, pictures: Mapping[str, bytes]) -> Document | None:
-    """What must be drawn for `write` to have a picture of the map: a part of its document; None for nothing."""
+    """The part of a document that has to be drawn as the picture that `write` takes; None if it needs none."""
     if format != "uvtt" or not any(size(document)) or whole_background(document, _background(document, pictures)):
         return None
     return drawn(document)
@@ -144,12 +144,12 @@ def _background(document: Document, pictures: Mapping[str, bytes]) -> bytes | No
 
 
 def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tuple[str, str, Any]:
-    """The map among the files: (its name, its format, what it holds)."""
+    """The map among the files: (its name, its format, its content)."""
     if main is not None:
         if main not in files:
             raise FormatError(main, "was not uploaded")
         kind, content = _open(main, files[main], uploads)
-        if kind in _ALONG:
+        if kind in _DEPENDENCIES:
             raise FormatError(main, f"is a {kind}, not a map")
         return main, kind, content
     faults: list[FormatError] = []
@@ -160,9 +160,9 @@ def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tup
         except FormatError as error:
             faults.append(error)
         else:
-            if kind not in _ALONG:
+            if kind not in _DEPENDENCIES:
                 maps.append((name, kind, content))
-    # A note or a licence next to a map is text, too.
+    # Next to a map, a text file is taken for a note or a licence.
     maps = [found for found in maps if found[1] != "text"] or maps
     if not maps:
         raise faults[0] if faults else FormatError("", "there is no map among the files")
@@ -173,10 +173,10 @@ def _main(files: Mapping[str, bytes], main: str | None, uploads: Uploads) -> tup
 
 
 def _open(name: str, data: bytes, uploads: Uploads) -> tuple[str, Any]:
-    """The kind of a file by its content, and what it holds: a Node of JSON, a text, or nothing."""
+    """The kind of a file, detected from its content; and the content: a Node, bytes of text, or None."""
     if is_picture(data):
         return "picture", None
-    if data.startswith(_PACKED_START):
+    if data.startswith(_COMPRESSED_START):
         raise FormatError(name, "is a compressed file; decompress it first")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or _XML_START.match(data.removeprefix(b"\xef\xbb\xbf")):
         root = parse_xml(data)

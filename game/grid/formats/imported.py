@@ -1,4 +1,4 @@
-"""What reading and writing a file of another program gives: maps, warnings, errors."""
+"""The results of imports and exports: maps, warnings, errors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,24 +9,24 @@ Document = dict[str, Any]
 """Grid data: parsed JSON, see `game.grid.document`."""
 
 MAX_CELLS: Final = 4096 * 4096
-"""Cells that one import may hold, over all its maps and layers: one full layer of the largest map."""
+"""The maximum number of cells of one import, over all its maps and layers: one full layer of the largest map."""
 MAX_WARNINGS_OF_A_KIND: Final = 20
 
 
 class FormatError(ValueError):
-    """A file that cannot be read. `place` is where: `layers[2].data`, `line 3, column 7`, "" for the file."""
+    """A file that cannot be read. `place` is where: `layers[2].data`, `line 3, column 7`, or "" for the file."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(f"{place}: {message}" if place else message)
         self.place, self.message = place, message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """How it is pickled for another process."""
+        """Support pickling: it may be raised in another process."""
         return type(self), (self.place, self.message)
 
 
 class TooLarge(FormatError):
-    """A file that asks for more than a map, or an import, may have: it is refused as a whole."""
+    """A file that exceeds the limits of a map or an import; it is refused as a whole."""
 
 
 WARNINGS: Final[Mapping[str, str]] = {
@@ -34,8 +34,8 @@ WARNINGS: Final[Mapping[str, str]] = {
     "BACKGROUND_LOST": "The background picture was not written.",
     "BACKGROUND_SCALED": "The background has a different size than in the other program.",
     "CELLS_OUTSIDE": "Cells outside the map are not shown. If there are too many, they are not kept.",
-    "CHARACTERS_REPLACED": "Characters that the format cannot hold were replaced.",
-    "COLORS_MADE_UP": "The colours of tiles are made up, because their picture is too large to compute averages.",
+    "CHARACTERS_REPLACED": "Characters that the format cannot represent were replaced.",
+    "COLORS_MADE_UP": "Colours of tiles are arbitrary, because their picture is too large to compute averages.",
     "DATA_LOST": "Data was left out because it is too long for this format.",
     "DEFINITIONS_LOST": "The definitions of the LDtk project are too large and were not kept with the maps.",
     "DOORS_CHANGED": "The format has no locked or secret doors.",
@@ -53,8 +53,8 @@ WARNINGS: Final[Mapping[str, str]] = {
     "LEVEL_UNREADABLE": "A level cannot be read; it was left out.",
     "LIGHTS_LOST": "The format has no lights.",
     "LIGHT_UNREADABLE": "A light cannot be read; it was left out.",
-    "LINES_FILLED_UP": "Short lines of a text were padded with empty cells.",
-    "MARK_LOST": "A combining mark in a text cannot be a cell; it was left out.",
+    "LINES_FILLED_UP": "Short lines of a text file were padded with empty cells.",
+    "MARK_LOST": "A combining mark in a text file cannot be a cell; it was left out.",
     "NOT_KEPT": "A value that maps do not support could not be kept.",
     "OBJECTS_NOT_SHOWN": "The map has no cells; its objects are kept, but not shown.",
     "OBJECT_OUTSIDE": "An object lies outside the map; it was moved to the edge.",
@@ -85,15 +85,15 @@ WARNINGS: Final[Mapping[str, str]] = {
     "TILES_UNREADABLE": "Tiles of a layer cannot be read; they were left out.",
     "TILE_FLIPS_LOST": "There are too many flipped tiles; the flips were left out.",
     "UNKNOWN_TILE": "No tileset contains the tile; it is kept as a cell.",
-    "WALLS_LOST": "The format has no place for walls, or for those that do not block sight.",
+    "WALLS_LOST": "The format cannot represent walls, or not those that do not block sight.",
     "WALL_UNREADABLE": "A wall cannot be read; it was left out.",
     "WANG_SET_LOST": "A part of a Wang set is not valid; it was left out.",
 }
-"""What each code of a warning means."""
+"""The codes of warnings, and their meanings."""
 
 
 class FormatWarning(NamedTuple):
-    """Something that was lost, guessed or changed: one of the codes of WARNINGS, where, and a sentence."""
+    """Something that was lost, guessed or changed: one of the codes of WARNINGS, its position, and a sentence."""
 
     code: str
     place: str
@@ -103,8 +103,8 @@ class FormatWarning(NamedTuple):
 class ImportedMap(NamedTuple):
     """One map of a file.
 
-    `pictures` holds PNG, JPEG or WebP files by name. Wherever `grid_data` means one of them, the key
-    `asset_id` holds its name, until `link_pictures` puts the id of the stored picture there.
+    `pictures` contains PNG, JPEG or WebP files by name. An `asset_id` in `grid_data` is one of these names, until
+    `link_pictures` replaces it by the id of the stored picture.
     """
 
     name: str
@@ -114,7 +114,7 @@ class ImportedMap(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """What a file holds: the format's name, its maps (one or more) and the warnings."""
+    """The content of a file: the format's name, its maps (one or more) and the warnings."""
 
     format: str
     maps: list[ImportedMap]
@@ -132,20 +132,20 @@ class Exported(NamedTuple):
 
 @dataclass
 class Notes:
-    """Collects warnings: the first few of each code, and the number of the rest."""
+    """Collects warnings: the first MAX_WARNINGS_OF_A_KIND of each code, and the number of the others."""
 
     warnings: list[FormatWarning] = field(default_factory=list)
     _seen: dict[str, int] = field(default_factory=dict)
 
     def add(self, code: str, place: str, message: str) -> None:
-        """Note a warning with one of the codes of WARNINGS."""
+        """Add a warning with one of the codes of WARNINGS."""
         seen = self._seen[code] = self._seen.get(code, 0) + 1
         if seen <= MAX_WARNINGS_OF_A_KIND:
             self.warnings.append(FormatWarning(code, place, message))
 
     @contextmanager
     def skipping(self, code: str) -> Iterator[None]:
-        """Turn a FormatError within into a warning: this part is left out, reading goes on."""
+        """Turn a FormatError in the block into a warning: this part of the file is left out."""
         try:
             yield
         except TooLarge:
@@ -154,7 +154,7 @@ class Notes:
             self.add(code, error.place, f"{WARNINGS[code]} Reason: {error}.")
 
     def all(self) -> list[FormatWarning]:
-        """The warnings, plus a summary for each code with too many."""
+        """The warnings, with a summary for each code that has too many."""
         more = [
             FormatWarning(code, "", f"There are {seen - MAX_WARNINGS_OF_A_KIND} more of these.")
             for code, seen in self._seen.items()
@@ -173,10 +173,9 @@ def unique(name: str, used: set[str], longest: int = 128) -> str:
 
 
 def link_pictures(value: Any, ids: dict[str, str]) -> Any:
-    """A copy of grid data (or a part of it) whose `asset_id`s name the stored pictures.
+    """A copy of grid data (or a part of it) with the ids of stored pictures as `asset_id`.
 
-    Takes the ids of the stored pictures by the names that `ImportedMap.pictures` has. An `asset_id` that is
-    not among the names stays as it is.
+    `ids` are the ids by the names in `ImportedMap.pictures`. Any other `asset_id` is left unchanged.
     """
     if isinstance(value, dict):
         return {

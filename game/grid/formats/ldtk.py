@@ -1,4 +1,4 @@
-"""LDtk projects to grid data: every level is a map, which keeps the project's settings and definitions.
+"""Imports LDtk projects: every level becomes a map, which keeps the project's settings and definitions.
 
 Source: LDtk's JSON format documentation (ldtk.io/json).
 """
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 MAX_LEVELS: Final = 1000
 MAX_DEFINITIONS: Final = 256 * 2**10
-"""Bytes of JSON of a project's definitions that are kept with each of its maps."""
+"""The maximum size, in bytes of JSON, of a project's definitions that are kept with each of its maps."""
 
 
 def read_ldtk(root: Node, name: str, uploads: Uploads, limits: Limits) -> list[ImportedMap]:
@@ -42,7 +42,7 @@ def read_ldtk(root: Node, name: str, uploads: Uploads, limits: Limits) -> list[I
         except GridError as error:
             if not level.packed:
                 raise
-            message = f"The field {PACKED!r} is damaged, and was left out: {error}"[:300]
+            message = f"The field {PACKED!r} is invalid, and was left out: {error}"[:300]
             uploads.notes.add("NOT_KEPT", node.place, message)
             level = Level(node, world, definitions, uploads, limits)
             level.packed = {}
@@ -52,7 +52,7 @@ def read_ldtk(root: Node, name: str, uploads: Uploads, limits: Limits) -> list[I
 
 
 def _project(root: Node, notes: Notes) -> Json:
-    """What each map keeps of its project: the settings, and the definitions, as far as they are not too large."""
+    """What each map keeps of its project: the settings, and the definitions if they are not too large."""
     without = ("__header__", "levels", "worlds", "defs", "toc")
     definitions = dict(as_object(root.value.get("defs")))
     if len(orjson.dumps(definitions)) > MAX_DEFINITIONS:
@@ -68,7 +68,7 @@ def _project(root: Node, notes: Notes) -> Json:
 
 
 def _layout(root: Node, world: str) -> Json:
-    """How the levels of a world lie: of several worlds, each says it for itself."""
+    """The layout settings of a world, if the project has several worlds; each then has its own."""
     keys = ("worldLayout", "worldGridWidth", "worldGridHeight")
     about: Json = next(
         (node.value for node in root.list_of("worlds") if node.value.get("identifier") == world), {}
@@ -106,5 +106,5 @@ def _external_level(name: str, data: bytes) -> Node:
     except FormatError as error:
         raise FormatError(f"{name}: {error.place}", error.message) from None
     if "layerInstances" not in node:
-        raise FormatError(name, "is not a level of LDtk")
+        raise FormatError(name, "is not an LDtk level")
     return node

@@ -1,4 +1,4 @@
-"""The definitions of an LDtk project that is written: those that were kept, and new ones."""
+"""The definitions of an exported LDtk project: those kept from its import, and new ones."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def objects_of(value: Any) -> list[Json]:
-    """The objects of a list; nothing of what is none."""
+    """The items of a list that are objects; [] for anything but a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
@@ -20,13 +20,13 @@ def whole(value: Any, low: int, high: int, otherwise: int) -> int:
 
 
 def rgb(color: str) -> str:
-    """A colour as LDtk has it: without transparency."""
+    """A colour in LDtk's form: `#RRGGBB`, without transparency."""
     digits = color.removeprefix("#")
     return "#" + ("".join(2 * digit for digit in digits) if len(digits) == 3 else digits[:6]).upper()
 
 
 class Definitions:
-    """The definitions of the project, those that were kept and new ones, with unique uids."""
+    """The definitions of the project, kept and new ones, with unique uids."""
 
     def __init__(self, kept: Json, last: Any) -> None:
         usual = {
@@ -70,11 +70,11 @@ class Definitions:
         return result
 
     def of(self, key: str, uid: Any) -> Json | None:
-        """The definition with a uid."""
+        """The definition with this uid, if there is one."""
         return next((each for each in self.lists[key] if each["uid"] == uid), None)
 
     def add(self, key: str, template: Json, **values: Any) -> Json:
-        """A new definition."""
+        """Add a definition."""
         made = {**template, **values, "uid": self.uid()}
         self.lists[key].append(made)
         return made

@@ -1,9 +1,10 @@
-"""Grid data to an LDtk project with one level.
+"""Exports grid data as an LDtk project with one level.
 
-For a map from LDtk, the data under `ldtk` is written again: the project's settings and definitions, the level,
-its layers and entities. Everything else is made: a layer becomes an IntGrid layer whose values are the legend, an
-entity one of a definition for its kind. What LDtk has no place for (walls, doors, lights, what a cell blocks) is
-packed into one field of the level as JSON text. Anyone may have edited the kept data, so it is not trusted.
+If the map was imported from LDtk, the data kept under `ldtk` is written again: the project's settings and
+definitions, the level, its layers and entities. Everything else is generated: a layer becomes an IntGrid layer
+whose values are the legend, and each kind of entity gets a definition. What LDtk cannot represent (walls, doors,
+lights, what a cell blocks) is packed into one field of the level as JSON text. Anyone may have edited the kept
+data, so it is not trusted.
 Source: LDtk's JSON format documentation and its JSON schema (ldtk.io/json).
 """
 
@@ -28,32 +29,32 @@ from game.grid.formats.tiled_properties import PACKED, as_object
 Json = dict[str, Any]
 
 CELL: Final = 16
-"""Pixels of a cell of a map that did not come from LDtk."""
+"""The size of a cell, in pixels, of a map that was not imported from LDtk."""
 MAX_CELLS: Final = 2048 * 2048
-"""Over all layers: LDtk writes each as a separate number."""
+"""Over all layers. The file contains each cell as a number."""
 _TYPES: Final[Mapping[type, tuple[str, str, str]]] = {
     bool: ("Bool", "F_Bool", "V_Bool"),
     int: ("Int", "F_Int", "V_Int"),
     float: ("Float", "F_Float", "V_Float"),
     str: ("String", "F_String", "V_String"),
 }
-"""The types of fields that properties become: in instances, in definitions, of values."""
+"""The field types for each type of property: in instances, in definitions, of values."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
 def write_ldtk(document: Document, name: str, notes: Notes) -> bytes:
-    """A map as an LDtk project with one level of this name. Takes a valid document.
+    """Write a valid document as an LDtk project with one level of this name.
 
     Raises FormatError for a map with more than MAX_CELLS cells.
     """
     width, height = size(document)
     if width * height * max(1, len(document.get("layers", ()))) > MAX_CELLS:
-        raise FormatError("layers", f"has more than {MAX_CELLS} cells, the most that an LDtk file gets")
+        raise FormatError("layers", f"has more than {MAX_CELLS} cells, the limit for exports to LDtk")
     return orjson.dumps(_Writer(document, name, notes).project())
 
 
 def _numbers(value: Any) -> list[int] | None:
-    """Two whole numbers."""
+    """The value as two whole numbers, rounded down; None if it is not a list of two numbers."""
     fits = isinstance(value, list) and len(value) == 2 and all(type(part) in (int, float) for part in value)
     return [math.floor(part) for part in value] if fits else None
 
@@ -68,7 +69,7 @@ class _Writer:
         self.cell = whole(self.kept.get("cell"), 1, 4096, CELL)
         self.legend = {entry["symbol"]: entry for entry in document.get("legend", [])}
         self.kinds: dict[int, str] = {}
-        """The kinds for which definitions were made, by uid."""
+        """The kinds of entities for which definitions were generated, by uid."""
         self.level_uid = whole(self.kept.get("uid"), 0, 2**30, 0) or self.definitions.uid()
         self.cells = Cells(document, self.definitions, self.cell, self.level_uid, self.iid)
 
@@ -103,7 +104,7 @@ class _Writer:
         }
 
     def entities(self, kept: Mapping[str, Json]) -> Json:
-        """Put the entities into their layers; returns what LDtk does not hold of them, by id."""
+        """Add the entities to their layers; returns what LDtk cannot represent of each, by id."""
         order = list(kept)
         layers = {}
         for iid in order:
@@ -145,7 +146,7 @@ class _Writer:
         return instance
 
     def entity(self, entity: Json, about: Json, layer: Json) -> tuple[Json, Json]:
-        """An entity of LDtk's, and what it does not hold."""
+        """The LDtk entity for an entity, and what it cannot represent of it."""
         definition = self.entity_definition(entity, about)
         known = ("id", "x", "y", "kind", "name", "properties", "ldtk")
         more = {key: value for key, value in entity.items() if key not in known}
@@ -179,7 +180,7 @@ class _Writer:
         return instance, more
 
     def pixels(self, entity: Json, about: Json, pivot: list[Any], offset: tuple[int, int]) -> tuple[int, int]:
-        """Where LDtk had an entity, moved as far as it was moved here; or the place of its pivot in its cell."""
+        """An entity's kept position in pixels, moved with the entity; or that of its pivot in its cell."""
         kept = _numbers(about.get("px"))
         if kept is None:
             x, y = (
@@ -197,7 +198,7 @@ class _Writer:
         return whole(self.kept.get(key), -MAX_PIXELS, MAX_PIXELS, 0)
 
     def entity_definition(self, entity: Json, about: Json) -> Json:
-        """The definition for an entity's kind: LDtk's own, one made before, or a new one."""
+        """The definition for an entity's kind: the kept one, another one for this kind, or a new one."""
         kind = str(entity.get("kind", ""))
         kept = self.definitions.of("entities", about.get("defUid"))
         if kept and kept["identifier"] == kind:
@@ -213,7 +214,7 @@ class _Writer:
         return made
 
     def fields(self, properties: Any, kept: Any, definitions: list[Json]) -> tuple[list[Json], Json]:
-        """Properties as fields, and those that can be none. Fields that were kept go back as they were."""
+        """Properties as fields, and those that cannot be fields. Unchanged fields are written as they were."""
         raw = {str(field.get("__identifier")): field for field in objects_of(kept)}
         written, rest = [], {}
         for name, value in as_object(properties).items():
@@ -244,7 +245,7 @@ class _Writer:
     # The level
 
     def packed(self, entities: Json) -> str:
-        """What LDtk has no place for, as JSON text."""
+        """What LDtk cannot represent, as JSON text."""
         without = ("width", "height", "legend", "layers", "entities", "properties", "background", "ldtk")
         document = {key: value for key, value in self.document.items() if key not in without}
         if document.get("grid_type") == "square":
@@ -268,7 +269,7 @@ class _Writer:
         return orjson.dumps({key: value for key, value in parts.items() if value}).decode()
 
     def background(self) -> Json:
-        """The background's place, if it is LDtk's picture of the level and was moved."""
+        """The background's position, if it is still the level's picture and was moved."""
         background = as_object(self.document.get("background"))
         shown = as_object(self.kept.get("shown"))
         if not background.get("asset_id"):
@@ -289,7 +290,7 @@ class _Writer:
         level = shaped(shapes.LEVEL, self.kept)
         sides = {"pxWid": self.width * self.cell, "pxHei": self.height * self.cell}
         for key, pixels in sides.items():
-            # A level that was no multiple of its cells stays what it was.
+            # A level's size need not be a multiple of the cell's: keep the original while the map has its size.
             if not 0 <= pixels - level[key] < self.cell:
                 level[key] = pixels
         shown = as_object(self.kept.get("shown"))
@@ -326,7 +327,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def _is_small(value: Any) -> bool:
-    """Whether a number fits into 32 bits, as LDtk's do."""
+    """Whether a number fits into 32 bits, as LDtk requires."""
     return type(value) is not int or abs(value) < 1 << 31
 
 

@@ -1,6 +1,6 @@
-"""Layers with cells to LDtk's layers: those that it had with their values and tiles, IntGrid layers for others.
+"""Exports layers of cells to LDtk: kept layers with their values and tiles, and IntGrid layers for all others.
 
-A symbol of the legend is a value of a layer, or a tile of a tileset; what it was in LDtk stays the same.
+A symbol of the legend becomes an IntGrid value of a layer, or a tile of a tileset; the same one as at the import.
 """
 
 import math
@@ -25,7 +25,7 @@ _GRIDS: Final = ("IntGrid", "Tiles", "AutoLayer")
 
 @dataclass
 class Cells:
-    """Writes the layers with cells of a document. `iid` makes an instance id of parts."""
+    """Writes the layers of cells of a document. `iid` makes an instance id from parts."""
 
     document: Document
     definitions: Definitions
@@ -33,11 +33,11 @@ class Cells:
     level_uid: int
     iid: Callable[..., str]
     keys: dict[str, list[Key]] = field(default_factory=dict)
-    """What each symbol is in LDtk."""
+    """The values and tiles that each symbol is in LDtk."""
     instances: list[Json] = field(default_factory=list)
-    """The layers, the uppermost first."""
+    """The layers, the topmost first."""
     layers: list[tuple[float, Json]] = field(default_factory=list)
-    """What LDtk does not hold of the layers, with their places in the document."""
+    """What LDtk cannot represent of the layers, with their indexes in the document."""
     _taken: dict[Key, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -45,7 +45,7 @@ class Cells:
         self.legend = {entry["symbol"]: entry for entry in self.document.get("legend", [])}
 
     def write(self, kept: Mapping[str, Json]) -> None:
-        """The layers with cells, the uppermost first: those of LDtk's where they were, and one for each other."""
+        """Write the layers, the topmost first: the kept ones in their places, and a new one for each other."""
         done: set[str] = set()
         for index, layer in reversed(list(enumerate(self.document.get("layers", [])))):
             iid = _iid(layer)
@@ -56,7 +56,7 @@ class Cells:
                 self.kept_layer(kept[iid])
 
     def kept_layer(self, kept: Json) -> None:
-        """Add a layer of LDtk's with the cells that it has now."""
+        """Add a kept layer with its present cells."""
         definition = self.layer_definition(kept)
         side = whole(kept.get("__gridSize"), 1, MAX_PIXELS, self.cell)
         scale = max(1, side // self.cell)
@@ -90,7 +90,7 @@ class Cells:
         self.instances.append(instance)
 
     def layer_definition(self, kept: Json) -> Json:
-        """The definition of a layer that was kept, or a new one for it."""
+        """The definition of a kept layer, or a new one for it."""
         definition = self.definitions.of("layers", kept.get("layerDefUid"))
         if definition:
             return definition
@@ -104,12 +104,12 @@ class Cells:
             "intGridValues": [],
         }
         definition = self.definitions.add("layers", shapes.LAYER_DEFINITION, **about)
-        # The legend knows the layer by its uid.
+        # The legend refers to the layer by its uid.
         definition["uid"] = whole(kept.get("layerDefUid"), 1, 2**30, definition["uid"])
         return definition
 
     def use_tileset(self, instance: Json, definition: Json) -> None:
-        """Drop references of a layer to tilesets that do not exist."""
+        """Remove references of a layer to tilesets that do not exist."""
         for owner, key in (
             (instance, "__tilesetDefUid"),
             (instance, "overrideTilesetUid"),
@@ -121,14 +121,14 @@ class Cells:
         instance["__tilesetRelPath"] = used["relPath"] if used else None
 
     def put_values(self, lines: list[str], instance: Json, definition: Json) -> set[str]:
-        """Write cells as IntGrid values; returns the symbols that are some."""
+        """Write cells as IntGrid values; returns the symbols that were written."""
         used = set().union(*lines) - {EMPTY}
         table = {EMPTY: 0} | {symbol: self.value(definition, symbol) for symbol in sorted(used)}
         instance["intGridCsv"] = [table[symbol] for line in lines for symbol in line]
         return used
 
     def value(self, definition: Json, symbol: str) -> int:
-        """The IntGrid value of a symbol in a layer: LDtk's, or a new one."""
+        """The IntGrid value of a symbol in a layer: the kept one, or a new one."""
         known = {item["value"] for item in definition["intGridValues"]}
         entry = self.legend[symbol]
         for owner, number, _ in _keys_of(entry):
@@ -148,7 +148,7 @@ class Cells:
         return number
 
     def take(self, key: Key, symbol: str) -> bool:
-        """Note what a symbol is in LDtk, unless another one is the same."""
+        """Assign a value or tile to a symbol; returns False if another symbol has it."""
         if self._taken.setdefault(key, symbol) != symbol:
             return False
         if key not in self.keys.setdefault(symbol, []):
@@ -156,7 +156,7 @@ class Cells:
         return True
 
     def put_tiles(self, lines: list[str], instance: Json, scale: int) -> set[str]:
-        """Write cells as tiles of the layer's tileset; returns the symbols that are some."""
+        """Write cells as tiles of the layer's tileset; returns the symbols that were written."""
         uid = instance["overrideTilesetUid"] or instance["__tilesetDefUid"]
         tileset = self.definitions.of("tilesets", uid)
         tiles: dict[str, Key] = {}
@@ -177,7 +177,7 @@ class Cells:
         return set(tiles)
 
     def made_layer(self, layer: Json, index: float) -> None:
-        """Add an IntGrid layer for one that LDtk did not have."""
+        """Add an IntGrid layer for a layer that was not kept."""
         about = {"identifier": self.definitions.identifier(layer["name"]), "gridSize": self.cell}
         about |= {"displayOpacity": layer.get("opacity", 1), "intGridValues": []}
         definition = self.definitions.add("layers", shapes.LAYER_DEFINITION, **about)
@@ -198,7 +198,7 @@ class Cells:
         self.note_layer({**layer, "ldtk": {"plane": "values"}}, index, instance)
 
     def note_layer(self, layer: Json, index: float, instance: Json) -> None:
-        """Keep what the instance does not say of a layer."""
+        """Note what the instance cannot represent of a layer."""
         known = ("visible", "opacity", "rows", "ldtk")
         more = {key: value for key, value in layer.items() if key not in known}
         if layer.get("visible", True) != instance["visible"]:
@@ -210,7 +210,7 @@ class Cells:
 
 
 def _lines(layer: Json, columns: int, rows: int, scale: int, across: int, down: int) -> Iterator[str]:
-    """The cells of a layer as LDtk has them, line by line: each stands for `scale` x `scale` of ours."""
+    """The cells of a layer as LDtk's rows, where one cell is `scale` x `scale` cells of the document."""
     ours = layer.get("rows", [])
     for row in range(rows):
         y = row * scale + down
@@ -219,7 +219,7 @@ def _lines(layer: Json, columns: int, rows: int, scale: int, across: int, down: 
 
 
 def _rest(layer: Json, lines: list[str], used: set[str], scale: int, across: int, down: int) -> list[str]:
-    """The cells of a layer without those that these lines of LDtk's with these symbols show."""
+    """The rows of a layer without the cells that were written: those of `lines` with the symbols `used`."""
     result = []
     for y, row in enumerate(layer.get("rows", [])):
         index = (y - down) // scale
@@ -232,7 +232,7 @@ def _rest(layer: Json, lines: list[str], used: set[str], scale: int, across: int
 
 
 def _keys_of(entry: Json) -> Iterator[Key]:
-    """What an entry of the legend was in LDtk, as an import kept it."""
+    """The values and tiles of a legend entry in LDtk, as the import kept them."""
     about = as_object(entry.get("ldtk"))
     layer, value = about.get("layer"), about.get("value")
     tileset, tile, flips = about.get("tileset"), about.get("tile"), about.get("flips")
@@ -251,7 +251,7 @@ def _iid(layer: Json) -> Any:
 
 
 def _source(tileset: Json, number: int) -> list[int]:
-    """Where a tile lies in its tileset's picture, in pixels."""
+    """The position of a tile in its tileset's picture, in pixels."""
     row, column = divmod(number, max(1, tileset["__cWid"]))
     step, padding = tileset["tileGridSize"] + tileset["spacing"], tileset["padding"]
     return [padding + column * step, padding + row * step]

@@ -1,8 +1,8 @@
-"""A level of an LDtk project as grid data.
+"""Imports a level of an LDtk project.
 
 IntGrid values become cells named by their definition; tiles and auto-layer tiles become cells by tile id, stacked
-ones on separate layers; entities keep their fields as properties. Other data of a level is kept under `ldtk`. Data
-of our export that LDtk has no place for is in the level's field PACKED. Source: LDtk's JSON format documentation
+ones on separate layers; entities keep their fields as properties. Other data of a level is kept under `ldtk`. Our
+export writes data that LDtk cannot represent to the level's field PACKED. Source: LDtk's JSON format documentation
 (ldtk.io/json).
 """
 
@@ -21,7 +21,7 @@ from game.grid.formats.uploads import Pictures, Uploads
 
 Json = dict[str, Any]
 Key = tuple[int, int, int]
-"""What a cell shows: (uid of the tileset, tile id, flips), or (-1 - uid of the layer, value, 0)."""
+"""The content of a cell: (uid of the tileset, tile id, flips), or (-1 - uid of the layer, value, 0)."""
 
 MAX_UID: Final = 2**31 - 1
 MAX_PIXELS: Final = 2**24
@@ -55,7 +55,7 @@ class Definitions:
         return f"value {value}", None
 
     def tile(self, tileset: int, tile: int) -> tuple[str, str | None]:
-        """The name and the average colour of a tile; LDtk keeps the colours as 4 hex digits each, ARGB."""
+        """The name and the average colour of a tile; LDtk stores colours as 4 hex digits each, ARGB."""
         node = self.tilesets.get(tileset)
         if node is None:
             return f"tile {tile}", None
@@ -66,11 +66,11 @@ class Definitions:
         color = "#" + "".join(2 * digit for digit in digits[1:])
         if len(color) != 7 or not is_entry({"color": color}):
             return name, None
-        # A tile that is mostly clear, such as a shadow, must not hide what is below it.
+        # A mostly transparent tile, such as a shadow, must not hide what is below it.
         return name, color + 2 * digits[0] if digits[0] in "01234567" else color
 
     def box(self, tileset: int, tile: int) -> Json:
-        """Where a tile lies in its tileset's picture, in pixels."""
+        """The position and size of a tile in its tileset's picture, in pixels."""
         node = self.tilesets[tileset]
         side = node.integer("tileGridSize", 1, MAX_PIXELS)
         step = side + node.integer("spacing", 0, MAX_PIXELS, 0)
@@ -90,7 +90,7 @@ class Level:
         self.instances = []
         iids: set[str] = set()
         for index, layer in enumerate(node.list_of("layerInstances")):
-            # LDtk before 1.0 gave layers no ids.
+            # Before LDtk 1.0, layers had no ids.
             iid = unique(layer.text("iid", "", 64) or f"layer-{index}", iids, 64)
             self.instances.append(Node({**layer.value, "iid": iid}, layer.place))
         for instance in self.instances:
@@ -100,7 +100,7 @@ class Level:
             (instance.text("__type") == "Entities", instance.integer("__gridSize", 1, MAX_PIXELS))
             for instance in self.instances
         ]
-        # Entities lie between the cells; the cells are what the other layers have.
+        # The cells of the map are the smallest of the layers with cells; entities may have a finer grid.
         self.cell = min(sizes)[1] if sizes else 16
         if sizes and not min(sizes)[0]:
             self.cell = min(size for entities, size in sizes if not entities)
@@ -112,19 +112,19 @@ class Level:
         self.packed = self.unpacked()
 
     def unpacked(self) -> Json:
-        """What our export packed: `document`, `legend`, `layers`, `entities`; nothing without such a field."""
+        """The data that our export packed: `document`, `legend`, `layers`, `entities`; {} without such a field."""
         for field in self.node.parts("fieldInstances", "NOT_KEPT", Notes()):
             text = field.value.get("__value")
             if field.value.get("__identifier") == PACKED and isinstance(text, str):
                 try:
                     return as_object(kept(parse_json(text.encode()).value, field.place, self.notes))
                 except (FormatError, UnicodeError):
-                    message = f"The field {PACKED!r} is damaged, and was left out."
+                    message = f"The field {PACKED!r} is invalid, and was left out."
                     self.notes.add("NOT_KEPT", field.place, message)
         return {}
 
     def packed_list(self, key: str) -> list[Json]:
-        """The objects of a list that our export packed."""
+        """The objects of a list in the packed data."""
         items = self.packed.get(key)
         return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
@@ -139,7 +139,7 @@ class Level:
         return side
 
     def read(self, project: Json) -> ImportedMap:
-        """The level as a map, which keeps this of its project."""
+        """The level as a map; `project` is what the map keeps of its project."""
         for instance in reversed(self.instances):  # LDtk lists the uppermost first
             if instance.text("__type") != "Entities":
                 self.layer(instance)
@@ -170,7 +170,7 @@ class Level:
         return ImportedMap(f"{self.world} {name}".strip(), "", document, self.pictures.files)
 
     def about(self, project: Json, background: Json) -> Json:
-        """What is kept of the level: all but its cells and entities."""
+        """What the map keeps of the level: everything but its cells and entities."""
         without = ("layerInstances", "fieldInstances")
         level = {key: value for key, value in self.node.value.items() if key not in without}
         data = ("intGridCsv", "intGrid", "autoLayerTiles", "gridTiles", "entityInstances")
@@ -186,7 +186,7 @@ class Level:
         return {**result, "project": project}
 
     def ordered_planes(self) -> list[tuple[Json, "array[int]"]]:
-        """The layers as our export had them, new ones above the one that is below them in LDtk."""
+        """The layers in the order of our export; each new one above the layer that is below it in LDtk."""
         packed = self.packed_list("layers")
         ranks = {(item.get("iid"), str(item.get("plane"))): rank for rank, item in enumerate(packed)}
         ranked = []
@@ -201,11 +201,11 @@ class Level:
         return [(about, cells) for _, about, cells in sorted(ranked, key=lambda each: each[0])]
 
     def is_plane(self, item: Json, about: Json) -> bool:
-        """Whether something that was packed of a layer is of this one."""
+        """Whether an item of the packed layers belongs to this layer."""
         return all(bool(item.get(key) == about["ldtk"][key]) for key in ("iid", "plane"))
 
     def layer(self, instance: Node) -> None:
-        """Add a layer's cells: its values, and its tiles above them."""
+        """Add the cells of a layer: its IntGrid values, and its tiles above them."""
         size, name = instance.integer("__gridSize", 1, MAX_PIXELS), instance.text("__identifier", "layer")
         if size % self.cell:
             message = f"The layer {name} has cells of {size} pixels on a map with cells of {self.cell}: left out."
@@ -229,7 +229,7 @@ class Level:
             self.tiles(instance, tiles, f"{name} tiles" if has_values else name, about, scale)
 
     def plane(self, about: Json, place: str) -> "array[int] | None":
-        """A new empty layer, or None when the map has as many as it may have."""
+        """Add an empty layer; returns None if the map already has the maximum number."""
         if len(self.planes) == self.limits.max_layers:
             message = f"A map has at most {self.limits.max_layers} layers; {about['name']} was left out."
             self.notes.add("LAYER_LOST", place, message)
@@ -285,7 +285,7 @@ class Level:
                 self.put(cells, x, y, scale, (-1 - layer, value, 0))
 
     def tiles(self, instance: Node, tiles: list[Node], name: str, about: Json, scale: int) -> None:
-        """Add the layers of the tiles: one more for each tile that is stacked on another."""
+        """Add layers for the tiles: as many as tiles are stacked on one cell."""
         tileset = instance.integer("__tilesetDefUid", 0, MAX_UID, 0)
         across, down = self.offset(instance)
         planes: list[array[int] | None] = []
@@ -323,11 +323,11 @@ class Level:
             self.notes.add("LAYER_OFFSET", instance.place, message)
 
     def legend(self) -> tuple[list[Json], list[str]]:
-        """The legend, and the symbol of each number that the planes hold."""
+        """The legend, and the symbol for each number in the planes."""
         guessed: list[str] = []
         items = self.packed_list("legend")
         packed = {key: rank for rank, item in enumerate(items) for key in _keys(item)}
-        # A symbol of ours may be a value of several layers: all of them are one entry.
+        # One symbol may have been exported as values of several layers: they become one entry again.
         entries: dict[float, tuple[Json, Any, list[Key]]] = {}
         for index, key in enumerate(self.keys):
             rank = packed.get(key, len(items) + index)
@@ -358,7 +358,7 @@ class Level:
         return legend.entries, symbols
 
     def entry(self, key: Key, guessed: list[str]) -> tuple[Json, str | None]:
-        """What LDtk says of a cell, and its preferred symbol."""
+        """The legend entry for the content of a cell, and its preferred symbol."""
         owner, number, flips = key
         if owner < 0:
             name, color = self.definitions.value(-1 - owner, number)
@@ -438,7 +438,7 @@ class Level:
         return result if isinstance(result, dict) else {}
 
     def raw_fields(self, owner: Node) -> list[Json]:
-        """The custom fields as LDtk has them."""
+        """The custom fields in LDtk's form."""
         fields = owner.parts("fieldInstances", "NOT_KEPT", self.notes)
         return [field.value for field in fields if field.value.get("__identifier") != PACKED]
 
@@ -469,7 +469,7 @@ class Level:
 
 
 def _old_values(instance: Node, cells: int) -> Node:
-    """The values of a layer as LDtk before 1.0 had them: those that are not empty, counted from 0."""
+    """The IntGrid values of a file from before LDtk 1.0, which lists only non-empty cells, with values from 0."""
     if instance.value.get("intGridCsv"):
         return instance["intGridCsv"]
     values = [0] * cells
@@ -479,16 +479,16 @@ def _old_values(instance: Node, cells: int) -> Node:
 
 
 def entity_cell(pixels: tuple[int, int], pivot: Any, cell: int) -> tuple[int, int]:
-    """The cell of an entity at these pixels.
+    """The cell of an entity at a position in pixels.
 
-    One that stands on its lower right edge belongs to the cell above and to the left of it.
+    With its pivot at the right or at the bottom, it belongs to the cell to the left or above.
     """
     right, bottom = (pivot[0] == 1, pivot[1] == 1) if isinstance(pivot, list) and len(pivot) == 2 else (0, 0)
     return (pixels[0] - right) // cell, (pixels[1] - bottom) // cell
 
 
 def _keys(item: Json) -> Iterator[Key]:
-    """What an entry of the legend was in LDtk, as our export packed it."""
+    """The values and tiles of a legend entry in LDtk, as our export packed them."""
     of = item.get("of")
     for key in of if isinstance(of, list) else ():
         if isinstance(key, list) and len(key) == 3 and all(type(part) is int for part in key):

@@ -1,4 +1,4 @@
-"""The objects of an LDtk project: their keys, with the values that a new one has.
+"""The objects of an LDtk project: their keys, with default values.
 
 Source: LDtk's JSON format documentation and its JSON schema, version 1.5.3 (ldtk.io/json).
 """
@@ -39,7 +39,7 @@ _NULL: Final[Mapping[str, type]] = {
     "pngFilePattern": str,
     "__tilesetRelPath": str,
 }
-"""What a key holds that may be null; whole numbers, where it is not said here."""
+"""The types of keys that may be null; those that are not listed are whole numbers."""
 
 ROOT: Final[Json] = {
     "iid": "",
@@ -295,11 +295,11 @@ _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     "customData": ("data", "tileId"),
     "intGridValuesGroups": ("uid",),
 }  # fmt: skip
-"""What the parts of definitions must have that are taken as they were kept."""
+"""The keys that kept parts of definitions must have."""
 
 
 def complete(key: str, items: Any) -> list[Json]:
-    """The parts of a definition with all keys that LDtk asks for; older versions of it wrote fewer."""
+    """The items that have all keys that LDtk requires; its older versions wrote fewer."""
     result = []
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and all(name in item for name in _PARTS[key]):
@@ -309,9 +309,9 @@ def complete(key: str, items: Any) -> list[Json]:
 
 
 def shaped(usual: Mapping[str, Any], *kept: Any) -> Json:
-    """A copy of `usual` with values from `kept` wherever they have the right type.
+    """A copy of the defaults `usual` with those values from `kept` that have the right type.
 
-    Anyone may have edited what was kept.
+    Anyone may have edited the kept data.
     """
     result = dict(usual)
     for each in kept:
@@ -322,7 +322,7 @@ def shaped(usual: Mapping[str, Any], *kept: Any) -> Json:
 
 
 _RECTANGLES: Final = ("__tile", "tile", "tileRect", "uiTileRect")
-"""Keys that hold a rectangle of a tileset."""
+"""Keys whose value is a rectangle of a tileset."""
 
 
 def _fits(key: str, usual: Any, value: Any) -> bool:
@@ -342,7 +342,7 @@ def _fits(key: str, usual: Any, value: Any) -> bool:
     if value is None:
         return False
     if type(usual) is int and not isinstance(usual, bool):
-        # Factors and opacities are numbers; sizes, ids and places are whole.
+        # Factors and opacities are numbers; sizes, ids and positions are whole numbers.
         is_factor = "opacity" in key.lower() or "pivot" in key.lower() or "Factor" in key or "Scale" in key
         return type(value) is int or (is_factor and type(value) is float)
     if type(usual) is float:

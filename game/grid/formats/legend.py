@@ -1,4 +1,4 @@
-"""Symbols and colours for a legend that is made from another program's tiles."""
+"""Symbols and colours for a legend that is generated from the tiles of another program."""
 
 import colorsys
 import zlib
@@ -35,13 +35,13 @@ USUAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "|": {"name": "wall", "color": "#5b5348", **_BLOCKED},
     "-": {"name": "wall", "color": "#5b5348", **_BLOCKED},
 }
-"""What the characters of a plain text map mean, as in roguelike games. Difficult terrain costs 2 (5e SRD)."""
+"""The meanings of characters in plain text maps, as in roguelike games. Difficult terrain costs 2 (5e SRD)."""
 
 _BY_NAME: Final = {entry["name"]: symbol for symbol, entry in reversed(list(USUAL.items()))} | {"walls": "#"}
 
 
 def usual_symbol(name: str) -> str | None:
-    """The character of a plain text map for this name, such as `#` for a wall."""
+    """The character that plain text maps use for this name, such as `#` for a wall."""
     return _BY_NAME.get(name.casefold())
 
 
@@ -51,7 +51,7 @@ def is_symbol(text: str) -> bool:
 
 
 def usual_rules(name: str) -> dict[str, Any]:
-    """How something of this name usually affects movement and sight; empty for an unknown name."""
+    """How cells of this name usually affect movement and sight; empty for an unknown name."""
     entry = USUAL.get(usual_symbol(name) or "", {})
     return {key: value for key, value in entry.items() if key not in ("name", "color")}
 
@@ -66,7 +66,7 @@ def is_entry(entry: Mapping[str, Any]) -> bool:
 
 
 def stable_color(key: str) -> str:
-    """A muted colour for something without a picture: always the same for the same key."""
+    """A muted colour, always the same for the same key, for something without a picture."""
     seed = zlib.crc32(key.encode())
     hue, lightness, saturation = (
         seed % 360 / 360,
@@ -87,9 +87,9 @@ class Legend:
         self._private = FIRST_PRIVATE
 
     def add(self, entry: Mapping[str, Any], preferred: str | None, place: str) -> str:
-        """Add an entry; returns its symbol: the preferred one if it is valid and free, else one for private use.
+        """Add an entry; returns its symbol: the preferred one if it is valid and free, or else a private one.
 
-        Raises FormatError at `place` when the legend is full.
+        Raises FormatError at `place` if the legend is full.
         """
         if len(self.entries) == self._limits.max_legend:
             raise FormatError(place, f"has more than {self._limits.max_legend} different tiles")

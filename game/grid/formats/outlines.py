@@ -13,9 +13,9 @@ Line = tuple[float, float, float, float]
 
 
 def outlines(document: Document) -> Iterator[Line]:
-    """The lines between cells that block sight and cells that do not; on squares joined along rows and columns.
+    """The lines between cells that block sight and cells that do not; on square grids, joined to long lines.
 
-    Cells that a door opens count as open: without cells, only the door is an obstacle.
+    Cells that a door opens do not count as blocking: the door itself is exported.
     """
     blocking = {entry["symbol"] for entry in document.get("legend", []) if entry.get("blocks_sight") is True}
     width, height = size(document)
@@ -66,7 +66,7 @@ def _around_hexes(grid_type: GridType, blocked: list[bytes]) -> Iterator[Line]:
 
 
 def _differences(first: bytes, second: bytes) -> Iterator[tuple[int, int]]:
-    """The stretches in which two lines of cells differ: (first, one past the last)."""
+    """The ranges in which two lines of cells differ: (first, one past the last)."""
     differ = (int.from_bytes(first) ^ int.from_bytes(second)).to_bytes(len(first))
     end = 0
     while (start := differ.find(1, end)) >= 0:

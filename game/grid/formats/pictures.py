@@ -1,4 +1,4 @@
-"""Pictures in map files: their kind and size without decoding, the colours of tiles, drawn tiles."""
+"""Pictures in map files: their type and size without decoding, the colours of tiles, generated tiles."""
 
 import io
 import re
@@ -12,16 +12,16 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 from game.grid.formats.imported import FormatError
 
 MAX_SIDE: Final = 16_384
-"""Pixels; WebP's own limit, and more than a map of 100 cells at 140 pixels each."""
+"""Pixels: the limit of WebP, and more than 100 cells of 140 pixels."""
 MAX_DECODED: Final = 4096 * 4096
-"""Pixels of a tileset's picture that is decoded for its colours."""
+"""The maximum number of pixels of a picture that is decoded for the colours of its tiles."""
 
 Box = tuple[int, int, int, int]
 """Left, top, width, height in pixels."""
 
 
 class Picture(NamedTuple):
-    """What a picture's header says: `png`, `jpeg` or `webp`, and its size in pixels."""
+    """The header of a picture: its type (`png`, `jpeg` or `webp`) and its size in pixels."""
 
     kind: str
     width: int
@@ -29,7 +29,7 @@ class Picture(NamedTuple):
 
 
 def probe(data: bytes, place: str) -> Picture:
-    """Read a picture's header: nothing is decoded.
+    """Read a picture's header, without decoding the picture.
 
     Raises FormatError at `place` for anything but PNG, JPEG and WebP, and for a side above MAX_SIDE.
     Sources: PNG (W3C, 11.2.2), JPEG (ITU T.81, B.2.2), WebP (RFC 9649).
@@ -72,7 +72,7 @@ def _jpeg_header(data: bytes) -> Picture | None:
         if marker == 0xFF:
             at += 1
             continue
-        # Start of frame: every marker from C0 to CF but those for tables (C4), reserved (C8) and coding (CC).
+        # Start of frame: every marker from C0 to CF except those of tables (C4), JPG (C8) and coding (CC).
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", data, at + 5)
             return Picture("jpeg", width, height)
@@ -101,12 +101,11 @@ def average_colors(
     clear: str = "",
     shape: Sequence[tuple[float, float]] | None = None,
 ) -> list[str | None]:
-    """The average colour of each box of a picture, weighted by opacity; None for a box outside of it.
+    """The average colour of each box of a picture, weighted by opacity; None for a box outside the picture.
 
-    `clear` is a colour that stands for transparency, or "". `shape` is what a cell has of a box, if not all of it:
-    corners, from the box's lower left one; a tile that fills it is opaque, whatever is around. A picture of more
-    than MAX_DECODED pixels is not decoded: None for each. Raises FormatError at `place` for a picture that cannot
-    be decoded.
+    `clear` is the colour that means transparent, or "". `shape` is the cell in a box, if it does not fill the box:
+    corners relative to the lower left one; only the opacity inside it counts. A picture with more than MAX_DECODED
+    pixels is not decoded, and all colours are None. Raises FormatError at `place` if a picture cannot be decoded.
     """
     header = probe(data, place)
     if header.width * header.height > MAX_DECODED:
@@ -123,7 +122,7 @@ def average_colors(
                     lambda level: 255 * bool(level)
                 )
                 image.putalpha(ImageChops.darker(image.getchannel("A"), other))
-            # Premultiplied: a clear pixel's hidden colour does not count.
+            # Premultiplied, so that the colour of a transparent pixel does not count.
             image = image.convert("RGBa")
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
         if isinstance(error, FormatError):
@@ -143,12 +142,12 @@ def _average(image: Image.Image, box: Box, shape: Sequence[tuple[float, float]] 
     parts = [min(255, round(255 * part / alpha)) if alpha else 0 for part in (red, green, blue)]
     if shape:
         alpha = _alpha_within(part.getchannel(3), [(x, y + height) for x, y in shape], alpha)
-    # A tile that is mostly clear, such as a shadow, must not hide what is below it.
+    # A mostly transparent tile, such as a shadow, must not hide what is below it.
     return "#" + bytes([*parts, alpha] if alpha < 128 else parts).hex()
 
 
 def _alpha_within(alpha: Image.Image, shape: list[tuple[float, float]], otherwise: int) -> int:
-    """The average opacity of a shape in a picture; `otherwise` where the shape lies outside."""
+    """The average opacity of a shape in a picture; `otherwise` if the shape lies outside the picture."""
     mask = Image.new("L", alpha.size)
     ImageDraw.Draw(mask).polygon(shape, fill=255)
     area = ImageStat.Stat(mask).sum[0]
@@ -156,9 +155,9 @@ def _alpha_within(alpha: Image.Image, shape: list[tuple[float, float]], otherwis
 
 
 def tile_picture(color: str, symbol: str, outline: list[tuple[int, int]], size: tuple[int, int]) -> bytes:
-    """A PNG of one tile: a filled shape with its symbol, where the symbol is ASCII.
+    """A PNG of one tile: a filled shape with its symbol, if that is ASCII.
 
-    Takes the colour as a legend has it, the corners of the shape and the picture's size in pixels.
+    Takes the colour of the legend entry, the corners of the shape and the size of the picture in pixels.
     """
     image = Image.new("RGBA", size)
     draw = ImageDraw.Draw(image)

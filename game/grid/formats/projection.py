@@ -1,8 +1,8 @@
-"""Where Tiled draws a cell: between its pixels and our cells, for each of its orientations.
+"""Converts between Tiled's pixels and our cells, for each of Tiled's orientations.
 
 There are two kinds of pixels. Objects have *map pixels*, which on isometric maps run along the map's own axes, in
-units of the tile's height. Offsets of layers, rotations and the boxes of tiles are in *screen pixels*. Elsewhere
-they are the same.
+units of the tile's height. Offsets of layers, rotations and the boxes of tiles are in *screen pixels*. On other
+maps, both are the same.
 Source: Tiled's TMX Map Format (orientation, staggeraxis, staggerindex, hexsidelength).
 """
 
@@ -20,12 +20,12 @@ ORIENTATIONS: Final = ("orthogonal", "isometric", "hexagonal", "oblique")
 Point = tuple[float, float]
 
 MAX_TILE: Final = 65_536
-"""Pixels a side of a tile."""
+"""The maximum length of a tile's side, in pixels."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """How a Tiled map lays its cells out. Sizes in pixels; axis and index say which rows are staggered."""
+    """The layout of a Tiled map's cells. Sizes are in pixels; axis and index define which rows are staggered."""
 
     orientation: str
     tile_width: float
@@ -41,7 +41,7 @@ class Projection:
 
     @property
     def grid_type(self) -> GridType:
-        """The grid type of our documents that comes nearest."""
+        """The grid type that is most similar."""
         if self.orientation == "hexagonal":
             return "hex_row" if self.axis == "y" else "hex_column"
         return "isometric" if self.orientation == "isometric" else "square"
@@ -59,23 +59,23 @@ class Projection:
 
     @property
     def unit(self) -> Point:
-        """Map pixels that are one cell wide, and one cell high, in our points (see `game.grid.geometry`)."""
+        """The map pixels of one of our points (see `game.grid.geometry`), horizontally and vertically."""
         across, down = self.pitch
         if self.orientation != "hexagonal":
             return across, down
-        # The lines of our hexes are closer together than a cell is wide, and Tiled's may be stretched.
+        # Lines of hexes are closer together than a cell is wide, and in Tiled hexes may be stretched.
         line = math.sqrt(3) / 2
         return (across, down / line) if self.axis == "y" else (across / line, down)
 
     def to_point(self, x: float, y: float) -> Point:
-        """A place in map pixels as one of our points: cells and their fractions."""
+        """A position in map pixels as one of our points: cells and fractions of cells."""
         across, down = self.unit
         left, top = self._first_middle
         middle = centre(self.grid_type, (0, 0))
         return (x - left) / across + middle[0], (y - top) / down + middle[1]
 
     def to_pixels(self, px: float, py: float) -> Point:
-        """The map pixels of one of our points; the inverse of `to_point`."""
+        """The inverse of `to_point`: the map pixels of one of our points."""
         across, down = self.unit
         left, top = self._first_middle
         middle = centre(self.grid_type, (0, 0))
@@ -83,14 +83,14 @@ class Projection:
 
     @property
     def _first_middle(self) -> Point:
-        """The middle of the cell (0, 0) in map pixels, as if its line were not shifted."""
+        """The centre of the cell (0, 0) in map pixels, as if its line were not shifted."""
         across, down = self.pitch
         if self.orientation == "hexagonal":
             return self.tile_width / 2, self.tile_height / 2
         return across / 2, down / 2
 
     def to_screen(self, x: float, y: float) -> Point:
-        """Screen pixels of map pixels, counted from where the cell (0, 0) begins."""
+        """Map pixels as screen pixels, relative to the origin of the cell (0, 0)."""
         if self.orientation != "isometric":
             return x, y
         return (x - y) * self.tile_width / self.tile_height / 2, (x + y) / 2
@@ -103,25 +103,25 @@ class Projection:
         return y + along, y - along
 
     def moved(self, x: float, y: float, across: float, down: float) -> Point:
-        """Map pixels, moved by screen pixels."""
+        """A position in map pixels, moved by an offset in screen pixels."""
         if self.orientation != "isometric":
             return x + across, y + down
         screen_x, screen_y = self.to_screen(x, y)
         return self.from_screen(screen_x + across, screen_y + down)
 
     def origin(self, column: int, row: int) -> Point:
-        """How far our points are moved when a cell of Tiled's, on no shifted line of hexes, is our cell (0, 0)."""
+        """The offset of our points if this cell of Tiled's is our (0, 0). It must not be on a shifted line."""
         across, down = self.pitch
         unit_across, unit_down = self.unit
         return column * across / unit_across, row * down / unit_down
 
     def is_shifted(self, column: int, row: int) -> bool:
-        """Whether the cell's line is one of those that lie half a tile further, on a map with such lines."""
+        """Whether the cell's row or column is shifted by half a tile."""
         line = row if self.axis == "y" else column
         return self.staggered and (line % 2 == 1) == (self.index == "odd")
 
     def center(self, column: int, row: int) -> Point:
-        """The middle of a cell in map pixels."""
+        """The centre of a cell in map pixels."""
         across, down = self.pitch
         if not self.staggered:
             return (column + 0.5) * across, (row + 0.5) * down
@@ -132,7 +132,7 @@ class Projection:
         return x, y + shifted * self.tile_height / 2
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
-        """The cell that a place in map pixels lies in; on hexagonal maps, the one whose middle is nearest."""
+        """The cell at a position in map pixels; on hexagonal maps, the cell with the nearest centre."""
         across, down = self.pitch
         column, row = math.floor(x / across), math.floor(y / down)
         if not self.staggered:
@@ -156,9 +156,10 @@ class Projection:
 
 @dataclass(frozen=True)
 class Frame:
-    """The position of pictures below a map: between Tiled's offsets in screen pixels and our boxes in points.
+    """Converts Tiled's offsets of background pictures in screen pixels to our boxes in points, and back.
 
-    `corner` is the cell of Tiled's map that is our cell (0, 0), `size` that of our map, `height` that of Tiled's.
+    `corner` is the cell of Tiled's map that is our cell (0, 0); `size` is the size of our map, `height` that of
+    Tiled's map.
     """
 
     projection: Projection
@@ -167,9 +168,9 @@ class Frame:
     height: int
 
     def box(self, shift: Point, pixels: Point) -> tuple[dict[str, float], bool]:
-        """The place of a picture with this size: x, y, width, height; and whether it keeps its proportions.
+        """The box of a picture of this size (x, y, width, height), and whether it keeps its proportions.
 
-        On an isometric map it is the box around the diamond of a rectangle of cells: twice as wide as high.
+        On an isometric map, the box surrounds the diamond of a rectangle of cells, twice as wide as high.
         """
         projection = self.projection
         if projection.orientation != "isometric":
@@ -184,7 +185,7 @@ class Frame:
         return _rounded(2 * v + u + height / 2, 2 * v - u - height / 2, width, height), is_exact
 
     def shift(self, x: float, y: float, height: float) -> Point:
-        """The offset of a picture at a place of ours; the inverse of `box`."""
+        """The inverse of `box`: the offset of a picture at a position in points."""
         projection = self.projection
         if projection.orientation != "isometric":
             left, top = projection.origin(*self.corner)
@@ -194,7 +195,7 @@ class Frame:
         return u * projection.tile_width + left, 2 * v * projection.tile_height + top
 
     def _top_left(self) -> Point:
-        """Screen pixels, counted as offsets are, of the top of our cell (0, 0) on an isometric map."""
+        """The top corner of our cell (0, 0) on an isometric map, as an offset in screen pixels."""
         x, y = self.projection.to_screen(*self.projection.to_pixels(*self.corner))
         return x + self.height * self.projection.tile_width / 2, y
 
@@ -210,7 +211,7 @@ def _rounded(*box: float) -> dict[str, float]:
 
 
 def read_projection(tmj: Node, notes: Notes) -> Projection:
-    """How a Tiled map lays its cells out. Raises FormatError."""
+    """Read the layout of a Tiled map's cells. Raises FormatError."""
     orientation = tmj.text("orientation", "orthogonal")
     if orientation not in ORIENTATIONS:
         raise FormatError("orientation", f"must be one of {', '.join(ORIENTATIONS)}, staggered")
@@ -234,15 +235,15 @@ OF_GRID_TYPE: Final[dict[str, Projection]] = {
     "square": Projection("orthogonal", 32, 32),
     "none": Projection("orthogonal", 32, 32),
     "isometric": Projection("isometric", 64, 32),
-    # A hexagon with sides of 18 pixels is 36 across its corners and 31.2 across its sides.
+    # A hexagon with sides of 18 pixels measures 36 pixels between corners and 31.2 pixels between sides.
     "hex_row": Projection("hexagonal", 32, 36, 18, "y"),
     "hex_column": Projection("hexagonal", 36, 32, 18, "x"),
 }
-"""How a map that was not made in Tiled is laid out there."""
+"""The layouts for maps that were not imported from Tiled."""
 
 
 def as_tiled(projection: Projection) -> dict[str, Any]:
-    """The attributes of a Tiled map that say a projection."""
+    """A projection as attributes of a Tiled map."""
     result: dict[str, Any] = {
         "orientation": projection.orientation,
         "tilewidth": projection.tile_width,

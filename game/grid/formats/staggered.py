@@ -1,8 +1,8 @@
-"""Tiled's staggered isometric maps as the isometric maps that look the same.
+"""Converts Tiled's staggered isometric maps to isometric maps that look the same.
 
-The cells of a staggered map are diamonds in shifted lines, which fill a rectangle of the screen. The diamond of an
-isometric map around that rectangle has the same cells, and empty ones in its corners. On staggered maps the
-pixels of objects are those of the screen.
+The cells of a staggered map are diamonds in shifted lines, which fill a rectangle of the screen. An isometric map
+whose diamond surrounds this rectangle has the same cells, and empty cells in its corners. On staggered maps,
+objects are positioned in screen pixels.
 Source: Tiled's TMX Map Format (staggeraxis, staggerindex), and Tiled itself.
 """
 
@@ -27,7 +27,7 @@ _CORNERS_OF_ELLIPSE: Final = 32
 
 @dataclass
 class Block:
-    """A rectangle of global tile ids: a layer, or a chunk of an infinite one. Position and size in cells."""
+    """A rectangle of global tile ids: a layer, or a chunk of an infinite map. Position and size are in cells."""
 
     x: int
     y: int
@@ -38,10 +38,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Staggered:
-    """Where the cells of a staggered map are on the isometric one.
+    """Maps the cells of a staggered map to those of the isometric one.
 
-    `width` and `height` are those of the staggered map in cells; `top` is how many rows of the isometric map lie
-    above that of the staggered map's first cell; `projection` is that of the isometric map.
+    `width` and `height` are the size of the staggered map in cells; `top` is the row of its first cell in the
+    isometric map; `projection` is that of the isometric map.
     """
 
     projection: Projection
@@ -53,7 +53,7 @@ class Staggered:
 
     @classmethod
     def of(cls, tmj: Node, limits: Limits) -> "tuple[Node, Self | None]":
-        """A Tiled map with the attributes of an isometric one, if it is staggered. Raises FormatError."""
+        """A Tiled map, with the attributes of an isometric one if it is staggered. Raises FormatError."""
         if tmj.text("orientation", "orthogonal") != "staggered":
             return tmj, None
         axis, index = tmj.text("staggeraxis", "y"), tmj.text("staggerindex", "odd")
@@ -76,7 +76,7 @@ class Staggered:
         return Node({**value, **changes, "width": width, "height": height}, tmj.place), made
 
     def cell(self, column: int, row: int) -> Cell:
-        """The isometric cell of a staggered one."""
+        """The isometric cell for a staggered one."""
         is_odd = (row if self.axis == "y" else column) % 2 == 1
         shifted = is_odd == (self.index == "odd")
         across, down = (2 * column + shifted, row) if self.axis == "y" else (column, 2 * row + shifted)
@@ -85,7 +85,7 @@ class Staggered:
         return (across + down) // 2, (down - across) // 2 + self.top
 
     def box(self, x: int, y: int, width: int, height: int) -> Block:
-        """The empty rectangle of the isometric map around one of the staggered map, which has cells."""
+        """An empty block of the isometric map that contains a non-empty rectangle of the staggered map."""
         # The corners of the rectangle are in its first two and last two lines.
         edges = [(first, first + 1, last - 1, last) for first, last in ((x, x + width - 1), (y, y + height - 1))]
         inside = [
@@ -96,7 +96,7 @@ class Staggered:
         return Block(left, top, max(columns) - left + 1, max(rows) - top + 1, array("I"))
 
     def turned(self, blocks: list[Block], count: Callable[[int, int], int]) -> list[Block]:
-        """The blocks of a layer as one of the isometric map; `count` counts its cells, and refuses too many."""
+        """The blocks of a layer, as one block of the isometric map; `count` is called with its size."""
         blocks = [block for block in blocks if block.gids]
         if not blocks:
             return []
@@ -110,14 +110,14 @@ class Staggered:
         return [result]
 
     def _draw(self, block: Block, on: Block) -> None:
-        """Copy a block's cells: each line, or every second cell of one, is a diagonal of the isometric map."""
+        """Copy a block's cells: each line, or every second cell of it, is a diagonal of the isometric map."""
         step = max(on.width - 1, 1)
         every = 1 if self.axis == "y" else 2
         for row in range(block.height):
             line = block.gids[row * block.width : (row + 1) * block.width]
             for first in range(min(every, block.width)):
                 part = line[first::every][::-1]
-                # The last cell of the part is the uppermost.
+                # The last cell of the part becomes the topmost.
                 column, over = self.cell(block.x + first + (len(part) - 1) * every, block.y + row)
                 at = (over - on.y) * on.width + column - on.x
                 end = at + step * (len(part) - 1) + 1
@@ -125,26 +125,26 @@ class Staggered:
 
     @property
     def corner(self) -> Point:
-        """Pixels of the staggered map where the cell (0, 0) of the isometric one has its upper corner."""
+        """The top corner of the isometric map's cell (0, 0), in pixels of the staggered map."""
         half_width, half_height = self.projection.tile_width / 2, self.projection.tile_height / 2
         return (self.top + 1) * half_width, (-self.top - (self.index == "even")) * half_height
 
     def picture(self, node: Node, height: int) -> Node:
-        """An image layer with the offset that it has on the isometric map, which has this height in Tiled."""
+        """An image layer, with its offset on the isometric map; `height` is that of the isometric map in Tiled."""
         left, top = self.corner
         x = node.number("offsetx", 0) - left + height * self.projection.tile_width / 2
         return Node({**node.value, "offsetx": x, "offsety": node.number("offsety", 0) - top}, node.place)
 
     def tileset(self, raw: Json) -> Json:
-        """A tileset whose tiles, as objects, have the position that they have on a staggered map by default."""
+        """A tileset whose tile objects are aligned as on staggered maps, where the default alignment differs."""
         stated = raw.get("objectalignment", "unspecified")
         return {**raw, "objectalignment": "bottomleft"} if stated == "unspecified" else raw
 
     def object(self, node: Node, look: TileLook) -> Node:
-        """An object of a staggered map, with all that its template says, as one of the isometric map.
+        """An object of a staggered map, merged with its template, as an object of the isometric map.
 
-        A rectangle or an ellipse becomes a polygon, as an isometric map draws it askew. Its position is the point
-        that says in which cell it is.
+        A rectangle or an ellipse becomes a polygon, because isometric maps skew it. Its position is the point that
+        determines its cell.
         """
         flat = replace(self.projection, orientation="orthogonal")
         shape = read_shape(node, look, flat)
@@ -169,7 +169,7 @@ class Staggered:
 
 
 def _outline(shape: Shape, flat: Projection) -> list[Point]:
-    """The corners of a rectangle, or of a polygon that is almost the ellipse, in pixels of the screen."""
+    """The corners of a rectangle, or of a polygon that approximates an ellipse, in screen pixels."""
     corners = shape.outline(flat)
     if shape.kind != "ellipse":
         return corners

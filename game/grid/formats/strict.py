@@ -1,4 +1,4 @@
-"""Reading untrusted JSON and XML: bounded, typed, and with the place of every error."""
+"""Reads untrusted JSON and XML: with limits, with types, and with the position of each error."""
 
 import math
 import re
@@ -17,31 +17,31 @@ MAX_XML_DEPTH: Final = 64
 MAX_XML_ELEMENTS: Final = 1_000_000
 MAX_KEPT_DEPTH: Final = 16
 MAX_COORDINATE: Final = 1e9
-"""Pixels or cells; far beyond every real map, and far from where a double loses fractions."""
+"""Pixels or cells: far more than any real map has, and small enough for a double to keep fractions."""
 TINY: Final = 1e-64
-"""Smaller numbers are written as 0: a JSON body with them would be refused when a client sends it back."""
+"""Smaller numbers are replaced by 0, because the API refuses JSON bodies with them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A JSON value and its place in the file. Each method returns the requested type or raises FormatError."""
+    """A JSON value and its position in the file. Each method returns the requested type or raises FormatError."""
 
     value: Any
     place: str = ""
 
     def fail(self, message: str) -> FormatError:
-        """A FormatError at this place."""
+        """A FormatError at this position."""
         return FormatError(self.place, message)
 
     def at(self, key: str) -> str:
-        """The place of a key."""
+        """The position of a key."""
         return f"{self.place}.{key}" if self.place else key
 
     def __contains__(self, key: str) -> bool:
         return isinstance(self.value, dict) and self.value.get(key) is not None
 
     def __getitem__(self, key: str) -> "Node":
-        """The value of a key, which must be there."""
+        """The value of a required key."""
         if not isinstance(self.value, dict):
             raise self.fail("must be an object")
         if self.value.get(key) is None:
@@ -49,7 +49,7 @@ class Node:
         return Node(self.value[key], self.at(key))
 
     def list_of(self, key: str) -> Iterator["Node"]:
-        """The objects of a list; none where the key is missing."""
+        """The objects of a list; none if the key is missing."""
         if not isinstance(self.value, dict):
             raise self.fail("must be an object")
         items, place = self.value.get(key), self.at(key)
@@ -63,8 +63,7 @@ class Node:
             yield Node(item, f"{place}[{index}]")
 
     def parts(self, key: str, code: str, notes: Notes) -> Iterator["Node"]:
-        """Like `list_of`; values that are not lists, and items that are not objects, are left out with this
-        warning."""
+        """Like `list_of`, but leaves out what is not a list, and items that are not objects, with a warning."""
         items, place = self.value.get(key), self.at(key)
         if items is not None and not isinstance(items, list):
             notes.add(code, place, "This must be a list; it was left out.")
@@ -76,7 +75,7 @@ class Node:
                 notes.add(code, f"{place}[{index}]", "This must be an object; it was left out.")
 
     def integer(self, key: str, low: int, high: int, default: int | None = None) -> int:
-        """A whole number from low to high; a missing one is the default, where there is one."""
+        """A whole number from `low` to `high`; `default` if it is missing."""
         if default is not None and key not in self:
             return default
         node = self[key]
@@ -88,7 +87,7 @@ class Node:
         return number
 
     def number(self, key: str, default: float | None = None) -> float:
-        """A number of at most MAX_COORDINATE in magnitude."""
+        """A number, at most MAX_COORDINATE in magnitude."""
         if default is not None and key not in self:
             return default
         node = self[key]
@@ -120,7 +119,7 @@ class Node:
 
 
 def parse_json(data: bytes) -> Node:
-    """The value of a JSON text without NaN, lone surrogates and U+0000. Raises FormatError with the line."""
+    """Parse JSON; refuses NaN, lone surrogates and U+0000. Raises FormatError with the line."""
     try:
         value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
@@ -149,9 +148,9 @@ _DROPPED: Final = object()
 
 
 def kept(value: Any, place: str, notes: Notes) -> Any:
-    """A copy of what we do not model, to be stored with the map: without what a stored document may not hold.
+    """A copy of data that we do not model, to be stored with the map, without what a document must not contain.
 
-    Too long strings, too deep nesting and numbers beyond 2^53 are left out, each with a warning.
+    Strings that are too long, nesting that is too deep and numbers beyond 2^53 are left out, each with a warning.
     """
     result = _kept(value, place, notes, MAX_KEPT_DEPTH)
     return None if result is _DROPPED else result
@@ -195,10 +194,10 @@ class Element:
 
 
 def parse_xml(data: bytes) -> Element:
-    """The root element of an XML text.
+    """Parse XML; returns the root element.
 
-    Files with definitions are refused, and so are entities (billion laughs, external entities). Raises FormatError
-    with line and column.
+    Refuses files with entity definitions (billion laughs, external entities). Raises FormatError with line and
+    column.
     """
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -211,7 +210,7 @@ def parse_xml(data: bytes) -> Element:
         return FormatError(f"line {parser.CurrentLineNumber}, column {parser.CurrentColumnNumber + 1}", message)
 
     def doctype(_name: str, _system: str | None, _public: str | None, has_definitions: bool) -> None:
-        # Tiled before 0.9 names its DTD's address, which is never followed.
+        # Tiled before 0.9 wrote the address of its DTD, which is never loaded.
         if has_definitions:
             raise fail("has a document type definition, which is not read")
 
@@ -240,7 +239,7 @@ def parse_xml(data: bytes) -> Element:
     except (LookupError, UnicodeError, ValueError) as error:
         if isinstance(error, FormatError):
             raise
-        # An encoding that Python has no table for.
+        # An encoding that Python does not support.
         raise FormatError("line 1", "has an encoding that cannot be read; save it as UTF-8") from None
     return root.children[0]
 
@@ -249,7 +248,7 @@ _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 def number_from(text: str) -> int | float | None:
-    """The number that an XML attribute says, or None where it says none (or infinity)."""
+    """The finite number in an XML attribute; None if there is none."""
     text = text.strip()
     if _INTEGER.fullmatch(text):
         return int(text)

@@ -1,4 +1,4 @@
-"""Plain text maps: every line a row, every character a cell."""
+"""Plain text maps: each line is a row, each character a cell."""
 
 import string
 import unicodedata
@@ -22,10 +22,10 @@ _CHARACTERS: Final = string.ascii_letters + string.digits + "@$;?()[]{}'`\\"
 
 
 def read_text(data: bytes, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
-    """A text map as grid data: one layer, and a legend guessed from the usual meaning of characters.
+    """Import a text map: one layer, and a legend guessed from the usual meanings of characters.
 
-    Short lines are filled up with empty cells, tabs reach to the next multiple of TAB. A character that
-    cannot be a symbol (an emoji, say) gets one for private use. Raises FormatError with the line.
+    Short lines are padded with empty cells, tabs expanded to the next multiple of TAB. A character that cannot be
+    a symbol (such as an emoji) is replaced by a private use character. Raises FormatError with the line.
     """
     lines = _lines(data, uploads.notes)
     width = max(map(len, lines), default=0)
@@ -56,7 +56,7 @@ def _guess(character: str) -> dict[str, Any]:
 
 
 def _lines(data: bytes, notes: Notes) -> list[str]:
-    """The lines without characters that are not cells: line ends, tabs, marks of the encoding, combining marks."""
+    """The lines, without characters that are not cells: line ends, tabs, byte order marks, combining marks."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -95,9 +95,9 @@ def _cell(character: str, number: int, notes: Notes) -> str:
 
 
 def write_text(document: Document, notes: Notes) -> bytes:
-    """The topmost cells, as UTF-8 text: the visible layers, drawn over each other.
+    """Export a map as UTF-8 text: the topmost visible cell at each position.
 
-    Symbols for private use, which no font shows, are written as other characters.
+    Private use characters, which no font shows, are replaced by others.
     """
     width, height = size(document)
     layers = [layer for layer in document.get("layers", []) if layer.get("visible", True) and "rows" in layer]

@@ -1,4 +1,4 @@
-"""The cells of a Tiled layer: global tile ids as an array, from and to the encodings that Tiled has.
+"""Decodes and encodes the cells of a Tiled layer: global tile ids as an array, in Tiled's encodings.
 
 Source: Tiled's TMX Map Format, "Tile layer data" and "Global tile ids".
 """
@@ -19,10 +19,10 @@ FLIPPED_VERTICALLY: Final = 0x40000000
 FLIPPED_DIAGONALLY: Final = 0x20000000
 ROTATED_HEXAGONAL_120: Final = 0x10000000
 GID_MASK: Final = 0x0FFFFFFF
-"""What of a global tile id is the tile; the four bits above are its flips and turns."""
+"""The bits of a global tile id that are the tile; the four bits above are flips and rotations."""
 
 MAX_ID: Final = 2**31 - 1
-"""Of layers, objects and tiles: Tiled's whole numbers have 32 bits."""
+"""For layers, objects and tiles: Tiled's integers have 32 bits."""
 
 _MAX_WINDOW: Final = 1 << 27
 _WBITS: Final = {"zlib": 15, "gzip": 31}
@@ -32,7 +32,7 @@ def decode(data: Node, encoding: str, compression: str, cells: int) -> "array[in
     """The global tile ids (with flip flags) of `cells` cells, row by row.
 
     Takes the data (a list of numbers, or a string in `csv` or `base64`), and the compression of base64: none,
-    `zlib`, `gzip` or `zstd`. Never unpacks more than the cells need. Raises FormatError at the data's place.
+    `zlib`, `gzip` or `zstd`. Never decompresses more than the cells need. Raises FormatError with the position.
     """
     if isinstance(data.value, list):
         gids = _from_numbers(data, data.value)
@@ -50,13 +50,13 @@ def decode(data: Node, encoding: str, compression: str, cells: int) -> "array[in
 
 
 def encode_csv(gids: "array[int]", width: int) -> str:
-    """Global tile ids as Tiled writes csv: one line a row, a comma at each line's end but the last."""
+    """Global tile ids as Tiled writes CSV: one line per row, with a comma at the end of each line but the last."""
     lines = (",".join(map(str, gids[at : at + width])) for at in range(0, len(gids), width or 1))
     return "\n" + ",\n".join(lines) + "\n"
 
 
 def encode_packed(gids: "array[int]") -> str:
-    """Global tile ids as Tiled writes base64 with zlib."""
+    """Global tile ids as zlib-compressed base64."""
     if sys.byteorder == "big":
         gids = gids[:]
         gids.byteswap()
@@ -80,7 +80,7 @@ def _from_csv(data: Node, text: str, cells: int) -> "array[int]":
         raise data.fail(f"has {len(parts)} cells instead of {cells}")
     numbers: list[object] = []
     for index, part in enumerate(parts):
-        # int() alone would take "1_000", and a long number at a quadratic price.
+        # int() alone would accept "1_000", and takes quadratic time for long numbers.
         if not (digits := part.strip()).isdecimal() or not digits.isascii() or len(digits) > 10:
             raise Node(part, f"{data.place}[{index}]").fail("must be a whole number")
         numbers.append(int(digits))
@@ -104,7 +104,7 @@ def _from_base64(data: Node, text: str, compression: str, cells: int) -> "array[
 
 
 def _unpack(data: Node, packed: bytes, compression: str, size: int) -> bytes:
-    """At most size + 1 bytes, which shows that there are too many."""
+    """Decompress at most size + 1 bytes, enough to detect that there are too many."""
     if compression == "":
         return packed
     try:
@@ -114,5 +114,5 @@ def _unpack(data: Node, packed: bytes, compression: str, size: int) -> bytes:
             with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(packed) as reader:
                 return reader.read(size + 1)
     except (zlib.error, zstandard.ZstdError) as error:
-        raise data.fail(f"cannot be unpacked: {error}") from None
+        raise data.fail(f"cannot be decompressed: {error}") from None
     raise data.fail(f"has the unknown compression {compression!r:.40}")

@@ -1,8 +1,8 @@
-"""Tiled maps (TMX, TMJ) to grid data.
+"""Imports Tiled maps (TMX, TMJ).
 
-Data of Tiled that grid data has no place for is kept under `tiled`: of the document (the map's attributes, the
-tilesets, the templates, and every layer in Tiled's order), of a layer (its id), of an entity, wall, door or light
-(its object), of a legend entry (its global tile id with flips).
+Tiled's data that grid data cannot represent is kept under `tiled`: in the document (the map's attributes, the
+tilesets, the templates, and every layer in Tiled's order), in a layer (its id), in an entity, wall, door or light
+(its object), in a legend entry (its global tile id with flips).
 Source: Tiled's TMX Map Format and JSON Map Format.
 """
 
@@ -29,29 +29,29 @@ Json = dict[str, Any]
 
 _THINGS: Final = ("legend", "layers", "entities", "walls", "doors", "lights", "background")
 MODELLED: Final = frozenset(("width", "height", *_THINGS, "properties", "tiled"))
-"""The keys of a document that do not travel packed."""
+"""The keys of a document that are not packed into one property."""
 MAX_GROUPS: Final = 16
 EXACT: Final = 1e-6
-"""Of a cell: smaller offsets of a layer do not count."""
+"""Smaller fractions of a cell in the offset of a layer are ignored."""
 MAX_LAYERS: Final = 1000
-"""Layers of every kind; those with cells are counted by the limits of a document."""
+"""The maximum number of layers of all kinds; layers with cells also count for the limits of a document."""
 MAX_OUTSIDE: Final = 10_000
-"""Cells of a layer outside of the map that are kept for an export to Tiled."""
+"""The maximum number of cells outside the map that are kept of a layer, for an export to Tiled."""
 _NOT_KEPT: Final = ("data", "chunks", "objects", "layers", "properties", "imagedata", "asset_id", "background")
 _OF_CELLS: Final = ("name", "visible", "opacity", "width", "height", "x", "y", "encoding", "compression")
 
 
 def read_tiled(tmj: Node, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
-    """A Tiled map in the shape of its JSON as grid data. Raises FormatError."""
+    """Import a Tiled map in the structure of TMJ. Raises FormatError."""
     reader = _Reader(tmj, uploads, limits)
     document = reader.document()
     return ImportedMap(name, "", document, reader.pictures.files)
 
 
 def whole_cells(projection: Projection, shift: Point) -> tuple[int, int, bool]:
-    """How many cells a layer's offset in screen pixels moves its cells: columns, rows, and whether that is exact.
+    """A layer's offset in screen pixels, as whole cells: columns, rows, and whether it is exact.
 
-    Lines of hexes that are shifted against each other move by two, so that they stay what they are.
+    Across the lines of a hexagonal map it is an even number, so that shifted lines remain shifted.
     """
     x, y = projection.moved(0, 0, *shift)
     pitch = projection.pitch
@@ -65,14 +65,14 @@ def whole_cells(projection: Projection, shift: Point) -> tuple[int, int, bool]:
 
 @dataclass(frozen=True)
 class Shown:
-    """How a layer is shown with the groups that it is in: its offset in screen pixels, whether, how opaque."""
+    """The offset in screen pixels, visibility and opacity of a layer, including those of its groups."""
 
     shift: Point = (0, 0)
     visible: bool = True
     opacity: float = 1
 
     def within(self, node: Node) -> "Shown":
-        """How a layer within this one is shown."""
+        """The same of a layer in this one."""
         across, down = self.shift
         return Shown(
             (across + node.number("offsetx", 0), down + node.number("offsety", 0)),
@@ -95,11 +95,11 @@ class _Reader:
         self.projection = read_projection(tmj, self.notes)
         self.shown: list[Shown] = []
         self.outside: dict[int, list[list[int]]] = {}
-        """Cells that a layer's offset puts outside of the map: [column, row, global tile id] in Tiled's layer."""
+        """Cells that a layer's offset moves outside the map: [column, row, global tile id] in Tiled's layer."""
         self.layers = self.read_layers()
 
     def document(self) -> Document:
-        """The whole map; the parts are read in the order in which they need each other."""
+        """The whole map; its parts are read in the order of their dependencies."""
         tmj = self.map
         tiles = Tiles(tmj, self.projection, self.uploads, self.pictures, self.limits)
         if self.staggered:
@@ -137,7 +137,7 @@ class _Reader:
         return {key: value for key, value in document.items() if value not in ([], {})}
 
     def things(self, document: Document, tiles: Tiles, templates: Templates) -> None:
-        """Add what the layers without cells hold: objects, and the background."""
+        """Add the content of the layers without cells: objects, and the background."""
         looks = TileLooks(tileset.raw for tileset in tiles.tilesets)
         objects = Objects(document, self.projection, (self.left, self.top), looks, templates, self.limits)
         objects.staggered = self.staggered
@@ -153,7 +153,7 @@ class _Reader:
                 self.keep_properties(node, item)
 
     def about(self, tiles: Tiles, templates: Templates, types: Json) -> Json:
-        """What is kept of the map for an export to Tiled."""
+        """The data that the map keeps for an export to Tiled."""
         without = ("width", "height", "layers", "tilesets", "properties", "type")
         attributes = {key: value for key, value in self.map.value.items() if key not in without}
         result: Json = {
@@ -168,14 +168,14 @@ class _Reader:
         if self.infinite or self.left or self.top:
             result["origin"] = {"x": self.left, "y": self.top}
         if self.infinite:
-            # What Tiled says of an infinite map's size is not where its cells are.
+            # The stated size of an infinite map is unrelated to its cells.
             result["size"] = {"width": self.width_in_tiled, "height": self.height_in_tiled}
         return result
 
     def read_layers(self) -> list[tuple[Node, Json]]:
-        """Every layer in Tiled's order, a group before what it holds: (its node, what is kept of it).
+        """Every layer in Tiled's order, a group before its content: (its node, the data that is kept of it).
 
-        Each gets a unique id, because Tiled before 1.2 wrote none; `parent` is the id of its group.
+        Each gets a unique id, because Tiled before 1.2 did not write any; `parent` is the id of its group.
         """
         layers: list[tuple[Node, Json]] = []
         parents: list[int | None] = []
@@ -211,7 +211,7 @@ class _Reader:
         return layers
 
     def about_layer(self, node: Node) -> Json:
-        """What is kept of a layer as it is: of one with cells, what grid data has no place for."""
+        """The data that is kept of a layer; for a layer with cells, what grid data cannot represent."""
         kind = node.text("type")
         if kind not in ("tilelayer", "objectgroup", "imagelayer", "group"):
             raise FormatError(node.at("type"), "must be tilelayer, objectgroup, imagelayer or group")
@@ -231,7 +231,7 @@ class _Reader:
             item["property_types"] = types
 
     def blocks(self, index: int, node: Node) -> list[Block]:
-        """The cells of a layer, where its offset puts them; counted before anything is unpacked."""
+        """The cells of a layer, moved by its offset. They are counted before anything is decompressed."""
         right, down, is_exact = whole_cells(self.projection, self.shown[index].shift)
         if not is_exact:
             message = "The layer is shifted by a fraction of a cell; its cells were moved to the nearest cells."
@@ -252,14 +252,14 @@ class _Reader:
         return [replace(block, x=block.x + right, y=block.y + down) for block in blocks]
 
     def count(self, place: str, width: int, height: int) -> int:
-        """Count the cells of a layer before it is made. Raises FormatError where it is larger than a map."""
+        """Count the cells of a layer before it is created. Raises FormatError if it is larger than a map."""
         if max(width, height) > self.limits.max_size:
             message = f"covers {width} x {height} cells; a side has at most {self.limits.max_size}"
             raise FormatError(place, message)
         return self.uploads.count_cells(width, height, place)
 
     def grow(self, cells: dict[int, list[Block]]) -> None:
-        """Give an infinite map the bounds of its chunks."""
+        """Set the bounds of an infinite map to those of its chunks."""
         blocks = [block for layer in cells.values() for block in layer if block.width and block.height]
         if not blocks:
             return
@@ -273,7 +273,7 @@ class _Reader:
             )
 
     def straighten(self) -> None:
-        """Add an empty first line where that of Tiled's hexes is shifted: with us, the second one is.
+        """Add an empty first line if Tiled's first line of hexes is shifted: in our grids, the second one is.
 
         Distances and paths depend on it.
         """
@@ -293,7 +293,7 @@ class _Reader:
         self.notes.add("ROW_ADDED", "staggerindex", message)
 
     def grid(self, index: int, blocks: list[Block]) -> "array[int]":
-        """A layer's cells in the map's bounds."""
+        """The cells of a layer within the map's bounds."""
         place = self.layers[index][0].place
         if len(blocks) == 1 and (blocks[0].x, blocks[0].y) == (self.left, self.top):
             only = blocks[0]
@@ -359,7 +359,7 @@ class _Reader:
         return layers
 
     def image_layer(self, node: Node, item: Json, document: Document, shown: Shown) -> None:
-        """Keep an image layer; the first that is shown and whose picture is there is the map's background."""
+        """Keep an image layer; the first visible one whose picture was uploaded becomes the map's background."""
         found = find_picture(node, self.uploads, self.pictures)
         if found is None:
             return

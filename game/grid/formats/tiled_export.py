@@ -1,8 +1,8 @@
-"""Grid data to a Tiled map (TMX or TMJ).
+"""Exports grid data as a Tiled map (TMX or TMJ).
 
-For a map from Tiled, the data under `tiled` is written again. Everything else is made: a legend entry
-without a tile of Tiled's becomes a tile of a generated tileset, walls, doors, lights and entities become
-objects. Anyone may have edited the kept data, so its structure is not trusted.
+If the map was imported from Tiled, the data kept under `tiled` is written again. Everything else is generated: a
+legend entry without a tile of Tiled's becomes a tile of a generated tileset; walls, doors, lights and entities
+become objects. Anyone may have edited the kept data, so its structure is not trusted.
 """
 
 from collections.abc import Mapping
@@ -36,12 +36,12 @@ from game.grid.formats.tiled_wang import modern
 Json = dict[str, Any]
 
 VERSION: Final = "1.10"
-"""Of the format that is written; Tiled 1.0 and later read it."""
+"""The version of the format that is written; Tiled 1.0 and later read it."""
 MAX_CELL_PIXELS: Final = 512
 
 
 def write_tiled(document: Document, pictures: Mapping[str, bytes], notes: Notes, as_json: bool) -> bytes:
-    """A Tiled map. Takes a valid document, and by asset id the pictures to embed (TMX only)."""
+    """Write a Tiled map. Takes a valid document, and the pictures to embed by asset id (TMX only)."""
     tmj = _Writer(document, pictures, notes, as_json).map()
     return orjson.dumps(tmj) if as_json else tmx.to_xml(tmj, notes)
 
@@ -56,7 +56,7 @@ class _Writer:
         self.projection = self.choose_projection()
         self.bounds = self.choose_bounds()
         if self.projection.orientation == "hexagonal" and self.projection.is_shifted(*self.bounds.corner):
-            # The first line of our hexes is never shifted.
+            # In our grids, the first line of hexes is never shifted.
             other = "even" if self.projection.index == "odd" else "odd"
             self.projection = replace(self.projection, index=other)
 
@@ -64,7 +64,7 @@ class _Writer:
         return list(self.document.get(key, []))
 
     def choose_projection(self) -> Projection:
-        """The projection of the original Tiled map while the grid type is the same, or else a standard one."""
+        """The projection of the original Tiled map if the grid type is still the same, or else a default."""
         grid_type = str(self.document.get("grid_type", "square"))
         try:
             kept = read_projection(Node(self.about), Notes())
@@ -76,13 +76,13 @@ class _Writer:
         background = as_object(self.document.get("background"))
         data, width = self.pictures.get(str(background.get("asset_id"))), background.get("width")
         if data and made.grid_type == "square" and isinstance(width, int | float) and width > 0:
-            # Tiled draws a picture pixel by pixel: the cells take the size that they have in it.
+            # Tiled does not scale pictures: make the cells as large as they are in the background.
             pixels = min(MAX_CELL_PIXELS, max(1, round(probe(data, "background").width / width)))
             made = replace(made, tile_width=pixels, tile_height=pixels)
         return made
 
     def choose_bounds(self) -> Bounds:
-        """Which cells are written: all but a line that an import added to a map of hexes, while it is empty."""
+        """The cells to write: all except a line that the import added to a hexagonal map, if it is still empty."""
         origin = as_object(self.kept.get("origin"))
         left, top = (_whole(origin.get(key)) for key in ("x", "y"))
         if self.about.get("infinite") is True:
@@ -100,7 +100,7 @@ class _Writer:
         return Bounds((0, 0), (0, 0), self.width, self.height, infinite=False)
 
     def is_free(self, columns: int, rows: int) -> bool:
-        """Whether the first columns or rows are empty, and not all that the map has."""
+        """Whether the first columns or rows are empty, and the map has others."""
         if self.width <= columns or self.height <= rows:
             return False
         layers = [layer.get("rows", []) for layer in self.things("layers")]
@@ -109,7 +109,7 @@ class _Writer:
         return not any(line.strip(EMPTY) for line in lines) and not any(entities)
 
     def map(self) -> Json:
-        """The whole map in the shape of Tiled's JSON."""
+        """The whole map in the structure of TMJ."""
         tilesets, gids = self.tilesets()
         shifts = {item["id"]: self.skeleton.shift(item["id"]) for item in self.skeleton.items}
         shifts = {
@@ -151,7 +151,7 @@ class _Writer:
     # Tilesets
 
     def tilesets(self) -> tuple[list[Json], dict[str, int]]:
-        """Tiled's own tilesets, one made for the other symbols; and every symbol's global tile id."""
+        """The kept tilesets, and a generated one for the other symbols; and the global tile id of each symbol."""
         tilesets: list[Json] = []
         for raw in objects_of(self.kept.get("tilesets")):
             last = tilesets[-1]["firstgid"] if tilesets else 0
@@ -187,7 +187,7 @@ class _Writer:
         return result
 
     def embedded(self, owner: Json) -> Json:
-        """A copy of a tileset, tile or layer, with its picture embedded if it has no file."""
+        """A copy of a tileset, tile or layer, with its picture embedded if that is not a separate file."""
         owner = {key: value for key, value in owner.items() if key not in ("imagedata", "imageformat")}
         asset = owner.pop("asset_id", None)
         data = self.pictures.get(asset) if isinstance(asset, str) else None
@@ -202,7 +202,7 @@ class _Writer:
         return {**owner, **embedded_image(data)}
 
     def keep_rules(self, tilesets: list[Json], entry: Json, gid: int) -> None:
-        """Write what an entry blocks to its tile if it was changed here; only in embedded tilesets."""
+        """Write the rules of a legend entry to its tile if they were changed; only in embedded tilesets."""
         tileset = [tileset for tileset in tilesets if tileset["firstgid"] <= gid & GID_MASK][-1]
         if "source" in tileset or gid != gid & GID_MASK:
             return

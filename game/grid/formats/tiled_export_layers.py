@@ -1,4 +1,4 @@
-"""Layers to Tiled's layers: the tree of groups as it was, new layers among their neighbours, the background."""
+"""Exports layers to Tiled: the original tree of groups, new layers next to their neighbours, the background."""
 
 import base64
 from array import array
@@ -26,13 +26,13 @@ from game.grid.formats.tiled_properties import as_object
 Json = dict[str, Any]
 
 MAX_LISTED: Final = 1 << 20
-"""Cells of a layer that TMJ has as a list of numbers; more are packed, as a list would take gigabytes."""
+"""A TMJ layer with more cells is written as base64, because a list of numbers would take gigabytes."""
 _KEPT_ONLY: Final = ("parent", "asset_id", "background", "property_types", "properties", "objects", "layers")
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """Which of our cells are written: Tiled's cell of our (0, 0), the first column and row written, the size.
+    """The cells that are written: Tiled's cell for our (0, 0), the first column and row, and the size.
 
     An infinite map may state another size, `size`.
     """
@@ -46,12 +46,12 @@ class Bounds:
 
     @property
     def stated(self) -> tuple[int, int]:
-        """The size that the file states."""
+        """The size in the map's attributes."""
         return self.size or (self.width, self.height)
 
 
 class Skeleton:
-    """The layers that a map from Tiled had, in their order, each with its groups; any of them may be junk."""
+    """The kept layers of a map from Tiled, in order, each with its groups; any of them may be invalid."""
 
     def __init__(self, kept: Json) -> None:
         items = [item for item in objects_of(kept.get("layers")) if is_id(item.get("id"))]
@@ -66,25 +66,25 @@ class Skeleton:
                 groups.add(item["id"])
 
     def groups(self, number: int) -> list[Json]:
-        """The groups that a layer is in, from the inside out. A group stands before what it holds."""
+        """The groups of a layer, from the innermost to the outermost. A group precedes its content."""
         result: list[Json] = []
         while (number := self.parents.get(number, 0)) and len(result) < len(self.items):
             result.append(self.by_id[number])
         return result
 
     def shift(self, number: int) -> Point:
-        """The offset of a layer with that of its groups, in screen pixels."""
+        """The offset of a layer in screen pixels, including its groups'."""
         chain = [self.by_id[number], *self.groups(number)]
         return sum(_number(each, "offsetx", 0) for each in chain), sum(
             _number(each, "offsety", 0) for each in chain
         )
 
     def is_shown(self, number: int) -> bool:
-        """Whether all groups of a layer are shown."""
+        """Whether all groups of a layer are visible."""
         return all(group.get("visible", True) is not False for group in self.groups(number))
 
     def opacity(self, number: int) -> float:
-        """How opaque the groups of a layer let it be."""
+        """The product of the opacities of a layer's groups."""
         result = 1.0
         for group in self.groups(number):
             result *= min(1, max(0, _number(group, "opacity", 1)))
@@ -98,7 +98,7 @@ def _number(item: Json, key: str, otherwise: float) -> float:
 
 @dataclass
 class Layers:
-    """Writes the layers of a document. `embedded` gives a layer with its picture in it."""
+    """Writes the layers of a document. `embedded` returns a layer with its picture embedded."""
 
     document: Document
     kept: Json
@@ -119,7 +119,7 @@ class Layers:
         self.frame = Frame(self.projection, self.bounds.corner, size, self.bounds.stated[1])
 
     def tree(self, things: dict[int | str, list[Json]], object_ids: Ids) -> list[Json]:
-        """All layers as a tree: the kept ones where Tiled had them, new ones after their neighbours.
+        """All layers as a tree: the kept ones in their original places, new ones after their neighbours.
 
         Takes the objects by the id of their layer, or by the name of a new one.
         """
@@ -157,10 +157,9 @@ class Layers:
         return roots
 
     def slots(self) -> tuple[dict[int, list[Json]], list[Json]]:
-        """The layers for each place where Tiled had one that is still there, and those for no such place.
+        """The layers for each place of a kept layer that still exists, and the layers without such a place.
 
-        The layers fill the places in their order; a new one shares the place of the one before it, or else
-        the first place.
+        The layers fill the places in order; a new one shares the place of the layer before it, or else the first.
         """
         layers = list(self.document.get("layers", []))
         numbers = [as_object(layer.get("tiled")).get("id") for layer in layers]
@@ -179,7 +178,7 @@ class Layers:
         return places, []
 
     def kept_layer(self, item: Json, **content: list[Json]) -> Json:
-        """A layer without cells as Tiled had it, with what it holds now."""
+        """A kept layer without cells, with its present content."""
         layer = {key: value for key, value in item.items() if key not in _KEPT_ONLY}
         layer["properties"] = own_properties(item, item.get("property_types"), {}, "tiled.layers", self.notes)
         layer["id"] = self.ids.take(item["id"])
@@ -190,17 +189,17 @@ class Layers:
         return {"visible": True, "opacity": 1, "x": 0, "y": 0, **layer, **content}
 
     def is_revealed(self, number: int) -> bool:
-        """Whether a group of the layer must be shown now, which was hidden."""
+        """Whether a hidden group of the layer must be made visible."""
         return any(group["id"] in self._revealed for group in self.skeleton.groups(number))
 
     # Layers with cells
 
     def tile_layer(self, layer: Json, slot: Json) -> Json:
-        """A layer in the place of one of Tiled's, or, for an empty one, in no group."""
+        """A layer in the place of a kept one; if `slot` is empty, in no group."""
         about = as_object(layer.get("tiled"))
         own = self.skeleton.by_id.get(about["id"], {}) if is_id(about.get("id")) else {}
         own = own if own.get("type") == "tilelayer" else {}
-        # A name that was numbered, as ours are unique, goes back to what it was.
+        # The import made names unique with numbers: restore the original name.
         name = about.get("name", "") if about.get("as") == layer["name"] else layer["name"]
         known = ("name", "visible", "opacity", "rows", "properties", "tiled")
         packed = {key: value for key, value in layer.items() if key not in known}
@@ -220,7 +219,7 @@ class Layers:
         return item | packing | self.cells(layer, item, slot)
 
     def look(self, layer: Json, about: Json, slot: Json) -> Json:
-        """How a layer is shown without its groups: as Tiled had it, if it is still true."""
+        """The visibility and opacity of a layer without its groups': the kept ones, if they still apply."""
         visible, opacity = layer.get("visible", True), layer.get("opacity", 1)
         if not slot or not self.skeleton.groups(slot["id"]):
             return {"visible": visible, "opacity": opacity}
@@ -239,7 +238,7 @@ class Layers:
         return {"visible": own if (own and shown) == visible else visible, "opacity": was}
 
     def cells(self, layer: Json, item: Json, slot: Json) -> Json:
-        """The cells of a layer, moved back by its offset; and another offset, if cells would leave the map."""
+        """The cells of a layer, moved back by its offset; with another offset if some would be outside the map."""
         bounds = self.bounds
         chain = [item, *(self.skeleton.groups(slot["id"]) if slot else [])]
         shift = (
@@ -265,7 +264,7 @@ class Layers:
         return {"data": self.encoded(cells)}
 
     def put_outside(self, cells: "array[int]", outside: Any, right: int, down: int) -> None:
-        """Restore the cells that were kept because the layer's offset puts them outside of the map."""
+        """Restore the cells that were kept because the layer's offset moves them outside the map."""
         bounds = self.bounds
         for cell in outside if isinstance(outside, list) else ():
             if not isinstance(cell, list) or len(cell) != 3 or not all(map(is_whole, cell)):
@@ -278,7 +277,7 @@ class Layers:
                 cells[y * bounds.width + x] = gid
 
     def loses(self, rows: list[str], left: int, top: int) -> bool:
-        """Whether cells lie outside when a layer is written from this column and row on."""
+        """Whether cells are outside the map if a layer is written from this column and row on."""
         right, bottom = max(0, left + self.bounds.width), max(0, top + self.bounds.height)
         return any(
             (row if y < top or y >= bottom else row[: max(0, left)] + row[right:]).strip(EMPTY)
@@ -286,7 +285,7 @@ class Layers:
         )
 
     def part(self, rows: list[str], left: int, top: int) -> "array[int]":
-        """The global tile ids of the written cells, from this column and row of ours on."""
+        """The global tile ids of the cells to write, from this column and row of the document on."""
         width, height = self.bounds.width, self.bounds.height
         cells = array("I", bytes(4)) * (width * height)
         for y in range(max(0, -top), min(height, len(rows) - top)):
@@ -299,25 +298,25 @@ class Layers:
         return cells
 
     def encoded(self, cells: "array[int]") -> list[int] | str:
-        """Global tile ids as the written format has them."""
+        """Global tile ids in the encoding of the file."""
         if not self.as_json:
             return encode_csv(cells, self.bounds.width)
         return encode_packed(cells) if self.is_packed else cells.tolist()
 
     @property
     def is_packed(self) -> bool:
-        """Whether the cells are written as packed text."""
+        """Whether the cells are written as compressed base64."""
         return self.as_json and self.bounds.width * self.bounds.height > MAX_LISTED
 
     # Pictures
 
     def is_wanted(self, item: Json) -> bool:
-        """Whether an image layer is still wanted: the background may have been replaced or taken away."""
+        """Whether an image layer is still needed: the background may have been replaced or removed."""
         background = as_object(self.document.get("background"))
         return item.get("background") is not True or item.get("asset_id") == background.get("asset_id")
 
     def image_layer(self, item: Json) -> Json:
-        """An image layer as Tiled had it; that of the background where the background is now."""
+        """A kept image layer; that of the background in the background's present position."""
         layer = self.kept_layer(self.embedded(dict(item)))
         if item.get("background") is True:
             own = _number(item, "offsetx", 0), _number(item, "offsety", 0)
@@ -326,14 +325,14 @@ class Layers:
         return layer
 
     def background_place(self, outer: Point = (0, 0)) -> Json:
-        """The offset of the background's layer in groups with this offset."""
+        """The offset of the background's layer, in groups with the offset `outer`."""
         background = as_object(self.document.get("background"))
         box = {"x": 0, "y": 0, "height": self.document.get("height", 0), **background}
         across, down = self.frame.shift(box["x"], box["y"], box["height"])
         return {"offsetx": round(across - outer[0], 6), "offsety": round(down - outer[1], 6)}
 
     def new_background(self) -> list[Json]:
-        """An image layer for a background that did not come from Tiled, below all others."""
+        """An image layer for a background that was not imported from Tiled, below all others."""
         background = as_object(self.document.get("background"))
         asset = background.get("asset_id")
         items = self.skeleton.items
@@ -359,7 +358,7 @@ class Layers:
 
 
 def embedded_image(data: bytes) -> Json:
-    """A picture as an image embedded in the Tiled file (TMX only)."""
+    """A picture as an embedded image (TMX only)."""
     picture = probe(data, "picture")
     return {
         "imagedata": base64.b64encode(data).decode(),

@@ -1,7 +1,7 @@
-"""Entities, walls, doors and lights to the objects of Tiled's object layers.
+"""Exports entities, walls, doors and lights as objects of Tiled's object layers.
 
-What was not changed here goes back as it came: the object's shape, rotation, template, id. Anyone may have edited
-the kept data, so its structure is not trusted.
+What was not changed is written as it was imported: the object's shape, rotation, template, id. Anyone may have
+edited the kept data, so its structure is not trusted.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,13 +22,13 @@ from game.grid.formats.tiled_tiles import LEGEND_RULES
 Json = dict[str, Any]
 
 _SAME: Final = 10**-DIGITS * 2
-"""Of a cell: places that differ by less are the same; both were rounded."""
+"""Positions that differ by a smaller fraction of a cell are equal, because both were rounded."""
 _FLOAT: Final = {"type": "float"}
 OWN_TYPES: Final = {"color": {"type": "color"}, "range": _FLOAT, "intensity": _FLOAT, "movement_cost": _FLOAT}
 _OWN_NAMES: Final = frozenset(
     ("symbol", "color", *LEGEND_RULES, "state", "secret", "range", "intensity", "blocks_movement", "blocks_sight")
 )
-"""The custom properties in which walls, doors, lights and legend entries say what they are."""
+"""The fields of walls, doors, lights and legend entries that are written as custom properties."""
 _ENDS: Final = ("x1", "y1", "x2", "y2")
 
 
@@ -50,9 +50,9 @@ class Ids:
 def own_properties(
     owner: Mapping[str, Any], types: Any, packed: Json, place: str, notes: Notes, own: Json | None = None
 ) -> list[Json]:
-    """Custom properties of a thing: its own values, its `properties`, and what Tiled cannot hold.
+    """The custom properties of a thing: its fields, its `properties`, and what Tiled cannot represent.
 
-    `own` holds those of the values in which it says what it is; None for a thing that says nothing so.
+    `own` are the fields that are written as properties; None if there are none for this kind of thing.
     """
     values = as_object(owner.get("properties"))
     clash = {key: value for key, value in values.items() if own is not None and key in _OWN_NAMES}
@@ -65,7 +65,7 @@ def own_properties(
 
 @dataclass
 class _Kept:
-    """What was kept of an object: the object as Tiled takes it, its template, and its shape, if it has one."""
+    """The kept data of an object: a valid object of Tiled's, its template, and its shape, if it has one."""
 
     about: Json
     item: Json
@@ -77,7 +77,7 @@ class _Kept:
 
 @dataclass
 class Objects:
-    """Writes the objects of a document. `shifts` has each object layer's offset in screen pixels by its id."""
+    """Writes the objects of a document. `shifts` are offsets of object layers in screen pixels, by layer id."""
 
     document: Document
     kept: Json
@@ -98,11 +98,11 @@ class Objects:
         self.ids = Ids([*(about.get("id") for about in kept), last - 1 if is_id(last) else None])
 
     def things(self, key: str) -> list[Json]:
-        """A list of the document."""
+        """A list in the document."""
         return list(self.document.get(key, []))
 
     def layers(self) -> dict[int | str, list[Json]]:
-        """All objects by the id of the object layer they belong to, or by the name of a new one."""
+        """All objects by the id of their object layer, or by the name of a new one."""
         for thing in self.things("entities"):
             self.put("entities", thing, self.entity(thing))
         for key in ("walls", "doors"):
@@ -117,7 +117,7 @@ class Objects:
         }
 
     def put(self, key: str, thing: Json, item: Json) -> None:
-        """Add an object to the layer in which its thing was, or to a new one."""
+        """Add an object to the layer from which its thing was imported, or to a new one."""
         about = as_object(thing.get("tiled"))
         layer, index = about.get("layer"), about.get("index")
         where: int | str = layer if is_id(layer) and layer in self.shifts else key
@@ -127,11 +127,11 @@ class Objects:
     # What was kept
 
     def read(self, thing: Json) -> _Kept:
-        """What was kept of the object of a thing."""
+        """The kept data of a thing's object."""
         about = as_object(thing.get("tiled"))
         source = about.get("template")
         template = self.templates.get(source) if isinstance(source, str) else None
-        # Its name and class are here what the thing is called now.
+        # The name and class come from the thing's present name and kind.
         item = clean_object({key: about[key] for key in about if key not in ("name", "type", "class")})
         shift = self.shifts.get(about["layer"], (0, 0)) if is_id(about.get("layer")) else (0, 0)
         look = template.look if template and "gid" not in item else self.looks.of(item.get("gid"))
@@ -145,7 +145,7 @@ class Objects:
         return kept
 
     def finished(self, kept: _Kept, name: str, kind: str, properties: list[Json]) -> Json:
-        """An object with its name and class; one of a template only with what it has otherwise."""
+        """An object with its name and class; if it has a template, only what differs from it."""
         item, template = kept.item, kept.template
         if "template" not in item:
             return {**item, "name": name, "type": kind, "properties": properties}
@@ -161,7 +161,7 @@ class Objects:
     # Things
 
     def entity(self, entity: Json) -> Json:
-        """The object of an entity; a point, if it did not come from Tiled."""
+        """The object of an entity; a point if it was not imported from Tiled."""
         kept = self.read(entity)
         known = {"id", "kind", "name", "x", "y", "properties", "tiled"}
         packed = {key: value for key, value in entity.items() if key not in known}
@@ -181,7 +181,7 @@ class Objects:
         return self.finished(kept, str(entity.get("name", "")), "" if unnamed else kind, properties)
 
     def position(self, entity: Json, kept: _Kept) -> Point:
-        """Where Tiled had the object, moved as far as it was moved here; or its cell."""
+        """The kept position of an entity's object, moved with the entity; or the entity's cell."""
         left, top = self.corner
         target = entity["x"] + left, entity["y"] + top
         middle = self.projection.center(*target)
@@ -197,14 +197,14 @@ class Objects:
         return kept.shape.x + middle[0] - before[0], kept.shape.y + middle[1] - before[1]
 
     def pixels(self, x: float, y: float, shift: Point) -> Point:
-        """Map pixels of one of our points, in a layer with this offset."""
+        """One of our points in map pixels, in a layer with this offset."""
         pixels = self.projection.to_pixels(x + self.origin[0], y + self.origin[1])
         return self.projection.moved(*pixels, -shift[0], -shift[1])
 
     def line(self, group: list[Json], kind: str) -> Iterable[tuple[Json, Json]]:
-        """The walls or doors that were one line of Tiled's: (the first of them, an object), one or more.
+        """The objects for walls or doors that were imported from one line: (the first wall or door, its object).
 
-        One if they still are a line with one set of properties; otherwise one for each piece.
+        It is one object if they still are one line with the same properties, or else one for each piece.
         """
         kept = self.read(group[0])
         if kept.shape and kept.shape.kind in ("polyline", "polygon"):
@@ -241,7 +241,7 @@ class Objects:
         yield run[0], self.polyline(run, kept, kind, first=run[0] is group[0])
 
     def polyline(self, run: list[Json], kept: _Kept, kind: str, first: bool) -> Json:
-        """A new line for walls or doors that follow each other; the first of an object's takes its id."""
+        """A new polyline for consecutive walls or doors; the first one of a kept object gets the object's id."""
         corners = [self.pixels(run[0]["x1"], run[0]["y1"], kept.shift)]
         corners += [self.pixels(thing["x2"], thing["y2"], kept.shift) for thing in run]
         x, y = corners[0]
@@ -252,7 +252,7 @@ class Objects:
         return self.feature(run[0], _Kept(about, item, None, kept.shape, kept.shift), kind)
 
     def light(self, light: Json) -> Json:
-        """The object of a light; a point, if it did not come from Tiled."""
+        """The object of a light; a point if it was not imported from Tiled."""
         kept = self.read(light)
         x, y = self.pixels(light["x"], light["y"], kept.shift)
         if kept.shape is None or not is_light(kept.shape):
@@ -273,7 +273,7 @@ class Objects:
         return self.feature(light, kept, "light", without)
 
     def feature(self, thing: Json, kept: _Kept, kind: str, without: Mapping[str, Any] | None = None) -> Json:
-        """The object of a wall, a door or a light, which says in its properties what it is."""
+        """The object of a wall, a door or a light, with its fields as custom properties."""
         names = {
             "wall": ("blocks_movement", "blocks_sight"),
             "door": ("blocks_movement", "blocks_sight", "state", "secret"),
@@ -299,7 +299,7 @@ class Objects:
 
 
 def _say_visible(thing: Json, kept: _Kept, packed: Json) -> None:
-    """Let Tiled show the object of an entity or a light unless it is hidden from players."""
+    """Set the visibility in Tiled of the object of an entity or a light: visible unless hidden from players."""
     is_hidden = thing.get("hidden") is True
     item = kept.template.merged(kept.item) if kept.template else kept.item
     if is_hidden == (item.get("visible", True) is not False):
@@ -309,7 +309,7 @@ def _say_visible(thing: Json, kept: _Kept, packed: Json) -> None:
 
 
 def _reads_as_feature(kind: str, shape: Shape | None) -> bool:
-    """Whether an object of this class and shape would be read as a wall, a door or a light."""
+    """Whether an object of this class and shape would be imported as a wall, a door or a light."""
     if kind == "light":
         return shape is None or is_light(shape)
     return kind in ("wall", "door") and shape is not None and shape.kind in ("polyline", "polygon")
@@ -319,7 +319,7 @@ _KINDS: Final = ("entities", "walls", "doors", "lights")
 
 
 def _lines(things: list[Json]) -> list[list[Json]]:
-    """Walls or doors in groups: those that follow each other and were one object."""
+    """Walls or doors in groups: consecutive ones that were imported from one object."""
     groups: list[list[Json]] = []
     for thing in things:
         about = as_object(thing.get("tiled"))
@@ -338,7 +338,7 @@ def _lines(things: list[Json]) -> list[list[Json]]:
 
 
 def _alike(first: Json, thing: Json) -> bool:
-    """Whether a wall or door of a group is the same as the first of them, except for its ends."""
+    """Whether a wall or door of a group equals the first one, except for its ends."""
     without = ("id", "tiled", *_ENDS)
     mine, others = ({key: each[key] for key in each if key not in without} for each in (first, thing))
     about = as_object(thing.get("tiled"))
@@ -351,7 +351,7 @@ def _ends_at(before: Json, thing: Json) -> bool:
 
 
 def clean_object(kept: Json) -> Json:
-    """An object as Tiled expects it, of what was kept of one; one of a template with nothing added."""
+    """A valid object of Tiled's from a kept one; if it has a template, without default values."""
     item: Json = {}
     for key, value in kept.items():
         if key in ("polygon", "polyline"):
@@ -379,20 +379,20 @@ def clean_object(kept: Json) -> Json:
 
 
 def objects_of(value: Any) -> list[Json]:
-    """The objects of a list; nothing of what is none."""
+    """The items of a list that are objects; [] for anything but a list."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def is_whole(value: Any) -> TypeGuard[int]:
-    """Whether a value is a whole number of JSON."""
+    """Whether a value is an integer, and not a boolean."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_id(value: Any) -> TypeGuard[int]:
-    """Whether a value can be an id of Tiled's."""
+    """Whether a value is a valid id in Tiled."""
     return is_whole(value) and 0 < value < MAX_ID
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value can be a coordinate."""
+    """Whether a value is a valid coordinate."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_COORDINATE

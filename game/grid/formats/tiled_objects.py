@@ -1,7 +1,7 @@
-"""The objects of Tiled's object layers to entities, walls, doors and lights.
+"""Imports the objects of Tiled's object layers as entities, walls, doors and lights.
 
-Each keeps its object under `tiled`: all that the file says of it but its name, class and custom properties. Of a
-line with several corners, which becomes several walls, the first keeps the object, the others only its id.
+Each keeps its object under `tiled`, without its name, class and custom properties. A line with several corners
+becomes several walls: the first keeps the object, the others only its id.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,21 +23,21 @@ from game.grid.formats.tiled_templates import Templates
 Json = dict[str, Any]
 
 DIGITS: Final = 5
-"""Decimals of a place in cells: finer than a pixel, coarser than what Tiled writes of one."""
+"""Decimals of a position in cells: finer than a pixel, coarser than the decimals that Tiled writes."""
 MAX_ENTITY_ID: Final = 64
-"""Characters of an id."""
+"""The maximum length of an id."""
 _OWN_KEYS: Final = ("name", "type", "class", "properties")
-"""What of an object is not kept as it is: objects have separate keys for it."""
+"""Keys of an object that are not kept under `tiled`, because entities have their own keys for them."""
 AS_ENTITY: Final = "as_entity"
-"""The key of the packed data of an object that looks like a wall, a door or a light and is an entity."""
+"""A key of the packed data: the object is an entity, although it could be a wall, a door or a light."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """An object as it was read: its node with what its template says, and where its layer puts it.
+    """An object of a file: its node merged with its template, and the offset of its layer.
 
-    `name` and `kind` are what it is called, `usual_kind` what an object like it is without a class, `values` its
-    custom properties, `packed` what an export of ours packed into them, `tiled` what is kept of it.
+    `name` and `kind` are its name and class, `usual_kind` the kind of such an object without a class, `values` its
+    custom properties, `packed` what our export packed into them, `tiled` what is kept of it.
     """
 
     node: Node
@@ -52,16 +52,16 @@ class Found:
 
     @property
     def hidden(self) -> Json:
-        """The key that hides a thing from players, where Tiled does not show its object."""
+        """The key that hides a thing from players, if its object is invisible in Tiled."""
         return {} if self.node.flag("visible", True) else {"hidden": True}
 
     def moved(self, projection: Projection, x: float, y: float) -> Point:
-        """Map pixels with the offset of the layer."""
+        """A position in map pixels, moved by the offset of the layer."""
         return projection.moved(x, y, *self.shift)
 
 
 def segments(shape: Shape, shift: Point, projection: Projection, origin: Point) -> Iterator[Json]:
-    """The lines of a polyline or a polygon in our points."""
+    """The line segments of a polyline or a polygon, in our points."""
     corners = [
         place(projection, origin, *projection.moved(*corner, *shift)) for corner in shape.outline(projection)
     ]
@@ -72,32 +72,32 @@ def segments(shape: Shape, shift: Point, projection: Projection, origin: Point) 
 
 
 def place(projection: Projection, origin: Point, x: float, y: float) -> Point:
-    """The point of ours at map pixels, on a map whose cell (0, 0) lies `origin` from Tiled's."""
+    """A position in map pixels as one of our points; `origin` is the offset of our cell (0, 0) from Tiled's."""
     px, py = projection.to_point(x, y)
     return round(px - origin[0], DIGITS), round(py - origin[1], DIGITS)
 
 
 def is_light(shape: Shape) -> bool:
-    """Whether an object of the class light shines: all shapes with a middle, but a rectangle without a size."""
+    """Whether an object of the class `light` is a light: it has a centre, and is no rectangle without a size."""
     if shape.kind == "rectangle":
         return bool(shape.width or shape.height)
     return shape.kind in ("point", "ellipse", "capsule", "tile", "polygon")
 
 
 class Numbers:
-    """Gives each object a unique id: Tiled before 0.12 wrote none, and files may repeat one."""
+    """Gives each object a unique id: Tiled before 0.12 wrote none, and a file may contain duplicates."""
 
     def __init__(self) -> None:
         self.used: set[int] = set()
         self.next = 1
 
     def reserve(self, nodes: Iterable[Node]) -> None:
-        """Keep the ids of these objects from being given to others."""
+        """Reserve the ids of these objects."""
         numbers = (node.value.get("id") for node in nodes)
         self.next = max(self.next, 1 + max((each for each in numbers if _is_number(each)), default=0))
 
     def numbered(self, node: Node) -> Node:
-        """An object with its id, or the next one that is free."""
+        """An object with its own id, or with the next free one."""
         number = node.value.get("id")
         if not _is_number(number) or number in self.used:
             number, self.next = self.next, self.next + 1
@@ -111,7 +111,7 @@ def _is_number(value: Any) -> bool:
 
 
 class Objects:
-    """Reads object layers: entities, and the walls, doors and lights that are objects of these classes."""
+    """Reads object layers: objects of the classes wall, door and light, and all others as entities."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Objects:
         templates: Templates,
         limits: Limits,
     ) -> None:
-        """Takes the document to add to, and the cell of Tiled's map that is our cell (0, 0)."""
+        """Takes the document to which things are added, and the cell of Tiled's map that is our cell (0, 0)."""
         self.document, self.projection, self.notes = document, projection, templates.uploads.notes
         self.corner, self.origin = corner, projection.origin(*corner)
         self.looks, self.templates, self.limits = looks, templates, limits
@@ -133,9 +133,9 @@ class Objects:
         self.staggered: Staggered | None = None
 
     def read_layer(self, layer: Node, item: Json, shift: Point) -> None:
-        """Read a layer's objects; `shift` is its offset in screen pixels.
+        """Read the objects of a layer; `shift` is its offset in screen pixels.
 
-        On a map without cells they have no place, and are kept in the layer.
+        On a map without cells they cannot be entities, and are kept with the layer.
         """
         nodes = list(layer.parts("objects", "OBJECT_UNREADABLE", self.notes))
         if not self.width or not self.height:
@@ -151,7 +151,7 @@ class Objects:
                 self.read_object(node, about, shift)
 
     def read_object(self, node: Node, about: Json, shift: Point) -> None:
-        """Read an object; `about` is what is kept of its place in the file."""
+        """Read an object; `about` is the data to keep of its place in the file."""
         found = self.find(node, about, shift)
         shape, known = found.shape, found.kind.casefold()
         if AS_ENTITY in found.packed:
@@ -164,7 +164,7 @@ class Objects:
             self.add_entity(found)
 
     def find(self, own: Node, about: Json, shift: Point) -> Found:
-        """An object with what its template says. Raises FormatError."""
+        """An object merged with its template. Raises FormatError."""
         node = Node(modern_properties(own.value, 0), own.place)
         raw = {key: value for key, value in node.value.items() if key not in _OWN_KEYS}
         look = self.looks.of(node.value.get("gid"))
@@ -174,7 +174,7 @@ class Objects:
             node = Node(template.merged(node.value), node.place)
         usual_kind = look.kind or shape_of(node.value)
         if self.staggered:
-            # What the template says was changed too: the object does not need it any more.
+            # The values of the template were converted too, so the object no longer needs it.
             node = self.staggered.object(node, look)
             without = (*_OWN_KEYS, "template") if template else _OWN_KEYS
             raw = {key: value for key, value in node.value.items() if key not in without}
@@ -198,7 +198,7 @@ class Objects:
         )
 
     def add(self, key: str, thing: Json, node: Node) -> None:
-        """Add to the document. Raises TooLarge if it is full."""
+        """Add a thing to the document. Raises TooLarge if there are too many."""
         most = {
             "entities": self.limits.max_entities,
             "walls": self.limits.max_walls,
@@ -210,13 +210,13 @@ class Objects:
         self.document[key].append(thing)
 
     def feature(self, found: Found, usual: str, values: Json) -> Json:
-        """What walls, doors and lights keep of their object, and the properties that are not their own."""
+        """What walls, doors and lights keep of their object, and the properties that are not their fields."""
         about = {"name": found.name, "type": found.kind}
         tiled = found.tiled | {key: text for key, text in about.items() if text not in ("", usual)}
         return {**({"properties": values} if values else {}), "tiled": tiled}
 
     def add_segments(self, found: Found, key: str) -> None:
-        """Add the walls or doors of an object with a line: one for each two corners."""
+        """Add the walls or doors of an object: one for each segment of its line."""
         rest = dict(found.values)
         rules: dict[str, Any] = {"blocks_movement": bool, "blocks_sight": bool}
         rules |= {"state": str, "secret": bool} if key == "doors" else {}
@@ -233,17 +233,17 @@ class Objects:
             self.add(key, thing, found.node)
 
     def door_id(self, found: Found, part: int) -> str:
-        """A door's id: what our export wrote, or else Tiled's number, counted on for the other parts of a line."""
+        """A door's id: the one that our export wrote, or else Tiled's; numbered for further parts of a line."""
         number = found.tiled["id"]
         return self.own_id(found.packed.get("id"), f"{number}-{part + 1}" if part else str(number), self.doors)
 
     def own_id(self, preferred: Any, otherwise: str, used: set[str]) -> str:
-        """The preferred id if it is valid, or else the other one; with a number if it is in `used`."""
+        """The preferred id if it is valid, or else `otherwise`; with a number if it is in `used`."""
         is_id = isinstance(preferred, str) and 0 < len(preferred) <= MAX_ENTITY_ID
         return unique(preferred if is_id else otherwise, used, MAX_ENTITY_ID)
 
     def add_light(self, found: Found) -> None:
-        """Add a light, in the middle of its object; one without a range shines as far as the object reaches."""
+        """Add a light in the centre of its object; without a range, it shines as far as the object extends."""
         light, rest = dict(found.packed), dict(found.values)
         middle = found.moved(self.projection, *found.shape.middle(self.projection))
         light["x"], light["y"] = place(self.projection, self.origin, *middle)
@@ -257,7 +257,7 @@ class Objects:
         self.add("lights", {**light, **found.hidden, **self.feature(found, "light", rest)}, found.node)
 
     def add_entity(self, found: Found) -> None:
-        """Add an entity, in the cell that its object's anchor lies in."""
+        """Add an entity, in the cell of its object's anchor."""
         column, row = self.projection.cell(*found.moved(self.projection, *found.shape.anchor(self.projection)))
         column, row = column - self.corner[0], row - self.corner[1]
         inside = min(max(column, 0), self.width - 1), min(max(row, 0), self.height - 1)

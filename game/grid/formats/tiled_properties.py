@@ -1,7 +1,7 @@
-"""Tiled's custom properties as a JSON object of ours, and back; and what of our data Tiled has no place for.
+"""Converts Tiled's custom properties to a JSON object, and back.
 
-The types that JSON does not tell apart (a colour, a file, a class) are kept beside the values. What Tiled
-cannot hold (lists, null, keys of the map's own) travels in one property, PACKED, as JSON text.
+Types that JSON does not distinguish (a colour, a file, a class) are kept next to the values. What Tiled cannot
+represent (lists, null, other keys of the map) is packed into one property, PACKED, as JSON text.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ _PLAIN: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 def read_properties(owner: Node, notes: Notes) -> tuple[Json, Json, Json]:
-    """An element's custom properties: (values by name, their types where JSON does not tell, packed data)."""
+    """An element's custom properties: (values by name, types that JSON does not distinguish, packed data)."""
     values: Json = {}
     types: Json = {}
     packed: Json = {}
@@ -48,9 +48,9 @@ def read_properties(owner: Node, notes: Notes) -> tuple[Json, Json, Json]:
 
 
 def modern_properties(value: Any, depth: int = MAX_KEPT_DEPTH) -> Any:
-    """A copy of JSON of Tiled's with custom properties as Tiled 1.2 and later write them, `depth` levels deep.
+    """A copy of Tiled's JSON with custom properties as in Tiled 1.2 and later, down to `depth` levels.
 
-    Before, `properties` was an object, and `propertytypes` another.
+    Before, `properties` and `propertytypes` were objects.
     """
     if isinstance(value, list) and depth:
         return [modern_properties(item, depth - 1) for item in value]
@@ -77,7 +77,7 @@ def _unpack(text: str, node: Node, notes: Notes) -> Json:
     except (FormatError, UnicodeError):
         value = None
     if not isinstance(value, dict):
-        notes.add("NOT_KEPT", node.place, f"The property {PACKED!r} is damaged, and was left out.")
+        notes.add("NOT_KEPT", node.place, f"The property {PACKED!r} is invalid, and was left out.")
         return {}
     return value
 
@@ -108,7 +108,7 @@ def _inferred(value: Any) -> str | None:
 
 
 def write_properties(values: Any, types: Any, packed: Mapping[str, Any], place: str, notes: Notes) -> list[Json]:
-    """Custom properties as Tiled's JSON has them, from what `read_properties` gives. Any part may be junk."""
+    """The inverse of `read_properties`: custom properties as in TMJ. Any part of the arguments may be invalid."""
     specs = types if isinstance(types, dict) else {}
     result = []
     rest = {}
@@ -125,7 +125,7 @@ def write_properties(values: Any, types: Any, packed: Mapping[str, Any], place: 
             result.append({"name": PACKED, "type": "string", "value": text})
         else:
             lost = ", ".join(sorted(packed))
-            notes.add("DATA_LOST", place, f"Data that Tiled has no place for is too long: {lost}"[:300])
+            notes.add("DATA_LOST", place, f"Data that Tiled cannot represent is too long: {lost}"[:300])
     return result
 
 
@@ -134,7 +134,7 @@ def _property(name: str, value: Any, spec: Any) -> Json | None:
     kind = spec.get("type")
     if not isinstance(kind, str) or type(value) not in _PLAIN.get(kind, ()):
         kind, spec = _inferred(value), {}
-    # Tiled's whole numbers have 32 bits.
+    # Integers in Tiled have 32 bits.
     if kind is None or (type(value) is int and abs(value) >= 1 << 31):
         return None
     result = {"name": name, "type": kind, "value": value}
@@ -151,7 +151,7 @@ def _property(name: str, value: Any, spec: Any) -> Json | None:
 
 
 def tiled_color(color: str) -> str:
-    """A colour of ours (`#rgb`, `#rrggbb`, `#rrggbbaa`) as Tiled writes it: `#rrggbb` or `#aarrggbb`."""
+    """One of our colours (`#rgb`, `#rrggbb`, `#rrggbbaa`) in Tiled's form: `#rrggbb` or `#aarrggbb`."""
     digits = color.removeprefix("#")
     if len(digits) == 3:
         digits = "".join(2 * digit for digit in digits)
@@ -159,7 +159,7 @@ def tiled_color(color: str) -> str:
 
 
 def our_color(color: str) -> str:
-    """The inverse of `tiled_color`; an opaque colour loses its alpha. Other values are not changed."""
+    """The inverse of `tiled_color`; an opaque colour loses its alpha. Other values are returned unchanged."""
     digits = color.removeprefix("#")
     if len(digits) != 8:
         return "#" + digits
@@ -168,5 +168,5 @@ def our_color(color: str) -> str:
 
 
 def as_object(value: Any) -> Json:
-    """The value where it is a JSON object, else an empty one."""
+    """The value if it is a JSON object, or else an empty one."""
     return value if isinstance(value, dict) else {}

@@ -1,7 +1,8 @@
-"""Where an object of Tiled lies: its cell, its middle, its corners, whatever its shape, alignment and rotation.
+"""The position of a Tiled object: its cell, centre and corners, for every shape, alignment and rotation.
 
-Tiled keeps a rectangle, an ellipse and a text by their top left corner, and a tile by the point that its tileset's
-`objectalignment` names. An object turns clockwise around its position, on the screen, and is shifted by its layer.
+The position of a rectangle, an ellipse or a text is its top left corner; that of a tile is the point given by the
+`objectalignment` of its tileset. An object is rotated clockwise around its position, on the screen, and moved by
+the offset of its layer.
 Source: Tiled's TMX Map Format (object, objectalignment), and Tiled itself.
 """
 
@@ -28,12 +29,12 @@ _ALIGNMENTS: Final = {
     "bottom": (0.5, 1.0),
     "bottomright": (1.0, 1.0),
 }
-"""The point of a tile that an object's position is, in parts of its width and height."""
+"""The point of a tile that is its object's position, as fractions of the tile's width and height."""
 
 
 @dataclass(frozen=True)
 class TileLook:
-    """What a tileset says of the objects that show one of its tiles; `size` in pixels, where it is known."""
+    """How a tileset places the objects that show one of its tiles; `size` is in pixels, if it is known."""
 
     size: Point | None = None
     alignment: str = "unspecified"
@@ -41,14 +42,14 @@ class TileLook:
 
 
 class TileLooks:
-    """The looks of tiles by their global ids, from the tilesets as a map keeps them; any part may be junk."""
+    """The looks of tiles by global tile id, from the tilesets that a map keeps; any part may be invalid."""
 
     def __init__(self, tilesets: Iterable[Json]) -> None:
         self._tilesets = [item for item in tilesets if _is_id(item.get("firstgid"))]
         self._tiles = [tiles_by_id(item.get("tiles")) for item in self._tilesets]
 
     def of(self, gid: Any) -> TileLook:
-        """The look of a tile, which may be flipped."""
+        """The look of a tile; the id may have flip flags."""
         tile = gid & GID_MASK if _is_id(gid) else 0
         index = max(
             (at for at, item in enumerate(self._tilesets) if item["firstgid"] <= tile),
@@ -79,7 +80,7 @@ def _is_id(value: Any) -> bool:
 
 
 def tiles_by_id(tiles: Any) -> dict[int, Json]:
-    """What a tileset says of its tiles, by their ids in it; anything else among them is left out."""
+    """The tiles of a tileset by their ids; invalid ones are left out."""
     return {tile["id"]: tile for tile in _objects(tiles) if type(tile.get("id")) is int}
 
 
@@ -101,7 +102,7 @@ class Shape:
     alignment: Point
 
     def outline(self, projection: Projection) -> list[Point]:
-        """Its corners in map pixels; of an ellipse or a capsule those of its box, of a point none."""
+        """The corners in map pixels: of an ellipse or a capsule, those of its box; of a point, none."""
         if self.points:
             offsets = [projection.to_screen(*point) for point in self.points]
         elif not self.width and not self.height:
@@ -118,11 +119,11 @@ class Shape:
         return [projection.moved(self.x, self.y, *offset) for offset in turned]
 
     def anchor(self, projection: Projection) -> Point:
-        """The map pixel that says in which cell it is.
+        """The point that determines its cell, in map pixels.
 
-        A tile stands in the cell where Tiled draws the same tile of a layer: that of its lower left corner, on
-        isometric maps of its lower edge's middle. Areas count as the cell of their upper left corner, all else as
-        that of its position. What is smaller than a cell counts as the cell of its middle.
+        A tile belongs to the cell where Tiled draws the same tile of a layer: that of its lower left corner, or on
+        isometric maps that of the middle of its lower edge. An area belongs to the cell of its upper left corner,
+        anything else to that of its position. What is smaller than a cell belongs to the cell of its centre.
         """
         if self.kind in ("point", "polygon", "polyline") or not (corners := self.outline(projection)):
             return self.x, self.y
@@ -138,7 +139,7 @@ class Shape:
         return left + min(right - left, across) / 2, bottom - half if self.kind == "tile" else top + half
 
     def middle(self, projection: Projection) -> Point:
-        """The middle of its box, in map pixels."""
+        """The centre of its box, in map pixels."""
         corners = self.outline(projection)
         if not corners:
             return self.x, self.y
@@ -146,7 +147,7 @@ class Shape:
         return projection.from_screen((left + right) / 2, (top + bottom) / 2)
 
     def reach(self) -> float:
-        """How far it reaches from its middle, in map pixels; 0 for a point and for a tile."""
+        """How far it extends from its centre, in map pixels; 0 for a point and for a tile."""
         if self.points:
             left, top, right, bottom = _box(self.points)
             return max(right - left, bottom - top) / 2
@@ -166,7 +167,7 @@ def shape_of(item: Json) -> str:
 
 
 def read_shape(node: Node, look: TileLook, projection: Projection) -> Shape:
-    """The shape of an object in the shape of Tiled's JSON. Raises FormatError."""
+    """The shape of an object in the structure of TMJ. Raises FormatError."""
     kind = shape_of(node.value)
     size = look.size if look.size and kind == "tile" else (0, 0)
     points: tuple[Point, ...] = ()

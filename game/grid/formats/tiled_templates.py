@@ -1,7 +1,7 @@
-"""Tiled's object templates (TX, TJ): found among the uploads, and what an object takes from its template.
+"""Tiled's object templates (TX, TJ): finds them among the uploads, and merges them with their objects.
 
-An object of a template says only what it has otherwise. The file of the template is kept with the map, so that an
-export says neither more nor less. Source: Tiled's TMX Map Format ("template files"), and Tiled itself.
+An object with a template contains only what differs from it. The template is kept with the map, so that an export
+writes the same. Source: Tiled's TMX Map Format ("template files"), and Tiled itself.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ MAX_TEMPLATES: Final = 1000
 
 @dataclass(frozen=True)
 class Template:
-    """The object of a template in the shape of Tiled's JSON, and how its tile lies, if it has one."""
+    """The object of a template in the structure of TMJ, and the look of its tile, if it has one."""
 
     item: Json
     look: TileLook
 
     def merged(self, own: Json) -> Json:
-        """An object with what it takes from the template."""
+        """An object merged with the template."""
         properties = {}
         for owner in (self.item, own):
             for item in owner.get("properties") or ():
@@ -37,13 +37,13 @@ class Template:
         return {**self.item, **own, "properties": list(properties.values())}
 
     def as_kept(self) -> Json:
-        """What a map keeps of it; `template_of` gives it back."""
+        """The data that a map keeps of it; `template_of` is the inverse."""
         look = {"size": self.look.size, "alignment": self.look.alignment, "kind": self.look.kind}
         return {"object": self.item, "look": look}
 
 
 def template_of(value: Any) -> Template | None:
-    """A template that was kept with a map, which somebody may have edited; None if it is not an object."""
+    """A template that was kept with a map; None if it is not an object, because anyone may have edited it."""
     about = as_object(value)
     if not isinstance(about.get("object"), dict):
         return None
@@ -55,7 +55,7 @@ def template_of(value: Any) -> Template | None:
 
 
 class Templates:
-    """Reads the templates that the objects of a map name."""
+    """Reads the templates to which the objects of a map refer."""
 
     def __init__(self, tiles: Tiles) -> None:
         self.tiles, self.uploads = tiles, tiles.uploads
@@ -75,7 +75,7 @@ class Templates:
         return self.found[source]
 
     def read(self, data: bytes, name: str) -> Template:
-        """A template file. Raises FormatError with its name."""
+        """Parse a template file. Raises FormatError with its name."""
         notes = self.uploads.notes
         try:
             is_xml = data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
@@ -97,5 +97,5 @@ class Templates:
         return Template(item, look)
 
     def as_kept(self) -> Json:
-        """The templates that were read, by their paths, as a map keeps them."""
+        """The data that a map keeps of the templates that were read, by path."""
         return {source: template.as_kept() for source, template in self.found.items() if template}

@@ -1,4 +1,4 @@
-"""Tiled's tilesets, and the legend that the used tiles of a map become."""
+"""Reads Tiled's tilesets, and makes a legend of the tiles that a map uses."""
 
 import base64
 import binascii
@@ -24,16 +24,16 @@ from game.grid.formats.uploads import Pictures, Uploads
 Json = dict[str, Any]
 
 GENERATED: Final = "worldkeep_legend"
-"""The custom property of a tileset that our export made from a legend."""
+"""The custom property that marks a tileset that our export generated from a legend."""
 LEGEND_RULES: Final = ("blocks_movement", "blocks_sight", "movement_cost")
 _ABSOLUTE: Final = re.compile(r"/|\\|[A-Za-z][A-Za-z0-9+.-]*:")
 MAX_TILESETS: Final = 1000
 MAX_TILES: Final = 100_000
-"""Tiles of all tilesets of a map of which the file says something."""
+"""The maximum number of tiles with data, over all tilesets of a map."""
 
 
 def parse_tileset(data: bytes, name: str, uploads: Uploads) -> Node:
-    """An external tileset (TSX or TSJ) in the shape of Tiled's JSON. Raises FormatError with its name."""
+    """An external tileset (TSX or TSJ) in the structure of TSJ. Raises FormatError with its name."""
     try:
         if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             root = parse_xml(data)
@@ -49,7 +49,7 @@ def parse_tileset(data: bytes, name: str, uploads: Uploads) -> Node:
 
 @dataclass
 class Tileset:
-    """A tileset of a map: its first global tile id, its raw form, and where its tiles are in a picture."""
+    """A tileset of a map: its first global tile id, its raw form, and the layout of its picture."""
 
     first: int
     node: Node
@@ -63,7 +63,7 @@ class Tileset:
         return self.node.text("name", "") or "tile"
 
     def box(self, tile: int) -> Box:
-        """Where a tile lies in the tileset's picture, in pixels."""
+        """The position and size of a tile in the tileset's picture, in pixels."""
         node = self.node
         width, height = node.integer("tilewidth", 0, MAX_TILE), node.integer("tileheight", 0, MAX_TILE)
         margin, spacing = node.integer("margin", 0, MAX_TILE, 0), node.integer("spacing", 0, MAX_TILE, 0)
@@ -72,7 +72,7 @@ class Tileset:
 
 
 def modern_tileset(tileset: Json) -> Json:
-    """A tileset as Tiled 1.2 and later have it: before, `tiles` and `tileproperties` were objects by tile id."""
+    """A tileset as in Tiled 1.2 and later; before, `tiles` and `tileproperties` were objects by tile id."""
     result: Json = modern_properties(tileset)
     old = {key: as_object(result.pop(key, None)) for key in ("tileproperties", "tilepropertytypes")}
     tiles = result.get("tiles")
@@ -97,7 +97,7 @@ def _is_number(key: str) -> bool:
 def find_picture(owner: Node, uploads: Uploads, pictures: Pictures) -> tuple[str, bytes] | None:
     """The picture of a tileset, tile or image layer, if it is embedded or was uploaded: (name, bytes).
 
-    None with a warning if it is not there, broken, or of a kind that is not taken.
+    None, with a warning, if it is missing, broken or in an unsupported format.
     """
     if "imagedata" not in owner and "image" not in owner:
         return None
@@ -122,14 +122,14 @@ class Tiles:
     def __init__(
         self, tmj: Node, projection: Projection, uploads: Uploads, pictures: Pictures, limits: Limits
     ) -> None:
-        """Takes the map in the shape of Tiled's JSON. Raises FormatError."""
+        """Takes the map in the structure of TMJ. Raises FormatError."""
         self.uploads, self.notes, self.pictures, self.limits = uploads, uploads.notes, pictures, limits
         self.projection = projection
         self.parsed: dict[str, Node | None] = {}
         self.tilesets = self.read(tmj)
 
     def read(self, tmj: Node) -> list[Tileset]:
-        """The map's tilesets, by rising first tile ids as Tiled writes them."""
+        """The map's tilesets. Their first tile ids must be ascending, as Tiled writes them."""
         result: list[Tileset] = []
         for node in tmj.list_of("tilesets"):
             first = node.integer("firstgid", 1, GID_MASK)
@@ -143,7 +143,7 @@ class Tiles:
         return result
 
     def tileset(self, node: Node, first: int) -> Tileset:
-        """A tileset, from the upload that it names or from the map itself."""
+        """A tileset, from the uploaded file to which it refers or from the map itself."""
         if "source" in node:
             source = node.text("source")
             external = self.external(source, node.place)
@@ -170,7 +170,7 @@ class Tiles:
         return Tileset(first, node, raw, tiles, values.get(GENERATED) is True)
 
     def external(self, source: str, place: str) -> Node | None:
-        """The tileset of a file that was uploaded; None with a warning if it is missing or broken."""
+        """The tileset in an uploaded file; None, with a warning, if it is missing or invalid."""
         if source not in self.parsed:
             self.parsed[source] = None
             found = self.uploads.find(source)
@@ -184,9 +184,9 @@ class Tiles:
         return self.parsed[source]
 
     def measured(self, owner: Node) -> Node:
-        """A tileset or a tile with the size of its picture, and the number of tiles in it, if it is known.
+        """A tileset or a tile with the size of its picture and the number of tiles in it, if the picture is known.
 
-        Tiled looks into the picture; what the file says may be old, or missing.
+        Like Tiled, this reads the picture, because the values in the file may be outdated or missing.
         """
         value = owner.value
         source = value.get("image")
@@ -203,7 +203,7 @@ class Tiles:
         return Node(value, owner.place)
 
     def legend(self, used: set[int]) -> tuple[list[Json], dict[int, str]]:
-        """The legend, and the symbol of every global tile id that is used."""
+        """The legend, and the symbol of each global tile id in use."""
         turned = len({gid for gid in used if gid & GID_MASK}) <= self.limits.max_legend
         if not turned:
             message = (
@@ -248,7 +248,7 @@ class Tiles:
         return result
 
     def entry(self, tileset: Tileset, number: int) -> tuple[Json, str | None]:
-        """A tile's legend entry from its class and custom properties, and its preferred symbol."""
+        """The legend entry of a tile, from its class and custom properties; and its preferred symbol."""
         tile = tileset.tiles.get(number)
         if tile is None:
             return {"name": f"{tileset.name} {number}"}, None
@@ -277,7 +277,7 @@ class Tiles:
         return entry, preferred
 
     def looks(self, tileset: Tileset, numbers: list[int]) -> dict[int, tuple[str | None, Json]]:
-        """The average colour of tiles and the part of a picture that shows them, where there is a picture."""
+        """The average colour of each tile, and its part of a picture, if there is a picture."""
         node = tileset.node
         result: dict[int, tuple[str | None, Json]] = {}
         if sheet := find_picture(node, self.uploads, self.pictures):
@@ -300,10 +300,10 @@ class Tiles:
         return result
 
     def colors(self, data: bytes, boxes: list[Box], owner: Node, tileset: Node) -> list[str | None]:
-        """The average colours of the boxes in a tileset's picture, while this import may decode pictures."""
+        """The average colours of boxes in a tileset's picture, within the import's limit of decoded pixels."""
         place = owner.at("image")
         if not self.uploads.count_pixels(probe(data, place)):
-            message = "The pictures have too many pixels to average all their colours."
+            message = "The pictures have too many pixels to compute all average colours."
             self.notes.add("COLORS_MADE_UP", place, message)
             return [None] * len(boxes)
         shape = None if self.projection.grid_type == "square" else self.cell_shape(tileset)
@@ -319,7 +319,7 @@ class Tiles:
 
 
 def _from_folder(tileset: Json, source: str) -> Json:
-    """A tileset from a separate file, with the paths of its pictures relative to the map's folder."""
+    """A tileset from a separate file, with its pictures' paths made relative to the map's folder."""
     folder = posixpath.dirname(source.replace("\\", "/"))
     result = _moved(tileset, folder)
     if folder and isinstance(result.get("tiles"), list):
@@ -336,7 +336,7 @@ def _moved(owner: Json, folder: str) -> Json:
 
 
 def _counts(tileset: Node, picture: Picture | None) -> Json:
-    """How many columns and tiles a tileset's picture holds; nothing where its numbers are junk."""
+    """The number of columns and tiles in a tileset's picture; {} if the tileset's sizes are invalid."""
     try:
         width, height = tileset.integer("tilewidth", 1, MAX_TILE), tileset.integer("tileheight", 1, MAX_TILE)
         margin, spacing = tileset.integer("margin", 0, MAX_TILE, 0), tileset.integer("spacing", 0, MAX_TILE, 0)
@@ -352,7 +352,7 @@ def _counts(tileset: Node, picture: Picture | None) -> Json:
 
 
 def _own_box(tile: Node, size: Picture) -> Box:
-    """The position of a tile in its own picture; Tiled 1.9 and later may show a part of it."""
+    """The box of a tile in its own picture, of which Tiled 1.9 and later may show a part."""
     width = tile.integer("width", 0, MAX_TILE, 0) or size.width
     height = tile.integer("height", 0, MAX_TILE, 0) or size.height
     return tile.integer("x", 0, MAX_TILE, 0), tile.integer("y", 0, MAX_TILE, 0), width, height

@@ -1,6 +1,6 @@
-"""Tiled's Wang sets: those of Tiled 1.1 to 1.4 in the shape that later ones have, and only what is valid.
+"""Tiled's Wang sets: converts those of Tiled 1.1 to 1.4 to the form of later versions, and removes invalid parts.
 
-Tiled ends without a word on a Wang tile whose id has not just eight colours, so none may reach it.
+Tiled crashes on a Wang tile whose id does not have exactly eight colours, so exports must not contain one.
 Sources: Tiled's TMX Map Format and JSON Map Format (wangset; the changes of 1.5), and Tiled itself.
 """
 
@@ -12,13 +12,13 @@ from game.grid.formats.imported import Notes
 Json = dict[str, Any]
 
 _SIDES: Final = 8
-"""Colours of a Wang id, clockwise from the top: even ones are edges, odd ones corners."""
+"""The number of colours of a Wang id, clockwise from the top: even indexes are edges, odd ones corners."""
 MAX_COLORS: Final = 254
 _TYPES: Final = ("corner", "edge", "mixed")
 
 
 def legacy_id(text: str) -> list[int]:
-    """A Wang id of Tiled 1.1 to 1.4, a number with four bits a colour from the lowest on; or [] if it is none."""
+    """The colours of a Wang id of Tiled 1.1 to 1.4, four bits each from the lowest on; [] if it is invalid."""
     try:
         number = int(text, 0)
     except ValueError:
@@ -27,10 +27,10 @@ def legacy_id(text: str) -> list[int]:
 
 
 def modern(wangset: Json, place: str, notes: Notes) -> Json:
-    """A Wang set as Tiled 1.5 and later have it, with what Tiled would not take left out, and a warning for it.
+    """A Wang set as in Tiled 1.5 and later; what Tiled would not accept is left out with a warning.
 
-    Up to 1.4, edges and corners had separate colours, each counted from 1: `edgecolors` and `cornercolors`.
-    In what `tmx` gives they are one list `colors`, in the file's order, each with its `kind`.
+    Up to 1.4, edges and corners had separate lists of colours, each numbered from 1: `edgecolors` and
+    `cornercolors`. `tmx` returns them as one list `colors`, in the file's order, each with its `kind`.
     """
     result = dict(wangset)
     old = {kind: result.pop(f"{kind}colors", None) for kind in ("edge", "corner")}

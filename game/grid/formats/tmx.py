@@ -1,7 +1,7 @@
-"""Tiled's XML (TMX, TSX, TX) to the shape of its JSON (TMJ, TSJ, TJ) and back, so that one reader serves both.
+"""Converts Tiled's XML (TMX, TSX, TX) to the structure of its JSON (TMJ, TSJ, TJ), and back.
 
-Source: Tiled's TMX Map Format and JSON Map Format. One thing XML says and JSON does not: the types of a
-class property's members; they stand beside the value, under `members`.
+Source: Tiled's TMX Map Format and JSON Map Format. Only XML has the types of a class property's members; they are
+stored next to the value, under `members`.
 """
 
 import re
@@ -34,9 +34,9 @@ _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010f
 
 
 def to_json(root: Element, notes: Notes) -> Json:
-    """A `map`, `tileset` or `template` element in the shape of Tiled's JSON.
+    """A `map`, `tileset` or `template` element in the structure of Tiled's JSON.
 
-    What cannot be read of a part (a number, the corners of an object) is left out with a warning.
+    Values that cannot be read (a number, the corners of an object) are left out with a warning.
     """
     reader = _Reader(notes)
     match root.tag:
@@ -53,7 +53,7 @@ class _Reader:
         self.notes = notes
 
     def attributes(self, element: Element, *numbers: str) -> Json:
-        """An element's attributes, with the types that JSON has; and its custom properties."""
+        """An element's attributes, converted to JSON types, and its custom properties."""
         result: Json = {}
         for name, text in element.attributes.items():
             if name in _FLAGS:
@@ -164,7 +164,7 @@ class _Reader:
         return [self.attributes(child).get("gid", 0) for child in element.children if child.tag == "tile"]
 
     def image(self, element: Element) -> Json:
-        """An image in TMJ's keys. Embedded data, which only XML has, stands under `imagedata` as base64."""
+        """An image with TMJ's keys. Embedded data, which only TMX has, is base64 under `imagedata`."""
         names = {
             "source": "image",
             "width": "imagewidth",
@@ -265,7 +265,7 @@ class _Reader:
 
 
 def to_xml(tmj: Mapping[str, Any], notes: Notes) -> bytes:
-    """A map in the shape of Tiled's JSON as TMX. Values of a wrong shape are left out."""
+    """A map in the structure of TMJ as TMX. Values of a wrong type are left out."""
     root = _Writer(notes).map(tmj)
     ElementTree.indent(root, " ")
     body: bytes = ElementTree.tostring(root, "utf-8")
@@ -294,7 +294,7 @@ class _Writer:
         return self.text(str(value))
 
     def element(self, tag: str, source: Mapping[str, Any], *without: str) -> ElementTree.Element:
-        """An element with every plain value of an object as an attribute, and its custom properties."""
+        """An element with each scalar value of an object as an attribute, and with its custom properties."""
         element = ElementTree.Element(tag)
         for key, value in source.items():
             if key not in without and isinstance(value, str | int | float) and _XML_NAME.fullmatch(key):

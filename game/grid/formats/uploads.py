@@ -1,4 +1,4 @@
-"""The files that came with an import: found by name among the uploads, never on a disk or a network."""
+"""The uploaded files of an import: looked up by name among the uploads only, never on disk or the network."""
 
 import re
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from game.grid.formats.imported import MAX_CELLS, Notes, TooLarge
 from game.grid.formats.pictures import MAX_DECODED, Picture, probe
 
 MAX_NAME: Final = 64
-"""Characters of a picture's name, as of an asset's id."""
+"""The maximum length of a picture's name, as that of an asset's id."""
 MAX_PIXELS: Final = 4 * MAX_DECODED
-"""Pixels that one import decodes for the colours of tiles, over all its pictures."""
+"""The maximum number of pixels that one import decodes for the colours of tiles, over all pictures."""
 
 
 class Uploads:
@@ -24,19 +24,19 @@ class Uploads:
         self._pixels = MAX_PIXELS
 
     def find(self, source: str) -> tuple[str, bytes] | None:
-        """The uploaded file with the name at the end of a path; its folders do not count."""
+        """The uploaded file with the file name of this path; folders are ignored."""
         name = self._by_name.get(_base_name(source).casefold())
         return (name, self._files[name]) if name is not None else None
 
     def count_cells(self, width: int, height: int, place: str) -> int:
-        """Count cells before they are read: width x height. Raises TooLarge when they are too many."""
+        """Count width x height cells before they are read. Raises TooLarge if there are too many."""
         self._cells -= width * height
         if self._cells < 0:
             raise TooLarge(place, f"the file has more than {MAX_CELLS} cells in all")
         return width * height
 
     def count_pixels(self, picture: Picture) -> bool:
-        """Count a picture's pixels before it is decoded; returns whether the import may still decode it."""
+        """Count a picture's pixels before it is decoded; returns whether the import may decode it."""
         pixels = picture.width * picture.height
         if pixels > min(MAX_DECODED, self._pixels):
             return False
@@ -45,13 +45,13 @@ class Uploads:
 
 
 class Pictures:
-    """The pictures that one map uses, by a name that can stand for the stored picture's id."""
+    """The pictures of one map by name; a name is a placeholder for the stored picture's id."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
 
     def add(self, data: bytes, preferred: str, place: str) -> str:
-        """Add a picture; returns its name. Raises FormatError at `place` if it is none, or too large."""
+        """Add a picture; returns its name. Raises FormatError at `place` if it is not a picture, or too large."""
         kind = probe(data, place).kind
         for name, known in self.files.items():
             if known == data:

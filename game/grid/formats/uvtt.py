@@ -1,7 +1,7 @@
-"""Universal VTT (`.dd2vtt`, `.df2vtt`, `.uvtt`) to grid data and back.
+"""Imports and exports Universal VTT (`.dd2vtt`, `.df2vtt`, `.uvtt`).
 
-Walls are lines, portals are doors, lights are lights, and the picture is the background. What grid data does
-not model is kept under `uvtt` and comes back. Source: Arkenforge, "All about Universal VTT files".
+Walls are lines, portals are doors, lights are lights, and the picture is the background. What grid data does not
+model is kept under `uvtt`, and exported again. Source: Arkenforge, "All about Universal VTT files".
 """
 
 import base64
@@ -25,17 +25,17 @@ Json = dict[str, Any]
 Point = tuple[float, float]
 
 PIXELS_PER_CELL: Final = 70
-"""For a map without a picture; what virtual tabletops take for a cell where nothing is said."""
+"""For a map without a picture: the default of virtual tabletops."""
 DIGITS: Final = 6
-"""Decimals of a coordinate, as Dungeondraft writes them."""
+"""Decimals of a coordinate, as in Dungeondraft."""
 MAX_OUTLINES: Final = 100_000
-"""Lines around cells that block sight; more than any program could use."""
+"""The maximum number of lines around cells that block sight: more than any program could use."""
 _LINES: Final = ("line_of_sight", "objects_line_of_sight")
 _WHITE: Final = "ffffffff"
 
 
 def read_uvtt(root: Node, name: str, uploads: Uploads, limits: Limits) -> ImportedMap:
-    """A Universal VTT file as grid data, its coordinates counted from `map_origin`.
+    """Import a Universal VTT file; coordinates become relative to `map_origin`.
 
     A wall, portal, light or picture that cannot be read is left out with a warning. Raises FormatError.
     """
@@ -52,7 +52,7 @@ def read_uvtt(root: Node, name: str, uploads: Uploads, limits: Limits) -> Import
     if "image" in root:
         with notes.skipping("PICTURE_REFUSED"):
             asset = pictures.add(_picture(root["image"]), name, "image")
-            # The picture is as large as the file says, also where our cells go on beyond it.
+            # The picture has the size that the file states, even if our whole cells extend beyond it.
             box = {"x": 0, "y": 0, "width": stated[0], "height": stated[1]}
             document["background"] = {"asset_id": asset, **box}
     else:
@@ -156,7 +156,7 @@ def _light(node: Node, origin: Point) -> Json:
 
 
 def whole_background(document: Document, picture: bytes | None) -> bytes | None:
-    """The background's picture if it shows all that Universal VTT would: it covers just the map, without cells."""
+    """The picture of the background if it can be exported as it is: it covers exactly the map, without cells."""
     width, height = size(document)
     box = _background_box(document)
     covers = box[:2] == (0, 0) and (math.ceil(box[2]), math.ceil(box[3])) == (width, height)
@@ -173,9 +173,9 @@ def _background_box(document: Document) -> tuple[float, float, float, float]:
 
 
 def drawn(document: Document) -> Document:
-    """The part of a map that goes into its picture for Universal VTT: cells and background, on a flat grid.
+    """The part of a map that is drawn as the picture for Universal VTT: cells and background, on a flat grid.
 
-    An isometric map is drawn as the square one that it is, and without its slanted background.
+    An isometric map is drawn as a square grid, without its slanted background.
     """
     without = {"entities", "walls", "doors", "lights"}
     if document.get("grid_type") == "isometric":
@@ -184,10 +184,10 @@ def drawn(document: Document) -> Document:
 
 
 def write_uvtt(document: Document, background: bytes | None, drawing: bytes | None, notes: Notes) -> bytes:
-    """Grid data as Universal VTT.
+    """Export a valid document as Universal VTT.
 
-    Takes a valid document, and its picture: the background's, where `whole_background` says so, or else a drawing
-    of what `drawn` gives. Cells that block sight become lines around them, since the format has no cells.
+    Takes the result of `whole_background` as `background`, or else a drawing of the result of `drawn`. Cells that
+    block sight become lines around them, because the format has no cells.
     """
     rest = document.get("uvtt")
     rest = dict(rest) if isinstance(rest, dict) else {}
@@ -230,7 +230,7 @@ def write_uvtt(document: Document, background: bytes | None, drawing: bytes | No
 
 def _note_losses(document: Document, walls: int, notes: Notes) -> None:
     if walls < len(document.get("walls", [])):
-        notes.add("WALLS_LOST", "walls", "Walls that do not block sight have no place in Universal VTT.")
+        notes.add("WALLS_LOST", "walls", "Universal VTT cannot represent walls that do not block sight.")
     if any(door.get("state") == "locked" or door.get("secret") is True for door in document.get("doors", ())):
         notes.add("DOORS_CHANGED", "doors", "In Universal VTT a door is open or closed, not locked or secret.")
     if document.get("grid_type", "square") not in ("square", "none"):
@@ -256,9 +256,9 @@ def _kept_pixels(resolution: Json) -> int:
 
 
 def _written_size(document: Document, resolution: Json) -> Point:
-    """The size that the file said, where it still is the map's: it may have had fractions of a cell.
+    """The size that the imported file stated, if it is still the map's; it may have fractions of cells.
 
-    Otherwise that of the picture: of hexes, more than there are columns.
+    Otherwise that of the picture, which is wider than the columns on a hexagonal map.
     """
     width, height = size(document)
     try:
@@ -287,7 +287,7 @@ def _xy(x: float, y: float, origin: Point) -> Json:
 
 
 def _lines(walls: Iterable[Line], origin: Point) -> list[list[Json]]:
-    """Walls as lines of points: a wall that begins where the one before ends goes on with its line."""
+    """Walls as lists of points: a wall that begins where the previous one ends continues its line."""
     lines: list[list[Json]] = []
     end: Point | None = None
     for x1, y1, x2, y2 in walls:
