@@ -1,4 +1,4 @@
-/** All tables of somebody as cards; a place for the code of an invitation; a new universe. */
+/** The lobby: the user's tables as cards, a form for an invitation code, and a form for a new universe. */
 
 import { read, send } from '../shared/api.js';
 import { html, render, useSignal } from '../vendor/preact.js';
@@ -42,7 +42,7 @@ function Lobby({ tables }) {
   const error = useSignal('');
   const join = (/** @type {Event} */ event) => {
     event.preventDefault();
-    // A whole link is as good as its code.
+    // Accepts the whole link, too.
     const found = code.value.trim().split('/').filter(Boolean).pop();
     if (found) location.assign(`/join/${encodeURIComponent(found)}`);
   };

@@ -1,4 +1,4 @@
-/** The page of a table: the map in the whole window, and panels beside it. */
+/** The page of a table: the map fills the window, with panels beside it. */
 
 import { Pictures } from '../shared/pictures.js';
 import { effect, html, render } from '../vendor/preact.js';
@@ -10,7 +10,7 @@ async function open() {
   const universeId = location.pathname.split('/').filter(Boolean)[1];
   const store = new Store();
   const table = new Table(store, universeId);
-  // The table is read while what draws it is still loading.
+  // Data is loaded in parallel with the modules that draw it.
   const reading = table.open().catch((error) => {
     store.fail(error);
     store.closed.value ||= /** @type {any} */ (error).status ?? 0;
@@ -41,7 +41,7 @@ async function open() {
   root.dataset.ready = 'true';
 }
 
-/** Draw what the store has. @param {import('./map/stage.js').Stage} stage  @param {Store} store  @param {Table} table */
+/** Draw the state of the store. @param {import('./map/stage.js').Stage} stage  @param {Store} store  @param {Table} table */
 function follow(stage, store, table) {
   stage.covered = () => {
     const box = document.querySelector('.pl-side')?.getBoundingClientRect();
@@ -57,7 +57,7 @@ function follow(stage, store, table) {
   let approached = '';
   effect(() => {
     stage.tokens.show(store.tokens.value.values());
-    // Players who open a map look at their own token first, and without one at somebody of the party.
+    // For players, a map opens at their own token, or else at one of the party's.
     const tokens = [...store.tokens.value.values()];
     const first = store.mine[0] ?? tokens.find(({ disposition }) => disposition === 'friendly');
     const mapId = store.mapId.value ?? '';
@@ -71,7 +71,7 @@ function follow(stage, store, table) {
     stage.tokens.turn = store.turnToken.value;
     stage.request();
   });
-  // For measurements and tests, which have no other way to see inside of a canvas.
+  // For measurements and tests, which cannot inspect a canvas otherwise.
   Object.assign(window, { worldkeepTable: { store, stage, table } });
 }
 

@@ -1,4 +1,4 @@
-/** A region of the map as the live feed sends it, put into the document that is shown. */
+/** Applies regions of the live feed, and maps that were read again, to the document that is shown. */
 
 /**
  * @typedef {import('../shared/document.js').Open} Open
@@ -9,7 +9,7 @@
 import { EMPTY } from '../shared/document.js';
 
 /**
- * Put the cells of a region into the document, and its fog; false where the map must be read anew for the rest of it.
+ * Apply the cells and the fog of a region to the document; returns false if the map must be read again for the rest.
  * @param {import('./store.js').Store} store  @param {Region} region
  */
 export function applyRegion(store, region) {
@@ -32,17 +32,17 @@ export function applyRegion(store, region) {
       }
     });
     if (indexes.length) doc.setCells(found.key, indexes, codes);
-    // The legend has only symbols that were shown: a new one comes with the map.
+    // The legend has only the symbols of cells that were shown before: a new symbol requires reading the map.
     isKnown &&= codes.every((code) => code === EMPTY || doc.legend.has(code));
   }
   if (region.fog && store.fog.value) store.fog.value = withFog(store.fog.value, region.x, region.y, region.fog);
-  // A region has only what lies in it, and walls are cut at its edges: where there are things, the map has them whole.
+  // Walls are cut at the edges of a region: with any walls, doors, lights or entities, the map must be read.
   const lists = /** @type {const} */ (['walls', 'doors', 'lights', 'entities']);
   return isKnown && lists.every((name) => !region[name]?.length && !frame[name].length);
 }
 
 /**
- * The rows of the fog with a rectangle of them replaced.
+ * The rows of the fog, with a rectangle replaced.
  * @param {string[]} rows  @param {number} x  @param {number} y  @param {string[]} part
  */
 function withFog(rows, x, y, part) {
@@ -55,7 +55,7 @@ function withFog(rows, x, y, part) {
 }
 
 /**
- * Show the map as it is now, drawing anew only what differs.
+ * Update the document to a new frame, so that only differences are drawn again.
  * @param {import('../shared/document.js').GridDocument} doc  @param {import('../shared/document.js').Frame} frame
  */
 export function applyFrame(doc, frame) {

@@ -1,6 +1,6 @@
 /**
- * Keeps the shell of the page: scripts and styles, whose addresses name their content. Never an answer of the API:
- * what somebody may see is the server's to say, each time.
+ * Caches the shell of the page: scripts and styles, whose URLs contain a hash of the content. Never caches responses of
+ * the API, because the server decides on each request what a user may see.
  */
 
 const CACHE = 'worldkeep-shell-2';

@@ -1,6 +1,6 @@
 /**
- * What the page knows of the table: one store, fed by reads and by the live feed. Everything on the page is drawn
- * from it, and nothing else keeps state of the game.
+ * The state of the game on this page: one store, filled by API reads and by the live feed. Everything on the page is
+ * rendered from it, and nothing else holds state of the game.
  *
  * @typedef {import('../shared/geometry.js').Pair} Pair
  * @typedef {{user_id: string, display_name: string, role: Role, created_at?: string}} Member
@@ -49,7 +49,7 @@ const GAME_MASTERS = new Set(['owner', 'game_master', 'superuser']);
 const LONGEST_LOG = 300;
 
 /**
- * A signal, with the type of what it holds.
+ * A signal, with the type of its value.
  * @template T
  * @param {T} value
  * @returns {import('../vendor/preact.js').Signal<T>}
@@ -70,16 +70,16 @@ export class Store {
   notes = of(/** @type {Note[]} */ ([]));
   log = of(/** @type {LogEntry[]} */ ([]));
   connection = of(/** @type {import('../shared/live.js').State} */ ('connecting'));
-  /** The close code after which nothing can be done here. */
+  /** The close code of the live feed, if it must not reconnect. */
   closed = of(0);
   notices = of(/** @type {Notice[]} */ ([]));
   selected = of(/** @type {string | null} */ (null));
-  /** Whose eyes the game master borrows. */
+  /** The member as whom a game master views the map. */
   seeAs = of(/** @type {string | null} */ (null));
-  /** Grows with every change of the map's document, for what is listed from it. */
+  /** Incremented by every change of the map's document, so that lists made from it are rendered again. */
   revision = of(0);
 
-  /** The open map; its frame is empty until the first has come. */
+  /** The open map; its frame is empty until the first map is loaded. */
   document = new GridDocument(readFrame({}));
 
   map = computed(() => this.maps.value.find(({ id }) => id === this.mapId.value) ?? null);
@@ -87,7 +87,7 @@ export class Store {
   isSpectator = computed(() => this.universe.value?.role === 'spectator');
   selectedToken = computed(() => this.tokens.value.get(this.selected.value ?? '') ?? null);
   encounter = computed(() => [...this.encounters.value.values()].find(({ state }) => state === 'running') ?? null);
-  /** The token of whose turn it is. */
+  /** The token whose turn it is. */
   turnToken = computed(() => {
     const running = this.encounter.value;
     const combatant = running?.combatants.find(({ id }) => id === running.turn);
@@ -96,7 +96,7 @@ export class Store {
     const { character_id: one, name } = combatant;
     const tokens = [...this.tokens.value.values()];
     const own = tokens.find((token) => one && token.character_id === one);
-    // Of others' tokens one is not told whose they are, but their names are seen.
+    // The tokens of others have no `character_id` here, but their names are visible.
     const named = tokens.filter((token) => token.name === name);
     return own?.id ?? (named.length === 1 ? named[0].id : null);
   });
@@ -111,7 +111,7 @@ export class Store {
   }
 
   /**
-   * Whether the person here may do what a right is needed for, by the grants of a thing.
+   * Whether this user has a right to a thing, by its grants.
    * @param {{grants?: Grants, character_id?: string | null} | null | undefined} thing  @param {string} right
    * @returns {boolean}
    */
@@ -125,7 +125,7 @@ export class Store {
     return character ? this.may({ grants: character.grants }, right) : false;
   }
 
-  /** The tokens that the person here may move, those of their characters first. */
+  /** The tokens that this user may move. */
   get mine() {
     return [...this.tokens.value.values()].filter((token) => this.may(token, 'act'));
   }
@@ -156,7 +156,7 @@ export class Store {
   }
 
   /**
-   * Put one thing into a list that is kept by id.
+   * Add or replace an item in a map by id.
    * @template {{id: string}} T
    * @param {import('../vendor/preact.js').Signal<Map<string, T>>} list  @param {T} thing
    */
@@ -174,7 +174,7 @@ export class Store {
     list.value = next;
   }
 
-  /** Add to the log, oldest first; an entry that is there already is replaced. @param {LogEntry[]} entries */
+  /** Add entries to the log, which is sorted by time; replaces entries with the same id. @param {LogEntry[]} entries */
   addToLog(entries) {
     const byId = new Map(this.log.value.map((entry) => [entry.id, entry]));
     for (const entry of entries) byId.set(entry.id, entry);

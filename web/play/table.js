@@ -1,4 +1,4 @@
-/** A table that is played at: reads what is there, follows the live feed into the store, and does what people ask. */
+/** The controller of a table: loads data into the store, applies the live feed to it, and sends what users do. */
 
 import { read, send } from '../shared/api.js';
 import { readFrame } from '../shared/document.js';
@@ -26,7 +26,7 @@ export class Table {
         if (state === 'closed') store.closed.value = code;
       },
     });
-    /** @type {Map<string, Promise<void>>} what is being read, by address: twice at once is once */
+    /** @type {Map<string, Promise<void>>} running reads by URL */
     this.reading = new Map();
     /** @type {((name: string, data: Message) => void) | null} */
     this.onSignal = null;
@@ -61,7 +61,7 @@ export class Table {
 
   // Reading
 
-  /** All that can have changed while nobody listened. */
+  /** Read everything that may have changed while the live feed was not connected. */
   #readAll() {
     return Promise.all([
       this.#readList('characters', (items) => (this.store.characters.value = byId(items))),
@@ -76,7 +76,7 @@ export class Table {
     return this.#once(`${this.url}/${name}?limit=100`, ({ items }) => use(items));
   }
 
-  /** Those that are over are of no use here. */
+  /** Read the encounters that have not ended. */
   #readEncounters() {
     return this.#readList('encounters', (items) => {
       this.store.encounters.value = byId(items.filter(({ state }) => state !== 'ended'));
@@ -110,7 +110,7 @@ export class Table {
   }
 
   /**
-   * Read an address and use the answer. Asked again while it is read, it is read once more afterwards.
+   * Read a URL and use the response. If it is already being read, it is read again afterwards.
    * @param {string} url  @param {(answer: any) => void} use
    * @returns {Promise<void>}
    */
@@ -140,7 +140,7 @@ export class Table {
     live.watch(mapId);
   }
 
-  /** Read the open map anew. @param {boolean} [opened]  whether it is shown from the start */
+  /** Read the open map again. @param {boolean} [opened]  whether it was opened just now */
   async readMap(opened = false) {
     const { store } = this;
     const mapId = store.mapId.value;
@@ -155,7 +155,7 @@ export class Table {
     store.setTokens(tokens.items);
   }
 
-  /** Read the open map soon, once for all that changed. */
+  /** Schedule one read of the open map for several changes. */
   #mapChanged() {
     if (this.mapTimer) return;
     this.mapTimer = window.setTimeout(() => {
@@ -195,7 +195,7 @@ export class Table {
     store.online.value = new Set(message.online.map((/** @type {any} */ one) => one.user_id));
     if (message.resumed) return;
     if (this.wasWelcomed) {
-      // Something was missed, and nobody knows what.
+      // Events were missed: read everything again.
       this.#readMembers();
       this.#readMaps();
       this.#readAll();
@@ -210,7 +210,7 @@ export class Table {
     if (message.map_id !== store.mapId.value || store.seeAs.value) return;
     store.setTokens(message.tokens);
     if (message.fog?.rows) store.fog.value = message.fog.rows;
-    // Cells are read after it, so that nothing falls between.
+    // Cells are read after this message, so that no change is missed.
     this.#mapChanged();
   }
 
@@ -266,7 +266,7 @@ export class Table {
     if (id !== store.mapId.value) return;
     if (store.map.value) this.#mapChanged();
     else {
-      // It was hidden or deleted under us.
+      // The open map was hidden or deleted.
       const next = store.maps.value[0];
       if (next) await this.openMap(next.id);
       else store.mapId.value = null;
@@ -286,7 +286,7 @@ export class Table {
     await this.openMap(active);
   }
 
-  /** Whoever is shown a note is told so. @param {string} actorId */
+  /** Read the notes; notify the user of notes that were shown to them. @param {string} actorId */
   #noteEvent(actorId) {
     const { store } = this;
     const known = new Set(store.notes.value.map(({ id }) => id));
@@ -302,15 +302,15 @@ export class Table {
     const { store } = this;
     if (what === 'deleted') store.drop(store.characters, id);
     else this.#readList('characters', (items) => (store.characters.value = byId(items)));
-    // What tokens have of their character may have changed, too.
+    // Values that tokens take from their character may have changed, too.
     if (store.seeAs.value) this.#mapChanged();
     else this.#readTokens();
   }
 
-  // What people do
+  // Actions
 
   /**
-   * Move a token: shown at once, and taken back when the server says no.
+   * Move a token: shown immediately, and reverted if the server refuses the move.
    * @param {Token} token  @param {{x: number, y: number}} to  @param {boolean} [force]
    */
   async move(token, to, force = false) {
@@ -352,7 +352,7 @@ export class Table {
   }
 
   /**
-   * A request to the API whose refusal is told; null then.
+   * Send a request to the API; on an error, notifies the user and returns null.
    * @param {string} method  @param {string} url  @param {unknown} [body]  @param {number} [version]
    */
   send(method, url, body, version) {

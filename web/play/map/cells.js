@@ -1,7 +1,7 @@
 /**
- * The cells and what stands on them, as textures of chunks: made once for each level of detail, kept until something
- * in them changes. Making them has a budget of time in each frame, so that panning never waits; until a chunk is made,
- * the coarsest level stands in for it.
+ * Draws the cells and the objects on them as textures of chunks, one per level of detail, which are cached until
+ * something in them changes. Each frame has a time budget for new textures, so that panning never stalls; a missing
+ * chunk is shown by the coarsest level.
  */
 
 import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
@@ -10,7 +10,7 @@ import { EMPTY } from '../../shared/document.js';
 import { drawObjects } from '../../shared/object-drawing.js';
 import { SMALLEST_SYMBOL, Tiles, colorOf, contextOf, parseColor } from '../../shared/tiles.js';
 
-/** Pixels a cell, and the cells of a chunk's side: chunks are so small that one is made within a frame. */
+/** Pixels per cell, and the side of a chunk in cells: small enough to draw a chunk within one frame. */
 const LEVELS = [
   { level: 1, side: 128 },
   { level: 8, side: 32 },
@@ -19,13 +19,13 @@ const LEVELS = [
   { level: 64, side: 8 },
   { level: 128, side: 8 },
 ];
-/** Cells that are no squares have a shape also from afar. */
+/** Cells that are not square keep their shape even when zoomed out. */
 const SHAPED_LEVELS = [{ level: 4, side: 32 }, ...LEVELS.slice(1)];
 const NEAR = 6; // pixels a cell, from which on objects are shown
 const BUDGET = 5; // milliseconds a frame
 const FIRST_BUDGET = 200; // before there is anything to see
 const MOST_TEXTURES = 240;
-/** Under fog, what was never seen is as dark as the fog: no light edge shines through where it is soft. */
+/** Under fog, cells never seen are as dark as the fog, so that no bright edge shows through where it is soft. */
 const DARK = '#090d0f';
 
 /** @type {import('../../shared/renderer.js').Theme} */
@@ -50,9 +50,9 @@ const THEME = {
  * @property {HTMLCanvasElement} canvas
  * @property {import('../../shared/chunk-drawing.js').ChunkBounds} bounds
  * @property {boolean} stale
- * @property {boolean} isDark  whether all of it was never seen: the desk is as dark
+ * @property {boolean} isDark  whether none of it was ever seen
  * @property {number} level
- * @property {number} used  the frame in which it was shown last
+ * @property {number} used  the last frame in which it was shown
  */
 
 export class Cells {
@@ -68,17 +68,17 @@ export class Cells {
     this.coarse = new Container();
     this.fine = new Container();
     this.container.addChild(this.ground, this.coarse, this.fine);
-    /** @type {Map<string, Kept>} by level and place */
+    /** @type {Map<string, Kept>} by level and position */
     this.kept = new Map();
     /** @type {Map<number, Tiles>} by level */
     this.tiles = new Map();
-    /** @type {Map<number, number>} by code: a pixel, as `Uint32Array` has it */
+    /** @type {Map<number, number>} pixels as in a `Uint32Array`, by code */
     this.flatColors = new Map();
     this.frame = 0;
     this.isFogged = false;
-    /** What the chunks were cut from. */
+    /** Identifies the grid that the chunks were made from. */
     this.shape = '';
-    /** @type {unknown} what the ground shows */
+    /** @type {unknown} the content of the ground */
     this.shownGround = null;
     stage.document.listen((change) => this.#changed(change));
   }
@@ -99,7 +99,7 @@ export class Cells {
     }
   }
 
-  /** Draw everything anew, as time allows. */
+  /** Redraw everything, within the budget of each frame. */
   invalidate() {
     this.tiles.clear();
     this.flatColors.clear();
@@ -120,7 +120,7 @@ export class Cells {
     this.invalidate();
   }
 
-  /** Forget all pictures: the map is another one. */
+  /** Delete all textures: another map was opened. */
   clear() {
     for (const key of [...this.kept.keys()]) this.#forget(key);
     this.tiles.clear();
@@ -128,7 +128,7 @@ export class Cells {
   }
 
   /**
-   * Show a range of cells; false when some of it is still to be drawn.
+   * Draw a range of cells; returns false if part of it remains to be drawn.
    * @param {import('../../shared/geometry.js').Quad} range
    */
   draw(range) {
@@ -138,7 +138,7 @@ export class Cells {
     const { scale } = this.stage.view;
     const levels = this.stage.document.geometry.isSquare ? LEVELS : SHAPED_LEVELS;
     const fine = scale < NEAR ? levels[0] : (levels.find(({ level }) => level >= scale * 0.75) ?? levels[5]);
-    // The coarse pictures first: they are quickly made.
+    // The coarsest level first, because it is drawn quickly.
     const covered = this.#make(levels[0], range, until);
     const whole = fine === levels[0] ? covered : this.#make(fine, range, until);
     for (const [key, one] of this.kept) {
@@ -154,9 +154,10 @@ export class Cells {
   }
 
   /**
-   * Make the chunks of a range that are not there, from the middle on, while there is time; false when some are missing.
+   * Draw the missing chunks of a range, from the middle outwards, until the budget is used up; returns false if any
+   * is still missing.
    * @param {typeof LEVELS[number]} level  @param {import('../../shared/geometry.js').Quad} range
-   * @param {number} until  at least one chunk is made
+   * @param {number} until  the time limit; at least one chunk is drawn
    */
   #make({ level, side }, [x0, y0, x1, y1], until) {
     /** @type {{key: string, cx: number, cy: number}[]} */
@@ -221,7 +222,7 @@ export class Cells {
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (level === 1) context.putImageData(this.#flat(bounds), 0, 0);
     else if (level < SMALLEST_SYMBOL && doc.geometry.isSquare && !this.#hasPictures) {
-      // So small, a cell is a plain square: its pixel, enlarged.
+      // At this size a cell is a plain square: one pixel, enlarged.
       const { x0, y0, x1, y1 } = bounds;
       const flat = document.createElement('canvas');
       [flat.width, flat.height] = [x1 - x0, y1 - y0];
@@ -235,7 +236,7 @@ export class Cells {
     if (level >= NEAR) drawObjects(this.#drawing(context, bounds, level), around(bounds, doc.geometry), () => {});
   }
 
-  /** Whether nothing is in or near a chunk. @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds */
+  /** Whether there is nothing in a chunk or next to it. @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds */
   #isEmpty(bounds) {
     const { frame, geometry } = this.stage.document;
     const [x0, y0, x1, y1] = around(bounds, geometry);
@@ -248,7 +249,7 @@ export class Cells {
     return true;
   }
 
-  /** Whether a cell looks other than its colour. */
+  /** Whether any entry of the legend has a picture that is loaded. */
   get #hasPictures() {
     return [...this.stage.document.legend.values()].some(
       ({ picture }) => picture && this.pictures.get(picture.asset_id),
@@ -256,7 +257,7 @@ export class Cells {
   }
 
   /**
-   * Cells as a pixel each.
+   * Cells as one pixel each.
    * @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds
    */
   #flat({ x0, y0, x1, y1 }) {
@@ -278,7 +279,7 @@ export class Cells {
     return image;
   }
 
-  /** The one pixel that the tile of a symbol is from afar. @param {number} code */
+  /** The pixel for the tile of a symbol when zoomed out. @param {number} code */
   #flatColor(code) {
     let color = this.flatColors.get(code);
     if (color === undefined) this.flatColors.set(code, (color = this.#pixelOf(code)));
@@ -290,7 +291,7 @@ export class Cells {
     const { legend } = this.stage.document;
     const entry = legend.get(code);
     if (entry?.picture && this.pictures.get(entry.picture.asset_id)) {
-      // Only pictures are read back: the browser waits for the graphics card then.
+      // Read back only for pictures, because the browser then waits for the graphics card.
       const canvas = document.createElement('canvas');
       canvas.width = canvas.height = 1;
       const context = contextOf(canvas);
@@ -312,7 +313,7 @@ export class Cells {
     return tiles;
   }
 
-  /** The layers to draw, from the lowest. */
+  /** The layers to draw, the lowest first. */
   get #layers() {
     return this.stage.document.frame.layers.flatMap(({ meta, cells }) => {
       const opacity = meta.visible === false ? 0 : Math.min(Math.max(Number(meta.opacity ?? 1) || 0, 0), 1);
@@ -321,7 +322,7 @@ export class Cells {
   }
 
   /**
-   * What draws objects into the picture of a chunk.
+   * Draws objects onto the texture of a chunk.
    * @param {CanvasRenderingContext2D} context
    * @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds  @param {number} level
    * @returns {import('../../shared/renderer.js').Drawing}
@@ -340,12 +341,12 @@ export class Cells {
     return { context, doc, view, state, unit: level, pixel: Math.max(1, level / 40) };
   }
 
-  /** The picture of the map itself, once it has come. */
+  /** The map's background picture, once it is loaded. */
   get #background() {
     return this.pictures.get(this.stage.document.frame.other.background?.asset_id);
   }
 
-  /** The paper of the map, and its background picture on it. */
+  /** Draw the map's paper, and its background picture on it. */
   #drawGround() {
     const { frame, geometry } = this.stage.document;
     const image = this.#background;
@@ -374,7 +375,7 @@ export class Cells {
 }
 
 /**
- * The cells of a chunk and those beside it: their objects may reach into it.
+ * The cells of a chunk and its neighbours, whose objects may extend into it.
  * @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds
  * @param {import('../../shared/geometry.js').Geometry} geometry
  * @returns {import('../../shared/geometry.js').Quad}
@@ -384,7 +385,7 @@ function around({ x0, y0, x1, y1 }, { width, height }) {
 }
 
 /**
- * A pixel with another one over it.
+ * A pixel with another one drawn over it.
  * @param {number} below  @param {number} above  red in the lowest byte, alpha in the highest
  * @param {number} opacity
  */

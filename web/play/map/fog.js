@@ -1,15 +1,15 @@
 /**
- * Fog as the server sends it: never seen is dark, seen before is dimmed, in sight is clear. What lies in the dark was
- * never sent, so this is for the eye alone: the edges are soft.
+ * Draws the fog: cells never seen are dark, cells seen before are dimmed. The server never sends what the dark hides,
+ * so the soft edges reveal nothing.
  */
 
 import { Container, Rectangle, Sprite, Texture } from '../../vendor/pixi.js';
 import { contextOf } from '../../shared/tiles.js';
 
-const SQUARE = { side: 128, pixels: 1 }; // cells a side of a chunk, pixels a cell
+const SQUARE = { side: 128, pixels: 1 }; // the side of a chunk in cells, pixels per cell
 const SHAPED = { side: 32, pixels: 4 };
-const BUDGET = 4; // milliseconds a frame
-const MARGIN = 1; // cells, so that the edges of chunks are as soft as the rest
+const BUDGET = 4; // milliseconds per frame
+const MARGIN = 1; // cells around a chunk, so that the fog is as soft at its edges
 const UNSEEN = [9, 13, 15, 255];
 const EXPLORED = [9, 13, 15, 143];
 const [COVERED, DIMMED] = [UNSEEN, EXPLORED].map(
@@ -23,7 +23,7 @@ export class Fog {
   constructor(stage) {
     this.stage = stage;
     this.container = new Container();
-    /** @type {string[] | null} a character a cell: 0 never seen, 1 seen before, 2 in sight */
+    /** @type {string[] | null} a character per cell: 0 never seen, 1 seen before, 2 in sight */
     this.rows = null;
     /** @type {Map<string, Kept>} */
     this.kept = new Map();
@@ -63,7 +63,7 @@ export class Fog {
   }
 
   /**
-   * Show the fog of a range of cells; false when some of it is still to be drawn.
+   * Draw the fog of a range of cells; returns false if part of it remains to be drawn.
    * @param {import('../../shared/geometry.js').Quad} range
    */
   draw([x0, y0, x1, y1]) {
@@ -110,7 +110,7 @@ export class Fog {
   }
 
   /**
-   * The rectangle of the picture that the cells of a chunk take.
+   * The bounding box of a chunk's cells, in world coordinates.
    * @param {number} x0  @param {number} y0
    */
   #box(x0, y0) {
@@ -138,7 +138,7 @@ export class Fog {
     else this.#paintShapes(kept);
   }
 
-  /** Whether there is anything to cover: not where all is in sight, nor where all is as dark as the ground. @param {Kept} kept */
+  /** Whether a chunk needs fog: not if all of it is in sight, or as dark as the background. @param {Kept} kept */
   #covers({ x0, y0 }) {
     const { side } = this.#chunk;
     const { frame } = this.stage.document;
@@ -147,13 +147,13 @@ export class Fog {
     return !all('2') && (!!frame.other.background || !all('0'));
   }
 
-  /** The state of a cell; beyond the map it is as dark as at its edge. @param {number} x  @param {number} y */
+  /** The state of a cell; outside the map, that of the nearest cell. @param {number} x  @param {number} y */
   #stateAt(x, y) {
     const { width, height } = this.stage.document.geometry;
     return this.rows?.[Math.min(Math.max(y, 0), height - 1)]?.[Math.min(Math.max(x, 0), width - 1)];
   }
 
-  /** Squares are a pixel each: enlarged, the steps between them are soft. @param {Kept} kept */
+  /** Each square is one pixel; the edges become soft when the texture is enlarged. @param {Kept} kept */
   #paintPixels({ canvas: { width, height }, canvas, x0, y0 }) {
     const image = new ImageData(width, height);
     for (let y = 0, at = 0; y < height; y++) {

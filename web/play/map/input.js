@@ -1,6 +1,6 @@
 /**
- * What the pointer and the keys do on the map: move tokens, open doors, measure, show areas, ping, and for game
- * masters uncover and cover.
+ * Pointer and keyboard input on the map: moving tokens, opening doors, measuring, showing areas, pings, and for game
+ * masters revealing and hiding.
  *
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {import('../../shared/pointer.js').Place} Place
@@ -30,7 +30,7 @@ const STEPS = {
 };
 
 export class MapInput {
-  /** The tool in hand. */
+  /** The active tool. */
   tool = signal(/** @type {ToolName} */ ('move'));
   /** The area of effect that the tool shows. */
   area = signal({ shape: 'sphere', size: 20 });
@@ -80,7 +80,7 @@ export class MapInput {
     return `/maps/${this.store.mapId.value}`;
   }
 
-  /** What is under the pointer, before it is decided whether it drags the map. @param {PointerEvent} event */
+  /** Finds what is under the pointer, before it is decided whether the map is dragged. @param {PointerEvent} event */
   #before(event) {
     const { view } = this.stage;
     const box = this.stage.canvas.getBoundingClientRect();
@@ -98,13 +98,13 @@ export class MapInput {
   }
   moved = false;
 
-  /** A click beside everything lets go of what is selected. @param {MouseEvent} event */
+  /** A click that hits neither a token nor a door. @param {MouseEvent} event */
   #emptyClick(event) {
     const away = Math.hypot(event.clientX - this.downAt[0], event.clientY - this.downAt[1]);
     if (away < CLICK && this.tool.value === 'move' && !this.under && !this.#doorAt(this.lastPoint)) this.#tap();
   }
 
-  /** A tap on a free cell walks the selected token there, where one is selected. */
+  /** Move the selected token to the tapped cell, or else clear the selection. */
   #tap() {
     const token = this.store.selectedToken.value;
     const cell = this.stage.document.geometry.cellAt(...this.lastPoint);
@@ -112,7 +112,7 @@ export class MapInput {
       this.#go(token, cell);
     else this.store.selected.value = null;
   }
-  /** Whether a tap moves the selected token: for hands that cannot drag. */
+  /** Whether a tap moves the selected token, for users who cannot drag. */
   isTapMoving = signal(matchMedia('(pointer: coarse)').matches);
 
   /** @param {Pair} point */
@@ -184,7 +184,7 @@ export class MapInput {
   }
 
   /**
-   * Where a token stands after a drag: its top left cell, or a place on a map without a grid.
+   * The position of a token after a drag: its top left cell, or a point on a map without a grid.
    * @param {Token} token  @param {Place} place
    * @returns {Pair}
    */
@@ -195,7 +195,7 @@ export class MapInput {
       const half = token.size / 2;
       return [round(place.point[0] - half), round(place.point[1] - half)];
     }
-    // Larger tokens are held by the cell that they were taken by.
+    // A large token is dragged by the cell where the drag began.
     const side = Math.max(1, Math.round(token.size));
     const within = (/** @type {number} */ at, /** @type {number} */ start) =>
       Math.min(Math.max(at - start, 0), side - 1);
@@ -208,14 +208,14 @@ export class MapInput {
     this.table.move(token, { x, y }, force && this.store.isGameMaster.value);
   }
 
-  /** The way there and what it costs, by the server's rules. @param {Token} token  @param {Place} place */
+  /** Show the path to a place and its cost, by the server's rules. @param {Token} token  @param {Place} place */
   async #previewMove(token, place) {
     const to = this.#target(token, place);
     const { geometry } = this.stage.document;
     if (!geometry.holds(...to) || geometry.type === 'none') return this.stage.marks.show([]);
     /** @type {Pair} */
     const from = [Math.floor(token.x), Math.floor(token.y)];
-    // At once, while the server is asked.
+    // Shown immediately, until the server answers.
     this.stage.marks.show([{ cells: [to], text: '', kind: 'path' }]);
     const found = await this.#preview(`${this.mapUrl}/path?from=${from}&to=${to}`);
     if (!found) return;
@@ -259,8 +259,8 @@ export class MapInput {
   }
 
   /**
-   * What the server says of what is under way; null when another was asked for meanwhile. One question at a time: of
-   * those that come while it is answered, the last is asked next.
+   * Read a preview from the server; null if another one was requested meanwhile. Only one request runs at a time: of
+   * those that arrive meanwhile, only the last is sent.
    * @param {string} url
    */
   async #preview(url) {
@@ -282,7 +282,7 @@ export class MapInput {
     if (rectangle.width && rectangle.height) this.#fog(tool, rectangle);
   }
 
-  /** Game masters see through fog: that it changed, they are told. @param {'reveal' | 'hide'} what  @param {object} area */
+  /** Change the fog, and notify the game master, who sees no difference on the map. @param {'reveal' | 'hide'} what  @param {object} area */
   async #fog(what, area) {
     if ((await this.table.send('POST', `${this.mapUrl}/fog/${what}`, area)) === null) return;
     this.store.notify(
@@ -290,7 +290,7 @@ export class MapInput {
     );
   }
 
-  /** Reveal or hide the polygon whose corners were set. @param {'reveal' | 'hide'} [what] */
+  /** Reveal or hide the polygon that was drawn. @param {'reveal' | 'hide'} [what] */
   finishPolygon(what = 'reveal') {
     const polygon = this.polygon.map(([x, y]) => {
       const [px, py] = this.stage.document.geometry.centre(x, y);
@@ -329,7 +329,7 @@ export class MapInput {
     event.preventDefault();
   }
 
-  /** Select the next token of one's own. @param {1 | -1} by */
+  /** Select the next or previous token of this user. @param {1 | -1} by */
   #next(by) {
     const { store, stage } = this;
     const { mine } = store;
@@ -340,7 +340,7 @@ export class MapInput {
     stage.centreOn(...stage.tokens.centre(token));
   }
 
-  /** Open or close the door that is nearest to the selected token. */
+  /** Open or close the door nearest to the selected token. */
   #openBeside() {
     const token = this.store.selectedToken.value;
     if (!token) return;

@@ -1,15 +1,15 @@
-/** What lies above the tokens for a moment: the way of a drag, rulers, areas of effect, pings and pointers. */
+/** Draws temporary marks above the tokens: the path of a drag, rulers, areas of effect, pings and pointers. */
 
 import { Container, Graphics, Text } from '../../vendor/pixi.js';
 
-/** Milliseconds after which a signal is gone. */
+/** Milliseconds until a signal disappears. */
 const LASTS = { ping: 2200, pointer: 1500, ruler: 5000, area: 8000 };
 
 /**
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, kind: 'path' | 'ruler' | 'area' | 'fog' | 'polygon'}} Shape
  * @typedef {{at: Pair, from?: Pair, outline?: Pair[], color: number, name: string,
- *   kind: 'ping' | 'pointer' | 'ruler' | 'area'}} Signal  of a ruler, `from` one place `at` another
+ *   kind: 'ping' | 'pointer' | 'ruler' | 'area'}} Signal  a ruler reaches from `from` to `at`
  * @typedef {Signal & {begin: number, label: Text | null}} Sent
  */
 
@@ -27,7 +27,7 @@ export class Marks {
     this.container.addChild(this.shapes, this.signals, this.texts, this.names);
     /** @type {Shape[]} */
     this.shown = [];
-    /** @type {Map<string, Sent>} by what it is and who sends it */
+    /** @type {Map<string, Sent>} by kind and sender */
     this.sent = new Map();
     this.changed = true;
   }
@@ -40,7 +40,7 @@ export class Marks {
   }
 
   /**
-   * Show a ping, a pointer, a ruler or an area of somebody.
+   * Show a ping, a pointer, a ruler or an area of a user.
    * @param {string} who  @param {Signal} signal
    */
   signal(who, signal) {
@@ -53,7 +53,7 @@ export class Marks {
   }
 
   /**
-   * Draw all; true while something fades.
+   * Draw all marks; returns true while any of them is fading.
    * @param {number} now
    */
   draw(now) {
@@ -83,7 +83,7 @@ export class Marks {
     text.position.set(X, Y - 0.45);
   }
 
-  /** Of lines: also from afar they are to be seen. */
+  /** The width of lines, which remain visible when zoomed out. */
   get #width() {
     return Math.max(0.09, (2.5 * this.stage.view.ratio) / this.stage.view.scale);
   }

@@ -1,22 +1,22 @@
 /**
- * How sharply the map is drawn while the view moves: where drawing takes too long, as on machines without a graphics
- * card, with fewer pixels, and with all of them as soon as it stands still.
+ * Adapts the resolution while the view moves: if drawing is too slow, as without a graphics card, the map is drawn with
+ * fewer pixels until the view stands still.
  */
 
-const SLOW = 26; // milliseconds a frame on average, above which pixels are saved
-const STILL = 180; // milliseconds without a movement
-const SAVED = 0.5; // of the pixels' width and height remain
+const SLOW = 26; // milliseconds per frame on average, above which the resolution is reduced
+const STILL = 180; // milliseconds without movement
+const SAVED = 0.5; // the reduced share of the pixels' width and height
 
 export class Pace {
   /**
-   * @param {(share: number) => void} setShare  draw with this share of the pixels' width and height from now on
-   * @param {() => boolean} isAwaited  whether a frame is about to be drawn
+   * @param {(share: number) => void} setShare  sets the share of the pixels' width and height to draw with
+   * @param {() => boolean} isAwaited  whether a frame was requested
    */
   constructor(setShare, isAwaited) {
     this.setShare = setShare;
     this.isAwaited = isAwaited;
     this.share = 1;
-    /** Milliseconds a frame takes with all pixels, on average. */
+    /** The average milliseconds per frame at full resolution. */
     this.average = 0;
     this.last = 0;
     this.timer = 0;
@@ -24,8 +24,8 @@ export class Pace {
   }
 
   /**
-   * To be called at the begin of each frame.
-   * @param {number} now  @param {string} view  what the view shows; another one than before is a movement
+   * Must be called at the beginning of each frame.
+   * @param {number} now  @param {string} view  identifies the view; a different value is a movement
    */
   frame(now, view) {
     const moved = view !== this.seen;
@@ -45,7 +45,7 @@ export class Pace {
 
   #rest() {
     if (this.isAwaited()) return this.#wait();
-    // A machine that was busy for a while gets another chance now and then.
+    // Lower the average, so that full resolution is tried again: the machine may only have been busy.
     this.average *= 0.9;
     this.#set(1);
   }

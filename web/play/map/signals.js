@@ -1,7 +1,7 @@
 /**
- * What people point at: pings, pointers, rulers and areas of effect, sent to the others at the table and shown as they come.
+ * Pings, pointers, rulers and areas of effect: sends those of this user, and shows those of others.
  *
- * A signal names its cell, by which the server decides who may see it, and in its data the exact place.
+ * A signal contains its cell, by which the server decides who may see it, and in its data the exact position.
  */
 
 const PAUSE = 100; // milliseconds between two pointers or rulers
@@ -9,12 +9,12 @@ const COLORS = [0x9bd3e6, 0xe58b5b, 0xa8d672, 0xd7a3e8, 0xffd166];
 const OWN = 0xffe2a0;
 const LONGEST_TEXT = 40;
 const KINDS = new Set(['ping', 'pointer', 'ruler', 'area']);
-const LARGEST = 100; // cells that an area is long
-const CORNERS = 48; // of a circle
+const LARGEST = 100; // the length of an area in cells
+const CORNERS = 48; // of the polygon for a circle
 
 /**
- * @typedef {{shape: string, length: number, direction: number}} Area  its length, side or radius in cells; where it
- *   points in degrees: 0 right, 90 down
+ * @typedef {{shape: string, length: number, direction: number}} Area  `length`: its length, side or radius in cells;
+ *   `direction` in degrees: 0 right, 90 down
  */
 
 /** @typedef {import('../../shared/geometry.js').Pair} Pair */
@@ -30,7 +30,7 @@ export class Signals {
     this.store = store;
     this.table = table;
     this.timer = 0;
-    /** @type {(() => void) | null} what is sent when the pause is over */
+    /** @type {(() => void) | null} sends the next signal after the pause */
     this.next = null;
     table.onSignal = (name, message) => this.#receive(name, message);
   }
@@ -51,13 +51,13 @@ export class Signals {
     this.#sendSoon(() => this.#send('ruler', at, { from: from.map(tidy), text }));
   }
 
-  /** @param {Pair} at  its origin  @param {Area} area  @param {string} text  what it is */
+  /** @param {Pair} at  its origin  @param {Area} area  @param {string} text  its description */
   area(at, { shape, length, direction }, text) {
     const data = { shape, length: tidy(length), direction: Math.round(direction), text };
     this.#sendSoon(() => this.#send('area', at, data));
   }
 
-  /** Of what comes within the pause, the last is sent. @param {() => void} send */
+  /** Throttle signals: of those within a pause, only the last is sent. @param {() => void} send */
   #sendSoon(send) {
     this.next = send;
     if (this.timer) return;
@@ -97,12 +97,12 @@ export class Signals {
 }
 
 /**
- * The corners of an area of effect, as `game/grid/area.py` defines it; none if it is not a valid area.
+ * The corners of an area of effect as defined in `game/grid/area.py`; [] if the area is invalid.
  * @param {Pair} at  its origin  @param {any} area
  * @returns {Pair[]}
  */
 export function outlineOf([px, py], area) {
-  // Others may send anything, or nothing.
+  // Other clients may send any data, or none.
   const { shape, length, direction } = area ?? {};
   if (typeof shape !== 'string' || !Number.isFinite(direction) || !(length > 0 && length <= LARGEST)) return [];
   const half = shape === 'line' ? 0.5 : length / 2;
@@ -131,7 +131,7 @@ export function outlineOf([px, py], area) {
   return found.map(([x, y]) => [px + x * cos - y * sin, py + x * sin + y * cos]);
 }
 
-/** A place, when it is one: others may send anything. @param {unknown} value  @returns {Pair | null} */
+/** The value if it is a pair: other clients may send anything. @param {unknown} value  @returns {Pair | null} */
 const pairOf = (value) =>
   Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) ? /** @type {Pair} */ (value) : null;
 const tidy = (/** @type {number} */ value) => Math.round(value * 100) / 100;

@@ -1,8 +1,8 @@
 /**
- * The map on the screen, drawn by PixiJS: pictures of chunks of cells, then light, tokens, fog and marks above them.
+ * Draws the map with PixiJS: textures of chunks of cells, and fog, tokens and marks above them.
  *
- * The stage keeps nothing of its own: it draws the store's document, tokens and fog, and again what changed of them.
- * Coordinates are those of `shared/geometry.js`; a place in the picture is in widths of a cell.
+ * The stage has no state of the game: it draws the document, the tokens and the fog of the store, and redraws what
+ * changes. Coordinates are those of `shared/geometry.js`; world coordinates are in widths of a cell.
  */
 
 import { Application, Container } from '../../vendor/pixi.js';
@@ -13,7 +13,7 @@ import { Marks } from './marks.js';
 import { Pace } from './pace.js';
 import { Tokens } from './tokens.js';
 
-/** Around the map, as in the style sheet. */
+/** The colour around the map, as in the style sheet. */
 const DESK = 0x090d0f;
 
 /**
@@ -24,8 +24,8 @@ const DESK = 0x090d0f;
 
 export class Stage {
   /**
-   * Raises an error where the browser can draw neither with WebGL nor with WebGPU.
-   * @param {HTMLElement} element  is filled by the map
+   * Throws if the browser supports neither WebGL nor WebGPU.
+   * @param {HTMLElement} element  the container that the map fills
    * @param {GridDocument} doc
    * @param {import('../../shared/pictures.js').Pictures} pictures
    */
@@ -41,7 +41,7 @@ export class Stage {
       preference: 'webgl',
       powerPreference: 'high-performance',
     });
-    // A processor draws many simple shapes faster than one that chooses among textures at each pixel.
+    // Without a graphics card, several batches are faster than one whose shader selects a texture for each pixel.
     const { limits } = /** @type {import('../../vendor/pixi.js').WebGLRenderer} */ (app.renderer);
     if (isSlow) limits.maxBatchableTextures = 1;
     app.canvas.tabIndex = 0;
@@ -60,7 +60,7 @@ export class Stage {
     this.element = element;
     this.document = doc;
     this.view = new View(doc);
-    // A group of its own: moving the view moves it as a whole, and touches nothing in it.
+    // A render group: moving the view changes only one transform.
     this.world = new Container({ isRenderGroup: true });
     this.cells = new Cells(this, pictures);
     this.tokens = new Tokens(this, pictures);
@@ -73,7 +73,7 @@ export class Stage {
     this.requested = 0;
     this.lastFrame = 0;
     this.hasDrawn = false;
-    /** What lies over the map at its edges, in CSS pixels: the middle of the rest is the middle. */
+    /** The width of what covers the map at its edges, in CSS pixels; the map is centred in the rest. */
     this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
     this.sharp = app.renderer.resolution;
     const setShare = (/** @type {number} */ share) => {
@@ -115,7 +115,7 @@ export class Stage {
     };
   }
 
-  /** Draw at the next frame. */
+  /** Request a draw in the next animation frame. */
   request() {
     if (this.requested) return;
     this.requested = requestAnimationFrame((now) => {
@@ -129,7 +129,7 @@ export class Stage {
     const { view, world, document: doc } = this;
     const ratio = view.ratio;
     this.pace.frame(now, `${view.x} ${view.y} ${view.scale}`);
-    // The world is in widths of a cell; the view counts device pixels, PixiJS those of CSS.
+    // The world is in widths of a cell, the view in device pixels, PixiJS in CSS pixels.
     world.scale.set(view.scale / ratio);
     world.position.set(view.x / ratio, view.y / ratio);
     const range = doc.geometry.visible(...view.pictureRect());
@@ -150,7 +150,7 @@ export class Stage {
   }
 
   /**
-   * Show a place in the middle of the screen.
+   * Move the view so that a point is in the middle of the screen.
    * @param {number} px  @param {number} py
    */
   centreOn(px, py) {
@@ -161,7 +161,7 @@ export class Stage {
   }
 
   /**
-   * Show a place so near that one can play there.
+   * Centre the view on a point, zoomed in enough to play there.
    * @param {number} px  @param {number} py
    */
   approach(px, py) {
@@ -190,7 +190,7 @@ export class Stage {
   }
 
   /**
-   * Where a point is in the picture, in widths of a cell: the world's coordinates.
+   * The world coordinates of a point, in widths of a cell.
    * @param {number} px  @param {number} py
    * @returns {Pair}
    */
@@ -199,7 +199,7 @@ export class Stage {
   }
 }
 
-/** Whether WebGL has no graphics card here, so that each pixel costs time of the processor. */
+/** Whether WebGL is rendered in software, where each pixel costs processor time. */
 function drawsByProcessor() {
   const context = document.createElement('canvas').getContext('webgl');
   const names = context?.getExtension('WEBGL_debug_renderer_info');

@@ -4,12 +4,12 @@ import { Container, Graphics, Sprite, Text, Texture } from '../../vendor/pixi.js
 import { contextOf, inkOn, parseColor } from '../../shared/tiles.js';
 import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 
-const DURATION = 90; // milliseconds a cell of a move
+const DURATION = 90; // milliseconds per cell of a move
 const LONGEST = 900;
-const FAR = 14; // CSS pixels a cell, below which a token is only a disc
-const MOST = 6; // bars, and conditions: of more than these, their number is told
-const LONGEST_NAME = 18; // letters, so that names of neighbours do not lie on each other
-const DETAIL = 64; // pixels a cell in which tokens are drawn, so that circles are round
+const FAR = 14; // CSS pixels per cell, below which a token is only a disc
+const MOST = 6; // bars or conditions; the others are shown as a number
+const LONGEST_NAME = 18; // letters, so that names of neighbours do not overlap
+const DETAIL = 64; // pixels per cell at which tokens are drawn, so that circles are smooth
 
 const SELECTED = 0xffe2a0;
 const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
@@ -41,7 +41,7 @@ export class Tokens {
   }
 
   /**
-   * Show these tokens; one that stands elsewhere walks there, along `cells` when it is known which.
+   * Show these tokens; one whose position has changed moves there, along the cells of `walked` if there are any.
    * @param {Iterable<Token>} tokens
    */
   show(tokens) {
@@ -88,7 +88,7 @@ export class Tokens {
   }
 
   /**
-   * The point in the middle of a token.
+   * The centre of a token.
    * @param {{x: number, y: number, size: number}} token
    * @returns {Pair}
    */
@@ -97,7 +97,7 @@ export class Tokens {
   }
 
   /**
-   * Draw all; true while something moves.
+   * Draw all tokens; returns true while any of them is moving.
    * @param {number} now
    */
   draw(now) {
@@ -113,10 +113,10 @@ export class Tokens {
       moving ||= piece.path.length > 0;
       const [X, Y] = this.stage.place(...at);
       container.position.set(X, Y);
-      // Setting these makes PixiJS sort and lay out all tokens, even to what they are already.
+      // Setting these makes PixiJS sort and lay out all tokens, even if the value is the same.
       const order = Y + (token.id === this.selected ? 1e4 : 0) - token.size;
       if (container.zIndex !== order) container.zIndex = order;
-      // Off the screen nothing is drawn, so that a full map costs what is seen of it.
+      // Tokens off the screen are not drawn, so that the cost does not depend on the size of the map.
       const visible = X > left - reach && X < right + reach && Y > top - reach && Y < bottom + reach;
       if (container.visible !== visible) container.visible = visible;
       if (visible) this.#dressIfChanged(piece, detail);
@@ -125,7 +125,7 @@ export class Tokens {
   }
 
   /**
-   * Draw a token anew when it looks different from when it was drawn last.
+   * Redraw a token if its appearance has changed.
    * @param {Piece} piece  @param {'far' | 'near' | 'labelled'} detail
    */
   #dressIfChanged(piece, detail) {
@@ -144,7 +144,7 @@ export class Tokens {
     else this.#dress(piece, image, detail === 'labelled');
   }
 
-  /** From afar a token is discs, all of one texture, which PixiJS draws with those of all others at once. @param {Piece} piece */
+  /** Zoomed out, a token consists of discs with one texture, so that all tokens are one batch. @param {Piece} piece */
   #dressFar({ token, far }) {
     for (const child of far.removeChildren()) child.destroy();
     far.alpha = token.hidden ? 0.55 : 1;
@@ -219,7 +219,7 @@ export class Tokens {
     container.addChild(name);
   }
 
-  /** In pixels of the token's own. @param {Token} token */
+  /** In the token's own pixels. @param {Token} token */
   #radius(token) {
     return Math.max(token.size, 0.5) * (this.stage.document.geometry.isIsometric ? 0.3 : 0.44) * DETAIL;
   }
@@ -275,7 +275,7 @@ export class Tokens {
   }
 
   /**
-   * The uppermost token at a point; null where there is none.
+   * The topmost token at a point, or null.
    * @param {number} px  @param {number} py
    * @returns {Token | null}
    */
@@ -296,7 +296,7 @@ function shortened(name) {
     : name;
 }
 
-/** How many more there are. @param {number} count  @param {number} x  @param {number} y */
+/** A label with the number of further items. @param {number} count  @param {number} x  @param {number} y */
 function more(count, x, y) {
   const text = label(`+${count}`, 0.22 * DETAIL, '#fffdf6', true);
   text.position.set(x, y);
@@ -324,8 +324,8 @@ function colorOf({ color }) {
 }
 
 /**
- * A text in the middle of its place.
- * @param {string} text  @param {number} size  of its letters, in pixels  @param {string} color
+ * A text, centred on its position.
+ * @param {string} text  @param {number} size  of the font, in pixels  @param {string} color
  * @param {boolean} [outlined]
  */
 function label(text, size, color, outlined = false) {

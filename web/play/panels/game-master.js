@@ -1,4 +1,4 @@
-/** What only game masters have: the map, its fog and light, tokens to place, other people's eyes. */
+/** The panel of game masters: choosing the map, its fog and light, placing tokens, viewing the map as a member. */
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { kindColor } from '../../shared/kinds.js';

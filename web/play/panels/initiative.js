@@ -1,4 +1,4 @@
-/** The encounter: whose turn it is, in order of initiative; game masters run it. */
+/** The encounter: the order of initiative, and whose turn it is; game masters run it. */
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { Empty, Icon } from './parts.js';

@@ -1,4 +1,4 @@
-/** The log: what is said and rolled, with who sees it, and a field that takes both. */
+/** The log of messages and rolls, and an input for both. */
 
 import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
 import { Avatar, Empty, Icon, clock } from './parts.js';
@@ -91,7 +91,7 @@ function Composer({ store, table }) {
     const done = expression
       ? await rollDice(expression.trim(), reason?.trim())
       : await table.say(line, to.value ? [to.value] : [], speaker.value || null);
-    // What was refused can be mended and sent again.
+    // Refused input is restored, so that it can be corrected.
     if (!done && !text.value) text.value = line;
   };
   if (store.isSpectator.value) return null;

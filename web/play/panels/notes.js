@@ -1,4 +1,4 @@
-/** Notes and handouts: shown as formatted text, edited as Markdown. */
+/** Notes and handouts: displayed as HTML, edited as Markdown. */
 
 import { read } from '../../shared/api.js';
 import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
@@ -75,7 +75,7 @@ function Reader(props) {
   `;
 }
 
-/** The elements of HTML that the server has made safe; scripts in it would not run here either. @param {string} text */
+/** A fragment of HTML that the server has sanitized; scripts in it would not run anyway. @param {string} text */
 function fragmentOf(text) {
   const parsed = new DOMParser().parseFromString(text, 'text/html');
   const fragment = document.createDocumentFragment();

@@ -1,4 +1,4 @@
-/** Small parts that several panels have. */
+/** Components that several panels use. */
 
 import { html } from '../../vendor/preact.js';
 

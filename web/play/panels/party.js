@@ -1,4 +1,4 @@
-/** Who is at the table, and what is in sight on the map: the list that stands for the picture. */
+/** Who is online, and what is in sight: the accessible equivalent of the map. */
 
 import { html } from '../../vendor/preact.js';
 import { Avatar, Empty } from './parts.js';

@@ -1,4 +1,4 @@
-/** A character's sheet: what the server checks as fields, abilities that roll, everything else as a tree. */
+/** A character's sheet: fields for what the server validates, abilities that can be rolled, the rest as a tree. */
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { Empty, Icon, signed } from './parts.js';
@@ -10,7 +10,7 @@ import { Tree } from './tree.js';
  */
 
 const ABILITIES = ['strength', 'dexterity', 'constitution', 'intelligence', 'wisdom', 'charisma'];
-/** @type {[string, string, number, number][]} key, label, least, most */
+/** @type {[string, string, number, number][]} key, label, minimum, maximum */
 const NUMBERS = [
   ['level', 'Level', 1, 20],
   ['proficiency_bonus', 'Proficiency', 0, 20],

@@ -1,4 +1,4 @@
-/** The frame of the page: a bar above, tools at the left, panels at the right, the selected token below. */
+/** The layout of the page: a bar at the top, tools on the left, panels on the right, the selected token below. */
 
 import { html, useEffect, useSignal } from '../../vendor/preact.js';
 import { plural } from '../../shared/dom.js';
@@ -13,7 +13,7 @@ import { TokenCard } from './token-card.js';
 import { Toolbar } from './toolbar.js';
 
 /**
- * @typedef {object} Props  what every panel gets
+ * @typedef {object} Props  the props of every panel
  * @property {import('../store.js').Store} store
  * @property {import('../table.js').Table} table
  * @property {import('../map/stage.js').Stage | null} stage
@@ -128,7 +128,7 @@ function Bar({ store, table }) {
   `;
 }
 
-/** Whose turn it is; a click shows where they are. @param {Props} props */
+/** Shows whose turn it is; a click centres the map on their token. @param {Props} props */
 function Turn({ store, stage }) {
   const running = store.encounter.value;
   const one = running?.combatants.find(({ id }) => id === running.turn);

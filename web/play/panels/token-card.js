@@ -1,4 +1,4 @@
-/** The selected token: what may be known of it, and what may be done with it. */
+/** The selected token: its visible data, and the actions that the user may take. */
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { Icon } from './parts.js';

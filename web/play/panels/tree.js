@@ -1,9 +1,9 @@
-/** Any JSON as a tree whose values can be edited; each change is a merge patch (RFC 7396) of what it stands in. */
+/** An editor of any JSON as a tree; each change is a merge patch (RFC 7396) of the enclosing value. */
 
 import { html } from '../../vendor/preact.js';
 
 /**
- * @param {{value: any, change: ((patch: any) => void) | null}} props  `change` is null where nothing may be changed
+ * @param {{value: any, change: ((patch: any) => void) | null}} props  `change` is null if the user may not edit
  */
 export function Tree({ value, change }) {
   return html`
@@ -35,7 +35,7 @@ function Leaf({ name, value, change }) {
       onChange=${(/** @type {any} */ event) => change?.(event.target.checked)}
     />`;
   const isText = typeof value === 'string';
-  // Lists are edited whole, as JSON.
+  // Lists are edited as a whole, as JSON.
   const text = isText ? value : JSON.stringify(value);
   const commit = (/** @type {any} */ event) => {
     if (event.target.value === text) return;
