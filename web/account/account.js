@@ -1,4 +1,4 @@
-/** One's own account: name, address, password, sessions. */
+/** The user's account: name, email address, password, sessions. */
 
 import { call, Problem } from './client.js';
 import { formOf, onSubmit, say } from './form.js';
@@ -31,7 +31,7 @@ async function change(fields) {
 }
 
 /**
- * Close the part that a form is in, empty the form, and say at the top of the page what was done.
+ * Close the section of a form, clear the form, and show a message at the top of the page.
  *
  * @param {HTMLFormElement} form
  * @param {string} text
@@ -78,7 +78,7 @@ document.querySelector('[data-log-out]')?.addEventListener('click', async () => 
   try {
     await call('POST', '/auth/cookie/logout');
   } catch (error) {
-    // Who is logged out already gets what they want.
+    // To be logged out already is no error.
     if (!(error instanceof Problem) || error.status !== 401) throw error;
   }
   location.assign('/login');

@@ -1,7 +1,7 @@
-/** What the address of a page says: where to go on to, and the token of a mail. */
+/** Parts of a page's URL: the page to open next, and the token of an email. */
 
 /**
- * Where to go on to after a log-in: a path of this site that `?next=` names.
+ * The path to open after login: that of `?next=`, if it is a path of this site.
  *
  * @param {string} [otherwise]
  */
@@ -13,7 +13,7 @@ export function nextPath(otherwise = '/account') {
   return url.origin === location.origin ? url.pathname + url.search + url.hash : otherwise;
 }
 
-/** Keep `?next=` on the way to another page of accounts. */
+/** Add `?next=` to links to other account pages. */
 export function keepNext() {
   if (!location.search) return;
   for (const link of document.querySelectorAll('a[data-keeps-next]')) {
@@ -21,7 +21,7 @@ export function keepNext() {
   }
 }
 
-/** The token behind the #. It is taken out of the address, so that it stays in no history. */
+/** The token after the #. It is removed from the URL, so that it does not remain in the history. */
 export function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? '';
   if (location.hash) history.replaceState(null, '', location.pathname + location.search);

@@ -1,11 +1,11 @@
-/** Calls of the API from pages of this site: with the session's cookie, and errors as sentences. */
+/** API calls from pages of this site: with the session's cookie, and with error messages to show. */
 
 /** @typedef {{field: string, code: string, message: string}} FieldError */
 
-/** An error answer: its status, code, message, and the errors of its fields. */
+/** An error response: its status, code, message, and the errors of fields. */
 export class Problem extends Error {
   /**
-   * @param {number} status the status of the answer; 0 when there was none
+   * @param {number} status the status of the response; 0 if there was none
    * @param {{detail?: string, code?: string, errors?: FieldError[]}} body the problem document
    */
   constructor(status, body) {
@@ -20,8 +20,8 @@ export class Problem extends Error {
  * @param {string} method
  * @param {string} path
  * @param {object} [body] sent as JSON; a URLSearchParams as a form
- * @returns {Promise<any>} the JSON of the answer; null when it has none
- * @throws {Problem} the answer is not a success, or there is none
+ * @returns {Promise<any>} the JSON of the response; null if it has none
+ * @throws {Problem} the response is an error, or there is none
  */
 export async function call(method, path, body) {
   const isForm = body instanceof URLSearchParams;

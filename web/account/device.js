@@ -1,6 +1,6 @@
-/** What a browser or game calls itself, in words: “Firefox on Windows”. */
+/** A readable name from a User-Agent header: “Firefox on Windows”. */
 
-/** The first that is found counts: Edge calls itself Chrome too, and Chrome Safari. */
+/** The first match counts: Edge also contains "Chrome", and Chrome "Safari". */
 const BROWSERS = [
   ['Edg', 'Edge'],
   ['OPR', 'Opera'],

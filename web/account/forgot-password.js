@@ -1,4 +1,4 @@
-/** Asking for a mail that sets a new password. */
+/** Requests an email with a link to set a new password. */
 
 import { call } from './client.js';
 import { formOf, onSubmit, show } from './form.js';

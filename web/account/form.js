@@ -2,14 +2,14 @@
 
 import { Problem } from './client.js';
 
-/** The names of fields of the API where the page's are others, by the form's data-form. */
+/** Names of API fields that differ from those of the page, by the form's data-form. */
 const NAMES = {
   email: { email: 'new_email', current_password: 'email_password' },
   password: { password: 'new_password' },
 };
 
 /**
- * @param {string} [name] its data-form, where a page has several forms
+ * @param {string} [name] its data-form, if the page has several forms
  * @returns {HTMLFormElement}
  */
 export function formOf(name = '') {
@@ -19,10 +19,10 @@ export function formOf(name = '') {
 }
 
 /**
- * Call `submit` with the values of a form when it is sent, and show what it throws.
+ * Call `submit` with the values of a form when it is submitted, and show the errors that it throws.
  *
- * The page has the form's button disabled until then: a browser that sends a form by itself puts a password into the
- * address.
+ * The form's button is disabled in HTML and enabled here: without this script, the browser would put a password into
+ * the URL.
  *
  * @param {HTMLFormElement} form
  * @param {(values: Record<string, string>) => Promise<void>} submit
@@ -48,9 +48,9 @@ export function onSubmit(form, submit) {
 }
 
 /**
- * Say something above the fields of a form, or in another place.
+ * Show a message above the fields of a form, or in another place.
  *
- * @param {ParentNode} place a form, or what has a data-notice
+ * @param {ParentNode} place a form, or an element with a data-notice
  * @param {'success' | 'danger'} kind
  * @param {string} text
  */
@@ -64,7 +64,7 @@ export function say(place, kind, text) {
 }
 
 /**
- * Show one part of a page in place of another, and have screen readers read it.
+ * Replace one part of a page by another, and have screen readers read it.
  *
  * @param {string} selector
  * @param {HTMLElement} [instead]

@@ -3,7 +3,7 @@
 import { call, Problem } from './client.js';
 import { formOf, onSubmit, say, show } from './form.js';
 
-/** What each role may do, for who is invited to it. */
+/** What each role may do, for the invited person. */
 const ABOUT = {
   player: 'Players see what their game master shows them, move their own characters, roll dice and talk.',
   spectator: 'Spectators see what their game master shows them.',
@@ -25,7 +25,7 @@ function write(selector, text) {
   for (const element of all(selector)) element.textContent = text;
 }
 
-/** Whose session this is; null when nobody is logged in. */
+/** The logged-in user, or null. */
 async function whoAmI() {
   if (!document.querySelector('[data-signed-in=yes]')) return null;
   try {

@@ -1,4 +1,4 @@
-/** The log-in. */
+/** The login form. */
 
 import { keepNext, nextPath } from './address.js';
 import { logIn } from './client.js';

@@ -1,4 +1,4 @@
-/** Setting a new password with the token of a mail. */
+/** Sets a new password, with the token of an email. */
 
 import { takeToken } from './address.js';
 import { call, Problem } from './client.js';

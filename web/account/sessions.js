@@ -11,11 +11,11 @@ const endOthers = /** @type {HTMLButtonElement} */ (document.querySelector('[dat
 const section = /** @type {HTMLElement} */ (list.closest('section'));
 const times = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-/** Read the sessions and show them. */
+/** Load and show the sessions. */
 export async function showSessions() {
   /** @type {Session[]} */
   const sessions = (await call('GET', '/auth/sessions')).items;
-  // The one in use first, then by when they were used.
+  // The current one first, then the others by their last use.
   sessions.sort((a, b) => Number(b.current) - Number(a.current) || b.last_used_at.localeCompare(a.last_used_at));
   list.replaceChildren(...sessions.map(row));
   endOthers.hidden = sessions.length < 2;

@@ -1,4 +1,4 @@
-/** Creating an account. */
+/** The sign-up form. */
 
 import { keepNext, nextPath } from './address.js';
 import { call, logIn } from './client.js';

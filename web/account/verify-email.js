@@ -1,4 +1,4 @@
-/** Confirming an address with the token of a mail. */
+/** Confirms an email address, with the token of an email. */
 
 import { takeToken } from './address.js';
 import { call, Problem } from './client.js';

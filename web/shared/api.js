@@ -1,6 +1,6 @@
-/** All talk with the API: problems become errors with a sentence to show. */
+/** The client of the API: problem documents become errors whose message can be shown. */
 
-/** An answer that is not a success: `status`, `code`, a sentence, and `errors` [{field, code, message}]. */
+/** An error response: `status`, `code`, a message, and `errors` [{field, code, message}]. */
 export class ApiError extends Error {
   /** @param {number} status  @param {{[key: string]: any}} problem */
   constructor(status, problem) {
@@ -49,7 +49,10 @@ async function request(url, options = {}) {
 /** GET a URL. @type {(url: string) => Promise<any>} */
 export const read = (url) => request(url, { headers: { Accept: 'application/json' } });
 
-/** Send a change, to a version where it is given. @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>} */
+/**
+ * Send a change; with `version`, only if that is still the current one.
+ * @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>}
+ */
 export const send = (method, url, body, version) =>
   request(url, {
     method,

@@ -3,7 +3,7 @@
  *
  * @typedef {{cells: Uint16Array, opacity: number}} ShownLayer
  *
- * @typedef {object} ChunkBounds  a rectangle of cells [x0, x1) x [y0, y1), and where its picture lies in the map's
+ * @typedef {object} ChunkBounds  a rectangle of cells [x0, x1) x [y0, y1), and the box of its picture in the map's
  * @property {number} x0
  * @property {number} y0
  * @property {number} x1
@@ -17,7 +17,7 @@
 import { EMPTY } from './document.js';
 
 /**
- * The bounds of the picture of `size` x `size` cells from (x0, y0) on, at `scale` pixels a cell.
+ * The bounds of the picture of `size` x `size` cells from (x0, y0) on, at `scale` pixels per cell.
  * @param {import('./geometry.js').Geometry} geometry
  * @param {number} x0  @param {number} y0  @param {number} size  @param {number} scale
  * @returns {ChunkBounds}
@@ -26,7 +26,7 @@ export function chunkBounds(geometry, x0, y0, size, scale) {
   const [x1, y1] = [Math.min(x0 + size, geometry.width), Math.min(y0 + size, geometry.height)];
   const [halfWidth, halfHeight] = geometry.cellBox.map((side) => side / 2);
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  // The corners, and what is staggered against them.
+  // The corners, and the cells next to them, which may be staggered.
   for (const x of [x0, Math.min(x0 + 1, x1 - 1), x1 - 1]) {
     for (const y of [y0, Math.min(y0 + 1, y1 - 1), y1 - 1]) {
       const [X, Y] = geometry.project(...geometry.centre(x, y));
@@ -52,7 +52,7 @@ export function chunkBounds(geometry, x0, y0, size, scale) {
 
 /**
  * Draw the cells of all layers, the lowest first.
- * @param {CanvasRenderingContext2D} context  with its origin at the left top of the bounds
+ * @param {CanvasRenderingContext2D} context  with its origin at the top left of the bounds
  * @param {import('./document.js').GridDocument} doc
  * @param {ChunkBounds} bounds
  * @param {ShownLayer[]} layers
@@ -78,7 +78,7 @@ export function drawCells(context, { geometry, frame }, bounds, layers, tiles, {
 }
 
 /**
- * Where the tile of each cell is drawn: x, y, x, y, … in pixels.
+ * The position of each cell's tile in pixels: x, y, x, y, …
  * @param {import('./geometry.js').Geometry} geometry  @param {ChunkBounds} bounds
  * @param {import('./tiles.js').Tiles} tiles
  */
@@ -100,7 +100,7 @@ function placesOf(geometry, { x0, y0, x1, y1, left, top }, tiles) {
 }
 
 /**
- * Empty cells show paper; below a full ground there is none to be seen.
+ * Draw paper in empty cells; not below opaque cells of the ground layer.
  * @param {CanvasRenderingContext2D} context  @param {number} mapWidth  @param {ChunkBounds} bounds
  * @param {number[]} places  @param {ShownLayer | undefined} ground  @param {import('./tiles.js').Tiles} tiles
  */

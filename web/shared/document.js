@@ -1,9 +1,9 @@
 /**
- * The document of a map, as browsers hold it. Its frame is never changed in place, only replaced; the cells of its layers are, one by one.
+ * The document of a map in the browser. Its frame is never modified, only replaced; the cells of layers are modified.
  *
  * @typedef {import('./geometry.js').GridType} GridType
  * @typedef {import('./geometry.js').Pair} Pair
- * @typedef {{[key: string]: any}} Open  an object that may have more keys than are named
+ * @typedef {{[key: string]: any}} Open  an object that may have more keys than those declared
  * @typedef {{asset_id: string, x: number, y: number, width: number, height: number}} Picture  pixels of an asset
  * @typedef {{symbol: string, name?: string, color?: string, blocks_movement?: boolean, blocks_sight?: boolean,
  *   movement_cost?: number, picture?: Picture} & Open} LegendEntry
@@ -18,12 +18,12 @@
  * @typedef {{name: string, visible?: boolean, locked?: boolean, opacity?: number, visible_to?: string} & Open} LayerMeta
  *
  * @typedef {object} Layer
- * @property {number} key  tells layers apart while they are renamed
- * @property {LayerMeta} meta  all of it but its rows
+ * @property {number} key  identifies a layer, also after it was renamed
+ * @property {LayerMeta} meta  its fields, without the rows
  * @property {Uint16Array | null} cells  character codes, row by row (a symbol is one UTF-16 unit); null without rows
  *
  * @typedef {object} Frame
- * @property {string[]} keys  the order in which the keys of the document came
+ * @property {string[]} keys  the keys of the document, in their original order
  * @property {number} width
  * @property {number} height
  * @property {Pair} shift  how far cells moved since the map was opened
@@ -44,7 +44,7 @@ export const EMPTY = 32;
 /** @type {ObjectList[]} */
 export const LISTS = ['entities', 'walls', 'doors', 'lights'];
 /**
- * The nine anchors of the server's `resize`: where the old map lies in the new one.
+ * The nine anchors of the server's `resize`: the position of the old map in the new one.
  * @type {Record<string, Pair>}
  */
 export const ANCHORS = {
@@ -67,7 +67,7 @@ export const newLayerKey = () => ++lastKey;
  * A frame from a grid data document.
  * @param {any} grid
  * @returns {Frame}
- * @throws {Error} with a sentence, when it cannot be drawn
+ * @throws {Error} with a message to show, if the map cannot be drawn
  */
 export function readFrame(grid) {
   if (grid === null || typeof grid !== 'object' || Array.isArray(grid))
@@ -135,13 +135,13 @@ function rowsOf(cells, width, height) {
 /** @param {Uint16Array} cells  @param {number} from  @param {number} to */
 export function textOf(cells, from, to) {
   let text = '';
-  // Argument lists have a limit.
+  // The number of arguments of a call is limited.
   for (let at = from; at < to; at += 4096) text += String.fromCharCode(...cells.subarray(at, Math.min(at + 4096, to)));
   return text;
 }
 
 /**
- * The grid data document of a frame, with its keys in the order in which they came.
+ * The grid data document of a frame, with its keys in their original order.
  * @param {Frame} frame
  * @returns {Open}
  */
@@ -176,14 +176,14 @@ export function anchorShift(frame, width, height, anchor) {
   let dx = Math.floor((across * (width - frame.width)) / 2);
   let dy = Math.floor((down * (height - frame.height)) / 2);
   const type = frame.other.grid_type;
-  // Odd and even lines of hexes are staggered differently: an odd move would tear every figure apart.
+  // Odd and even lines of hexes are staggered differently: moving by an odd number would distort shapes.
   if (type === 'hex_column') dx -= Math.abs(dx % 2);
   if (type === 'hex_row') dy -= Math.abs(dy % 2);
   return [dx, dy];
 }
 
 /**
- * The frame at another size with its cells moved by (dx, dy); what would lie outside is gone, as on the server.
+ * The frame with another size and its cells moved by (dx, dy); what would be outside is dropped, as on the server.
  * @param {Frame} frame  @param {number} width  @param {number} height  @param {number} dx  @param {number} dy
  * @returns {Frame}
  */
@@ -228,7 +228,7 @@ export function resized(frame, width, height, dx, dy) {
 }
 
 /**
- * An object moved by (dx, dy), whichever coordinates it has.
+ * An object with all of its coordinates moved by (dx, dy).
  * @template {Open} T
  * @param {T} item  @param {number} dx  @param {number} dy
  * @returns {T}
@@ -242,7 +242,7 @@ export function moved(item, dx, dy) {
 }
 
 /**
- * A list of objects of a frame, whichever of the four.
+ * One of the four lists of objects of a frame.
  * @param {Frame} frame  @param {ObjectList} list
  * @returns {MapObject[]}
  */
@@ -257,7 +257,7 @@ const geometryOf = ({ other, width, height }) => new Geometry(other.grid_type ??
 /** @param {Frame} frame */
 const legendOf = ({ legend }) => new Map(legend.map((entry) => [codeOf(entry.symbol), entry]));
 
-/** The map that is open: a frame that can be changed step by step, with listeners. */
+/** The open map: a frame that can be edited, with listeners. */
 export class GridDocument {
   /** @param {Frame} frame */
   constructor(frame) {
@@ -279,7 +279,7 @@ export class GridDocument {
   }
 
   /**
-   * Call back with {frame: true} when all may have changed, or with {layer, indexes} when cells did.
+   * Call back with {frame: true} when anything may have changed, or with {layer, indexes} when only cells changed.
    * @param {(change: Change) => void} callback
    */
   listen(callback) {
@@ -310,7 +310,7 @@ export class GridDocument {
   }
 
   /**
-   * Set cells to one code, or each to its own.
+   * Set cells to one code, or to one code each.
    * @param {number} layer  its key
    * @param {ArrayLike<number>} indexes
    * @param {number | ArrayLike<number>} codes
@@ -322,7 +322,7 @@ export class GridDocument {
     this.#notify({ layer, indexes });
   }
 
-  /** How often each symbol code is used, over all layers. */
+  /** The number of cells with each symbol code, over all layers. */
   usage() {
     const counts = new Uint32Array(65536);
     for (const { cells } of this.frame.layers) if (cells) for (let i = 0; i < cells.length; i++) counts[cells[i]]++;
@@ -330,7 +330,7 @@ export class GridDocument {
   }
 
   /**
-   * A frame that later changes leave alone.
+   * A copy of the frame, which later changes do not affect.
    * @returns {Frame}
    */
   snapshot() {

@@ -1,9 +1,9 @@
-/** Building elements: names and texts of a map only ever become text or properties, never markup. */
+/** Builds elements: strings of a map become text or properties, never markup. */
 
 const FIELDS = ['input', 'select', 'textarea', 'button'];
 
 /**
- * An element.
+ * Create an element.
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
  * @param {{[name: string]: any}} [props]  `on…` are listeners; `class`, `aria…`, `data…` and `role` attributes; all

@@ -1,15 +1,15 @@
 /**
- * Where cells lie, for each type of grid: the same three kinds of coordinates as the server's geometry.
+ * The geometry of each type of grid, with the same three kinds of coordinates as on the server.
  *
  * - cell (x, y): whole numbers. Hexes are staggered as Tiled does with stagger index "odd": odd rows lie half a
  *   cell further right (hex_row), odd columns half a cell further down (hex_column).
- * - point (px, py): fractions, as walls, doors and lights have them; a cell is 1 wide.
- * - picture (X, Y): where a point is drawn, in widths of a cell. Only isometric maps differ from points: they are
- *   drawn as diamonds twice as wide as high, with the cell (0, 0) at the top.
+ * - point (px, py): fractions, as for walls, doors and lights; a cell is 1 wide.
+ * - picture (X, Y): where a point is drawn, in widths of a cell. It equals the point, except on isometric maps: they
+ *   are drawn as diamonds twice as wide as high, with the cell (0, 0) at the top.
  *
  * Source of the hexes: Red Blob Games, "Hexagonal Grids" (odd-r, odd-q, axial, rounding, line drawing).
  *
- * @typedef {[number, number]} Pair  a cell, a point, or a place in the picture
+ * @typedef {[number, number]} Pair  a cell, a point, or a position in the picture
  * @typedef {[number, number, number, number]} Quad  two pairs: a segment [x1, y1, x2, y2], a range [x0, y0, x1, y1)
  * @typedef {{x: number, y: number, width: number, height: number}} Rectangle
  * @typedef {'square' | 'hex_row' | 'hex_column' | 'isometric' | 'none'} GridType
@@ -92,7 +92,7 @@ export class Geometry {
   }
 
   /**
-   * Coordinates in which the steps to the neighbours are the same everywhere: axial ones for hexes.
+   * Coordinates in which the steps to the neighbours are the same for all cells: axial ones for hexes.
    * @param {number} x
    * @param {number} y
    * @returns {Pair}
@@ -117,7 +117,7 @@ export class Geometry {
   /**
    * @param {number} x
    * @param {number} y
-   * @returns {Pair} the point in the middle of a cell
+   * @returns {Pair} the centre of a cell, as a point
    */
   centre(x, y) {
     if (!this.isHex) return [x + 0.5, y + 0.5];
@@ -130,7 +130,7 @@ export class Geometry {
   /**
    * @param {number} px
    * @param {number} py
-   * @returns {Pair} the cell that a point is in, also off the map
+   * @returns {Pair} the cell that contains a point, also outside the map
    */
   cellAt(px, py) {
     if (!this.isHex) return [Math.floor(px), Math.floor(py)];
@@ -150,7 +150,7 @@ export class Geometry {
   }
 
   /**
-   * Width and height of the map as a plane figure of points.
+   * Width and height of the map in points.
    * @returns {Pair}
    */
   get extent() {
@@ -216,7 +216,7 @@ export class Geometry {
   }
 
   /**
-   * The range of cells [x0, y0, x1, y1) that a rectangle of the picture may show.
+   * A range of cells [x0, y0, x1, y1) that contains all cells in a rectangle of the picture.
    * @param {number} left
    * @param {number} top
    * @param {number} right
@@ -245,7 +245,7 @@ export class Geometry {
   }
 
   /**
-   * The cells that share a side with a cell, also those off the map.
+   * The cells that share a side with a cell, also those outside the map.
    * @param {number} x
    * @param {number} y
    */
@@ -255,10 +255,10 @@ export class Geometry {
   }
 
   /**
-   * The cell beside another one in a direction of the screen. Hexes have two ways of three to go straight up, or aside:
-   * the one that keeps the column, or the row, so that steps back and forth stay on a straight line.
+   * The neighbour of a cell in a direction on the screen. Of two possible hexes, it is the one in the same column or
+   * row, so that steps back and forth stay on a straight line.
    * @param {Pair} cell
-   * @param {Pair} direction  of the steps -1, 0 or 1 across and down on the screen
+   * @param {Pair} direction  steps of -1, 0 or 1 across and down on the screen
    * @returns {Pair}
    */
   beside([x, y], [dx, dy]) {
@@ -291,7 +291,7 @@ export class Geometry {
     const cells = [];
     for (let i = 0; i <= count; i++) {
       const t = count ? i / count : 0;
-      // A nudge off the borders between cells, so that a line back takes the same cells.
+      // A small offset from the borders between cells, so that the line back has the same cells.
       const [u, v] = [u0 + du * t + 1e-6, v0 + dv * t + 2e-6];
       const [ru, rv] = this.isHex ? roundHex(u, v) : [Math.round(u), Math.round(v)];
       cells.push(this.fromLattice(ru, rv));
@@ -300,7 +300,7 @@ export class Geometry {
   }
 
   /**
-   * The part on the map of a rectangle between two corner cells, in rows and columns of the document.
+   * The rectangle between two corner cells, in rows and columns of the document, clipped to the map.
    * @param {Pair} one
    * @param {Pair} other
    * @returns {Rectangle}
@@ -312,7 +312,7 @@ export class Geometry {
   }
 
   /**
-   * The cells of a brush 1, 3 or 5 across: a square, or on hexes all within 0, 1 or 2 steps.
+   * The cells of a brush 1, 3 or 5 cells wide: a square, or on hexes all cells within 0, 1 or 2 steps.
    * @param {number} x
    * @param {number} y
    * @param {number} size
@@ -332,7 +332,7 @@ export class Geometry {
   }
 
   /**
-   * The side of a cell of the map that is nearest to a point; null off the map.
+   * The side of a cell that is nearest to a point; null outside the map.
    * @param {number} px
    * @param {number} py
    * @returns {Quad | null}
@@ -343,7 +343,7 @@ export class Geometry {
     const corners = this.corners(x, y);
     const sides = corners.map((a, i) => [a, corners[(i + 1) % corners.length]]);
     const away = sides.map(([[ax, ay], [bx, by]]) => distanceToSegment(px, py, ax, ay, bx, by));
-    // Always in the same direction, whichever cell the side was reached from.
+    // Always in the same direction, for both cells that share the side.
     const [[x1, y1], [x2, y2]] = sides[away.indexOf(Math.min(...away))].sort((a, b) => a[0] - b[0] || a[1] - b[1]);
     return [tidy(x1), tidy(y1), tidy(x2), tidy(y2)];
   }
@@ -362,7 +362,7 @@ export class Geometry {
   }
 
   /**
-   * The indexes of the cells that are connected with (x, y) by their sides.
+   * The indexes of the cells that are connected to (x, y) through their sides.
    * @param {number} x
    * @param {number} y
    * @param {(index: number) => boolean} same  whether a cell belongs
@@ -382,7 +382,7 @@ export class Geometry {
       const cx = index % width;
       const cy = (index - cx) / width;
       const beside = steps[this.type === 'hex_row' ? cy & 1 : cx & 1];
-      // The hot loop: nothing is allocated in it.
+      // A hot loop: it must not allocate.
       for (let i = 0; i < beside.length; i++) {
         const nx = cx + beside[i][0];
         const ny = cy + beside[i][1];
@@ -468,5 +468,5 @@ export function distanceToSegment(px, py, x1, y1, x2, y2) {
   return Math.hypot(px - x1 - t * dx, py - y1 - t * dy);
 }
 
-/** A coordinate without the noise of floating point. */
+/** A coordinate without floating-point noise. */
 export const tidy = (/** @type {number} */ value) => Math.round(value * 1e4) / 1e4;

@@ -1,4 +1,4 @@
-/** Pictures for buttons and tokens: paths on a 24 x 24 field, strokes for what one does, shapes for kinds of entities. */
+/** Icons for buttons and tokens on a 24 x 24 grid: strokes for actions, filled shapes for kinds of entities. */
 
 import { kindShape } from './kinds.js';
 

@@ -1,4 +1,4 @@
-/** The kinds of entities: the shape of each on a 24 x 24 field, and its colour. */
+/** The kinds of entities: the shape of each on a 24 x 24 grid, and its colour. */
 
 /** Shapes of kinds, filled. */
 /** @type {Record<string, string>} */
@@ -54,7 +54,7 @@ const SYNONYMS = {
   city: 'settlement',
 };
 
-/** The path of a kind's shape, as SVG writes it. */
+/** The shape of a kind as an SVG path. */
 export const kindShape = (/** @type {unknown} */ kind) => SHAPES[shapeName(kind)];
 
 /** @param {unknown} kind */

@@ -1,6 +1,6 @@
 /**
- * The client of the live feed: one socket that comes back by itself, resumes where it was, and gives each command its
- * answer once. docs/live.md describes the messages.
+ * The client of the live feed: one socket that reconnects, resumes from the last cursor, and resolves each command
+ * once. docs/live.md describes the messages.
  *
  * @typedef {{type: string, [key: string]: any}} Message
  * @typedef {'connecting' | 'open' | 'waiting' | 'closed'} State
@@ -15,7 +15,7 @@ const LONGEST_WAIT = 15_000;
 const SILENCE = 25_000; // then a ping
 const ANSWER = 10_000; // to a ping; else the connection is dead
 
-/** Close codes after which trying again is of no use. */
+/** Close codes after which it does not reconnect. */
 const FINAL = new Set([4401, 4403, 4404]);
 
 export class LiveClient {
@@ -80,8 +80,8 @@ export class LiveClient {
   }
 
   /**
-   * Do something; resolves with the acknowledgement. A command whose answer was lost is sent again with the same
-   * `ref`, so it is done once.
+   * Send a command; resolves with its acknowledgement. If the connection is lost, it is sent again with the same `ref`,
+   * so it is executed once.
    * @param {string} what  `move`, `edit`, `door`, `roll` or `say`
    * @param {{[key: string]: any}} fields
    * @returns {Promise<Message>}
@@ -145,7 +145,7 @@ export class LiveClient {
     }
     this.listener.state('waiting', code);
     const wait = Math.min(FIRST_WAIT * 2 ** this.failures++, LONGEST_WAIT);
-    // Many clients of a server that was started again do not come all at once.
+    // Jitter, so that not all clients of a restarted server reconnect at once.
     this.timer = window.setTimeout(() => this.#connectNow(), wait * (0.5 + Math.random()));
   }
 

@@ -1,5 +1,5 @@
 /**
- * Drawing what lies on top of the cells: lights, walls, doors and entities.
+ * Draws the objects above the cells: lights, walls, doors and entities.
  *
  * @typedef {import('./document.js').Door} Door
  * @typedef {import('./document.js').Entity} Entity
@@ -20,7 +20,7 @@ import { objectOf } from './objects.js';
 const HIDDEN = 0.5; // opacity of what players do not see
 
 /**
- * Draw all objects that a range of cells may show, then what `drawAbove` has to add.
+ * Draw all objects that a range of cells may show, then call `drawAbove`.
  * @param {Drawing} drawing  @param {Quad} range  @param {(drawing: Drawing, range: Quad) => void} drawAbove
  */
 export function drawObjects(drawing, range, drawAbove) {
@@ -53,7 +53,7 @@ export function drawObjects(drawing, range, drawAbove) {
 }
 
 /**
- * Draw one object, fainter where players do not see it.
+ * Draw one object, fainter if players do not see it.
  * @param {Drawing} drawing  @param {ObjectList} list  @param {MapObject} item  @param {boolean} selected
  */
 export function drawObject(drawing, list, item, selected) {
@@ -68,7 +68,7 @@ export function drawObject(drawing, list, item, selected) {
 }
 
 /**
- * Nothing shines beyond the edge of the map.
+ * Clip lights to the map.
  * @param {Drawing} drawing
  */
 function clipToMap({ context, doc, view }) {
@@ -82,7 +82,7 @@ function clipToMap({ context, doc, view }) {
 }
 
 /**
- * Whether a circle of points may be on screen, by the points of the outermost cells.
+ * Returns a test whether a circle of points may be on screen, by the outermost cells of the range.
  * @param {import('./geometry.js').Geometry} geometry  @param {Quad} range
  * @returns {(x: number, y: number, r: number) => boolean}
  */
@@ -135,7 +135,7 @@ function drawDoor(drawing, door, selected) {
     context.setLineDash([2 * pixel, 3 * pixel]);
     stroke(context, state.theme.casing, Math.max(1.5 * pixel, width / 3));
     context.setLineDash([]);
-    // The leaf is open, rotated about its first end.
+    // An open leaf, rotated around its first end.
     const angle = Math.atan2(b[1] - a[1], b[0] - a[0]) - 1.15;
     const length = Math.hypot(b[0] - a[0], b[1] - a[1]) * 0.8;
     to = [a[0] + Math.cos(angle) * length, a[1] + Math.sin(angle) * length];
@@ -202,7 +202,7 @@ function glowOf(color) {
 }
 
 /**
- * The half axes on screen of a circle of points.
+ * The semi-axes of a circle of points on the screen.
  * @param {Drawing} drawing  @param {number} range
  * @returns {Pair}
  */
@@ -286,7 +286,7 @@ function drawLabels(drawing, entities) {
 }
 
 /**
- * Names below points, `below` device pixels; of two that would lie on each other, the first.
+ * Draw names `below` device pixels below points; if two would overlap, only the first.
  * @param {Drawing} drawing  @param {{text: string, point: Pair, below: number}[]} names
  */
 export function drawNames({ context, view, unit, pixel, state }, names) {

@@ -1,11 +1,11 @@
 /**
- * Objects on a map: entities, doors, walls and lights; which one is meant, and which are at a place.
+ * Objects on a map (entities, doors, walls and lights): references to them, and finding them by position.
  *
  * @typedef {import('./document.js').Frame} Frame
  * @typedef {import('./document.js').GridDocument} GridDocument
  * @typedef {import('./document.js').MapObject} MapObject
  * @typedef {import('./document.js').ObjectList} ObjectList
- * @typedef {{list: ObjectList, id?: string, index?: number}} ObjectRef  by its id, or by its place where it has none
+ * @typedef {{list: ObjectList, id?: string, index?: number}} ObjectRef  by id, or by index if the object has no id
  */
 
 import { objectsOf } from './document.js';
@@ -15,7 +15,7 @@ import { distanceToSegment } from './geometry.js';
 const UPPERMOST = ['doors', 'entities', 'lights', 'walls'];
 
 /**
- * The place of an object in its list; -1 when it is gone.
+ * The index of an object in its list; -1 if it no longer exists.
  * @param {Frame} frame  @param {ObjectRef} ref
  */
 export function indexOfObject(frame, { list, id, index = -1 }) {
@@ -39,7 +39,7 @@ export const refOf = (list, item, index) => (item.id === undefined ? { list, ind
 export const sameObject = (a, b) => a.list === b.list && a.id === b.id && a.index === b.index;
 
 /**
- * The uppermost object at a point; null where there is none.
+ * The topmost object at a point, or null.
  * @param {GridDocument} doc  @param {number} px  @param {number} py  @param {ObjectList[]} [lists]
  * @returns {ObjectRef | null}
  */
@@ -62,7 +62,7 @@ export function objectAt(doc, px, py, lists = UPPERMOST) {
 }
 
 /**
- * The objects that lie wholly where `holds` says, by their points: the middle of an entity, both ends of a wall.
+ * The objects whose points all satisfy `holds`: the centre of an entity, both ends of a wall.
  * @param {GridDocument} doc  @param {(px: number, py: number) => boolean} holds
  * @returns {ObjectRef[]}
  */
@@ -79,7 +79,7 @@ export function objectsWithin({ frame, geometry }, holds) {
 }
 
 /**
- * The point in the middle of an object.
+ * The centre of an object, as a point.
  * @param {GridDocument} doc  @param {ObjectList} list  @param {MapObject} item
  * @returns {import('./geometry.js').Pair}
  */

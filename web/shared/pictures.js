@@ -1,9 +1,9 @@
-/** Pictures of assets: each is fetched once, and drawn from when it has come. */
+/** Pictures of assets: each is loaded once, and available when it is loaded. */
 
 export class Pictures {
   /**
-   * @param {string} assetsUrl  where assets are, such as `/assets`
-   * @param {() => void} changed  called when another picture can be drawn
+   * @param {string} assetsUrl  the URL of assets, such as `/assets`
+   * @param {() => void} changed  called when a picture was loaded
    */
   constructor(assetsUrl, changed) {
     this.assetsUrl = assetsUrl;
@@ -13,7 +13,7 @@ export class Pictures {
   }
 
   /**
-   * The picture of an asset; null until it has come, and where there is none.
+   * The picture of an asset; null until it is loaded, and if there is none.
    * @param {unknown} id
    */
   get(id) {

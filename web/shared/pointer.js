@@ -2,10 +2,10 @@
  * Mouse, touch, pen and wheel on the canvas: one finger or the left button uses the tool, the rest moves the view.
  *
  * @typedef {import('./geometry.js').Pair} Pair
- * @typedef {{point: Pair, cell: Pair, inside: boolean, shift: boolean}} Place  where on the map the pointer is
+ * @typedef {{point: Pair, cell: Pair, inside: boolean, shift: boolean}} Place  the position of the pointer on the map
  *
- * @typedef {object} PointerActions  what the pointer asks for
- * @property {(place: Place) => void} down  the tool is put on the map; `move` and then `up` or `cancel` follow
+ * @typedef {object} PointerActions  callbacks for the pointer
+ * @property {(place: Place) => void} down  the tool begins; `move` and then `up` or `cancel` follow
  * @property {(place: Place) => void} move
  * @property {(place: Place) => void} up
  * @property {() => void} cancel
@@ -66,7 +66,7 @@ export class PointerInput {
     this.canvas.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.#at(event));
     if (event.pointerType === 'touch' && this.pointers.size > 1) {
-      // The second finger: what the first one began was not meant.
+      // A second finger: cancel what the first one began.
       if (this.mode === 'tool') this.act.cancel();
       this.mode = 'pinch';
       return;
@@ -95,7 +95,7 @@ export class PointerInput {
     }
     const now = this.#at(event);
     if (this.mode === 'tool') {
-      // All places since the last frame: a quick stroke has no gaps and no corners cut.
+      // All positions since the last frame, so that quick strokes have no gaps and no cut corners.
       const events = event.getCoalescedEvents?.() ?? [];
       for (const one of events.length ? events : [event]) this.act.move(this.#place(one));
     } else if (this.mode === 'pick') this.act.pick(this.#place(event), 'move');

@@ -7,7 +7,7 @@
  * @typedef {import('./geometry.js').Pair} Pair
  * @typedef {import('./geometry.js').Quad} Quad
  *
- * @typedef {object} Theme  colours, as CSS writes them
+ * @typedef {object} Theme  CSS colours
  * @property {string} desk  around the map
  * @property {string} paper  an empty cell
  * @property {string} line  between cells
@@ -36,18 +36,18 @@
  * @property {import('./document.js').GridDocument} doc
  * @property {import('./view.js').View} view
  * @property {Shown} state
- * @property {number} unit  device pixels a cell
- * @property {number} pixel  device pixels a CSS pixel
+ * @property {number} unit  device pixels per cell
+ * @property {number} pixel  device pixels per CSS pixel
  *
  * @typedef {object} KeptPicture
  * @property {HTMLCanvasElement} canvas
- * @property {boolean} stale  to be drawn again, as time allows
- * @property {boolean} painted  to be drawn again at once
- * @property {number} used  when it was on screen last
+ * @property {boolean} stale  to be drawn again within the time budget
+ * @property {boolean} painted  to be drawn again in the next frame
+ * @property {number} used  when it was last on screen
  *
  * @typedef {import('./chunk-drawing.js').ChunkBounds & KeptPicture} Chunk  a picture of some cells
  *
- * @typedef {object} Overview  a pixel a cell
+ * @typedef {object} Overview  one pixel per cell
  * @property {HTMLCanvasElement} canvas
  * @property {ImageData} image
  * @property {number} x0
@@ -119,7 +119,7 @@ export class Renderer {
     this.request();
   }
 
-  /** Forget all pictures: the legend, the layers, or how they are shown changed. */
+  /** Redraw all pictures: the legend, the layers or their display has changed. */
   invalidate() {
     for (const chunk of this.chunks.values()) chunk.stale = true;
     for (const tile of this.overviews.values()) tile.stale = true;
@@ -145,7 +145,7 @@ export class Renderer {
     }
   }
 
-  /** Draw at the next frame. */
+  /** Request a draw in the next animation frame. */
   request() {
     if (this.requested) return;
     this.requested = requestAnimationFrame(() => {
@@ -154,7 +154,7 @@ export class Renderer {
     });
   }
 
-  /** Draw now; true when all of the screen is drawn in full detail. */
+  /** Draw now; returns true if the whole screen is drawn in full detail. */
   draw() {
     const begin = performance.now();
     const { context, view, canvas } = this;
@@ -176,7 +176,7 @@ export class Renderer {
     return whole;
   }
 
-  /** The paper of the map, and its background picture on it. */
+  /** Draw the map's paper, and its background picture on it. */
   #drawGround() {
     const { context, view } = this;
     const { geometry, frame } = this.document;
@@ -201,7 +201,7 @@ export class Renderer {
     context.setTransform(1, 0, 0, 1, 0, 0);
   }
 
-  /** From points to device pixels. */
+  /** Set the transform from points to device pixels. */
   #setCellTransform() {
     const { context, view } = this;
     const { scale, x, y } = view;
@@ -222,7 +222,7 @@ export class Renderer {
   }
 
   /**
-   * The layers to draw with their opacity, from the lowest. A hidden layer shows while it is the active one.
+   * The layers to draw with their opacity, the lowest first. A hidden layer is shown while it is the active one.
    * @returns {ShownLayer[]}
    */
   get shown() {
@@ -268,13 +268,13 @@ export class Renderer {
         else ready.push(chunk);
       }
     }
-    // What a brush touched is drawn in the same frame; what a flood touched as time allows.
+    // Chunks painted by a brush are drawn in the same frame; the many chunks of a flood fill within the budget.
     if (painted.length > MANY_CHUNKS) missing.push(...painted.splice(MANY_CHUNKS));
     for (const { chunk } of painted) {
       this.#drawChunk(chunk, layers, tiles);
       ready.push(chunk);
     }
-    // The middle of the screen first.
+    // From the middle of the screen outwards.
     const [mx, my] = [(x0 + x1) / 2 / size, (y0 + y1) / 2 / size];
     missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
     // A chunk that waits to be drawn again shows its old state; the overview replaces one that was never drawn.
@@ -385,7 +385,7 @@ export class Renderer {
       context.drawImage(image, left, top, right - left, bottom - top);
       return;
     }
-    // Hexes: line by line, each where its stagger puts it.
+    // Hexes: line by line, each with its stagger.
     const isRow = geometry.type === 'hex_row';
     const count = isRow ? image.height : image.width;
     for (let i = 0; i < count; i++) {
@@ -414,7 +414,7 @@ export class Renderer {
   }
 
   /**
-   * Only the pixels of cells that were painted.
+   * Update only the pixels of cells that were painted.
    * @param {Overview} tile
    */
   #paintOverview(tile) {
@@ -430,7 +430,7 @@ export class Renderer {
   }
 
   /**
-   * A function that sets one pixel of an overview to the colour of its cell, all layers blended.
+   * Returns a function that sets a pixel of an overview to the colour of its cell, with all layers blended.
    * @returns {(tile: Overview, x: number, y: number) => void}
    */
   #colors() {
@@ -468,7 +468,7 @@ export class Renderer {
 const keyOf = (/** @type {number} */ x, /** @type {number} */ y) => x * 65536 + y;
 
 /**
- * Tiles as the map is shown now.
+ * Tiles for the present options and theme.
  * @param {import('./document.js').GridDocument} doc  @param {number} scale  @param {Shown} state
  */
 export function tilesOf({ geometry, legend }, scale, { options, theme, pictures }) {

@@ -5,7 +5,7 @@ import { Geometry } from './geometry.js';
 import { Tiles, colorOf, contextOf, css, glyphOf, inkOn } from './tiles.js';
 
 /**
- * A picture of one legend entry, or of an empty cell.
+ * A small picture of a legend entry, or of an empty cell.
  * @param {import('./document.js').LegendEntry | undefined} entry
  * @param {number} code
  * @param {number} size  CSS pixels

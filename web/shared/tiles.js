@@ -1,4 +1,4 @@
-/** Pictures of single cells: the colour and the symbol of a legend entry, drawn once for each size and kept. */
+/** Pictures of single cells: the colour and the symbol of a legend entry, cached for each size. */
 
 import { EMPTY } from './document.js';
 
@@ -12,7 +12,7 @@ const UNKNOWN = [190, 60, 90, 255];
 export const SMALLEST_SYMBOL = 11; // device pixels a cell; smaller ones only show their colour
 
 /**
- * The colour of #rgb, #rrggbb or #rrggbbaa; null of anything else.
+ * Parse #rgb, #rrggbb or #rrggbbaa; null for anything else.
  * @param {unknown} text
  * @returns {Color | null}
  */
@@ -23,7 +23,7 @@ export function parseColor(text) {
   return [part(0), part(2), part(4), part(6)];
 }
 
-/** The colour without its alpha, as a colour field takes it. @param {Color} color */
+/** The colour without its alpha, as `<input type="color">` takes it. @param {Color} color */
 export const hexOf = (color) =>
   `#${color
     .slice(0, 3)
@@ -61,7 +61,7 @@ export const inkOn = (/** @type {Color} */ color) =>
   luminance(color) > 0.52 ? 'rgba(30, 22, 14, 0.5)' : 'rgba(255, 250, 240, 0.58)';
 
 /**
- * What to draw of a symbol: nothing where a font has at best a box, in private use and where nothing is assigned.
+ * The text to draw for a symbol: none for private use and unassigned characters, for which fonts have no glyph.
  * @param {string} symbol
  */
 export const glyphOf = (symbol) => (/[\p{Co}\p{Cn}]/u.test(symbol) ? '' : symbol);
@@ -73,7 +73,7 @@ function shade([red, green, blue, alpha], by) {
 }
 
 /**
- * How the picture of an imported tile is turned: mirrored, upside down, along its diagonal.
+ * The flips of an imported tile's picture: horizontal, vertical, diagonal.
  *
  * Sources: Tiled's "Tile flipping" of global tile ids; LDtk's flip bits of a tile.
  * @param {LegendEntry} entry
@@ -85,12 +85,12 @@ function flipsOf({ tiled, ldtk }) {
   return { across: has(31) || (bits & 1) !== 0, down: has(30) || (bits & 2) !== 0, diagonal: has(29) };
 }
 
-/** Tiles of one size for one map: `get(code)` gives a canvas, to be drawn with its middle on a cell's. */
+/** Tiles of one size for one map: `get(code)` returns a canvas to draw centred on a cell. */
 export class Tiles {
   /**
    * @param {import('./geometry.js').Geometry} geometry
    * @param {Map<number, LegendEntry>} legend
-   * @param {number} scale  device pixels a cell's width
+   * @param {number} scale  device pixels per width of a cell
    * @param {{symbols: boolean, paper: string, line: string, pictures: import('./pictures.js').Pictures}} look
    */
   constructor(geometry, legend, scale, { symbols, paper, line, pictures }) {
@@ -110,7 +110,7 @@ export class Tiles {
     /** @type {HTMLCanvasElement | null} */
     this.lineTile = null;
     const [width, height] = geometry.cellBox;
-    // One pixel more on each side, for edges that do not meet the pixels.
+    // One more pixel on each side, for edges between pixels.
     this.halfWidth = Math.ceil((width * scale) / 2) + 1;
     this.halfHeight = Math.ceil((height * scale) / 2) + 1;
     this.isSquare = geometry.isSquare;
@@ -124,7 +124,7 @@ export class Tiles {
     return tile;
   }
 
-  /** Whether nothing shines through; of a picture that is not known. @param {number} code */
+  /** Whether a tile is opaque; false for pictures, which may be transparent. @param {number} code */
   isOpaque(code) {
     let opaque = this.opaque.get(code);
     if (opaque === undefined) {
@@ -140,7 +140,7 @@ export class Tiles {
     return (this.emptyTile ??= this.#blank((context) => this.#fill(context, this.paperColor)));
   }
 
-  /** The outline of a cell, for the gridlines of everything but squares. */
+  /** The outline of a cell, for the grid lines of all but square grids. */
   get line() {
     return (this.lineTile ??= this.#blank((context) => {
       context.strokeStyle = this.lineColor;
@@ -177,7 +177,7 @@ export class Tiles {
     }
     this.#trace(context);
     context.fill();
-    // Neighbours overlap a little: no paper shines through between them.
+    // Neighbours overlap slightly, so that no paper shows between them.
     context.strokeStyle = color;
     context.lineWidth = 1;
     context.stroke();
@@ -195,14 +195,14 @@ export class Tiles {
       if (this.scale >= 14 && entry?.blocks_sight) this.#bevel(context, color);
       if (this.scale < SMALLEST_SYMBOL || !this.symbols) return;
       context.fillStyle = inkOn(color);
-      // Blocks and shades of character art are loud enough at half their strength.
+      // Block elements are drawn fainter, because they fill the cell.
       context.globalAlpha = code >= 0x2580 && code <= 0x259f ? 0.4 : 1;
       this.#symbol(context, glyphOf(String.fromCharCode(code)));
     });
   }
 
   /**
-   * The picture of an imported tile: as wide as the cell, on its lower edge, as Tiled and LDtk place it.
+   * Draw the picture of an imported tile: as wide as the cell, aligned to its lower edge, as in Tiled and LDtk.
    * @param {CanvasRenderingContext2D} context  @param {LegendEntry} entry  @param {HTMLImageElement} image
    */
   #picture(context, entry, image) {
@@ -215,14 +215,14 @@ export class Tiles {
     context.translate(0, (boxHeight * this.scale - high) / 2);
     context.scale(across ? -1 : 1, down ? -1 : 1);
     if (diagonal) context.transform(0, 1, 1, 0, 0, 0);
-    // Whole pixels cover the cell: no seam of paper between two tiles.
+    // Whole pixels cover the cell, so that there is no seam between two tiles.
     const [left, top] = this.isSquare ? [-wide / 2, -high / 2] : [-wide / 2 - 0.5, -high / 2 - 0.5];
     const more = this.isSquare ? 0 : 1;
     context.drawImage(image, x, y, width, height, left, top, wide + more, high + more);
   }
 
   /**
-   * What hides the view looks raised: lighter above, darker below.
+   * Make a cell that blocks sight look raised: lighter at the top, darker at the bottom.
    * @param {CanvasRenderingContext2D} context  @param {Color} color
    */
   #bevel(context, color) {
@@ -256,14 +256,14 @@ export class Tiles {
     context.textAlign = 'center';
     context.textBaseline = 'alphabetic';
     const box = context.measureText(symbol);
-    // Centred by its ink, so that dots and dashes sit in the middle too, but not wholly: a full stop stays low.
+    // Moved towards the centre by its bounding box, so that dashes are centred, but a full stop remains low.
     const middle = (box.actualBoundingBoxAscent - box.actualBoundingBoxDescent) / 2;
     const cap = size * 0.36;
     context.fillText(symbol, 0, Math.round(cap + (middle - cap) * 0.75));
   }
 }
 
-/** The context of a canvas that was just made. @param {HTMLCanvasElement} canvas */
+/** The 2D context of a new canvas. @param {HTMLCanvasElement} canvas */
 export function contextOf(canvas) {
   const context = canvas.getContext('2d');
   if (!context) throw new Error('This browser cannot draw.');

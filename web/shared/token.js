@@ -1,5 +1,5 @@
 /**
- * Tokens of the API: their positions, and how they are identified.
+ * Tokens: their positions and their appearance.
  *
  * @typedef {import('./geometry.js').Geometry} Geometry
  * @typedef {import('./geometry.js').Pair} Pair
@@ -9,11 +9,11 @@
 /** The colours of rings, by disposition. @type {Record<string, string>} */
 export const RINGS = { friendly: '#4fa17c', neutral: '#d9b45b', hostile: '#cc5548' };
 
-/** Cells a side, as tiny, small and medium to gargantuan creatures have it. */
+/** The side in cells, of tiny, small and medium, … and gargantuan creatures. */
 export const SIZES = [0.5, 1, 2, 3, 4];
 
 /**
- * The point in the middle of a token.
+ * The centre of a token, as a point.
  * @param {Geometry} geometry  @param {Placed} token
  * @returns {Pair}
  */
@@ -26,7 +26,7 @@ export function tokenCentre(geometry, { x, y, size }) {
 }
 
 /**
- * The token whose middle is nearest to a point that lies on it; null where there is none.
+ * Of the tokens that cover a point, the one with the nearest centre; null if there is none.
  * @template {Placed} T
  * @param {Geometry} geometry  @param {Iterable<T>} tokens  @param {number} px  @param {number} py
  * @returns {T | null}

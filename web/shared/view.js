@@ -1,6 +1,6 @@
-/** Which part of the map is on screen and how large: pan, zoom, fit, and from screen to cell. */
+/** The part of the map on screen and its scale: pan, zoom, fit, and conversion of coordinates. */
 
-const LARGEST = 128; // CSS pixels a cell
+const LARGEST = 128; // CSS pixels per cell
 
 export class View {
   /** @param {import('./document.js').GridDocument} doc */
@@ -9,16 +9,16 @@ export class View {
     // The map's picture begins at this device pixel of the canvas.
     this.left = 0;
     this.top = 0;
-    // Device pixels a cell's width: as drawn, and before it was rounded for that.
+    // Device pixels per width of a cell: as drawn, and before rounding.
     this.scale = 32;
     this.exact = 32;
-    // Device pixels of the canvas, and how many of them a CSS pixel has.
+    // The size of the canvas in device pixels, and device pixels per CSS pixel.
     this.width = 1;
     this.height = 1;
     this.ratio = 1;
   }
 
-  /** Whole pixels: the kept pictures of chunks then meet without seams. */
+  /** Whole pixels, so that there are no seams between cached chunks. */
   get x() {
     return Math.round(this.left);
   }
@@ -39,7 +39,7 @@ export class View {
   }
 
   /**
-   * Whole pixels where cells are drawn singly: sharp edges, no seams.
+   * Round to whole pixels where cells are drawn one by one, for sharp edges without seams.
    * @param {number} exact
    */
   #settle(exact) {
@@ -48,7 +48,7 @@ export class View {
     this.scale = exact >= 6 ? Math.max(6, Math.round(exact / step) * step) : exact;
   }
 
-  /** All of the map, with room for the rulers. */
+  /** Show the whole map, with space for the rulers. */
   fit() {
     const [width, height] = this.geometry.pictureSize;
     const room = 26 * this.ratio;
@@ -67,7 +67,7 @@ export class View {
   }
 
   /**
-   * Zoom by a factor; the point under device pixel (cx, cy) stays where it is.
+   * Zoom by a factor around the device pixel (cx, cy).
    * @param {number} factor  @param {number} [cx]  @param {number} [cy]
    */
   zoom(factor, cx = this.width / 2, cy = this.height / 2) {
@@ -76,7 +76,7 @@ export class View {
     const before = this.scale;
     let exact = Math.min(Math.max(this.exact * factor, smallest), LARGEST * this.ratio);
     this.#settle(exact);
-    // Where a step is too small to show in whole pixels, take a whole one.
+    // If a step is too small to change whole pixels, zoom by one pixel.
     if (this.scale === before && exact >= 6 && Math.abs(factor - 1) > 0.05) {
       exact = before + (factor > 1 ? 2 : -2) * 0.5 * (this.geometry.isIsometric ? 2 : 1);
       this.#settle(Math.min(Math.max(exact, smallest), LARGEST * this.ratio));
@@ -87,7 +87,7 @@ export class View {
     this.#keepInSight();
   }
 
-  /** A corner of the map always stays on screen. */
+  /** Keep a corner of the map on screen. */
   #keepInSight() {
     const [width, height] = this.geometry.pictureSize.map((side) => side * this.scale);
     const room = 48 * this.ratio;
@@ -96,7 +96,7 @@ export class View {
   }
 
   /**
-   * Move just as far as needed to show a cell.
+   * Move just far enough to show a cell.
    * @param {number} x  @param {number} y
    */
   reveal(x, y) {
@@ -117,7 +117,7 @@ export class View {
   }
 
   /**
-   * The device pixel of a point.
+   * A point in device pixels.
    * @param {number} px  @param {number} py
    * @returns {import('./geometry.js').Pair}
    */
@@ -127,7 +127,7 @@ export class View {
   }
 
   /**
-   * The point under a device pixel.
+   * The point at a device pixel.
    * @param {number} sx  @param {number} sy
    */
   toPoint(sx, sy) {
