@@ -45,13 +45,13 @@ class Room:
         self._live: set[LiveSession] = set()
         self.maps = WatchedMaps(self)
         self.signals = Signals(self)
-        self._wanted = self._done = 0
+        self._requested = self._completed = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         """Read the log: there may be new events."""
-        self._wanted += 1
+        self._requested += 1
         if self._task is None and self.seq is not None:
             self._task = asyncio.create_task(self._follow())
 
@@ -59,7 +59,7 @@ class Room:
         """Return when everything that was committed before this call has been sent."""
         self.wake()
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append((self._wanted, future))
+        self._waiting.append((self._requested, future))
         await future
 
     def place(self, seq: int, access_version: int) -> None:
@@ -118,8 +118,8 @@ class Room:
     async def _follow(self) -> None:
         wait = _MIN_WAIT
         try:
-            while self._done < self._wanted:
-                goal = self._wanted
+            while self._completed < self._requested:
+                goal = self._requested
                 try:
                     has_more = await self._step()
                 except Exception as error:
@@ -140,7 +140,7 @@ class Room:
             self._task = None
 
     def _release(self, goal: int) -> None:
-        self._done = goal
+        self._completed = goal
         waiting, self._waiting = self._waiting, []
         for number, future in waiting:
             if number > goal:

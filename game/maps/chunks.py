@@ -24,7 +24,7 @@ _SOME_CHUNKS = text("""
     SELECT layer, x, y, rows::text AS rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id
         AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
-    LIMIT cast(:most AS int)
+    LIMIT cast(:limit AS int)
 """).bindparams(*_KEYS, bindparam("whole", type_=ARRAY(Integer)))
 _PART = text("""
     SELECT layer, x, y, rows::text AS rows FROM map_chunk
@@ -62,10 +62,10 @@ async def load_chunks(
     row: Map,
     keys: Iterable[ChunkKey] = (),
     layers: Iterable[int] = (),
-    most: int | None = None,
+    limit: int | None = None,
 ) -> dict[ChunkKey, list[str]]:
-    """The stored chunks of a map with these keys, and all of these layers; at most `most`, if given."""
-    texts = await load_texts(session, row, keys, layers, most)
+    """The stored chunks of a map with these keys, and all of these layers; at most `limit`, if given."""
+    texts = await load_texts(session, row, keys, layers, limit)
     return await asyncio.to_thread(_parsed, texts) if len(texts) > _LARGE_CHUNKS else _parsed(texts)
 
 
@@ -74,10 +74,10 @@ async def load_texts(
     row: Map,
     keys: Iterable[ChunkKey] = (),
     layers: Iterable[int] = (),
-    most: int | None = None,
+    limit: int | None = None,
 ) -> dict[ChunkKey, str]:
     """Like `load_chunks`, but as JSON texts."""
-    wanted = {**_columns(list(keys)), "whole": list(layers), "most": most}
+    wanted = {**_columns(list(keys)), "whole": list(layers), "limit": limit}
     return _texts(await session.execute(_SOME_CHUNKS, {**place_of(row), **wanted}))
 
 
@@ -124,8 +124,8 @@ async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large
         outcome = await asyncio.to_thread(_step, steps, loaded) if large else _step(steps, loaded)
         if not isinstance(outcome, Wanted):
             return outcome.value
-        most = None if outcome.most is None else outcome.most + 1
-        loaded = await load_chunks(session, row, outcome.chunks, outcome.layers, most)
+        limit = None if outcome.most is None else outcome.most + 1
+        loaded = await load_chunks(session, row, outcome.chunks, outcome.layers, limit)
 
 
 class _Done(NamedTuple, Generic[Result]):

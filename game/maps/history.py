@@ -76,7 +76,7 @@ _SINCE = text("""
     FROM (
         SELECT kind, before FROM event
         WHERE universe_id = :universe_id AND subject_id = :map_id AND seq > :seq
-        ORDER BY seq DESC LIMIT :most
+        ORDER BY seq DESC LIMIT :limit
     ) later
 """)
 _BEFORES = text("""
@@ -103,7 +103,7 @@ async def record_of(session: AsyncSession, row: Map, seq: int) -> Record:
         raise NotFound
     if type(last.version) is not int or not 0 < last.version < 2**31:
         raise HistoryBroken
-    limits = {"most": _MAX_EVENTS + 1, "beginnings": list(_BEGINNINGS)}
+    limits = {"limit": _MAX_EVENTS + 1, "beginnings": list(_BEGINNINGS)}
     since = (await session.execute(_SINCE, {**place, **limits})).one()
     if since.begins:
         raise NotFound

@@ -163,11 +163,11 @@ class Notes:
         return self.warnings + more
 
 
-def unique(name: str, used: set[str], longest: int = 128) -> str:
+def unique(name: str, used: set[str], max_length: int = 128) -> str:
     """The name, shortened or numbered if it is too long or in `used`; the result is added to `used`."""
-    result, number = name[:longest], 2
+    result, number = name[:max_length], 2
     while result in used:
-        result, number = f"{name[: longest - 8]} {number}", number + 1
+        result, number = f"{name[: max_length - 8]} {number}", number + 1
     used.add(result)
     return result
 

@@ -14,9 +14,9 @@ def objects_of(value: Any) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def whole(value: Any, low: int, high: int, otherwise: int) -> int:
-    """The value if it is a whole number in this range, or else `otherwise`."""
-    return value if type(value) is int and low <= value <= high else otherwise
+def whole(value: Any, low: int, high: int, default: int) -> int:
+    """The value if it is a whole number in this range, or else `default`."""
+    return value if type(value) is int and low <= value <= high else default
 
 
 def rgb(color: str) -> str:

@@ -146,12 +146,12 @@ def _average(image: Image.Image, box: Box, shape: Sequence[tuple[float, float]] 
     return "#" + bytes([*parts, alpha] if alpha < 128 else parts).hex()
 
 
-def _alpha_within(alpha: Image.Image, shape: list[tuple[float, float]], otherwise: int) -> int:
-    """The average opacity of a shape in a picture; `otherwise` if the shape lies outside the picture."""
+def _alpha_within(alpha: Image.Image, shape: list[tuple[float, float]], default: int) -> int:
+    """The average opacity of a shape in a picture; `default` if the shape lies outside the picture."""
     mask = Image.new("L", alpha.size)
     ImageDraw.Draw(mask).polygon(shape, fill=255)
     area = ImageStat.Stat(mask).sum[0]
-    return round(ImageStat.Stat(ImageChops.multiply(alpha, mask)).sum[0] / area * 255) if area else otherwise
+    return round(ImageStat.Stat(ImageChops.multiply(alpha, mask)).sum[0] / area * 255) if area else default
 
 
 def tile_picture(color: str, symbol: str, outline: list[tuple[int, int]], size: tuple[int, int]) -> bytes:

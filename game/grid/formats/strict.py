@@ -97,15 +97,15 @@ class Node:
             raise node.fail("is out of range")
         return 0 if -TINY < node.value < TINY else node.value
 
-    def text(self, key: str, default: str | None = None, longest: int = DEFAULT_LIMITS.max_string) -> str:
-        """A string of at most `longest` characters."""
+    def text(self, key: str, default: str | None = None, max_length: int = DEFAULT_LIMITS.max_string) -> str:
+        """A string of at most `max_length` characters."""
         if default is not None and key not in self:
             return default
         node = self[key]
         if not isinstance(node.value, str):
             raise node.fail("must be a string")
-        if len(node.value) > longest:
-            raise node.fail(f"must have at most {longest} characters")
+        if len(node.value) > max_length:
+            raise node.fail(f"must have at most {max_length} characters")
         return node.value
 
     def flag(self, key: str, default: bool) -> bool:

@@ -91,9 +91,9 @@ class Skeleton:
         return result
 
 
-def _number(item: Json, key: str, otherwise: float) -> float:
-    value = item.get(key, otherwise)
-    return value if is_number(value) else otherwise
+def _number(item: Json, key: str, default: float) -> float:
+    value = item.get(key, default)
+    return value if is_number(value) else default
 
 
 @dataclass

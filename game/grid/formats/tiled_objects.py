@@ -199,14 +199,14 @@ class Objects:
 
     def add(self, key: str, thing: Json, node: Node) -> None:
         """Add a thing to the document. Raises TooLarge if there are too many."""
-        most = {
+        limit = {
             "entities": self.limits.max_entities,
             "walls": self.limits.max_walls,
             "doors": self.limits.max_doors,
             "lights": self.limits.max_lights,
         }[key]
-        if len(self.document[key]) == most:
-            raise TooLarge(node.place, f"is one too many: a map has at most {most} {key}")
+        if len(self.document[key]) == limit:
+            raise TooLarge(node.place, f"is one too many: a map has at most {limit} {key}")
         self.document[key].append(thing)
 
     def feature(self, found: Found, usual: str, values: Json) -> Json:
@@ -237,10 +237,10 @@ class Objects:
         number = found.tiled["id"]
         return self.own_id(found.packed.get("id"), f"{number}-{part + 1}" if part else str(number), self.doors)
 
-    def own_id(self, preferred: Any, otherwise: str, used: set[str]) -> str:
-        """The preferred id if it is valid, or else `otherwise`; with a number if it is in `used`."""
+    def own_id(self, preferred: Any, default: str, used: set[str]) -> str:
+        """The preferred id if it is valid, or else `default`; with a number if it is in `used`."""
         is_id = isinstance(preferred, str) and 0 < len(preferred) <= MAX_ENTITY_ID
-        return unique(preferred if is_id else otherwise, used, MAX_ENTITY_ID)
+        return unique(preferred if is_id else default, used, MAX_ENTITY_ID)
 
     def add_light(self, found: Found) -> None:
         """Add a light in the centre of its object; without a range, it shines as far as the object extends."""
