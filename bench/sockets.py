@@ -7,7 +7,7 @@ import os
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 
@@ -16,6 +16,16 @@ import orjson
 # Socket.IO escapes the quotes. A pattern that starts with letters is found fast.
 _STAMP = re.compile(rb'at\\?":\\?"T?([0-9][0-9T:.-]+)')
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def pings(data: bytes) -> Iterator[bytes]:
+    """The contents of the pings in data that begins with a frame; long frames come alone."""
+    at = 0
+    while at + 2 <= len(data) and data[at + 1] < 0x7E:
+        end = at + 2 + data[at + 1]
+        if data[at] == 0x89:
+            yield data[at + 2 : end]
+        at = end
 
 
 def frame(opcode: int, content: bytes) -> bytes:
@@ -79,8 +89,8 @@ class RawSocket(asyncio.Protocol):
             if not self.ready.done():
                 self.ready.set_result(None)
         if data:
-            if data[0] == 0x89:
-                self.transport.write(frame(10, data[2 : 2 + (data[1] & 0x7F)]))
+            for ping in pings(data):
+                self.transport.write(frame(10, ping))
             self._taken(self, data)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 from enum import IntEnum
+from math import ceil
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -25,7 +26,10 @@ SERVE = "worldkeep.serve"
 """An extension that an endpoint may set: a function that serves the socket after the endpoint has returned.
 Otherwise the coroutines of the whole framework would stay in memory as long as the socket is open."""
 MAX_MESSAGE = 64 * 2**10
-PING_SECONDS, PONG_SECONDS = 25.0, 20.0
+PING_SECONDS, PONG_SECONDS = 30.0, 20.0
+_PINGS_TOGETHER = 0.1
+"""The interval of seconds in which pings are sent, and so answered, together: each wake-up of the event loop takes
+about as long as the ping itself."""
 
 
 class Close(IntEnum):
@@ -175,6 +179,11 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self._abort_later()
+
+    def schedule_ping(self) -> None:
+        """Send a ping after the interval, at the same time as other sockets."""
+        due = ceil((self.loop.time() + (self.ping_interval or 0.0)) / _PINGS_TOGETHER) * _PINGS_TOGETHER
+        self.ping_timer = self.loop.call_at(due, self.send_keepalive_ping)
 
     def send_keepalive_ping(self) -> None:
         """Send a ping."""
