@@ -323,7 +323,9 @@ def payload_of(text: str) -> dict[str, Any]:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return payload if isinstance(payload, dict) and _is_flat(payload, MAX_EVENT_DEPTH) else {}
+    # Most have few brackets, and so cannot be deep.
+    is_flat = text.count("[") + text.count("{") <= MAX_EVENT_DEPTH or _is_flat(payload, MAX_EVENT_DEPTH)
+    return payload if isinstance(payload, dict) and is_flat else {}
 
 
 def _is_flat(value: Any, depth: int) -> bool:
