@@ -29,7 +29,7 @@ from game.fog.queries import Memories, StoredMemories
 from game.fog.sights import Sights
 from game.fog.viewers import Piece, Table
 from game.grid import memory
-from game.grid.canvas import Wanted
+from game.grid.canvas import Loaded, Wanted
 from game.grid.cell_sets import NONE, Cells, ChunkXY, union
 from game.grid.changes import same
 from game.grid.chunks import ChunkKey
@@ -136,7 +136,7 @@ class Watching:
         was_seen: Mapping[UUID, Cells] = {}
         change = None
         if before is not None and old is not None:
-            was_seen = await sights.seen(before, old.vision, before.viewers(), load)
+            was_seen = await sights.seen(before, old.vision, before.viewers(), self._load_before)
             if old.scene.grid.type == new.scene.grid.type:
                 change = await _compute(_is_large(old.scene), _Change.of, old.scene, new.scene, rows, self._moved)
         is_seen = await sights.seen(after, new.vision, after.viewers(), load)
@@ -157,6 +157,13 @@ class Watching:
             return await table_of(self._session, row, before)
         after = before.with_frame(row.grid_data, row.width, row.height)
         return replace(after, is_published=row.is_published, sharing=row.fog_sharing, lighting=row.lighting)
+
+    async def _load_before(self, wanted: Wanted) -> Loaded:
+        """Chunks as they were before the change, although the new ones are already written."""
+        kept = {key: self._rows[key] for key in wanted.chunks if key in self._rows}
+        others = wanted._replace(chunks=[key for key in wanted.chunks if key not in kept])
+        loaded = await queries.cells(self._session, self._place, others)
+        return {**loaded, **{key: rows for key, rows in kept.items() if rows is not None}}
 
     async def _changed_rows(self, after: Table) -> dict[ChunkKey, tuple[Rows, Rows]]:
         """The rows of chunks that changed, before and after; for layers that became visible or hidden, of all
@@ -188,8 +195,9 @@ class Watching:
             if after.frame is before.frame and not rows and self._moved is None:
                 return old, old
         row.scene_key = uuid4()
-        if old is None:
-            return None, sights.sights_of(row.scene_key, after.frame, after.width, after.height)
+        if old is None or self._moved is not None:
+            # Where all cells have moved, nothing that was computed before is of use, even if the size is the same.
+            return old, sights.sights_of(row.scene_key, after.frame, after.width, after.height)
         is_large = _is_large(old.scene) or len(rows) > _LARGE_CHUNKS
         size = after.width, after.height
         new = await _compute(is_large, transitions.next_sights, old, after.frame, *size, rows)

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
-from game.fog import changes, queries, views
+from game.core.cache import LruCache
+from game.fog import changes, queries, sights, views
 from game.fog.models import PARTY
 from game.grid.canvas import Wanted
 from game.grid.fogged_view import whole
@@ -78,6 +79,11 @@ class Table:
             place = {"universe_id": UUID(self.universe_id), "map_id": self.map_id}
             stored = await queries.cells(session, place, Wanted(fogged.keys(), []))
         return list(whole(fogged, stored)["layers"][0]["rows"])
+
+
+def forget_sights() -> None:
+    """Go on without anything that was computed of maps, as another worker does."""
+    sights._kept = LruCache(1024, 150_000)
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from uuid import UUID
 
+import pytest
+
 from tests.conftest import Person
-from tests.fog.conftest import ROOM, SIGHT, Table
+from tests.fog.conftest import ROOM, SIGHT, Table, forget_sights
 from tests.members.test_router import join
 
 
@@ -60,6 +62,38 @@ async def test_who_is_removed_and_comes_back_remembers_nothing(table: Table, str
     assert gone.status_code == 204
     await join(stranger, table.owner, table.universe_id)
     assert await table.fog(UUID(stranger.id)) == ["000000000000"] * 5
+
+
+ROCK = {**ROOM, "walls": [], "doors": [], "layers": [{"name": "ground", "rows": ["......#....."] * 5}]}
+WALL = {"id": "wall", "x1": 6, "y1": 0, "x2": 6, "y2": 5}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_rock_that_becomes_a_wall(table: Table, stranger: Person, is_known: bool) -> None:
+    """Nothing behind it is seen, even if what was seen before is computed when the cells are already written."""
+    await table.patch(grid_data=ROCK)
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
+    assert await table.fog() == ["222222200000"] * 5
+    if not is_known:
+        forget_sights()
+    dig = {"op": "replace", "layer": "ground", "symbol": "#", "with": "."}
+    await table.edit(dig, {"op": "put_wall", "wall": WALL})
+    assert await table.fog() == ["222222100000"] * 5
+    await table.edit({"op": "remove_wall", "id": "wall"}, {**dig, "symbol": ".", "with": "#"})
+    await table.patch(grid_data=ROCK)
+    if not is_known:
+        forget_sights()
+    await table.patch(grid_data={**ROOM, "doors": [], "walls": [WALL]})
+    assert await table.fog() == ["222222100000"] * 5
+
+
+async def test_cells_that_move_while_the_size_stays(table: Table, stranger: Person) -> None:
+    await table.patch(grid_data=ROCK)
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
+    assert await table.fog() == ["222222200000"] * 5
+    resize = {"op": "resize", "height": 5}
+    await table.edit({**resize, "width": 14, "anchor": "right"}, {**resize, "width": 12, "anchor": "left"})
+    assert await table.fog() == ["222222222000"] * 5
 
 
 async def test_another_type_of_grid_forgets_all(table: Table, stranger: Person) -> None:

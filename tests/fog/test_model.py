@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from game.grid.cell_sets import contains, each, rectangle
 from tests.conftest import Person, somebody
+from tests.fog.conftest import forget_sights
 from tests.grid.secret_worlds import MARK, secret_worlds
 from tests.grid.test_fogged_view import (
     HEIGHT,
@@ -144,6 +145,8 @@ def check_games(wait: Callable[[Any], Any], app: FastAPI, data: st.DataObject) -
     game = Game(wait, *people, data.draw)
     game.create()
     for kind in data.draw(st.lists(st.sampled_from(STEPS), min_size=2, max_size=6)):
+        if data.draw(st.booleans()):
+            forget_sights()
         game.step(kind)
         game.check()
     for person in people:
