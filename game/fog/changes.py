@@ -201,6 +201,9 @@ class Watching:
         is_large = _is_large(old.scene) or len(rows) > _LARGE_CHUNKS
         size = after.width, after.height
         new = await _compute(is_large, transitions.next_sights, old, after.frame, *size, rows)
+        if self._key is not None:
+            # The former visions stay with the new sights only: counted each time, they would displace other maps.
+            sights.keep(self._key, Sights.of(old.scene, old.vision))
         sights.keep(row.scene_key, new)
         return old, new
 

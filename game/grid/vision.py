@@ -150,12 +150,13 @@ class Vision:
         xs, ys = [x for x, _ in cells], [y for _, y in cells]
         left, top = min(xs, default=inf) - _SLACK, min(ys, default=inf) - _SLACK
         right, bottom = max(xs, default=-inf) + _SLACK, max(ys, default=-inf) + _SLACK
-        for (column, band), opaque in self._opaque.items():
+        # Copies: another thread may be looking.
+        for (column, band), opaque in self._opaque.copy().items():
             x, y = column * CHUNK, band * CHUNK
             if right < x or bottom < y or left >= x + CHUNK or top >= y + CHUNK:
                 after._opaque[column, band] = opaque
                 after._screens[column, band] = self._screens[column, band]
-        for (cell, reach), seen in self._seen.items():
+        for (cell, reach), seen in self._seen.copy().items():
             if not (left - reach <= cell[0] <= right + reach and top - reach <= cell[1] <= bottom + reach):
                 after._seen[cell, reach] = seen
         return after

@@ -1,6 +1,8 @@
 """What tokens see, against the rules written out plainly."""
 
+import sys
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -223,3 +225,27 @@ class TestAfter:
         run(after.visible_from((1, 1), 3), store.load)
         run(after.visible_from((5, 5), 3), store.load)
         assert store.loaded == set()
+
+    def test_while_another_thread_looks(self) -> None:
+        side = 64
+        vision, store = vision_of(
+            {"width": side, "height": side, "layers": [{"name": "g", "rows": [" " * side] * side}]}
+        )
+        cells = [(x, y) for x in range(side) for y in range(side)]
+        for cell in cells[:1000]:
+            run(vision.visible_from(cell, 2), store.load)
+
+        def look() -> None:
+            for cell in cells[1000:]:
+                run(vision.visible_from(cell, 2), store.load)
+
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            thread = Thread(target=look)
+            thread.start()
+            while thread.is_alive():
+                vision.after(store.frame, [(0, 0)])
+        finally:
+            sys.setswitchinterval(interval)
+            thread.join()
