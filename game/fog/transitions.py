@@ -8,7 +8,7 @@ from game.grid.cell_sets import ChunkXY
 from game.grid.changes import same
 from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.edits.frame import shift, shifted
-from game.grid.geometry import Cell, Grid, Point
+from game.grid.geometry import Cell, Grid, Point, cell_at
 from game.grid.memory import Rows
 from game.grid.player_view import is_disguised
 from game.grid.scene import Scene
@@ -18,6 +18,8 @@ from game.grid.vision import Vision
 _MAX_CHUNKS: Final = 16
 """The number of changed chunks from which nothing of a vision is reused."""
 _MAX_THINGS: Final = 200
+_FAR: Final = 1e6
+"""A distance from the origin, in the units of coordinates, that is beyond every map."""
 
 Frame = Mapping[str, Any]
 
@@ -50,14 +52,23 @@ def next_sights(
     if not kept or len(rows) > _MAX_CHUNKS or len(things) > _MAX_THINGS:
         return Sights.of(scene, Vision(frame, width, height))
     cells = [cell for key, (was, now) in rows.items() for cell in _corners(key, was, now)]
-    # Walls lie in cells as doors do.
-    cells += [cell for _, thing in things for cell in scene.cells_of("doors", thing)]
+    for _, thing in things:
+        # Walls lie in cells as doors do.
+        cells += scene.cells_of("doors", thing)
+        # A door at the edge of the map opens cells in which it does not lie.
+        cells += _cells_of_ends(scene, thing)
     if rows:
         return Sights.of(scene, sights.vision.after(frame, cells))
     versions = sights.versions
     versions.put(_barriers(old.frame), sights.vision, sights.vision.views)
     vision = versions.get(_barriers(frame)) or sights.vision.after(frame, cells)
     return Sights(scene, vision, versions)
+
+
+def _cells_of_ends(scene: Scene, barrier: Mapping[str, Any]) -> list[Cell]:
+    """The cells, also off the map, that hold the ends of a wall or door."""
+    x1, y1, x2, y2 = (max(-_FAR, min(barrier[name], _FAR)) for name in ("x1", "y1", "x2", "y2"))
+    return [cell_at(scene.grid.type, x1, y1), cell_at(scene.grid.type, x2, y2)]
 
 
 def _barriers(frame: Frame) -> Hashable:

@@ -3,6 +3,7 @@
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from game.grid.vision import Vision
 from tests.grid.maps import Store
 
 SIDE = 24
+EDGE = [*((n, 0) for n in range(9)), *((0, n) for n in range(9))]
 EYES = [(4, 4), (12, 12), (19, 6)]
 
 
@@ -77,6 +79,24 @@ class TestNextSights:
             assert look(sights.vision, store) == look(Vision(store.frame, SIDE, SIDE), store)
             assert sights.scene.pieces == new.pieces
             assert sights.scene.piece_set == new.piece_set
+
+    @pytest.mark.parametrize("grid_type", ["square", "isometric", "hex_row", "hex_column", "none"])
+    @pytest.mark.parametrize("ends", [(0, 0, -0.5, 7), (-1, -1, 12, 0), (0, 7, 0, 2), (0, 1e308, -1e-3, -1e308)])
+    def test_of_a_door_at_the_edge(self, grid_type: str, ends: tuple[float, float, float, float]) -> None:
+        """It opens cells in which it does not lie."""
+        door = {"id": "i0", "state": "closed", **dict(zip(("x1", "y1", "x2", "y2"), ends, strict=True))}
+        rock = {**house(Random(1)), "grid_type": grid_type, "doors": [door], "walls": []}
+        rock["layers"] = [{"name": "ground", "rows": ["#" * SIDE, *["#" + "." * (SIDE - 1)] * (SIDE - 1)]}]
+        store = Store(rock)
+        sights = Sights.of(Scene(store.frame, SIDE, SIDE), Vision(store.frame, SIDE, SIDE))
+        for state in ("open", "closed"):
+            for place in EDGE:
+                run(sights.vision.visible_from(place, 9), store.load)
+            sights = changed(sights, store, {"op": "update_door", "id": "i0", "changes": {"state": state}})
+            new = Vision(store.frame, SIDE, SIDE)
+            for place in EDGE:
+                now = run(sights.vision.visible_from(place, 9), store.load)
+                assert now == run(new.visible_from(place, 9), store.load)
 
     def test_of_a_door_that_is_closed_again_are_known(self) -> None:
         """And not after a cell has changed."""
