@@ -26,6 +26,15 @@ class Board:
         script = "({ tokens }) => Object.fromEntries(tokens.shown.map(({ name, x, y }) => [name, [x, y]]))"
         return dict(self.editor.run(script))
 
+    def shows(self, expected: dict[str, list[float]]) -> None:
+        """Wait until the tokens are shown there."""
+        self.editor.page.wait_for_function(
+            "(places) => document.querySelector('[data-map-editor]').editor.tokens.shown.every("
+            "({ name, x, y }) => places[name][0] === x && places[name][1] === y)",
+            arg=expected,
+        )
+        assert self.shown() == expected
+
     def settle(self) -> None:
         """Wait until nothing is on its way to the server."""
         self.editor.run("async ({ tokens }) => { while (tokens.waiting) await tokens.writing; }")
@@ -147,7 +156,7 @@ class TestTokens:
         editor.page.get_by_label("Width").fill("14")
         editor.page.get_by_label("Width").press("Enter")
         # Before saving, they are on the same cells as before.
-        assert board.shown() == {"Goblin": [5, 3], "Ogre": [8, 4]}
+        board.shows({"Goblin": [5, 3], "Ogre": [8, 4]})
         editor.press("o")
         editor.drag((5, 3), (6, 3))
         board.settle()
