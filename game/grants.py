@@ -163,7 +163,7 @@ async def told(
 ) -> Told:
     """The members, other than game masters, who see a difference after a change of something with grants.
 
-    `before` and `after` are its grants, none for what was not there or is not there any more; `changed` the fields
+    `before` and `after` are its grants, none if it did not exist before, or was deleted; `changed` the fields
     that changed, each with the right that it takes to read it.
     """
     audience: list[UUID] = []

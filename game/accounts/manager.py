@@ -130,7 +130,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
     async def release_connection(self) -> None:
         """Roll back before hashing: requests that wait for the processor must not occupy the connection pool.
 
-        Rows that were read stay readable, but are not part of the transaction any more.
+        Rows that were read stay readable, but no longer belong to the transaction.
         """
         self._session.expunge_all()
         await self._session.rollback()

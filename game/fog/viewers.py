@@ -53,7 +53,7 @@ class Table:
     _groups: dict[tuple[UUID, frozenset[UUID] | None], tuple[Eyes, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """Those that were asked for; those of a changed grid or token must not be among them."""
+    """Caches of `eye` and `group`. Entries of a changed grid or token must be removed."""
 
     def viewers(self) -> list[UUID]:
         """The groups of the map."""

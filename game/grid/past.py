@@ -1,6 +1,7 @@
-"""A map as it was: the current map, to which the inverses of events are applied. Pure; runs in a compute process.
+"""A past version of a map: the current map with the inverses of later events applied. Pure; runs in a compute
+process.
 
-What the events stored is checked before it is used (`grid.stored`), and so is what comes of it. A map may have
+The stored data of events is checked before it is used (`grid.stored`), and so is the result. A map may have
 half a gigabyte of cells: only the chunks that events have changed are loaded, and these are kept compressed.
 """
 
@@ -28,7 +29,7 @@ _ALIKE: Final = 64
 
 
 class PastError(ValueError):
-    """An event that cannot be taken back: `seq` is its number, the message says why."""
+    """An event that cannot be undone: `seq` is its number, the message says why."""
 
     def __init__(self, seq: int, message: str) -> None:
         super().__init__(seq, message)
@@ -58,7 +59,7 @@ _Chunks: TypeAlias = dict[tuple[int, int], bytes | None]
 
 
 def rebuild(stored: StoredFrame, events: Iterable[tuple[int, str]]) -> Rebuilding:
-    """Take a map back through events, given as (seq, JSON text of `before`), newest first.
+    """Undo events of a map, given as (seq, JSON text of `before`), newest first.
 
     Raises:
         PastError: the data of an event is invalid, or does not fit the map.
@@ -67,7 +68,7 @@ def rebuild(stored: StoredFrame, events: Iterable[tuple[int, str]]) -> Rebuildin
     seq = 0
     for seq, text in events:
         try:
-            yield from past.take_back(orjson.loads(text))
+            yield from past.undo(orjson.loads(text))
         except (StoredError, Conflict) as error:
             raise PastError(seq, str(error)[:300]) from None
     try:
@@ -98,7 +99,7 @@ def check_before(before: Any, *, is_of_token: bool = False, take: Take | None = 
 
 
 class _Past:
-    """A map on its way back: its frame, its size, and the chunks that are not as they are stored."""
+    """A map while events are undone: its frame, its size, and the chunks that differ from the stored ones."""
 
     def __init__(self, stored: StoredFrame) -> None:
         self.frame: Frame = orjson.loads(stored.text)
@@ -108,7 +109,7 @@ class _Past:
         self._symbols, self._layers = _symbols(self.frame), set(layer_keys(self.frame).values())
         self._chunks: dict[int, _Chunks] = defaultdict(dict)
 
-    def take_back(self, before: Mapping[str, Any]) -> Generator[LayerPart, BandTexts, None]:
+    def undo(self, before: Mapping[str, Any]) -> Generator[LayerPart, BandTexts, None]:
         """Undo one event with its `before`."""
         check_before(before, take=self._put)
         self.texts |= {key: before[key] for key in _MAX_TEXT if key in before}

@@ -12,7 +12,7 @@ The rules:
   gargantuan 4 x 4 cells; 5e "Creature Size") and how it moves (`walk`, or `fly`: the ground's movement cost
   does not count). The position of a larger creature is its top left cell; it pays for the worst cell that it
   enters upon, and all its cells must be free. On hexes all walkers take one cell.
-- Of ways that cost the same, one with the fewest diagonal steps is taken.
+- Of paths with equal cost, one with the fewest diagonal steps is taken.
 - On a grid of type none the way leads over the centres of cells, with diagonals of length sqrt(2).
 
 The search is A* with buckets (one stack for all nodes of equal estimate, so no comparison sorts them), on the
@@ -198,7 +198,7 @@ def _moves(field: "_Field", counted: bool) -> list[_Moves]:
                 single.append((delta, slant if diagonal else 1, diagonal))
             else:
                 single.append((2 * delta + (1 - 2 * parity) * diagonal, 1 + parity * diagonal, diagonal))
-        # Straight steps last: the search goes on with the last of equals, so ways do not zigzag.
+        # Straight steps last: the search continues with the last of equals, so paths do not zigzag.
         choices = [(1 << bit, move) for bit, move in enumerate(single)][::-1]
         every = range(1 << len(steps))
         tables.append([tuple(move for bit, move in choices if exits & bit) for exits in every])
@@ -209,7 +209,7 @@ def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | 
     """What is left from a node at the least, in parts: the distance by the grid's rule, at the lowest cost of any
     ground, and the fewest diagonal steps of a way that costs no more.
 
-    It never falls by more than a step costs, so a node that was looked at once need not be looked at again.
+    It never falls by more than a step costs (it is consistent), so no node is visited twice.
     """
     grid, stride, least = field.grid, field.stride, min(field.costs) * _PARTS
     # Where a step may cost as little as being diagonal does, diagonals are not looked for ahead.

@@ -22,7 +22,7 @@ Ends: TypeAlias = tuple[Number, Number, Number, Number]
 """x1, y1, x2, y2: a straight piece from one point to another."""
 
 Box: TypeAlias = tuple[int, int, int, int]
-"""Cells: left, top, and right and bottom, which are not in it any more."""
+"""Cells: left, top, right, bottom; right and bottom are exclusive."""
 
 Part: TypeAlias = tuple[float, float]
 """Which part of a piece: from and to, each from 0 at its first end to 1 at its second."""

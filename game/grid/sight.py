@@ -349,7 +349,7 @@ def _large(grid: Grid, radius: int | float, odd: int) -> Around:
 
 
 def around_cell(grid: Grid, radius: int | float, here: Cell) -> Around:
-    """The cells within a range of the lattice cell `here`. The last ranges that were asked for are kept: a few
+    """The cells within a range of the lattice cell `here`. The last ranges used are cached: a few
     MB each, up to 20 MB beyond _COMMON_RANGE."""
     if grid.type != "none":
         radius = floor(radius)

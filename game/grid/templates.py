@@ -1,4 +1,4 @@
-"""The squares of effects by whole squares, as templates on a battle map have them: no centre is asked for.
+"""The squares of effects by whole squares, as templates on a battle map have them, wherever their centres lie.
 
 | shape | squares, for a size of n |
 |---|---|

@@ -39,7 +39,7 @@ OPERATIONS: Mapping[str, Operation] = {
 
 
 class Commands:
-    """The commands of one socket: carried out in their order, and answered in it."""
+    """The commands of one socket: executed and answered in order."""
 
     def __init__(self, session: LiveSession) -> None:
         self._session = session
@@ -48,30 +48,25 @@ class Commands:
         self._token, self._token_until = "", 0.0
 
     def put(self, command: Command) -> None:
-        """Carry out a command, after those before it. The socket's rate bounds how many wait."""
+        """Queue a command. The rate limit of the socket bounds the length of the queue."""
         self._waiting.append(command)
         if self._task is None:
             self._task = asyncio.create_task(self._work())
 
     async def close(self) -> None:
-        """Let the command that is under way end: it may be in the database already. The others are dropped."""
+        """Wait for the running command, which may be in the database already. Drop the others."""
         self._waiting.clear()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
-    @property
-    def are_done(self) -> bool:
-        """Whether nothing is under way."""
-        return self._task is None
-
     async def _work(self) -> None:
         try:
             while self._waiting:
-                await self._carry_out(self._waiting.pop(0))
+                await self._execute(self._waiting.pop(0))
         finally:
             self._task = None
 
-    async def _carry_out(self, command: Command) -> None:
+    async def _execute(self, command: Command) -> None:
         session = self._session
         try:
             request = _request(command, session.universe_id)
@@ -124,7 +119,7 @@ class Commands:
         async def receive() -> Message:
             if waiting:
                 return waiting.pop()
-            # A command is not given up when its socket is closed.
+            # A command is finished even if its socket is closed.
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -149,12 +144,12 @@ class Commands:
         return self._token
 
     def forget_token(self) -> None:
-        """The socket goes on with another log-in."""
+        """Sign a new token for the next command, because the socket has logged in again."""
         self._token_until = 0.0
 
 
 def _request(command: Command, universe_id: UUID) -> tuple[str, bytes]:
-    """The path and body that a command stands for.
+    """The path and body of the request for a command.
 
     Raises:
         Unprocessable: the command is unknown, or a part of its path is missing.
@@ -170,7 +165,7 @@ def _request(command: Command, universe_id: UUID) -> tuple[str, bytes]:
         elif part.startswith("{"):
             value = fields.pop(part[1:-1], None)
             if not isinstance(value, str) or not 0 < len(value) <= 100 or not value.isascii() or "/" in value:
-                raise Unprocessable(errors=[FieldError(part[1:-1], "missing", "Say which.")])
+                raise Unprocessable(errors=[FieldError(part[1:-1], "missing", "This field is required.")])
             part = value
         parts.append(part)
     return "/".join(parts), orjson.dumps(fields)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 Login = tuple[UUID, UUID, bool]
-"""A log-in's session, its user, and whether they are here as a superuser."""
+"""The session of a login, its user, and whether they are here as a superuser."""
 
 _READERS = 2
 _CHECK_SECONDS = 0.5
@@ -49,7 +49,7 @@ class Hub:
         self.presence = Presence(self)
         self._fanout = fanout
         self._logins: dict[Login, set[LiveSession]] = {}
-        """The sockets of each log-in, which is asked once for all of them whether it is still valid."""
+        """The sockets of each login. Whether it is still valid is checked once for all of them."""
         self._count = 0
         self._clients: Counter[str] = Counter()
         self._users: Counter[UUID] = Counter()
@@ -58,7 +58,7 @@ class Hub:
     async def running(self) -> AsyncIterator[None]:
         """Run the periodic tasks while this is open."""
         await self._fanout.start(self._receive)
-        tasks = [asyncio.create_task(work()) for work in (self._check_always, self.presence.run)]
+        tasks = [asyncio.create_task(work()) for work in (self._check_periodically, self.presence.run)]
         try:
             yield
         finally:
@@ -106,7 +106,7 @@ class Hub:
         return bool(self._clients[client] <= limits.max_client_sockets and self._count <= limits.max_sockets)
 
     def dismiss(self, client: str) -> None:
-        """Count one socket of a client less."""
+        """Uncount a socket of a client."""
         self.metrics.sockets.dec()
         self._count -= 1
         self._clients[client] -= 1
@@ -144,7 +144,7 @@ class Hub:
             if not self._users[user_id]:
                 del self._users[user_id]
             self.logged_out(session)
-            room.part(session)
+            room.leave(session)
             room.sessions.discard(session)
             if not session.is_visitor:
                 self.presence.leave(universe_id, user_id)
@@ -153,7 +153,7 @@ class Hub:
                 del self.rooms[universe_id]
 
     def logged_in(self, session: LiveSession) -> None:
-        """Check a session's log-in from now on."""
+        """Check a session's login from now on."""
         self._logins.setdefault(session.login, set()).add(session)
 
     def logged_out(self, session: LiveSession) -> None:
@@ -189,18 +189,18 @@ class Hub:
                     session.transport.close(Close.NOT_A_MEMBER, "You are no longer a member.")
                 else:
                     session.transport.close(Close.NOT_LOGGED_IN, "The account is not active.")
-                self.rooms[universe_id].part(session)
+                self.rooms[universe_id].leave(session)
             elif role != session.role:
-                session.take_role(role)
+                session.set_role(role)
                 self.rooms[universe_id].maps.role_changed(session)
 
-    async def _check_always(self) -> None:
+    async def _check_periodically(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
                 await self._check()
             except Exception as error:
-                # Without its database nobody can be judged: they stay, and so does what they may be told.
+                # While the database is unavailable, sockets stay open with their last known roles.
                 if not is_database_away(error):
                     log.error("live_check_failed", exc_info=error)
 

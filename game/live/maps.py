@@ -220,7 +220,7 @@ class WatchedMaps:
         if map_id not in session.watched and len(session.watched) >= MAX_WATCHED:
             raise TooManyWatched
         async with session.watching:
-            self._room.part(session)
+            self._room.leave(session)
             try:
                 shown = await self._first_shown(session, map_id)
                 while session.seq < shown.seq:

@@ -62,8 +62,8 @@ class Room:
         self._waiting.append((self._requested, future))
         await future
 
-    def place(self, seq: int, access_version: int) -> None:
-        """Start a new room at `seq`, the position of its first socket; read the log if access has changed."""
+    def start_at(self, seq: int, access_version: int) -> None:
+        """Start a new room at position `seq` of its first socket; read the log if access has changed."""
         if self.seq is None:
             self.seq, self.access_version = seq, access_version
             # Hints before now were ignored, because there was no position to read from.
@@ -82,7 +82,7 @@ class Room:
             await self.read_alone(session)
         self._live.add(session)
 
-    def part(self, session: LiveSession) -> None:
+    def leave(self, session: LiveSession) -> None:
         """Stop sending events to a session."""
         self._live.discard(session)
 
@@ -104,7 +104,7 @@ class Room:
             await self.hub.roles(self.universe_id, [session])
             session.access_version = row["access_version"]
         events = [event for event in events_of(row["events"]) if until is None or event.seq <= until]
-        session.hand_out(events)
+        session.send_events(events)
         session.seq = max(session.seq, events[-1].seq if events else row["event_seq"] if until is None else until)
         await session.transport.drain()
 
@@ -165,15 +165,15 @@ class Room:
         events = events_of(row["events"])
         if events:
             self.seq = events[-1].seq
-            await self._hand_out(events)
+            await self._send_to_all(events)
         await self.maps.follow(events)
         return bool(events) and events[-1].seq < row["event_seq"]
 
-    async def _hand_out(self, events: Iterable[LoggedEvent]) -> None:
+    async def _send_to_all(self, events: Iterable[LoggedEvent]) -> None:
         events = list(events)
         for number, session in enumerate(list(self._live), 1):
             if session in self._live:
-                session.hand_out(events)
+                session.send_events(events)
             if not number % _BATCH:
                 await asyncio.sleep(0)
         now = time.time()

@@ -71,7 +71,7 @@ class LiveSession:
         """What it was sent of the maps that it watches."""
         self.watching = asyncio.Lock()
         self.is_welcome = False
-        """Whether it was told who it is: nothing is sent before."""
+        """Whether `welcome` was sent. Nothing is sent before it."""
         self._command_rate = Bucket(_COMMANDS, _COMMANDS_AT_ONCE)
         self._signal_rate = Bucket(_SIGNALS, _SIGNALS)
         self._commands = Commands(self)
@@ -83,13 +83,13 @@ class LiveSession:
             raise Disconnected
         return self._universe_id
 
-    def take_role(self, role: Role) -> None:
-        """Get from now on what this role may know."""
+    def set_role(self, role: Role) -> None:
+        """Set the role, which decides what is sent from now on."""
         self.role, self.is_game_master = role, role in GAME_MASTERS
 
     @property
     def login(self) -> Login:
-        """What has to stay valid: the session, its user, and whether they are here as a superuser."""
+        """What must stay valid: the session, its user, and whether they are here as a superuser."""
         return self.identity.session_id, self.user_id, self.is_visitor
 
     @property
@@ -114,14 +114,14 @@ class LiveSession:
         is_resumed = await self._log_in(await self._first_hello())
         with self.hub.entered(self) as room:
             self.room = room
-            room.place(self._head, self.access_version)
+            room.start_at(self._head, self.access_version)
             self._welcome(resumed=is_resumed)
-            self.transport.protocol.on_shutdown, self.transport.protocol.on_ping = self._stop, self._say_at
+            self.transport.protocol.on_shutdown, self.transport.protocol.on_ping = self._stop, self._send_at
             await room.join(self)
             await self._listen()
 
     def _stop(self) -> None:
-        """The server stops: close, after the running command was answered."""
+        """Close because the server is stopping, after the running command has been answered."""
         self._stopping = asyncio.create_task(self._stop_soon())
 
     async def _stop_soon(self) -> None:
@@ -150,7 +150,7 @@ class LiveSession:
             self._identity = self.hub.state.tokens.read(hello.token.encode())
         if self._identity is None:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")
-        # Zeroes for a universe whose id is none: then only the token is used.
+        # All zeroes for an invalid id: then only the token is checked.
         universe_id = self._universe_id or UUID(int=0)
         identity = self.identity
         row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, universe_id)
@@ -159,7 +159,7 @@ class LiveSession:
         role = Role(row["role"]) if row["role"] else Role.superuser if row["is_superuser"] else None
         if row["event_seq"] is None or role is None:
             self._close(Close.NOT_FOUND, "The universe does not exist.")
-        self.take_role(role)
+        self.set_role(role)
         self.user_id, self.display_name = identity.user_id, row["display_name"]
         self.is_visitor = role == Role.superuser
         self.access_version, self._head = row["access_version"], row["event_seq"]
@@ -237,8 +237,8 @@ class LiveSession:
         self._commands.forget_token()
         self._welcome(resumed=True)
 
-    def hand_out(self, events: Sequence[LoggedEvent]) -> None:
-        """Send those of these events that are new, as far as the reader may know of them."""
+    def send_events(self, events: Sequence[LoggedEvent]) -> None:
+        """Send the events that are new to this socket and that its reader may see."""
         parts = []
         for event in events:
             if event.seq > self.seq:
@@ -249,7 +249,7 @@ class LiveSession:
         if parts:
             self.transport.send(b"".join(parts), len(parts))
 
-    def _say_at(self) -> None:
+    def _send_at(self) -> None:
         """Send a cursor to resume from, with each ping: at times that do not depend on events."""
         self.transport.send(frames.message("at", cursor=self.reader.cursor(self.seq)))
 

@@ -96,7 +96,7 @@ _DOCUMENT = f"""
             AND ({IS_GAME_MASTER} OR c.layer = ANY (m.players_layers))
     ) AS chunks
 """
-# With fog, what is seen was computed when somebody asked for it after the last event; else the endpoint does it.
+# With fog, the view may be cached since the last event; otherwise the endpoint computes it.
 _FOG = f"""
     CASE WHEN {HAS_FOG} THEN m.id END AS fogged_id,
     CASE WHEN m.fog_sharing = 'each' THEN mb.user_id END AS viewer_id,

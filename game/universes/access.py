@@ -128,7 +128,7 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
     """Lock universes for a write until the transaction ends, in the order of their ids; returns the access to
     each, by id.
 
-    Permission is asked for before the locks, and once more under them: somebody may have been removed meanwhile.
+    Permission is checked before locking, and again under the locks: somebody may have been removed meanwhile.
 
     Raises:
         NotFound: it does not exist, or the user may not see it.

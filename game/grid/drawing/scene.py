@@ -262,7 +262,7 @@ class Scene:
 
 
 def compose(projection: Projection, *, grid: bool, secrets: bool) -> Scene:
-    """The scene of a region; with the lines of the grid and the secret doors, if asked for."""
+    """The scene of a region; with the lines of the grid and the secret doors, if requested."""
     frame = projection.region.frame
     strokes: list[Stroke] = []
     for wall in frame.get("walls", ()):

@@ -10,7 +10,7 @@ from game.grid.edits.editor import Editor
 from game.grid.edits.fields import Edit
 
 _STRETCH_COST = CHUNK
-"""Cells that following one stretch of a flood counts as: it takes about as long as painting a row of a chunk."""
+"""Cells that following one run of a flood counts as: it takes about as long as painting a row of a chunk."""
 
 
 def reached(editor: Editor, edit: Edit) -> Iterable[ChunkKey]:
@@ -120,9 +120,9 @@ class _Flood:
                 self._filled.add(key)
                 self._fill_whole(rows, left, top)
             else:
-                stretches = self._waiting[key]
-                while stretches:
-                    y, first, last = stretches.pop()
+                runs = self._waiting[key]
+                while runs:
+                    y, first, last = runs.pop()
                     self._budget.spend(_STRETCH_COST)
                     for begin, end in _fill(rows, y - top, first - left, last - left, self._old, self._new):
                         self._budget.spend(_STRETCH_COST)
@@ -145,7 +145,7 @@ class _Flood:
                 self._spread(below)
 
     def _beside(self, y: int, first: int, last: int) -> tuple[tuple[int, int, int], ...]:
-        """The stretches that share sides with a stretch of cells in a row: left, right, above and below."""
+        """The runs that share sides with a run of cells in a row: left, right, above and below."""
         up, down = (first, last), (first, last)
         if self._grid_type == "hex_row":
             up = down = (first, last + 1) if y % 2 else (first - 1, last)
@@ -155,9 +155,9 @@ class _Flood:
             down = (first - first % 2, last + last % 2)
         return ((y, first - 1, first - 1), (y, last + 1, last + 1), (y - 1, *up), (y + 1, *down))
 
-    def _spread(self, stretch: tuple[int, int, int]) -> None:
+    def _spread(self, run: tuple[int, int, int]) -> None:
         """Add the part of a run that is on the map to the runs of its chunks."""
-        y, first, last = stretch
+        y, first, last = run
         first, last = max(first, 0), min(last, self._canvas.width - 1)
         if not 0 <= y < self._canvas.height:
             return
@@ -169,9 +169,9 @@ class _Flood:
 
 
 def _fill(rows: list[str], line: int, first: int, last: int, old: str, new: str) -> Iterable[tuple[int, int]]:
-    """Fill all stretches of `old` in a row that meet first..last, and give them (first, last).
+    """Fill all runs of `old` in a row that meet first..last, and give them (first, last).
 
-    A stretch is followed to both sides as far as the row goes.
+    A run is followed to both sides as far as the row goes.
     """
     row = rows[line]
     at = row.find(old, first, last + 1)
