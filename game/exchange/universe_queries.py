@@ -203,10 +203,13 @@ _ASSET = text("""
 _MAP = text("""
     INSERT INTO map (
         id, universe_id, name, description, version, grid_data, width, height,
-        visibility, fog, fog_sharing, lighting, players_frame, players_legend, players_layers
+        visibility, fog, fog_sharing, lighting, players_frame, players_legend, players_layers, scene_key
     ) VALUES (
         :id, :universe_id, :name, :description, :version, cast(:frame AS jsonb), :width, :height,
-        :visibility, :fog, :fog_sharing, :lighting, cast(:players_frame AS jsonb), :players_legend, :players_layers
+        :visibility, :fog, :fog_sharing, :lighting, cast(:players_frame AS jsonb), :players_legend,
+        :players_layers,
+        -- What players see from now on is remembered.
+        CASE WHEN cast(:fog AS varchar) <> 'off' THEN gen_random_uuid() END
     )
 """).bindparams(bindparam("players_legend", type_=ARRAY(Text)), bindparam("players_layers", type_=ARRAY(Integer)))
 _INTEGERS = [bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")]

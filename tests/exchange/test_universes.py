@@ -15,6 +15,7 @@ from seed.loader import content
 from tests.assets.test_router import picture, upload
 from tests.characters.test_router import create as create_character
 from tests.conftest import Person
+from tests.fog.conftest import ROOM, SIGHT
 from tests.members.test_router import join
 from tests.rolls.test_router import Table
 from tests.rolls.test_router import table as table
@@ -126,6 +127,21 @@ class TestThereAndBack:
         out = await owner.client.get(f"/universes/{universe['id']}/export")
         copy = await bring_in(stranger, out.content)
         assert copy.status_code == 201, copy.text
+
+    async def test_players_remember_what_they_see_from_then_on(self, owner: Person) -> None:
+        universe = await owner.universe()
+        made = await owner.map(universe["id"], grid_data=ROOM, visibility="members", fog="explored")
+        token = {"name": "Ashe", "x": 1, "y": 2, "sight": SIGHT, "grants": {"members": ["sight"]}}
+        assert (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).status_code == 201
+        opened = await owner.client.post(f"/maps/{made['id']}/doors/door", json={"state": "open"})
+        assert opened.status_code == 200
+        out = await owner.client.get(f"/universes/{universe['id']}/export")
+        copy = (await bring_in(owner, out.content)).json()
+        [here] = (await owner.client.get("/maps", params={"universe_id": copy["id"]})).json()["items"]
+        path = f"/maps/{here['id']}"
+        for state, row in (("open", "2" * 12), ("closed", "222222111111")):
+            assert (await owner.client.post(f"{path}/doors/door", json={"state": state})).status_code == 200
+            assert (await owner.client.get(f"{path}/fog?as=members")).json()["rows"][2] == row
 
     async def test_a_stranger_takes_nothing_out(self, owner: Person, stranger: Person) -> None:
         universe = await owner.universe()
