@@ -132,6 +132,25 @@ async def test_what_changed_meanwhile_is_decided_on_anew(
     assert orjson.loads(events[-2]["payload"])["version"] == 4
 
 
+@pytest.mark.parametrize("fog", ["off", "sight"])
+async def test_a_map_that_shrinks_meanwhile(owner: Person, stranger: Person, spy: Spy, fog: str) -> None:
+    """The token is moved to the edge, and the move goes on from there, or not at all."""
+    plain = {**GRID, "layers": [], "walls": [], "doors": []}
+    made = await owner.map(grid_data=plain, visibility="members", fog=fog)
+    await join(stranger, owner, made["universe_id"])
+    token = await put(owner, made["id"], x=2, y=2, sight={"range": 3}, grants={stranger.id: ["act"]})
+    resize = {"op": "resize", "width": 3, "height": 2, "anchor": "top_left"}
+    spy.meanwhile = owner.client.post(f"/maps/{made['id']}/edits", json={"edits": [resize]})
+    blocked = await move(stranger, token["id"], 409, path=path((3, 2)))
+    assert (blocked["code"], blocked["by"]) == ("MOVE_BLOCKED", {"kind": "edge"})
+    small = {**plain, "width": 2, "height": 2}
+    spy.meanwhile = owner.client.patch(f"/maps/{made['id']}", json={"grid_data": small})
+    assert (await move(stranger, token["id"], path=path((1, 0))))["x"] == 1
+    where = (await stranger.client.get(f"/tokens/{token['id']}")).json()
+    assert (where["x"], where["y"]) == (1, 0)
+    assert spy.refused == 2
+
+
 async def test_many_at_once(owner: Person, spy: Spy, database: asyncpg.Connection) -> None:
     """Moves of many tokens of two universes: each is carried out, and the events have no gaps."""
     tokens = []
