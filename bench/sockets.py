@@ -14,7 +14,9 @@ from functools import cache
 import orjson
 
 # Socket.IO escapes the quotes. A pattern that starts with letters is found fast.
-_STAMP = re.compile(rb'at\\?":\\?"T?([0-9][0-9T:.-]+)')
+_STAMP = re.compile(rb'at\\?":\\?"T?([0-9][0-9T:.-]+)[Z"\\]')
+_STAMP_BYTES = 48
+"""No stamp is longer, its name included."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,9 +41,14 @@ def frame(opcode: int, content: bytes) -> bytes:
     return head + bytes(4) + content
 
 
-def sent_at(data: bytes) -> list[float]:
-    """The times, in seconds, at which the messages in some bytes were sent."""
-    return [_seconds(stamp) for stamp in _STAMP.findall(data)]
+def sent_at(data: bytes) -> tuple[list[float], bytes]:
+    """The times, in seconds, at which the messages in some bytes were sent; and the bytes at the end that may be
+    the beginning of another."""
+    found, end = [], 0
+    for match in _STAMP.finditer(data):
+        found.append(_seconds(match[1]))
+        end = match.end()
+    return found, data[max(end, len(data) - _STAMP_BYTES) :]
 
 
 @cache
@@ -61,6 +68,7 @@ class RawSocket(asyncio.Protocol):
         self.path, self._first, self._taken, self._subprotocol = path, first, taken, subprotocol
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: bytes | None = b""
+        self.rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none of asyncio's.
@@ -126,7 +134,8 @@ class Receivers:
             elif data[:3] == b"\x81\x012":
                 # The ping of Socket.IO.
                 socket.transport.write(frame(1, b"3"))
-            for stamp in sent_at(data):
+            stamps, socket.rest = sent_at(socket.rest + data)
+            for stamp in stamps:
                 self.count += 1
                 self.late.setdefault(stamp, []).append(now - stamp)
                 self.created.setdefault(socket.path, []).append(stamp)
