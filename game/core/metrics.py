@@ -12,9 +12,13 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 @cache
 def _value_class(pid: int) -> Any:
-    """The class of values in files of this process. By default, it calls the system for the process id at each
-    increment, in case the process has forked: 5 % of a worker's time under load. Workers do not fork."""
-    return values.MultiProcessValue(lambda: pid)  # type: ignore[no-untyped-call]  # not typed there
+    """The class of values in files of this process.
+
+    By default, it asks the system for the process id at each increment, in case the process has forked: 5 % of a
+    worker's time under load. Workers do not fork.
+    """
+    make_class: Any = values.MultiProcessValue
+    return make_class(lambda: pid)
 
 
 class Metrics:

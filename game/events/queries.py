@@ -323,7 +323,7 @@ def payload_of(text: str) -> dict[str, Any]:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    # Most have few brackets, and so cannot be deep.
+    # Most have too few brackets to be deep.
     is_flat = text.count("[") + text.count("{") <= MAX_EVENT_DEPTH or _is_flat(payload, MAX_EVENT_DEPTH)
     return payload if isinstance(payload, dict) and is_flat else {}
 

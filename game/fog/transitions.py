@@ -10,6 +10,7 @@ from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.edits.frame import shift, shifted
 from game.grid.geometry import Cell, Grid, Point, cell_at
 from game.grid.memory import Rows
+from game.grid.obstacles import FAR_DOOR
 from game.grid.player_view import is_disguised
 from game.grid.scene import Scene
 from game.grid.segments import pieces_by_chunk
@@ -18,8 +19,6 @@ from game.grid.vision import Vision
 _MAX_CHUNKS: Final = 16
 """The number of changed chunks from which nothing of a vision is reused."""
 _MAX_THINGS: Final = 200
-_FAR: Final = 1e6
-"""A distance from the origin, in the units of coordinates, that is beyond every map."""
 
 Frame = Mapping[str, Any]
 
@@ -67,7 +66,7 @@ def next_sights(
 
 def _cells_of_ends(scene: Scene, barrier: Mapping[str, Any]) -> list[Cell]:
     """The cells, also off the map, that hold the ends of a wall or door."""
-    x1, y1, x2, y2 = (max(-_FAR, min(barrier[name], _FAR)) for name in ("x1", "y1", "x2", "y2"))
+    x1, y1, x2, y2 = (max(-FAR_DOOR, min(barrier[name], FAR_DOOR)) for name in ("x1", "y1", "x2", "y2"))
     return [cell_at(scene.grid.type, x1, y1), cell_at(scene.grid.type, x2, y2)]
 
 

@@ -31,7 +31,8 @@ squares and hexes lie, fit exactly.
 
 # A wall may have any finite number for an end; this far out, only the direction that it comes from matters.
 _FAR: Final = 1e300
-_FAR_DOOR: Final = 1e6
+FAR_DOOR: Final = 1e6
+"""Coordinates of doors are limited to this, which is beyond every map."""
 
 _BESIDE: Final = 0.05
 """The distance from a door, in cells, within which a point is in a cell at whose edge the door lies."""
@@ -186,7 +187,7 @@ def _within(
     item: Mapping[str, Any], box: tuple[float, float, float, float]
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """The ends of the part of a straight line in a box (Liang and Barsky's clipping); None if it is outside."""
-    x1, y1, x2, y2 = (max(-_FAR_DOOR, min(item[key], _FAR_DOOR)) for key in ("x1", "y1", "x2", "y2"))
+    x1, y1, x2, y2 = (max(-FAR_DOOR, min(item[key], FAR_DOOR)) for key in ("x1", "y1", "x2", "y2"))
     dx, dy = x2 - x1, y2 - y1
     begin, end = 0.0, 1.0
     for step, room in ((-dx, x1 - box[0]), (dx, box[2] - x1), (-dy, y1 - box[1]), (dy, box[3] - y1)):

@@ -25,6 +25,21 @@ MEMBER_OF = "JOIN member mb ON mb.user_id = a.id AND mb.universe_id ="
 """For the hot statements: the membership `mb` of the account `a` in the universe whose id follows."""
 IS_GAME_MASTER = "mb.role IN ('owner', 'game_master')"
 """For the hot statements: whether the membership `mb` may see secrets."""
+MEMBERSHIP = and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == bindparam("user_id"))
+"""The join of the membership of the user `:user_id` with a universe."""
+_FIND = (
+    select(Universe, col(Member.role))
+    .outerjoin(Member, MEMBERSHIP)
+    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
+)
+_LOCK = (
+    select(Universe)
+    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(Universe.id))
+    .with_for_update(key_share=True)
+    # The row as it is after locking, not as it was read before.
+    .execution_options(populate_existing=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +75,6 @@ async def is_only_player(session: AsyncSession, user: User) -> bool:
     statement = select(col(Member.role)).where(col(Member.user_id) == user.id).distinct()
     roles = set((await session.execute(statement)).scalars())
     return bool(roles) and not user.is_superuser and not roles & GAME_MASTERS
-
-
-MEMBERSHIP = and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == bindparam("user_id"))
-"""The join of the membership of the user `:user_id` with a universe."""
-_FIND = (
-    select(Universe, col(Member.role))
-    .outerjoin(Member, MEMBERSHIP)
-    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
-)
-_LOCK = (
-    select(Universe)
-    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
-    .order_by(col(Universe.id))
-    .with_for_update(key_share=True)
-    # The row as it is after locking, not as it was read before.
-    .execution_options(populate_existing=True)
-)
 
 
 def role_of(session: AsyncSession, user: User, member_role: str | None) -> Role | None:
