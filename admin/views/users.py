@@ -101,7 +101,7 @@ class UserView(View, model=User):
         """
         user = await self._locked(session, row.id, version)
         policy.forbid_self_lockout(person(), user, takes_rights=True)
-        await _manager(session, request).user_db.delete(user)
+        await _manager(session, request).remove(user, person())
 
     @expose("/end-sessions/{pk}", methods=["POST"])
     async def end_sessions(self, request: Request) -> Response:

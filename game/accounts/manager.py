@@ -5,6 +5,7 @@ neither lock the row nor end sessions. Nothing outside of `game/accounts` import
 """
 
 import hmac
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -28,6 +29,10 @@ from game.accounts.passwords import hash_password, verify_password
 from game.accounts.tokens import derive_key
 from game.core.ids import uuid7
 
+BEFORE_REMOVAL: list[Callable[[AsyncSession, User, User], Awaitable[None]]] = []
+"""What is called with an account before it is deleted, and with who deletes it: `game.members`, which this module
+must not import."""
+
 
 class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
     """The library's adapter; it flushes instead of committing, because the request commits."""
@@ -46,13 +51,6 @@ class _UserDatabase(SQLAlchemyUserDatabase[User, UUID]):
             user.touch()
             await self._flush()
         return user
-
-    async def delete(self, user: User) -> None:
-        await self.session.delete(user)
-        try:
-            await self.session.flush()
-        except IntegrityError:
-            raise OwnsUniverses from None
 
     async def _flush(self) -> None:
         try:
@@ -159,6 +157,21 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         if ends_sessions:
             await queries.end_sessions(self._session, user.id, keep=session_to_keep)
         return user
+
+    async def remove(self, user: User, actor: User) -> None:
+        """Delete a locked account, in the name of `actor`.
+
+        Raises:
+            OwnsUniverses: it owns universes.
+        """
+        for prepare in BEFORE_REMOVAL:
+            await prepare(self._session, user, actor)
+        await self._session.delete(user)
+        try:
+            await self._session.flush()
+        except IntegrityError:
+            # It has got a universe meanwhile.
+            raise OwnsUniverses from None
 
     def reset_token(self, user: User) -> str:
         """A token that sets a new password once: it is bound to the current password and address."""

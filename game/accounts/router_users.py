@@ -207,4 +207,4 @@ async def delete_user(id: UUID, user: CurrentUser, session: Session, manager: Ma
     """Delete an account that owns no universes. For superusers."""
     other = await _lock_for_change(session, "deleteUser", user, id, if_match)
     policy.forbid_self_lockout(user, other, takes_rights=True)
-    await manager.user_db.delete(other)
+    await manager.remove(other, user)

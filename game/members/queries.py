@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game import grants
+from game.accounts.errors import OwnsUniverses
+from game.accounts.manager import BEFORE_REMOVAL
 from game.accounts.models import User
 from game.core.errors import Conflict, NotFound
 from game.core.models import now
@@ -18,7 +20,7 @@ from game.core.pages import decode_cursor, encode_cursor
 from game.events import queries as events
 from game.members.models import Invitation, InvitationPreview, InvitationWrite, MemberRead
 from game.permissions import Role
-from game.universes.access import Access
+from game.universes.access import Access, lock, universes_of
 from game.universes.models import Member, MemberRole, Universe
 
 _CODE_BYTES = 18
@@ -105,7 +107,7 @@ async def change_role(session: AsyncSession, access: Access, user_id: UUID, role
         raise OwnerStays
     before = {"role": member.role}
     if member.role == Role.game_master:
-        await _withdraw(session, access, everything=True)
+        await _withdraw(session, access.universe, everything=True)
     member.role = role
     access.universe.access_version += 1
     payload = {"user_id": user_id, "role": role}
@@ -129,22 +131,46 @@ async def remove(session: AsyncSession, access: Access, user_id: UUID) -> None:
             access.require("appointGameMaster")
     if member.role == Role.owner:
         raise OwnerStays
-    payload = {"user_id": user_id}
-    access.universe.access_version += 1
+    await _remove(session, access.universe, member, access.user)
+
+
+async def _remove(session: AsyncSession, universe: Universe, member: Member, actor: User) -> None:
+    payload = {"user_id": member.user_id}
+    universe.access_version += 1
     await events.record(
-        session, "member.removed", access.user.id, member, payload, {"role": member.role}, shared=payload
+        session, "member.removed", actor.id, member, payload, {"role": member.role}, shared=payload
     )
-    await _withdraw(session, access, everything=member.role == Role.game_master, created_by=user_id)
-    await grants.drop(session, access.universe.id, user_id)
+    everything = member.role == Role.game_master
+    await _withdraw(session, universe, everything=everything, created_by=member.user_id)
+    await grants.drop(session, universe.id, member.user_id)
     await session.delete(member)
 
 
+async def _leave_all(session: AsyncSession, user: User, actor: User) -> None:
+    """Remove an account that is to be deleted from all of its universes, in the name of `actor`.
+
+    Raises:
+        OwnsUniverses: it owns some.
+    """
+    ids = (await session.execute(universes_of(user.id))).scalars().all()
+    for access in (await lock(session, user, dict.fromkeys(ids, "removeMember"))).values():
+        member, _ = await get(session, access, user.id)
+        if member.role == Role.owner:
+            raise OwnsUniverses
+        await _remove(session, access.universe, member, actor)
+    # The account's row is deleted after these.
+    await session.flush()
+
+
+BEFORE_REMOVAL.append(_leave_all)
+
+
 async def _withdraw(
-    session: AsyncSession, access: Access, *, everything: bool, created_by: UUID | None = None
+    session: AsyncSession, universe: Universe, *, everything: bool, created_by: UUID | None = None
 ) -> None:
     """Delete the invitations of a member. For a game master, delete all of the universe: they know the codes, and
     could use them to return."""
-    statement = select(Invitation).where(col(Invitation.universe_id) == access.universe.id)
+    statement = select(Invitation).where(col(Invitation.universe_id) == universe.id)
     if not everything:
         statement = statement.where(col(Invitation.created_by) == created_by)
     for invitation in (await session.execute(statement)).scalars():

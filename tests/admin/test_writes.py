@@ -16,6 +16,7 @@ from tests.accounts.conftest import Mails
 from tests.accounts.conftest import mails as mails
 from tests.admin.conftest import Browse, events_of, version_in
 from tests.conftest import Person
+from tests.members.test_router import join
 
 
 async def edit(browser: httpx2.AsyncClient, path: str, **fields: Any) -> httpx2.Response:
@@ -552,6 +553,22 @@ class TestUsers:
         for page in ("/admin/", "/admin/map/list", "/admin/map/export/csv"):
             assert (await theirs.get(page)).headers["location"].startswith("/admin/login?next=")
         assert (await theirs.post("/admin/universe/create", data={"name": "Too late"})).status_code == 401
+
+    async def test_a_deleted_account_leaves_its_universes(
+        self, browse: Browse, superuser: Person, owner: Person, stranger: Person
+    ) -> None:
+        universe = await owner.universe()
+        for person in (stranger, superuser):
+            await join(person, owner, universe["id"])
+        browser = await browse(superuser)
+        answer = await browser.post("/admin/user/delete", data={"pks": stranger.id, "sure": "yes"})
+        assert answer.status_code == 303
+        last = (await owner.client.get(f"/universes/{universe['id']}/events")).json()["items"][-1]
+        assert (last["kind"], last["actor_id"], last["subject_id"]) == (
+            "member.removed",
+            superuser.id,
+            stranger.id,
+        )
 
     async def test_not_oneself(self, browse: Browse, superuser: Person) -> None:
         browser = await browse(superuser)

@@ -64,6 +64,15 @@ async def test_who_is_removed_and_comes_back_remembers_nothing(table: Table, str
     assert await table.fog(UUID(stranger.id)) == ["000000000000"] * 5
 
 
+async def test_an_account_that_is_deleted_sees_no_more(table: Table, stranger: Person, superuser: Person) -> None:
+    """The party's view, which is cached until the next event, is computed without the tokens of the account."""
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
+    path = f"/maps/{table.map_id}/fog?as=members"
+    assert (await table.owner.client.get(path)).json()["rows"] == ["222222000000"] * 5
+    assert (await superuser.client.delete(f"/users/{stranger.id}")).status_code == 204
+    assert (await table.owner.client.get(path)).json()["rows"] == ["111111000000"] * 5
+
+
 ROCK = {**ROOM, "walls": [], "doors": [], "layers": [{"name": "ground", "rows": ["......#....."] * 5}]}
 WALL = {"id": "wall", "x1": 6, "y1": 0, "x2": 6, "y2": 5}
 

@@ -304,6 +304,27 @@ class TestTransfer:
         assert (await superuser.client.delete(f"/users/{owner.id}")).status_code == 204
         assert await roles(stranger, universe["id"]) == {stranger.id: "owner"}
 
+    async def test_a_deleted_account_is_removed_from_its_universes(
+        self, owner: Person, stranger: Person, superuser: Person
+    ) -> None:
+        """With an event in each, without their grants, and without the invitations whose codes they know."""
+        universes = [await owner.universe(), await owner.universe()]
+        # A superuser who plays is a player there, who may not remove others.
+        await join(superuser, owner, universes[0]["id"])
+        for universe in universes:
+            await join(stranger, owner, universe["id"], "game_master")
+            await invite(owner, universe["id"])
+        path = f"/universes/{universes[0]['id']}/characters"
+        character = (await owner.client.post(path, json={"name": "Ashe", "grants": {stranger.id: ["act"]}})).json()
+        assert (await superuser.client.delete(f"/users/{stranger.id}")).status_code == 204
+        for universe in universes:
+            log = (await owner.client.get(f"/universes/{universe['id']}/events")).json()["items"]
+            assert (log[-1]["kind"], log[-1]["actor_id"]) == ("member.removed", superuser.id)
+            assert (log[-1]["subject_id"], log[-1]["payload"]) == (stranger.id, {"user_id": stranger.id})
+            path = f"/universes/{universe['id']}/invitations"
+            assert (await owner.client.get(path)).json() == {"items": []}
+        assert (await owner.client.get(f"/characters/{character['id']}")).json()["grants"] == {}
+
 
 class TestDatabase:
     """What constraints of the tables enforce."""
