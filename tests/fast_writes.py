@@ -1,4 +1,4 @@
-"""A look at what the coalescer of fast writes is asked."""
+"""Observes the queries of the coalescer of fast writes."""
 
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
@@ -17,13 +17,13 @@ class Spy:
         self.written = self.refused = 0
         self.meanwhile: Awaitable[Any] | None = None
 
-    async def ask(self, statement: HotStatement, *question: Any) -> Any:
+    async def fetch(self, statement: HotStatement, *parameters: Any) -> Any:
         if statement is not self.statement:
-            return await self.inner.ask(statement, *question)
+            return await self.inner.fetch(statement, *parameters)
         if meanwhile := self.meanwhile:
             self.meanwhile = None
             await meanwhile
-        row = await self.inner.ask(statement, *question)
+        row = await self.inner.fetch(statement, *parameters)
         self.written += row["is_written"]
         self.refused += not row["is_written"]
         return row

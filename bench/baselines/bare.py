@@ -6,7 +6,7 @@ from typing import Any
 from game.accounts.tokens import AccessTokens
 from game.core.coalescer import Coalescer
 from game.core.database import Database
-from game.core.hot import HotAnswer, HotRead
+from game.core.hot import HotRead, HotResponse
 from game.core.settings import Settings
 from game.maps import queries as maps
 from game.universes import queries as universes
@@ -29,9 +29,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     who = tokens.identify(scope)
     scope["path_params"] = {"id": scope["path"].rpartition("/")[2]}
     read: HotRead = BY_ID.get(scope["path"][:-36], universes.LIST)
-    row = who and await opened[0].ask(read.statement, who.session_id, who.user_id, *(read.question(scope) or ()))
+    row = who and await opened[0].fetch(
+        read.statement, who.session_id, who.user_id, *(read.parameters(scope) or ())
+    )
     answer = read.render(row) if row else None
-    body, version, status = answer or HotAnswer(b"", status=404)
+    body, version, status = answer or HotResponse(b"", status=404)
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if version:
         headers.append((b"etag", b'"%d"' % version))

@@ -14,7 +14,7 @@ from game.accounts.models import GRACE_SECONDS, MAX_SESSIONS, AuthSession, User
 from game.accounts.tokens import Identity, RefreshTokens
 from game.core import pages
 from game.core.coalescer import HotStatement
-from game.core.hot import HotAnswer, HotRead
+from game.core.hot import HotRead, HotResponse
 from game.core.models import rfc3339
 
 AUTHENTICATED = """
@@ -170,5 +170,5 @@ ME = HotRead(
         f"SELECT q.n, a.version, {_ME_JSON} AS body {AUTHENTICATED.format(more_types='', more_names='')}"
     ),
     lambda scope: None if scope["query_string"] else (),
-    lambda row: HotAnswer(row["body"].encode(), row["version"]),
+    lambda row: HotResponse(row["body"].encode(), row["version"]),
 )

@@ -1,5 +1,5 @@
-"""The outermost layer of the app, through which every request and answer passes, hot or not. Each step has its own
-module: `request_ids`, `hosts`, `deadline`, `headers`, `compression`, `metrics`, `logs`.
+"""The outermost layer of the app, which every request and response passes through, hot or not. Each step has its
+own module: `request_ids`, `hosts`, `deadline`, `headers`, `compression`, `metrics`, `logs`.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from game.core.coalescer import Answer
+from game.core.coalescer import RowFuture
 from game.core.compression import GZIP_MINIMUM, Compression
 from game.core.errors import (
     BodyTooLarge,
@@ -37,8 +37,8 @@ from game.core.sockets import SERVE
 
 SendWhole = Callable[[int, bytes, bytes], bool]
 SEND_WHOLE = "worldkeep.send_whole"
-"""An extension of our server (`game.core.server`): called with the status, the header lines and the body of an
-answer, it sends them in one write and returns True, or returns False and has done nothing."""
+"""An extension of our server (`game.core.server`): called with the status, the header lines and the body of a
+response, it sends them in one write and returns True, or returns False and has done nothing."""
 _METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _PROBLEM_TYPE = (b"content-type", b"application/problem+json")
 
@@ -62,7 +62,7 @@ class Edge:
         self.metrics, self.log = metrics, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and complete its answer with the common headers."""
+        """Pass a request on, and add the common headers to its response."""
         if scope["type"] == "websocket":
             await self._socket(scope, receive, send)
             return
@@ -117,39 +117,39 @@ class Edge:
     def log_end(self, scope: Scope, method: str, status: int, seconds: float) -> None:
         """Log a request, or a socket, that has ended."""
         client: Any = scope.get("client") or ("", 0)
-        # Quoted, so that clients cannot send control characters to the terminal of somebody who reads the log.
+        # Quoted, so that clients cannot send control characters to the terminal of a person who reads the log.
         path = scope["path"] if "template" in scope else quote(scope["path"][:200])
         self.log(method, path, status, seconds * 1000, client[0], scope["request_id"])
 
     def answer_without_task(self, scope: Scope, send_whole: SendWhole, start_task: Callable[[], None]) -> bool:
-        """Begin to answer a hot read without a task. If the plain endpoint has to answer it, `start_task` is
-        called. Returns False if it is not a hot read.
+        """Start a hot read without a task. If the plain endpoint has to handle it, `start_task` is called. Returns
+        False if it is not a hot read.
         """
         if scope["method"] != "GET":
             return False
         try:
             exchange = _Exchange(self, scope, _nothing, _nothing, send_whole)
-            asked = None if exchange.has_origin or exchange.problem() else self._hot.ask(scope)
+            pending = None if exchange.has_origin or exchange.problem() else self._hot.start_read(scope)
         except Exception:
             # The task encounters the same error, and reports it.
             return False
-        if asked is None:
+        if pending is None:
             return False
 
-        def answer(_: Answer) -> None:
+        def respond(_: RowFuture) -> None:
             sent = False
-            scope["asked"] = asked
+            scope["pending_read"] = pending
             # The task reports an error here, too.
             with suppress(Exception):
-                message = scope["answer"] = self._hot.answer(scope, asked)
+                message = scope["response"] = self._hot.finish_read(scope, pending)
                 sent = message is not None and exchange.send_in_one_piece(message)
             if sent:
-                del scope["asked"], scope["answer"]
+                del scope["pending_read"], scope["response"]
                 exchange.finish()
             else:
                 start_task()
 
-        asked.row.add_done_callback(answer)
+        pending.row.add_done_callback(respond)
         return True
 
 
@@ -158,7 +158,7 @@ async def _nothing(*_: Any) -> Any:
 
 
 class _Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     def __init__(
         self, edge: Edge, scope: Scope, receive: Receive, send: Send, send_whole: SendWhole | None
@@ -168,7 +168,7 @@ class _Exchange:
         edge.proxies.set_client(scope)
         self._status = 0
         self._start: Message | None = None
-        """The start of the answer, not sent yet."""
+        """The start of the response, not sent yet."""
         self._replaced = False
         self._scope = scope
         fields = dict(scope["headers"])
@@ -178,7 +178,7 @@ class _Exchange:
         scope["request_id"] = self._id.decode()
         self._knows_host = edge.hosts.knows(scope["headers"], fields)
         if scope["method"] == "HEAD":
-            # The server drops the body; otherwise the answer is that of a GET.
+            # The server drops the body; otherwise the response is that of a GET.
             self._scope = scope = {**scope, "method": "GET"}
         path = scope["path"]
         if path != "/" and path.endswith("/") and not path.startswith("/admin"):
@@ -197,7 +197,8 @@ class _Exchange:
             # The server is stopping, and its grace period is over.
             await self._refuse(Unavailable("The server stops."))
         except Exception as error:
-            # The app has already answered with a 500, and raises the error for servers that log it. Ours did.
+            # The app has already sent a 500, and raises the error again for servers that log it. Ours has logged
+            # it.
             if not self._has_begun():
                 with structlog.contextvars.bound_contextvars(request_id=scope["request_id"]):
                     await self._refuse(problem_of(error))
@@ -205,7 +206,7 @@ class _Exchange:
             self.finish()
 
     def problem(self) -> Problem | None:
-        """What is wrong with a request, whatever it is for."""
+        """An error that does not depend on the route."""
         if not self._knows_host:
             return InvalidHost()
         query = self._scope["query_string"]
@@ -215,26 +216,26 @@ class _Exchange:
         return None
 
     def _has_begun(self) -> bool:
-        """Whether a part of an answer is with the client."""
+        """Whether a part of the response was sent."""
         return self._status != 0 and self._start is None
 
     async def _refuse(self, problem: Problem) -> None:
         if not self._has_begun():
-            answer = problem_response(Request(self._scope), problem)
-            await answer(self._scope, self._receive, self.send)
+            response = problem_response(Request(self._scope), problem)
+            await response(self._scope, self._receive, self.send)
 
     async def send(self, message: Message) -> None:
-        """Add what every answer carries; the start waits for the first bytes, which say whether to compress."""
+        """Add the common headers. The start is sent with the first bytes, which determine whether to compress."""
         if self._replaced:
             return
         if message["type"] == "http.response.start":
             if message["status"] == 413 and _PROBLEM_TYPE not in message["headers"]:
-                # The framework's limit answers in plain text, past every handler of ours.
+                # The framework's limit responds in plain text, without our error handlers.
                 await self._refuse(BodyTooLarge.of(self._scope))
                 self._replaced = True
                 return
             if "lines" in message:
-                # Headers besides the lines are those of a middleware between: CORS.
+                # Headers besides the lines are from the CORS middleware.
                 more = message.get("headers", ())
                 if not more and self.send_in_one_piece(message):
                     return
@@ -255,11 +256,11 @@ class _Exchange:
         await self._send(message)
 
     def send_in_one_piece(self, message: Message) -> bool:
-        """Send a hot answer, its start and body at once, where that can be done; its headers are the same."""
+        """Send a hot response, head and body, in one write if possible."""
         if self._send_whole is None or len(message["body"]) >= GZIP_MINIMUM:
             return False
-        same = self._edge.headers.lines(self._scope["path"])
-        head = b"%sx-request-id: %s\r\n%s" % (message["lines"], self._id, same)
+        common = self._edge.headers.lines(self._scope["path"])
+        head = b"%sx-request-id: %s\r\n%s" % (message["lines"], self._id, common)
         sent = self._send_whole(message["status"], head, message["body"])
         if sent:
             self._status = message["status"]

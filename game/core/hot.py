@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from game.core.coalescer import Answer, Coalescer, HotStatement, Question
+from game.core.coalescer import Coalescer, HotStatement, Parameters, RowFuture
 from game.core.errors import OutcomeUnknown
 from game.core.versions import etag, matches
 
@@ -24,8 +24,8 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 _ID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-class HotAnswer(NamedTuple):
-    """An answer: JSON text, its version if it is one document (a hash if the version is secret), and its
+class HotResponse(NamedTuple):
+    """A response: JSON text, its version if it is one document (a hash if the version is secret), and its
     status."""
 
     body: bytes
@@ -34,29 +34,29 @@ class HotAnswer(NamedTuple):
 
 
 class HotRead(NamedTuple):
-    """How a route is answered from its statement.
+    """How a route's response is built from its statement.
 
-    `question` returns the statement's parameters after session and user, or None if the plain endpoint is to
-    handle the request. `render` builds the answer from the row, or returns None for the same reason.
+    `parameters` returns the statement's parameters after session and user, or None if the plain endpoint is to
+    handle the request. `render` builds the response from the row, or returns None for the same reason.
     """
 
     statement: HotStatement
-    question: Callable[[Scope], Question | None]
-    render: Callable[[asyncpg.Record], HotAnswer | None]
+    parameters: Callable[[Scope], Parameters | None]
+    render: Callable[[asyncpg.Record], HotResponse | None]
 
 
 class HotWrite(NamedTuple):
     """How a POST is carried out by one statement, which does either everything that the endpoint would do, or
     nothing.
 
-    `question` returns the statement's parameters after session and user, from the request and its body. `written`
-    returns the id of the universe that the statement wrote to, or None; it is passed to the app's `state.announce`
-    after the commit.
+    `parameters` returns the statement's parameters after session and user, from the request and its body.
+    `written` returns the id of the universe that the statement wrote to, or None; it is passed to the app's
+    `state.announce` after the commit.
     """
 
     statement: HotStatement
-    question: Callable[[Scope, bytes], Question | None]
-    render: Callable[[asyncpg.Record], HotAnswer]
+    parameters: Callable[[Scope, bytes], Parameters | None]
+    render: Callable[[asyncpg.Record], HotResponse]
     written: Callable[[asyncpg.Record], Any]
 
 
@@ -64,14 +64,14 @@ class HotWork(NamedTuple):
     """How a POST is carried out by several statements: some read what is needed, Python decides, and the last one
     writes, only if nothing has changed meanwhile.
 
-    `question` is as for a HotWrite; the request may have an Idempotency-Key. `run` takes the app's state, session,
-    user and the question. It returns the answer and the universe that was written to (or None). If the endpoint is
-    to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it is cancelled
-    after a write may have been sent.
+    `parameters` is as for a HotWrite; the request may have an Idempotency-Key. `run` takes the app's state,
+    session, user and the parameters. It returns the response and the universe that was written to (or None). If
+    the endpoint is to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it
+    is cancelled after a write may have been sent.
     """
 
-    question: Callable[[Scope, bytes], Question | None]
-    run: Callable[..., Awaitable[tuple[HotAnswer, Any] | None]]
+    parameters: Callable[[Scope, bytes], Parameters | None]
+    run: Callable[..., Awaitable[tuple[HotResponse, Any] | None]]
 
 
 def hot(read: HotRead | HotWrite | HotWork) -> Callable[[Endpoint], Endpoint]:
@@ -84,12 +84,12 @@ def hot(read: HotRead | HotWrite | HotWork) -> Callable[[Endpoint], Endpoint]:
     return mark
 
 
-class Asked(NamedTuple):
+class PendingRead(NamedTuple):
     """A read whose statement has been sent."""
 
     template: str
     read: HotRead
-    row: Answer
+    row: RowFuture
 
 
 class HotEndpoints:
@@ -120,51 +120,51 @@ class HotEndpoints:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request here if possible, otherwise in the app."""
-        answer = None
+        """Handle a request here if possible, otherwise in the app."""
+        response = None
         if scope["type"] == "http" and scope["method"] == "GET":
-            answer = scope.pop("answer", None)
-            asked = None if answer else scope.pop("asked", None) or self.ask(scope)
-            if asked is not None:
-                await asked.row
-                answer = self.answer(scope, asked)
+            response = scope.pop("response", None)
+            pending = None if response else scope.pop("pending_read", None) or self.start_read(scope)
+            if pending is not None:
+                await pending.row
+                response = self.finish_read(scope, pending)
         elif scope["type"] == "http" and scope["method"] == "POST":
             # A read only waits for one statement, which has a time limit; this also waits for the client's body.
             async with asyncio.timeout(self._state.settings.request_timeout):
-                answer, receive = await self._write(scope, receive)
-        if answer is None:
+                response, receive = await self._write(scope, receive)
+        if response is None:
             await self._inner(scope, receive, send)
         else:
-            await send(answer)
+            await send(response)
 
-    def ask(self, scope: Scope) -> Asked | None:
+    def start_read(self, scope: Scope) -> PendingRead | None:
         """Send the statement of a GET; None if the plain endpoint is to handle it."""
         template = _template(scope)
         read = self._reads.get(template)
         coalescer: Coalescer | None = self._state.hot
         if read is None or coalescer is None:
             return None
-        question = read.question(scope)
+        parameters = read.parameters(scope)
         identity = self._identify(scope)
-        if question is None or identity is None:
+        if parameters is None or identity is None:
             return None
-        return Asked(
-            template, read, coalescer.ask(read.statement, identity.session_id, identity.user_id, *question)
+        return PendingRead(
+            template, read, coalescer.fetch(read.statement, identity.session_id, identity.user_id, *parameters)
         )
 
-    def answer(self, scope: Scope, asked: Asked) -> Message | None:
-        """The answer from the row of the statement; None if the plain endpoint is to handle the request."""
-        row = asked.row.result()
+    def finish_read(self, scope: Scope, pending: PendingRead) -> Message | None:
+        """The response from the row of the statement; None if the plain endpoint is to handle the request."""
+        row = pending.row.result()
         if row is None:
             return None
-        answer = asked.read.render(row)
-        if answer is None:
+        response = pending.read.render(row)
+        if response is None:
             return None
-        scope["template"] = asked.template
-        return _message(scope, answer)
+        scope["template"] = pending.template
+        return _message(scope, response)
 
     async def _write(self, scope: Scope, receive: Receive) -> tuple[Message | None, Receive]:
-        """The answer to a request or None, and a `receive` that yields the body again."""
+        """The response to a request or None, and a `receive` that yields the body again."""
         template = _template(scope)
         write = self._writes.get(template)
         writer: Coalescer | None = self._state.hot_writes
@@ -183,27 +183,27 @@ class HotEndpoints:
         replayed = _replay(messages, receive)
         if messages[-1]["type"] != "http.request":
             return None, replayed
-        question = write.question(scope, b"".join(message.get("body", b"") for message in messages))
-        if question is None:
+        parameters = write.parameters(scope, b"".join(message.get("body", b"") for message in messages))
+        if parameters is None:
             return None, replayed
-        done = await self._carry_out(write, writer, identity.session_id, identity.user_id, *question)
+        done = await self._execute(write, writer, identity.session_id, identity.user_id, *parameters)
         if done is None:
             return None, replayed
-        answer, written = done
+        response, written = done
         if written is not None:
             self._state.announce([written])
         self._state.metrics.fast_edits.inc()
         scope["template"] = template
-        return _message(scope, answer), replayed
+        return _message(scope, response), replayed
 
-    async def _carry_out(
-        self, write: HotWrite | HotWork, writer: Coalescer, *question: Any
-    ) -> tuple[HotAnswer, Any] | None:
-        """The answer to a question with session and user, and the universe that was written to."""
+    async def _execute(
+        self, write: HotWrite | HotWork, writer: Coalescer, *parameters: Any
+    ) -> tuple[HotResponse, Any] | None:
+        """Execute a write with its parameters; returns the response, and the universe that was written to."""
         if isinstance(write, HotWork):
-            return await write.run(self._state, *question)
+            return await write.run(self._state, *parameters)
         try:
-            row = await writer.ask(write.statement, *question)
+            row = await writer.fetch(write.statement, *parameters)
         except asyncio.CancelledError:
             # The time limit was reached, and the statement may have been sent.
             raise OutcomeUnknown from None
@@ -216,12 +216,12 @@ def _template(scope: Scope) -> str:
     found = _ID.search(path)
     if found is None:
         scope["path_params"] = {}
-        return path.replace("{", "")  # somebody may ask for "/maps/{id}", literally
+        return path.replace("{", "")  # a client may request "/maps/{id}", literally
     scope["path_params"] = {"id": found[0]}
     return f"{path[: found.start()]}{{id}}{path[found.end() :]}"
 
 
-def _is_plain_json(scope: Scope, most: int, *, with_key: bool) -> bool:
+def _is_plain_json(scope: Scope, max_size: int, *, with_key: bool) -> bool:
     """Whether a request has a short JSON body, and no headers that need the plain endpoint."""
     is_json = short = False
     for name, value in scope["headers"]:
@@ -232,7 +232,7 @@ def _is_plain_json(scope: Scope, most: int, *, with_key: bool) -> bool:
         if name == b"content-type":
             is_json = value == b"application/json"
         elif name == b"content-length":
-            short = value.isdigit() and len(value) < 6 and int(value) <= most
+            short = value.isdigit() and len(value) < 6 and int(value) <= max_size
     return is_json and short and not scope["query_string"]
 
 
@@ -246,9 +246,9 @@ def _replay(messages: list[Message], receive: Receive) -> Receive:
     return again
 
 
-def _message(scope: Scope, answer: HotAnswer) -> Message:
-    """The start message of an answer, with its body, and with its headers as lines, as the edge expects it."""
-    body, version, status = answer
+def _message(scope: Scope, response: HotResponse) -> Message:
+    """The start message of a response, with its body, and with its headers as lines, as the edge expects it."""
+    body, version, status = response
     lines = b"content-length: %d\r\ncontent-type: application/json\r\n" % len(body)
     if version is not None:
         tag = b"etag: %s\r\n" % etag(version).encode()

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.types import Scope
 
 from game.core.errors import FieldError, Unprocessable
-from game.core.hot import HotAnswer
+from game.core.hot import HotResponse
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
@@ -178,7 +178,7 @@ async def _fitting(session: AsyncSession, statement: Select[Any], size: ColumnEl
     return max(count - (room < 0), 1)
 
 
-def hot_question(scope: Scope) -> tuple[int, UUID | None] | None:
+def hot_parameters(scope: Scope) -> tuple[int, UUID | None] | None:
     """The limit, and the id to continue after, of a list that the hot statements can answer; else None.
 
     They support only the order of creation; the plain endpoint supports all orders.
@@ -199,8 +199,8 @@ def hot_question(scope: Scope) -> tuple[int, UUID | None] | None:
     return limit, after
 
 
-def hot_list(row: asyncpg.Record) -> HotAnswer:
-    """The answer of a hot list: its `items` as JSON, and the id after which the next page starts."""
+def hot_list(row: asyncpg.Record) -> HotResponse:
+    """The response of a hot list: its `items` as JSON, and the id after which the next page starts."""
     last = row["next_id"]
     cursor = "null" if last is None else f'"{encode_cursor(Sort.created_at, str(last), last)}"'
-    return HotAnswer(f'{{"items":[{row["items"] or ""}],"next_cursor":{cursor}}}'.encode())
+    return HotResponse(f'{{"items":[{row["items"] or ""}],"next_cursor":{cursor}}}'.encode())

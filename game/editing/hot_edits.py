@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
-from game.core.hot import HotAnswer, HotWrite, if_match
+from game.core.hot import HotResponse, HotWrite, if_match
 from game.editing.models import MAX_SIZE, EditResult
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.edits.fields import CELL
@@ -20,7 +20,8 @@ _VERSION = re.compile(rb'"[0-9]{1,9}"')
 
 
 def _hot_cells(scope: Scope, body: bytes) -> tuple[Any, ...] | None:
-    """The question for one edit that sets cells of one chunk; None for any other, or an invalid one."""
+    """The statement's parameters for one edit that sets cells of one chunk; None for any other, or an invalid
+    one."""
     try:
         request = orjson.loads(body)
         [edit] = request["edits"]
@@ -198,6 +199,6 @@ SET_CELLS = HotWrite(
         blocking=_SET_CELLS.replace("WAIT", ""),
     ),
     _hot_cells,
-    lambda row: HotAnswer(orjson.dumps({name: row[name] for name in _RESULT}), row["version"]),
+    lambda row: HotResponse(orjson.dumps({name: row[name] for name in _RESULT}), row["version"]),
     lambda row: row["universe_id"] if row["seq"] else None,
 )

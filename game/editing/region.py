@@ -14,19 +14,19 @@ from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.compute import RequestComputing
 from game.core.errors import FieldError, NotFound, Unprocessable
-from game.core.hot import HotAnswer, HotRead
+from game.core.hot import HotRead, HotResponse
 from game.editing.models import MAX_REGION
 from game.grid.regions import RegionParts
 from game.maps import fogged
 from game.maps import queries as maps
-from game.maps.fogged import Seen
+from game.maps.fogged import ViewedMap
 from game.maps.players import players_tag
 from game.maps.queries import Found
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 
-class Question(NamedTuple):
-    """What a region is asked of: a map, a rectangle in cells, and names of layers, separated by commas."""
+class RegionQuery(NamedTuple):
+    """A query for a region: a map, a rectangle in cells, and names of layers, separated by commas."""
 
     map_id: UUID
     x: int
@@ -59,7 +59,7 @@ _REGION = text(f"""
 """)
 
 
-async def _find(session: AsyncSession, user: User, question: Question) -> Found:
+async def _find(session: AsyncSession, user: User, query: RegionQuery) -> Found:
     """A map that the user may read.
 
     Raises:
@@ -67,9 +67,9 @@ async def _find(session: AsyncSession, user: User, question: Question) -> Found:
         Forbidden: they may not view it as another member.
         Unprocessable: the top left corner of the region is outside the map.
     """
-    found = await maps.get(session, user, question.map_id, "readRegion", with_grid=False, as_id=question.as_id)
+    found = await maps.get(session, user, query.map_id, "readRegion", with_grid=False, as_id=query.as_id)
     row = found.row
-    for name, start, size in (("x", question.x, row.width), ("y", question.y, row.height)):
+    for name, start, size in (("x", query.x, row.width), ("y", query.y, row.height)):
         if start >= size:
             error = FieldError(
                 name, "out_of_bounds", f"This is outside the map, which is {row.width} x {row.height}."
@@ -78,10 +78,10 @@ async def _find(session: AsyncSession, user: User, question: Question) -> Found:
     return found
 
 
-async def _read(session: AsyncSession, found: Found, question: Question) -> Any:
+async def _read(session: AsyncSession, found: Found, query: RegionQuery) -> Any:
     """The data of a map that `render` needs."""
     row = found.row
-    parameters = {**question._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
+    parameters = {**query._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
     region = (await session.execute(_REGION, parameters)).mappings().one_or_none()
     if region is None:
         # It was deleted, or hidden from players, after it was found.
@@ -96,28 +96,28 @@ def _parts(row: Any) -> RegionParts:
     return RegionParts(*(row[name] for name in _PARTS))
 
 
-def _answer(row: Any, text: bytes) -> HotAnswer:
+def _answer(row: Any, text: bytes) -> HotResponse:
     version = row["version"]
-    return HotAnswer(text, players_tag(row["etag_key"], text) if version is None else version)
+    return HotResponse(text, players_tag(row["etag_key"], text) if version is None else version)
 
 
-def render(row: Any) -> HotAnswer:
-    """The answer for a region, from a row of _REGION_COLUMNS."""
+def render(row: Any) -> HotResponse:
+    """The response for a region, from a row of _REGION_COLUMNS."""
     return _answer(row, _parts(row).text())
 
 
-async def answer(session: AsyncSession, computing: RequestComputing, user: User, question: Question) -> HotAnswer:
-    """The answer for a region; a large one is built in a compute process.
+async def read(session: AsyncSession, computing: RequestComputing, user: User, query: RegionQuery) -> HotResponse:
+    """The response for a region; a large one is built in a compute process.
 
     Raises:
-        NotFound, Forbidden, Unprocessable: as `_find` does.
-        TooMuchAtOnce, Unavailable: the region is large, and too many are computing.
+        NotFound, Forbidden, Unprocessable: as `_find` does. TooMuchAtOnce, Unavailable: the region is large, and
+        too many are being computed.
     """
-    found = await _find(session, user, question)
+    found = await _find(session, user, query)
     if found.has_fog:
-        seen = await fogged.look(session, user, question.map_id, "readRegion", question.as_id)
-        return await _fogged(session, seen, question)
-    row = await _read(session, found, question)
+        seen = await fogged.view_map(session, user, query.map_id, "readRegion", query.as_id)
+        return await _fogged(session, seen, query)
+    row = await _read(session, found, query)
     parts = _parts(row)
     if parts.cells() <= _MAX_HOT_CELLS:
         return _answer(row, parts.text())
@@ -128,22 +128,22 @@ async def answer(session: AsyncSession, computing: RequestComputing, user: User,
 _FOGGED = ("x", "y", "width", "height", "layers", "fog")
 
 
-async def _fogged(session: AsyncSession, seen: Seen, question: Question) -> HotAnswer:
-    """The answer for a region of a map with fog."""
-    rectangle = question.x, question.y, question.width, question.height
-    shown = await fogged.region_of(session, seen, *rectangle, question.layers)
+async def _fogged(session: AsyncSession, seen: ViewedMap, query: RegionQuery) -> HotResponse:
+    """The response for a region of a map with fog."""
+    rectangle = query.x, query.y, query.width, query.height
+    shown = await fogged.region_of(session, seen, *rectangle, query.layers)
     text = orjson.dumps({name: shown[name] for name in _FOGGED}, option=orjson.OPT_SORT_KEYS)
-    return HotAnswer(text, players_tag(seen.found.row.etag_key, text))
+    return HotResponse(text, players_tag(seen.found.row.etag_key, text))
 
 
 _MAX_HOT_CELLS = 131_072
-"""The maximum number of cells, of all layers together, of a region that is answered in the event loop."""
+"""The maximum number of cells, of all layers together, of a region that is built in the event loop."""
 _LONGEST_QUERY = 1000
 _PARAMETERS = {b"x": "x", b"y": "y", b"width": "width", b"height": "height"}
 
 
-def _question(scope: Scope) -> tuple[Any, ...] | None:
-    """The question of an ordinary request; None if the endpoint is to handle it."""
+def _parameters(scope: Scope) -> tuple[Any, ...] | None:
+    """The statement's parameters for an ordinary request; None if the endpoint is to handle it."""
     try:
         pairs = dict(pair.split(b"=", 1) for pair in scope["query_string"].split(b"&"))
         numbers = {name: int(pairs.pop(raw)) for raw, name in _PARAMETERS.items()}
@@ -172,6 +172,6 @@ REGION = HotRead(
             AND q.width * q.height * {maps.LAYERS} <= {_MAX_HOT_CELLS}
         {MEMBER_OF} m.universe_id AND {maps.VISIBLE} AND NOT {maps.HAS_FOG}
     """),
-    _question,
+    _parameters,
     render,
 )

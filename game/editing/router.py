@@ -165,8 +165,8 @@ async def read_region(
 ) -> Response:
     """Read a rectangle of a map's cells, such as a viewport. The cost depends on its size, not on the size of the
     map."""
-    wanted = region.Question(id, x, y, width, height, layers, as_id)
-    answer = await region.answer(session, computing, user, wanted)
+    wanted = region.RegionQuery(id, x, y, width, height, layers, as_id)
+    answer = await region.read(session, computing, user, wanted)
     if unchanged := not_modified(request, answer.version or 0):
         return unchanged
     return Response(answer.body, headers={"ETag": etag(answer.version or 0)}, media_type="application/json")

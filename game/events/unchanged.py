@@ -42,14 +42,14 @@ def statement(sql: str) -> HotStatement:
     return HotStatement(sql.replace("/* wait */", "SKIP LOCKED"), subject=0, blocking=sql)
 
 
-async def write(writer: Coalescer, prepared: HotStatement, *question: Any) -> bool:
+async def write(writer: Coalescer, prepared: HotStatement, *parameters: Any) -> bool:
     """Whether a `statement` has written; if not, something has changed meanwhile.
 
     Raises:
         OutcomeUnknown: the time limit was reached after it may have been sent.
     """
     try:
-        row = await writer.ask(prepared, *question)
+        row = await writer.fetch(prepared, *parameters)
     except asyncio.CancelledError:
         raise OutcomeUnknown from None
     return row is not None and row["is_written"]

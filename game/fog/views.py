@@ -42,12 +42,12 @@ class ViewKey(NamedTuple):
 class MapView:
     """What a group sees of a map.
 
-    `answers` caches answers for other members of the group, by name.
+    `cache` has responses for other members of the group, by name.
     """
 
     fogged: FoggedView
     table: Table
-    answers: dict[Any, Any] = field(default_factory=dict)
+    cache: dict[Any, Any] = field(default_factory=dict)
 
     def shows(self, x: float, y: float, size: float) -> bool:
         """Whether any cell of a token at this place is in sight."""

@@ -163,8 +163,8 @@ class Hub:
         if not sockets:
             del self._logins[session.login]
 
-    async def ask(self, statement: HotStatement, *question: Any) -> asyncpg.Record | None:
-        """The row for a question; waits while the database is unavailable.
+    async def fetch(self, statement: HotStatement, *parameters: Any) -> asyncpg.Record | None:
+        """The row that a statement returns for these parameters; waits while the database is unavailable.
 
         Raises:
             OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it stayed unavailable.
@@ -172,7 +172,7 @@ class Hub:
         end = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
         while True:
             try:
-                return await self.reads.ask(statement, *question)
+                return await self.reads.fetch(statement, *parameters)
             except Exception as error:
                 if not is_database_away(error) or asyncio.get_running_loop().time() > end:
                     raise

@@ -109,9 +109,9 @@ async def _shown(
         # The regions are the same for all sessions with the same view and the same `before.view`. The value keeps
         # alive the objects whose ids are in the key.
         key = id(view), id(before and before.view), with_grid
-        if key not in snapshot.answers:
-            snapshot.answers[key] = view, before, await _regions(snapshot, view, before, with_grid=with_grid)
-        *_, (shown.in_sight, shown.region) = snapshot.answers[key]
+        if key not in snapshot.cache:
+            snapshot.cache[key] = view, before, await _regions(snapshot, view, before, with_grid=with_grid)
+        *_, (shown.in_sight, shown.region) = snapshot.cache[key]
     return shown
 
 

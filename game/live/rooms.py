@@ -96,7 +96,7 @@ class Room:
         Raises:
             Disconnected: it is closed, or its universe no longer exists.
         """
-        row = await self.hub.ask(queries.SINCE, self.universe_id, session.seq)
+        row = await self.hub.fetch(queries.SINCE, self.universe_id, session.seq)
         if row is None:
             session.transport.close(Close.NOT_FOUND, "The universe no longer exists.")
             raise Disconnected
@@ -150,7 +150,7 @@ class Room:
 
     async def _step(self) -> bool:
         """Read and send a page of the log; returns whether there is more."""
-        row = await self.hub.reads.ask(queries.SINCE, self.universe_id, self.seq)
+        row = await self.hub.reads.fetch(queries.SINCE, self.universe_id, self.seq)
         if row is None:
             for session in list(self.sessions):
                 session.transport.close(Close.NOT_FOUND, "The universe no longer exists.")

@@ -153,7 +153,7 @@ class LiveSession:
         # All zeroes for an invalid id: then only the token is checked.
         universe_id = self._universe_id or UUID(int=0)
         identity = self.identity
-        row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, universe_id)
+        row = await self.hub.fetch(queries.WHO, identity.session_id, identity.user_id, universe_id)
         if row is None:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")
         role = Role(row["role"]) if row["role"] else Role.superuser if row["is_superuser"] else None
@@ -228,7 +228,7 @@ class LiveSession:
         identity = self.identity if hello.token is None else self.hub.state.tokens.read(hello.token.encode())
         if identity is None or identity.user_id != self.user_id:
             self._close(Close.NOT_LOGGED_IN, "This is not a valid token of this user.")
-        row = await self.hub.ask(queries.WHO, identity.session_id, identity.user_id, self.universe_id)
+        row = await self.hub.fetch(queries.WHO, identity.session_id, identity.user_id, self.universe_id)
         if row is None:
             self._close(Close.NOT_LOGGED_IN, "Log in first.")
         self.hub.logged_out(self)

@@ -52,7 +52,7 @@ class Snapshot:
         self.is_published: bool = row["visibility"] == "members"
         self._members = {UUID(one): Role(role) for one, role in orjson.loads(row["members"] or "{}").items()}
         self._tokens = [_token(*one) for one in orjson.loads(row["tokens"] or "[]")]
-        self.answers: dict[Any, Any] = {}
+        self.cache: dict[Any, Any] = {}
         """Results that several sessions need."""
         self._board: Board | None = None
         self._memories: Memories | None = None
@@ -65,7 +65,7 @@ class Snapshot:
             NotFound: it no longer exists.
         """
         viewers = [PARTY, *dict.fromkeys(user_ids)]
-        row = await hub.ask(queries.SNAPSHOT, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
+        row = await hub.fetch(queries.SNAPSHOT, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
         if row is None:
             raise NotFound
         return cls(hub.reads, viewers, row)
@@ -135,11 +135,11 @@ class Snapshot:
             Changed: the map has changed meanwhile.
         """
         name = "live region", box
-        if name not in view.answers:
+        if name not in view.cache:
             board = await self._grid()
             stored = await board.load_any(self._hot, Wanted(view.fogged.keys_in(*box), []))
-            view.answers[name] = await part_of(view, stored, *box)
-        region: dict[str, Any] = view.answers[name]
+            view.cache[name] = await part_of(view, stored, *box)
+        region: dict[str, Any] = view.cache[name]
         return region
 
     async def _grid(self) -> Board:

@@ -225,7 +225,7 @@ async def _read_fogged(
     as_id: UUID | None,
 ) -> Response:
     """The response to a read of a map with fog."""
-    seen = await fogged.look(session, user, map_id, "readMap", as_id)
+    seen = await fogged.view_map(session, user, map_id, "readMap", as_id)
     outline = await outline_of(session, seen.found)
     texts = outline["head"], outline["tail"]
     if outline["is_small"]:

@@ -44,19 +44,19 @@ _CHUNKS = text("""
 """).bindparams(*(bindparam(name, type_=ARRAY(Integer)) for name in ("layers", "xs", "ys")))
 
 
-class Seen(NamedTuple):
-    """A map with fog, its reader, and what they see of it."""
+class ViewedMap(NamedTuple):
+    """A map with fog, the caller's access to it, and what they see of it."""
 
     found: Found
     view: MapView
 
     @property
     def packed(self) -> PackedView:
-        """The view as a compute process takes it."""
-        if "packed" not in self.view.answers:
-            self.view.answers["packed"] = PackedView.of(self.view.fogged)
-        kept: PackedView = self.view.answers["packed"]
-        return kept
+        """The view in the form that compute processes use."""
+        if "packed" not in self.view.cache:
+            self.view.cache["packed"] = PackedView.of(self.view.fogged)
+        packed_view: PackedView = self.view.cache["packed"]
+        return packed_view
 
 
 async def snapshot(session: AsyncSession) -> None:
@@ -65,22 +65,24 @@ async def snapshot(session: AsyncSession) -> None:
     await session.execute(_SNAPSHOT)
 
 
-async def look(session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None) -> Seen:
+async def view_map(
+    session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
+) -> ViewedMap:
     """What a user sees of a map with fog; begins the transaction of `snapshot`.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `queries.get` does.
     """
     await snapshot(session)
-    return await look_on(session, user, map_id, operation, as_id)
+    return await view_map_in_snapshot(session, user, map_id, operation, as_id)
 
 
-async def look_on(
+async def view_map_in_snapshot(
     session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
-) -> Seen:
-    """Like `look`, in such a transaction that has begun."""
+) -> ViewedMap:
+    """Like `view_map`, in a transaction of `snapshot` that has already begun."""
     found = await queries.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
-    return Seen(found, await view_of(session, found, found.access.universe.event_seq))
+    return ViewedMap(found, await view_of(session, found, found.access.universe.event_seq))
 
 
 async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -> MapView:
@@ -96,22 +98,22 @@ async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -
     return await views.view_of(session, whole_row, viewer, seq)
 
 
-async def document(session: AsyncSession, seen: Seen, head: str, tail: str) -> MapText:
+async def document(session: AsyncSession, seen: ViewedMap, head: str, tail: str) -> MapText:
     """The JSON text of a map that is small enough to be built in this process."""
     view, row = seen.view.fogged, seen.found.row
-    if "document" not in seen.view.answers:
+    if "document" not in seen.view.cache:
         stored = await load_chunks(session, row, view.keys())
         is_large = row.width * row.height * len(view.layers) > _LARGE_CELLS
         make = asyncio.to_thread(whole, view, stored) if is_large else None
         grid = await make if make else whole(view, stored)
         body = head.encode() + orjson.dumps(grid, option=packed.SORTED) + tail.encode()
-        seen.view.answers["document"] = MapText(body, players_tag(row.etag_key, body))
-    text: MapText = seen.view.answers["document"]
+        seen.view.cache["document"] = MapText(body, players_tag(row.etag_key, body))
+    text: MapText = seen.view.cache["document"]
     return text
 
 
 async def large_document(
-    session: AsyncSession, computing: RequestComputing, user: User, seen: Seen, head: str, tail: str
+    session: AsyncSession, computing: RequestComputing, user: User, seen: ViewedMap, head: str, tail: str
 ) -> MapText:
     """The JSON text of a large map, built in a compute process."""
     arguments = await asyncio.to_thread(lambda: seen.packed)
@@ -123,7 +125,7 @@ async def large_document(
 
 
 async def region_of(
-    session: AsyncSession, seen: Seen, x: int, y: int, width: int, height: int, names: str | None
+    session: AsyncSession, seen: ViewedMap, x: int, y: int, width: int, height: int, names: str | None
 ) -> dict[str, Any]:
     """A rectangle of a map as its reader sees it; `names` as in a request for a region."""
     view, row = seen.view.fogged, seen.found.row
@@ -144,7 +146,7 @@ async def part_of(
     return await asyncio.to_thread(part, *arguments) if is_large else part(*arguments)
 
 
-def loader(session: AsyncSession, seen: Seen) -> Callable[[Wanted], Awaitable[ChunkTexts]]:
+def loader(session: AsyncSession, seen: ViewedMap) -> Callable[[Wanted], Awaitable[ChunkTexts]]:
     """Returns a function that loads chunks of a map for a compute process, in the state that `seen` shows.
 
     No connection is held between two loads.

@@ -28,7 +28,7 @@ from game.accounts.queries import AUTHENTICATED
 from game.core import pages
 from game.core.coalescer import HotStatement
 from game.core.errors import FieldError, NotFound, Unavailable, Unprocessable
-from game.core.hot import HotAnswer, HotRead, path_id
+from game.core.hot import HotRead, HotResponse, path_id
 from game.core.models import now, rfc3339
 from game.events import queries as events
 from game.fog import changes as fog
@@ -127,13 +127,13 @@ def _document(row: Any) -> MapText:
     return MapText(body, row["version"] if legend is None else players_tag(row["etag_key"], body))
 
 
-def _hot_document(row: Any) -> HotAnswer | None:
+def _hot_document(row: Any) -> HotResponse | None:
     """The answer for a map, from a row of _DOCUMENT and _FOG."""
     if row["fogged_id"] is None:
-        return HotAnswer(*_document(row))
+        return HotResponse(*_document(row))
     view = views.kept(views.ViewKey(row["fogged_id"], row["viewer_id"] or PARTY, row["seq"]))
-    text: MapText | None = view.answers.get("document") if view else None
-    return HotAnswer(*text) if text else None
+    text: MapText | None = view.cache.get("document") if view else None
+    return HotResponse(*text) if text else None
 
 
 BY_ID = HotRead(
@@ -167,7 +167,7 @@ LIST = HotRead(
             ) m
         ) page
     """),
-    pages.hot_question,
+    pages.hot_parameters,
     pages.hot_list,
 )
 
@@ -316,7 +316,7 @@ async def get(
     found.access.require(operation)
     if lock:
         here = col(Map.universe_id) == found.row.universe_id, col(Map.id) == map_id
-        if not await _now(session, select(Map).where(*here).with_for_update(read=True)):
+        if not await _locked_rows(session, select(Map).where(*here).with_for_update(read=True)):
             raise NotFound
     return found if as_id is None else await _as_member(session, found, as_id)
 
@@ -381,13 +381,13 @@ async def get_to_move(
         here = select(Map).where(col(Map.universe_id) == home_id, col(Map.id) == map_id)
         async with session.begin_nested() as attempt:
             locked = await access.lock(session, user, operations)
-            if rows := await _now(session, here.with_for_update()):
+            if rows := await _locked_rows(session, here.with_for_update()):
                 return Found(rows[0], locked[home_id]), locked[target_id or home_id]
             await attempt.rollback()
     raise Unavailable
 
 
-async def _now(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
+async def _locked_rows(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
     """Rows as they are once they are locked, not as this transaction may have read them before."""
     return (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
 

@@ -104,7 +104,7 @@ class Board:
         return found
 
     async def _read(self, hot: Coalescer, keys: Sequence[ChunkKey]) -> dict[ChunkKey, Sequence[str]]:
-        row = await hot.ask(_CHUNKS, self.universe_id, self.id, orjson.dumps(keys).decode())
+        row = await hot.fetch(_CHUNKS, self.universe_id, self.id, orjson.dumps(keys).decode())
         if row is None or (row["version"], row["updated_at"]) != (self.version, self.updated_at):
             raise Changed
         return {(layer, x, y): rows for layer, x, y, rows in orjson.loads(row["chunks"] or "[]")}
@@ -121,7 +121,7 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
     """
     board = _kept.get(map_id)
     if board is None or (board.version, board.updated_at) != (version, updated_at):
-        row: Any = await hot.ask(_GRID, universe_id, map_id)
+        row: Any = await hot.fetch(_GRID, universe_id, map_id)
         if row is None or (row["version"], row["updated_at"]) != (version, updated_at):
             raise Changed
         names = ("version", "updated_at", "width", "height", "fog", "is_published")

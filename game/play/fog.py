@@ -35,7 +35,7 @@ async def read(session: AsyncSession, user: User, map_id: UUID, as_id: UUID | No
     found = await maps.get(session, user, map_id, "readFog", with_grid=False, as_id=as_id)
     row = found.row
     if found.has_fog:
-        seen = await fogged.look(session, user, map_id, "readFog", as_id)
+        seen = await fogged.view_map(session, user, map_id, "readFog", as_id)
         row = seen.found.row
         rows = await asyncio.to_thread(seen.view.fogged.fog, 0, 0, row.width, row.height)
     else:

@@ -50,7 +50,7 @@ class _Memories(Memories):
     async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:
         viewers = f"{{{','.join(map(str, self.viewers))}}}"
         keys = None if chunks is None else orjson.dumps(chunks).decode()
-        row: Any = await self._hot.ask(_MEMORY, *self._place, viewers, keys)
+        row: Any = await self._hot.fetch(_MEMORY, *self._place, viewers, keys)
         self.take(row["wholes"], row["chunks"])
 
 

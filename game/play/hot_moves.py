@@ -21,7 +21,7 @@ from starlette.types import Scope
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.errors import Problem
-from game.core.hot import HotAnswer, HotWork
+from game.core.hot import HotResponse, HotWork
 from game.core.idempotency import Claim, small_delta
 from game.events.queries import Written
 from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement, write
@@ -121,15 +121,15 @@ WRITTEN = statement(f"""
 """)
 
 
-class _Question(NamedTuple):
-    """A request: as it was sent, and parsed."""
+class _MoveQuery(NamedTuple):
+    """A request to move a token: as it was sent, and parsed."""
 
     scope: Scope
     body: bytes
     move: MoveRequest
 
 
-def _question(scope: Scope, body: bytes) -> tuple[UUID, _Question] | None:
+def _parameters(scope: Scope, body: bytes) -> tuple[UUID, _MoveQuery] | None:
     """The token and the parsed request; None if it is invalid."""
     try:
         given = orjson.loads(body)
@@ -138,7 +138,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, _Question] | None:
         is_plain = body.count(b":") == len(given) + 2 * len(given.get("path", ()))
     except (ValueError, ValidationError):
         return None
-    return (UUID(scope["path_params"]["id"]), _Question(scope, body, request)) if is_plain else None
+    return (UUID(scope["path_params"]["id"]), _MoveQuery(scope, body, request)) if is_plain else None
 
 
 class _Standing(NamedTuple):
@@ -147,7 +147,7 @@ class _Standing(NamedTuple):
     size: float
 
 
-class _Turn(NamedTuple):
+class _Snapshot(NamedTuple):
     """The mover, the token and the map, in the state after event `seq`."""
 
     user_id: UUID
@@ -162,7 +162,7 @@ class _Turn(NamedTuple):
     row: asyncpg.Record
 
     @classmethod
-    def of(cls, row: asyncpg.Record, token_id: UUID) -> "_Turn":
+    def of(cls, row: asyncpg.Record, token_id: UUID) -> "_Snapshot":
         grants, more = orjson.loads(row["grants"]), orjson.loads(row["character_grants"] or "{}")
         return cls(
             row["user_id"],
@@ -212,85 +212,89 @@ _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 
 async def _run(
-    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, question: _Question
-) -> tuple[HotAnswer, UUID | None] | None:
+    state: Any, session_id: UUID, user_id: UUID, token_id: UUID, query: _MoveQuery
+) -> tuple[HotResponse, UUID | None] | None:
     if state.hot is None:
         return None
     try:
-        claim = Claim.of(question.scope, question.body, user_id)
+        claim = Claim.of(query.scope, query.body, user_id)
     except ValueError:
         return None
     lock = asyncio.Lock()
     for _ in range(_TRIES):
         async with lock:
-            row = await state.hot.ask(_READ, session_id, user_id, token_id, claim and claim.key)
+            row = await state.hot.fetch(_READ, session_id, user_id, token_id, claim and claim.key)
             if row is None or row["is_repeated"]:
                 return None
-            turn = _Turn.of(row, token_id)
+            snapshot = _Snapshot.of(row, token_id)
             try:
-                return await _move(state, turn, question, claim)
+                return await _move(state, snapshot, query, claim)
             except (_Conflict, Changed):
                 pass
             except (Problem, TooMuch):
                 return None
-        lock = _contended.setdefault(turn.universe_id, asyncio.Lock())
+        lock = _contended.setdefault(snapshot.universe_id, asyncio.Lock())
     return None
 
 
 async def _move(
-    state: Any, turn: _Turn, question: _Question, claim: Claim | None
-) -> tuple[HotAnswer, UUID | None] | None:
-    row, request = turn.row, question.move
+    state: Any, snapshot: _Snapshot, query: _MoveQuery, claim: Claim | None
+) -> tuple[HotResponse, UUID | None] | None:
+    row, request = snapshot.row, query.move
     # A map whose fog was just switched on has no memories yet.
     is_plain = row["fog"] == "off" or row["scene_key"] is not None
-    if not (turn.may_move(request) and turn.is_quick(request) and is_plain):
+    if not (snapshot.may_move(request) and snapshot.is_quick(request) and is_plain):
         return None
-    board = await board_of(state.hot, turn.universe_id, turn.map_id, row["map_version"], row["updated_at"])
-    members = turn.members()
+    board = await board_of(state.hot, snapshot.universe_id, snapshot.map_id, row["map_version"], row["updated_at"])
+    members = snapshot.members()
     fog = None if row["scene_key"] is None else Watched(state.hot, board, row, members)
-    done = await _decide(state, turn, board, fog, request)
-    has_moved = moves.has_moved(turn.token, done)
+    done = await _decide(state, snapshot, board, fog, request)
+    has_moved = moves.has_moved(snapshot.token, done)
     if claim is not None and not has_moved:
         # The key is stored only if something is written.
         return None
     changes = Changes({}, [], [])
     if has_moved and fog is not None:
-        changes = await fog.walk(turn.token_id, done)
-    if turn.is_game_master:
+        changes = await fog.walk(snapshot.token_id, done)
+    if snapshot.is_game_master:
         doors = board.grid_data.get("doors", ())
     else:
         doors = board.players.get("doors", ()) if fog is None or row["fog"] == "off" else fog.doors()
-    version = turn.version + has_moved if turn.is_game_master else None
-    answer = tokens.as_json(moves.answer_of(done, done.named(doors), version, turn.seq + 1 if has_moved else None))
+    version = snapshot.version + has_moved if snapshot.is_game_master else None
+    answer = tokens.as_json(
+        moves.answer_of(done, done.named(doors), version, snapshot.seq + 1 if has_moved else None)
+    )
     if has_moved:
         stored: tuple[Any, ...] = (None, None, None, None, None)
         if claim is not None:
-            stored = *claim, small_delta(answer, question.body), turn.role
-        await _write(state, turn, board, members, done, changes, stored)
-    return HotAnswer(answer), turn.universe_id if has_moved else None
+            stored = *claim, small_delta(answer, query.body), snapshot.role
+        await _write(state, snapshot, board, members, done, changes, stored)
+    return HotResponse(answer), snapshot.universe_id if has_moved else None
 
 
-async def _decide(state: Any, turn: _Turn, board: Board, fog: Watched | None, request: MoveRequest) -> Move:
+async def _decide(
+    state: Any, snapshot: _Snapshot, board: Board, fog: Watched | None, request: MoveRequest
+) -> Move:
     """Where the token goes."""
     load = partial(board.load, state.hot)
     path: Any = None if request.path is None and not request.force else moves.path_of(request)
-    known = Known(board.grid_data if turn.is_game_master else board.players)
+    known = Known(board.grid_data if snapshot.is_game_master else board.players)
     if fog is not None:
-        await fog.look(turn.token_id, path)
-        if board.fog != "off" and not turn.is_game_master:
-            known = fog.known(turn.token_id, path)
+        await fog.look(snapshot.token_id, path)
+        if board.fog != "off" and not snapshot.is_game_master:
+            known = fog.known(snapshot.token_id, path)
     if path is None:
-        plan = await follow(moves.search_path(board, turn.token, (request.x, request.y), known), load)
+        plan = await follow(moves.search_path(board, snapshot.token, (request.x, request.y), known), load)
         if plan.problem is not None:
             raise plan.problem
         path = plan.path
-    walk = moves.walked(board, turn.token, request, path, None if request.force else known, board.players)
+    walk = moves.walked(board, snapshot.token, request, path, None if request.force else known, board.players)
     return await follow(walk, load)
 
 
 async def _write(
     state: Any,
-    turn: _Turn,
+    snapshot: _Snapshot,
     board: Board,
     members: Mapping[UUID, Role],
     done: Move,
@@ -305,17 +309,17 @@ async def _write(
         TooMuch: there may be no room for it, or it writes more than a move usually does.
     """
     payload = {
-        "map_id": turn.map_id,
+        "map_id": snapshot.map_id,
         **tokens.position(done.x, done.y),
         **moves.way_of(done),
-        "version": turn.version + 1,
+        "version": snapshot.version + 1,
     }
-    before = tokens.position(turn.token.x, turn.token.y)
+    before = tokens.position(snapshot.token.x, snapshot.token.y)
     readers = [(one, role) for one, role in members.items() if role not in GAME_MASTERS]
-    told = tokens.shared(board, payload, turn.state, turn.state, readers) or tokens.Shared()
+    told = tokens.shared(board, payload, snapshot.state, snapshot.state, readers) or tokens.Shared()
     event = Written.of("token.moved", payload, before, told.payload)
-    used = Usage(maps=turn.row["map_bytes"], events=turn.row["event_bytes"])
-    has_room = state.quotas.plainly_has_room(used, Usage(events=event.size), is_full=turn.row["is_full"])
+    used = Usage(maps=snapshot.row["map_bytes"], events=snapshot.row["event_bytes"])
+    has_room = state.quotas.plainly_has_room(used, Usage(events=event.size), is_full=snapshot.row["is_full"])
     if not has_room or changes.gone or len(changes.put) > _MAX_PUT:
         raise TooMuch
     audience = None if told.audience is None else f"{{{','.join(map(str, told.audience))}}}"
@@ -324,10 +328,10 @@ async def _write(
     is_written = await write(
         state.hot_writes,
         WRITTEN,
-        turn.universe_id,
-        turn.seq,
-        turn.user_id,
-        turn.token_id,
+        snapshot.universe_id,
+        snapshot.seq,
+        snapshot.user_id,
+        snapshot.token_id,
         float(done.x),
         float(done.y),
         event.payload,
@@ -335,7 +339,7 @@ async def _write(
         event.shared,
         audience,
         event.size,
-        turn.map_id,
+        snapshot.map_id,
         orjson.dumps(wholes).decode(),
         orjson.dumps(chunks).decode(),
         *stored,
@@ -344,4 +348,4 @@ async def _write(
         raise _Conflict
 
 
-MOVE = HotWork(_question, _run)
+MOVE = HotWork(_parameters, _run)

@@ -30,7 +30,7 @@ from game.play import tokens, work
 from game.play.models import MoveRequest
 from game.play.queries import grid_of
 from game.play.tokens import Piece
-from game.play.work import Seen
+from game.play.work import UnfoggedMap
 from game.tokens import queries
 from game.tokens.models import plain
 from game.universes.access import Access
@@ -131,7 +131,7 @@ async def _search(
         steps = known.through(paths.find(known.frame, *size, start, goal, walker))
         return await follow(session, row, steps, large=ground.width * ground.height > SMALL_CELLS)
     found = maps.Found(ground, home)
-    seen = Seen(await frame_of(session, found), not home.is_game_master)
+    seen = UnfoggedMap(await frame_of(session, found), not home.is_game_master)
     await session.close()
     load = loader(session, ground)
     return await computing.run(user.id, work.find_path, seen, start, goal, walker, load=load)

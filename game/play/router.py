@@ -32,7 +32,7 @@ from game.maps.players import players_tag
 from game.maps.queries import Found
 from game.play import queries, tokens, work
 from game.play.models import AreaRead, DistanceRead, PathRead, SightRead
-from game.play.work import Seen
+from game.play.work import UnfoggedMap
 
 router = APIRouter(
     prefix="/maps",
@@ -107,24 +107,24 @@ def _cells(cells: Any) -> list[dict[str, int]]:
     return [{"x": x, "y": y} for x, y in cells]
 
 
-class _Look(NamedTuple):
-    """A map as somebody sees it, and a function that loads parts of it for a compute process."""
+class _ViewedMap(NamedTuple):
+    """A map as a viewer sees it, and a function that loads parts of it for a compute process."""
 
     found: Found
     seen: work.Map
     load: Callable[[Any], Awaitable[Any]]
 
 
-async def _look(
+async def _view_map(
     session: AsyncSession,
     user: User,
     map_id: UUID,
     operation: str,
     as_id: UUID | None = None,
-    look: Any = fogged.look,
-) -> _Look:
+    view: Any = fogged.view_map,
+) -> _ViewedMap:
     """A map as the user sees it or, for a game master, as a member sees it. In a transaction that already has a
-    snapshot, `look` is `fogged.look_on`.
+    snapshot, `view` is `fogged.view_map_in_snapshot`.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
@@ -132,10 +132,10 @@ async def _look(
     found = await maps.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
     if not found.has_fog:
         stored = await frame_of(session, found)
-        return _Look(found, Seen(stored, not found.access.is_game_master), loader(session, found.row))
-    fog = await look(session, user, map_id, operation, as_id)
+        return _ViewedMap(found, UnfoggedMap(stored, not found.access.is_game_master), loader(session, found.row))
+    fog = await view(session, user, map_id, operation, as_id)
     packed = await asyncio.to_thread(lambda: fog.packed)
-    return _Look(fog.found, packed, fogged.loader(session, fog))
+    return _ViewedMap(fog.found, packed, fogged.loader(session, fog))
 
 
 _HEAVY = documented(TooLarge, TooMuchAtOnce)
@@ -162,14 +162,14 @@ async def find_path(
 
     The cells are `from=1,1&to=5,3`, or `x=1&y=1&to_x=5&to_y=3`.
     """
-    look = await _look(session, user, id, "findPath")
+    viewed = await _view_map(session, user, id, "findPath")
     try:
         who = Walker.of(walker)
     except ValueError as error:
         raise _refuse("walker", "not_an_option", str(error)) from None
-    cells = start.on(look.found.row), goal.on(look.found.row)
+    cells = start.on(viewed.found.row), goal.on(viewed.found.row)
     await session.close()
-    path = await computing.run(user.id, work.find_path, look.seen, *cells, who, load=look.load)
+    path = await computing.run(user.id, work.find_path, viewed.seen, *cells, who, load=viewed.load)
     return {**path._asdict(), "cells": _cells(path.cells)}
 
 
@@ -187,10 +187,10 @@ async def read_sight(
 
     On a map with fog, the answer is based on what you know of the map.
     """
-    look = await _look(session, user, id, "readSight", as_id)
-    cell = start.on(look.found.row)
+    viewed = await _view_map(session, user, id, "readSight", as_id)
+    cell = start.on(viewed.found.row)
     await session.close()
-    view, entities = await computing.run(user.id, work.see, look.seen, cell, range, load=look.load)
+    view, entities = await computing.run(user.id, work.see, viewed.seen, cell, range, load=viewed.load)
     return {**view._asdict(), "entities": entities}
 
 
@@ -305,7 +305,7 @@ async def drawn(
     """
     pieces = [one.drawn() for one in await tokens.on_map(session, user, id, operation, as_id)]
     # In the same transaction: tokens and map belong together.
-    found, seen, load = await _look(session, user, id, operation, as_id, fogged.look_on)
+    found, seen, load = await _view_map(session, user, id, operation, as_id, fogged.view_map_in_snapshot)
     row = found.row
     # For players the version is a secret: what they see is the tag. Tokens move without a new version.
     tag: int | str = row.version
@@ -396,7 +396,7 @@ async def read_background(
     It has the size and position of `image.png` of the same part. On a map with fog, players cannot load the
     background in any other way.
     """
-    found, seen, _load = await _look(session, user, id, "readBackground", as_id)
+    found, seen, _load = await _view_map(session, user, id, "readBackground", as_id)
     background = await queries.background_of(session, found.row)
     await session.close()
     if background is None:

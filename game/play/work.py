@@ -21,8 +21,8 @@ from game.grid.sight import View
 from game.maps.players import EVERY_SYMBOL
 
 
-class Seen(NamedTuple):
-    """A stored map, and whether to leave out its secrets."""
+class UnfoggedMap(NamedTuple):
+    """A stored map without fog, and whether to leave out its secrets."""
 
     stored: StoredFrame
     for_players: bool
@@ -38,8 +38,8 @@ class Seen(NamedTuple):
         return self.stored.width, self.stored.height
 
 
-Map: TypeAlias = Seen | PackedView
-"""A map as somebody sees it: without fog, or with it."""
+Map: TypeAlias = UnfoggedMap | PackedView
+"""A map as a viewer sees it."""
 
 
 class Picture(NamedTuple):
@@ -77,10 +77,10 @@ def draw(
     Raises:
         PictureError: it cannot be drawn with these parameters.
     """
-    with_secrets = isinstance(seen, Seen) and not seen.for_players
+    with_secrets = isinstance(seen, UnfoggedMap) and not seen.for_players
     options: dict[str, Any] = {"background": background, "secrets": with_secrets, "grid": picture.grid}
     options |= {"cell_size": picture.cell_size, "layers": picture.layers}
-    if isinstance(seen, Seen):
+    if isinstance(seen, UnfoggedMap):
         empty = _empty(seen.known().frame, seen.size, picture)
         rectangle = empty.x, empty.y, empty.width, empty.height
         shown = []
@@ -107,7 +107,7 @@ def draw_background(seen: Map, picture: Picture, background: bytes) -> bytes:
     Raises:
         PictureError: it cannot be drawn with these parameters.
     """
-    if isinstance(seen, Seen):
+    if isinstance(seen, UnfoggedMap):
         empty = _empty(seen.known().frame, seen.size, picture)
         return drawing.draw_background(empty, background, None, cell_size=picture.cell_size)
     view = seen.open()

@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
-from game.core.hot import HotAnswer, HotWork, path_id
+from game.core.hot import HotResponse, HotWork, path_id
 from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 from game.events.queries import Written
@@ -107,14 +107,14 @@ _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 async def _run(
     state: Any, session_id: UUID, user_id: UUID, universe_id: UUID, request: RollWrite
-) -> tuple[HotAnswer, UUID] | None:
+) -> tuple[HotResponse, UUID] | None:
     if state.hot is None:
         return None
     lock = _contended.setdefault(universe_id, asyncio.Lock())
     for _ in range(_TRIES):
         async with lock:
             is_hidden = request.visibility != Visibility.everyone
-            row = await state.hot.ask(_READ, session_id, user_id, universe_id, is_hidden)
+            row = await state.hot.fetch(_READ, session_id, user_id, universe_id, is_hidden)
             if row is None or not _may_roll(state, row):
                 return None
             try:
@@ -133,7 +133,7 @@ def _may_roll(state: Any, row: asyncpg.Record) -> bool:
     return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room
 
 
-async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.Record) -> HotAnswer | None:
+async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.Record) -> HotResponse | None:
     """Draw a roll and write it; returns None if something has changed meanwhile.
 
     Raises:
@@ -171,7 +171,7 @@ async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.
     )
     if not is_written:
         return None
-    return HotAnswer(view.shown(roll, user_id, Role(row["role"])).model_dump_json().encode(), status=201)
+    return HotResponse(view.shown(roll, user_id, Role(row["role"])).model_dump_json().encode(), status=201)
 
 
 ROLL = HotWork(_question, _run)

@@ -13,7 +13,7 @@ from game.accounts.queries import AUTHENTICATED
 from game.core import pages
 from game.core.coalescer import HotStatement
 from game.core.errors import FieldError, Unprocessable
-from game.core.hot import HotAnswer, HotRead, path_id
+from game.core.hot import HotRead, HotResponse, path_id
 from game.events import queries as events
 from game.events.models import Event
 from game.permissions import Role
@@ -30,7 +30,7 @@ BY_ID = HotRead(
         JOIN universe u ON u.id = mb.universe_id
     """),
     lambda scope: (one,) if (one := path_id(scope, "id")) else None,
-    lambda row: HotAnswer(row["body"].encode(), row["version"]),
+    lambda row: HotResponse(row["body"].encode(), row["version"]),
 )
 
 
@@ -51,7 +51,7 @@ LIST = HotRead(
             ) u
         ) page
     """),
-    pages.hot_question,
+    pages.hot_parameters,
     pages.hot_list,
 )
 

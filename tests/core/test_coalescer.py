@@ -1,4 +1,4 @@
-"""Coalesced reads, on a real PostgreSQL: what can go wrong with one question must stay with that question."""
+"""Coalesced reads, on a real PostgreSQL: the error of one query must not affect others."""
 
 import asyncio
 import os
@@ -59,31 +59,29 @@ async def coalescer(connector: Connector) -> Coalescer:
     return Coalescer(connector, 2)
 
 
-async def ask_all(coalescer: Coalescer, statement: HotStatement, questions: Iterable[Any]) -> list[Any]:
-    """The answers, or errors, to questions asked at one moment; none is left waiting."""
-    asked = (coalescer.ask(statement, question) for question in questions)
+async def fetch_all(coalescer: Coalescer, statement: HotStatement, values: Iterable[Any]) -> list[Any]:
+    """The rows or errors of queries that are sent at the same time; none is left waiting."""
+    queries = (coalescer.fetch(statement, value) for value in values)
     async with asyncio.timeout(TIMEOUT):
-        return await asyncio.gather(*asked, return_exceptions=True)
+        return await asyncio.gather(*queries, return_exceptions=True)
 
 
 async def assert_works(coalescer: Coalescer) -> None:
-    """Both connections, and more questions than fit into a batch."""
-    assert [row["y"] for row in await ask_all(coalescer, SQUARE, range(200))] == [x * x for x in range(200)]
+    """Both connections, and more queries than fit into a batch."""
+    assert [row["y"] for row in await fetch_all(coalescer, SQUARE, range(200))] == [x * x for x in range(200)]
 
 
 class TestAnswers:
     async def test_each_question_gets_its_own(self, coalescer: Coalescer) -> None:
-        answers = await ask_all(coalescer, SQUARE, range(500))
-        assert [row["y"] for row in answers] == [x * x for x in range(500)]
+        rows = await fetch_all(coalescer, SQUARE, range(500))
+        assert [row["y"] for row in rows] == [x * x for x in range(500)]
 
     async def test_no_row_is_none(self, coalescer: Coalescer) -> None:
-        answers = await ask_all(coalescer, POSITIVE, [1, -1, 2, 0])
-        assert [row and row["x"] for row in answers] == [1, None, 2, None]
+        rows = await fetch_all(coalescer, POSITIVE, [1, -1, 2, 0])
+        assert [row and row["x"] for row in rows] == [1, None, 2, None]
 
-    async def test_questions_of_one_moment_share_statements(
-        self, coalescer: Coalescer, connector: Connector
-    ) -> None:
-        await ask_all(coalescer, SQUARE, range(200))
+    async def test_values_of_one_moment_share_statements(self, coalescer: Coalescer, connector: Connector) -> None:
+        await fetch_all(coalescer, SQUARE, range(200))
         assert sum(connector.batches) == 200
         assert len(connector.batches) == 13
 
@@ -94,7 +92,7 @@ class TestAnswers:
         )
         try:
             for number in range(5):
-                row = await coalescer.ask(count, 0)
+                row = await coalescer.fetch(count, 0)
                 assert row is not None
                 assert row["count"] == number
                 await database.execute("INSERT INTO fresh VALUES (1)")
@@ -104,7 +102,7 @@ class TestAnswers:
     async def test_a_statement_is_parsed_once_a_connection(self, connector: Connector) -> None:
         coalescer = Coalescer(connector, 1)
         for size in (1, 7, 64, 200):
-            await ask_all(coalescer, SQUARE, range(size))
+            await fetch_all(coalescer, SQUARE, range(size))
         runs = await connector.made[0].fetch(
             "SELECT generic_plans + custom_plans AS n FROM pg_prepared_statements WHERE statement = $1", SQUARE.sql
         )
@@ -112,28 +110,28 @@ class TestAnswers:
 
 
 class TestRefusals:
-    async def test_one_refused_question_fails_no_other(self, coalescer: Coalescer) -> None:
-        questions = [*range(40), 2**16, *range(40, 60)]
-        answers = await ask_all(coalescer, SQUARE, questions)
-        for question, answer in zip(questions, answers, strict=True):
-            if question == 2**16:
-                assert isinstance(answer, asyncpg.NumericValueOutOfRangeError)
+    async def test_a_refused_query_fails_no_other(self, coalescer: Coalescer) -> None:
+        values = [*range(40), 2**16, *range(40, 60)]
+        rows = await fetch_all(coalescer, SQUARE, values)
+        for value, row in zip(values, rows, strict=True):
+            if value == 2**16:
+                assert isinstance(row, asyncpg.NumericValueOutOfRangeError)
             else:
-                assert answer["y"] == question**2
+                assert row["y"] == value**2
 
-    async def test_a_question_that_the_driver_refuses_fails_no_other(self, coalescer: Coalescer) -> None:
-        answers = await ask_all(coalescer, SQUARE, [1, "two", 3, 2**40])
-        assert (answers[0]["y"], answers[2]["y"]) == (1, 9)
-        assert isinstance(answers[1], asyncpg.DataError)
-        assert isinstance(answers[3], asyncpg.DataError)
+    async def test_a_query_that_the_driver_refuses_fails_no_other(self, coalescer: Coalescer) -> None:
+        rows = await fetch_all(coalescer, SQUARE, [1, "two", 3, 2**40])
+        assert (rows[0]["y"], rows[2]["y"]) == (1, 9)
+        assert isinstance(rows[1], asyncpg.DataError)
+        assert isinstance(rows[3], asyncpg.DataError)
 
     async def test_a_refused_question_is_found_by_halves(self, connector: Connector) -> None:
-        await ask_all(Coalescer(connector, 1), SQUARE, [*range(63), 2**16])
+        await fetch_all(Coalescer(connector, 1), SQUARE, [*range(63), 2**16])
         assert len(connector.batches) <= 13
 
     async def test_all_refused(self, coalescer: Coalescer) -> None:
-        answers = await ask_all(coalescer, SQUARE, [2**16] * 70)
-        assert all(isinstance(answer, asyncpg.NumericValueOutOfRangeError) for answer in answers)
+        rows = await fetch_all(coalescer, SQUARE, [2**16] * 70)
+        assert all(isinstance(row, asyncpg.NumericValueOutOfRangeError) for row in rows)
         await assert_works(coalescer)
 
 
@@ -141,24 +139,24 @@ class TestWithoutConnections:
     async def test_survive_that_no_connection_can_be_had(self, coalescer: Coalescer, connector: Connector) -> None:
         connector.refuses = True
         for _ in range(5):
-            answers = await ask_all(coalescer, SQUARE, range(100))
-            assert all(isinstance(answer, ConnectionRefusedError) for answer in answers)
+            rows = await fetch_all(coalescer, SQUARE, range(100))
+            assert all(isinstance(row, ConnectionRefusedError) for row in rows)
         connector.refuses = False
         await assert_works(coalescer)
 
     async def test_a_question_at_the_moment_of_release_is_answered(self, coalescer: Coalescer) -> None:
-        # Each question comes some steps behind the answer to the one before: while its connection looks for more,
+        # Each query comes some steps after the previous row: while its connection looks for more,
         # while the task ends, and when it has ended.
         async with asyncio.timeout(TIMEOUT):
             for steps in range(60):
-                row = await coalescer.ask(SQUARE, steps)
+                row = await coalescer.fetch(SQUARE, steps)
                 assert row is not None
                 assert row["y"] == steps * steps
                 for _ in range(steps % 6):
                     await asyncio.sleep(0)
 
     async def test_no_more_of_them_than_told(self, coalescer: Coalescer, connector: Connector) -> None:
-        await asyncio.gather(*(ask_all(coalescer, statement, range(1, 100)) for statement in (SQUARE, POSITIVE)))
+        await asyncio.gather(*(fetch_all(coalescer, statement, range(1, 100)) for statement in (SQUARE, POSITIVE)))
         assert len(connector.made) <= 2
 
     async def test_no_statement_starves_another(self, coalescer: Coalescer) -> None:
@@ -166,26 +164,26 @@ class TestWithoutConnections:
 
         async def keep_asking() -> None:
             while not stop:
-                await coalescer.ask(SQUARE, 1)
+                await coalescer.fetch(SQUARE, 1)
 
         busy = [asyncio.create_task(keep_asking()) for _ in range(200)]
         try:
             await asyncio.sleep(0.05)
             async with asyncio.timeout(1):
                 for _ in range(5):
-                    assert await coalescer.ask(POSITIVE, 5)
+                    assert await coalescer.fetch(POSITIVE, 5)
         finally:
             stop = True
             await asyncio.gather(*busy)
 
 
 class TestCancelling:
-    async def test_whoever_goes_is_not_asked_for(self, connector: Connector) -> None:
+    async def test_cancelled_queries_are_not_sent(self, connector: Connector) -> None:
         coalescer = Coalescer(connector, 1)
-        first = coalescer.ask(SLEEP, 200)
+        first = coalescer.fetch(SLEEP, 200)
         await asyncio.sleep(0.05)
-        gone = [coalescer.ask(SQUARE, x) for x in range(10)]
-        stays = coalescer.ask(SQUARE, 11)
+        gone = [coalescer.fetch(SQUARE, x) for x in range(10)]
+        stays = coalescer.fetch(SQUARE, 11)
         await asyncio.sleep(0)
         for task in gone:
             task.cancel()
@@ -196,17 +194,17 @@ class TestCancelling:
         assert connector.batches == [1, 1]
 
     async def test_whoever_goes_while_a_batch_is_under_way_harms_no_other(self, coalescer: Coalescer) -> None:
-        tasks = [coalescer.ask(SLEEP, 5) for _ in range(10)]
+        tasks = [coalescer.fetch(SLEEP, 5) for _ in range(10)]
         await asyncio.sleep(0.02)
         for task in tasks[::2]:
             task.cancel()
         async with asyncio.timeout(TIMEOUT):
-            answers = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[::2])
-        assert all(answer["x"] == 5 for answer in answers[1::2])
+            rows = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(row, asyncio.CancelledError) for row in rows[::2])
+        assert all(row["x"] == 5 for row in rows[1::2])
 
     async def test_all_gone(self, coalescer: Coalescer) -> None:
-        tasks = [coalescer.ask(SQUARE, x) for x in range(10)]
+        tasks = [coalescer.fetch(SQUARE, x) for x in range(10)]
         await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
@@ -215,26 +213,26 @@ class TestCancelling:
 
 
 class TestStopping:
-    async def test_whoever_waits_is_told(self, connector: Connector) -> None:
+    async def test_waiting_queries_fail(self, connector: Connector) -> None:
         coalescer = Coalescer(connector, 1)
-        asked = [coalescer.ask(SLEEP, 1000)]
+        queries = [coalescer.fetch(SLEEP, 1000)]
         await asyncio.sleep(0.1)
-        asked.append(coalescer.ask(SQUARE, 2))
+        queries.append(coalescer.fetch(SQUARE, 2))
         coalescer.close()
         async with asyncio.timeout(0.5):
-            answers = await asyncio.gather(*asked, return_exceptions=True)
-        assert {type(answer) for answer in answers} == {ConnectionAbortedError}
+            rows = await asyncio.gather(*queries, return_exceptions=True)
+        assert {type(row) for row in rows} == {ConnectionAbortedError}
 
     async def test_nobody_waits_for_a_lane_for_too_long(self, connector: Connector) -> None:
         coalescer = Coalescer(connector, 1)
-        first = coalescer.ask(SLEEP, 1800)
+        first = coalescer.fetch(SLEEP, 1800)
         await asyncio.sleep(0.1)
-        late = coalescer.ask(SQUARE, 2)
+        late = coalescer.fetch(SQUARE, 2)
         await asyncio.sleep(0.5)
-        in_time = coalescer.ask(SQUARE, 3)
-        answers = await asyncio.gather(first, late, in_time, return_exceptions=True)
-        assert isinstance(answers[1], TimeoutError)
-        assert not any(isinstance(answer, Exception) for answer in (answers[0], answers[2]))
+        in_time = coalescer.fetch(SQUARE, 3)
+        rows = await asyncio.gather(first, late, in_time, return_exceptions=True)
+        assert isinstance(rows[1], TimeoutError)
+        assert not any(isinstance(row, Exception) for row in (rows[0], rows[2]))
 
 
 class TestConnections:
@@ -248,7 +246,7 @@ class TestConnections:
             nonlocal answered, refused
             while time.monotonic() < end:
                 try:
-                    row = await coalescer.ask(SQUARE, x)
+                    row = await coalescer.fetch(SQUARE, x)
                     assert row is not None
                     assert row["y"] == x * x
                     answered += 1
@@ -288,8 +286,8 @@ class TestConnections:
         await assert_works(coalescer)
 
     async def test_a_statement_that_takes_too_long_ends(self, coalescer: Coalescer) -> None:
-        answers = await ask_all(coalescer, SLEEP, [30_000])
-        assert isinstance(answers[0], TimeoutError)
+        rows = await fetch_all(coalescer, SLEEP, [30_000])
+        assert isinstance(rows[0], TimeoutError)
         await assert_works(coalescer)
 
     async def test_one_whose_server_process_is_frozen_is_given_up(self, connector: Connector) -> None:
@@ -298,8 +296,8 @@ class TestConnections:
         frozen = connector.made[0].get_server_pid()
         os.kill(frozen, signal.SIGSTOP)
         try:
-            answers = await ask_all(coalescer, SQUARE, [1])
-            assert isinstance(answers[0], TimeoutError)
+            rows = await fetch_all(coalescer, SQUARE, [1])
+            assert isinstance(rows[0], TimeoutError)
             await assert_works(coalescer)
         finally:
             os.kill(frozen, signal.SIGCONT)
@@ -333,16 +331,16 @@ async def counters(database: asyncpg.Connection) -> AsyncIterator[HotStatement]:
 
 class TestChanges:
     async def test_each_is_made_once(self, coalescer: Coalescer, counters: HotStatement) -> None:
-        answers = await ask_all(coalescer, counters, [number % 5 for number in range(100)])
+        rows = await fetch_all(coalescer, counters, [number % 5 for number in range(100)])
         for counter in range(5):
-            assert [row["value"] for row in answers[counter::5]] == list(range(1, 21))
+            assert [row["value"] for row in rows[counter::5]] == list(range(1, 21))
 
     async def test_what_is_locked_holds_up_no_other(
         self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
     ) -> None:
         async with database.transaction():
             await database.execute("UPDATE counter SET n = 100 WHERE id = 0")
-            locked, *others = (coalescer.ask(counters, number) for number in range(5))
+            locked, *others = (coalescer.fetch(counters, number) for number in range(5))
             async with asyncio.timeout(TIMEOUT):
                 rows = await asyncio.gather(*others)
             assert [row and row["value"] for row in rows] == [1] * 4
@@ -358,10 +356,10 @@ class TestChanges:
             await database.execute("SELECT FROM counter WHERE id < 4 FOR UPDATE")
             locked = []
             for number in range(4):
-                locked.append(coalescer.ask(counters, number))
+                locked.append(coalescer.fetch(counters, number))
                 await asyncio.sleep(0.05)
             async with asyncio.timeout(TIMEOUT):
-                row = await coalescer.ask(counters, 4)
+                row = await coalescer.fetch(counters, 4)
             assert row is not None
             assert row["value"] == 1
             assert not any(one.done() for one in locked)
@@ -372,32 +370,32 @@ class TestChanges:
     ) -> None:
         async with database.transaction():
             await database.execute("SELECT FROM counter WHERE id < 3 FOR UPDATE")
-            locked = [coalescer.ask(counters, number) for number in range(3)]
+            locked = [coalescer.fetch(counters, number) for number in range(3)]
             await asyncio.sleep(0.2)
             # The first waits in the database, the others for their turn to do so.
             locked[1].cancel()
             locked[2].cancel()
         row = await locked[0]
         assert row is not None
-        rows = await ask_all(coalescer, counters, range(3))
+        rows = await fetch_all(coalescer, counters, range(3))
         assert [row["value"] for row in rows] == [2, 1, 1]
 
     async def test_one_that_is_refused_fails_no_other(
         self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
     ) -> None:
         await database.execute("UPDATE counter SET n = 1000 WHERE id = 2")
-        answers = await ask_all(coalescer, counters, range(5))
-        assert isinstance(answers.pop(2), asyncpg.CheckViolationError)
-        assert [row["value"] for row in answers] == [1] * 4
+        rows = await fetch_all(coalescer, counters, range(5))
+        assert isinstance(rows.pop(2), asyncpg.CheckViolationError)
+        assert [row["value"] for row in rows] == [1] * 4
 
     async def test_after_a_lost_connection_the_same_can_be_changed_again(
         self, coalescer: Coalescer, counters: HotStatement, connector: Connector
     ) -> None:
-        await ask_all(coalescer, counters, range(5))
+        await fetch_all(coalescer, counters, range(5))
         connector.refuses = True
         for connection in connector.made:
             connection.terminate()
-        answers = await ask_all(coalescer, counters, range(5))
-        assert {type(answer) for answer in answers} == {ConnectionRefusedError}
+        rows = await fetch_all(coalescer, counters, range(5))
+        assert {type(row) for row in rows} == {ConnectionRefusedError}
         connector.refuses = False
-        assert [row["value"] for row in await ask_all(coalescer, counters, range(5))] == [2] * 5
+        assert [row["value"] for row in await fetch_all(coalescer, counters, range(5))] == [2] * 5

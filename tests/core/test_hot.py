@@ -19,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.server import ServerState
 
-from game.core.coalescer import Answer, Coalescer, HotStatement
+from game.core.coalescer import Coalescer, HotStatement, RowFuture
 from game.core.server import HotProtocol
 from tests.conftest import Person, new_client, serving
 
@@ -29,13 +29,13 @@ CONTROLS = "".join(map(chr, range(1, 32))) + "\x7f\x80\x9f\u00a0\u2028\u2029\u20
 
 
 class CountingCoalescer(Coalescer):
-    """Counts what it was asked."""
+    """Counts its queries."""
 
-    asked = 0
+    queries = 0
 
-    def ask(self, statement: HotStatement, *question: Any) -> Answer:
-        self.asked += 1
-        return super().ask(statement, *question)
+    def fetch(self, statement: HotStatement, *parameters: Any) -> RowFuture:
+        self.queries += 1
+        return super().fetch(statement, *parameters)
 
 
 @pytest.fixture(autouse=True)
@@ -84,19 +84,19 @@ async def served(app: FastAPI) -> AsyncIterator[Served]:
 def both(app: FastAPI, coalescer: CountingCoalescer, served: Served) -> Callable[..., Awaitable[httpx2.Response]]:
     """Sends a request the plain way, and the hot way with a server and without; the answers are to be the same.
 
-    Returns the hot one. With `hot` it says whether the coalescer must, or must not, have been asked.
+    Returns the hot one. `hot` says whether the coalescer must have been used.
     """
 
     async def get(
         client: httpx2.AsyncClient, path: str, *, hot: bool | None = None, method: str = "GET", **options: Any
     ) -> httpx2.Response:
-        asked = coalescer.asked
+        queries = coalescer.queries
         fast = await client.request(method, path, **options)
         if hot is not None:
-            assert (coalescer.asked > asked) is hot, path
+            assert (coalescer.queries > queries) is hot, path
         soon = await served(client.build_request(method, path, **options))
         if hot is not None:
-            assert coalescer.asked - asked == 2 * hot, path
+            assert coalescer.queries - queries == 2 * hot, path
         assert comparable(soon) == comparable(fast), path
         app.state.hot = None
         try:

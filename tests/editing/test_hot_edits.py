@@ -22,8 +22,8 @@ class Spy:
     def __init__(self, inner: Any) -> None:
         self.inner, self.carried_out, self.passed_on = inner, 0, 0
 
-    async def ask(self, *question: Any) -> Any:
-        row = await self.inner.ask(*question)
+    async def fetch(self, *parameters: Any) -> Any:
+        row = await self.inner.fetch(*parameters)
         self.carried_out += row is not None
         self.passed_on += row is None
         return row
