@@ -110,6 +110,11 @@ def table(url: str, side: int, tokens: int, **settings: Any) -> tuple[Person, Pe
     return master, player, universe, one, ids
 
 
+_FIRST_MAP = """new Promise((done) => new PerformanceObserver((list) => {
+    for (const { name, startTime } of list.getEntries()) if (name === 'first map') done(startTime);
+}).observe({ type: 'mark', buffered: true }))"""
+
+
 def first_map(browser: Browser, url: str) -> list[Line]:
     """From an empty cache to the first drawn map, and what comes over the wire as script."""
     master, _, universe, _, _ = table(url, 64, 8)
@@ -119,13 +124,15 @@ def first_map(browser: Browser, url: str) -> list[Line]:
         form = {"username": master.email, "password": master.password}
         context.request.post(f"{url}/auth/cookie/login", form=form, headers={"origin": url})
         page = context.new_page()
-        context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+        session = context.new_cdp_session(page)
+        session.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
         bodies: list[bytes] = []
         page.on("response", lambda one, to=bodies: one.url.endswith(".js") and to.append(one.body()))
         page.goto(f"{url}/play/{universe}")
-        page.wait_for_function("() => performance.getEntriesByName('first map').length > 0", timeout=60_000)
-        taken.append(page.evaluate("performance.getEntriesByName('first map')[0].startTime"))
-        page.wait_for_timeout(200)
+        # Not `page.wait_for_function`, whose own script would delay the page.
+        first = session.send("Runtime.evaluate", {"expression": _FIRST_MAP, "awaitPromise": True})
+        taken.append(first["result"]["value"])
+        page.locator("[data-ready]").wait_for()
         scripts = sum(len(gzip.compress(body, 6)) for body in bodies)
         context.close()
     taken.sort()

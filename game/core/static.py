@@ -23,7 +23,7 @@ from game.core.schema import ROOT
 BASE: Final = "/static"
 _FOLDERS: Final = ("admin/static", "web")
 _KINDS: Final = {".css", ".js", ".svg"}
-_IMPORT: Final = re.compile(r"^(?:import|export|\})[^'\n]*'(\.[^']+)'|= import\('(\.[^']+)'\)", re.MULTILINE)
+_IMPORT: Final = re.compile(r"^(?:import|export|\})[^'\n]*'(\.[^']+)'", re.MULTILINE)
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _REVALIDATE: Final = "no-cache"
 
@@ -40,18 +40,20 @@ def address(path: str) -> str:
 
 
 @cache
-def modules(path: str) -> tuple[str, ...]:
-    """The URLs of a module and of all modules that it imports, so that a page can load them at once.
+def modules(*paths: str) -> tuple[str, ...]:
+    """The URLs of modules and of all modules that they import statically, so that a page can load them at once.
 
     Raises:
         FileNotFoundError: one of them does not exist.
     """
-    found = [path]
-    for one in found:
-        for match in _IMPORT.finditer((ROOT / one).read_text()):
-            imported = posixpath.normpath(posixpath.join(posixpath.dirname(one), match[1] or match[2]))
-            if imported not in found:
-                found.append(imported)
+    found: dict[str, None] = {}
+    for path in paths:
+        waiting = [path]
+        for one in waiting:
+            if one not in found:
+                found[one] = None
+                imports = _IMPORT.findall((ROOT / one).read_text())
+                waiting += [posixpath.normpath(posixpath.join(posixpath.dirname(one), name)) for name in imports]
     return tuple(map(address, found))
 
 

@@ -3,6 +3,7 @@
 Templates are in `web/pages`, scripts in `web/play`. They use the public API and the live feed like any game.
 """
 
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI
@@ -29,14 +30,21 @@ async def _lobby(request: Request) -> Response:
 
 
 async def _table(request: Request) -> Response:
-    return _page(request, "play.html")
+    universe_id = quote(request.path_params["universe_id"])
+    reads = [
+        "/users/me",
+        f"/universes/{universe_id}",
+        f"/universes/{universe_id}/members?limit=100",
+        f"/maps?universe_id={universe_id}&limit=100",
+    ]
+    return _page(request, "play.html", reads=reads)
 
 
-def _page(request: Request, template: str) -> Response:
+def _page(request: Request, template: str, **context: Any) -> Response:
     # Only the cookie is checked here; the page's requests to the API show whether its session still exists.
     if request.app.state.tokens.identify(request.scope) is None:
         return RedirectResponse(f"{LOGIN}?next={quote(request.url.path)}", 303)
-    return webpages.render(template)
+    return webpages.render(template, **context)
 
 
 async def _manifest(_: Request) -> Response:

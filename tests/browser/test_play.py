@@ -296,6 +296,21 @@ def test_others_see_where_one_points_and_what_one_measures(lay: Laying, sit: Sit
     ashe.until(f"{sent}.length === 0")
 
 
+def test_the_first_reads_begin_before_the_scripts_and_are_made_once(
+    lay: Laying, visit: Callable[..., Visit]
+) -> None:
+    table = lay()
+    ashe = visit(table.ashe)
+    requested: list[str] = []
+    ashe.context.on("request", lambda request: requested.append(request.url))
+    page = ashe.page(f"/play/{table.universe_id}")
+    page.locator("[data-ready]").wait_for()
+    reads = page.locator("link[as=fetch]").evaluate_all("(links) => links.map(({ href }) => href)")
+    assert len(reads) == 4
+    assert [requested.count(url) for url in reads] == [1] * 4
+    assert max(map(requested.index, reads)) < min(i for i, url in enumerate(requested) if url.endswith(".js"))
+
+
 def test_a_second_visit_is_served_by_the_service_worker(lay: Laying, sit: Sitting) -> None:
     table = lay()
     page = sit(table.ashe, table).page

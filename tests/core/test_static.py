@@ -30,10 +30,14 @@ class TestAddress:
 
 class TestModules:
     def test_are_all_that_a_page_imports(self) -> None:
-        addresses = static.modules("web/play/main.js")
+        addresses = static.modules("web/play/main.js", "web/play/map/stage.js")
         assert len(set(addresses)) == len(addresses)
-        for path in ("web/play/main.js", "web/vendor/pixi.js", "web/play/map/fog.js", "web/play/panels/log.js"):
+        for path in ("web/play/main.js", "web/shared/geometry.js", "web/vendor/pixi.js", "web/play/map/fog.js"):
             assert static.address(path) in addresses
+        # What `main.js` needs is first.
+        assert addresses.index(static.address("web/shared/geometry.js")) < addresses.index(
+            static.address("web/play/map/stage.js")
+        )
         # What only a type is taken from is not loaded.
         assert static.address("web/shared/renderer.js") not in addresses
 

@@ -15,30 +15,39 @@ async function open() {
     store.fail(error);
     store.closed.value ||= /** @type {any} */ (error).status ?? 0;
   });
-  const drawing = import('./map/stage.js');
-  const handling = import('./map/input.js');
-  const panels = import('./panels/shell.js');
   const element = /** @type {HTMLElement} */ (root.querySelector('[data-map]'));
+  const stage = await openStage(element, store);
+  if (stage) {
+    follow(stage, store, table);
+    await Promise.race([stage.firstMap, reading]);
+  }
+  // The map is drawn first: a slow device needs some time for the panels.
+  const [{ MapInput }, { Shell }] = await Promise.all([import('./map/input.js'), import('./panels/shell.js')]);
+  const input = stage && new MapInput(stage, store, table);
+  const place = /** @type {HTMLElement} */ (root.querySelector('[data-panels]'));
+  place.replaceChildren();
+  render(html`<${Shell} store=${store} table=${table} stage=${stage} input=${input} />`, place);
+  await reading;
+  root.dataset.ready = 'true';
+}
+
+/** The stage; null if the browser cannot draw it. @param {HTMLElement} element  @param {Store} store */
+async function openStage(element, store) {
   /** @type {import('./map/stage.js').Stage | null} */
   let stage = null;
   const pictures = new Pictures('/assets', () => {
     stage?.cells.invalidate();
     stage?.request();
   });
-  const { Stage } = await drawing;
+  const { Stage } = await import('./map/stage.js');
+  // Responses that arrived meanwhile are handled first, so that the first frame shows the map.
+  await new Promise((resolve) => setTimeout(resolve));
   try {
     stage = await Stage.create(element, store.document, pictures);
   } catch {
     store.notify('This browser cannot draw the map, because it has no WebGL.', 'error');
   }
-  const { MapInput } = await handling;
-  const input = stage && new MapInput(stage, store, table);
-  if (stage) follow(stage, store, table);
-  const { Shell } = await panels;
-  const place = /** @type {HTMLElement} */ (root.querySelector('[data-panels]'));
-  render(html`<${Shell} store=${store} table=${table} stage=${stage} input=${input} />`, place);
-  await reading;
-  root.dataset.ready = 'true';
+  return stage;
 }
 
 /** Draw the state of the store. @param {import('./map/stage.js').Stage} stage  @param {Store} store  @param {Table} table */

@@ -5,7 +5,7 @@
  * changes. Coordinates are those of `shared/geometry.js`; world coordinates are in widths of a cell.
  */
 
-import { Application, Container } from '../../vendor/pixi.js';
+import { Container, Ticker, WebGLRenderer } from '../../vendor/pixi.js';
 import { View } from '../../shared/view.js';
 import { Cells } from './cells.js';
 import { Fog } from './fog.js';
@@ -24,39 +24,39 @@ const DESK = 0x090d0f;
 
 export class Stage {
   /**
-   * Throws if the browser supports neither WebGL nor WebGPU.
+   * Throws if the browser does not support WebGL.
    * @param {HTMLElement} element  the container that the map fills
    * @param {GridDocument} doc
    * @param {import('../../shared/pictures.js').Pictures} pictures
    */
   static async create(element, doc, pictures) {
-    const app = new Application();
-    const isSlow = drawsByProcessor();
-    await app.init({
+    const { canvas, context, isSlow } = drawable();
+    // Otherwise PixiJS would request a frame after each frame, even while nothing changes.
+    Ticker.system.autoStart = false;
+    const renderer = new WebGLRenderer();
+    await renderer.init({
+      canvas,
+      context,
       background: DESK,
       resolution: Math.min(devicePixelRatio || 1, isSlow ? 1 : 2),
       autoDensity: true,
-      autoStart: false,
-      antialias: !isSlow,
-      preference: 'webgl',
-      powerPreference: 'high-performance',
+      skipExtensionImports: true,
     });
     // Without a graphics card, several batches are faster than one whose shader selects a texture for each pixel.
-    const { limits } = /** @type {import('../../vendor/pixi.js').WebGLRenderer} */ (app.renderer);
-    if (isSlow) limits.maxBatchableTextures = 1;
-    app.canvas.tabIndex = 0;
-    app.canvas.setAttribute('role', 'application');
-    app.canvas.setAttribute('aria-label', 'Map');
-    element.append(app.canvas);
-    return new Stage(app, element, doc, pictures);
+    if (isSlow) renderer.limits.maxBatchableTextures = 1;
+    canvas.tabIndex = 0;
+    canvas.setAttribute('role', 'application');
+    canvas.setAttribute('aria-label', 'Map');
+    element.append(canvas);
+    return new Stage(renderer, element, doc, pictures);
   }
 
   /**
-   * @param {Application} app  @param {HTMLElement} element  @param {GridDocument} doc
+   * @param {WebGLRenderer} renderer  @param {HTMLElement} element  @param {GridDocument} doc
    * @param {import('../../shared/pictures.js').Pictures} pictures
    */
-  constructor(app, element, doc, pictures) {
-    this.app = app;
+  constructor(renderer, element, doc, pictures) {
+    this.renderer = renderer;
     this.element = element;
     this.document = doc;
     this.view = new View(doc);
@@ -67,17 +67,20 @@ export class Stage {
     this.fog = new Fog(this);
     this.marks = new Marks(this);
     this.world.addChild(this.cells.container, this.fog.container, this.tokens.container, this.marks.container);
-    app.stage.addChild(this.world);
+    this.scene = new Container();
+    this.scene.addChild(this.world);
     /** @type {number[]} milliseconds between the last frames, for measurements */
     this.frameTimes = [];
     this.requested = 0;
     this.lastFrame = 0;
     this.hasDrawn = false;
+    /** @type {Promise<void>} resolves when the first map has been drawn */
+    this.firstMap = new Promise((resolve) => (this.firstMapDrawn = resolve));
     /** The width of what covers the map at its edges, in CSS pixels; the map is centred in the rest. */
     this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
-    this.sharp = app.renderer.resolution;
+    this.sharp = renderer.resolution;
     const setShare = (/** @type {number} */ share) => {
-      app.renderer.resize(app.screen.width, app.screen.height, this.sharp * share);
+      renderer.resize(renderer.screen.width, renderer.screen.height, this.sharp * share);
       this.request();
     };
     this.pace = new Pace(setShare, () => this.requested > 0);
@@ -90,13 +93,13 @@ export class Stage {
   }
 
   get canvas() {
-    return this.app.canvas;
+    return this.renderer.canvas;
   }
 
   #resize() {
     const ratio = this.sharp;
     const { clientWidth, clientHeight } = this.element;
-    this.app.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
+    this.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
     const first = this.view.width <= 1;
     this.view.resize(clientWidth * ratio, clientHeight * ratio, ratio);
     if (first) this.fit();
@@ -137,10 +140,12 @@ export class Stage {
     const fogged = this.fog.draw(range);
     const moving = this.tokens.draw(now);
     const fading = this.marks.draw(now);
-    this.app.render();
+    Ticker.system.update(now);
+    this.renderer.render(this.scene);
     if (whole && doc.geometry.width && !this.hasDrawn) {
       this.hasDrawn = true;
       performance.mark('first map');
+      this.firstMapDrawn?.();
     }
     if (this.lastFrame && now - this.lastFrame < 1000) this.frameTimes.push(now - this.lastFrame);
     if (this.frameTimes.length > 600) this.frameTimes.shift();
@@ -199,11 +204,26 @@ export class Stage {
   }
 }
 
-/** Whether WebGL is rendered in software, where each pixel costs processor time. */
-function drawsByProcessor() {
-  const context = document.createElement('canvas').getContext('webgl');
-  const names = context?.getExtension('WEBGL_debug_renderer_info');
-  const name = names && context ? `${context.getParameter(names.UNMASKED_RENDERER_WEBGL)}` : '';
-  context?.getExtension('WEBGL_lose_context')?.loseContext();
-  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+/**
+ * A canvas with a WebGL context. `isSlow`: it is rendered in software, where each pixel costs processor time, so that it
+ * is not smoothed.
+ */
+function drawable() {
+  const plain = withContext(false);
+  const names = plain.context.getExtension('WEBGL_debug_renderer_info');
+  const name = names ? `${plain.context.getParameter(names.UNMASKED_RENDERER_WEBGL)}` : '';
+  if (/swiftshader|llvmpipe|software|basic render/i.test(name)) return { ...plain, isSlow: true };
+  plain.context.getExtension('WEBGL_lose_context')?.loseContext();
+  return { ...withContext(true), isSlow: false };
+}
+
+/** @param {boolean} antialias */
+function withContext(antialias) {
+  const canvas = document.createElement('canvas');
+  const options = { alpha: false, antialias, stencil: true, powerPreference: 'high-performance' };
+  const context = /** @type {WebGL2RenderingContext | null} */ (
+    canvas.getContext('webgl2', options) ?? canvas.getContext('webgl', options)
+  );
+  if (!context) throw new Error('This browser has no WebGL.');
+  return { canvas, context };
 }
