@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
 
 class Refused(Problem):
-    """The API refused the call; status, message and errors are those of its answer."""
+    """The API refused the call; status, message and errors are those of its response."""
 
     def __init__(self, status: int, body: Mapping[str, Any]) -> None:
         errors = [FieldError(**error) for error in body.get("errors") or ()]
@@ -56,7 +56,7 @@ async def call(
     """Call the API as the user of a page's request; `forward_body` sends the body of that request, unread.
 
     Raises:
-        Refused: the answer is an error.
+        Refused: the response is an error.
         BodyTooLarge: the forwarded body is larger than the route takes.
     """
     body = b"" if json is None else orjson.dumps(json)

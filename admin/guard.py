@@ -65,7 +65,7 @@ class ForGameMasters(Forbidden):
 
 
 class Guard:
-    """ASGI middleware: sets PERSON for the duration of a request, and answers errors as pages."""
+    """ASGI middleware: sets PERSON for the duration of a request, and renders errors as pages."""
 
     def __init__(self, app: ASGIApp, site: Any) -> None:
         self._app, self._site = app, site

@@ -88,7 +88,7 @@ class Site(Admin):
             "is_superuser": is_superuser,
             "link": link,
             "get_object_identifier": identifier,
-            "static": static.address,
+            "static": static.url,
             "BASE": BASE,
             **labels.GLOBALS,
         }

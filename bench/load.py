@@ -38,7 +38,7 @@ def load(port: int, keys: Keys, connections: int, seconds: float) -> Figures:
     """Request the keys in turn over a number of connections.
 
     Raises:
-        RuntimeError: an answer was not 200.
+        RuntimeError: a response was not 200.
     """
     if has_wrk():
         figures = _wrk(port, keys, connections, seconds)

@@ -48,7 +48,7 @@ class Person:
         return self
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer to a request; the server may be busy for a while."""
+        """The response to a request; the server may be busy for a while."""
         connection = await self._free.get()
         status, answer = 503, b""
         try:

@@ -431,7 +431,7 @@ async def _count_tables(settings: Settings) -> int:
 def verify_rolls(file: Path) -> None:
     """Check the proofs of rolls in a file. The exit code is 1 if one is wrong.
 
-    The file contains the answer of GET /universes/{id}/rolls and, in a list under `dice`, earlier answers of GET
+    The file contains the response of GET /universes/{id}/rolls and, in a list under `dice`, earlier answers of GET
     /universes/{id}/dice. No server and no database are needed.
     """
     try:

@@ -106,7 +106,7 @@ def all_kinds(client: httpx2.Client) -> list[Call]:
 
 
 def timed(call: Call) -> tuple[httpx2.Response, float]:
-    """An answer, and the seconds until it came."""
+    """A response, and the seconds until it came."""
     start = time.perf_counter()
     answer = call()
     return answer, time.perf_counter() - start
@@ -340,7 +340,7 @@ class TestServerKilled:
                     assert client.get(path).status_code == 200, path
                 if writers:
                     for path, writer in zip((patched, replaced), writers[1:], strict=True):
-                        # The last one may have been written without an answer.
+                        # The last one may have been written without a response.
                         name = client.get(path).json()["name"]
                         assert name in (str(writer.acknowledged), str(writer.number))
                     map_ = client.get(patched).json()
@@ -621,7 +621,7 @@ def upgrade() -> None:
 
 
 def without_cursors(answer: dict[str, Any]) -> dict[str, Any]:
-    """An answer without cursors, whose encryption differs each time."""
+    """A response without cursors, whose encryption differs each time."""
     items = [{key: value for key, value in item.items() if key != "cursor"} for item in answer.get("items", ())]
     return {**answer, "items": items, "next_cursor": None}
 

@@ -1,4 +1,4 @@
-"""The app as a whole: which hosts and origins it serves, and what every answer carries."""
+"""The app as a whole: which hosts and origins it serves, and what every response carries."""
 
 import re
 from collections.abc import AsyncIterator, Callable

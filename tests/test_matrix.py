@@ -132,14 +132,14 @@ def _value(parameter: dict[str, Any], things: Things) -> Any:
 
 
 def comparable(answer: httpx2.Response) -> tuple[int, dict[str, str], str]:
-    """An answer without the request's id."""
+    """A response without the request's id."""
     request_id = answer.headers["x-request-id"]
     headers = {name: value for name, value in answer.headers.items() if name != "x-request-id"}
     return answer.status_code, headers, answer.text.replace(request_id, "")
 
 
 ALLOWED = {200, 201, 202, 204, 400, 409}
-"""An answer of the operation itself. 400 and 409 tell of a token or a state that the example does not have."""
+"""A response of the operation itself. 400 and 409 tell of a token or a state that the example does not have."""
 
 
 class Crowd(NamedTuple):
@@ -380,7 +380,7 @@ async def make_a_spectator(person: Person, heir: Person, database: asyncpg.Conne
 
 
 class TestRepeats:
-    """An answer is repeated only to whom it could still be given."""
+    """A response is repeated only to whom it could still be given."""
 
     @pytest.mark.parametrize("name", WITH_KEY)
     async def test_after_a_demotion_and_a_removal(

@@ -1,4 +1,4 @@
-"""The OpenAPI document: it is the committed one, says everything, and tells the truth about each answer."""
+"""The OpenAPI document: it is the committed one, says everything, and tells the truth about each response."""
 
 import json
 import re
@@ -188,7 +188,7 @@ async def fuzzer(app: FastAPI) -> Person:
     return await sign_up_and_log_in(new_client(app))
 
 
-# What ends the fuzzer's own log-in, or answers to tokens alone.
+# What ends the fuzzer's own log-in, or accepts only tokens.
 UNTOUCHED = {"logOut", "logOutWithCookie"}
 
 

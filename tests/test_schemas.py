@@ -1,4 +1,4 @@
-"""The document against the server: what its schemas allow is taken, and every answer is as they say."""
+"""The document against the server: what its schemas allow is taken, and every response is as they say."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator

@@ -3,7 +3,7 @@
 Worlds are made at random, with marked secrets in every place that can hold one; not one byte of a mark may be
 in anything that a player or a spectator fetches, on any route of the OpenAPI document.
 
-What a mark cannot show, a second look does: after a game master has worked on secrets only, each answer is the
+What a mark cannot show, a second look does: after a game master has worked on secrets only, each response is the
 same as before, to the byte, ETags included.
 """
 
@@ -32,7 +32,7 @@ from tests.test_matrix import PREPARED, Things, call
 MARK = "x5EcReTx"
 MAX_MARKS = 200
 OTHERS_ONLY = {"logOut", "logOutWithCookie", "updateMe", "endSession", "resetPassword"}
-"""What would end the player's own log-in. Nothing of a universe is in their answers."""
+"""What would end the player's own log-in. Nothing of a universe is in their responses."""
 
 
 def secret(number: int = 0) -> str:
@@ -407,7 +407,7 @@ def check_marks(
 
 
 def comparable(answer: httpx2.Response) -> Any:
-    """An answer but for what is new each time: the request's id, cursors."""
+    """A response but for what is new each time: the request's id, cursors."""
     headers = {name: value for name, value in answer.headers.items() if name not in ("x-request-id", "date")}
     text = answer.text.replace(answer.headers["x-request-id"], "")
     if "events" in str(answer.url.path):

@@ -88,7 +88,7 @@ async def export_map(site: "Site", request: Request) -> Response:
 
 
 async def _send(request: Request, path: str, query: dict[str, Any] | None = None) -> api.Answer:
-    """Send the files of a form to the API. With the key of the form, a second submission gets the answer of the
+    """Send the files of a form to the API. With the key of the form, a second submission gets the response of the
     first."""
     headers = {"Idempotency-Key": key} if (key := request.query_params.get("key")) else {}
     return await api.call(request, "POST", path, query=query, headers=headers, forward_body=True)

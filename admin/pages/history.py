@@ -67,7 +67,7 @@ async def draw_past_map(site: "Site", request: Request) -> Response:
     grid_data, asset_id = await asyncio.to_thread(_grid_of, answer.body)
     background = await _picture(request, asset_id) if asset_id else None
     compute: Compute = request.app.state.compute
-    async with compute.turns.turn(person().id):
+    async with compute.slots.slot(person().id):
         content = await compute.run(draw_overview, grid_data, _PIXELS, background)
     # The past does not change.
     headers = {"cache-control": "private, max-age=86400"}

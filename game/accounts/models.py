@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, LargeBinary, func
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
-from game.core.models import Document, Name, Shape, Timestamp, example, instant, unset
+from game.core.models import ApiModel, Document, Name, Timestamp, example, timestamp_column, unset
 
 MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
@@ -84,16 +84,16 @@ class AuthSession(SQLModel, table=True):
     refresh_hash: bytes = Field(sa_type=LargeBinary)
     user_agent: str = Field(max_length=200)
     ip_address: str = Field(max_length=45)
-    created_at: datetime = instant()
+    created_at: datetime = timestamp_column()
     # When it was created, or its refresh token was last used.
-    last_used_at: datetime = instant()
-    expires_at: datetime = instant(index=True)
+    last_used_at: datetime = timestamp_column()
+    expires_at: datetime = timestamp_column(index=True)
 
 
 _EXAMPLE = {"email": "mira@example.com", "password": "correct horse battery", "display_name": "Mira"}
 
 
-class UserRead(Shape):
+class UserRead(ApiModel):
     """A user, as they see themselves."""
 
     id: UUID
@@ -115,7 +115,7 @@ class MeRead(UserRead):
     )
 
 
-class UserRegister(Shape):
+class UserRegister(ApiModel):
     """Creates an account."""
 
     model_config = example(_EXAMPLE)
@@ -128,7 +128,7 @@ class UserRegister(Shape):
     )
 
 
-class UserUpdateMe(Shape):
+class UserUpdateMe(ApiModel):
     """Changes one's own account; a new password or e-mail address needs the current password."""
 
     model_config = example({"display_name": "Mira of the Marsh"})
@@ -139,7 +139,7 @@ class UserUpdateMe(Shape):
     current_password: Annotated[str, StringConstraints(max_length=MAX_PASSWORD)] = unset()
 
 
-class UserUpdate(Shape):
+class UserUpdate(ApiModel):
     """Changes an account. For superusers."""
 
     model_config = example({"is_active": False})
@@ -152,14 +152,14 @@ class UserUpdate(Shape):
     is_verified: bool = unset()
 
 
-class UserPage(Shape):
+class UserPage(ApiModel):
     """A page of users."""
 
     items: list[UserRead]
     next_cursor: str | None
 
 
-class TokenPair(Shape):
+class TokenPair(ApiModel):
     """The tokens of a session. Send the access token as `Authorization: Bearer ...`, and store the refresh
     token."""
 
@@ -169,7 +169,7 @@ class TokenPair(Shape):
     expires_in: int = Field(description="Seconds until the access token expires.")
 
 
-class RefreshToken(Shape):
+class RefreshToken(ApiModel):
     """Requests a new pair of tokens."""
 
     model_config = example({"refresh_token": "AZrj…"})
@@ -177,7 +177,7 @@ class RefreshToken(Shape):
     refresh_token: Annotated[str, StringConstraints(max_length=200)]
 
 
-class AuthSessionRead(Shape):
+class AuthSessionRead(ApiModel):
     """A session of the caller."""
 
     id: UUID
@@ -189,14 +189,14 @@ class AuthSessionRead(Shape):
     expires_at: Timestamp
 
 
-class AuthSessionPage(Shape):
+class AuthSessionPage(ApiModel):
     """The caller's sessions, newest first."""
 
     items: list[AuthSessionRead]
     next_cursor: str | None = None
 
 
-class EmailOnly(Shape):
+class EmailOnly(ApiModel):
     """An e-mail address."""
 
     model_config = example({"email": "mira@example.com"})
@@ -204,7 +204,7 @@ class EmailOnly(Shape):
     email: Email
 
 
-class Token(Shape):
+class Token(ApiModel):
     """A token from a mail."""
 
     model_config = example({"token": "eyJhbGciOi…"})
@@ -220,7 +220,7 @@ class ResetPassword(Token):
     password: Password
 
 
-class Accepted(Shape):
-    """The request was accepted; the answer does not tell whether the account exists."""
+class Accepted(ApiModel):
+    """The request was accepted; the response does not tell whether the account exists."""
 
     detail: str = "If the account exists, a mail has been sent."

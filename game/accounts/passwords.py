@@ -77,7 +77,7 @@ async def hash_password(password: str) -> str:
 async def verify_password(password: str, hashed: str | None) -> tuple[bool, str | None]:
     """Whether a password matches its hash; and a stronger hash to store instead, if the hash is outdated.
 
-    Without a hash (an unknown address) the answer is False, after the same time.
+    Without a hash (an unknown address) the response is False, after the same time.
     """
     matches, stronger = await asyncio.get_running_loop().run_in_executor(
         _THREADS, _verify, _canonical(password), hashed or _DUMMY_HASH

@@ -56,7 +56,7 @@ async def log_in(request: Request, session: Session, manager: Manager, form: Cre
 async def refresh_tokens(request: Request, session: Session, body: RefreshToken) -> TokenPair:
     """Get a new pair of tokens.
 
-    A refresh token can be used once. If it is sent again within 10 seconds, the answer is the same pair, because
+    A refresh token can be used once. If it is sent again within 10 seconds, the response is the same pair, because
     two browser tabs may refresh at once. If it is sent again later, the session ends, because the token may have
     been stolen.
     """

@@ -40,7 +40,7 @@ async def forgot_password(
 
 
 async def _send_reset(request: Request, manager: UserManager, user: User | None) -> None:
-    # After the answer, which is the same and takes the same time whether the address is known or not.
+    # After the response, which is the same and takes the same time whether the address is known or not.
     if user is not None and user.is_active:
 
         def compose() -> emails.Email:

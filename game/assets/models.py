@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
-from game.core.models import MAX_NAME, Shape, Timestamp, instant, now
+from game.core.models import MAX_NAME, ApiModel, Timestamp, now, timestamp_column
 from game.events.payloads import Named, optional, tells
 
 
@@ -61,7 +61,7 @@ class Asset(SQLModel, table=True):
     width: int
     height: int
     sha256: bytes = Field(sa_type=LargeBinary)
-    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    created_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
 
 class StoredPicture(SQLModel, table=True):
@@ -81,8 +81,8 @@ class StoredPicture(SQLModel, table=True):
     bytes: int = Field(description="Size of the uploaded file, in bytes.")
     state: str = Field(default="processing", max_length=20, sa_column_kwargs={"server_default": "processing"})
     attempts: int = Field(default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": text("0")})
-    claimed_until: datetime | None = instant(default=None, nullable=True)
-    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    claimed_until: datetime | None = timestamp_column(default=None, nullable=True)
+    created_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
 
 class PictureFile(SQLModel, table=True):
@@ -103,7 +103,7 @@ class PictureFile(SQLModel, table=True):
     data: bytes = Field(sa_type=LargeBinary)
 
 
-class AssetRead(Shape):
+class AssetRead(ApiModel):
     """A picture of a universe; its file is at `url`."""
 
     id: UUID
@@ -147,7 +147,7 @@ class StoredAsset(NamedTuple):
         )
 
 
-class AssetPage(Shape):
+class AssetPage(ApiModel):
     """A page of the pictures of a universe."""
 
     items: list[AssetRead]

@@ -1,4 +1,4 @@
-"""Making the smaller versions of pictures, after the answer to their upload.
+"""Making the smaller versions of pictures, after the response to their upload.
 
 Every worker looks for pictures to process when it is woken, and at intervals. A picture is claimed for a while:
 if its worker dies, another one claims it. After several attempts, its state is `failed`.
@@ -103,7 +103,7 @@ class Processing:
             await self._finish(place, None)
             return True
         try:
-            async with self._compute.turns.turn(claimed.universe_id):
+            async with self._compute.slots.slot(claimed.universe_id):
                 scaled = await self._compute.run(scale, data, seconds=_SECONDS)
         except Unavailable:
             async with self._database.session() as session, session.begin():

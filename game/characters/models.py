@@ -12,7 +12,7 @@ from sqlmodel import Field
 from game.characters.sheets import MAX_AMOUNT, SheetData
 from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
-from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
 from game.events.payloads import Named, Payload, optional, tells
 from game.grants import Grants
 
@@ -76,7 +76,7 @@ _Picture = Annotated[
 _Amount = Annotated[int, Constraint(ge=0, le=MAX_AMOUNT, strict=True)]
 
 
-class CharacterRead(Shape):
+class CharacterRead(ApiModel):
     """A character, with the fields that you may see."""
 
     id: UUID
@@ -92,14 +92,14 @@ class CharacterRead(Shape):
     updated_at: Timestamp = unset("Not for players.")
 
 
-class CharacterPage(Shape):
+class CharacterPage(ApiModel):
     """A page of the characters of a universe, with their sheets."""
 
     items: list[CharacterRead]
     next_cursor: str | None
 
 
-class CharacterWrite(Shape):
+class CharacterWrite(ApiModel):
     """Creates a character, or replaces one. Only game masters may set `grants` and `gm`."""
 
     model_config = example(_EXAMPLE)
@@ -112,7 +112,7 @@ class CharacterWrite(Shape):
     gm: GameMastersOnly = None
 
 
-class CharacterPatch(Shape):
+class CharacterPatch(ApiModel):
     """Changes the fields that it contains. `sheet` is a merge patch (RFC 7396): null removes a key."""
 
     model_config = example({"sheet": {"hit_points": {"temporary": 5}}})
@@ -125,7 +125,7 @@ class CharacterPatch(Shape):
     gm: GameMastersOnly = None
 
 
-class Amount(Shape):
+class Amount(ApiModel):
     """An amount of hit points."""
 
     model_config = example({"amount": 7})

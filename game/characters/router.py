@@ -12,7 +12,7 @@ from game.characters.queries import NoHitPoints
 from game.core import pages
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseForAnotherRole
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.universes import access
@@ -21,7 +21,7 @@ from game.universes.quotas import QuotaExceeded
 router = APIRouter(tags=["Characters"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable)
-_POINTS = documented(Forbidden, NotFound, NoHitPoints, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole)
+_POINTS = documented(Forbidden, NotFound, NoHitPoints, Unprocessable, IdempotencyKeyReused, ResponseForAnotherRole)
 
 
 @router.post(
@@ -29,7 +29,7 @@ _POINTS = documented(Forbidden, NotFound, NoHitPoints, Unprocessable, Idempotenc
     status_code=201,
     response_model=CharacterRead,
     responses=documented(
-        Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole
+        Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, ResponseForAnotherRole
     ),
 )
 async def create_character(
@@ -41,7 +41,7 @@ async def create_character(
     async def create() -> Response:
         home = (await access.lock(session, user, {id: "createCharacter"}))[id]
         found = await queries.create(session, home, fields)
-        once.made_as(home.role)
+        once.depend_on_role(home.role)
         return found.document().answer(201, Location=f"/characters/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createCharacter"))
@@ -111,7 +111,7 @@ async def damage_character(id: UUID, body: Amount, user: CurrentUser, session: S
 
     async def damage() -> Response:
         found = await queries.get_to_change(session, user, id, "damageCharacter")
-        once.made_as(found.role)
+        once.depend_on_role(found.role)
         return (await queries.damage(session, found, body.amount)).document().answer()
 
     return await once(user.id, damage, check=lambda _: queries.get_to_act(session, user, id, "damageCharacter"))
@@ -123,7 +123,7 @@ async def heal_character(id: UUID, body: Amount, user: CurrentUser, session: Ses
 
     async def heal() -> Response:
         found = await queries.get_to_change(session, user, id, "healCharacter")
-        once.made_as(found.role)
+        once.depend_on_role(found.role)
         return (await queries.heal(session, found, body.amount)).document().answer()
 
     return await once(user.id, heal, check=lambda _: queries.get_to_act(session, user, id, "healCharacter"))

@@ -22,8 +22,8 @@ _NOT_EVERYWHERE = re.compile(
     # PostgreSQL 15.20 and other releases of that time set it on columns, but older ones do not support it.
     rb"|ALTER TABLE ONLY .+ ALTER COLUMN .+ SET \(pg_attver=\d+\);"
 )
-"""Definitions in a dump that some versions of PostgreSQL from 14 to 18 refuse, and that a restored database does
-not need."""
+"""Statements of a dump that some PostgreSQL versions from 14 to 18 reject, and that a restored database does not
+need."""
 _FIRST_DATA = b"COPY "
 _TABLES = ("TABLE public account ", "TABLE public alembic_version ")
 
@@ -78,11 +78,11 @@ def check_backup(file: Path) -> None:
 def read_backup(file: Path, url: str) -> None:
     """Read a backup into the empty database at a URL, in one transaction.
 
-    pg_restore writes SQL, and psql runs it: in between, definitions that older servers do not support are removed.
-    Nothing is committed before pg_restore has come to the end of the file.
+    pg_restore writes SQL, and psql runs it: statements that older servers do not support are removed in between.
+    Nothing is committed before pg_restore has read the whole file.
 
     Raises:
-        BackupError: the file is damaged, or the database refuses it. The database is as before.
+        BackupError: the file is damaged, or the database refuses it. The database is unchanged.
     """
     restore = [str(binary("pg_restore")), "--file=-", "--no-owner", "--no-privileges", str(file)]
     psql, environment = _command(
@@ -104,7 +104,7 @@ def read_backup(file: Path, url: str) -> None:
                 writer.stdin.write(b"\nCOMMIT;\n" if is_complete else b"")
                 writer.stdin.close()
             except BrokenPipeError:
-                # psql has stopped at an error, and says which.
+                # psql has stopped at an error, and its output names it.
                 is_complete = True
                 with suppress(BrokenPipeError):
                     writer.stdin.close()
@@ -122,7 +122,7 @@ def read_backup(file: Path, url: str) -> None:
 
 
 def _copy_sql(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copy a script; leave out those definitions (they come before all data) that some servers do not support."""
+    """Copy a script without the statements (all before the data) that some servers do not support."""
     for line in source:
         if not _NOT_EVERYWHERE.match(line):
             target.write(line)
@@ -132,8 +132,8 @@ def _copy_sql(source: IO[bytes], target: IO[bytes]) -> None:
 
 
 def _command(program: str, url: str, *arguments: str) -> tuple[list[str], dict[str, str]]:
-    """A call of one of PostgreSQL's programs; the password is passed in the environment, because `ps` shows
-    arguments."""
+    """The command line and environment of a PostgreSQL program. The password is in the environment, because `ps`
+    shows arguments."""
     parts = urlsplit(url)
     environment = dict(os.environ)
     if parts.password:
@@ -149,7 +149,7 @@ def _text(file: IO[bytes]) -> str:
 
 
 def _reason(output: str) -> str:
-    """The line of a program's errors that says why, without the program's name."""
+    """The error message in a program's output, without the program's name."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     told = next((line for line in lines if "error: " in line or "ERROR: " in line or "FATAL: " in line), "")
     reason = told or (lines[0] if lines else "it gave no reason")

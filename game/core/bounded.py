@@ -1,4 +1,4 @@
-"""Types of fields for any JSON: they limit its size and validate some of its keys."""
+"""Field types for arbitrary JSON: they limit its size and validate some of its keys."""
 
 from typing import Annotated, Any
 

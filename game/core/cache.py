@@ -9,7 +9,8 @@ Value = TypeVar("Value")
 
 
 class LruCache(Generic[Key, Value]):
-    """At most `max_entries` entries with a total weight of at most `max_weight`. The last one put always stays."""
+    """At most `max_entries` entries with a total weight of at most `max_weight`. The entry that was put last is
+    never evicted."""
 
     def __init__(self, max_entries: int, max_weight: int) -> None:
         self._max_entries, self._max_weight = max_entries, max_weight

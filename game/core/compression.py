@@ -1,5 +1,5 @@
-"""Compression of answers, whole or streamed. zlib releases the GIL, so compressing in a thread does not block the
-event loop."""
+"""Compression of responses, whole or streamed. zlib releases the GIL, so compressing in a thread does not block
+the event loop."""
 
 import asyncio
 import gzip
@@ -13,9 +13,10 @@ from typing import Any
 from starlette.types import Message
 
 GZIP_MINIMUM = 16_384
-"""The minimum size of answers that are compressed. For smaller ones, compression costs more time than it saves."""
+"""The minimum size of responses that are compressed. For smaller ones, compression costs more time than it
+saves."""
 _THREADS = ThreadPoolExecutor(2, thread_name_prefix="compression")
-"""Few, so that they leave processor time to the event loop."""
+"""Only a few threads, so that the event loop keeps enough processor time."""
 _LEVEL = 4
 _STREAM_LEVEL = 1
 _GZIP_FORMAT = 31
@@ -24,15 +25,14 @@ _TYPES = (b"application/json", b"application/problem+json", b"text/", b"image/sv
 
 
 class Compression:
-    """Compresses one answer, for a client that sent this Accept-Encoding header."""
+    """Compresses one response, for a client that sent this Accept-Encoding header."""
 
     def __init__(self, accepted: bytes) -> None:
         self._accepted = accepted
         self._stream: Any = None
 
     async def first(self, start: Message, message: Message) -> Message:
-        """The first part of the body, compressed if that is worth it; then the headers of `start` are changed,
-        too."""
+        """The first part of the body. If it is compressed, the headers of `start` are changed accordingly."""
         body, streams = message.get("body", b""), message.get("more_body", False)
         if not _is_compressible(start) or (len(body) < GZIP_MINIMUM and not streams):
             return message

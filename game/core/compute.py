@@ -1,9 +1,9 @@
 """Heavy computing: pure functions run in separate processes, with limits per user, on time and on memory.
 
 A thread would share the interpreter with the event loop and could not be stopped. A process can be killed, so work
-whose answer is no longer needed (a deadline, a disconnected client) ends at once, whatever it is doing.
+whose result is no longer needed (a deadline, a disconnected client) can be stopped at any time.
 
-    endpoint  --run()-->  its user's turn  -->  a process: function(*arguments)  -->  result
+    endpoint --run()--> a slot of its user -->  a process: function(*arguments)  -->  result
                                                    | generator: what to load |
                                                    +------- load(...) <------+
 """
@@ -52,8 +52,8 @@ class ClientGone(Unavailable):
     """The client disconnected."""
 
 
-class Turns:
-    """A fair semaphore: at most `total` holders, and `per_user` of one user. Waiting users are served in turn.
+class FairSemaphore:
+    """A semaphore with `total` slots, at most `per_user` of them for one user. Waiting users are served in turn.
 
     Many requests of one user delay only that user's other requests.
     """
@@ -75,12 +75,12 @@ class Turns:
         self._waiting: dict[UUID, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def turn(self, user_id: UUID) -> AsyncIterator[None]:
-        """Wait for a turn of this user, and hold it.
+    async def slot(self, user_id: UUID) -> AsyncIterator[None]:
+        """Hold one of this user's slots; waits until one is free.
 
         Raises:
             TooMuchAtOnce: too many requests of this user are already waiting.
-            Unavailable: too many requests are already waiting, or none got a turn in time.
+            Unavailable: too many requests are already waiting, or no slot became free in time.
         """
         await self._acquire(user_id)
         try:
@@ -90,7 +90,7 @@ class Turns:
 
     async def _acquire(self, user_id: UUID) -> None:
         if self._free and self._running[user_id] < self._per_user:
-            # Then a user only ever waits for their own requests.
+            # Users without waiting requests never wait for those of others.
             self._start(user_id)
             return
         if len(self._waiting.get(user_id, ())) >= self._max_waiting_per_user:
@@ -108,7 +108,7 @@ class Turns:
             else:
                 self._forget(user_id, future)
             if isinstance(error, TimeoutError):
-                raise Unavailable("The server is busy with requests of others. Try again in a moment.") from None
+                raise Unavailable("The server is busy with other requests. Try again in a moment.") from None
             raise
 
     def _start(self, user_id: UUID) -> None:
@@ -116,10 +116,10 @@ class Turns:
         self._running[user_id] += 1
 
     def _forget(self, user_id: UUID, future: asyncio.Future[None]) -> None:
-        mine = self._waiting.get(user_id, deque())
+        queue = self._waiting.get(user_id, deque())
         with suppress(ValueError):
-            mine.remove(future)
-        if not mine:
+            queue.remove(future)
+        if not queue:
             self._waiting.pop(user_id, None)
 
     def _release(self, user_id: UUID) -> None:
@@ -131,15 +131,15 @@ class Turns:
             if not self._free:
                 return
             if self._running[waiting_id] < self._per_user:
-                mine = self._waiting.pop(waiting_id)
+                queue = self._waiting.pop(waiting_id)
                 # If the future is done, the request was cancelled a moment ago.
-                while mine and mine[0].done():
-                    mine.popleft()
-                if mine:
+                while queue and queue[0].done():
+                    queue.popleft()
+                if queue:
                     self._start(waiting_id)
-                    mine.popleft().set_result(None)
-                if mine:
-                    self._waiting[waiting_id] = mine
+                    queue.popleft().set_result(None)
+                if queue:
+                    self._waiting[waiting_id] = queue
 
 
 class Compute:
@@ -150,7 +150,7 @@ class Compute:
     """
 
     def __init__(self, processes: int, memory: int, seconds: float) -> None:
-        self.turns = Turns(processes, max(1, processes - 1))
+        self.slots = FairSemaphore(processes, max(1, processes - 1))
         self._memory, self._seconds = memory, seconds
         self._threads = ThreadPoolExecutor(2 * processes, thread_name_prefix="compute")
         self._idle: list[_Process] = []
@@ -163,7 +163,7 @@ class Compute:
         load: Callable[[Any], Awaitable[Any]] | None = None,
         seconds: float | None = None,
     ) -> Any:
-        """Run a function in a process and return its result. The caller must hold a turn.
+        """Run a function in a process and return its result. The caller must hold a slot.
 
         The function must be importable, its arguments and result picklable. Pass large documents as JSON text,
         not as parsed values: pickling those blocks the event loop. With `load`, the function returns a generator
@@ -219,7 +219,7 @@ class Compute:
 
     def _end(self, process: "_Process") -> None:
         process.kill()
-        # Freeing a lot of memory takes the system a moment.
+        # The system needs a moment to free a lot of memory.
         self._threads.submit(process.reap)
 
 
@@ -231,10 +231,10 @@ class _Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_killed = False
         self.is_done = False
-        """Whether the process ends by itself after its answer."""
+        """Whether the process exits by itself after its result."""
 
     def exchange(self, message: Any) -> tuple[str, Any]:
-        """Send a message; the answer to it: its kind ("result", "error", "wanted") and value.
+        """Send a message; returns the kind of the reply ("result", "error", "wanted") and its value.
 
         Raises:
             EOFError: the process is gone.
@@ -311,10 +311,10 @@ class RequestComputing:
         await session.close()
         return await computing.run(user.id, pure_function, row.width, row.height)
 
-    A write that computes under a lock waits for its turn before it locks:
+    A write that computes under a lock acquires a slot before it locks:
 
         await session.close()
-        async with computing.turn(user.id):
+        async with computing.slot(user.id):
             row = await maps.get_to_change(session, user, id)
             changed = await computing.run(user.id, pure_steps, load=load_chunks)
     """
@@ -322,21 +322,21 @@ class RequestComputing:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._compute: Compute = request.app.state.compute
-        self._has_turn = False
+        self._has_slot = False
 
     @asynccontextmanager
-    async def turn(self, user_id: UUID) -> AsyncIterator[None]:
-        """Wait for the user's turn before something is locked, and keep it for the computations in the block.
+    async def slot(self, user_id: UUID) -> AsyncIterator[None]:
+        """Hold a slot of the user for the computations in the block; acquire it before anything is locked.
 
-        Raises: see `Turns.turn`.
+        Raises: see `FairSemaphore.slot`.
         """
-        async with self._compute.turns.turn(user_id):
-            self._has_turn = True
+        async with self._compute.slots.slot(user_id):
+            self._has_slot = True
             self._request.scope["on_progress"]()
             try:
                 yield
             finally:
-                self._has_turn = False
+                self._has_slot = False
 
     @overload
     async def run(
@@ -356,13 +356,14 @@ class RequestComputing:
     async def run(
         self, user_id: UUID, function: Any, *arguments: Any, load: Any = None, seconds: float | None = None
     ) -> Any:
-        """`Compute.run` in the user's turn, until the client disconnects or the request's time limit is reached.
+        """`Compute.run` with a slot of the user, until the client disconnects or the request's time limit is
+        reached.
 
         Do not hold a database connection while waiting for this: end a read's transaction first
-        (`await session.close()`), or wait for `turn` before the transaction begins. `seconds` are for work that
+        (`await session.close()`), or acquire a `slot` before the transaction begins. `seconds` are for work that
         may take longer than other requests: all of it, or each step of a generator.
 
-        Raises: see `Compute.run`, `Turns.turn` and `until_disconnected`.
+        Raises: see `Compute.run`, `FairSemaphore.slot` and `until_disconnected`.
         """
         work = self._run(user_id, function, *arguments, load=load, seconds=seconds)
         return await until_disconnected(self._request.receive, work)
@@ -373,7 +374,7 @@ class RequestComputing:
             self._request.scope["on_progress"](seconds)
             return loaded
 
-        async with nullcontext() if self._has_turn else self.turn(user_id):
+        async with nullcontext() if self._has_slot else self.slot(user_id):
             if seconds is None:
                 return await self._compute.run(function, *arguments, load=load)
             self._request.scope["on_progress"](seconds)

@@ -1,6 +1,6 @@
-"""A compute process: calls functions that it reads from standard input.
+"""A compute process: executes the function calls that it reads from standard input.
 
-`game.core.compute` starts it, and kills it when an answer is no longer wanted.
+`game.core.compute` starts it, and kills it when a result is no longer needed.
 """
 
 import os
@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple
 
 _RETIRE_BYTES = 256 * 2**20
-"""A process larger than this ends after its answer, because Python returns little memory to the system."""
+"""A process that uses more memory than this exits after its result, because Python returns little to the
+system."""
 _NICENESS = 5
-"""The server and its database come first."""
+"""Lower priority than the server and its database."""
 
 
 def main() -> None:
-    """Answer calls until the server closes the pipe."""
+    """Execute calls until the server closes the pipe."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     # Output of `print` must not get into the pipe.
     os.dup2(2, 1)
@@ -32,7 +33,7 @@ def main() -> None:
             function, arguments, seconds = pickle.load(requests)  # noqa: S301 - from our own server
         except EOFError:
             return
-        # If the server has died, nobody else ends this process.
+        # If the server has crashed, nothing else ends this process.
         _end_after(int(seconds) + 2)
         try:
             result = function(*arguments)
@@ -79,7 +80,7 @@ class SentError(NamedTuple):
 
     @classmethod
     def of(cls, error: Exception) -> "SentError":
-        """An exception as it can be sent; one that cannot be sent becomes a RuntimeError with its text."""
+        """An exception in a form that can be pickled; one that cannot becomes a RuntimeError with its text."""
         sent = cls(type(error), error.args, error.__dict__)
         try:
             pickle.dumps(sent)

@@ -43,7 +43,7 @@ def hot_connection_options(request_timeout: float) -> dict[str, Any]:
     options = connection_options(request_timeout)
     return {
         **options,
-        # Together with the time limit of a statement, less than a request may take.
+        # Together with the time limit of a statement, this is less than the time limit of a request.
         "timeout": request_timeout * _HOT_CONNECT,
         "server_settings": {
             **options["server_settings"],
@@ -73,12 +73,12 @@ def engine(url: str, **options: Any) -> AsyncEngine:
     )
 
 
-_MAY_WAIT = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
+_ALLOW_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :milliseconds, true)")
 
 
-async def may_wait(session: AsyncSession, seconds: float) -> None:
-    """Let this transaction wait so long between two statements, for what is computed meanwhile."""
-    await session.execute(_MAY_WAIT, {"milliseconds": str(int(seconds * 1000))})
+async def allow_idle(session: AsyncSession, seconds: float) -> None:
+    """Allow this transaction to be idle for this time, while something is computed between two statements."""
+    await session.execute(_ALLOW_IDLE, {"milliseconds": str(int(seconds * 1000))})
 
 
 def _json_text(value: Any) -> str:
@@ -94,8 +94,8 @@ def _check_open(connection: Any, *_: Any) -> None:
         raise InvalidatePoolError
 
 
-async def _keep(connection: Any) -> None:
-    """Reset of the side pool's connections: nothing, because a single statement leaves nothing to reset."""
+async def _no_reset(connection: Any) -> None:
+    """Does not reset a connection of the side pool, because a single statement leaves nothing to reset."""
 
 
 class Database:
@@ -127,7 +127,7 @@ class Database:
                 self._url,
                 min_size=0,
                 max_size=_SIDE_POOL,
-                reset=_keep,
+                reset=_no_reset,
                 **self._options,
             )
             await self._side
@@ -145,7 +145,8 @@ class Database:
 
 
 async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """The transaction of a request: committed once, after the endpoint has returned and before the answer is sent.
+    """The transaction of a request: committed once, after the endpoint has returned and before the response is
+    sent.
 
     An error rolls it back, unless the error says that the writes are to be kept (`Problem.commits`).
     """

@@ -12,7 +12,7 @@ class Deadline:
     """The innermost middleware: ends a request that takes too long, and adds the request id to its log lines.
 
     The time limit restarts with each part of a body that is received or sent, and when the app reports progress
-    (`scope["on_progress"]`, with the seconds that it needs if it needs more than usual).
+    (`scope["on_progress"]`, with the seconds that it needs next, if that is more than usual).
 
     Raises:
         TimeoutError: the time limit was reached.

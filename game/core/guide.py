@@ -1,7 +1,7 @@
 """The docs as pages at /guide: the Markdown files of the repository as HTML, without resources of other sites.
 
-The files are trusted, but rendered as if they were not: HTML in them is shown as text, and links other than to
-pages of the docs and https:// are removed.
+HTML in the files is escaped, and links other than to pages of the docs and https:// are removed, although the
+files are trusted.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The headers of every answer: security and caching."""
+"""The headers of every response: security and caching."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from starlette.types import Message
 from game.core.settings import Settings
 
 API_CSP = b"default-src 'none'; frame-ancestors 'none'"
-"""The Content-Security-Policy of answers that are not pages."""
+"""The Content-Security-Policy of responses that are not pages."""
 _SECURITY = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -20,7 +20,7 @@ _NOT_STORED = (b"cache-control", b"no-store")
 
 
 class Headers:
-    """Adds the common headers to answers. `csp_of` returns the Content-Security-Policy of pages with a special
+    """Adds the common headers to responses. `csp_of` returns the Content-Security-Policy of pages with a special
     one."""
 
     def __init__(self, settings: Settings, csp_of: Callable[[str], bytes | None]) -> None:
@@ -33,11 +33,11 @@ class Headers:
         ]
 
     def lines(self, path: str) -> bytes:
-        """The headers of a hot answer, as header lines."""
+        """The headers of a hot response, as header lines."""
         return self._lines[_has_tokens(path)]
 
     def add(self, message: Message, path: str, request_id: bytes) -> None:
-        """Add the headers to the start of an answer; headers that the app has set are kept."""
+        """Add the headers to the start of a response; headers that the app has set are kept."""
         headers = list(message.get("headers", ()))
         names = {name for name, _ in headers}
         headers += [(b"x-request-id", request_id), *self._security]

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Request, Response
 
 from game.core.database import Database
 from game.core.errors import Unavailable, documented
-from game.core.models import Shape
+from game.core.models import ApiModel
 from game.core.schema import current_revision, head_revision
 
 router = APIRouter(tags=["Server"])
 
 
-class Health(Shape):
+class Health(ApiModel):
     """The server is alive."""
 
     status: Literal["ok"] = "ok"

@@ -33,7 +33,7 @@ class Hosts:
         self._suffixes = tuple(name[1:] for name in self._names if name.startswith(b"*."))
         self._is_known: Callable[[bytes], bool] = lru_cache(64)(self._look_up)
 
-    def knows(self, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]) -> bool:
+    def allows(self, headers: list[tuple[bytes, bytes]], fields: dict[bytes, bytes]) -> bool:
         """Whether a request with these headers, by name in `fields`, is for this server."""
         # With two Host headers, this check and the app could use different ones.
         if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
@@ -59,7 +59,7 @@ class Proxies:
     def set_client(self, scope: Scope) -> None:
         """Set the client in the scope to the one that a trusted proxy reports."""
         if self._middleware is not None:
-            # It changes the scope and returns without awaiting anything.
+            # The proxy middleware changes the scope before it awaits anything.
             with suppress(StopIteration):
                 self._middleware(scope, _nothing, _nothing).send(None)
 

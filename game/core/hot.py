@@ -93,7 +93,7 @@ class PendingRead(NamedTuple):
 
 
 class HotEndpoints:
-    """ASGI middleware that answers the hot routes of an app.
+    """ASGI middleware that handles the hot routes of an app.
 
     `inner` is the app's own middleware and router, for everything else. The app's `state.hot` is the coalescer, or
     None if all requests are to be handled by the plain endpoints.

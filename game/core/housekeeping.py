@@ -15,39 +15,39 @@ log = structlog.get_logger()
 _INTERVAL_SECONDS = 600
 _BATCH = 5000
 _LOCK = 7_236_041
-_SWEPT = ("idempotency_key", "rate_limit", "auth_session")
+_TABLES = ("idempotency_key", "rate_limit", "auth_session")
 
 
-async def sweep(database: Database) -> int:
+async def delete_expired(database: Database) -> int:
     """Delete a batch of expired rows of each table, unless another worker does; returns their number."""
-    swept = 0
+    count = 0
     async with database.engine.begin() as connection:
         if not await connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}):
             return 0
-        for table in _SWEPT:
+        for table in _TABLES:
             result = await connection.execute(
                 text(
                     f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("
                     f"SELECT ctid FROM {table} WHERE expires_at <= now() LIMIT {_BATCH}))"
                 )
             )
-            swept += result.rowcount
-    return swept
+            count += result.rowcount
+    return count
 
 
 @asynccontextmanager
-async def housekeeping(database: Database, *more: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+async def housekeeping(database: Database, *jobs: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Delete expired rows, and run `more`, at regular intervals while the context is open."""
 
     async def work() -> None:
         while True:
-            # Not all workers at the same time.
+            # A random interval, so that the workers do not run at the same time.
             await asyncio.sleep(_INTERVAL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             try:
-                while await sweep(database) >= _BATCH:
+                while await delete_expired(database) >= _BATCH:
                     pass
-                for one in more:
-                    await one()
+                for job in jobs:
+                    await job()
             except Exception as error:
                 log.warning("housekeeping_failed", error=type(error).__name__)
 

@@ -1,14 +1,13 @@
-"""Idempotency-Key: a repeated POST gets the first answer again, and is not carried out twice.
+"""Idempotency-Key: a repeated POST gets the first response again, and is not executed twice.
 
-The key, the write and the answer are stored in one transaction. A second request with the same key waits for the
-key's lock until the first has committed, then finds its answer. The answer is repeated only if the sender may
-still see it; each endpoint defines that check.
+The key, the write and the response are committed in one transaction. A second request with the same key waits for
+the key's lock until the first has committed, then finds its response. The response is repeated only if the sender
+may still see it; each endpoint defines that check.
 
-Keys are locked before universes and maps. Code that has already locked these may only try to lock a key
-(`try_lock`).
+Keys are locked before universes and maps. Code that has already locked one of these must use `try_lock`.
 
-The answer is stored compressed with the request's body as dictionary; the retry sends the same body again. So the
-answer to a map of 4 MB takes a few kilobytes.
+The response is stored compressed with the request's body as dictionary; the retry sends the same body again. So
+the response to a map of 4 MB takes a few kilobytes.
 """
 
 import asyncio
@@ -30,14 +29,14 @@ from starlette.types import Scope
 
 from game.core.database import Session
 from game.core.errors import Conflict, Unprocessable
-from game.core.models import instant
+from game.core.models import timestamp_column
 
 _KEY = re.compile(rb"[\x21-\x7e]{1,200}")
 _STORED_HEADERS = ("location", "etag", "content-type")
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """A key that a user has sent, and the answer to its request."""
+    """A key that a user has sent, and the response to its request."""
 
     __tablename__ = "idempotency_key"
 
@@ -49,11 +48,11 @@ class IdempotencyKey(SQLModel, table=True):
     body: bytes | None = Field(
         default=None,
         sa_type=LargeBinary,
-        description="What the answer adds to the request, see `_compress`. None: it was too large to be stored.",
+        description="What the response adds to the request, see `_compress`. None: it was too large to be stored.",
     )
-    # The user's role at that time, if the answer depends on it.
+    # The user's role at that time, if the response depends on it.
     role: str | None = Field(default=None, max_length=20)
-    expires_at: datetime = instant(index=True)
+    expires_at: datetime = timestamp_column(index=True)
 
 
 class IdempotencyKeyReused(Unprocessable):
@@ -62,14 +61,14 @@ class IdempotencyKeyReused(Unprocessable):
     code = "IDEMPOTENCY_KEY_REUSED"
 
 
-class AnswerNotKept(Conflict):
-    """This request was already carried out, but its answer was too large to be stored. Read what it created
+class ResponseNotStored(Conflict):
+    """This request was already carried out, but its response was too large to be stored. Read what it created
     instead."""
 
     code = "IDEMPOTENT_ANSWER_NOT_KEPT"
 
 
-class AnswerForAnotherRole(Conflict):
+class ResponseForAnotherRole(Conflict):
     """This request was already carried out when you had another role. Read what it created or changed."""
 
     code = "IDEMPOTENT_ANSWER_FOR_ANOTHER_ROLE"
@@ -77,7 +76,7 @@ class AnswerForAnotherRole(Conflict):
 
 @runtime_checkable
 class HasRole(Protocol):
-    """A found resource, with the user's role in it."""
+    """A resource, with the user's role in its universe."""
 
     @property
     def role(self) -> str:
@@ -85,14 +84,14 @@ class HasRole(Protocol):
 
 
 _MAX_STORED = 512 * 2**10
-"""Bytes of an answer that are stored with a key."""
+"""Bytes of a response that are stored with a key."""
 _MAX_DICTIONARY = 8 * 2**20
 _INLINE_BYTES = 16 * 2**10
 _LEVEL, _TABLE_LOG = 3, 22
 """Level 3 with tables for 4 million positions, which finds repetitions in megabytes."""
 _WINDOW_LOG = 27
 
-_TAKE = text("""
+_INSERT = text("""
     WITH locked AS MATERIALIZED (SELECT pg_advisory_xact_lock(:lock))
     INSERT INTO idempotency_key AS k (user_id, key, fingerprint, expires_at)
     SELECT :user_id, :key, :fingerprint, now() + interval '24 hours' FROM locked
@@ -103,20 +102,20 @@ _TAKE = text("""
 """)
 _IS_USED = text("SELECT EXISTS (SELECT FROM idempotency_key WHERE user_id = :user_id AND key = :key)")
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_FIND = text("""
+_SELECT = text("""
     SELECT fingerprint, status, headers, body, role FROM idempotency_key WHERE user_id = :user_id AND key = :key
 """)
-_KEEP = text("""
+_STORE = text("""
     UPDATE idempotency_key SET status = :status, headers = cast(:headers AS jsonb), body = :body, role = :role
     WHERE user_id = :user_id AND key = :key
 """)
 
 
 class Claim(NamedTuple):
-    """A key that was sent with a request, for requests that a hot statement carries out.
+    """The key of a request that a hot statement executes.
 
-    Such a statement tries the lock (`pg_try_advisory_xact_lock`), stores the key with the answer, and does nothing
-    if the key already exists.
+    Such a statement tries the lock (`pg_try_advisory_xact_lock`), stores the key with the response, and does
+    nothing if the key already exists.
     """
 
     key: str
@@ -136,13 +135,13 @@ class Claim(NamedTuple):
         if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
             raise ValueError("not a key")
         key = keys[0].decode()
-        print_ = _fingerprint(scope["method"], scope["path"], scope["query_string"], body)
-        return cls(key, _lock_id(user_id, key), print_)
+        fingerprint = _fingerprint(scope["method"], scope["path"], scope["query_string"], body)
+        return cls(key, _lock_id(user_id, key), fingerprint)
 
 
-def small_delta(answer: bytes, request: bytes) -> bytes:
-    """The stored form of a small answer to a small request."""
-    return _compress(answer, request)
+def compress_small(stored: bytes, request: bytes) -> bytes:
+    """The stored form of a small response to a small request."""
+    return _compress(stored, request)
 
 
 class _Once:
@@ -158,7 +157,7 @@ class _Once:
                 max_length=200,
                 pattern=r"^[\x21-\x7e]+$",
                 description="Any unique value, such as a UUID. If you repeat the request with it within 24 hours, "
-                "you get the first answer again.",
+                "you get the first response again.",
             ),
         ] = None,
     ) -> None:
@@ -171,18 +170,17 @@ class _Once:
         return self._key is not None
 
     async def is_repeated(self, user_id: UUID) -> bool:
-        """Whether the key was used before, so that there is most likely nothing to do."""
+        """Whether the key was used before, so that the response is probably stored."""
         if self._key is None:
             return False
         return bool((await self._session.execute(_IS_USED, {"user_id": user_id, "key": self._key})).scalar_one())
 
     def within(self, session: AsyncSession) -> "_Once":
-        """The same, in another transaction."""
+        """The same key in another transaction."""
         return _Once(self._request, session, self._key)
 
-    def made_as(self, role: str) -> None:
-        """Set, while the request is carried out, the role that its answer is for. It is not repeated for another
-        role."""
+    def depend_on_role(self, role: str) -> None:
+        """Set the role that the response depends on. It is not repeated if the user has another role by then."""
         self._role = role
 
     async def try_lock(self, user_id: UUID) -> bool:
@@ -200,56 +198,54 @@ class _Once:
         *content: bytes,
         check: Callable[[Response], Awaitable[object]],
     ) -> Response:
-        """Carry out a request that changes something, or repeat the answer to this user's first one with this key.
+        """Execute a write request, or repeat the response to this user's first request with this key.
 
         Two requests are the same if their methods, paths, queries and bodies are the same.
 
         Args:
-            user_id: whose key it is.
-            make: carries out the request in the current transaction.
-            content: used instead of the body for an upload (names, files), whose boundary differs in each retry.
-            check: takes an answer that would be repeated, and raises an error if the user may no longer see it,
-                for example after leaving the universe. It returns the user's current role, if `make` calls
-                `made_as`. It is not called for the first request: `make` checks permissions itself.
+            user_id: whose key it is. make: executes the request in the current transaction. content: compared
+            instead of the body of an upload (names, files), whose boundary differs in each retry. check: called
+            with the stored response before it is repeated; raises an error if the user may no longer see it,
+                for example after leaving the universe. It returns the user's current role if `make` calls
+                `depend_on_role`. It is not called for the first request: `make` checks permissions itself.
 
         Raises:
-            NotFound, Forbidden: the user may no longer see the first answer.
+            NotFound, Forbidden: the user may no longer see the first response.
             IdempotencyKeyReused: the first request with this key was a different one.
-            AnswerForAnotherRole: it was the same, but with their current role, they may see more or less than its
-                answer.
-            AnswerNotKept: it was the same, but its answer cannot be repeated.
+            ResponseForAnotherRole: it was the same, but the user may see more or less with their current role.
+            ResponseNotStored: it was the same, but its response was too large to be stored.
         """
         if self._key is None:
             return await make()
         body = b"" if content else await self._request.body()
-        place = {"user_id": user_id, "key": self._key}
+        row_key = {"user_id": user_id, "key": self._key}
         fingerprint = self._fingerprint(*(content or (body,)))
-        mine = {**place, "lock": _lock_id(user_id, self._key), "fingerprint": fingerprint}
-        if (await self._session.execute(_TAKE, mine)).scalar() is None:
-            first = (await self._session.execute(_FIND, place)).one()
+        claim = {**row_key, "lock": _lock_id(user_id, self._key), "fingerprint": fingerprint}
+        if (await self._session.execute(_INSERT, claim)).scalar() is None:
+            first = (await self._session.execute(_SELECT, row_key)).one()
             if first.fingerprint != fingerprint:
                 raise IdempotencyKeyReused
-            is_kept = first.body is not None
-            text = await _in_thread(_decompress, first.body, body) if is_kept else b""
+            is_stored = first.body is not None
+            text = await _in_thread(_decompress, first.body, body) if is_stored else b""
             response = Response(text, first.status, first.headers)
             found = await check(response)
             if first.role is not None and isinstance(found, HasRole) and found.role != first.role:
-                raise AnswerForAnotherRole(headers=_location(first.headers))
-            if not is_kept:
-                raise AnswerNotKept(headers=_location(first.headers))
+                raise ResponseForAnotherRole(headers=_location(first.headers))
+            if not is_stored:
+                raise ResponseNotStored(headers=_location(first.headers))
             return response
         response = await make()
         headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
-        # A streamed answer has no body that could be stored.
+        # A streamed response has no body that could be stored.
         whole = getattr(response, "body", None)
         delta = None if whole is None else await _in_thread(_compress, bytes(whole), body)
-        answer = {
+        stored = {
             "status": response.status_code,
             "headers": orjson.dumps(headers).decode(),
             "body": delta if delta and len(delta) <= _MAX_STORED else None,
             "role": self._role,
         }
-        await self._session.execute(_KEEP, {**place, **answer})
+        await self._session.execute(_STORE, {**row_key, **stored})
         return response
 
     def _fingerprint(self, *content: bytes) -> bytes:
@@ -268,7 +264,7 @@ def _fingerprint(method: str, path: str, *parts: bytes) -> bytes:
 
 
 def _lock_id(user_id: UUID, key: str) -> int:
-    """The number of a key's advisory lock. Two keys with the same number only wait for each other."""
+    """The number of a key's advisory lock. Two keys with the same number merely wait for each other."""
     return int.from_bytes(hashlib.sha256(f"{user_id} {key}".encode()).digest()[:8], signed=True)
 
 
@@ -286,19 +282,19 @@ def _dictionary(request: bytes) -> zstandard.ZstdCompressionDict:
     return zstandard.ZstdCompressionDict(request[:_MAX_DICTIONARY], dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
-def _compress(answer: bytes, request: bytes) -> bytes:
-    """An answer compressed with the request's body as dictionary."""
-    size = len(answer) + min(len(request), _MAX_DICTIONARY)
+def _compress(stored: bytes, request: bytes) -> bytes:
+    """A response compressed with the request's body as dictionary."""
+    size = len(stored) + min(len(request), _MAX_DICTIONARY)
     window = max(10, size.bit_length())
     tables = min(_TABLE_LOG, window)
     parameters = zstandard.ZstdCompressionParameters.from_level(
         _LEVEL, window_log=min(window, _WINDOW_LOG), hash_log=tables, chain_log=tables
     )
-    return zstandard.ZstdCompressor(dict_data=_dictionary(request), compression_params=parameters).compress(answer)
+    return zstandard.ZstdCompressor(dict_data=_dictionary(request), compression_params=parameters).compress(stored)
 
 
 def _decompress(delta: bytes, request: bytes) -> bytes:
-    """Decompress an answer that `_compress` has compressed with the same request."""
+    """Decompress a response that `_compress` has compressed with the same request."""
     reader = zstandard.ZstdDecompressor(dict_data=_dictionary(request), max_window_size=2**_WINDOW_LOG)
     return reader.decompress(delta)
 

@@ -1,8 +1,8 @@
-"""Strict JSON: refuses what Python's parser accepts, but PostgreSQL or clients cannot handle.
+"""Strict JSON: rejects what Python's parser accepts, but PostgreSQL or clients cannot handle.
 
-Refuses NaN and Infinity, lone surrogates, duplicate keys, U+0000, numbers that JavaScript or JSONB cannot carry,
-and values that are nested too deep or too long; each with its place. Pure, and without imports that compute
-processes do not need.
+Rejects NaN and Infinity, lone surrogates, duplicate keys, U+0000, numbers that JavaScript or JSONB cannot
+represent, and values that are nested too deep or too long. Errors name the place. Pure, and without imports that
+compute processes do not need.
 """
 
 import json
@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 
 MAX_INTEGER = 2**53 - 1
-"""The largest integer that a double carries exactly: `Number.MAX_SAFE_INTEGER`."""
+"""The largest integer that a double represents exactly: `Number.MAX_SAFE_INTEGER`."""
 MIN_MAGNITUDE = 1e-64
-"""Smaller numbers are refused, because JSONB writes them with hundreds of digits."""
+"""Smaller numbers are rejected, because JSONB writes them with hundreds of digits."""
 MAX_DEPTH = 32
 MAX_EVENT_DEPTH = 80
-"""Of what an event stores: the result of a roll has two levels for each of up to 32 parentheses."""
+"""The maximum depth of stored events: the result of a roll has two levels for each of up to 32 parentheses."""
 MAX_STRING = 65_536
 _MAX_PLACE = 300
 _TOO_DEEP = "JSON is at most {} levels deep."
@@ -25,7 +25,7 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
 
 
 class JsonRefused(ValueError):
-    """A JSON text that is refused: with `place` (such as `grid_data.layers[0].name`), a stable code and a
+    """A JSON text is rejected; `place` is such as `grid_data.layers[0].name`, `code` is stable, and `message` is a
     sentence."""
 
     def __init__(self, place: str, code: str, message: str) -> None:
@@ -37,14 +37,14 @@ def parse(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON text.
 
     Raises:
-        JsonRefused: the text is not JSON, or contains something that is refused.
+        JsonRefused: the text is not JSON, or contains something that is rejected.
     """
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         if "depth limit" in error.msg:
             raise JsonRefused("", "too_deep", _TOO_DEEP.format(max_depth)) from None
-        # The parser reports a text of only brackets in this way.
+        # The parser reports this for a text that consists of opening brackets only.
         reason = "unexpected end of data" if "allocate" in error.msg else error.msg
         message = f"Not valid JSON: {reason} (line {error.lineno}, column {error.colno})."
         raise JsonRefused("", "json_invalid", message) from None

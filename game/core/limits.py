@@ -1,4 +1,4 @@
-"""Rate limits that hold across workers: counters in PostgreSQL, one row per key and time window."""
+"""Rate limits shared by all workers: counters in PostgreSQL, one row per key and time window."""
 
 import ipaddress
 import re
@@ -12,7 +12,7 @@ from fastapi import Request
 from sqlmodel import Field, SQLModel
 
 from game.core.errors import TooManyRequests
-from game.core.models import instant
+from game.core.models import timestamp_column
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
@@ -54,7 +54,7 @@ class RateLimit(SQLModel, table=True):
 
     key: str = Field(primary_key=True, max_length=200)
     count: int
-    expires_at: datetime = instant(index=True)
+    expires_at: datetime = timestamp_column(index=True)
 
 
 _COUNT = """
@@ -82,7 +82,7 @@ def client_limits(request: Request, purpose: str, rate: Rate, of: str = "") -> d
     Args:
         request: its client is counted; its address may come from a trusted proxy.
         purpose: what is counted, such as "login".
-        rate: what the client may do.
+        rate: the limit.
         of: the target of the action, if each target has its own counter; must not be personal data, because it is
             stored.
     """
@@ -102,10 +102,10 @@ def client_limits(request: Request, purpose: str, rate: Rate, of: str = "") -> d
 
 
 class Limiter:
-    """Counts outside the request's transaction, so that refused and failed requests count, too.
+    """Counts outside the request's transaction, so that rejected and failed requests count, too.
 
-    It uses a separate connection pool: no request holds a connection of a pool while it waits for another of the
-    same pool.
+    It uses a separate connection pool, so that no request holds a connection of a pool while it waits for another
+    one of it.
     """
 
     def __init__(self, pool: Callable[[], Awaitable[asyncpg.Pool]]) -> None:

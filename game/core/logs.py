@@ -1,4 +1,4 @@
-"""Structured logs: JSON in production, readable in a terminal; uvicorn's lines look like ours."""
+"""Structured logs: JSON in production, text in a terminal; uvicorn's lines have the same format."""
 
 import asyncio
 import io
@@ -29,8 +29,8 @@ _SHARED: list[Any] = [
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
-def _harmless(_: Any, __: Any, event: dict[str, Any]) -> dict[str, Any]:
-    """Remove control characters, which could change what a terminal shows: paths come from strangers."""
+def _without_control_characters(_: Any, __: Any, event: dict[str, Any]) -> dict[str, Any]:
+    """Remove control characters, which could manipulate the terminal: paths are untrusted."""
     return {
         name: _CONTROL.sub(lambda found: ascii(found[0])[1:-1], value) if isinstance(value, str) else value
         for name, value in event.items()
@@ -67,11 +67,11 @@ def configure(settings: Settings) -> None:
     """Configure structlog and the standard library's logging, both with the same format, on standard error."""
     as_json = is_json(settings)
     renderer: list[Any] = (
-        # Never with the values of variables, which may be passwords.
+        # Without the values of local variables, which may be passwords.
         [ExceptionRenderer(ExceptionDictTransformer(show_locals=False)), _json]
         if as_json
         else [
-            _harmless,
+            _without_control_characters,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(),
                 pad_event_to=0,
@@ -102,8 +102,8 @@ def configure(settings: Settings) -> None:
         logging.getLogger(name).propagate = True
 
 
-class _Answered(NamedTuple):
-    """A request that was answered, or a socket that has ended."""
+class _LoggedRequest(NamedTuple):
+    """A finished request, or a closed socket."""
 
     method: str
     path: str
@@ -114,44 +114,44 @@ class _Answered(NamedTuple):
 
 
 class RequestLog:
-    """Logs answered requests: in JSON all of them, in a terminal those that failed, and all at level `debug`.
+    """Logs finished requests: as JSON all of them; in a terminal those that failed, or all at level `debug`.
 
     JSON lines are formatted and written in batches. Formatting each with structlog, and one system call for each,
-    would cost as much as answering the requests.
+    would cost as much as handling the requests.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._silent = logging.getLevelName(settings.log_level.upper()) > logging.INFO
         self._as_json = is_json(settings)
         self._log = structlog.get_logger()
-        self._waiting: list[tuple[float, _Answered]] = []
+        self._pending: list[tuple[float, _LoggedRequest]] = []
 
     def __call__(self, method: str, path: str, status: int, ms: float, client: str, request_id: str) -> None:
         """Log a request that took `ms` milliseconds."""
         if self._silent:
             return
-        answered = _Answered(method, path, status, ms, client, request_id)
+        request = _LoggedRequest(method, path, status, ms, client, request_id)
         if not self._as_json:
-            # In a terminal, a line for each request would scroll important lines away, such as the demo's log-ins.
-            (self._log.warning if status >= 500 else self._log.debug)("request", **_fields(answered))
+            # In a terminal, a line per request would scroll important lines away, such as the demo's accounts.
+            (self._log.warning if status >= 500 else self._log.debug)("request", **_fields(request))
             return
-        if not self._waiting:
+        if not self._pending:
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
-        self._waiting.append((time.time(), answered))
+        self._pending.append((time.time(), request))
 
     def flush(self) -> None:
-        """Write the pending lines: regularly, and when the server stops."""
-        waiting, self._waiting = self._waiting, []
-        _STDERR.write(b"".join([_line(*one) for one in waiting]).decode())
+        """Write the pending lines; called periodically, and when the server stops."""
+        pending, self._pending = self._pending, []
+        _STDERR.write(b"".join([_line(*one) for one in pending]).decode())
         _STDERR.flush()
 
 
-def _fields(answered: _Answered) -> dict[str, Any]:
-    return {**answered._asdict(), "ms": round(answered.ms, 2)}
+def _fields(request: _LoggedRequest) -> dict[str, Any]:
+    return {**request._asdict(), "ms": round(request.ms, 2)}
 
 
-def _line(timestamp: float, answered: _Answered) -> bytes:
+def _line(timestamp: float, request: _LoggedRequest) -> bytes:
     """A request as a line of JSON, with the same keys as structlog's lines."""
     when = datetime.fromtimestamp(timestamp, UTC)
-    fields = {**_fields(answered), "event": "request", "level": "info", "timestamp": when}
+    fields = {**_fields(request), "event": "request", "level": "info", "timestamp": when}
     return orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)

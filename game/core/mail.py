@@ -28,7 +28,7 @@ _READABLE = default.clone(utf8=True)
 
 
 class Mailer:
-    """Sends mails in background tasks, so that no request waits for a mail server."""
+    """Sends mails in background tasks, so that requests do not wait for a mail server."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -47,7 +47,7 @@ class Mailer:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Send the waiting mails, for at most a few seconds."""
+        """Send the pending mails, for at most a few seconds."""
         self._closing.set()
         if self._tasks:
             _, unfinished = await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)

@@ -14,8 +14,8 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 def _value_class(pid: int) -> Any:
     """The class of values in files of this process.
 
-    By default, it asks the system for the process id at each increment, in case the process has forked: 5 % of a
-    worker's time under load. Workers do not fork.
+    The default class calls `getpid` at each increment, in case the process has forked, which is 5 % of a worker's
+    time under load. Workers do not fork.
     """
     make_class: Any = values.MultiProcessValue
     return make_class(lambda: pid)
@@ -30,7 +30,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._seconds = Histogram(
             "worldkeep_request_seconds",
-            "Requests, and the time until an answer was complete.",
+            "Requests, and the time until a response was complete.",
             ["method", "route", "status"],
             buckets=_BUCKETS,
             registry=self.registry,

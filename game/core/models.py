@@ -1,4 +1,4 @@
-"""What every table and shape shares: how names, texts and times look."""
+"""Base classes and field types of tables and API models."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -36,41 +36,41 @@ Timestamp = Annotated[
 
 
 def unset(description: str | None = None) -> Any:
-    """The default of a field that may be left out but not be null: of a PATCH, or of an answer to players."""
+    """The default of a field that may be absent but not null, in a PATCH or in a response to players."""
     return Constraint(default_factory=lambda: None, description=description)
 
 
 def example(value: dict[str, Any]) -> Any:
-    """The configuration of a shape that documents itself by an example."""
+    """The configuration of a model with an example in the OpenAPI document."""
     return ConfigDict(json_schema_extra={"examples": [value]})
 
 
-class Shape(SQLModel):
-    """An API shape: takes no field it does not know."""
+class ApiModel(SQLModel):
+    """The base class of request and response models; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")  # type: ignore[assignment]  # SQLModel narrows it
 
 
 def rfc3339(column: str) -> str:
-    """SQL for a time as `Timestamp` prints it."""
+    """SQL that formats a time like `Timestamp`."""
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 
 
-def instant(**options: Any) -> Any:
-    """A column for a point in time, with its zone."""
+def timestamp_column(**options: Any) -> Any:
+    """A column with a time and its time zone."""
     return Field(sa_type=DateTime(timezone=True), **options)
 
 
 def now() -> datetime:
-    """This moment."""
+    """The current time."""
     return datetime.now(UTC)
 
 
 def json_head(table: str, *columns: str) -> Column[str]:
     """The part of a document's JSON text that is the same for everybody who may read it, without the last brace.
 
-    PostgreSQL keeps it beside the columns, by a function that a migration makes. Only hot statements use it, so it
-    is not mapped (UNMAPPED_HEAD).
+    A generated column, by a function that a migration creates. Only hot statements use it, so it is not mapped
+    (UNMAPPED_HEAD).
     """
     return Column("json_head", Text, Computed(f"{table}_json_head({', '.join(columns)})", persisted=True))
 
@@ -79,24 +79,25 @@ UNMAPPED_HEAD = {"exclude_properties": ["json_head"]}
 
 
 class Assigned(JSONB):
-    """JSONB that is written whenever it was assigned: to Python 1 and true are equal, comparing would lose one."""
+    """JSONB that is written whenever it is assigned. Comparing values would miss changes: in Python, 1 equals
+    True."""
 
     cache_ok = True
 
     def compare_values(self, x: Any, y: Any) -> bool:
-        """Whether the attribute still holds what was loaded."""
+        """Whether the attribute was not assigned."""
         return x is y
 
 
 class Document(SQLModel):
-    """The columns of every table whose rows are documents of the API."""
+    """The columns of every table with versioned rows."""
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     version: int = Field(default=1, sa_type=Integer, sa_column_kwargs={"server_default": text("1")})
-    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
-    updated_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    created_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    updated_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
     def touch(self) -> None:
-        """Count a change: the next version, as of now."""
+        """Increment the version, and set the time of the change."""
         self.version += 1
         self.updated_at = now()

@@ -1,5 +1,4 @@
-"""Names and descriptions of all tables and models. Without heavy imports, because compute processes use it,
-too."""
+"""The field types `Name` and `Description`. Without heavy imports, because compute processes use them, too."""
 
 import unicodedata
 from typing import Annotated
@@ -24,7 +23,7 @@ _SEEN = r"[^\u0000-\u0020\u007f-\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME),
-    # For the OpenAPI document only: our own check reports what is wrong.
+    # For the OpenAPI document only: `_printable` does the check.
     Constraint(json_schema_extra={"pattern": f"^{_PRINTABLE}*{_SEEN}{_PRINTABLE}*$"}),
     AfterValidator(_printable),
 ]

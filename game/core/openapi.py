@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with what our edge adds to every answer, and without what does not apply."""
+"""The OpenAPI document: FastAPI's, with the headers and errors of this server, and without what does not apply."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ _HEADERS = {
         ),
         "schema": {"type": "string", "examples": ['"3"']},
     },
-    "Location": {"description": "The path of what was created.", "schema": {"type": "string"}},
+    "Location": {"description": "The path of the created resource.", "schema": {"type": "string"}},
 }
 
 
@@ -64,13 +64,13 @@ class ExpressionProblem(Problem):
 
 
 _UNUSED_IN_LOG_IN = ("scope", "client_id", "client_secret")
-"""Fields of OAuth 2 that this server accepts and ignores, but generated clients would require."""
+"""OAuth 2 fields that this server ignores, but that generated clients would require."""
 
 
 def tidy(document: dict[str, Any]) -> dict[str, Any]:
     """Improve the document that FastAPI generated, in place.
 
-    Errors become problem documents, including those that any operation may answer with. Versions become ETag
+    Errors become problem documents, including those that any operation may respond with. Versions become ETag
     headers. Each summary is the first sentence of the description. Titles that only repeat a name are removed.
     """
     schemas: dict[str, Any] = document["components"]["schemas"]
@@ -130,7 +130,7 @@ def _common(*problems: Any) -> dict[str, Any]:
 
 
 def _tidy_parameter(parameter: dict[str, Any]) -> None:
-    """What may be left out is not null: a query has no null."""
+    """Remove `null` from the schemas of optional parameters, because a query string cannot contain it."""
     schema = parameter["schema"]
     schema.pop("description", None)
     if "anyOf" in schema:
@@ -145,7 +145,7 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
 
 
 def _drop_unused(document: dict[str, Any]) -> None:
-    """Remove the schemas that nothing refers to: models that another description replaces."""
+    """Remove unreferenced schemas."""
     schemas = document["components"]["schemas"]
     text = str(document)
     for name in [name for name in schemas if f"'{_REF.format(model=name)}'" not in text]:

@@ -168,7 +168,7 @@ async def page_of(
 
 
 async def _fitting(session: AsyncSession, statement: Select[Any], size: ColumnElement[int], limit: int) -> int:
-    """The number of the first rows, up to `limit`, that fit in a page."""
+    """The number of rows, up to `limit`, that fit in a page."""
     room, count = _MAX_BYTES, 0
     for one in (await session.execute(statement.with_only_columns(size).limit(limit))).scalars():
         room -= one
@@ -179,9 +179,10 @@ async def _fitting(session: AsyncSession, statement: Select[Any], size: ColumnEl
 
 
 def hot_parameters(scope: Scope) -> tuple[int, UUID | None] | None:
-    """The limit, and the id to continue after, of a list that the hot statements can answer; else None.
+    """The limit, and the id to continue after, for a hot list statement; None if the plain endpoint is to handle
+    the request.
 
-    They support only the order of creation; the plain endpoint supports all orders.
+    The statements support only the order of creation.
     """
     limit, after = DEFAULT_LIMIT, None
     if query := scope["query_string"]:

@@ -1,4 +1,4 @@
-"""The id of a request, in its answer and in the log: the one that a proxy sent, or a new one."""
+"""The id of a request, in its response and in the log: the one that a proxy sent, or a new one."""
 
 import re
 import secrets
@@ -6,7 +6,7 @@ from itertools import count
 
 _WORKER = secrets.token_hex(4).encode()
 _NUMBERS = count(secrets.randbits(32))
-"""A new id is a random prefix of the worker and a number: as unlikely to repeat as a random id, and cheaper."""
+"""A new id is a random prefix of the worker and a number, which is cheaper than a random id and just as unique."""
 _VALID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 

@@ -1,14 +1,14 @@
-"""uvicorn's HTTP protocol, with a fast path for hot answers, and deadlines for silent or slow connections.
+"""uvicorn's HTTP protocol, with a fast path for hot responses, and deadlines for silent or slow connections.
 
-A complete answer is sent in one write. uvicorn writes the head of an answer and then its body: two system calls,
-and two packets for the client. It also checks every header of every answer for invalid characters. The edge, which
-has built these headers itself, avoids both with an extension in the request's `extensions` (a part of the ASGI
-specification); on another server it sends as usual.
+A complete response is sent in one write. uvicorn writes the head of a response and then its body: two system
+calls, and two packets for the client. It also checks every header of every response for invalid characters. The
+edge, which has built these headers itself, avoids both with an extension in the request's `extensions` (a part of
+the ASGI specification); on another server it sends as usual.
 
-The app also sees a request before a task is started for it. A hot read only waits for a row, for which the row's
-future is enough: the task, and the coroutines in it, would be a quarter of the work.
+The app also gets a request before a task is started for it. A hot read only waits for a row, for which a callback
+on the row's future is enough: a task with its coroutines would be a quarter of the work.
 
-A connection that does not send a request's head, or does not read its answer, is closed after a time limit. If
+A connection that does not send a request's head, or does not read its response, is closed after a time limit. If
 there are too many connections for the limit of open files, the one that has been silent longest is closed.
 """
 
@@ -25,11 +25,11 @@ _HEAD_SECONDS = 10.0
 _CHECK_SECONDS = 1.0
 _CLOSING_SECONDS = 10.0
 _OTHER_FILES = 256
-"""Open files of a worker other than its clients' connections: database, log, modules that are loaded later."""
+"""Open files of a worker other than client connections: database, log, modules that are loaded later."""
 
 
 class HotProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with deadlines, and with a fast path for hot answers.
+    """uvicorn's protocol, with deadlines, and with a fast path for hot responses.
 
     The app may have `head_timeout`, the seconds within which a new connection must send a request's head.
     """
@@ -39,7 +39,7 @@ class HotProtocol(HttpToolsProtocol):
     _check: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it
-        """Start to wait for a request."""
+        """Wait for the first request."""
         super().connection_made(transport)
         self._head_seconds: float = getattr(self.app, "head_timeout", _HEAD_SECONDS)
         self._head_limit = self._head_seconds
@@ -50,7 +50,7 @@ class HotProtocol(HttpToolsProtocol):
             next(iter(self._silent)).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection."""
         super().connection_lost(exc)
         self._silent.pop(self, None)
         if self._check is not None:
@@ -87,7 +87,7 @@ class HotProtocol(HttpToolsProtocol):
     def _check_deadlines(self) -> None:
         now = self.loop.time()
         if self.transport.is_closing():
-            # It closes after everything is sent, which a client that reads nothing could prevent forever.
+            # It closes when everything is sent, which a client that reads nothing would prevent forever.
             self._closing_since = self._closing_since or now
             if now - self._closing_since > _CLOSING_SECONDS:
                 self.transport.abort()
@@ -97,7 +97,7 @@ class HotProtocol(HttpToolsProtocol):
         self._check = self.loop.call_later(_CHECK_SECONDS, self._check_deadlines)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # With too many connections, uvicorn lets another app answer, which does not have this method.
+        # With too many connections, uvicorn calls another app, which does not have this method.
         answer = getattr(app, "answer_without_task", None)
         if not answer or not answer(cycle.scope, partial(_send, cycle), partial(self._start, cycle, app)):
             self._start(cycle, app)
@@ -112,7 +112,7 @@ _max_connections: int | None = None
 
 
 def max_connections() -> int:
-    """The number of connections that this process may have, according to its limit of open files."""
+    """The maximum number of connections, from the limit of open files."""
     global _max_connections
     if _max_connections is None:
         _max_connections = max(64, raise_file_limit() - _OTHER_FILES)
@@ -135,7 +135,7 @@ def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _send(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) -> bool:
-    """Does what `RequestResponseCycle.send` does for the start of an answer and its only body; returns False if
+    """Does what `RequestResponseCycle.send` does for the start of a response and its only body; returns False if
     that would wait."""
     if cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
         return False
@@ -147,7 +147,7 @@ def _send(cycle: RequestResponseCycle, status: int, head: bytes, body: bytes) ->
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()
-        # As in uvicorn's own method: otherwise, protocol and cycle would keep each other alive.
+        # As in uvicorn's own method; otherwise, protocol and cycle would be a reference cycle.
         on_response, cycle.on_response = cycle.on_response, _nothing
         on_response()
     return True

@@ -20,9 +20,10 @@ from game.core.limits import Rate
 
 MIN_SECRET = 32
 _MIN_DIFFERENT_CHARACTERS = 8
-"""Of a secret; one with fewer was typed by holding a key down."""
+"""The minimum number of different characters of a secret."""
 _WIDEST_IPV4, _WIDEST_IPV6 = 8, 32
-"""Shortest prefixes of networks that may be trusted as proxies: 10.0.0.0/8, and what one provider gets."""
+"""The shortest prefixes of networks that may be trusted as proxies: 10.0.0.0/8, and the allocation of one
+provider."""
 _PREFIX = "WORLDKEEP_"
 _COMPOSE_ONLY = {"DATABASE_PASSWORD"}
 """Variables that compose.yaml reads, and the server does not."""
@@ -304,7 +305,8 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret-key"
         if not path.exists():
-            # Written to another file and then linked, so that of several processes that start at once, one wins.
+            # Written to another file and then linked, so that processes that start at the same time use the same
+            # key.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             mine = path.with_name(f"secret-key.{secrets.token_hex(8)}")
             with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -327,7 +329,7 @@ class Settings(BaseSettings):
 
 
 def _is_too_wide(network: str) -> bool:
-    """Whether a network is larger than one site owns, so that strangers in it could claim any client address."""
+    """Whether a network is larger than that of one site, so that others in it could forge client addresses."""
     found = ip_network(network)
     if isinstance(found, IPv6Network):
         mapped = IPv6Network("::ffff:0:0/96")

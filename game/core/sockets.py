@@ -21,15 +21,15 @@ from websockets.frames import CloseCode, Frame
 from websockets.http11 import Request
 
 SOCKET = "worldkeep.socket"
-"""An extension of our server: the connection itself, a `SocketProtocol`."""
+"""A scope extension of our server: the connection, a `SocketProtocol`."""
 SERVE = "worldkeep.serve"
 """An extension that an endpoint may set: a function that serves the socket after the endpoint has returned.
 Otherwise the coroutines of the whole framework would stay in memory as long as the socket is open."""
 MAX_MESSAGE = 64 * 2**10
 PING_SECONDS, PONG_SECONDS = 30.0, 20.0
 _PINGS_TOGETHER = 0.1
-"""The interval of seconds in which pings are sent, and so answered, together: each wake-up of the event loop takes
-about as long as the ping itself."""
+"""Pings are sent at multiples of this interval, in seconds, so that many are sent and answered together: a wake-up
+of the event loop takes about as long as a ping."""
 
 
 class Close(IntEnum):
@@ -75,7 +75,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     @property
     def buffered(self) -> int:
-        """Bytes that were written, but not yet sent to the client's system."""
+        """The number of bytes that were written, but are not sent yet."""
         return self.transport.get_write_buffer_size()
 
     @property
@@ -110,17 +110,17 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             extensions[SOCKET] = self
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection."""
         super().connection_lost(exc)
         self.on_shutdown = self.on_ping = None
         if self._abort is not None:
             self._abort.cancel()
         if scope := getattr(self, "scope", None):
-            # The two refer to each other.
+            # Breaks a reference cycle.
             scope["extensions"].pop(SOCKET, None)
 
     def data_received(self, data: bytes) -> None:
-        """Handle data of the client, but none after a protocol error."""
+        """Handle data of the client, except after a protocol error."""
         if not self._refused:
             super().data_received(data)
 
@@ -146,7 +146,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.close(CloseCode.MESSAGE_TOO_BIG, "Too many pieces.")
 
     def handle_ping(self) -> None:
-        """Answer a ping, unless the client does not read."""
+        """Respond to a ping, unless the client does not read."""
         if self.buffered < MAX_MESSAGE:
             super().handle_ping()
         else:
@@ -194,7 +194,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def keepalive_timeout(self) -> None:
         """Close because a ping was not answered."""
         self.pong_timer = self.pending_ping_payload = None
-        self.close(Close.TOO_SLOW, "No answer to a ping.")
+        self.close(Close.TOO_SLOW, "No response to a ping.")
 
     def shutdown(self) -> None:
         """The server is stopping: the app may finish first."""

@@ -28,7 +28,7 @@ _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _REVALIDATE: Final = "no-cache"
 
 
-def address(path: str) -> str:
+def url(path: str) -> str:
     """The URL of a file, such as `web/shared/api.js`.
 
     Raises:
@@ -54,7 +54,7 @@ def modules(*paths: str) -> tuple[str, ...]:
                 found[one] = None
                 imports = _IMPORT.findall((ROOT / one).read_text())
                 waiting += [posixpath.normpath(posixpath.join(posixpath.dirname(one), name)) for name in imports]
-    return tuple(map(address, found))
+    return tuple(map(url, found))
 
 
 def install(app: FastAPI, *, immutable: bool) -> None:

@@ -1,4 +1,4 @@
-"""Large answers that are built and sent in pieces, so that a slow client costs the memory of one piece only."""
+"""Large responses that are built and sent in pieces, so that a slow client costs the memory of one piece only."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from game.core.compute import Turns
+from game.core.compute import FairSemaphore
 
 _AT_ONCE, _AT_ONCE_PER_USER = 64, 8
 _THREADS = 2
@@ -17,12 +17,12 @@ _PIECE_BYTES = 131_072
 
 
 class Streams:
-    """Limits the large answers that a worker sends at the same time, per user and in total. Separate threads build
-    their pieces, which take about a millisecond each.
+    """Limits the large responses that a worker sends at the same time, per user and in total. Separate threads
+    build their pieces, which take about a millisecond each.
     """
 
     def __init__(self) -> None:
-        self.turns = Turns(_AT_ONCE, _AT_ONCE_PER_USER)
+        self.slots = FairSemaphore(_AT_ONCE, _AT_ONCE_PER_USER)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="streams")
 
     async def read(self, pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
@@ -47,7 +47,7 @@ def _next(pieces: Iterator[bytes]) -> bytes:
 
 
 class Pieces(Protocol):
-    """An answer in pieces, each of which takes about a millisecond to build."""
+    """A response in pieces, each of which takes about a millisecond to build."""
 
     def __iter__(self) -> Iterator[bytes]: ...
 
@@ -58,7 +58,7 @@ class Pieces(Protocol):
 
 
 class StreamedResponse(StreamingResponse):
-    """A large JSON answer in pieces, which are closed when it ends or fails.
+    """A large JSON response in pieces, which are closed when it ends or fails.
 
     Sending it raises:
         TooMuchAtOnce, Unavailable: too many are being sent to this user, or in total.
@@ -69,9 +69,9 @@ class StreamedResponse(StreamingResponse):
         self._streams, self._user_id, self._pieces = streams, user_id, pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for a turn, then send the answer."""
+        """Wait for a free slot, then send the response."""
         try:
-            async with self._streams.turns.turn(self._user_id):
+            async with self._streams.slots.slot(self._user_id):
                 await super().__call__(scope, receive, send)
         finally:
             self._pieces.close()

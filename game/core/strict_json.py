@@ -24,9 +24,9 @@ _bodies = ThreadPoolExecutor(1, thread_name_prefix="bodies")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-async def in_turn(function: Callable[..., Result], *arguments: Any) -> Result:
-    """What a function makes of a large body, in a thread: one after the other, so that the event loop shares the
-    interpreter with one of them only."""
+async def run_in_body_thread(function: Callable[..., Result], *arguments: Any) -> Result:
+    """Call a function for a large body in the single thread for this, so that at most one competes with the event
+    loop for the interpreter."""
     return await asyncio.get_running_loop().run_in_executor(_bodies, function, *arguments)
 
 
@@ -38,7 +38,7 @@ class StrictRequest(Request):
         if not hasattr(self, "_strict"):
             body = await self.body()
             try:
-                value = parse(body) if len(body) < _OFF_LOOP_BYTES else await in_turn(parse, body)
+                value = parse(body) if len(body) < _OFF_LOOP_BYTES else await run_in_body_thread(parse, body)
                 if isinstance(value, dict) and len(value) > MAX_FIELDS:
                     raise JsonRefused("", "too_many_fields", f"A body has at most {MAX_FIELDS} fields.")
             except JsonRefused as refused:

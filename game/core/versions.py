@@ -13,7 +13,7 @@ _TAGS = re.compile(r'\*|(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*')
 
 
 class Versioned(Protocol):
-    """A row with a version."""
+    """An object with a version."""
 
     version: int
 
@@ -37,7 +37,7 @@ def _if_match(
         Header(
             alias="If-Match",
             max_length=1000,
-            description="The ETag that you read. The answer is 412 if there is a newer version.",
+            description="The ETag that you read. The response is 412 if there is a newer version.",
             json_schema_extra={"pattern": r'^(\*|(W/)?"[!#-~]*"(, ?(W/)?"[!#-~]*")*)$'},
         ),
     ] = None,
@@ -53,7 +53,7 @@ IfNoneMatch = Annotated[
     str | None,
     Header(
         alias="If-None-Match",
-        description="The ETag that you have. The answer is 304 if there is no newer version.",
+        description="The ETag that you have. The response is 304 if there is no newer version.",
     ),
 ]
 
@@ -78,7 +78,7 @@ def require_tag(if_match: str | None, version: int | str) -> None:
 
 
 def tagged(response: Response, row: Any) -> Any:
-    """The row, with its ETag set on the answer."""
+    """The row, with its ETag set on the response."""
     response.headers["ETag"] = etag(row.version)
     return row
 
@@ -91,7 +91,7 @@ def not_modified(request: Request, version: int | str) -> Response | None:
 
 
 class Tagged(NamedTuple):
-    """A document as the caller may see it, as JSON, and its tag: its version or, for players, a hash of the
+    """A document as JSON, as the caller may see it, and its tag: its version or, for players, a hash of the
     text."""
 
     body: bytes
@@ -104,6 +104,6 @@ class Tagged(NamedTuple):
 
 def created(path: str, document: BaseModel) -> Response:
     """The 201 of a new document."""
-    version: int = getattr(document, "version")  # noqa: B009 - shapes share the field, not a class
+    version: int = getattr(document, "version")  # noqa: B009 - these models share the field, not a base class
     headers = {"Location": path, "ETag": etag(version)}
     return Response(document.model_dump_json(), 201, headers, "application/json")

@@ -18,7 +18,7 @@ POLICY: Final = (
 
 LOADER: Final = FileSystemLoader(ROOT / "web" / "pages")
 _TEMPLATES: Final = Environment(loader=LOADER, autoescape=True, undefined=StrictUndefined)
-_TEMPLATES.globals["static"] = static.address
+_TEMPLATES.globals["static"] = static.url
 _TEMPLATES.globals["modules"] = static.modules
 
 

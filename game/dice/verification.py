@@ -23,10 +23,10 @@ class Checked(NamedTuple):
 
 
 def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
-    """The promises in answers of `GET /universes/{id}/dice`.
+    """The promises in responses of `GET /universes/{id}/dice`.
 
     Raises:
-        KeyError, TypeError: one is not such an answer.
+        KeyError, TypeError: one is not such a response.
     """
     found: dict[tuple[str, int], str] = {}
     for one in dice:

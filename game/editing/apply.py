@@ -85,14 +85,14 @@ async def apply_edits(
 
     if cells <= LARGE_CELLS and len(body) <= _LARGE_BODY:
         return await batches.apply(map_id, Job(user, once, small))
-    async with computing.turn(user.id):
+    async with computing.slot(user.id):
         return await once(
             user.id, large, check=lambda _: maps.get(session, user, map_id, "editMap", with_grid=False)
         )
 
 
 async def finish(opened: OpenMap, kind: str, user: User, stored: Stored, payload: dict[str, Any]) -> Response:
-    """Record a change, if anything changed, and build the answer."""
+    """Record a change, if anything changed, and build the response."""
     seq = await opened.record(kind, user, stored, payload) if stored.change else None
     result = EditResult(version=opened.version, seq=seq, changed=stored.changed)
     headers = {"ETag": etag(opened.version)}

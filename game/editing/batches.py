@@ -31,7 +31,7 @@ _MAX_BATCH = 64
 
 
 class Job:
-    """One request for one map: the caller, the function that changes the open map, and the answer."""
+    """One request for one map: the caller, the function that changes the open map, and the response."""
 
     def __init__(self, user: User, once: Once, act: Callable[[OpenMap], Awaitable[Response]]) -> None:
         self.user, self.once, self.act = user, once, act
@@ -44,11 +44,11 @@ class Job:
         return self.has_begun
 
     def give_up(self) -> None:
-        """Answer that the server is stopping, unless there is already an answer."""
+        """Answer that the server is stopping, unless there is already a response."""
         self.resolve(OutcomeUnknown() if self.has_begun else Unavailable("The server stops."))
 
     def resolve(self, outcome: Response | Exception) -> None:
-        """Set the answer, unless there already is one or the job was cancelled."""
+        """Set the response, unless there already is one or the job was cancelled."""
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -66,7 +66,7 @@ class Batches:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def apply(self, map_id: UUID, job: Job) -> Response:
-        """The answer of a job, which is applied together with others of its map.
+        """The response of a job, which is applied together with others of its map.
 
         Raises:
             NotFound, Forbidden: its user may not edit the map.

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field as Constraint
 from sqlmodel import Field
 
-from game.core.models import Shape, Timestamp, example, unset
+from game.core.models import ApiModel, Timestamp, example, unset
 from game.grid import shapes
 from game.grid.document import DEFAULT_LIMITS
 from game.grid.shapes import Described
@@ -23,7 +23,7 @@ _EXAMPLE = [
 ]
 
 
-class EditRequest(Shape):
+class EditRequest(ApiModel):
     """Edits to apply in order. Either all of them are applied or none."""
 
     model_config = example({"edits": _EXAMPLE})
@@ -31,7 +31,7 @@ class EditRequest(Shape):
     edits: Annotated[list[Edit], Constraint(min_length=1, max_length=MAX_EDITS)]
 
 
-class EditResult(Shape):
+class EditResult(ApiModel):
     """The result of an edit."""
 
     version: int = Field(description="The new version of the map.")
@@ -39,7 +39,7 @@ class EditResult(Shape):
     changed: int = Field(description="The number of cells and objects that changed.")
 
 
-class RestoreRequest(Shape):
+class RestoreRequest(ApiModel):
     """Restores an earlier state of a map."""
 
     model_config = example({"seq": 12})
@@ -47,7 +47,7 @@ class RestoreRequest(Shape):
     seq: Annotated[int, Constraint(ge=1, le=2**53 - 1, description="The event whose state is to be restored.")]
 
 
-class HistoryEntry(Shape):
+class HistoryEntry(ApiModel):
     """A change of a map."""
 
     seq: int
@@ -58,21 +58,21 @@ class HistoryEntry(Shape):
     created_at: Timestamp
 
 
-class HistoryPage(Shape):
+class HistoryPage(ApiModel):
     """Changes of a map, newest first."""
 
     items: list[HistoryEntry]
     next_cursor: str | None
 
 
-class RegionLayer(Shape):
+class RegionLayer(ApiModel):
     """The cells of one layer in a region."""
 
     name: str
     rows: list[str]
 
 
-class Region(Shape):
+class Region(ApiModel):
     """A part of a map, clipped to the map."""
 
     x: int

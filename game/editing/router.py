@@ -18,7 +18,7 @@ from game.core.errors import (
     documented,
 )
 from game.core.hot import hot
-from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseNotStored
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
@@ -72,7 +72,7 @@ _TURNING = Forbidden, NotFound, PreconditionFailed, OutcomeUnknown
 async def undo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
 ) -> Response:
-    """Undo your last edit of a map, as a new event. The answer is 409 if somebody else's later edits overlap
+    """Undo your last edit of a map, as a new event. The response is 409 if somebody else's later edits overlap
     it."""
     return await undo.take_turn(session, computing, user, id, if_match, once, is_undo=True)
 
@@ -85,8 +85,8 @@ async def undo_edit(
 async def redo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
 ) -> Response:
-    """Redo the edit that you undid last, as a new event. The answer is 409 if somebody else's later edits overlap
-    it."""
+    """Redo the edit that you undid last, as a new event. The response is 409 if somebody else's later edits
+    overlap it."""
     return await undo.take_turn(session, computing, user, id, if_match, once, is_undo=False)
 
 
@@ -111,7 +111,7 @@ async def list_history(
     "/{id}/restore",
     response_model=MapRead,
     responses=documented(
-        Forbidden, NotFound, HistoryBroken, PreconditionFailed, TooLongAgo, IdempotencyKeyReused, AnswerNotKept
+        Forbidden, NotFound, HistoryBroken, PreconditionFailed, TooLongAgo, IdempotencyKeyReused, ResponseNotStored
     ),
 )
 async def restore_map(
@@ -134,7 +134,7 @@ async def restore_map(
 
     # Waits for its turn before anything is locked.
     await session.close()
-    async with computing.turn(user.id):
+    async with computing.slot(user.id):
         return await once(
             user.id, restore, check=lambda _: maps.get(session, user, id, "restoreMap", with_grid=False)
         )

@@ -69,7 +69,7 @@ async def take_turn(
     *,
     is_undo: bool,
 ) -> Response:
-    """Undo the user's last edit or move on a map, or redo the one that they undid last; returns the answer.
+    """Undo the user's last edit or move on a map, or redo the one that they undid last; returns the response.
 
     Raises:
         NothingToUndo, NothingToRedo: there is no such edit.
@@ -106,7 +106,7 @@ async def take_turn(
 
     is_large = await _is_large(session, user, map_id, is_undo)
     await session.close()
-    async with computing.turn(user.id) if is_large else nullcontext():
+    async with computing.slot(user.id) if is_large else nullcontext():
         return await once(
             user.id, act, check=lambda _: maps.get(session, user, map_id, operation, with_grid=False)
         )

@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
-from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
 from game.events.payloads import Named, Payload, optional, tells
 from game.tokens.models import plain
 
@@ -86,7 +86,7 @@ class EncounterTurn(SQLModel, table=True):
     effects: dict[str, Any] = Field(default_factory=dict, sa_type=Assigned)
 
 
-class Effect(Shape):
+class Effect(ApiModel):
     """An effect with a duration."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
@@ -104,7 +104,7 @@ _Bonus = Annotated[int, Constraint(ge=-100, le=100, strict=True)]
 _Effects = Annotated[list[Effect], Constraint(max_length=_MAX_EFFECTS)]
 
 
-class CombatantWrite(Shape):
+class CombatantWrite(ApiModel):
     """A combatant. The id of an existing one updates that one."""
 
     id: UUID = unset("Default: a new id.")
@@ -121,7 +121,7 @@ class CombatantWrite(Shape):
     gm: GameMastersOnly = None
 
 
-class CombatantRead(Shape):
+class CombatantRead(ApiModel):
     """A combatant."""
 
     id: UUID
@@ -140,7 +140,7 @@ class CombatantRead(Shape):
     gm: Any = unset("Not for players.")
 
 
-class EncounterRead(Shape):
+class EncounterRead(ApiModel):
     """An encounter, with the fields that you may see."""
 
     id: UUID
@@ -160,7 +160,7 @@ class EncounterRead(Shape):
     gm: Any = unset("Not for players.")
 
 
-class EncounterPage(Shape):
+class EncounterPage(ApiModel):
     """A page of the encounters of a universe."""
 
     items: list[EncounterRead]
@@ -182,7 +182,7 @@ _Combatants = Annotated[
 _Map = Annotated[UUID | None, Constraint(description="The id of a map of the universe, or null.")]
 
 
-class _WithCombatants(Shape):
+class _WithCombatants(ApiModel):
     """A body that may have combatants."""
 
     combatants: _Combatants

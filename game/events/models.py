@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, SmallInteger, Uuid, f
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
-from game.core.models import Shape, Timestamp, instant, now, unset
+from game.core.models import ApiModel, Timestamp, now, timestamp_column, unset
 from game.events.payloads import KINDS, Payload
 
 
@@ -43,7 +43,7 @@ class Event(SQLModel, table=True):
     # What members other than game masters may be told, None for nothing; and who these are, None for all members.
     shared: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     audience: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
-    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    created_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
 
 class Epoch(SQLModel, table=True):
@@ -56,7 +56,7 @@ class Epoch(SQLModel, table=True):
     epoch: UUID
 
 
-class EventRead(Shape):
+class EventRead(ApiModel):
     """An event in a universe."""
 
     seq: int = unset("The number of the event in its universe, from 1, without gaps. Absent for players.")
@@ -103,7 +103,7 @@ def _event(name: str, about: str | None, **types: Any) -> Any:
     return create_model(name, __base__=EventRead, __doc__=about, **fields)
 
 
-class EventPage(Shape):
+class EventPage(ApiModel):
     """Events in order. `next_cursor` also works if there are no more events yet."""
 
     items: list[Annotated[EventRead, _ByKind()]]

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 from sqlmodel import Field
 
-from game.core.models import Shape
+from game.core.models import ApiModel
 from game.grid.formats import WARNINGS
 from game.maps.models import MapRead
 
@@ -21,7 +21,7 @@ WarningCode = Annotated[
 ]
 
 
-class ImportWarning(Shape):
+class ImportWarning(ApiModel):
     """Something that was lost, guessed or changed in an import."""
 
     code: WarningCode
@@ -32,7 +32,7 @@ class ImportWarning(Shape):
     message: str = Field(description="A sentence for users.")
 
 
-class FoundMap(Shape):
+class FoundMap(ApiModel):
     """A map that a file contains."""
 
     name: str
@@ -42,7 +42,7 @@ class FoundMap(Shape):
     entities: int = Field(description="The number of its entities.")
 
 
-class ImportRead(Shape):
+class ImportRead(ApiModel):
     """The result of an import: `map` if the file had one map, else `maps`; neither with `dry_run`."""
 
     format: str = Field(description="The format of the file: tiled, ldtk, uvtt or text.")

@@ -16,7 +16,7 @@ from game.accounts.current import CurrentUser
 from game.core.compute import Computing, TooLarge, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import BadRequest, FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
-from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseNotStored
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
 from game.exchange import queries
@@ -103,7 +103,7 @@ def _digest(files: dict[str, bytes]) -> bytes:
             InvalidFile,
             TooLarge,
             IdempotencyKeyReused,
-            AnswerNotKept,
+            ResponseNotStored,
             TooMuchAtOnce,
         ),
         200: {"model": ImportRead, "description": "With `dry_run`: the content of the file."},
@@ -172,7 +172,7 @@ def _import_answer(status: int, file: ReadFile, texts: list[bytes]) -> Response:
             "headers": {
                 "X-Warnings": {
                     "description": "What the format cannot express, as JSON: a list of objects with `code`, "
-                    "`place` and `message`, as in the answer of an import. If there are many, only the first.",
+                    "`place` and `message`, as in the response of an import. If there are many, only the first.",
                     "schema": {"type": "string", "contentMediaType": "application/json"},
                 },
             },

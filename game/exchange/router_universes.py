@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
-from game.core.compute import Computing, Turns, until_disconnected
+from game.core.compute import Computing, FairSemaphore, until_disconnected
 from game.core.database import Session
 from game.core.errors import BadRequest, NotFound, Unauthorized, documented
 from game.core.idempotency import IdempotencyKeyReused, Once
@@ -39,8 +39,8 @@ router = APIRouter(
 )
 
 _CHUNK_BYTES = 256 * 1024
-_turns = Turns(2, 1)
-"""Exports and imports that read or write at once: each has a database connection for seconds."""
+_slots = FairSemaphore(2, 1)
+"""Limits concurrent exports and imports, because each holds a database connection for seconds."""
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
 
 
 async def _export(request: Request, home: Access, file: IO[bytes]) -> None:
-    async with _turns.turn(home.user.id), _time_limit(request) as on_progress:
+    async with _slots.slot(home.user.id), _time_limit(request) as on_progress:
         seconds = request.app.state.settings.bundle_timeout
         await universe_queries.export(request.app.state.database, home, file, seconds, on_progress)
 
@@ -131,7 +131,7 @@ async def import_universe(
             home = await _store(session, user, contents, target, on_progress)
             return created(f"/universes/{home.universe.id}", universes.read(home))
 
-        async with _turns.turn(user.id), _time_limit(request) as on_progress:
+        async with _slots.slot(user.id), _time_limit(request) as on_progress:
             storing = once(
                 user.id,
                 store,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.assets.models import Asset
-from game.core.database import Database, may_wait
+from game.core.database import Database, allow_idle
 from game.core.models import rfc3339
 from game.exchange.bundle import (
     CHARACTERS,
@@ -128,7 +128,7 @@ async def export(
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         # To pack the largest map takes longer than a transaction may usually wait.
-        await may_wait(session, seconds)
+        await allow_idle(session, seconds)
         statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))
         map_ids = (await session.execute(statement)).scalars().all()
         listed = (

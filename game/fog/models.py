@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from game.core.models import Assigned, Shape, example
+from game.core.models import ApiModel, Assigned, example
 from game.events.payloads import Payload, optional, tells
 from game.grid.document import DEFAULT_LIMITS
 
@@ -105,7 +105,7 @@ class MapMemoryChunk(SQLModel, table=True):
     differs: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
 
 
-class FogRead(Shape):
+class FogRead(ApiModel):
     """What the caller sees of a map with fog."""
 
     mode: Fog
@@ -121,14 +121,14 @@ _Side = Annotated[int, Constraint(ge=1, le=DEFAULT_LIMITS.max_size, strict=True)
 _Coordinate = Annotated[float, Constraint(ge=-2 * DEFAULT_LIMITS.max_size, le=4 * DEFAULT_LIMITS.max_size)]
 
 
-class FogPoint(Shape):
+class FogPoint(ApiModel):
     """A corner of a polygon, in cells; 0.5 is the middle of the first."""
 
     x: _Coordinate
     y: _Coordinate
 
 
-class FogArea(Shape):
+class FogArea(ApiModel):
     """Cells of a map: a rectangle, a polygon (the cells whose centres are inside) or all of them; and whose fog is
     changed."""
 
@@ -160,7 +160,7 @@ class FogArea(Shape):
         return self
 
 
-class FogChanged(Shape):
+class FogChanged(ApiModel):
     """The result of the change."""
 
     seq: int = Field(description="The number of the event.")

@@ -57,7 +57,7 @@ Light = _model("Light", "A light at a point.", document.LIGHT, ("x", "y"))
 Background = _model("Background", "A picture under the cells, and the rectangle it fills.", document.BACKGROUND)
 _Fog = create_model(
     "GridFog",
-    __doc__="What a player has seen: in `rows` 0 never, 1 before, 2 now. Only in answers to players.",
+    __doc__="What a player has seen: in `rows` 0 never, 1 before, 2 now. Only in responses to players.",
     mode=(str, ...),
     rows=(list[str], ...),
 )

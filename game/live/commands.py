@@ -127,7 +127,7 @@ class Commands:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-            # A hot answer has its body with its start.
+            # A hot response has its body with its start.
             parts.append(message.get("body", b""))
 
         await state.commands(scope, receive, send)

@@ -112,7 +112,7 @@ class OnlineList(BaseModel):
 
 
 class Welcome(Message):
-    """The answer to `hello`. Events after `cursor` follow."""
+    """The response to `hello`. Events after `cursor` follow."""
 
     type: Literal["welcome"]
     cursor: Cursor
@@ -220,6 +220,6 @@ class SignalMessage(Message):
 
 
 class Pong(Message):
-    """The answer to `ping`."""
+    """The response to `ping`."""
 
     type: Literal["pong"]

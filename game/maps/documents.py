@@ -205,7 +205,7 @@ async def read(
         return not_modified(request, text.version) or _whole(text)
     # Hold no connection while waiting.
     await session.close()
-    async with computing.turn(user.id):
+    async with computing.slot(user.id):
         await session.execute(SNAPSHOT)
         found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
         loaded = await load(session, found, request.scope["on_progress"])

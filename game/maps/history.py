@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
 from game.core.compute import Computing
-from game.core.database import may_wait
+from game.core.database import allow_idle
 from game.core.errors import Conflict, NotFound, Unprocessable
 from game.events import queries as events
 from game.fog import changes as fog
@@ -146,7 +146,7 @@ async def read(
         TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
     """
     await session.close()
-    async with computing.turn(user.id):
+    async with computing.slot(user.id):
         await session.execute(documents.SNAPSHOT)
         found = await queries.get(session, user, map_id, "listHistory", with_grid=False)
         row = found.row
@@ -199,7 +199,7 @@ async def restore_grid(
     record = await record_of(session, row, seq)
     stored = await frame_of(session, found)
     load = part_loader(session, row)
-    await may_wait(session, request.app.state.settings.bundle_timeout)
+    await allow_idle(session, request.app.state.settings.bundle_timeout)
     async with fog.watch(session, row) as watching:
         replaced = Replaced(session, row, watching, request.scope["on_progress"])
 

@@ -25,11 +25,11 @@ from game.core.models import (
     MAX_DESCRIPTION,
     MAX_NAME,
     UNMAPPED_HEAD,
+    ApiModel,
     Assigned,
     Description,
     Document,
     Name,
-    Shape,
     Timestamp,
     example,
     json_head,
@@ -213,7 +213,7 @@ _EXAMPLE = {
 }
 
 
-class MapSummary(Shape):
+class MapSummary(ApiModel):
     """A map, without its grid."""
 
     id: UUID
@@ -229,7 +229,7 @@ class MapSummary(Shape):
     updated_at: Timestamp = unset("Not for players.")
 
 
-class MapRead(Shape):
+class MapRead(ApiModel):
     """A map with its grid."""
 
     id: UUID
@@ -246,7 +246,7 @@ class MapRead(Shape):
     updated_at: Timestamp = unset("Not for players.")
 
 
-class MapCreate(Shape):
+class MapCreate(ApiModel):
     """Creates a map in a universe."""
 
     model_config = example(_EXAMPLE)
@@ -261,7 +261,7 @@ class MapCreate(Shape):
     lighting: _Lighting = Lighting.bright
 
 
-class MapReplace(Shape):
+class MapReplace(ApiModel):
     """Replaces a map, and moves it if `universe_id` is another universe. Fog and lighting remain unchanged."""
 
     model_config = example(_EXAMPLE)
@@ -273,7 +273,7 @@ class MapReplace(Shape):
     visibility: _Visibility = Visibility.game_masters
 
 
-class MapPatch(Shape):
+class MapPatch(ApiModel):
     """Changes the fields that it contains; `grid_data` is replaced as a whole."""
 
     model_config = example({"name": "The Dry Crypt"})
@@ -288,7 +288,7 @@ class MapPatch(Shape):
     lighting: _Lighting = unset()
 
 
-class MapPage(Shape):
+class MapPage(ApiModel):
     """A page of maps."""
 
     items: list[MapSummary]

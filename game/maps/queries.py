@@ -128,7 +128,7 @@ def _document(row: Any) -> MapText:
 
 
 def _hot_document(row: Any) -> HotResponse | None:
-    """The answer for a map, from a row of _DOCUMENT and _FOG."""
+    """The response for a map, from a row of _DOCUMENT and _FOG."""
     if row["fogged_id"] is None:
         return HotResponse(*_document(row))
     view = views.kept(views.ViewKey(row["fogged_id"], row["viewer_id"] or PARTY, row["seq"]))

@@ -19,8 +19,8 @@ from game.core.errors import (
     documented,
 )
 from game.core.hot import hot
-from game.core.idempotency import AnswerNotKept, IdempotencyKeyReused, Once
-from game.core.strict_json import StrictRoute, in_turn
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseNotStored
+from game.core.strict_json import StrictRoute, run_in_body_thread
 from game.core.versions import IfMatch, IfNoneMatch, etag, require_match
 from game.grid.document import GridError, check
 from game.maps import documents, history, queries
@@ -46,7 +46,7 @@ async def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     """
     if "grid_data" in fields:
         try:
-            await in_turn(check, fields["grid_data"])
+            await run_in_body_thread(check, fields["grid_data"])
         except GridError as error:
             raise InvalidGrid(
                 errors=[FieldError(one.place, one.code, one.message) for one in error.violations]
@@ -60,7 +60,7 @@ def _given(body: MapReplace | MapPatch) -> dict[str, Any]:
 
 
 def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Response:
-    """A map as JSON. Its text is built once, in `queries`, for hot and plain answers alike."""
+    """A map as JSON. Its text is built once, in `queries`, for hot and plain responses alike."""
     return Response(text.body, status, {"ETag": etag(text.version), **headers}, "application/json")
 
 
@@ -68,7 +68,7 @@ def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Respons
     "",
     status_code=201,
     response_model=MapRead,
-    responses=documented(Forbidden, NotFound, Unprocessable, IdempotencyKeyReused, AnswerNotKept),
+    responses=documented(Forbidden, NotFound, Unprocessable, IdempotencyKeyReused, ResponseNotStored),
 )
 async def create_map(body: MapCreate, user: CurrentUser, session: Session, once: Once) -> Response:
     """Create a map in one of your universes."""

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, PrimaryKeyConstrai
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
-from game.core.models import Shape, Timestamp, example, instant, now, unset
+from game.core.models import ApiModel, Timestamp, example, now, timestamp_column, unset
 from game.events.payloads import Payload, optional, tells
 from game.permissions import Role
 from game.universes.models import MemberRole
@@ -41,12 +41,12 @@ class Invitation(SQLModel, table=True):
     role: str = Field(max_length=20)
     max_uses: int | None = None
     uses: int = 0
-    expires_at: datetime = instant()
+    expires_at: datetime = timestamp_column()
     created_by: UUID = Field(sa_type=Uuid)
-    created_at: datetime = instant(default_factory=now)
+    created_at: datetime = timestamp_column(default_factory=now)
 
 
-class MemberRead(Shape):
+class MemberRead(ApiModel):
     """A member of a universe."""
 
     user_id: UUID
@@ -55,14 +55,14 @@ class MemberRead(Shape):
     created_at: Timestamp = Field(description="When they became a member.")
 
 
-class MemberPage(Shape):
+class MemberPage(ApiModel):
     """A page of the members of a universe, in the order in which they joined."""
 
     items: list[MemberRead]
     next_cursor: str | None
 
 
-class MemberPatch(Shape):
+class MemberPatch(ApiModel):
     """Changes the role of a member."""
 
     model_config = example({"role": "player"})
@@ -70,7 +70,7 @@ class MemberPatch(Shape):
     role: GivenRole = unset()
 
 
-class InvitationWrite(Shape):
+class InvitationWrite(ApiModel):
     """Creates an invitation."""
 
     model_config = example({"role": "player", "max_uses": 4, "expires_in": 604800})
@@ -84,7 +84,7 @@ class InvitationWrite(Shape):
     )
 
 
-class InvitationRead(Shape):
+class InvitationRead(ApiModel):
     """An invitation, for those who may invite."""
 
     id: UUID
@@ -97,13 +97,13 @@ class InvitationRead(Shape):
     created_at: Timestamp
 
 
-class InvitationList(Shape):
+class InvitationList(ApiModel):
     """The open invitations of a universe, newest first."""
 
     items: list[InvitationRead]
 
 
-class InvitationPreview(Shape):
+class InvitationPreview(ApiModel):
     """What an invitation is for."""
 
     universe_name: str
@@ -112,7 +112,7 @@ class InvitationPreview(Shape):
     expires_at: Timestamp
 
 
-class Accepted(Shape):
+class Accepted(ApiModel):
     """The universe that the caller has joined, and their role."""
 
     universe_id: UUID

@@ -137,7 +137,7 @@ async def accept_invitation(
         return Response(shape.model_dump_json(), media_type="application/json")
 
     async def check(first: Response) -> None:
-        # The code may be used up by now: only the answer still says whose it was.
+        # The code may be used up by now: only the response still says whose it was.
         accepted = Accepted.model_validate_json(bytes(first.body))
         await access.get(session, user, accepted.universe_id, "readUniverse")
 

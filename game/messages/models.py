@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
-from game.core.models import Shape, Timestamp, example, instant, now
+from game.core.models import ApiModel, Timestamp, example, now, timestamp_column
 from game.core.names import MAX_MESSAGE
 from game.events.payloads import Payload, optional, tells
 
@@ -38,7 +38,7 @@ class Message(SQLModel, table=True):
     # The recipients of a whisper; None for all members.
     to: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     character_id: UUID | None = None
-    created_at: datetime = instant(default_factory=now)
+    created_at: datetime = timestamp_column(default_factory=now)
 
     def __str__(self) -> str:
         return self.text
@@ -61,7 +61,7 @@ class WhisperReader(SQLModel, table=True):
     message_id: UUID
 
 
-class MessageRead(Shape):
+class MessageRead(ApiModel):
     """A message."""
 
     id: UUID
@@ -72,14 +72,14 @@ class MessageRead(Shape):
     created_at: Timestamp
 
 
-class MessagePage(Shape):
+class MessagePage(ApiModel):
     """A page of the messages of a universe, newest first."""
 
     items: list[MessageRead]
     next_cursor: str | None
 
 
-class MessageWrite(Shape):
+class MessageWrite(ApiModel):
     """Sends a message."""
 
     model_config = example({"text": "Who goes there?"})

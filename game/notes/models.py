@@ -22,7 +22,7 @@ from sqlmodel import Field
 
 from game.core.ids import uuid7
 from game.core.json_gate import MAX_STRING
-from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
 from game.events.payloads import Payload, optional, tells
 from game.grants import NoteGrants
 from game.grid.document import DEFAULT_LIMITS
@@ -99,7 +99,7 @@ _Map = Annotated[
 _Place = Annotated[_Coordinate | None, Constraint(description="In cells. Requires `map_id`.")]
 
 
-class NoteSummary(Shape):
+class NoteSummary(ApiModel):
     """A note without its text."""
 
     id: UUID
@@ -129,14 +129,14 @@ class NoteHtml(NoteRead):
     html: str = Field(description="The body as safe HTML, without scripts and pictures from other sites.")
 
 
-class NotePage(Shape):
+class NotePage(ApiModel):
     """A page of the notes of a universe, without their texts."""
 
     items: list[NoteSummary]
     next_cursor: str | None
 
 
-class NoteWrite(Shape):
+class NoteWrite(ApiModel):
     """Creates a note, or replaces one. Only game masters may replace its `grants`."""
 
     model_config = example(_EXAMPLE)
@@ -149,7 +149,7 @@ class NoteWrite(Shape):
     y: _Place = None
 
 
-class NotePatch(Shape):
+class NotePatch(ApiModel):
     """Changes the fields that it contains. Only game masters may change `grants`."""
 
     model_config = example({"title": "A letter, burnt"})

@@ -10,7 +10,7 @@ from game.core import pages
 from game.core.compute import Computing, TooMuchAtOnce
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseForAnotherRole
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.notes import queries
@@ -31,7 +31,7 @@ _LONG = 2_000
     status_code=201,
     response_model=NoteRead,
     responses=documented(
-        Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole
+        Forbidden, NotFound, QuotaExceeded, Unprocessable, IdempotencyKeyReused, ResponseForAnotherRole
     ),
 )
 async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Session, once: Once) -> Response:
@@ -40,7 +40,7 @@ async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Ses
     async def create() -> Response:
         home = (await access.lock(session, user, {id: "createNote"}))[id]
         found = await queries.create(session, home, body.model_dump())
-        once.made_as(home.role)
+        once.depend_on_role(home.role)
         return found.document().answer(201, Location=f"/notes/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createNote"))

@@ -27,7 +27,7 @@ Draw = Callable[[AsyncSession, Map, Cells, list[UUID]], Awaitable[None]]
 
 
 async def read(session: AsyncSession, user: User, map_id: UUID, as_id: UUID | None) -> Tagged:
-    """What the user sees of a map: the body of an answer, and its tag.
+    """What the user sees of a map: the body of a response, and its tag.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.

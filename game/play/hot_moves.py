@@ -22,7 +22,7 @@ from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.errors import Problem
 from game.core.hot import HotResponse, HotWork
-from game.core.idempotency import Claim, small_delta
+from game.core.idempotency import Claim, compress_small
 from game.events.queries import Written
 from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement, write
 from game.fog.queries import PIECES, Changes
@@ -267,7 +267,7 @@ async def _move(
     if has_moved:
         stored: tuple[Any, ...] = (None, None, None, None, None)
         if claim is not None:
-            stored = *claim, small_delta(answer, query.body), snapshot.role
+            stored = *claim, compress_small(answer, query.body), snapshot.role
         await _write(state, snapshot, board, members, done, changes, stored)
     return HotResponse(answer), snapshot.universe_id if has_moved else None
 
@@ -301,8 +301,8 @@ async def _write(
     changes: Changes,
     stored: tuple[Any, ...],
 ) -> None:
-    """Write a move. `stored` is its key with lock, fingerprint, stored answer and the role that it is for; all of
-    them are None without a key.
+    """Write a move. `stored` is its key with lock, fingerprint, stored response and the role that it is for; all
+    of them are None without a key.
 
     Raises:
         _Conflict: something has changed meanwhile, and nothing was written.

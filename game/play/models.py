@@ -7,19 +7,19 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 from sqlmodel import Field
 
-from game.core.models import Shape, example, unset
+from game.core.models import ApiModel, example, unset
 from game.grid.moves import MAX_PATH
 from game.tokens.models import Coordinate
 
 
-class CellShape(Shape):
+class CellShape(ApiModel):
     """A cell: column and row, from the top left."""
 
     x: int
     y: int
 
 
-class PathRead(Shape):
+class PathRead(ApiModel):
     """The cheapest path, or why there is none."""
 
     found: bool
@@ -30,7 +30,7 @@ class PathRead(Shape):
     reason: str | None = Field(description="Why there is no path, as text for users; null if there is one.")
 
 
-class SightRead(Shape):
+class SightRead(ApiModel):
     """What is visible: a mask over a rectangle, and the entities in its visible cells."""
 
     x: int
@@ -41,7 +41,7 @@ class SightRead(Shape):
     entities: list[dict[str, Any]]
 
 
-class DistanceRead(Shape):
+class DistanceRead(ApiModel):
     """The distance between two cells, regardless of what lies between them."""
 
     cells: float
@@ -49,13 +49,13 @@ class DistanceRead(Shape):
     unit: str
 
 
-class AreaRead(Shape):
+class AreaRead(ApiModel):
     """The cells that an effect covers."""
 
     cells: list[CellShape]
 
 
-class DoorChange(Shape):
+class DoorChange(ApiModel):
     """Opens, closes or locks a door."""
 
     model_config = example({"state": "open"})
@@ -63,7 +63,7 @@ class DoorChange(Shape):
     state: Literal["open", "closed", "locked"]
 
 
-class DoorResult(Shape):
+class DoorResult(ApiModel):
     """The result of the change."""
 
     seq: int | None = unset(
@@ -71,14 +71,14 @@ class DoorResult(Shape):
     )
 
 
-class Position(Shape):
+class Position(ApiModel):
     """A position of a token: its top left cell or, on maps without a grid, a point."""
 
     x: Coordinate
     y: Coordinate
 
 
-class MoveRequest(Shape):
+class MoveRequest(ApiModel):
     """Moves a token along `path`, in which each position is next to the one before, or to the place `x`, `y`."""
 
     model_config = example({"path": [{"x": 3, "y": 2}, {"x": 4, "y": 3}]})
@@ -100,21 +100,21 @@ class MoveRequest(Shape):
         return self
 
 
-class ObstructionBy(Shape):
+class ObstructionBy(ApiModel):
     """What was in the way."""
 
     kind: Literal["wall", "door", "cell", "edge"]
     id: str = unset("Only if you see it.")
 
 
-class ObstructionRead(Shape):
+class ObstructionRead(ApiModel):
     """Where something was in the way: the position that the token could not step to."""
 
     at: Position
     by: ObstructionBy
 
 
-class MoveRead(Shape):
+class MoveRead(ApiModel):
     """The result of a move."""
 
     x: Coordinate

@@ -147,7 +147,7 @@ async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
 
 
 async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: Plan | None) -> dict[str, Any]:
-    """Move a token in a locked universe along a planned path, or plan it here; returns the answer.
+    """Move a token in a locked universe along a planned path, or plan it here; returns the response.
 
     Raises:
         Forbidden: `force` is for game masters.
@@ -228,7 +228,7 @@ def way_of(done: Move) -> dict[str, Any]:
 
 
 def answer_of(done: Move, stopped: Obstruction | None, version: int | None, seq: int | None) -> dict[str, Any]:
-    """The answer to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's new version,
+    """The response to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's new version,
     and the number of the event, if there is one; None for others."""
     answer = {**queries.position(done.x, done.y), **way_of(done), "stopped": stopped and stopped.as_json()}
     if version is not None:

@@ -48,7 +48,7 @@ def _page(request: Request, template: str, **context: Any) -> Response:
 
 
 async def _manifest(_: Request) -> Response:
-    icon = {"src": static.address("admin/static/icon.svg"), "sizes": "any", "type": "image/svg+xml"}
+    icon = {"src": static.url("admin/static/icon.svg"), "sizes": "any", "type": "image/svg+xml"}
     manifest = {
         "name": "Worldkeep",
         "start_url": LOBBY,

@@ -185,7 +185,7 @@ async def read_sight(
 ) -> Any:
     """Find the cells that are visible from a cell, `x=1&y=1` or `from=1,1`, and the entities in them.
 
-    On a map with fog, the answer is based on what you know of the map.
+    On a map with fog, the response is based on what you know of the map.
     """
     viewed = await _view_map(session, user, id, "readSight", as_id)
     cell = start.on(viewed.found.row)
@@ -295,7 +295,7 @@ async def drawn(
     operation: str = "drawMapAsPng",
     as_id: UUID | None = None,
 ) -> Response:
-    """The answer to a request for a picture of a map.
+    """The response to a request for a picture of a map.
 
     Raises:
         NotFound: it does not exist, or the user may not see it.

@@ -35,7 +35,7 @@ async def set_door(
 
     async def change() -> Response:
         found = await maps.get_to_change(session, user, id, "setDoor")
-        once.made_as(found.role)
+        once.depend_on_role(found.role)
         result = await doors.set_state(session, found, door_id, body.state)
         return Response(result.model_dump_json(exclude_unset=True), media_type="application/json")
 

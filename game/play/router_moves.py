@@ -53,7 +53,7 @@ async def move_token(
 
     async def move() -> Response:
         locked = await tokens.get_to_change(session, user, id, "moveToken")
-        once.made_as(locked.role)
+        once.depend_on_role(locked.role)
         answer = await moves.move(session, locked, body, plan)
         return Response(queries.as_json(answer), media_type="application/json")
 

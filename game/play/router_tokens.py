@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from game.accounts.current import CurrentUser
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
-from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseForAnotherRole
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.maps import queries as maps
@@ -22,7 +22,7 @@ router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documente
 
 _CHANGES = documented(Forbidden, NotFound, PreconditionFailed, Unprocessable, QuotaExceeded)
 _POINTS = documented(
-    Forbidden, NotFound, NoBar, Unprocessable, IdempotencyKeyReused, AnswerForAnotherRole, QuotaExceeded
+    Forbidden, NotFound, NoBar, Unprocessable, IdempotencyKeyReused, ResponseForAnotherRole, QuotaExceeded
 )
 
 
@@ -86,7 +86,7 @@ async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Se
 
     async def damage() -> Response:
         piece = await tokens.get_to_change(session, user, id, "damageToken")
-        once.made_as(piece.role)
+        once.depend_on_role(piece.role)
         found = await queries.change_bar(session, *piece, body.bar, body.amount, "damaged")
         return found.document().answer()
 
@@ -99,7 +99,7 @@ async def heal_token(id: UUID, body: BarAmount, user: CurrentUser, session: Sess
 
     async def heal() -> Response:
         piece = await tokens.get_to_change(session, user, id, "healToken")
-        once.made_as(piece.role)
+        once.depend_on_role(piece.role)
         found = await queries.change_bar(session, *piece, body.bar, body.amount, "healed")
         return found.document().answer()
 

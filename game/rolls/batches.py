@@ -71,7 +71,7 @@ async def _lock(session: AsyncSession, universe_id: UUID, jobs: Sequence[RollJob
 
 
 async def _roll(session: AsyncSession, home: Access | Problem, job: RollJob) -> Response | Problem:
-    """The answer of a roll; one that is refused has written nothing."""
+    """The response of a roll; one that is refused has written nothing."""
     if isinstance(home, Problem):
         return home
     try:

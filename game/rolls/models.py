@@ -20,7 +20,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
-from game.core.models import Shape, Timestamp, example, instant, now
+from game.core.models import ApiModel, Timestamp, example, now, timestamp_column
 from game.events.payloads import Payload, optional, tells
 from game.grid.shapes import Described
 from game.rolls.terms import MAX_EXPRESSION, MAX_REASON, Term
@@ -74,7 +74,7 @@ class Roll(SQLModel, table=True):
     is_hidden: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
     number: int | None = Field(default=None, sa_type=BigInteger)
     key: bytes | None = Field(default=None, sa_type=LargeBinary)
-    created_at: datetime = instant(default_factory=now)
+    created_at: datetime = timestamp_column(default_factory=now)
 
     def __str__(self) -> str:
         return self.expression
@@ -99,7 +99,7 @@ class DiceSeries(SQLModel, table=True):
     next: int = Field(default=1, sa_type=BigInteger)
 
 
-class Proof(Shape):
+class Proof(ApiModel):
     """The proof that a roll was fair: see the page on dice in the guide."""
 
     series: Literal["everyone", "hidden"] = Field(description="The series of keys that the key belongs to.")
@@ -115,7 +115,7 @@ class Proof(Shape):
     nonce: str = Field(description="The nonce that the roller sent.")
 
 
-class RollRead(Shape):
+class RollRead(ApiModel):
     """A roll, with the fields that you may see."""
 
     id: UUID
@@ -135,14 +135,14 @@ class RollRead(Shape):
     created_at: Timestamp
 
 
-class RollPage(Shape):
+class RollPage(ApiModel):
     """A page of the rolls of a universe, newest first."""
 
     items: list[RollRead]
     next_cursor: str | None
 
 
-class RollWrite(Shape):
+class RollWrite(ApiModel):
     """Rolls dice."""
 
     model_config = example({"expression": "2d20kh1+5", "reason": "Stealth"})
@@ -168,14 +168,14 @@ class RollWrite(Shape):
     )
 
 
-class Commitment(Shape):
+class Commitment(ApiModel):
     """The hash of a key that a later roll will use."""
 
     number: int
     hash: str = Field(description="The SHA-256 hash of the key, in hexadecimal.")
 
 
-class Commitments(Shape):
+class Commitments(ApiModel):
     """The commitments of a series."""
 
     commitments: list[Commitment] = Field(description="The commitments for the next rolls, in order.")

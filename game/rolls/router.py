@@ -18,7 +18,7 @@ from game.core.errors import (
     documented,
 )
 from game.core.hot import hot
-from game.core.idempotency import AnswerForAnotherRole, IdempotencyKeyReused, Once
+from game.core.idempotency import IdempotencyKeyReused, Once, ResponseForAnotherRole
 from game.core.pages import DEFAULT_LIMIT, MAX_LIMIT
 from game.core.strict_json import StrictRoute
 from game.rolls import keys, queries, view
@@ -44,7 +44,7 @@ router = APIRouter(tags=["Dice"], route_class=StrictRoute, responses=documented(
         TooManyRequests,
         Unprocessable,
         IdempotencyKeyReused,
-        AnswerForAnotherRole,
+        ResponseForAnotherRole,
         ExpressionInvalid,
         OutcomeUnknown,
     ),
@@ -59,7 +59,7 @@ async def create_roll(
 
     async def create(transaction: AsyncSession, home: Access) -> Response:
         roll = await queries.create(transaction, home, **body.model_dump())
-        once.made_as(home.role)
+        once.depend_on_role(home.role)
         return _answer(view.shown(roll, user.id, home.role), 201)
 
     async def alone() -> Response:
@@ -90,7 +90,7 @@ async def list_rolls(
 @router.post(
     "/rolls/{id}/reveal",
     response_model=RollRead,
-    responses=documented(Forbidden, NotFound, QuotaExceeded, IdempotencyKeyReused, AnswerForAnotherRole),
+    responses=documented(Forbidden, NotFound, QuotaExceeded, IdempotencyKeyReused, ResponseForAnotherRole),
 )
 async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once) -> Response:
     """Show a roll to everyone. The roller may do this unless the roll is blind, and so may game masters who see
@@ -98,7 +98,7 @@ async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once)
 
     async def reveal() -> Response:
         roll, home = await queries.reveal(session, user, id)
-        once.made_as(home.role)
+        once.depend_on_role(home.role)
         return _answer(await queries.read(session, roll, home), 200)
 
     async def check(_: Response) -> Access:

@@ -20,7 +20,7 @@ from sqlmodel import Field
 
 from game.core.bounded import GameMastersOnly, bounded
 from game.core.ids import uuid7
-from game.core.models import MAX_NAME, Assigned, Document, Name, Shape, Timestamp, example, unset
+from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
 from game.events.payloads import Named, Payload, optional, tells
 from game.grants import Grants
 from game.grid.rules import color
@@ -163,14 +163,14 @@ _Properties = Annotated[
 ]
 
 
-class Sight(Shape):
+class Sight(ApiModel):
     """How far a token sees."""
 
     range: _Reach
     darkvision: _Reach = 0
 
 
-class TokenLight(Shape):
+class TokenLight(ApiModel):
     """The light that a token carries."""
 
     bright: _Reach = 0
@@ -178,7 +178,7 @@ class TokenLight(Shape):
     color: _Color | None = None
 
 
-class Bar(Shape):
+class Bar(ApiModel):
     """A value of a token between 0 and a maximum, such as hit points."""
 
     name: _Word
@@ -219,7 +219,7 @@ _EXAMPLE = {
 }
 
 
-class TokenRead(Shape):
+class TokenRead(ApiModel):
     """A token, with the fields that you may see."""
 
     id: UUID
@@ -250,13 +250,13 @@ class TokenRead(Shape):
     updated_at: Timestamp = unset("Not for players.")
 
 
-class TokenList(Shape):
+class TokenList(ApiModel):
     """The tokens on a map that you may see."""
 
     items: list[TokenRead]
 
 
-class TokenCreate(Shape):
+class TokenCreate(ApiModel):
     """Creates a token on a map."""
 
     model_config = example(_EXAMPLE)
@@ -281,7 +281,7 @@ class TokenCreate(Shape):
     gm: GameMastersOnly = None
 
 
-class TokenPatch(Shape):
+class TokenPatch(ApiModel):
     """Changes the fields that it contains. With the right `act`, players may change name, color, rotation,
     elevation, conditions and bars."""
 
@@ -307,7 +307,7 @@ class TokenPatch(Shape):
     gm: GameMastersOnly = None
 
 
-class BarAmount(Shape):
+class BarAmount(ApiModel):
     """An amount by which a bar changes."""
 
     model_config = example({"amount": 7})

@@ -22,15 +22,15 @@ from game.core.models import (
     MAX_DESCRIPTION,
     MAX_NAME,
     UNMAPPED_HEAD,
+    ApiModel,
     Description,
     Document,
     Name,
-    Shape,
     Timestamp,
     example,
-    instant,
     json_head,
     now,
+    timestamp_column,
     unset,
 )
 from game.events.payloads import Named, Payload, optional, tells
@@ -114,7 +114,7 @@ class Member(SQLModel, table=True):
     universe_id: UUID = Field(primary_key=True, foreign_key="universe.id", ondelete="CASCADE")
     user_id: UUID = Field(primary_key=True, foreign_key="account.id", ondelete="CASCADE")
     role: str = Field(max_length=20)
-    created_at: datetime = instant(default_factory=now, sa_column_kwargs={"server_default": func.now()})
+    created_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
 
     @property
     def id(self) -> UUID:
@@ -122,7 +122,7 @@ class Member(SQLModel, table=True):
         return self.user_id
 
 
-class UniverseRead(Shape):
+class UniverseRead(ApiModel):
     """A game world."""
 
     id: UUID
@@ -145,7 +145,7 @@ class MemberRole(StrEnum):
     spectator = Role.spectator
 
 
-class UniverseWrite(Shape):
+class UniverseWrite(ApiModel):
     """Creates or replaces a universe."""
 
     model_config = example(_EXAMPLE)
@@ -154,7 +154,7 @@ class UniverseWrite(Shape):
     description: Description = ""
 
 
-class UniversePatch(Shape):
+class UniversePatch(ApiModel):
     """Changes the fields that it contains, and no others."""
 
     model_config = example({"name": "The Drowned Marches"})
@@ -166,7 +166,7 @@ class UniversePatch(Shape):
     )
 
 
-class OwnerWrite(Shape):
+class OwnerWrite(ApiModel):
     """Transfers a universe to another owner."""
 
     model_config = example({"user_id": "019a0000-0000-7000-8000-000000000002"})
@@ -174,7 +174,7 @@ class OwnerWrite(Shape):
     user_id: UUID
 
 
-class UniversePage(Shape):
+class UniversePage(ApiModel):
     """A page of the universes that the caller is a member of."""
 
     items: list[UniverseRead]

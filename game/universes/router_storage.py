@@ -6,7 +6,7 @@ from sqlmodel import Field
 from game.accounts.current import CurrentUser
 from game.core.database import Session
 from game.core.errors import Unauthorized, documented
-from game.core.models import Shape
+from game.core.models import ApiModel
 from game.core.strict_json import StrictRoute
 from game.universes import quotas
 from game.universes.quotas import Quotas
@@ -14,14 +14,14 @@ from game.universes.quotas import Quotas
 router = APIRouter(prefix="/users", tags=["Users"], route_class=StrictRoute, responses=documented(Unauthorized))
 
 
-class StorageRead(Shape):
+class StorageRead(ApiModel):
     """The number of bytes stored, and the quota."""
 
     used: int
     limit: int
 
 
-class AccountStorage(Shape):
+class AccountStorage(ApiModel):
     """What the universes of an account store in total, and their quotas."""
 
     assets: StorageRead = Field(description="Pictures, including their smaller versions.")

@@ -325,7 +325,7 @@ class TestRefresh:
     async def test_a_spent_token_ends_the_session(
         self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
     ) -> None:
-        """The answer is a 401, and what it did is committed all the same."""
+        """The response is a 401, and what it did is committed all the same."""
         pair = (await refresh(client, owner.tokens["refresh_token"])).json()
         pair = (await refresh(client, pair["refresh_token"])).json()
         answer = await refresh(client, owner.tokens["refresh_token"])
@@ -600,7 +600,7 @@ class TestCookie:
                 refused = await clean.post("/auth/cookie/login", data=form, headers=headers)
                 assert refused.status_code == 403
                 assert "set-cookie" not in refused.headers
-            # Reading is harmless: the other site does not get to see the answer.
+            # Reading is harmless: the other site does not get to see the response.
             assert (await client.get("/users/me", headers=headers)).json()["display_name"] == "Owner"
         assert (await client.get("/universes")).json()["items"] == []
 

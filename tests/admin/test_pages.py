@@ -84,7 +84,7 @@ MANY_EVENTS = """
 async def download(
     app: FastAPI, browser: httpx2.AsyncClient, path: str, after_first: Callable[[], Awaitable[None]] | None
 ) -> list[bytes]:
-    """The parts of an answer as the server sends them; `after_first` happens when the first rows have come."""
+    """The parts of a response as the server sends them; `after_first` happens when the first rows have come."""
     parts: list[bytes] = []
 
     async def receive() -> Any:

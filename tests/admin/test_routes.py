@@ -462,7 +462,7 @@ async def send(browser: httpx2.AsyncClient, call: Call, things: Things) -> httpx
 
 
 def comparable(answer: httpx2.Response) -> tuple[int, str]:
-    """An answer without the request's id."""
+    """A response without the request's id."""
     return answer.status_code, answer.text
 
 

@@ -111,7 +111,7 @@ class Visit:
     """A browser of one person's.
 
     `faults` collects what must not happen on any page: errors in the console, requests that fail. `asked` has the
-    kinds of dialogs that the browser itself showed (`beforeunload`); the answer is always yes.
+    kinds of dialogs that the browser itself showed (`beforeunload`); the response is always yes.
     """
 
     def __init__(self, browser: Browser, url: str, player: Player | None = None, **options: Any) -> None:

@@ -23,7 +23,7 @@ def read(page: Page, path: str) -> dict[str, Any]:
 
 
 def save(page: Page) -> None:
-    """Press the editor's button, and wait for the answer."""
+    """Press the editor's button, and wait for the response."""
     with page.expect_response(lambda answer: answer.request.method == "PATCH") as answer:
         page.get_by_role("button", name="Save", exact=True).click()
     assert answer.value.ok

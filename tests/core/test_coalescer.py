@@ -349,7 +349,7 @@ class TestChanges:
         assert row is not None
         assert row["value"] == 101
 
-    async def test_all_that_is_locked_leaves_a_lane_for_the_rest(
+    async def test_blocked_changes_leave_a_connection_for_others(
         self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
     ) -> None:
         async with database.transaction():
@@ -365,14 +365,16 @@ class TestChanges:
             assert not any(one.done() for one in locked)
         assert [row and row["value"] for row in await asyncio.gather(*locked)] == [1] * 4
 
-    async def test_whoever_gave_up_is_not_changed_for(
+    async def test_cancelled_changes_are_not_made(
         self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
     ) -> None:
         async with database.transaction():
             await database.execute("SELECT FROM counter WHERE id < 3 FOR UPDATE")
             locked = [coalescer.fetch(counters, number) for number in range(3)]
-            await asyncio.sleep(0.2)
-            # The first waits in the database, the others for their turn to do so.
+            # The first waits in the database, the others in the coalescer.
+            async with asyncio.timeout(TIMEOUT):
+                while len(coalescer._locked) < 2:  # noqa: ASYNC110 - no event
+                    await asyncio.sleep(0.01)
             locked[1].cancel()
             locked[2].cancel()
         row = await locked[0]
@@ -380,7 +382,7 @@ class TestChanges:
         rows = await fetch_all(coalescer, counters, range(3))
         assert [row["value"] for row in rows] == [2, 1, 1]
 
-    async def test_one_that_is_refused_fails_no_other(
+    async def test_a_refused_change_fails_no_other(
         self, coalescer: Coalescer, counters: HotStatement, database: asyncpg.Connection
     ) -> None:
         await database.execute("UPDATE counter SET n = 1000 WHERE id = 2")

@@ -1,4 +1,4 @@
-"""The database as requests use it: one transaction each, committed before the answer; and its connections."""
+"""The database as requests use it: one transaction each, committed before the response; and its connections."""
 
 import asyncio
 import re
@@ -90,7 +90,7 @@ class TestTransaction:
         assert 1 in await rows(url)
 
     async def test_a_commit_that_fails_is_no_success(self, client: httpx2.AsyncClient, url: str) -> None:
-        """The commit comes before the answer: nobody is told 200 for what is not kept."""
+        """The commit comes before the response: nobody is told 200 for what is not kept."""
         await client.post("/test/write?value=2")
         answer = await client.post("/test/write?value=2")
         assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")

@@ -1,4 +1,4 @@
-"""What happens to every request and answer: driven as a server drives an app, with routes of the test's own."""
+"""What happens to every request and response: driven as a server drives an app, with routes of the test's own."""
 
 import asyncio
 import gzip

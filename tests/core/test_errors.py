@@ -31,7 +31,7 @@ async def owner(app: FastAPI) -> Person:
 
 
 def check_problem(answer: httpx2.Response, status: int, code: str) -> dict[str, Any]:
-    """That an answer is a problem document with this status and code; returns it."""
+    """That a response is a problem document with this status and code; returns it."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -125,7 +125,7 @@ class TestFrameworkErrors:
 
 
 class TestIds:
-    """A path with what is no id is a path to nothing: the same answer as for an id that was never used."""
+    """A path with what is no id is a path to nothing: the same response as for an id that was never used."""
 
     @pytest.mark.parametrize(
         "id", ["99999999999999999999", "0", "x", "-1", "%00", "null", "01a1fbbf", "%F0%9F%90%89"]
@@ -269,7 +269,7 @@ PART = b'{"name": "' + b"a" * (2**16 - 10)
 
 
 def send(server: Server, head: str, parts: Iterable[bytes]) -> bytes:
-    """Send a request by hand, as far as the server takes it, and read the beginning of the answer."""
+    """Send a request by hand, as far as the server takes it, and read the beginning of the response."""
     place = urlsplit(server.url)
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
         connection.sendall(head.encode())
@@ -307,8 +307,8 @@ class TestHugeBody:
                     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
                     before = peak_mebibytes(server.process.pid)
                     answer = send(server, request_head, parts)
-                    # A server may close while more is coming; then its answer is lost on the way. A form ends with
-                    # a field of more than 1 MiB already.
+                    # A server may close while more is coming; then its response is lost on the way. A form ends
+                    # with a field of more than 1 MiB already.
                     assert answer[9:12] in (b"413", b"401", b"404", b"400" if "form" in kind else b"", b""), answer
                     assert peak_mebibytes(server.process.pid) - before < 10, (path, request_head)
             with httpx2.Client(base_url=server.url) as client:

@@ -1,4 +1,4 @@
-"""Hot routes: every case goes the plain way and the hot way, and the answers are the same, byte for byte."""
+"""Hot routes: every case goes the plain way and the hot way, and the responses are the same, byte for byte."""
 
 import asyncio
 import socket
@@ -82,7 +82,7 @@ async def served(app: FastAPI) -> AsyncIterator[Served]:
 
 @pytest.fixture
 def both(app: FastAPI, coalescer: CountingCoalescer, served: Served) -> Callable[..., Awaitable[httpx2.Response]]:
-    """Sends a request the plain way, and the hot way with a server and without; the answers are to be the same.
+    """Sends a request the plain way, and the hot way with a server and without; the responses are to be the same.
 
     Returns the hot one. `hot` says whether the coalescer must have been used.
     """
@@ -592,10 +592,10 @@ async def person(server: Any) -> AsyncIterator[dict[str, str]]:
 
 
 class TestRealServer:
-    """Over a socket, hot answers leave in one piece: with the very same lines as plain ones."""
+    """Over a socket, hot responses leave in one piece: with the very same lines as plain ones."""
 
     def exchange(self, server: Any, *requests: str) -> list[Answer]:
-        """Sends requests over one connection, all at once, and returns the answers in their order."""
+        """Sends requests over one connection, all at once, and returns the responses in their order."""
         parts = urlsplit(server.url)
         answers = []
         with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from game.core import housekeeping
-from game.core.housekeeping import sweep
+from game.core.housekeeping import delete_expired
 from tests.conftest import PATIENCE_SECONDS, Person
 
 _COUNT = """
@@ -49,7 +49,7 @@ class TestSweep:
     ) -> None:
         await put(database, owner, mark, "-1 second")
         await put(database, owner, mark, "1 minute")
-        assert await sweep(app.state.database) >= 3
+        assert await delete_expired(app.state.database) >= 3
         assert tuple(await database.fetchrow(_COUNT, mark) or ()) == (1, 1, 1)
         assert (await owner.client.get("/users/me")).status_code == 200
 
@@ -59,8 +59,8 @@ class TestSweep:
         await put(database, owner, mark, "-1 second")
         async with database.transaction():
             await database.execute("SELECT pg_advisory_xact_lock($1)", housekeeping._LOCK)
-            assert await sweep(app.state.database) == 0
-        assert await sweep(app.state.database) >= 3
+            assert await delete_expired(app.state.database) == 0
+        assert await delete_expired(app.state.database) >= 3
 
     async def test_happens_by_itself_until_all_is_swept(
         self,

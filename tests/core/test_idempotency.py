@@ -1,4 +1,4 @@
-"""Idempotency-Key: one row and one answer, however often and however parallel a POST is sent."""
+"""Idempotency-Key: one row and one response, however often and however parallel a POST is sent."""
 
 import asyncio
 import io
@@ -61,7 +61,7 @@ class TestOnce:
         }
         first = await owner.client.post("/maps", json=body, headers=headers)
         assert first.status_code == 201
-        # What has happened since does not matter: the answer is the one that got lost.
+        # What has happened since does not matter: the response is the one that got lost.
         await owner.client.patch(first.headers["location"], json={"name": "Renamed"})
         for path in ("/maps", "/maps/"):
             again = await owner.client.post(path, json=body, headers=headers)
@@ -219,7 +219,7 @@ class TestOnce:
 
 class TestRoles:
     async def test_an_answer_is_for_the_role_that_it_was_made_for(self, owner: Person, stranger: Person) -> None:
-        """Who is no game master any more gets none of the answers that they got as one."""
+        """Who is no game master any more gets none of the responses that they got as one."""
         universe = await owner.universe()
         await join(stranger, owner, universe["id"], "game_master")
         path, member = f"/universes/{universe['id']}", f"/universes/{universe['id']}/members/{stranger.id}"

@@ -20,12 +20,12 @@ IMPORT = re.compile(r"(?:from|import) '(\.[^']+)'|import\('(\.[^']+)'\)")
 
 class TestAddress:
     def test_changes_with_the_content_of_any_file(self) -> None:
-        assert re.fullmatch(r"/static/[0-9a-f]{16}/web/shared/api\.js", static.address("web/shared/api.js"))
+        assert re.fullmatch(r"/static/[0-9a-f]{16}/web/shared/api\.js", static.url("web/shared/api.js"))
 
     def test_of_no_file(self) -> None:
         for path in ("web/shared/none.js", "../game/main.py", "game/main.py", "web", "admin/site.py"):
             with pytest.raises(FileNotFoundError):
-                static.address(path)
+                static.url(path)
 
 
 class TestModules:
@@ -33,23 +33,23 @@ class TestModules:
         addresses = static.modules("web/play/main.js", "web/play/map/stage.js")
         assert len(set(addresses)) == len(addresses)
         for path in ("web/play/main.js", "web/shared/geometry.js", "web/vendor/pixi.js", "web/play/map/fog.js"):
-            assert static.address(path) in addresses
+            assert static.url(path) in addresses
         # What `main.js` needs is first.
-        assert addresses.index(static.address("web/shared/geometry.js")) < addresses.index(
-            static.address("web/play/map/stage.js")
+        assert addresses.index(static.url("web/shared/geometry.js")) < addresses.index(
+            static.url("web/play/map/stage.js")
         )
         # What only a type is taken from is not loaded.
-        assert static.address("web/shared/renderer.js") not in addresses
+        assert static.url("web/shared/renderer.js") not in addresses
 
 
 class TestServing:
     @pytest.mark.parametrize("path", MODULES)
     async def test_modules_and_what_they_import(self, client: httpx2.AsyncClient, path: str) -> None:
-        answer = await client.get(static.address(path))
+        answer = await client.get(static.url(path))
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
         assert answer.headers["x-content-type-options"] == "nosniff"
         for found in IMPORT.finditer(answer.text):
-            address = urljoin(static.address(path), found[1] or found[2])
+            address = urljoin(static.url(path), found[1] or found[2])
             assert (await client.get(address)).status_code == 200, address
 
     @pytest.mark.parametrize("path", [path for path in MODULES if path.startswith("web/shared/")])
@@ -58,7 +58,7 @@ class TestServing:
             assert re.fullmatch(r"\./[\w-]+\.js", found[1] or found[2]), f"{path} imports {found[0]}"
 
     async def test_is_asked_about_again_while_files_may_change(self, client: httpx2.AsyncClient) -> None:
-        address = static.address("web/shared/api.js")
+        address = static.url("web/shared/api.js")
         answer = await client.get(address)
         assert answer.headers["cache-control"] == "no-cache"
         again = await client.get(address, headers={"if-none-match": answer.headers["etag"]})
@@ -68,13 +68,13 @@ class TestServing:
         app = FastAPI()
         static.install(app, immutable=True)
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://localhost") as client:
-            answer = await client.get(static.address("web/shared/api.js"))
+            answer = await client.get(static.url("web/shared/api.js"))
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
-            missing = await client.get(static.address("web/shared/api.js").replace("api", "none"))
+            missing = await client.get(static.url("web/shared/api.js").replace("api", "none"))
             assert "cache-control" not in missing.headers
 
     async def test_only_files_for_browsers(self, client: httpx2.AsyncClient) -> None:
-        web = static.address("web/shared/api.js").removesuffix("/shared/api.js")
+        web = static.url("web/shared/api.js").removesuffix("/shared/api.js")
         for path in (
             "/",
             "/shared",
@@ -86,5 +86,5 @@ class TestServing:
         ):
             answer = await client.get(web + path)
             assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
-        other = re.sub(r"[0-9a-f]{16}", "0" * 16, static.address("web/shared/api.js"))
+        other = re.sub(r"[0-9a-f]{16}", "0" * 16, static.url("web/shared/api.js"))
         assert (await client.get(other)).status_code == 404

@@ -188,7 +188,7 @@ class TestCombatants:
         assert shown["character_id"] == count["id"]
 
     async def test_bonuses_are_of_sheets(self, owner: Person, stranger: Person, universe_id: str) -> None:
-        """Players are told those of sheets that they may read: in answers, and nobody in events."""
+        """Players are told those of sheets that they may read: in responses, and nobody in events."""
         sheet = {"initiative_bonus": 7}
         grants = [{"members": ["see"]}, {"members": ["sheet", "see"]}]
         known = [await create_character(owner, universe_id, sheet=sheet, grants=one) for one in grants]

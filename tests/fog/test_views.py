@@ -193,7 +193,7 @@ async def test_out_of_sight_of_strangers(table: Table, app: FastAPI) -> None:
 
 
 async def test_work_out_of_sight_leaves_no_trace(table: Table, stranger: Person) -> None:
-    """Also where they have been: each answer is the same as before, to the byte, ETags included."""
+    """Also where they have been: each response is the same as before, to the byte, ETags included."""
     await table.patch(grid_data={**ROOM, **BEYOND})
     await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["act"]})
     goblin = await table.token(x=8, y=1)

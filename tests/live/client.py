@@ -72,7 +72,7 @@ class Client:
         return await self.next("map", count + 1)
 
     async def command(self, do: str, **fields: Any) -> dict[str, Any]:
-        """Do something; the answer. Sent again after a reconnect, which is safe: `ref` is its key."""
+        """Do something; the response. Sent again after a reconnect, which is safe: `ref` is its key."""
         ref = str(uuid4())
         message = {"type": "command", "ref": ref, "do": do, **fields}
         future: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()

@@ -134,7 +134,7 @@ async def test_too_many_sockets(
 
 
 async def hello(socket: ClientConnection, person: Person) -> dict[str, Any] | None:
-    """The answer to somebody's hello; None when the socket is closed instead."""
+    """The response to somebody's hello; None when the socket is closed instead."""
     try:
         return await say(socket, type="hello", token=person.tokens["access_token"])
     except ConnectionClosed:

@@ -263,7 +263,7 @@ async def test_eight_read_the_largest_map_at_once(server: Server, largest: tuple
 async def test_the_past_of_the_largest_map_takes_bounded_memory(
     server: Server, largest: tuple[Person, str]
 ) -> None:
-    """It is replaced, read as it was, and restored; the answers have 134 million cells."""
+    """It is replaced, read as it was, and restored; the responses have 134 million cells."""
     person, path = largest
     for y in range(0, 4096, 1024):
         place = {"x": 0, "y": y, "width": 4096, "height": 1024}
@@ -275,7 +275,7 @@ async def test_the_past_of_the_largest_map_takes_bounded_memory(
     most = 0
 
     async def cells(method: str, query: str = "", **body: Any) -> tuple[int, int]:
-        """How many cells of an answer are filled and empty."""
+        """How many cells of a response are filled and empty."""
         nonlocal most
         filled = empty = 0
         options: dict[str, Any] = {"json": body} if body else {}
@@ -312,7 +312,7 @@ HEAVY = (
 
 
 async def test_whoever_loops_heavy_reads_hurts_nobody(server: Server, largest: tuple[Person, str]) -> None:
-    """Each answer is one that tells what to do; others' writes all succeed."""
+    """Each response is one that tells what to do; others' writes all succeed."""
     person, path = largest
     stop = asyncio.Event()
     asked = dict.fromkeys(HEAVY, 0)

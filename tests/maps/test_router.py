@@ -27,7 +27,7 @@ FORBIDDEN = {
 
 
 def same(one: httpx2.Response, other: httpx2.Response) -> bool:
-    """Whether two answers are the same, except for the request's id."""
+    """Whether two responses are the same, except for the request's id."""
     texts = [answer.text.replace(answer.headers["x-request-id"], "") for answer in (one, other)]
     return one.status_code == other.status_code and texts[0] == texts[1]
 

@@ -1,4 +1,4 @@
-"""Rolls: who sees what of them, in answers, lists and the log."""
+"""Rolls: who sees what of them, in responses, lists and the log."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
