@@ -55,9 +55,10 @@ function follow(stage, store, table) {
   stage.covered = () => {
     const box = document.querySelector('.pl-side')?.getBoundingClientRect();
     const isBelow = box && box.width > window.innerWidth * 0.9;
+    const { right } = stage.element.getBoundingClientRect();
     return {
       left: isBelow ? 0 : 72,
-      right: box && !isBelow ? window.innerWidth - box.left : 0,
+      right: box && !isBelow ? Math.max(right - box.left, 0) : 0,
       top: 64,
       bottom: box && isBelow ? window.innerHeight - box.top : 0,
     };

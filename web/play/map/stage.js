@@ -48,6 +48,7 @@ export class Stage {
     canvas.setAttribute('role', 'application');
     canvas.setAttribute('aria-label', 'Map');
     element.append(canvas);
+    document.documentElement.classList.toggle('is-slow', isSlow);
     return new Stage(renderer, element, doc, pictures);
   }
 
