@@ -124,22 +124,30 @@ _SET_CELLS = f"""
             WHERE was.symbol <> cell.symbol
         ) cell,
         LATERAL (
-            SELECT jsonb_agg(coalesce(to_jsonb(new.line), old.line) ORDER BY old.y) AS rows
-            FROM jsonb_array_elements(old_chunk.rows) WITH ORDINALITY AS old (line, y)
-            LEFT JOIN (
-                -- Each new symbol with the text between it and the previous one; then the rest of the line.
-                SELECT y, string_agg(substr(line, last + 1, at - last - 1) || symbol, '' ORDER BY at)
-                    || substr(line, max(at) + 1) AS line
-                FROM (
-                    SELECT *, lag(at, 1, 0) OVER (PARTITION BY y ORDER BY at) AS last
+            SELECT CASE jsonb_array_length(old_chunk.cells) WHEN 1 THEN (
+                -- The most frequent edit: it needs only its line, not all lines of the chunk.
+                SELECT jsonb_set(old_chunk.rows, ARRAY[(cell.y % {CHUNK})::text], to_jsonb(
+                    overlay(old_chunk.rows->>(cell.y % {CHUNK}) PLACING cell.symbol FROM cell.x % {CHUNK} + 1)
+                ))
+                FROM jsonb_to_recordset(old_chunk.cells) AS cell (x int, y int, symbol text)
+            ) ELSE (
+                SELECT jsonb_agg(coalesce(to_jsonb(new.line), old.line) ORDER BY old.y)
+                FROM jsonb_array_elements(old_chunk.rows) WITH ORDINALITY AS old (line, y)
+                LEFT JOIN (
+                    -- Each new symbol with the text between it and the previous one; then the rest of the line.
+                    SELECT y, string_agg(substr(line, last + 1, at - last - 1) || symbol, '' ORDER BY at)
+                        || substr(line, max(at) + 1) AS line
                     FROM (
-                        SELECT cell.y % {CHUNK} AS y, cell.x % {CHUNK} + 1 AS at, cell.symbol,
-                            old_chunk.rows->>(cell.y % {CHUNK}) AS line
-                        FROM jsonb_to_recordset(old_chunk.cells) AS cell (x int, y int, symbol text)
-                    ) placed
-                ) following
-                GROUP BY y, line
-            ) new ON new.y = old.y - 1
+                        SELECT *, lag(at, 1, 0) OVER (PARTITION BY y ORDER BY at) AS last
+                        FROM (
+                            SELECT cell.y % {CHUNK} AS y, cell.x % {CHUNK} + 1 AS at, cell.symbol,
+                                old_chunk.rows->>(cell.y % {CHUNK}) AS line
+                            FROM jsonb_to_recordset(old_chunk.cells) AS cell (x int, y int, symbol text)
+                        ) placed
+                    ) following
+                    GROUP BY y, line
+                ) new ON new.y = old.y - 1
+            ) END AS rows
         ) lines
         WHERE cell.count > 0
     ), updated_chunk AS (
