@@ -4,15 +4,15 @@ They are made from the tables of rules by which `document.check` and `edits.fiel
 The models validate nothing themselves: the checks are faster, and name all places.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 
 from game.grid import document
-from game.grid.edits.fields import CELL, FIELDS, KINDS, REQUIRED
+from game.grid.edits.fields import CELL, FIELDS, KINDS, OTHER_EDITS, REQUIRED
 from game.grid.edits.fields import Field as EditField
-from game.grid.rules import Rules, json_object, whole
+from game.grid.rules import Rules, json_object, reserved, whole
 
 _LIMITS: Final = document.DEFAULT_LIMITS
 _SIDE: Final = whole(0, _LIMITS.max_size)
@@ -84,7 +84,33 @@ _THINGS: Final[Mapping[str, type[BaseModel]]] = {
     "light": Light,
     "layer": Layer,
 }
-_PATCH: Final = {"type": "object", "description": "A merge patch (RFC 7396): null removes a key."}
+
+
+def _patch(rules: Rules, required: Collection[str] = (), **more: Any) -> dict[str, Any]:
+    """The schema of a merge patch of an object with these rules; `required` keys cannot be removed."""
+    schemas = {key: dict(rule.schema) for key, rule in rules.items()} | more
+    return {
+        "type": "object",
+        "description": "A merge patch (RFC 7396): null removes a key.",
+        "properties": {
+            key: schema if key in required or schema == reserved.schema else {"anyOf": [schema, {"type": "null"}]}
+            for key, schema in schemas.items()
+        },
+    }
+
+
+_LEGEND_PATCH: Final = {**_patch(document.LEGEND, ("symbol",)), "required": ["symbol"]}
+_PATCHES: Final[Mapping[str, Any]] = {
+    "update_entity": _patch({**document.ENTITY, **_XY}, ("id", "x", "y")),
+    "update_wall": _patch(document.WALL, ("id", *document.ENDS)),
+    "update_door": _patch(document.DOOR, ("id", *document.ENDS)),
+    "update_light": _patch(document.LIGHT, ("id", "x", "y")),
+    "update_layer": _patch({**document.LAYER, "rows": reserved}, ("name",)),
+    "update_map": _patch(
+        {**document.DOCUMENT, **dict.fromkeys(OTHER_EDITS, reserved)}, background=_patch(document.BACKGROUND)
+    ),
+}
+"""The schemas of `changes`, by op."""
 
 
 def _edit_model(op: str, fields: Mapping[str, EditField]) -> type[BaseModel]:
@@ -93,7 +119,7 @@ def _edit_model(op: str, fields: Mapping[str, EditField]) -> type[BaseModel]:
         name,
         __config__=ConfigDict(extra="forbid"),
         op=(Literal[op], ...),  # type: ignore[arg-type]  # each model has its own op
-        **{_attribute(key): _edit_field(key, field) for key, field in fields.items()},
+        **{_attribute(key): _edit_field(key, field, _PATCHES.get(op)) for key, field in fields.items()},
     )
     return made
 
@@ -103,7 +129,7 @@ def _attribute(key: str) -> str:
     return f"{key}_" if key == "with" else key
 
 
-def _edit_field(key: str, field: EditField) -> Any:
+def _edit_field(key: str, field: EditField, patch: Any = None) -> Any:
     kind: Any
     if key in _THINGS and field.rule is json_object:
         kind = _THINGS[key]
@@ -112,9 +138,9 @@ def _edit_field(key: str, field: EditField) -> Any:
     elif key == "rows":
         kind = list[str]
     elif key == "legend":
-        kind = Annotated[Any, WithJsonSchema({"type": "array", "items": {**_PATCH, "required": ["symbol"]}})]
+        kind = Annotated[Any, WithJsonSchema({"type": "array", "items": _LEGEND_PATCH})]
     elif key == "changes":
-        kind = Annotated[Any, WithJsonSchema(_PATCH)]
+        kind = Annotated[Any, WithJsonSchema(patch)]
     else:
         kind = Annotated[Any, WithJsonSchema(dict(field.rule.schema))]
     if field.default is REQUIRED:

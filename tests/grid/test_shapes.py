@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Any
+from uuid import UUID
 
 import jsonschema_rs
 import pytest
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from game.grid import document, rules, shapes
-from game.grid.edits.fields import FIELDS, REQUIRED, parsed
+from game.grid.canvas import run
+from game.grid.edits import apply
+from game.grid.edits.fields import FIELDS, OTHER_EDITS, REQUIRED, parsed
 from game.grid.rules import Rule
+from tests.grid.maps import Store
 from tests.grid.test_document import TAVERN, documents
 
 TABLES = {
@@ -141,8 +145,128 @@ def test_an_edits_schema_accepts_what_its_check_does(op: str) -> None:
     assert is_taken(valid)
 
 
+MAP = {
+    "width": 4096,
+    "height": 4096,
+    "legend": [{"symbol": "#"}],
+    "layers": [{"name": "cellar", "rows": [" " * 4096] * 4096}],
+    "entities": [{"id": "one", "x": 0, "y": 0}],
+    **{kind: [{"id": "one", "x1": 0, "y1": 0, "x2": 1, "y2": 1}] for kind in ("walls", "doors")},
+    "lights": [{"id": "one", "x": 0, "y": 0}],
+    "background": {"asset_id": str(UUID(int=1)), "x": 0, "y": 0, "width": 1, "height": 1},
+}
+ENTITY = {"id": "two", "kind": "chest", "name": "Chest", "x": 0, "y": 0, "hidden": True, "properties": {}, "gm": 1}
+SEGMENT = {
+    "id": "two",
+    "x1": 0,
+    "y1": 0.5,
+    "x2": 1,
+    "y2": 1,
+    "hidden": True,
+    "properties": {},
+    "gm": 1,
+    "blocks_movement": True,
+    "blocks_sight": False,
+}
+OBJECTS: dict[str, dict[str, Any]] = {
+    "entity": ENTITY,
+    "wall": SEGMENT,
+    "door": {**SEGMENT, "state": "open", "secret": True},
+    "light": {
+        "id": "two",
+        "x": 0,
+        "y": 0.5,
+        "range": 4,
+        "color": "#ffcc00",
+        "intensity": 1,
+        "hidden": True,
+        "properties": {},
+        "gm": 1,
+    },
+}
+LAYER = {"name": "roof", "visible": True, "visible_to": "game_masters", "opacity": 0.5, "properties": {}, "gm": 1}
+ENTRY = {
+    "symbol": "#",
+    "name": "wall",
+    "color": "#fff",
+    "blocks_movement": True,
+    "blocks_sight": True,
+    "movement_cost": 2,
+    "properties": {},
+    "gm": 1,
+}
+OWN_KEYS = {
+    "grid_type": "square",
+    "cell_distance": 5,
+    "distance_unit": "ft",
+    "diagonal_rule": "5-5-5",
+    "properties": {},
+    "gm": 1,
+    "background": MAP["background"],
+}
+INNER: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    **{f"put_{kind}": ({}, kind, item) for kind, item in OBJECTS.items()},
+    # An id cannot be changed.
+    **{
+        f"update_{kind}": ({"id": "one"}, "changes", {key: item[key] for key in item if key != "id"})
+        for kind, item in OBJECTS.items()
+    },
+    "add_layer": ({"index": 0}, "layer", LAYER),
+    "update_layer": ({"name": "cellar"}, "changes", LAYER),
+    "update_legend": ({"index": 0}, "legend", ENTRY),
+    "update_map": ({}, "changes", OWN_KEYS),
+}
+"""Edits with an object: their other fields, the field of the object, and the object with all of its keys."""
+MORE = ["#fff", "#12345", "open", "ajar", "square", "5-5-5", "game_masters", *("x" * n for n in (32, 33, 64, 65))]
+MORE += ["x" * 128, "x" * 129, 1e300, 1_000_000, 1_000_001, 1.5, -0.5, str(UUID(int=2)), {"deep": [None]}]
+REFUSED = {"update_map": [*OTHER_EDITS, "fog"], "update_layer": ["rows"]}
+
+
+@pytest.mark.parametrize("op", INNER)
+def test_the_schema_of_an_edits_object_accepts_what_its_check_does(op: str) -> None:
+    """For each of its keys, every value at a border, null, and one that is missing."""
+    validator = jsonschema_rs.validator_for(shapes.EDITS[op].model_json_schema())
+    others, field, item = INNER[op]
+    values = [*(value for some in BORDERS.values() for value in some), *MORE]
+    items = [item, {}, {**item, "more": 1}, *({**item, key: value} for key in item for value in values)]
+    items += [{name: value for name, value in item.items() if name != key} for key in item]
+    items += [{**item, key: value} for key in REFUSED.get(op, ()) for value in ([], 1)]
+    edits = [{"op": op, **others, field: [one] if field == "legend" else one} for one in items]
+    edits += [{"op": op, **others, field: value} for value in values if value != []]
+    store = Store(MAP)
+    for edit in edits:
+        entry = edit["legend"][0] if op == "update_legend" and isinstance(edit["legend"], list) else None
+        if isinstance(entry, dict) and rules.symbol.check(entry.get("symbol")):
+            # No schema knows the categories of Unicode.
+            assert not is_done(store, edit)
+        else:
+            assert validator.is_valid(edit) == is_done(store, edit), edit
+    assert is_done(store, edits[0])
+
+
+def is_done(store: Store, edit: Any) -> bool:
+    """Whether an edit is done on the map, which is not changed."""
+    try:
+        run(apply(store.frame, store.width, store.height, [edit], lambda: "new"), store.load)
+    except document.GridError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("op", [op for op in FIELDS if op.startswith("remove_")])
+def test_ids_in_edits(op: str) -> None:
+    [field] = FIELDS[op]
+    validator = jsonschema_rs.validator_for(shapes.EDITS[op].model_json_schema())
+    for value in [value for some in BORDERS.values() for value in some]:
+        assert validator.is_valid({"op": op, field: value}) == is_taken({"op": op, field: value})
+
+
+def test_every_edit_is_tried() -> None:
+    assert {*EDITS, *INNER, *(op for op in FIELDS if op.startswith("remove_"))} == FIELDS.keys()
+
+
 def is_taken(edit: Any) -> bool:
-    """Whether the check of edits takes an edit."""
+    """Whether the check of edits takes an edit, on some map."""
     try:
         parsed(edit, "edits[0]")
     except document.GridError:

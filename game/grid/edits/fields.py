@@ -14,6 +14,16 @@ KINDS: Final = {"entity": "entities", "wall": "walls", "door": "doors", "light":
 REQUIRED: Final = object()
 
 
+OTHER_EDITS: Final[Mapping[str, str]] = {
+    "width": "resize",
+    "height": "resize",
+    "legend": "update_legend or remove_legend_entry",
+    "layers": "add_layer, update_layer, move_layer or remove_layer",
+    **{name: f"put_{kind}, update_{kind} or remove_{kind}" for kind, name in KINDS.items()},
+}
+"""The keys of a document that `update_map` does not change, and the edits that do."""
+
+
 class Field(NamedTuple):
     """What a field must be, as far as that does not depend on the map; and what it is when it is left out."""
 

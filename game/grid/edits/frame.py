@@ -8,21 +8,12 @@ from game.grid.changes import Item, cut_off
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.document import EMPTY, MAX_VIOLATIONS, GridError, Violation, check
 from game.grid.edits.editor import Editor, apply_merge_patch
-from game.grid.edits.fields import ANCHORS, KINDS, Edit, fault
+from game.grid.edits.fields import ANCHORS, OTHER_EDITS, Edit, fault
 from game.grid.geometry import HEXES, GridType, centre, extent
 from game.grid.regrid import DoesNotFit, door, is_other_plane, light, wall
 
 # Layer keys end here, so that ROWS_MARK + key keeps the digits that the frame's text is searched for.
 _LAYER_KEYS: Final = 259_000
-
-_OTHER_EDITS: Final = {
-    "width": "resize",
-    "height": "resize",
-    "legend": "update_legend or remove_legend_entry",
-    "layers": "add_layer, update_layer, move_layer or remove_layer",
-    **{name: f"put_{kind}, update_{kind} or remove_{kind}" for kind, name in KINDS.items()},
-}
-"""The keys of a document that `update_map` does not change, and the edits that do."""
 
 
 def add_layer(editor: Editor, edit: Edit, place: str) -> None:
@@ -124,8 +115,8 @@ def update_map(editor: Editor, edit: Edit, place: str) -> None:
     """Change the document's own keys by a merge patch."""
     changes, here = edit["changes"], f"{place}.changes"
     for key in changes:
-        if key in _OTHER_EDITS:
-            message = f"cannot be changed here: use {_OTHER_EDITS[key]}"
+        if key in OTHER_EDITS:
+            message = f"cannot be changed here: use {OTHER_EDITS[key]}"
             raise fault(f"{here}.{key}", "unknown_field", message)
     # The rules for these keys look at one value each, so those that stay need no second look.
     check(apply_merge_patch(None, changes), editor.limits, here)
