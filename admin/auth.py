@@ -13,7 +13,7 @@ from game.accounts import login, queries
 from game.accounts.manager import UserManager
 from game.accounts.models import User
 from game.accounts.tokens import Identity
-from game.core.database import Database
+from game.core.database import USER, Database
 from game.universes import access
 
 BASE = "/admin"
@@ -26,6 +26,7 @@ async def user_of(request: Request) -> User | None:
     identity: Identity | None = request.app.state.tokens.identify(request.scope)
     if identity is None or not identity.by_cookie:
         return None
+    USER.set(identity.user_id)
     async with _sessions(request) as session:
         return await queries.user_of_session(session, identity)
 

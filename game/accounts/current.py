@@ -9,7 +9,7 @@ from fastapi.security import APIKeyCookie, OAuth2PasswordBearer
 from game.accounts import queries
 from game.accounts.models import User
 from game.accounts.tokens import COOKIE, Identity
-from game.core.database import Database, Session
+from game.core.database import USER, Database, Session
 from game.core.errors import Forbidden, Unauthorized
 from game.core.strict_json import checked_before_body
 
@@ -71,6 +71,7 @@ async def _check_before_body(request: Request) -> None:
     identity: Identity | None = request.app.state.tokens.identify(request.scope)
     if identity is None:
         raise Unauthorized
+    USER.set(identity.user_id)
     if _has_long_body(request):
         database: Database = request.app.state.database
         async with database.session() as session:

@@ -1,8 +1,11 @@
 """The database: a worker's connections for requests, for hot reads and for limits; one transaction per request."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from typing import Annotated, Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
@@ -10,8 +13,11 @@ from fastapi import Depends, Request
 from sqlalchemy import event, text
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
 from game.core.errors import OutcomeUnknown, Problem, is_database_away
+from game.core.fair_semaphore import FairSemaphore
 from game.core.settings import Settings
 
 # Each wait is shorter than a request's time limit, so that the request can still answer with the error.
@@ -21,6 +27,44 @@ _LIVE_FEED = 3
 """Connections of the live feed: to read new events, and to notify other workers."""
 _OTHERS = _SIDE_POOL + _LIVE_FEED
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
+_SHARE = 3
+"""A user has at most one of so many of the pool's connections."""
+
+USER: ContextVar[UUID | None] = ContextVar("user", default=None)
+"""The user whose request this is, for their share of the pool."""
+
+
+class _FairPool(AsyncAdaptedQueuePool):
+    """A pool whose connections are shared out among the users.
+
+    Requests that wait for a lock hold their connections meanwhile. Without shares, one user who sends many writes
+    to one universe would keep everybody from all others.
+    """
+
+    def __init__(self, creator: Callable[..., Any], pool_size: int = 5, **options: Any) -> None:
+        super().__init__(creator, pool_size, **options)
+        self._holders: dict[ConnectionPoolEntry, UUID] = {}
+        share = max(1, pool_size // _SHARE)
+        self._slots = FairSemaphore(
+            pool_size, share, waiting=sys.maxsize, waiting_per_user=sys.maxsize, wait_seconds=self.timeout()
+        )
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        # Without a user, each request has its own share.
+        user_id = USER.get() or uuid4()
+        await_only(self._slots.acquire(user_id))
+        try:
+            entry = super()._do_get()
+        except BaseException:
+            self._slots.release(user_id)
+            raise
+        self._holders[entry] = user_id
+        return entry
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        user_id = self._holders.pop(record)
+        super()._do_return_conn(record)
+        self._slots.release(user_id)
 
 
 def connection_options(request_timeout: float) -> dict[str, Any]:
@@ -107,6 +151,7 @@ class Database:
         self._hot_options = hot_connection_options(settings.request_timeout)
         self.engine = engine(
             self._url,
+            poolclass=_FairPool,
             pool_size=settings.database_pool_size,
             max_overflow=0,
             pool_timeout=settings.request_timeout * _POOL_WAIT,

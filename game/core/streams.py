@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from game.core.compute import FairSemaphore
+from game.core.fair_semaphore import FairSemaphore
 
 _AT_ONCE, _AT_ONCE_PER_USER = 64, 8
 _THREADS = 2

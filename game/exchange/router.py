@@ -13,9 +13,10 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import UploadFile as Upload
 
 from game.accounts.current import CurrentUser
-from game.core.compute import Computing, TooLarge, TooMuchAtOnce
+from game.core.compute import Computing, TooLarge
 from game.core.database import Session
 from game.core.errors import BadRequest, FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.fair_semaphore import TooMuchAtOnce
 from game.core.idempotency import IdempotencyKeyReused, Once, ResponseNotStored
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute

@@ -17,9 +17,10 @@ from starlette.responses import StreamingResponse
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
-from game.core.compute import Computing, FairSemaphore, until_disconnected
+from game.core.compute import Computing, until_disconnected
 from game.core.database import Session
 from game.core.errors import BadRequest, NotFound, Unauthorized, documented
+from game.core.fair_semaphore import FairSemaphore
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute

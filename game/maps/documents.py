@@ -34,6 +34,8 @@ from game.maps.queries import Found, MapText
 
 _MEMORY_BYTES = 4 * 2**20
 _COMPRESSION_LEVEL = 1
+WAIT_SECONDS = 60.0
+"""How long a read of a large map waits for others: to load the largest takes about four seconds."""
 
 _READ = text(f"""
     SELECT {queries.IS_SMALL} AS is_small, {queries.OUTLINE} FROM map m
@@ -49,11 +51,14 @@ SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 class StoredRows:
-    """The stored chunks of a map, compressed, by layer and band (chunk y); `with_symbols`: also which they use."""
+    """The stored chunks of a map, compressed, by layer and band (chunk y).
+
+    `with_symbols`: also which symbols they use, and a hash of all of them.
+    """
 
     def __init__(self, *, with_symbols: bool = False) -> None:
         self._symbols: set[str] | None = set() if with_symbols else None
-        self._hash = blake2b()
+        self._hash = blake2b() if with_symbols else None
         self._file = SpooledTemporaryFile(max_size=_MEMORY_BYTES)  # noqa: SIM115 - closed by `close`
         self._places: dict[tuple[int, int], tuple[int, int, list[int]]] = {}
 
@@ -63,8 +68,9 @@ class StoredRows:
         data = zlib.compress(text, _COMPRESSION_LEVEL)
         self._places[layer, band] = self._file.seek(0, SEEK_END), len(data), xs
         self._file.write(data)
-        self._hash.update(b"%d %d %r " % (layer, band, xs))
-        self._hash.update(text)
+        if self._hash is not None:
+            self._hash.update(b"%d %d %r " % (layer, band, xs))
+            self._hash.update(text)
         if self._symbols is not None:
             self._symbols.update(*(row for chunk in orjson.loads(text) for row in chunk))
 
@@ -73,8 +79,8 @@ class StoredRows:
         return "".join(sorted(self._symbols or ()))
 
     def digest(self) -> bytes:
-        """A hash of all that was added."""
-        return self._hash.digest()
+        """A hash of all that was added; empty without `with_symbols`."""
+        return self._hash.digest() if self._hash else b""
 
     def band(self, layer: int, band: int) -> Mapping[int, list[str]]:
         """The chunks of a band, by chunk x."""
@@ -205,7 +211,7 @@ async def read(
         return not_modified(request, text.version) or _whole(text)
     # Hold no connection while waiting.
     await session.close()
-    async with computing.slot(user.id):
+    async with computing.slot(user.id, WAIT_SECONDS):
         await session.execute(SNAPSHOT)
         found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
         loaded = await load(session, found, request.scope["on_progress"])

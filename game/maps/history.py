@@ -28,10 +28,13 @@ from game.maps.models import Map, MapRead, Visibility
 from game.maps.queries import Found
 from game.maps.replacing import Replaced
 from game.tokens.queries import Placed
+from game.universes.access import set_busy
 
 _MAX_EVENTS = 20_000
 _MAX_BYTES = 64 * 2**20
 """Bytes of JSON in `before` of all these events."""
+_BUSY_BYTES = 2**20
+"""To undo events with more bytes than this takes more than a second."""
 _BEGINNINGS = ("map.created", "map.moved_in")
 _ENDS = ("map.moved_out", "map.deleted")
 
@@ -146,7 +149,7 @@ async def read(
         TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
     """
     await session.close()
-    async with computing.slot(user.id):
+    async with computing.slot(user.id, documents.WAIT_SECONDS):
         await session.execute(documents.SNAPSHOT)
         found = await queries.get(session, user, map_id, "listHistory", with_grid=False)
         row = found.row
@@ -199,6 +202,8 @@ async def restore_grid(
     record = await record_of(session, row, seq)
     stored = await frame_of(session, found)
     load = part_loader(session, row)
+    if sum(len(before) for _, before in record.events) > _BUSY_BYTES:
+        await set_busy(session, row.universe_id)
     await allow_idle(session, request.app.state.settings.bundle_timeout)
     async with fog.watch(session, row) as watching:
         replaced = Replaced(session, row, watching, request.scope["on_progress"])

@@ -21,10 +21,13 @@ from game.grid.stored import PACKED_CHUNKS, pack
 from game.maps.chunks import load_bands, load_texts, write_chunks
 from game.maps.models import Map
 from game.maps.players import EVERY_SYMBOL
+from game.universes.access import set_busy
 
 _BATCH_CHUNKS = 1024
 _SMALL_CHUNKS = 16
 """More chunks than this are compared in a thread."""
+_BUSY_CHUNKS = 2048
+"""To replace more chunks than this takes more than a second."""
 _MAX_LISTED = 1024
 """The number of replaced chunks that an event stores as they are; any others are packed."""
 _MAX_PACKED = 56 * 2**20
@@ -42,6 +45,7 @@ class Replaced:
         self._session, self._row, self._watching, self._on_progress = session, row, watching, on_progress
         self._layers: set[int] = set()
         self._count = 0
+        self._is_busy = False
         self._listed: list[list[Any]] = []
         self._waiting: list[list[Any]] = []
         self._packed: list[str] = []
@@ -67,6 +71,8 @@ class Replaced:
         self._count += len(changed)
         if self._count > _MAX_WATCHED and not self._watching.is_idle:
             raise TooLarge
+        if self._count > _BUSY_CHUNKS and not self._is_busy:
+            self._is_busy = await set_busy(self._session, self._row.universe_id)
         self._layers.update(layer for layer, _, _ in changed)
         await self._watching.keep(changed)
         await write_chunks(self._session, self._row, changed)

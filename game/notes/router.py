@@ -7,9 +7,10 @@ from fastapi import APIRouter, Request, Response
 
 from game.accounts.current import CurrentUser
 from game.core import pages
-from game.core.compute import Computing, TooMuchAtOnce
+from game.core.compute import Computing
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, PreconditionFailed, Unauthorized, Unprocessable, documented
+from game.core.fair_semaphore import TooMuchAtOnce
 from game.core.idempotency import IdempotencyKeyReused, Once, ResponseForAnotherRole
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag

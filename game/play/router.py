@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.current import CurrentUser
 from game.accounts.models import User
-from game.core.compute import Computing, TooLarge, TooMuchAtOnce
+from game.core.compute import Computing, TooLarge
 from game.core.database import Session
 from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.fair_semaphore import TooMuchAtOnce
 from game.core.strict_json import StrictRoute
 from game.core.versions import IfNoneMatch, etag, not_modified
 from game.grid import area, sight

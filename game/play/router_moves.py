@@ -5,9 +5,10 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from game.accounts.current import CurrentUser
-from game.core.compute import Computing, TooLarge, TooMuchAtOnce
+from game.core.compute import Computing, TooLarge
 from game.core.database import Session
 from game.core.errors import Forbidden, NotFound, Unauthorized, Unprocessable, documented
+from game.core.fair_semaphore import TooMuchAtOnce
 from game.core.hot import hot
 from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute

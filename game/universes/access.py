@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, bindparam, select
+from sqlalchemy import Row, Select, and_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game import permissions
 from game.accounts.models import User
-from game.core.errors import NotFound
+from game.core.errors import NotFound, Unavailable
 from game.permissions import GAME_MASTERS, Role
 from game.universes.models import Member, Universe
 
@@ -32,9 +32,16 @@ _FIND = (
     .outerjoin(Member, MEMBERSHIP)
     .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
 )
+# Held during a change that takes seconds. Whether it is, is asked by taking it for a moment.
+_BUSY = "hashtextextended('busy ' || {}, 0)"
+_IS_FREE = text(f"""
+    CASE WHEN pg_try_advisory_lock_shared({_BUSY.format("universe.id")})
+    THEN pg_advisory_unlock_shared({_BUSY.format("universe.id")}) ELSE false END
+""")
+_SET_BUSY = text(f"SELECT pg_try_advisory_xact_lock({_BUSY.format('cast(:universe_id AS text)')})")
 _LOCK = (
     select(Universe)
-    .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
+    .where(col(Universe.id).in_(bindparam("ids", expanding=True)), _IS_FREE)
     .order_by(col(Universe.id))
     .with_for_update(key_share=True)
     # The row as it is after locking, not as it was read before.
@@ -131,6 +138,7 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
     Raises:
         NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do its operation in one of them.
+        Unavailable: a change of one of them takes seconds (`set_busy`).
     """
     before = {}
     for universe_id, operation in operations.items():
@@ -139,4 +147,13 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
     locked = (await session.execute(_LOCK, {"ids": [*operations]})).scalars().all()
     if any(universe.access_version != versions[universe.id] for universe in locked) or len(locked) < len(before):
         before = {one: await get(session, user, one, operation) for one, operation in operations.items()}
+        if len(locked) < len(before):
+            raise Unavailable("A very large change of this universe is being stored. Try again in some seconds.")
     return before
+
+
+async def set_busy(session: AsyncSession, universe_id: UUID) -> bool:
+    """Let `lock` refuse other writes to a locked universe until the transaction ends: before a change that takes
+    longer than they can wait. May fail while somebody asks for it; returns whether it did not."""
+    done: bool = (await session.execute(_SET_BUSY, {"universe_id": str(universe_id)})).scalar_one()
+    return done

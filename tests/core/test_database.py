@@ -154,6 +154,31 @@ class TestConnections:
                 count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                 assert 5 <= await connection.scalar(text(count)) <= connections_of_a_worker(changed)
 
+    async def test_one_user_does_not_take_all(self, another_url: str, settings: Settings) -> None:
+        """Somebody whose many writes wait for a locked universe keeps nobody from writing to others."""
+        app = create_app(with_database(settings, another_url, database_pool_size=6))
+        async with lifespan(app), new_client(app) as busy, new_client(app) as other:
+            for client in (busy, other):
+                await sign_up_and_log_in(client)
+            universe = (await busy.post("/universes", json={"name": "Locked"})).json()
+            holder = await asyncpg.connect(another_url)
+            async with holder.transaction():
+                await holder.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", universe["id"])
+                path = f"/universes/{universe['id']}"
+                waiting = [asyncio.create_task(busy.patch(path, json={"name": str(n)})) for n in range(20)]
+                blocked: list[int] = []
+                for _ in range(500):
+                    await asyncio.sleep(0.02)
+                    blocked = await rows(another_url, "SELECT pid FROM pg_locks WHERE NOT granted")
+                    if len(blocked) == 2:
+                        break
+                assert len(blocked) == 2
+                for number in range(10):
+                    assert (await other.post("/universes", json={"name": str(number)})).status_code == 201
+                assert not any(task.done() for task in waiting)
+            assert {task.status_code for task in await asyncio.gather(*waiting)} <= {200, 503}
+            await holder.close()
+
     async def test_what_a_pooler_must_know_is_documented(self) -> None:
         page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
         (known,) = re.findall("ignore_startup_parameters = (.*)", page)

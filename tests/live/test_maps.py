@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import FastAPI
 
+from game.core.database import USER
 from tests.conftest import Person
 from tests.live.client import Client
 from tests.live.test_router import GRID, Feed, paint
@@ -172,6 +173,8 @@ class TestWatch:
         await token_on(owner, made["id"], sight={"range": 3, "darkvision": 0}, grants={"members": ["sight"]})
         count = app.state.settings.database_pool_size
         crowd = [await feed(person, universe["id"]) for person in (owner, stranger) for _ in range(count)]
+        # They are of nobody, who has no share: in tests, requests leave their user in the context.
+        USER.set(None)
         async with AsyncExitStack() as stack:
             for _ in range(count):
                 await stack.enter_async_context(app.state.database.engine.connect())

@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from game.accounts.models import User
 from game.grid.chunks import CHUNK, join, split
 from game.grid.document import size
+from game.maps import queries
 from tests.conftest import Person, new_client, sign_up_and_log_in
 from tests.grid.test_document import documents as small_documents
 
@@ -141,6 +143,25 @@ class TestDocuments:
         made = await owner.map(grid_data=grid)
         assert (await stored(database, made["id"])).keys() == {(0, 3, 3)}
         assert await read(owner, made["id"]) == grid
+
+    async def test_others_are_told_at_once_of_a_very_large_change(
+        self, app: FastAPI, owner: Person, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """They do not wait for the lock, each with a connection, until their time is over."""
+        monkeypatch.setattr("game.maps.replacing._BUSY_CHUNKS", 1)
+        made = await owner.map(grid_data={})
+        path = f"/universes/{made['universe_id']}"
+        document = {"legend": [{"symbol": "#"}], "layers": [{"name": "a", "rows": ["#" * 130]}]}
+        async with app.state.database.session() as session:
+            user = await session.get(User, UUID(owner.id))
+            found = await queries.get_to_change(session, user, UUID(made["id"]), "updateMap")
+            await queries.change(session, found, {"grid_data": document})
+            answer = await owner.client.patch(path, json={"name": "Meanwhile"})
+            assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
+            assert "very large change" in answer.json()["detail"]
+            assert answer.headers["retry-after"] == "1"
+            await session.commit()
+        assert (await owner.client.patch(path, json={"name": "Afterwards"})).status_code == 200
 
     async def test_the_largest_map_is_cheap_when_it_is_empty(
         self, owner: Person, database: asyncpg.Connection
