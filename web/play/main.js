@@ -64,21 +64,25 @@ function follow(stage, store, table) {
     };
   };
   stage.fit();
-  let approached = '';
+  let openedMap = '';
+  let isApproached = false;
   effect(() => {
     stage.tokens.show(store.tokens.value.values());
     // For players, a map opens at their own token, or else at one of the party's.
     const tokens = [...store.tokens.value.values()];
     const first = store.mine[0] ?? tokens.find(({ disposition }) => disposition === 'friendly');
     const mapId = store.mapId.value ?? '';
-    if (approached === mapId || first?.map_id !== mapId) return;
-    approached = mapId;
+    if (mapId !== openedMap) isApproached = false;
+    openedMap = mapId;
+    if (isApproached || first?.map_id !== mapId) return;
+    isApproached = true;
     if (!store.isGameMaster.value) stage.approach(...stage.tokens.centre(first));
   });
   effect(() => stage.fog.show(store.fog.value));
   effect(() => {
     stage.tokens.selected = store.selected.value;
     stage.tokens.turn = store.turnToken.value;
+    stage.tokens.defeated = store.defeatedTokens.value;
     stage.request();
   });
   // For measurements and tests, which cannot inspect a canvas otherwise.

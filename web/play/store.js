@@ -35,7 +35,7 @@
  * @typedef {{id: string, name: string, initiative: number | null, hidden?: boolean, defeated?: boolean,
  *   token_id?: string | null, character_id?: string | null, effects?: {name: string, rounds?: number}[]}} Combatant
  * @typedef {{id: string, name: string, map_id: string | null, state: 'prepared' | 'running' | 'ended', round: number,
- *   turn: string | null, combatants: Combatant[]}} Encounter
+ *   turn: string | null, version?: number, combatants: Combatant[]}} Encounter
  * @typedef {{id: string, title: string, body: string, html?: string, grants?: Grants, map_id?: string | null,
  *   x?: number | null, y?: number | null, version?: number}} Note
  * @typedef {{id: string, kind: 'message' | 'roll', created_at: string, actor_id: string, [key: string]: any}} LogEntry
@@ -99,6 +99,12 @@ export class Store {
     // The tokens of others have no `character_id` here, but their names are visible.
     const named = tokens.filter((token) => token.name === name);
     return own?.id ?? (named.length === 1 ? named[0].id : null);
+  });
+
+  /** The tokens of defeated combatants. */
+  defeatedTokens = computed(() => {
+    const defeated = this.encounter.value?.combatants.filter((one) => one.defeated && one.token_id) ?? [];
+    return new Set(defeated.map((one) => /** @type {string} */ (one.token_id)));
   });
 
   constructor() {

@@ -352,6 +352,16 @@ export class Table {
   }
 
   /**
+   * Whether a combatant is defeated and takes no turns.
+   * @param {import('./store.js').Encounter} encounter  @param {import('./store.js').Combatant} combatant
+   * @param {boolean} defeated
+   */
+  setDefeated({ id, version, combatants }, combatant, defeated) {
+    const changed = combatants.map((one) => (one.id === combatant.id ? { ...one, defeated } : one));
+    return this.send('PATCH', `/encounters/${id}`, { combatants: changed }, version);
+  }
+
+  /**
    * Send a request to the API; on an error, notifies the user and returns null.
    * @param {string} method  @param {string} url  @param {unknown} [body]  @param {number} [version]
    */

@@ -256,14 +256,13 @@ export class Geometry {
 
   /**
    * The neighbour of a cell in a direction on the screen. Of two possible hexes, it is the one in the same column or
-   * row, so that steps back and forth stay on a straight line.
+   * row, so that steps back and forth stay on a straight line. Diamonds are turned: up leads to the upper right, so that
+   * four directions lead along their sides and reach every cell.
    * @param {Pair} cell
    * @param {Pair} direction  steps of -1, 0 or 1 across and down on the screen
    * @returns {Pair}
    */
   beside([x, y], [dx, dy]) {
-    // The axes of diamonds go down right and down left.
-    if (this.isIsometric) return [x + Math.sign(dx + dy), y + Math.sign(dy - dx)];
     if (!this.isHex) return [x + dx, y + dy];
     const [px, py] = this.centre(x, y);
     const length = Math.hypot(dx, dy);

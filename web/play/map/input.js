@@ -32,6 +32,8 @@ const STEPS = {
 export class MapInput {
   /** The active tool. */
   tool = signal(/** @type {ToolName} */ ('move'));
+  /** Whether a token is being dragged. */
+  isDragging = signal(false);
   /** The area of effect that the tool shows. */
   area = signal({ shape: 'sphere', size: 20 });
 
@@ -69,6 +71,9 @@ export class MapInput {
       viewChanged: () => stage.request(),
     });
     canvas.addEventListener('keydown', (event) => this.#key(event));
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && !event.defaultPrevented) this.#escape();
+    });
     canvas.addEventListener('click', (event) => this.#emptyClick(event));
     /** @type {Pair} */
     this.lastPoint = [0, 0];
@@ -145,19 +150,22 @@ export class MapInput {
     const same = drag.at.cell[0] === place.cell[0] && drag.at.cell[1] === place.cell[1];
     drag.at = place;
     if (same) return;
-    if (drag.kind === 'token' && drag.token && this.store.may(drag.token, 'act')) this.#previewMove(drag.token, place);
-    else if (drag.kind === 'shape') this.#previewShape(drag.from, place);
+    if (drag.kind === 'token' && drag.token && this.store.may(drag.token, 'act')) {
+      this.isDragging.value = true;
+      this.#previewMove(drag.token, place);
+    } else if (drag.kind === 'shape') this.#previewShape(drag.from, place);
   }
 
   /** @param {Place} place */
   #up(place) {
     const { drag } = this;
     this.drag = null;
+    this.isDragging.value = false;
     if (!drag) return;
     const same = drag.from.cell[0] === place.cell[0] && drag.from.cell[1] === place.cell[1];
     if (drag.kind === 'click') {
       const door = this.#doorAt(place.point);
-      if (door?.id) this.table.door(door.id, door.state === 'open' ? 'closed' : 'open');
+      if (door?.id) this.#useDoor(door.id, door.state, place.shift);
     } else if (drag.kind === 'token' && drag.token && !same) {
       this.#clearMarks();
       if (!this.store.may(drag.token, 'act')) this.store.notify(`You may not move ${drag.token.name}.`);
@@ -167,6 +175,7 @@ export class MapInput {
 
   cancel() {
     this.drag = null;
+    this.isDragging.value = false;
     this.polygon = [];
     this.#clearMarks();
   }
@@ -320,13 +329,32 @@ export class MapInput {
     else if (event.key === 'n') this.#next(1);
     else if (event.key === 'p') this.#next(-1);
     else if (event.key === 'Enter' && this.tool.value === 'polygon') this.finishPolygon();
-    else if (event.key === 'Enter') this.#openBeside();
-    else if (event.key === 'Escape') {
-      this.cancel();
-      this.tool.value = 'move';
-      store.selected.value = null;
-    } else return;
+    else if (event.key === 'Enter') this.#useNearestDoor(event.shiftKey);
+    else if (event.key === 'Escape') this.#escape();
+    else return;
     event.preventDefault();
+  }
+
+  /** Back to no tool and no selection. */
+  #escape() {
+    this.cancel();
+    this.tool.value = 'move';
+    this.store.selected.value = null;
+  }
+
+  /**
+   * Open or close a door; game masters lock and unlock it with Shift.
+   * @param {string} id  @param {unknown} state  @param {boolean} isLocking
+   */
+  async #useDoor(id, state, isLocking) {
+    const { store, table } = this;
+    if (isLocking && store.isGameMaster.value) {
+      const next = state === 'locked' ? 'closed' : 'locked';
+      if (await table.door(id, next)) store.notify(next === 'locked' ? 'The door is locked.' : 'The door is unlocked.');
+      return;
+    }
+    const isOpened = await table.door(id, state === 'open' ? 'closed' : 'open');
+    if (isOpened && state === 'locked') store.notify('The door was locked. Shift and a click lock it again.');
   }
 
   /** Select the next or previous token of this user. @param {1 | -1} by */
@@ -340,16 +368,15 @@ export class MapInput {
     stage.centreOn(...stage.tokens.centre(token));
   }
 
-  /** Open or close the door nearest to the selected token. */
-  #openBeside() {
+  /** Use the door nearest to the selected token. @param {boolean} isLocking */
+  #useNearestDoor(isLocking) {
     const token = this.store.selectedToken.value;
     if (!token) return;
     const [px, py] = this.stage.tokens.centre(token);
     const near = this.stage.document.frame.doors
       .map((door) => ({ door, away: Math.hypot((door.x1 + door.x2) / 2 - px, (door.y1 + door.y2) / 2 - py) }))
       .sort((a, b) => a.away - b.away)[0];
-    if (near?.door.id && near.away < token.size / 2 + 1.6)
-      this.table.door(near.door.id, near.door.state === 'open' ? 'closed' : 'open');
+    if (near?.door.id && near.away < token.size / 2 + 1.6) this.#useDoor(near.door.id, near.door.state, isLocking);
   }
 }
 

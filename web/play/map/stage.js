@@ -196,6 +196,17 @@ export class Stage {
   }
 
   /**
+   * A point in CSS pixels of the page.
+   * @param {number} px  @param {number} py
+   * @returns {Pair}
+   */
+  onPage(px, py) {
+    const [sx, sy] = this.view.toScreen(px, py);
+    const { left, top } = this.canvas.getBoundingClientRect();
+    return [left + sx / this.view.ratio, top + sy / this.view.ratio];
+  }
+
+  /**
    * The world coordinates of a point, in widths of a cell.
    * @param {number} px  @param {number} py
    * @returns {Pair}

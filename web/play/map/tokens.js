@@ -36,6 +36,8 @@ export class Tokens {
     this.selected = null;
     /** @type {string | null} whose turn it is */
     this.turn = null;
+    /** @type {Set<string>} those that are defeated */
+    this.defeated = new Set();
     this.disc = whiteDisc();
     this.reduced = matchMedia('(prefers-reduced-motion: reduce)');
   }
@@ -132,7 +134,8 @@ export class Tokens {
     const { token } = piece;
     const image = this.pictures.get(token.asset_id);
     const isNew = piece.dressed !== token;
-    const state = `${token.id === this.selected} ${token.id === this.turn} ${detail} ${!!image}`;
+    const { id } = token;
+    const state = `${id === this.selected} ${id === this.turn} ${this.defeated.has(id)} ${detail} ${!!image}`;
     if (!isNew && state === piece.state) return;
     const looks = isNew ? JSON.stringify(LOOKS.map((name) => token[name])) : piece.looks;
     const isSame = looks === piece.looks && state === piece.state;
@@ -147,7 +150,7 @@ export class Tokens {
   /** Zoomed out, a token consists of discs with one texture, so that all tokens are one batch. @param {Piece} piece */
   #dressFar({ token, far }) {
     for (const child of far.removeChildren()) child.destroy();
-    far.alpha = token.hidden ? 0.55 : 1;
+    far.alpha = this.#alpha(token);
     const side = (2 * this.#radius(token)) / DETAIL;
     const add = (/** @type {Texture} */ texture, /** @type {number} */ size, /** @type {string | number} */ tint) => {
       const sprite = new Sprite({ texture, anchor: 0.5, tint });
@@ -180,7 +183,7 @@ export class Tokens {
     for (const child of container.removeChildren()) child.destroy({ children: true });
     const radius = this.#radius(token);
     const fill = colorOf(token);
-    container.alpha = token.hidden ? 0.55 : 1;
+    container.alpha = this.#alpha(token);
     const disc = new Graphics();
     if (token.id === this.turn) disc.circle(0, 0, radius * 1.28).fill({ color: SELECTED, alpha: 0.28 });
     if (token.id === this.selected) disc.circle(0, 0, radius * 1.16).stroke({ color: SELECTED, width: 0.06 * DETAIL });
@@ -200,6 +203,11 @@ export class Tokens {
       ring.circle(Math.cos(angle) * radius, Math.sin(angle) * radius, radius * 0.12).fill(0xfffdf6);
     }
     if (token.hidden) ring.circle(0, 0, radius * 1.1).stroke({ color: 0xb9a4e0, width: 0.04 * DETAIL, alpha: 0.9 });
+    if (this.defeated.has(token.id)) {
+      const reach = radius * 0.62;
+      ring.moveTo(-reach, -reach).lineTo(reach, reach).moveTo(reach, -reach).lineTo(-reach, reach);
+      ring.stroke({ color: 0xfffdf6, width: 0.08 * DETAIL, cap: 'round' });
+    }
     container.addChild(ring);
     this.#bars(container, token, radius);
     this.#conditions(container, token, radius);
@@ -217,6 +225,11 @@ export class Tokens {
     const name = label(shortened(token.name), 0.24 * DETAIL, '#fffdf6', true);
     name.position.set(0, radius + 0.2 * DETAIL);
     container.addChild(name);
+  }
+
+  /** @param {Token} token */
+  #alpha({ id, hidden }) {
+    return hidden || this.defeated.has(id) ? 0.55 : 1;
   }
 
   /** In the token's own pixels. @param {Token} token */

@@ -27,8 +27,10 @@ function Encounter({ store, table, stage, encounter }) {
     const token = store.tokens.value.get(tokenId ?? '');
     if (!token || !stage) return;
     store.selected.value = token.id;
-    stage.centreOn(...stage.tokens.centre(token));
+    stage.approach(...stage.tokens.centre(token));
   };
+  const toggleDefeated = (/** @type {import('../store.js').Combatant} */ combatant) =>
+    table.setDefeated(encounter, combatant, !combatant.defeated);
   return html`
     <section aria-labelledby="pl-fight">
       <h2 id="pl-fight">${encounter.name}</h2>
@@ -46,6 +48,18 @@ function Encounter({ store, table, stage, encounter }) {
                 <b>${one.initiative ?? '–'}</b>
                 <span>${one.name}<small>${effectsOf(one)}</small></span>
               </button>
+              ${
+                store.isGameMaster.value &&
+                html`<button
+                  class="pl-defeat"
+                  aria-pressed=${!!one.defeated}
+                  aria-label=${`${one.name} is defeated`}
+                  title=${one.defeated ? 'Defeated: takes no turns' : 'Mark as defeated'}
+                  onClick=${() => toggleDefeated(one)}
+                >
+                  <${Icon} name="skull" />
+                </button>`
+              }
             </li>`,
         )}
       </ol>

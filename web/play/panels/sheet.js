@@ -108,6 +108,7 @@ function Card(props) {
       <h2 id="pl-character">${character.name}</h2>
       <${HitPoints} ...${props} />
       <${Abilities} ...${props} />
+      <${Attacks} ...${props} />
       <div class="pl-numbers">
         ${NUMBERS.map(
           ([key, label, least, most]) =>
@@ -172,7 +173,13 @@ function HitPoints({ store, table, character }) {
       <meter min="0" max="1" low="0.34" value=${part} aria-label="Hit points left"></meter>
       ${
         store.may(character, 'act') &&
-        html`<div class="pl-line">
+        html`<form
+          class="pl-line"
+          onSubmit=${(/** @type {Event} */ event) => {
+            event.preventDefault();
+            apply('damage');
+          }}
+        >
           <input
             type="number"
             min="1"
@@ -182,9 +189,9 @@ function HitPoints({ store, table, character }) {
             value=${amount.value}
             onInput=${(/** @type {any} */ event) => (amount.value = event.target.value)}
           />
-          <button class="pl-button is-danger" onClick=${() => apply('damage')}>Damage</button>
-          <button class="pl-button" onClick=${() => apply('heal')}>Heal</button>
-        </div>`
+          <button class="pl-button is-danger">Damage</button>
+          <button type="button" class="pl-button" onClick=${() => apply('heal')}>Heal</button>
+        </form>`
       }
     </section>
   `;
@@ -215,5 +222,35 @@ function Abilities({ store, table, character }) {
         </button>`;
       })}
     </div>
+  `;
+}
+
+/** Rolls for the `attacks` of a sheet: [{name, expression, damage}]. @param {import('./shell.js').Props & {character: Character}} props */
+function Attacks({ store, table, character }) {
+  const listed = character.sheet?.attacks;
+  const attacks = Array.isArray(listed) ? listed.filter((one) => typeof one?.name === 'string') : [];
+  if (!attacks.length || !store.may(character, 'act')) return null;
+  const button = (/** @type {string} */ label, /** @type {unknown} */ expression, /** @type {string} */ reason) =>
+    typeof expression === 'string' &&
+    html`<button
+      class="pl-button"
+      aria-label=${reason}
+      onClick=${() => table.roll({ expression, reason, character_id: character.id })}
+    >
+      ${label}
+    </button>`;
+  return html`
+    <section aria-labelledby="pl-attacks">
+      <h3 id="pl-attacks">Attacks</h3>
+      <ul class="pl-attacks">
+        ${attacks.map(
+          ({ name, expression, damage }) =>
+            html`<li>
+              <span>${name}</span>
+              ${button('Attack', expression, `Attack: ${name}`)} ${button('Damage', damage, `Damage: ${name}`)}
+            </li>`,
+        )}
+      </ul>
+    </section>
   `;
 }

@@ -1,6 +1,6 @@
 /** The selected token: its visible data, and the actions that the user may take. */
 
-import { html, useSignal } from '../../vendor/preact.js';
+import { html, useLayoutEffect, useRef, useSignal } from '../../vendor/preact.js';
 import { Icon } from './parts.js';
 
 const CONDITIONS = [
@@ -21,9 +21,15 @@ const CONDITIONS = [
 ];
 
 /** @param {import('./shell.js').Props} props */
-export function TokenCard({ store, table, input }) {
+export function TokenCard({ store, table, stage, input }) {
   const amount = useSignal('');
+  const isAside = useSignal(false);
+  const toDelete = useSignal('');
+  const card = useRef(/** @type {HTMLElement | null} */ (null));
   const token = store.selectedToken.value;
+  useLayoutEffect(() => {
+    if (stage && token && card.current && covers(card.current, stage, token)) isAside.value = !isAside.value;
+  }, [token?.id, token?.x, token?.y]);
   if (!token) return null;
   const url = `/tokens/${token.id}`;
   const mayAct = store.may(token, 'act');
@@ -35,13 +41,27 @@ export function TokenCard({ store, table, input }) {
     const number = Number(amount.value);
     if (!(number > 0)) return;
     const changed = await table.send('POST', `${url}/${what}`, { amount: number, ...(bar ? { bar } : {}) });
-    if (changed) store.patchToken(changed);
     amount.value = '';
+    if (!changed) return;
+    store.patchToken(changed);
+    const left = changed.bars?.find((/** @type {import('../store.js').Bar} */ { name }) => name === bar)?.value;
+    if (what === 'damage' && left === 0) await defeat();
+  };
+  /** A monster without hit points takes no more turns; characters may still be saved. */
+  const defeat = async () => {
+    const combatant = store.encounter.value?.combatants.find((one) => one.token_id === token.id);
+    if (!store.isGameMaster.value || !combatant || combatant.defeated || token.disposition !== 'hostile') return;
+    if (await table.setDefeated(/** @type {any} */ (store.encounter.value), combatant, true))
+      store.notify(`${combatant.name} is defeated.`);
   };
   const bars = token.bars ?? [];
   const conditions = token.conditions ?? [];
   return html`
-    <section class="pl-card" aria-label=${`Selected: ${token.name || 'token'}`}>
+    <section
+      ref=${card}
+      class=${`pl-card ${isAside.value ? 'is-aside' : ''} ${input?.isDragging.value ? 'is-dragging' : ''}`}
+      aria-label=${`Selected: ${token.name || 'token'}`}
+    >
       <header>
         <i class=${`pl-dot is-${token.disposition}`}></i>
         <h2>${token.name || 'Unnamed'}</h2>
@@ -59,7 +79,13 @@ export function TokenCard({ store, table, input }) {
       ${
         mayAct &&
         bars.length > 0 &&
-        html`<div class="pl-line">
+        html`<form
+          class="pl-line"
+          onSubmit=${(/** @type {Event} */ event) => {
+            event.preventDefault();
+            apply('damage', bars[0].name);
+          }}
+        >
           <input
             type="number"
             min="1"
@@ -69,9 +95,9 @@ export function TokenCard({ store, table, input }) {
             value=${amount.value}
             onInput=${(/** @type {any} */ event) => (amount.value = event.target.value)}
           />
-          <button class="pl-button is-danger" onClick=${() => apply('damage', bars[0].name)}>Damage</button>
-          <button class="pl-button" onClick=${() => apply('heal', bars[0].name)}>Heal</button>
-        </div>`
+          <button class="pl-button is-danger">Damage</button>
+          <button type="button" class="pl-button" onClick=${() => apply('heal', bars[0].name)}>Heal</button>
+        </form>`
       }
       <p class="pl-chips">
         ${conditions.map((one) =>
@@ -96,7 +122,6 @@ export function TokenCard({ store, table, input }) {
           </select>`
         }
       </p>
-      ${mayAct && html`<p class="pl-muted">Drag it, or use the arrow keys.</p>`}
       ${
         store.isGameMaster.value &&
         html`<div class="pl-buttons">
@@ -105,9 +130,12 @@ export function TokenCard({ store, table, input }) {
           </button>
           <button
             class="pl-button is-danger"
-            onClick=${async () => (await table.send('DELETE', url)) === null || store.dropToken(token.id)}
+            onClick=${() => {
+              if (toDelete.value === token.id) table.send('DELETE', url);
+              else toDelete.value = token.id;
+            }}
           >
-            Delete
+            ${toDelete.value === token.id ? 'Delete for good' : 'Delete'}
           </button>
         </div>`
       }
@@ -125,4 +153,15 @@ export function TokenCard({ store, table, input }) {
       }
     </section>
   `;
+}
+
+/**
+ * Whether the card covers its token.
+ * @param {HTMLElement} card  @param {import('../map/stage.js').Stage} stage  @param {import('../store.js').Token} token
+ */
+function covers(card, stage, token) {
+  const { left, right, top, bottom } = card.getBoundingClientRect();
+  const [x, y] = stage.onPage(...stage.tokens.centre(token));
+  const margin = 24;
+  return x > left - margin && x < right + margin && y > top - margin && y < bottom + margin;
 }

@@ -35,20 +35,30 @@ function Leaf({ name, value, change }) {
       onChange=${(/** @type {any} */ event) => change?.(event.target.checked)}
     />`;
   const isText = typeof value === 'string';
-  // Lists are edited as a whole, as JSON.
-  const text = isText ? value : JSON.stringify(value);
+  const isLines = Array.isArray(value) && value.every((one) => typeof one === 'string' && !one.includes('\n'));
+  // A list of texts has one in each line; other lists are edited as JSON.
+  const text = isText ? value : isLines ? value.join('\n') : JSON.stringify(value);
+  const parsed = (/** @type {string} */ input) => {
+    if (isText) return input;
+    return isLines ? input.split('\n').filter((line) => line.trim()) : JSON.parse(input);
+  };
   const commit = (/** @type {any} */ event) => {
     if (event.target.value === text) return;
     try {
-      change?.(isText ? event.target.value : JSON.parse(event.target.value));
+      change?.(parsed(event.target.value));
       event.target.setCustomValidity('');
     } catch {
       event.target.setCustomValidity('Enter a number, text in quotes, or a list.');
       event.target.reportValidity();
     }
   };
-  if (!change) return html`<span>${text}</span>`;
-  return text.length > 40
-    ? html`<textarea rows="3" aria-label=${name} value=${text} onChange=${commit}></textarea>`
+  if (!change) return html`<span class="pl-lines">${text}</span>`;
+  return text.length > 40 || isLines
+    ? html`<textarea
+        rows=${isLines ? Math.min(value.length + 1, 8) : 3}
+        aria-label=${name}
+        value=${text}
+        onChange=${commit}
+      ></textarea>`
     : html`<input aria-label=${name} value=${text} onChange=${commit} />`;
 }
