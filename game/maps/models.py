@@ -98,7 +98,7 @@ class Map(Document, table=True):
         # Finds the universe of an id. Checked at the commit: a map that moves is in both universes until then.
         UniqueConstraint("id", deferrable=True, initially="DEFERRED"),
         Index("ix_map_universe_id_name", "universe_id", "name", "id"),
-        Index("ix_map_universe_id_updated_at", "universe_id", "updated_at", "id"),
+        # None on `updated_at` or `version`: each edit would have to update every index.
         CheckConstraint("name <> ''", name="name_not_empty"),
         CheckConstraint("version > 0", name="version_positive"),
         CheckConstraint("width BETWEEN 0 AND 4096 AND height BETWEEN 0 AND 4096", name="size"),
