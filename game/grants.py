@@ -25,7 +25,7 @@ _MAX_HOLDERS = 200
 
 
 class Right(StrEnum):
-    """What a grant gives."""
+    """What a grant permits."""
 
     see = "see"
     sheet = "sheet"
@@ -37,7 +37,7 @@ ALL: Final = frozenset(Right)
 
 
 def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Grants with holders and rights spelled in one way, each once; holders without rights are left out."""
+    """Normalised grants: canonical ids, each right once, no holders without rights."""
     tidied: dict[str, list[str]] = {}
     for holder, given in grants.items():
         if holder != MEMBERS:
@@ -82,7 +82,7 @@ def shown(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> dict[st
 
 
 def rights(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> frozenset[Right]:
-    """The rights that somebody has. Spectators never act."""
+    """The rights of a member. Spectators never have `act`."""
     if role in GAME_MASTERS:
         return ALL
     given = {Right(right) for one in shown(grants, user_id, role).values() for right in one}
@@ -92,18 +92,18 @@ def rights(grants: Mapping[str, list[str]], user_id: UUID, role: Role) -> frozen
 
 
 def holders(grants: Mapping[str, list[str]], right: Right) -> frozenset[str]:
-    """Who is given a right: ids of users as text, and `members`. For `act`, spectators among them are not."""
+    """The holders of a right: user ids as text, and `members`. Spectators among them do not have `act`."""
     return frozenset([holder for holder, given in grants.items() if right in given or Right.act in given])
 
 
 def granted(column: Any, right: Right, user_id: UUID) -> ColumnElement[bool]:
-    """That grants in a column of JSONB give a user a right. Asks nothing of their role."""
+    """The condition that grants in a JSONB column give a user a right, regardless of their role."""
     options = [{holder: [one]} for holder in (MEMBERS, str(user_id)) for one in {right, Right.act}]
     return or_(*(column.contains(option) for option in options))
 
 
 def seen_by(column: str) -> str:
-    """For statements: that grants in a column give the right to see to the user whose id is `:user_id`, a text."""
+    """SQL: the condition that grants in a column give the right `see` to the user `:user_id` (a text)."""
     rights = "ARRAY['see', 'act']"
     user = "cast(:user_id AS text)"
     return f"({column}->'{MEMBERS}' ?| {rights} OR {column}->{user} ?| {rights})"
@@ -119,7 +119,7 @@ async def require_members(session: AsyncSession, universe_id: UUID, grants: Mapp
     """Check that every named user is a member of the universe.
 
     Raises:
-        Unprocessable: somebody is none.
+        Unprocessable: a user is not a member.
     """
     user_ids = [UUID(holder) for holder in grants if holder != MEMBERS]
     if not user_ids:
@@ -143,28 +143,28 @@ async def readers(session: AsyncSession, universe_id: UUID) -> list[tuple[UUID, 
     return [(user_id, Role(role)) for user_id, role in found]
 
 
-class Told(NamedTuple):
-    """Who is told of a change, and which of the fields that changed all of these may know."""
+class VisibleChange(NamedTuple):
+    """The recipients of a change, and those of the changed fields that all of them may read."""
 
     audience: list[UUID]
     fields: frozenset[str]
 
     def shared(self, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The part of an event's payload that they may know; None where there is nobody."""
+        """The part of an event's payload for the recipients; None without recipients."""
         return {name: payload[name] for name in self.fields if name in payload} if self.audience else None
 
 
-async def told(
+async def visible_change(
     session: AsyncSession,
     universe_id: UUID,
     before: Mapping[str, list[str]],
     after: Mapping[str, list[str]],
     changed: Mapping[str, Right],
-) -> Told:
-    """The members, other than game masters, who see a difference after a change of something with grants.
+) -> VisibleChange:
+    """The members, other than game masters, who see a difference after a change of an object with grants.
 
-    `before` and `after` are its grants, none if it did not exist before, or was deleted; `changed` the fields
-    that changed, each with the right that it takes to read it.
+    `before` and `after` are its grants (empty if it was created or deleted), and `changed` the changed fields with
+    the right that is needed to read each.
     """
     audience: list[UUID] = []
     fields = set(changed)
@@ -176,7 +176,7 @@ async def told(
         if readable or old != new or shown(before, user_id, role) != shown(after, user_id, role):
             audience.append(user_id)
             fields &= readable
-    return Told(audience, frozenset(fields))
+    return VisibleChange(audience, frozenset(fields))
 
 
 # By name: the modules of tables with grants must not be imported here.
@@ -191,18 +191,18 @@ _DROP = [
 
 
 async def drop(session: AsyncSession, universe_id: UUID, user_id: UUID) -> None:
-    """Take the grants of somebody who was removed from a universe."""
+    """Remove the grants of a user who was removed from a universe."""
     for statement in _DROP:
         await session.execute(statement, {"universe_id": universe_id, "holder": str(user_id), "now": now()})
 
 
 SIGHT_GIVEN: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
-"""What is called by `sight_given`: `game.fog`, which this module must not import."""
+"""Callbacks of `sight_given`: `game.fog`, which this module must not import."""
 
 
 async def sight_given(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
-    """Say that somebody may see more than before, though no token changed, in the transaction that did it: a
-    member got another role, or a character other grants or senses. `cause_id` is that user or character."""
+    """Report that a viewer may see more than before although no token changed: a member's role, or a character's
+    grants or senses, changed in this transaction. `cause_id` is that user or character."""
     await session.flush()
     for remember in SIGHT_GIVEN:
         await remember(session, universe_id, cause_id)

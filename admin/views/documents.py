@@ -71,10 +71,10 @@ class DocumentView(View):
         fields = self._checked(self.create_shape, form)
         try:
             universe_id = UUID(form.universe_id.data or "")
-            home = (await access.lock(session, person(), {universe_id: f"create{self.operation}"}))[universe_id]
+            caller = (await access.lock(session, person(), {universe_id: f"create{self.operation}"}))[universe_id]
         except (ValueError, NotFound):
             raise InvalidForm.at("universe_id", "not_found", "Choose a universe from the list.") from None
-        created: UUID = (await self.queries.create(session, home, fields)).row.id
+        created: UUID = (await self.queries.create(session, caller, fields)).row.id
         return created
 
     async def change_row(

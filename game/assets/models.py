@@ -20,7 +20,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, ApiModel, Timestamp, now, timestamp_column
-from game.events.payloads import Named, optional, tells
+from game.events.payloads import Named, describes, optional
 
 
 class State(StrEnum):
@@ -154,7 +154,7 @@ class AssetPage(ApiModel):
     next_cursor: str | None
 
 
-@tells("asset.created", "asset.deleted")
+@describes("asset.created", "asset.deleted")
 class AssetChanged(Named):
     """A picture was uploaded or deleted."""
 

@@ -115,32 +115,32 @@ async def get(session: AsyncSession, user: User, asset_id: UUID, operation: str)
         raise NotFound
     stored = StoredAsset(*row)
     asset = stored.asset
-    home = (await access.find(session, user, [asset.universe_id])).get(asset.universe_id)
-    if home is None:
+    caller = (await access.find(session, user, [asset.universe_id])).get(asset.universe_id)
+    if caller is None:
         raise NotFound
-    if not await _is_shown(session, home, asset.id):
+    if not await _is_shown(session, caller, asset.id):
         raise NotFound
-    home.require(operation)
-    return Found(stored, home)
+    caller.require(operation)
+    return Found(stored, caller)
 
 
-async def is_seen(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
+async def is_seen(session: AsyncSession, caller: Access, asset_id: UUID) -> bool:
     """Whether a picture exists in a universe, and a member may see it."""
-    found = await session.get(Asset, (home.universe.id, asset_id)) is not None
-    return found and await _is_shown(session, home, asset_id)
+    found = await session.get(Asset, (caller.universe.id, asset_id)) is not None
+    return found and await _is_shown(session, caller, asset_id)
 
 
-async def _is_shown(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
+async def _is_shown(session: AsyncSession, caller: Access, asset_id: UUID) -> bool:
     """Whether a member may see an existing picture."""
-    if home.is_game_master:
+    if caller.is_game_master:
         return True
-    universe_id, user_id = home.universe.id, str(home.user.id)
+    universe_id, user_id = caller.universe.id, str(caller.user.id)
     place = {"universe_id": universe_id, "id": str(asset_id), "asset_id": asset_id, "user_id": user_id}
     if (await session.execute(_IS_UNDER_FOG, place)).scalar_one():
         return False
     if (await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one():
         return True
-    return any([await shows(session, home, asset_id) for shows in SHOWN_IN_FOG])
+    return any([await shows(session, caller, asset_id) for shows in SHOWN_IN_FOG])
 
 
 async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | None:
@@ -183,16 +183,16 @@ async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery
     return {**listed, "items": [StoredAsset(*item).read() for item in listed["items"]]}
 
 
-async def create(session: AsyncSession, home: Access, name: str, picture: Picture, data: bytes) -> StoredAsset:
+async def create(session: AsyncSession, caller: Access, name: str, picture: Picture, data: bytes) -> StoredAsset:
     """A new asset in a locked universe; if the picture already exists, only the name is stored.
 
     Raises:
         QuotaExceeded: there is no room for the picture.
     """
-    universe_id, digest = home.universe.id, sha256(data).digest()
+    universe_id, digest = caller.universe.id, sha256(data).digest()
     stored = await session.get(StoredPicture, (universe_id, digest))
     if stored is None:
-        await quotas.add_assets(session, home.universe, len(data))
+        await quotas.add_assets(session, caller.universe, len(data))
         stored = StoredPicture(universe_id=universe_id, sha256=digest, bytes=len(data), state=State.processing)
         session.add(stored)
         await session.flush()
@@ -209,7 +209,7 @@ async def create(session: AsyncSession, home: Access, name: str, picture: Pictur
     asset = Asset(universe_id=universe_id, name=name, sha256=digest, **picture._asdict())
     session.add(asset)
     created = StoredAsset(asset, stored)
-    await _record(session, "asset.created", home.user, created)
+    await _record(session, "asset.created", caller.user, created)
     return created
 
 
@@ -226,17 +226,17 @@ _DROP_PICTURE = text("""
 """)
 
 
-async def remove(session: AsyncSession, home: Access, stored: StoredAsset) -> None:
+async def remove(session: AsyncSession, caller: Access, stored: StoredAsset) -> None:
     """Delete an asset of a locked universe and, with its last asset, the picture. Maps that use it then have no
     background.
     """
-    await _record(session, "asset.deleted", home.user, stored)
+    await _record(session, "asset.deleted", caller.user, stored)
     await session.delete(stored.asset)
     await session.flush()
     place = {"universe_id": stored.asset.universe_id, "sha256": stored.asset.sha256}
     size = (await session.execute(_DROP_PICTURE, place)).scalar()
     if size:
-        await quotas.add_assets(session, home.universe, -int(size))
+        await quotas.add_assets(session, caller.universe, -int(size))
 
 
 async def _record(session: AsyncSession, kind: str, user: User, stored: StoredAsset) -> None:

@@ -68,8 +68,8 @@ async def create_asset(
         raise InvalidPicture(errors=[FieldError("file", "invalid_picture", str(error))]) from None
 
     async def create() -> Response:
-        home = (await access.lock(session, user, {id: "createAsset"}))[id]
-        shape = (await queries.create(session, home, _name(file), picture, data)).read()
+        caller = (await access.lock(session, user, {id: "createAsset"}))[id]
+        shape = (await queries.create(session, caller, _name(file), picture, data)).read()
         return Response(shape.model_dump_json(), 201, {"Location": shape.url}, media_type="application/json")
 
     content = _name(file).encode(), data
@@ -87,8 +87,8 @@ def _name(file: UploadFile) -> str:
 @router.get("/universes/{id}/assets", response_model=AssetPage, responses=documented(NotFound, Unprocessable))
 async def list_assets(id: UUID, query: pages.ConstantPageParameters, user: CurrentUser, session: Session) -> Any:
     """List the pictures of a universe."""
-    home = await access.get(session, user, id, "listAssets")
-    return await queries.page(session, home.universe, query)
+    caller = await access.get(session, user, id, "listAssets")
+    return await queries.page(session, caller.universe, query)
 
 
 @router.get(
@@ -113,9 +113,9 @@ async def read_asset(
     ] = Variant.original,
 ) -> Response:
     """Get a picture, or a smaller version of it. It never changes, so clients may cache it."""
-    stored, home = await queries.get(session, user, id, "readAsset")
+    stored, caller = await queries.get(session, user, id, "readAsset")
     # To players a picture may be gone tomorrow: they have to ask each time.
-    kept = "private, max-age=31536000, immutable" if home.is_game_master else "private, no-cache"
+    kept = "private, max-age=31536000, immutable" if caller.is_game_master else "private, no-cache"
     tag = f'"{id}"' if size is Variant.original else f'"{id}-{size}"'
     headers = {"ETag": tag, "Cache-Control": kept}
     if tag in request.headers.get("if-none-match", ""):
@@ -132,5 +132,5 @@ async def delete_asset(id: UUID, user: CurrentUser, session: Session) -> None:
     universe_id = (await queries.get(session, user, id, "deleteAsset")).access.universe.id
     await access.lock(session, user, {universe_id: "deleteAsset"})
     # Again, under the lock: somebody else may have deleted it.
-    stored, home = await queries.get(session, user, id, "deleteAsset")
-    await queries.remove(session, home, stored)
+    stored, caller = await queries.get(session, user, id, "deleteAsset")
+    await queries.remove(session, caller, stored)

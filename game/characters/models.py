@@ -13,7 +13,7 @@ from game.characters.sheets import MAX_AMOUNT, SheetData
 from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
-from game.events.payloads import Named, Payload, optional, tells
+from game.events.payloads import Named, Payload, describes, optional
 from game.grants import Grants
 
 SHEET_EXAMPLE: dict[str, Any] = {
@@ -140,7 +140,7 @@ class ChangedSheet(BaseModel):
     removed: list[str]
 
 
-@tells("character.created", "character.updated")
+@describes("character.created", "character.updated")
 class CharacterChanged(Payload):
     """A character was created or changed: its fields with their new values, as far as all recipients of the event
     may see them."""
@@ -154,13 +154,13 @@ class CharacterChanged(Payload):
     version: int = optional("Not for players.")
 
 
-@tells("character.damaged", "character.healed")
+@describes("character.damaged", "character.healed")
 class CharacterPoints(CharacterChanged):
     """A character lost or regained hit points."""
 
     amount: int = optional()
 
 
-@tells("character.deleted")
+@describes("character.deleted")
 class CharacterDeleted(Named):
     """A character was deleted."""

@@ -69,9 +69,9 @@ class Found:
     rights: frozenset[Right]
 
     @classmethod
-    def of(cls, row: Character, home: Access) -> "Found":
+    def of(cls, row: Character, caller: Access) -> "Found":
         """A row as a user with this access finds it."""
-        return cls(row, home, grants.rights(row.grants, home.user.id, home.role))
+        return cls(row, caller, grants.rights(row.grants, caller.user.id, caller.role))
 
     @property
     def role(self) -> Role:
@@ -80,12 +80,12 @@ class Found:
 
     def read(self) -> CharacterRead:
         """The document that they get."""
-        row, home = self.row, self.access
-        names = _SHOWN + (_FOR_GAME_MASTERS if home.is_game_master else ())
+        row, caller = self.row, self.access
+        names = _SHOWN + (_FOR_GAME_MASTERS if caller.is_game_master else ())
         fields = {name: getattr(row, name) for name in names}
         if Right.sheet in self.rights:
             fields["sheet"] = row.sheet
-        fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
+        fields["grants"] = grants.shown(row.grants, caller.user.id, caller.role)
         return CharacterRead(**fields)
 
     def document(self) -> Tagged:
@@ -105,13 +105,13 @@ async def get(session: AsyncSession, user: User, character_id: UUID, operation: 
     """
     statement = select(Character).where(col(Character.id) == character_id)
     row = (await session.execute(statement)).scalar_one_or_none()
-    home = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
-    if row is None or home is None:
+    caller = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
+    if row is None or caller is None:
         raise NotFound
-    found = Found.of(row, home)
+    found = Found.of(row, caller)
     if Right.see not in found.rights:
         raise NotFound
-    home.require(operation)
+    caller.require(operation)
     return found
 
 
@@ -136,12 +136,12 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
         Forbidden: they may not do this operation with it.
     """
     universe_id = (await get(session, user, character_id, operation)).row.universe_id
-    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
     here = col(Character.universe_id) == universe_id, col(Character.id) == character_id
     # As it is under the lock: others may have changed or deleted it meanwhile.
     statement = select(Character).where(*here).execution_options(populate_existing=True)
     row = (await session.execute(statement)).scalar_one_or_none()
-    found = Found.of(row, home) if row else None
+    found = Found.of(row, caller) if row else None
     if found is None or Right.see not in found.rights:
         raise NotFound
     if Right.act not in found.rights:
@@ -149,40 +149,40 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
     return found
 
 
-async def character_to_act_for(session: AsyncSession, home: Access, character_id: UUID) -> Character:
+async def character_to_act_for(session: AsyncSession, caller: Access, character_id: UUID) -> Character:
     """A character of a universe that the user may act for: speak as it, roll with its sheet.
 
     Raises:
         NotFound: it does not exist, or the user may not see it or act for it.
     """
-    row = await session.get(Character, (home.universe.id, character_id), populate_existing=True)
-    if row is None or Right.act not in Found.of(row, home).rights:
+    row = await session.get(Character, (caller.universe.id, character_id), populate_existing=True)
+    if row is None or Right.act not in Found.of(row, caller).rights:
         raise NotFound
     return row
 
 
-async def seen_ids(session: AsyncSession, home: Access, ids: Collection[UUID | None]) -> frozenset[UUID | None]:
+async def seen_ids(session: AsyncSession, caller: Access, ids: Collection[UUID | None]) -> frozenset[UUID | None]:
     """The ids of characters that somebody may know of: game masters may know of all, others of those that they
     see."""
     wanted = set(ids) - {None}
-    if home.is_game_master or not wanted:
+    if caller.is_game_master or not wanted:
         return frozenset(ids)
     statement = select(col(Character.id)).where(
-        col(Character.universe_id) == home.universe.id,
+        col(Character.universe_id) == caller.universe.id,
         col(Character.id).in_(wanted),
-        grants.granted(col(Character.grants), Right.see, home.user.id),
+        grants.granted(col(Character.grants), Right.see, caller.user.id),
     )
     return frozenset((await session.execute(statement)).scalars())
 
 
-async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
+async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) -> Mapping[str, Any]:
     """A page of the characters of a universe that a member sees, with their sheets."""
-    statement = select(Character).where(col(Character.universe_id) == home.universe.id)
+    statement = select(Character).where(col(Character.universe_id) == caller.universe.id)
     size: ColumnElement[int] = func.octet_length(cast(col(Character.sheet), Text))
-    if not home.is_game_master:
-        statement = statement.where(grants.granted(col(Character.grants), Right.see, home.user.id))
+    if not caller.is_game_master:
+        statement = statement.where(grants.granted(col(Character.grants), Right.see, caller.user.id))
         # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
-        size = case((grants.granted(col(Character.grants), Right.sheet, home.user.id), size), else_=0)
+        size = case((grants.granted(col(Character.grants), Right.sheet, caller.user.id), size), else_=0)
     listed = await pages.page_of(
         session,
         statement,
@@ -191,10 +191,10 @@ async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> M
         searched=[col(Character.name)],
         size=size,
     )
-    return {**listed, "items": [Found.of(row, home).read() for row in listed["items"]]}
+    return {**listed, "items": [Found.of(row, caller).read() for row in listed["items"]]}
 
 
-async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
     """A new character in a locked universe; a creator who is not a game master gets `act`.
 
     Raises:
@@ -202,16 +202,16 @@ async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any])
         Unprocessable: a named user is not a member, or the user may not see the picture.
         QuotaExceeded: there is no room for it.
     """
-    if not home.is_game_master:
+    if not caller.is_game_master:
         _require_own(fields, Kind.player)
-        fields = {**fields, "grants": {str(home.user.id): [Right.act]}}
-    await _check(session, home, fields)
-    row = Character(universe_id=home.universe.id, **fields)
+        fields = {**fields, "grants": {str(caller.user.id): [Right.act]}}
+    await _check(session, caller, fields)
+    row = Character(universe_id=caller.universe.id, **fields)
     session.add(row)
     await session.flush()
     payload = {**_difference({name: getattr(row, name) for name in _STORED}, {}), "version": row.version}
-    await _record(session, "character.created", home, row, payload, None, {})
-    return Found.of(row, home)
+    await _record(session, "character.created", caller, row, payload, None, {})
+    return Found.of(row, caller)
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
@@ -222,13 +222,13 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
         Unprocessable: a named user is not a member, or the user may not see the picture.
         QuotaExceeded: there is no room for it.
     """
-    row, home = found.row, found.access
-    if not home.is_game_master:
+    row, caller = found.row, found.access
+    if not caller.is_game_master:
         _require_own(fields, row.kind)
     new = {name: value for name, value in fields.items() if not _equals(row, name, value)}
     if not new:
         return found
-    await _check(session, home, new)
+    await _check(session, caller, new)
     return await _store(session, found, new, "updated")
 
 
@@ -289,7 +289,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
     """Delete a character, whose universe is locked. Its tokens and combatants remain."""
     row = found.row
     before = {name: getattr(row, name) for name in _STORED}
-    told = await grants.told(session, row.universe_id, row.grants, {}, {})
+    visible = await grants.visible_change(session, row.universe_id, row.grants, {}, {})
     payload = {"name": row.name}
     await events.record(
         session,
@@ -298,8 +298,8 @@ async def remove(session: AsyncSession, found: Found) -> None:
         row,
         payload,
         before,
-        shared=told.shared(payload),
-        audience=told.audience,
+        shared=visible.shared(payload),
+        audience=visible.audience,
     )
     await session.execute(_LEAVE_TOKENS, {"universe_id": row.universe_id, "character_id": row.id, "now": now()})
     await session.delete(row)
@@ -332,7 +332,7 @@ def _senses(sheet: Mapping[str, Any]) -> Any:
 async def _record(
     session: AsyncSession,
     kind: str,
-    home: Access,
+    caller: Access,
     row: Character,
     payload: dict[str, Any],
     before: dict[str, Any] | None,
@@ -345,9 +345,11 @@ async def _record(
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
     changed = {name: Right.see if name in _OPEN else Right.sheet for name in payload if name in _EVENT_FIELDS}
-    told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
-    shared = told.shared(payload)
-    await events.record(session, kind, home.user.id, row, payload, before, shared=shared, audience=told.audience)
+    visible = await grants.visible_change(session, row.universe_id, old_grants, row.grants, changed)
+    shared = visible.shared(payload)
+    await events.record(
+        session, kind, caller.user.id, row, payload, before, shared=shared, audience=visible.audience
+    )
 
 
 def _difference(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
@@ -370,15 +372,15 @@ def _require_own(fields: Mapping[str, Any], kind: str) -> None:
         raise Forbidden("Only game masters may set `grants` and `gm`, or `kind` to anything other than `player`.")
 
 
-async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> None:
+async def _check(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> None:
     """Check that the named users are members, and that the user may see the picture.
 
     Raises:
         Unprocessable: one is not.
     """
-    await grants.require_members(session, home.universe.id, fields.get("grants", {}))
+    await grants.require_members(session, caller.universe.id, fields.get("grants", {}))
     asset_id = fields.get("asset_id")
-    if asset_id is not None and not await assets.is_seen(session, home, asset_id):
+    if asset_id is not None and not await assets.is_seen(session, caller, asset_id):
         raise Unprocessable(
             errors=[
                 FieldError(

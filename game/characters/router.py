@@ -39,9 +39,9 @@ async def create_character(
     fields = {**_defaults(body), **body.model_dump(exclude_unset=True)}
 
     async def create() -> Response:
-        home = (await access.lock(session, user, {id: "createCharacter"}))[id]
-        found = await queries.create(session, home, fields)
-        once.depend_on_role(home.role)
+        caller = (await access.lock(session, user, {id: "createCharacter"}))[id]
+        found = await queries.create(session, caller, fields)
+        once.depend_on_role(caller.role)
         return found.document().answer(201, Location=f"/characters/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createCharacter"))

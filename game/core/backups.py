@@ -151,8 +151,8 @@ def _text(file: IO[bytes]) -> str:
 def _reason(output: str) -> str:
     """The error message in a program's output, without the program's name."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    told = next((line for line in lines if "error: " in line or "ERROR: " in line or "FATAL: " in line), "")
-    reason = told or (lines[0] if lines else "it gave no reason")
+    reason_line = next((line for line in lines if "error: " in line or "ERROR: " in line or "FATAL: " in line), "")
+    reason = reason_line or (lines[0] if lines else "it gave no reason")
     for mark in ("error: ", "ERROR: ", "FATAL: "):
         reason = reason.rpartition(mark)[2]
     return reason.strip().rstrip(".")

@@ -62,7 +62,7 @@ def _is_plain(cell: dict[str, Any]) -> bool:
 #
 # A locking CTE returns the rows as they are after the lock was granted, not as they were when the statement began,
 # so the updates use only these rows. A batch has each map at most once, but may have several maps of a universe,
-# whose events are numbered by `turn`.
+# whose events are numbered by `position`.
 _SET_CELLS = f"""
     WITH request AS MATERIALIZED (
         SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, u.access_version, q.edits,
@@ -103,7 +103,7 @@ _SET_CELLS = f"""
         FOR UPDATE OF c WAIT
     ), painted AS MATERIALIZED (
         SELECT old_chunk.*, cell.runs, cell.effect, cell.count, lines.rows AS new_rows,
-            row_number() OVER (PARTITION BY old_chunk.universe_id ORDER BY old_chunk.n) AS turn
+            row_number() OVER (PARTITION BY old_chunk.universe_id ORDER BY old_chunk.n) AS position
         FROM old_chunk,
         LATERAL (
             SELECT count(*) AS count, jsonb_agg(
@@ -167,7 +167,7 @@ _SET_CELLS = f"""
         WHERE u.id = more.universe_id
         RETURNING u.id, u.event_seq - more.count AS last_seq
     ), done AS MATERIALIZED (
-        SELECT painted.*, updated_map.version AS new_version, updated_universe.last_seq + painted.turn AS seq
+        SELECT painted.*, updated_map.version AS new_version, updated_universe.last_seq + painted.position AS seq
         FROM painted
         JOIN updated_map ON updated_map.id = painted.map_id
         JOIN updated_universe ON updated_universe.id = painted.universe_id

@@ -12,7 +12,7 @@ from game.accounts.models import User
 from game.core.models import now
 from game.editing.work import Stored
 from game.events import queries as events
-from game.fog.changes import Watching
+from game.fog.changes import ChangeTracker
 from game.grid.canvas import Loaded, Steps, Wanted
 from game.grid.changes import Change
 from game.grid.chunks import ChunkKey, Frame, layer_keys
@@ -39,7 +39,7 @@ class OpenMap:
         self.width, self.height, self.version = row.width, row.height, row.version
         self._frame: Frame | bytes = row.grid_data
         self._is_framed = False
-        self._watching: Watching | None = None
+        self._tracker: ChangeTracker | None = None
         self._written: dict[ChunkKey, bytes | None] = {}
 
     @property
@@ -77,8 +77,8 @@ class OpenMap:
     async def record(self, kind: str, user: User, stored: Stored, payload: Mapping[str, Any]) -> int:
         """Make a change the next version, and write its event; returns the event's number."""
         await self._watch(stored)
-        is_told = self.row.is_published and not self.row.has_fog
-        shared = await self._told_to_players(stored) if is_told else None
+        has_recipients = self.row.is_published and not self.row.has_fog
+        shared = await self._for_players(stored) if has_recipients else None
         self.version += 1
         placed = Placed([], [])
         if stored.frame is not None:
@@ -86,13 +86,13 @@ class OpenMap:
             self._frame, self._is_framed = stored.frame, True
             self.width, self.height = stored.width, stored.height
             placed = await self._settle(stored, before)
-            if placed.tokens and self._watching is not None:
-                self._watching.tokens_stay = False
+            if placed.tokens and self._tracker is not None:
+                self._tracker.tokens_stay = False
         self._written |= stored.chunks
-        told = {**payload, "version": self.version, "touched": stored.touched, **stored.effect}
+        full = {**payload, "version": self.version, "touched": stored.touched, **stored.effect}
         replaced = {"change": orjson.Fragment(stored.change or b"[]")}
-        told, shared = placed.told(told), placed.shared(shared)
-        return await events.record(self.session, kind, user.id, self.row, told, replaced, shared=shared)
+        full, shared = placed.for_game_masters(full), placed.for_others(shared)
+        return await events.record(self.session, kind, user.id, self.row, full, replaced, shared=shared)
 
     async def _settle(self, stored: Stored, before: tuple[GridType, int, int]) -> Placed:
         """Move the tokens on the map after a change of its frame; `before` is the old grid type and size."""
@@ -106,18 +106,18 @@ class OpenMap:
 
     async def _watch(self, stored: Stored) -> None:
         """Update what players remember of the parts that a change is about to replace."""
-        if self._watching is None:
-            self._watching = Watching(self.session, self.row)
-            self._watching.tokens_stay = True
-            await self._watching.begin()
-        if self._watching.is_idle:
+        if self._tracker is None:
+            self._tracker = ChangeTracker(self.session, self.row)
+            self._tracker.tokens_stay = True
+            await self._tracker.begin()
+        if self._tracker.is_idle:
             return
         moves = [part["shift"] for part in orjson.loads(stored.change or b"[]") if "shift" in part]
-        await self._watching.keep(stored.chunks, layer_keys(self.row.grid_data).values() if moves else ())
+        await self._tracker.keep(stored.chunks, layer_keys(self.row.grid_data).values() if moves else ())
         for shift in moves:
-            self._watching.moved(*shift)
+            self._tracker.moved(*shift)
 
-    async def _told_to_players(self, stored: Stored) -> Effect | None:
+    async def _for_players(self, stored: Stored) -> Effect | None:
         """The part of a change that players are told, before it is recorded."""
         before, text = self.frame, stored.change or b"[]"
         after = before if stored.frame is None else stored.frame
@@ -147,6 +147,6 @@ class OpenMap:
             row.width, row.height = self.width, self.height
             row.publish()
         row.version, row.updated_at = self.version, now()
-        if self._watching is not None:
-            await self._watching.finish()
+        if self._tracker is not None:
+            await self._tracker.finish()
         await self.session.flush()

@@ -11,7 +11,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import col
 
 from game.accounts.models import User
-from game.editing.undoing import Step
+from game.editing.undo_stack import Step
 from game.editing.work import LoggedChange
 from game.events import queries as events
 from game.events.models import Event

@@ -74,7 +74,7 @@ async def undo_edit(
 ) -> Response:
     """Undo your last edit of a map, as a new event. The response is 409 if somebody else's later edits overlap
     it."""
-    return await undo.take_turn(session, computing, user, id, if_match, once, is_undo=True)
+    return await undo.undo_or_redo(session, computing, user, id, if_match, once, is_undo=True)
 
 
 @router.post(
@@ -87,7 +87,7 @@ async def redo_edit(
 ) -> Response:
     """Redo the edit that you undid last, as a new event. The response is 409 if somebody else's later edits
     overlap it."""
-    return await undo.take_turn(session, computing, user, id, if_match, once, is_undo=False)
+    return await undo.undo_or_redo(session, computing, user, id, if_match, once, is_undo=False)
 
 
 @router.get("/{id}/history", response_model=HistoryPage, responses=documented(NotFound, Unprocessable))

@@ -13,11 +13,11 @@ from game.core.compute import Computing
 from game.core.errors import Conflict, Unprocessable
 from game.core.idempotency import Once
 from game.core.versions import etag, require_match
-from game.editing import queries, undoing, work
+from game.editing import queries, undo_stack, work
 from game.editing.apply import LARGE_CELLS, finish
 from game.editing.models import EditResult
 from game.editing.opened import OpenMap
-from game.editing.undoing import Turn
+from game.editing.undo_stack import UndoEntry
 from game.editing.work import LoggedChange, Stored
 from game.events import phrases
 from game.events.queries import Subject
@@ -59,7 +59,7 @@ class UndoTooCostly(Unprocessable):
     code = "EDIT_TOO_COSTLY"
 
 
-async def take_turn(
+async def undo_or_redo(
     session: AsyncSession,
     computing: Computing,
     user: User,
@@ -84,23 +84,23 @@ async def take_turn(
         found = await maps.get_to_change(session, user, map_id, operation)
         row = found.row
         require_match(if_match, row)
-        turn = await _next_turn(session, row, user, is_undo)
-        if turn is None:
+        entry = await _next_entry(session, row, user, is_undo)
+        if entry is None:
             raise NothingToUndo if is_undo else NothingToRedo
-        if turn.is_move:
-            return await _turn_move(session, found, turn, is_undo)
+        if entry.is_move:
+            return await _replay_move(session, found, entry, is_undo)
         opened = OpenMap(session, row)
-        change, others = await _load_changes(session, row, turn)
+        change, others = await _load_changes(session, row, entry)
         if is_large:
             frame = orjson.dumps(row.grid_data)
             arguments = frame, row.width, row.height, change, others, is_undo
-            running = computing.run(user.id, work.turn_text, *arguments, load=opened.load)
+            running = computing.run(user.id, work.replay_text, *arguments, load=opened.load)
         else:
-            steps = work.turn(row.grid_data, row.width, row.height, change, others, is_undo=is_undo)
+            steps = work.replay(row.grid_data, row.width, row.height, change, others, is_undo=is_undo)
             running = opened.run(steps)
         stored = await _with_problems(session, row, running)
         kind = "map.undone" if is_undo else "map.redone"
-        answer = await finish(opened, kind, user, stored, {"of": turn.edit})
+        answer = await finish(opened, kind, user, stored, {"of": entry.edit})
         await opened.store()
         return answer
 
@@ -112,20 +112,20 @@ async def take_turn(
         )
 
 
-async def _next_turn(session: AsyncSession, row: Subject, user: User, is_undo: bool) -> Turn | None:
+async def _next_entry(session: AsyncSession, row: Subject, user: User, is_undo: bool) -> UndoEntry | None:
     steps = [*await queries.steps_by(session, row, user), *await queries.moves_by(session, row, user)]
-    done, undone = undoing.stacks(sorted(steps))
-    turns = done if is_undo else undone
-    return turns[-1] if turns else None
+    done, undone = undo_stack.stacks(sorted(steps))
+    stack = done if is_undo else undone
+    return stack[-1] if stack else None
 
 
 async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bool) -> bool:
     """Whether the next turn, as far as is known before anything is locked, needs a compute process."""
     row = await queries.outline(session, user, map_id)
-    turn = await _next_turn(session, row, user, is_undo) if row else None
-    if row is None or turn is None or turn.is_move:
+    entry = await _next_entry(session, row, user, is_undo) if row else None
+    if row is None or entry is None or entry.is_move:
         return False
-    size, touched = await queries.weight_of(session, row, turn.edit)
+    size, touched = await queries.weight_of(session, row, entry.edit)
     touched = touched if isinstance(touched, dict) else {}
     cells = touched.get("cells", 0)
     # A change of size or of layers may move cells that `touched` does not count.
@@ -134,18 +134,18 @@ async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bo
     return size > _LARGE_BYTES or cells > LARGE_CELLS
 
 
-async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_undo: bool) -> Response:
+async def _replay_move(session: AsyncSession, found: maps.Found, entry: UndoEntry, is_undo: bool) -> Response:
     """Move a token back to where a move began, or again to where it ended. Explored cells stay explored.
 
     Raises:
         EditOverlapped: the token is no longer where the move, or its undo, left it.
     """
     row = found.row
-    event = await queries.move_at(session, row.universe_id, turn.edit)
+    event = await queries.move_at(session, row.universe_id, entry.edit)
     left, target = event.payload, event.before or {}
     if not is_undo:
         left, target = target, left
-    token = await tokens.now(session, found.access, event.subject_id)
+    token = await tokens.reload(session, found.access, event.subject_id)
     try:
         is_there = (token.row.x, token.row.y) == (left["x"], left["y"])
         x, y = float(target["x"]), float(target["y"])
@@ -156,25 +156,27 @@ async def _turn_move(session: AsyncSession, found: maps.Found, turn: Turn, is_un
         raise EditOverlapped(f"{token.row.name} has moved since then, or the map has changed.")
     async with fog.watch(session, row):
         kind = "token.move_undone" if is_undo else "token.move_redone"
-        seq = await tokens.put_at(session, token, row, kind, x, y, {"of": turn.edit})
+        seq = await tokens.set_position(session, token, row, kind, x, y, {"of": entry.edit})
     result = EditResult(version=row.version, seq=seq, changed=1)
     headers = {"ETag": etag(row.version)}
     return Response(result.model_dump_json(), headers=headers, media_type="application/json")
 
 
-async def _load_changes(session: AsyncSession, row: Map, turn: Turn) -> tuple[LoggedChange, list[LoggedChange]]:
+async def _load_changes(
+    session: AsyncSession, row: Map, entry: UndoEntry
+) -> tuple[LoggedChange, list[LoggedChange]]:
     """The change of an edit, and those with which it may overlap: all since it was last done or undone, except
     those that cancel each other.
 
     Raises:
         EditOverlapped: the whole grid was replaced since then, or there are too many.
     """
-    if replaced := await queries.replaced_since(session, row, turn.last):
+    if replaced := await queries.replaced_since(session, row, entry.last):
         raise await _overlap_error(session, row, replaced)
-    steps = await queries.steps_since(session, row, turn.last)
-    others = undoing.net(steps)
+    steps = await queries.steps_since(session, row, entry.last)
+    others = undo_stack.in_effect(steps)
     if len(steps) < queries.MAX_STEPS and len(others) <= _MAX_COMPARED:
-        changes = await queries.changes_at(session, row, [turn.edit, *others], _MAX_COMPARED_BYTES)
+        changes = await queries.changes_at(session, row, [entry.edit, *others], _MAX_COMPARED_BYTES)
         if changes:
             return changes[0], changes[1:]
     raise EditOverlapped("There were too many changes to this map since then.")

@@ -70,7 +70,7 @@ def edit_text(frame: bytes, width: int, height: int, requests: bytes) -> Steps[S
     return (yield from _as_text(edit(orjson.loads(frame), width, height, orjson.loads(requests))))
 
 
-def turn(
+def replay(
     frame: Frame, width: int, height: int, change: LoggedChange, others: Sequence[LoggedChange], *, is_undo: bool
 ) -> Steps[Stored]:
     """Undo or redo a change, after comparing it with later changes of `others`.
@@ -81,19 +81,19 @@ def turn(
         Broken: a change cannot be read.
         TooCostly: the change has more cells than a request may paint.
     """
-    mine = _parsed(change)
+    own = _parsed(change)
     for other in others:
-        if changes.overlaps(mine, _parsed(other)):
+        if changes.overlaps(own, _parsed(other)):
             raise Overlap(other.seq)
-    replayed = changes.inverse(mine) if is_undo else mine
+    replayed = changes.inverse(own) if is_undo else own
     return (yield from _stored(frame, changes.replay(frame, width, height, replayed, MAX_CHUNKS)))
 
 
-def turn_text(
+def replay_text(
     frame: bytes, width: int, height: int, change: LoggedChange, others: Sequence[LoggedChange], is_undo: bool
 ) -> Steps[Stored]:
     """The same, with JSON text as arguments and result."""
-    return (yield from _as_text(turn(orjson.loads(frame), width, height, change, others, is_undo=is_undo)))
+    return (yield from _as_text(replay(orjson.loads(frame), width, height, change, others, is_undo=is_undo)))
 
 
 def _new_id() -> str:

@@ -72,10 +72,10 @@ SHOWN_BYTES: Final[ColumnElement[int]] = literal_column("""
 """The size of what players may see of the combatants of an encounter."""
 
 
-async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: list[dict[str, Any]]) -> Seen:
+async def seen(session: AsyncSession, caller: Access, map_ids: set[UUID], listed: list[dict[str, Any]]) -> Seen:
     """Which of the things that encounters refer to a member sees."""
-    universe_id = home.universe.id
-    if home.is_game_master:
+    universe_id = caller.universe.id
+    if caller.is_game_master:
         return Seen(frozenset(map_ids))
     published = select(col(Map.id)).where(
         col(Map.universe_id) == universe_id, col(Map.visibility) == Visibility.members
@@ -85,23 +85,23 @@ async def seen(session: AsyncSession, home: Access, map_ids: set[UUID], listed: 
     found: set[str] = set()
     sheets: set[str] = set()
     if ids["character_id"]:
-        has_sheet = grants.granted(col(Character.grants), Right.sheet, home.user.id)
+        has_sheet = grants.granted(col(Character.grants), Right.sheet, caller.user.id)
         statement = select(col(Character.id), has_sheet).where(
             col(Character.universe_id) == universe_id,
             col(Character.id).in_(ids["character_id"]),
-            grants.granted(col(Character.grants), Right.see, home.user.id),
+            grants.granted(col(Character.grants), Right.see, caller.user.id),
         )
         for character_id, is_read in await session.execute(statement):
             found.add(str(character_id))
             sheets |= {str(character_id)} if is_read else set()
-    for row, listed_tokens in await _tokens(session, home, ids["token_id"]):
+    for row, listed_tokens in await _tokens(session, caller, ids["token_id"]):
         found |= {str(one.row.id) for one in await played.seen(session, row, listed_tokens)}
         sheets |= {str(one.row.id) for one in listed_tokens if Right.sheet in one.rights}
     return Seen(frozenset(maps), frozenset(found), frozenset(sheets))
 
 
 async def _tokens(
-    session: AsyncSession, home: Access, token_ids: set[UUID]
+    session: AsyncSession, caller: Access, token_ids: set[UUID]
 ) -> list[tuple[Map, list[tokens.Found]]]:
     """Tokens on published maps, by map."""
     if not token_ids:
@@ -109,19 +109,19 @@ async def _tokens(
     its_map = (col(Map.universe_id) == col(Token.universe_id)) & (col(Map.id) == col(Token.map_id))
     statement = tokens.with_character().add_columns(Map).join(Map, its_map)
     statement = statement.where(
-        col(Token.universe_id) == home.universe.id,
+        col(Token.universe_id) == caller.universe.id,
         col(Token.id).in_(token_ids),
         col(Map.visibility) == Visibility.members,
     )
     by_map: dict[UUID, tuple[Map, list[tokens.Found]]] = {}
     rows: Any = await session.execute(statement.options(*WITHOUT_GRID))
     for token, character, row in rows:
-        by_map.setdefault(row.id, (row, []))[1].append(tokens.Found.of(token, home, character))
+        by_map.setdefault(row.id, (row, []))[1].append(tokens.Found.of(token, caller, character))
     return [*by_map.values()]
 
 
 async def complete(
-    session: AsyncSession, home: Access, given: list[dict[str, Any]], stored: list[dict[str, Any]]
+    session: AsyncSession, caller: Access, given: list[dict[str, Any]], stored: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Combatants in their stored form.
 
@@ -129,7 +129,7 @@ async def complete(
         Unprocessable: an id is not one of those that are `stored`; a token or character does not exist, and was
             not there before; a name is missing; or they are too large together.
     """
-    universe_id = home.universe.id
+    universe_id = caller.universe.id
     known = {one["id"]: one for one in stored}
     pieces = await _rows(session, Token, universe_id, {one["token_id"] for one in given})
     of_tokens = {token.character_id for token in pieces.values()}

@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel
 from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
-from game.events.payloads import Named, Payload, optional, tells
+from game.events.payloads import Named, Payload, describes, optional
 from game.tokens.models import plain
 
 MAX_COMBATANTS: Final = 500
@@ -223,7 +223,7 @@ class EncounterPatch(_WithCombatants):
     gm: GameMastersOnly = None
 
 
-@tells(
+@describes(
     "encounter.created",
     "encounter.updated",
     "encounter.started",
@@ -244,6 +244,6 @@ class EncounterChanged(Payload):
     version: int = optional("Not for players.")
 
 
-@tells("encounter.deleted")
+@describes("encounter.deleted")
 class EncounterDeleted(Named):
     """An encounter was deleted."""

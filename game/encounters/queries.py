@@ -93,11 +93,11 @@ class Found:
         return Tagged(body, players_tag(self.row.etag_key, body))
 
 
-async def _found(session: AsyncSession, home: Access, rows: list[Encounter]) -> list[Found]:
+async def _found(session: AsyncSession, caller: Access, rows: list[Encounter]) -> list[Found]:
     """Selects the encounters of a universe that a user with this access may see."""
     listed = [one for row in rows for one in row.combatants]
-    seen = await combatants.seen(session, home, {row.map_id for row in rows if row.map_id}, listed)
-    return [Found(row, home, seen) for row in rows]
+    seen = await combatants.seen(session, caller, {row.map_id for row in rows if row.map_id}, listed)
+    return [Found(row, caller, seen) for row in rows]
 
 
 async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: str) -> Found:
@@ -108,11 +108,11 @@ async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: 
         Forbidden: they may not do this operation in its universe.
     """
     row = (await session.execute(select(Encounter).where(col(Encounter.id) == encounter_id))).scalar_one_or_none()
-    home = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
-    if row is None or home is None or not (home.is_game_master or row.state != State.prepared):
+    caller = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
+    if row is None or caller is None or not (caller.is_game_master or row.state != State.prepared):
         raise NotFound
-    home.require(operation)
-    return (await _found(session, home, [row]))[0]
+    caller.require(operation)
+    return (await _found(session, caller, [row]))[0]
 
 
 async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, operation: str) -> Found:
@@ -123,42 +123,42 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
         Forbidden: they may not do this operation.
     """
     universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
-    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
     here = col(Encounter.universe_id) == universe_id, col(Encounter.id) == encounter_id
     # As it is under the lock: others may have changed or deleted it meanwhile.
     statement = select(Encounter).where(*here).execution_options(populate_existing=True)
     rows = (await session.execute(statement)).scalars().all()
     if not rows:
         raise NotFound
-    return (await _found(session, home, [*rows]))[0]
+    return (await _found(session, caller, [*rows]))[0]
 
 
-async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
+async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) -> Mapping[str, Any]:
     """A page of the encounters of a universe that a member sees."""
-    statement = select(Encounter).where(col(Encounter.universe_id) == home.universe.id)
-    if not home.is_game_master:
+    statement = select(Encounter).where(col(Encounter.universe_id) == caller.universe.id)
+    if not caller.is_game_master:
         statement = statement.where(col(Encounter.state) != State.prepared)
     # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
     stored = func.octet_length(cast(col(Encounter.combatants), Text))
-    size = stored if home.is_game_master else combatants.SHOWN_BYTES
+    size = stored if caller.is_game_master else combatants.SHOWN_BYTES
     listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)], size=size)
-    return {**listed, "items": [one.read() for one in await _found(session, home, listed["items"])]}
+    return {**listed, "items": [one.read() for one in await _found(session, caller, listed["items"])]}
 
 
-async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
     """A new encounter in a locked universe.
 
     Raises:
         Unprocessable: it refers to something that does not exist.
         QuotaExceeded: there is no room for it.
     """
-    fields = await _checked(session, home, fields, [])
-    row = Encounter(universe_id=home.universe.id, **fields)
+    fields = await _checked(session, caller, fields, [])
+    row = Encounter(universe_id=caller.universe.id, **fields)
     session.add(row)
     await session.flush()
     payload = {name: getattr(row, name) for name in _STORED}
-    await _record(session, "created", home, row, payload, None, {})
-    return (await _found(session, home, [row]))[0]
+    await _record(session, "created", caller, row, payload, None, {})
+    return (await _found(session, caller, [row]))[0]
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
@@ -351,7 +351,7 @@ async def _store(
     session: AsyncSession, found: Found, verb: str, fields: Mapping[str, Any], step: Step | None
 ) -> Found:
     """Write new values of fields, the state after a step, and the event."""
-    row, home = found.row, found.access
+    row, caller = found.row, found.access
     was = _players_see(row)
     new = dict(fields)
     if step is not None:
@@ -368,14 +368,14 @@ async def _store(
         setattr(row, name, new[name])
     row.touch()
     payload = {**{name: new[name] for name in old}, "version": row.version}
-    await _record(session, verb, home, row, payload, old, was)
-    return (await _found(session, home, [row]))[0]
+    await _record(session, verb, caller, row, payload, old, was)
+    return (await _found(session, caller, [row]))[0]
 
 
 async def _record(
     session: AsyncSession,
     verb: str,
-    home: Access,
+    caller: Access,
     row: Encounter,
     payload: dict[str, Any],
     before: dict[str, Any] | None,
@@ -386,7 +386,7 @@ async def _record(
     await quotas.require_room(session, row.universe_id, Usage(events=size))
     now = _players_see(row)
     shared = {name: value for name, value in now.items() if name not in was or not same(was[name], value)}
-    await events.record(session, f"encounter.{verb}", home.user.id, row, payload, before, shared=shared or None)
+    await events.record(session, f"encounter.{verb}", caller.user.id, row, payload, before, shared=shared or None)
 
 
 def _players_see(row: Encounter) -> dict[str, Any]:
@@ -404,7 +404,7 @@ def _players_see(row: Encounter) -> dict[str, Any]:
 
 
 async def _checked(
-    session: AsyncSession, home: Access, fields: Mapping[str, Any], stored: list[dict[str, Any]]
+    session: AsyncSession, caller: Access, fields: Mapping[str, Any], stored: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Checked fields, with combatants in their stored form.
 
@@ -412,9 +412,9 @@ async def _checked(
         Unprocessable: a map, token or character does not exist, or a name is missing.
     """
     map_id = fields.get("map_id")
-    if map_id is not None and await session.get(Map, (home.universe.id, map_id)) is None:
+    if map_id is not None and await session.get(Map, (caller.universe.id, map_id)) is None:
         raise Unprocessable(errors=[FieldError("map_id", "not_found", "The map does not exist in this universe.")])
     checked = dict(fields)
     if "combatants" in fields:
-        checked["combatants"] = await combatants.complete(session, home, fields["combatants"], stored)
+        checked["combatants"] = await combatants.complete(session, caller, fields["combatants"], stored)
     return checked

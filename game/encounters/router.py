@@ -37,8 +37,8 @@ async def create_encounter(
     """Prepare an encounter. Players see it when it starts."""
 
     async def create() -> Response:
-        home = (await access.lock(session, user, {id: "createEncounter"}))[id]
-        found = await queries.create(session, home, _fields(body, "name", "map_id", "combatants", "gm"))
+        caller = (await access.lock(session, user, {id: "createEncounter"}))[id]
+        found = await queries.create(session, caller, _fields(body, "name", "map_id", "combatants", "gm"))
         return found.document().answer(201, Location=f"/encounters/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createEncounter"))

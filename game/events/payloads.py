@@ -31,7 +31,7 @@ KINDS: Final[dict[str, type[Payload]]] = {}
 _Model = TypeVar("_Model", bound=type[Payload])
 
 
-def tells(*kinds: str) -> Callable[[_Model], _Model]:
+def describes(*kinds: str) -> Callable[[_Model], _Model]:
     """Make a model the payload of these kinds of events."""
 
     def register(model: _Model) -> _Model:
@@ -127,7 +127,7 @@ class ChangedLights(BaseModel):
     removed: list[str]
 
 
-@tells("map.edited")
+@describes("map.edited")
 class MapEdited(Payload):
     """The effect of an edit, which a client applies to its copy of the map."""
 
@@ -156,14 +156,14 @@ class MapEdited(Payload):
     )
 
 
-@tells("map.undone", "map.redone")
-class MapTurned(MapEdited):
+@describes("map.undone", "map.redone")
+class MapUndoOrRedo(MapEdited):
     """The effect of undoing or redoing an edit, and the number of that edit."""
 
     of: int = optional("The number of the edit's event. Absent for players.")
 
 
-@tells("map.restored")
+@describes("map.restored")
 class MapRestored(Payload):
     """The map was restored to its state after event `seq`."""
 
@@ -176,7 +176,7 @@ class MapRestored(Payload):
     grid_data: str = optional("For players: `replaced`, read the map again.")
 
 
-@tells("map.created", "map.updated")
+@describes("map.created", "map.updated")
 class MapChanged(Payload):
     """A map was created or changed: its fields with their new values."""
 
@@ -191,20 +191,20 @@ class MapChanged(Payload):
     version: int = optional("Not for players.")
 
 
-@tells("map.moved_in")
+@describes("map.moved_in")
 class MapMovedIn(MapChanged):
     """A map was moved here from another universe."""
 
     origin: UUID = optional("The universe from which the map was moved.", alias="from")
 
 
-@tells("map.moved_out")
+@describes("map.moved_out")
 class MapMovedOut(Named):
     """A map was moved to another universe."""
 
     to: UUID = optional("The universe to which the map was moved. Absent for players.")
 
 
-@tells("map.deleted")
+@describes("map.deleted")
 class MapDeleted(Named):
     """A map was deleted."""

@@ -74,11 +74,13 @@ class Written(NamedTuple):
         shared: Mapping[str, Any] | None,
     ) -> "Written":
         """The stored form of the arguments of `record`."""
-        whole, was, told = (None if value is None else _json(value) for value in (payload, before, shared))
-        size = _EVENT_BYTES + sum(len(text) for text in (whole, was, told) if text)
+        payload_text, before_text, shared_text = (
+            None if value is None else _json(value) for value in (payload, before, shared)
+        )
+        size = _EVENT_BYTES + sum(len(text) for text in (payload_text, before_text, shared_text) if text)
         if kind == PRIVATE:
             size = -(-size // _PRIVATE_BYTES) * _PRIVATE_BYTES
-        return cls(whole, was, told, size)
+        return cls(payload_text, before_text, shared_text, size)
 
 
 class Subject(Protocol):
@@ -130,7 +132,7 @@ async def record(
 
 
 @dataclass(frozen=True, slots=True)
-class _Home:
+class _UniverseLog:
     id: UUID
     universe_id: UUID
 
@@ -151,9 +153,9 @@ async def record_private(
 
     Only `shared` says what happened: the rest of the row only shows that there was an event.
     """
-    home = _Home(subject.universe_id, subject.universe_id)
+    universe_log = _UniverseLog(subject.universe_id, subject.universe_id)
     shared = {"kind": kind, "actor_id": actor_id, "subject_id": subject.id, "payload": payload}
-    return await record(session, PRIVATE, None, home, {}, shared=shared, audience=audience)
+    return await record(session, PRIVATE, None, universe_log, {}, shared=shared, audience=audience)
 
 
 def unwrapped(event: dict[str, Any]) -> dict[str, Any]:

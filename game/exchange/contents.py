@@ -123,7 +123,7 @@ class _Bundle:
         self._reader, self._records = reader, records
         self._ids: dict[str, str] = {}  # of maps and other subjects, the new by the old ones
         self._maps: dict[str, str] = {}
-        self._grounds: dict[str, _Ground] = {}
+        self._map_grids: dict[str, _Ground] = {}
         self._tokens: Counter[str] = Counter()  # by map
         self._assets: dict[str, str] = {}
         self._pictures: set[str] = set()
@@ -192,7 +192,7 @@ class _Bundle:
         new_id = self._maps[map_id]
         document = _shaped(BundledMap, _parsed(found.outline, name), name)
         frame, width, height = found.framed(document.grid_data, name)
-        self._grounds[map_id] = _Ground(Grid.of(frame).type, width, height)
+        self._map_grids[map_id] = _Ground(Grid.of(frame).type, width, height)
         text = self._relinked(orjson.dumps(frame).decode())
         players: dict[str, Any] = {"players_frame": None, "players_legend": None, "players_layers": None}
         if document.visibility == "members":
@@ -236,14 +236,14 @@ class _Bundle:
         return {**one.model_dump(), "asset_id": self._assets.get(one.asset_id or "")}
 
     def _token(self, one: BundledToken) -> dict[str, Any]:
-        ground = self._grounds.get(one.map_id)
-        if ground is None:
+        map_row = self._map_grids.get(one.map_id)
+        if map_row is None:
             raise BundleError(f"{TOKENS}: {one.id}", "Its map is not in this file.")
         self._tokens[one.map_id] += 1
         if self._tokens[one.map_id] > MAX_TOKENS:
             raise BundleError(f"{TOKENS}: {one.id}", f"There are more than {MAX_TOKENS} tokens on its map.")
-        place = clamped(ground.grid_type, one.x, one.y, one.size, ground.width, ground.height)
-        is_between = ground.grid_type != "none" and not (one.x.is_integer() and one.y.is_integer())
+        place = clamped(map_row.grid_type, one.x, one.y, one.size, map_row.width, map_row.height)
+        is_between = map_row.grid_type != "none" and not (one.x.is_integer() and one.y.is_integer())
         if place != (one.x, one.y) or is_between:
             raise BundleError(f"{TOKENS}: {one.id}", "It is outside the map, or between cells.")
         ids = {"map_id": self._maps[one.map_id], "character_id": self._ids.get(one.character_id or "")}

@@ -19,7 +19,7 @@ from game.universes.access import Access
 
 
 async def put_maps(
-    session: AsyncSession, home: Access, file: ReadFile, progress: Callable[[], None]
+    session: AsyncSession, caller: Access, file: ReadFile, progress: Callable[[], None]
 ) -> list[bytes]:
     """Create the maps of a file in a locked universe; returns their JSON texts."""
     texts = []
@@ -30,13 +30,13 @@ async def put_maps(
         for name, (picture, data) in one.pictures.items():
             if data not in stored:
                 called = "".join(part for part in name if part.isprintable())[-MAX_NAME:] or "picture"
-                asset = await assets.create(session, home, called, picture, data)
+                asset = await assets.create(session, caller, called, picture, data)
                 stored[data] = str(asset.asset.id)
                 progress()
             ids[name] = stored[data]
         document = await asyncio.to_thread(link_document, one.document, ids)
         fields = {"name": one.name, "description": one.description, "grid_data": document}
-        found = await maps.create(session, home, fields)
+        found = await maps.create(session, caller, fields)
         texts.append((await maps.document(session, found)).body)
         progress()
     return texts

@@ -139,8 +139,10 @@ async def import_map(
         return _import_answer(200, file, [])
 
     async def import_file() -> Response:
-        home = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
-        return _import_answer(201, file, await queries.put_maps(session, home, file, request.scope["on_progress"]))
+        caller = (await access.lock(session, user, {universe_id: "importMap"}))[universe_id]
+        return _import_answer(
+            201, file, await queries.put_maps(session, caller, file, request.scope["on_progress"])
+        )
 
     digest = await asyncio.to_thread(_digest, files)
     response = await once(

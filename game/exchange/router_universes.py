@@ -66,24 +66,24 @@ async def _time_limit(request: Request) -> AsyncIterator[Callable[[], None]]:
 )
 async def export_universe(request: Request, id: UUID, user: CurrentUser, session: Session) -> Response:
     """Export a universe as one file: its maps, pictures and history."""
-    home = await access.get(session, user, id, "exportUniverse")
+    caller = await access.get(session, user, id, "exportUniverse")
     await session.close()
     # Written to disk first: a client that reads slowly must not keep a connection and a snapshot of the database.
     file = TemporaryFile(prefix="worldkeep-")  # noqa: SIM115 - closed when it was sent
     try:
-        await until_disconnected(request.receive, _export(request, home, file))
+        await until_disconnected(request.receive, _export(request, caller, file))
     except BaseException:
         file.close()
         raise
     length = file.seek(0, 2)
-    headers = {**attachment(home.universe.name, "worldkeep.zip"), "Content-Length": str(length)}
+    headers = {**attachment(caller.universe.name, "worldkeep.zip"), "Content-Length": str(length)}
     return StreamingResponse(_sent(file), media_type="application/zip", headers=headers)
 
 
-async def _export(request: Request, home: Access, file: IO[bytes]) -> None:
-    async with _slots.slot(home.user.id), _time_limit(request) as on_progress:
+async def _export(request: Request, caller: Access, file: IO[bytes]) -> None:
+    async with _slots.slot(caller.user.id), _time_limit(request) as on_progress:
         seconds = request.app.state.settings.bundle_timeout
-        await universe_queries.export(request.app.state.database, home, file, seconds, on_progress)
+        await universe_queries.export(request.app.state.database, caller, file, seconds, on_progress)
 
 
 async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
@@ -129,8 +129,8 @@ async def import_universe(
             raise refused(error) from None
 
         async def store() -> Response:
-            home = await _store(session, user, contents, target, on_progress)
-            return created(f"/universes/{home.universe.id}", universes.read(home))
+            caller = await _store(session, user, contents, target, on_progress)
+            return created(f"/universes/{caller.universe.id}", universes.read(caller))
 
         async with _slots.slot(user.id), _time_limit(request) as on_progress:
             storing = once(
@@ -156,13 +156,13 @@ def _save(source: IO[bytes], target: Path) -> bytes:
 async def _store(
     session: Session, user: User, contents: Contents, target: Path, on_progress: Callable[[], None]
 ) -> Access:
-    home = await universes.add(session, user, {"name": contents.name, "description": contents.description})
+    caller = await universes.add(session, user, {"name": contents.name, "description": contents.description})
     await quotas.add_import(
-        session, home.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
+        session, caller.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
     )
     with gzip.open(target) as records:
-        await universe_queries.store(session, home.universe, records, on_progress)
-    home.universe.event_seq = contents.events
-    home.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None
-    await universes.record_import(session, home)
-    return home
+        await universe_queries.store(session, caller.universe, records, on_progress)
+    caller.universe.event_seq = contents.events
+    caller.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None
+    await universes.record_import(session, caller)
+    return caller

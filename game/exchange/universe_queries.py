@@ -118,13 +118,13 @@ async def _add_rows(
 
 
 async def export(
-    database: Database, home: Access, file: IO[bytes], seconds: float, on_progress: Callable[[], None]
+    database: Database, caller: Access, file: IO[bytes], seconds: float, on_progress: Callable[[], None]
 ) -> None:
     """Write a universe, as it is at one moment, to a file as a bundle.
 
     Each step may take `seconds`; `on_progress` is called after it.
     """
-    universe, writer = home.universe, Writer(file)
+    universe, writer = caller.universe, Writer(file)
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
         # To pack the largest map takes longer than a transaction may usually wait.
@@ -151,7 +151,7 @@ async def export(
         }
         writer.add(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         for map_id in map_ids:
-            found = await maps.get(session, home.user, map_id, "exportMap", with_grid=False)
+            found = await maps.get(session, caller.user, map_id, "exportMap", with_grid=False)
             await _add_map(writer, map_id, await documents.load(session, found, on_progress), on_progress)
         for one in listed:
             data = (await session.execute(_FILE, {"universe_id": universe.id, "sha256": one.sha256})).scalar_one()

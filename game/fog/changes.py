@@ -1,15 +1,15 @@
-"""What players remember of a map, updated in the transaction of each change of the map or its tokens.
+"""Updates what players remember of a map, in the transaction of each change of the map or its tokens.
 
-Every change of a map, of a token on it, or of who sees what it sees, is made within `watch`, with the map locked:
+Every change of a map, of its tokens, or of who sees through them, is made within `watch`, with the map locked:
 
-    async with fog.watch(session, row) as watching:
+    async with fog.watch(session, row) as tracker:
         await watching.keep(keys)                # before chunks of cells are written: which ones
         ...                                      # change the map, or its tokens
-        watching.walked(token_id, positions)     # where a token has been on its way
+        tracker.walked(token_id, positions)      # the path of a token
 
-The states before and after are compared. The groups have explored what they have in sight; of what changed out of
-their sight, the former state is stored in their memories (`game.grid.memory`). For a map that never had fog,
-nothing is remembered, and this costs nothing.
+The states before and after are compared. What a group has in sight becomes explored. Of what changed out of its
+sight, the old state is stored in its memory (`game.grid.memory`). For a map that never had fog, nothing is stored
+or computed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from game.fog import queries, sights, transitions
 from game.fog.models import PARTY, Fog, FogSharing
 from game.fog.queries import Memories, StoredMemories
 from game.fog.sights import Sights
-from game.fog.viewers import Piece, Table
+from game.fog.viewers import MapState, Piece
 from game.grid import memory
 from game.grid.canvas import Loaded, Wanted
 from game.grid.cell_sets import NONE, Cells, ChunkXY, union
@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 _LARGE_CHUNKS: Final = 64
 _LARGE_THINGS: Final = 1000
-"""The number of remembered or changed chunks, and of objects, from which they are compared in a thread."""
+"""With at least this many chunks or objects, comparisons run in a thread."""
 
 
 class FoggedMap(Protocol):
@@ -64,14 +64,14 @@ class FoggedMap(Protocol):
         """Whether players and spectators may read it."""
 
 
-def place_of(row: FoggedMap) -> dict[str, UUID]:
-    """The parameters of statements that name a map."""
+def map_key_of(row: FoggedMap) -> dict[str, UUID]:
+    """The parameters `universe_id` and `map_id` of statements."""
     return {"universe_id": row.universe_id, "map_id": row.id}
 
 
-async def table_of(session: AsyncSession, row: FoggedMap, before: Table | None = None) -> Table:
-    """The current map with its tokens and members; the members are those of `before`, if that is given."""
-    return Table(
+async def map_state_of(session: AsyncSession, row: FoggedMap, before: MapState | None = None) -> MapState:
+    """The current state of a map; the members are taken from `before`, if it is given."""
+    return MapState(
         row.grid_data,
         row.width,
         row.height,
@@ -79,17 +79,17 @@ async def table_of(session: AsyncSession, row: FoggedMap, before: Table | None =
         row.fog_sharing,
         row.lighting,
         await queries.members(session, row.universe_id) if before is None else before.members,
-        await queries.pieces(session, place_of(row)),
+        await queries.pieces(session, map_key_of(row)),
     )
 
 
-class Watching:
-    """A map while it is being changed."""
+class ChangeTracker:
+    """Tracks the changes of a map within `watch`."""
 
     def __init__(self, session: AsyncSession, row: FoggedMap) -> None:
-        self._session, self._row, self._place = session, row, place_of(row)
+        self._session, self._row, self._map_key = session, row, map_key_of(row)
         self._key = row.scene_key
-        self._before: Table | None = None
+        self._before: MapState | None = None
         self._rows: dict[ChunkKey, Rows] = {}
         self._ways: list[tuple[UUID, Sequence[Point]]] = []
         self._moved: tuple[int, int] | None = None
@@ -98,13 +98,13 @@ class Watching:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is nothing to be remembered: the map had no fog until now."""
+        """Whether nothing has to be stored, because the map has never had fog."""
         return self._key is None
 
     async def begin(self) -> None:
         """Store the state before the change."""
         if self._key is not None:
-            self._before = await table_of(self._session, self._row)
+            self._before = await map_state_of(self._session, self._row)
 
     async def keep(self, keys: Iterable[ChunkKey] = (), layers: Iterable[int] = ()) -> None:
         """Store the rows of chunks, and of all chunks of layers, before they are written."""
@@ -112,16 +112,16 @@ class Watching:
         layers = list(layers)
         if self.is_idle or not (missing or layers):
             return
-        loaded = await queries.cells(self._session, self._place, Wanted(missing, layers))
+        loaded = await queries.cells(self._session, self._map_key, Wanted(missing, layers))
         self._rows |= {key: loaded.get(key) for key in {*missing, *loaded} if key not in self._rows}
 
     def moved(self, dx: int, dy: int) -> None:
-        """Note that all cells of the map have moved, after all layers were kept."""
+        """Record that all cells of the map were shifted, after all layers were kept."""
         old = self._moved or (0, 0)
         self._moved = old[0] + dx, old[1] + dy
 
     def walked(self, token_id: UUID, positions: Sequence[Point]) -> None:
-        """Note where a token has been on its way: its top left cells, or points on a map without a grid."""
+        """Record the path of a token: its top left cells, or points on a map without a grid."""
         self._ways.append((token_id, positions))
 
     async def finish(self) -> None:
@@ -132,7 +132,7 @@ class Watching:
         after = await self._after()
         rows = await self._changed_rows(after)
         old, new = await self._sights(after, rows)
-        load = partial(queries.cells, session, self._place)
+        load = partial(queries.cells, session, self._map_key)
         was_seen: Mapping[UUID, Cells] = {}
         change = None
         if before is not None and old is not None:
@@ -144,30 +144,30 @@ class Watching:
         memories, known = await self._memories(after, change, [was_seen, is_seen, seen_on_way])
         await memories.write(await _remember(known, change, new.scene, was_seen, seen_on_way, is_seen))
 
-    async def _after(self) -> Table:
+    async def _after(self) -> MapState:
         """The map after the change."""
         row, before = self._row, self._before
-        # The range of a character's senses depends on the grid.
+        # Read again, because the range of a character's senses, in cells, depends on the grid.
         if (
             before is None
             or not self.tokens_stay
             or not same(*(_distance(one) for one in (before.frame, row.grid_data)))
         ):
             await self._session.flush()
-            return await table_of(self._session, row, before)
+            return await map_state_of(self._session, row, before)
         after = before.with_frame(row.grid_data, row.width, row.height)
         return replace(after, is_published=row.is_published, sharing=row.fog_sharing, lighting=row.lighting)
 
     async def _load_before(self, wanted: Wanted) -> Loaded:
-        """Chunks as they were before the change, although the new ones are already written."""
+        """Load chunks in their state before the change, after the new ones were written."""
         kept = {key: self._rows[key] for key in wanted.chunks if key in self._rows}
         others = wanted._replace(chunks=[key for key in wanted.chunks if key not in kept])
-        loaded = await queries.cells(self._session, self._place, others)
+        loaded = await queries.cells(self._session, self._map_key, others)
         return {**loaded, **{key: rows for key, rows in kept.items() if rows is not None}}
 
-    async def _changed_rows(self, after: Table) -> dict[ChunkKey, tuple[Rows, Rows]]:
-        """The rows of chunks that changed, before and after; for layers that became visible or hidden, of all
-        chunks; for a map whose cells have moved, the old rows at their new positions.
+    async def _changed_rows(self, after: MapState) -> dict[ChunkKey, tuple[Rows, Rows]]:
+        """The rows of chunks that changed, before and after; all chunks of layers that became visible or hidden.
+        If the cells of the map were shifted, the old rows are at their new positions.
         """
         before = self._before
         if before is None:
@@ -177,7 +177,7 @@ class Watching:
         if not self._rows and not layers:
             return {}
         wanted = Wanted([key for key in self._rows if key[0] not in layers], sorted(layers))
-        now = await queries.cells(self._session, self._place, wanted)
+        now = await queries.cells(self._session, self._map_key, wanted)
         if self._moved:
             old = transitions.shifted_rows(self._rows, *self._moved, after.width, after.height)
             return {key: (old.get(key), now.get(key)) for key in old.keys() | now.keys()}
@@ -185,9 +185,9 @@ class Watching:
         return {key: pair for key, pair in pairs.items() if key[0] in shown or pair[0] != pair[1]}
 
     async def _sights(
-        self, after: Table, rows: Mapping[ChunkKey, tuple[Rows, Rows]]
+        self, after: MapState, rows: Mapping[ChunkKey, tuple[Rows, Rows]]
     ) -> tuple[Sights | None, Sights]:
-        """The sights of the map before and after; if the grid changed, it gets a new key."""
+        """The sights of the map before and after the change; if the grid changed, the map gets a new scene key."""
         row, before = self._row, self._before
         old = None
         if before is not None and self._key is not None:
@@ -196,31 +196,31 @@ class Watching:
                 return old, old
         row.scene_key = uuid4()
         if old is None or self._moved is not None:
-            # Where all cells have moved, nothing that was computed before is of use, even if the size is the same.
+            # If all cells were shifted, nothing that was computed before can be used.
             return old, sights.sights_of(row.scene_key, after.frame, after.width, after.height)
         is_large = _is_large(old.scene) or len(rows) > _LARGE_CHUNKS
         size = after.width, after.height
         new = await _compute(is_large, transitions.next_sights, old, after.frame, *size, rows)
         if self._key is not None:
-            # The former visions stay with the new sights only: counted each time, they would displace other maps.
+            # Former visions are kept with the new sights only. Otherwise each would count, and evict other maps.
             sights.keep(self._key, Sights.of(old.scene, old.vision))
         sights.keep(row.scene_key, new)
         return old, new
 
     async def _memories(
-        self, after: Table, change: "_Change | None", seen: Sequence[Mapping[UUID, Cells]]
+        self, after: MapState, change: "_Change | None", seen: Sequence[Mapping[UUID, Cells]]
     ) -> tuple[StoredMemories, dict[UUID, Memory]]:
-        """The memories of the groups before the change, with everything that the change may affect."""
+        """The parts of the groups' memories before the change that it may affect."""
         before, session = self._before, self._session
         viewers = after.viewers()
         if before is not None and before.sharing != after.sharing:
             known = await self._shared_anew(before, after, change, seen[0])
-            await queries.drop(session, self._place, await queries.viewers(session, self._place))
-            return StoredMemories(session, self._place, viewers), known
-        memories = StoredMemories(session, self._place, viewers)
+            await queries.drop(session, self._map_key, await queries.viewers(session, self._map_key))
+            return StoredMemories(session, self._map_key, viewers), known
+        memories = StoredMemories(session, self._map_key, viewers)
         await memories.load_wholes()
         if before is not None and change is None:
-            # After a change of the grid type, old knowledge is useless.
+            # A change of the grid type invalidates what was remembered.
             await memories.load(None)
             return memories, dict.fromkeys(viewers, NOTHING)
         if change is not None and change.is_everywhere:
@@ -230,10 +230,11 @@ class Watching:
         return memories, {viewer: memories.of(viewer) for viewer in viewers}
 
     async def _shared_anew(
-        self, before: Table, after: Table, change: "_Change | None", was_seen: Mapping[UUID, Cells]
+        self, before: MapState, after: MapState, change: "_Change | None", was_seen: Mapping[UUID, Cells]
     ) -> dict[UUID, Memory]:
-        """What the groups know after they have changed: what the party did, each player does, and back."""
-        memories = StoredMemories(self._session, self._place, before.viewers())
+        """The memories of the new groups after a change of `fog_sharing`: copied from the party to each player, or
+        merged."""
+        memories = StoredMemories(self._session, self._map_key, before.viewers())
         await memories.load_wholes()
         await memories.load(None)
         players = [user_id for user_id, role in after.members.items() if role is Role.player]
@@ -250,7 +251,7 @@ class Watching:
 class _Change(NamedTuple):
     """What a change did to a map's grid: the scenes before and after it, and their differences.
 
-    `base` is what the change is compared with: the scene before it, with its cells where they have moved.
+    `base` is the scene before the change, with its cells at their new positions if they were shifted.
     """
 
     before: Scene
@@ -315,25 +316,25 @@ async def _compute(is_large: bool, function: Callable[..., Result], *arguments: 
 
 
 async def _seen_on_ways(
-    ways: Iterable[tuple[UUID, Sequence[Point]]], after: Table, now: Sights, load: sights.Load
+    ways: Iterable[tuple[UUID, Sequence[Point]]], after: MapState, now: Sights, load: sights.Load
 ) -> dict[UUID, Cells]:
-    """What the groups have seen while tokens were on their ways."""
+    """What the groups have seen along the paths of tokens."""
     found: dict[UUID, Cells] = {}
     for token_id, positions in ways:
         piece = after.pieces.get(token_id)
         if piece is None:
             continue
         for x, y in positions:
-            then = after.at(piece._replace(x=x, y=y))
+            then = after.with_token(piece._replace(x=x, y=y))
             if after.lighting != "dark" or piece.light is None:
-                then = replace(then, eyes=frozenset([token_id]))
+                then = replace(then, observer_ids=frozenset([token_id]))
             for viewer, cells in (await sights.seen(then, now.vision, after.viewers(), load)).items():
                 found[viewer] = union(found.get(viewer, NONE), cells)
     return found
 
 
 def _concerned(memories: Memories, change: _Change, seen: Iterable[Mapping[UUID, Cells]]) -> set[ChunkXY]:
-    """The chunks of memories that a change within the map, and what is seen, may affect."""
+    """The chunks of memories that a change of the map, and what is in sight, may affect."""
     sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in memories.viewers]
     chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
     scenes = {change.before, change.after}
@@ -352,7 +353,7 @@ async def _remember(
     on_way: Mapping[UUID, Cells],
     is_seen: Mapping[UUID, Cells],
 ) -> dict[UUID, Memory]:
-    """The memories of the groups after a change, from what they have seen before it, on the way, and after it."""
+    """The memories of the groups after a change, from what they saw before it, along the paths, and after it."""
     remembered = {}
     chunks = 0 if change is None else len(change.rows)
     for viewer, memory_ in known.items():
@@ -363,7 +364,7 @@ async def _remember(
 
 
 async def walked(
-    before: Table,
+    before: MapState,
     piece: Piece,
     positions: Sequence[Point],
     now: Sights,
@@ -371,13 +372,12 @@ async def walked(
     memories: Memories,
     load: sights.Load,
 ) -> tuple[dict[UUID, Memory], dict[UUID, Cells]]:
-    """What the groups of a map remember and see after a move of one token, without any other change.
+    """What the groups remember and see after the move of one token, without other changes.
 
-    `piece` is the token after the move, `positions` are the positions on its way, and `was_seen` is what the
-    groups saw before.
+    `piece` is the token after the move, `positions` its path, and `was_seen` what the groups saw before.
     """
     viewers = before.viewers()
-    after = before.at(piece)
+    after = before.with_token(piece)
     is_seen = await sights.seen(after, now.vision, viewers, load)
     on_way = await _seen_on_ways([(piece.id, positions)], after, now, load)
     change = _Change.of(now.scene, now.scene, {}, None)
@@ -387,12 +387,12 @@ async def walked(
 
 
 @asynccontextmanager
-async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[Watching]:
-    """Watch a locked map while it, or tokens on it, are changed, and update what players remember of it."""
-    watching = Watching(session, row)
-    await watching.begin()
-    yield watching
-    await watching.finish()
+async def watch(session: AsyncSession, row: FoggedMap) -> AsyncIterator[ChangeTracker]:
+    """Track changes of a locked map and its tokens, and update what players remember of it."""
+    tracker = ChangeTracker(session, row)
+    await tracker.begin()
+    yield tracker
+    await tracker.finish()
 
 
 async def reveal(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID]) -> None:
@@ -401,7 +401,7 @@ async def reveal(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: C
 
 
 async def hide(session: AsyncSession, row: FoggedMap, cells: Cells, viewers: Collection[UUID]) -> None:
-    """Make some groups of a locked map forget cells; cells in sight stay explored."""
+    """Remove cells from the memories of some groups of a locked map; cells in sight stay explored."""
     await _redraw(session, row, cells, viewers, memory.hide)
 
 
@@ -410,10 +410,10 @@ async def _redraw(
 ) -> None:
     # On a map without fog, revealed cells count once it gets fog.
     row.scene_key = row.scene_key or uuid4()
-    table = await table_of(session, row)
-    scene, vision, _ = sights.sights_of(row.scene_key, table.frame, table.width, table.height)
-    seen = await sights.seen(table, vision, viewers, partial(queries.cells, session, place_of(row)))
-    memories = StoredMemories(session, place_of(row), list(viewers))
+    map_state = await map_state_of(session, row)
+    scene, vision, _ = sights.sights_of(row.scene_key, map_state.frame, map_state.width, map_state.height)
+    seen = await sights.seen(map_state, vision, viewers, partial(queries.cells, session, map_key_of(row)))
+    memories = StoredMemories(session, map_key_of(row), list(viewers))
     await memories.load_wholes()
     chunks = chunks_beside(union(cells, *seen.values()))
     await memories.load(chunks.union(*(chunks_of(memories.of(viewer), scene) for viewer in viewers)))
@@ -427,7 +427,7 @@ async def _redraw(
 
 
 async def _look_again(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
-    """Remember what is in sight on the maps with tokens of a character, or with grants to a user."""
+    """Update the memories of all maps with tokens of a character, or with grants to a user."""
     for row in await queries.maps_seen_by(session, universe_id, cause_id):
         async with watch(session, row):
             pass

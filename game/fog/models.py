@@ -20,11 +20,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from game.core.models import ApiModel, Assigned, example
-from game.events.payloads import Payload, optional, tells
+from game.events.payloads import Payload, describes, optional
 from game.grid.document import DEFAULT_LIMITS
 
 PARTY = UUID(int=0)
-"""The viewer id for all players of a map together, if they share what they see."""
+"""The viewer id of the group of all players, if they share what they see."""
 
 
 class Fog(StrEnum):
@@ -43,7 +43,7 @@ class FogSharing(StrEnum):
 
 
 class Lighting(StrEnum):
-    """How bright a map is. Only `dark` changes what is seen."""
+    """How bright a map is. Only `dark` affects sight."""
 
     bright = "bright"
     dim = "dim"
@@ -51,9 +51,9 @@ class Lighting(StrEnum):
 
 
 class MapMemory(SQLModel, table=True):
-    """What a group of viewers remembers of a map as a whole: `whole` of `game.grid.memory.pack`.
+    """What a group of viewers remembers of a map apart from its chunks: `whole` of `game.grid.memory.pack`.
 
-    `viewer_id` is a member, or PARTY; a removed member's memory goes with them.
+    `viewer_id` is a member, or PARTY; the row is deleted with the member.
     """
 
     __tablename__ = "map_memory"
@@ -81,8 +81,8 @@ class MapMemory(SQLModel, table=True):
 class MapMemoryChunk(SQLModel, table=True):
     """What a group of viewers remembers of 64 x 64 cells of a map.
 
-    `explored` has a bit for each cell (`game.grid.cell_sets`), or nothing where all of them are explored;
-    `differs` is what differs from now, if anything does.
+    `explored` has a bit for each cell (`game.grid.cell_sets`), or is empty if all of them are explored; `differs`
+    is the remembered state, as far as it differs from the present one.
     """
 
     __tablename__ = "map_memory_chunk"
@@ -166,7 +166,7 @@ class FogChanged(ApiModel):
     seq: int = Field(description="The number of the event.")
 
 
-@tells("map.fog_revealed", "map.fog_hidden")
+@describes("map.fog_revealed", "map.fog_hidden")
 class FogDrawn(Payload):
     """A game master revealed or hid cells of the fog. Not sent to players."""
 

@@ -1,4 +1,4 @@
-"""A view of a map with fog as bytes, for a compute process. Pure."""
+"""A view of a map with fog, serialized for compute processes. Pure."""
 
 from collections.abc import Generator
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from game.grid.moves import Known
 from game.grid.scene import Scene
 
 SORTED = orjson.OPT_SORT_KEYS
-"""For what players are sent: the order of keys would reveal whether an object was just written, or read."""
+"""Sorted keys for data that players get: otherwise, the order would reveal whether an object was just written."""
 
 _Sets = list[tuple[int, int, bytes]]
 
@@ -43,7 +43,7 @@ class PackedView(NamedTuple):
         return cls(frame, scene.width, scene.height, view.mode, explored, *texts, _packed(view.visible))
 
     def open(self) -> FoggedView:
-        """The view again."""
+        """The unpacked view."""
         differs = {(x, y): one for x, y, one in orjson.loads(self.differs)}
         chunks = {(x, y): (bits, differs.get((x, y))) for x, y, bits in self.explored}
         memory = unpack(chunks, orjson.loads(self.whole))
@@ -52,7 +52,7 @@ class PackedView(NamedTuple):
         return FoggedView(scene, memory, visible, self.mode)
 
     def known(self) -> Known:
-        """The map as the viewers know it."""
+        """The frame that the viewers know."""
         return self.open().known
 
     @property

@@ -24,7 +24,7 @@ _AT_ONCE = 1024
 _NOTHING = pack(NOTHING)[1]
 
 Packed = dict[ChunkXY, tuple[bytes, dict[str, Any] | None]]
-Place = Mapping[str, UUID]
+MapKey = Mapping[str, UUID]
 """universe_id and map_id."""
 
 _MEMBERS = text("SELECT user_id, role FROM member WHERE universe_id = :universe_id")
@@ -40,7 +40,7 @@ PIECES = """
 """
 """The tokens on a map, for `piece_of`."""
 _PIECES = text(PIECES.format(universe_id=":universe_id", map_id=":map_id"))
-# By name: the module of chunks must not be imported here.
+# The table is named in SQL, because its module must not be imported here.
 _CELLS = text("""
     SELECT layer, x, y, rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id
@@ -116,9 +116,9 @@ async def members(session: AsyncSession, universe_id: UUID) -> dict[UUID, Role]:
     return {row.user_id: Role(row.role) for row in found}
 
 
-async def pieces(session: AsyncSession, place: Place) -> dict[UUID, Piece]:
+async def pieces(session: AsyncSession, map_key: MapKey) -> dict[UUID, Piece]:
     """The tokens on a map, by id."""
-    return {row[0]: piece_of(*row) for row in await session.execute(_PIECES, place)}
+    return {row[0]: piece_of(*row) for row in await session.execute(_PIECES, map_key)}
 
 
 def piece_of(
@@ -141,11 +141,11 @@ def piece_of(
     return Piece(token_id, x, y, size, hidden, sight or sight_of(senses, cell_distance), light, sharers)
 
 
-async def cells(session: AsyncSession, place: Place, wanted: Wanted) -> Loaded:
-    """The stored chunks of a map that steps need."""
+async def cells(session: AsyncSession, map_key: MapKey, wanted: Wanted) -> Loaded:
+    """The stored chunks of a map that a generator of steps needs."""
     layers, xs, ys = ([key[at] for key in wanted.chunks] for at in range(3))
     keys = {"whole": wanted.layers, "layers": layers, "xs": xs, "ys": ys}
-    found = await session.execute(_CELLS, {**place, **keys})
+    found = await session.execute(_CELLS, {**map_key, **keys})
     return {(row.layer, row.x, row.y): row.rows for row in found}
 
 
@@ -171,20 +171,20 @@ async def maps_seen_by(session: AsyncSession, universe_id: UUID, cause_id: UUID)
     return [StoredMap(*row) for row in await session.execute(_SEEN_BY, asked)]
 
 
-async def viewers(session: AsyncSession, place: Place) -> list[UUID]:
+async def viewers(session: AsyncSession, map_key: MapKey) -> list[UUID]:
     """The groups that have a memory of a map."""
-    return list((await session.execute(_VIEWERS, place)).scalars())
+    return list((await session.execute(_VIEWERS, map_key)).scalars())
 
 
-async def drop(session: AsyncSession, place: Place, viewers: Collection[UUID]) -> None:
+async def drop(session: AsyncSession, map_key: MapKey, viewers: Collection[UUID]) -> None:
     """Delete the memories of some groups of a map."""
     if viewers:
-        await session.execute(_DROP, {**place, "viewers": list(viewers)})
+        await session.execute(_DROP, {**map_key, "viewers": list(viewers)})
 
 
 class Changes(NamedTuple):
-    """What has changed in memories, as it is stored: of maps as wholes, by group; chunks that are put, with their
-    group, place, cells and what differs; and chunks that are gone."""
+    """Changes of memories, as they are stored: new wholes by group; rows of new chunks (group, x, y, explored
+    cells, differences); and keys of deleted chunks."""
 
     wholes: dict[UUID, str]
     put: list[tuple[UUID, int, int, bytes, str | None]]
@@ -204,7 +204,7 @@ class Memories:
         self._is_all_loaded = False
 
     async def load_wholes(self) -> None:
-        """Load what is kept of the map as a whole into `wholes`."""
+        """Load `wholes`."""
         raise NotImplementedError
 
     async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:
@@ -248,20 +248,20 @@ class Memories:
 
 
 class StoredMemories(Memories):
-    """The same, read and written in a session."""
+    """Memories that are read and written in a session."""
 
-    def __init__(self, session: AsyncSession, place: Place, viewers: Sequence[UUID]) -> None:
+    def __init__(self, session: AsyncSession, map_key: MapKey, viewers: Sequence[UUID]) -> None:
         super().__init__(viewers)
-        self._session, self._place = session, place
+        self._session, self._map_key = session, map_key
 
     async def load_wholes(self) -> None:  # noqa: D102
-        found = await self._session.execute(_WHOLES, {**self._place, "viewers": list(self.viewers)})
+        found = await self._session.execute(_WHOLES, {**self._map_key, "viewers": list(self.viewers)})
         self.wholes = {row.viewer_id: row.whole for row in found}
 
     async def read_chunks(self, chunks: Sequence[ChunkXY] | None) -> None:  # noqa: D102
         some = chunks or ()
         keys = {"xs": [x for x, _ in some], "ys": [y for _, y in some], "everything": chunks is None}
-        for row in await self._session.execute(_CHUNKS, {**self._place, **keys, "viewers": list(self.viewers)}):
+        for row in await self._session.execute(_CHUNKS, {**self._map_key, **keys, "viewers": list(self.viewers)}):
             self.stored[row.viewer_id][row.x, row.y] = cells_of(row.explored), row.differs
 
     async def write(self, memories: Mapping[UUID, Memory]) -> None:
@@ -269,22 +269,22 @@ class StoredMemories(Memories):
         wholes, put, gone = self.changes(memories)
         if wholes:
             await self._session.execute(
-                _PUT_WHOLES, {**self._place, "viewers": list(wholes), "wholes": list(wholes.values())}
+                _PUT_WHOLES, {**self._map_key, "viewers": list(wholes), "wholes": list(wholes.values())}
             )
         # Some at a time: one statement for thousands would exceed the time limit.
         for start in range(0, len(put), _AT_ONCE):
             columns = zip(*put[start : start + _AT_ONCE], strict=True)
             names = ("viewers", "xs", "ys", "explored", "differs")
             values = {name: list(column) for name, column in zip(names, columns, strict=True)}
-            await self._session.execute(_PUT_CHUNKS, {**self._place, **values})
+            await self._session.execute(_PUT_CHUNKS, {**self._map_key, **values})
         if gone:
             columns = zip(*gone, strict=True)
             values = {name: list(column) for name, column in zip(("viewers", "xs", "ys"), columns, strict=True)}
-            await self._session.execute(_DROP_CHUNKS, {**self._place, **values})
+            await self._session.execute(_DROP_CHUNKS, {**self._map_key, **values})
 
 
 def cells_of(explored: bytes) -> bytes:
-    """The cells of a chunk as it is stored, a bit each: nothing is stored if all are explored."""
+    """The explored cells of a stored chunk, a bit each; an empty value means all."""
     return explored or _ALL
 
 

@@ -1,7 +1,7 @@
-"""Scenes and visions of maps, kept in the worker's memory under the map's `scene_key`.
+"""Scenes and visions of maps, cached in the worker under the map's `scene_key`.
 
-A new random key is generated whenever the grid changes, and is stored with it: results for a change that was
-rolled back are never found again, and workers need not notify each other.
+A new random key is stored whenever the grid changes. So the cache entries of a rolled back change are never found,
+and workers need not notify each other.
 """
 
 import asyncio
@@ -11,22 +11,22 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from game.core.cache import LruCache
-from game.fog.viewers import Table
+from game.fog.viewers import MapState
 from game.grid.canvas import Loaded, Result, Steps, Wanted
 from game.grid.cell_sets import NONE, Cells
 from game.grid.geometry import Cell
 from game.grid.scene import Scene
-from game.grid.vision import Eyes, Vision
+from game.grid.vision import Observer, Vision
 
 _MAX_SCENES: Final = 1024
 _MAX_WEIGHT: Final = 150_000
-"""Views from cells, and walls, doors and other things, of all maps that are kept: of about 1 KB each."""
+"""The maximum weight of all cache entries: the number of views from cells, and of objects, of about 1 KB each."""
 _FAR: Final = 32
 """The range, in cells, from which sight is computed in a thread."""
 
 _MAX_VERSIONS: Final = 16
 _MAX_VIEWS: Final = 10_000
-"""How many versions of a vision are kept that differ only in walls and doors, and views from cells in them."""
+"""The maximum number of cached versions of a vision that differ only in walls and doors, and of their views."""
 
 _TURN_SECONDS: Final = 0.002
 
@@ -34,13 +34,13 @@ Load = Callable[[Wanted], Awaitable[Loaded]]
 
 
 Versions = LruCache[Hashable, Vision]
-"""Visions of a map by its walls and doors; nothing else differs."""
+"""Visions of a map by its walls and doors; everything else is equal."""
 
 
 class Sights(NamedTuple):
-    """One version of a map's grid: its scene, its vision, and the former visions that may be needed again.
+    """One version of a map's grid: its scene, its vision, and former visions that may be used again.
 
-    When a door that was opened is closed again, everything is known.
+    They are when a door that was opened is closed again.
     """
 
     scene: Scene
@@ -49,12 +49,12 @@ class Sights(NamedTuple):
 
     @classmethod
     def of(cls, scene: Scene, vision: Vision) -> "Sights":
-        """The sights of a scene, without former visions."""
+        """Sights without former visions."""
         return cls(scene, vision, LruCache(_MAX_VERSIONS, _MAX_VIEWS))
 
     @property
     def weight(self) -> int:
-        """About how many KB of memory it takes."""
+        """The approximate size in KB."""
         return self.vision.views + self.versions.weight + self.scene.size
 
 
@@ -69,33 +69,33 @@ def sights_of(key: UUID, frame: dict[str, Any], width: int, height: int) -> Sigh
 
 
 def keep(key: UUID, sights: Sights) -> None:
-    """Keep something under a key."""
+    """Cache sights under a key."""
     _kept.put(key, sights, sights.weight)
 
 
-async def seen(table: Table, vision: Vision, viewers: Iterable[UUID], load: Load) -> dict[UUID, Cells]:
-    """What each of some groups has in sight. When this takes long, others get their turn in between."""
-    turn = _Turn()
-    lights = tuple(table.lights()) if table.lighting == "dark" else ()
-    found: dict[tuple[Eyes, ...], Cells] = {(): NONE}
-    eyes = {viewer: table.group(viewer) for viewer in viewers}
-    for group in eyes.values():
+async def seen(map_state: MapState, vision: Vision, viewers: Iterable[UUID], load: Load) -> dict[UUID, Cells]:
+    """The cells that each of some groups has in sight. Yields to the event loop if this takes long."""
+    yielder = _Yielder()
+    lights = tuple(map_state.lights()) if map_state.lighting == "dark" else ()
+    found: dict[tuple[Observer, ...], Cells] = {(): NONE}
+    observers_of = {viewer: map_state.observers(viewer) for viewer in viewers}
+    for group in observers_of.values():
         if group in found:
             continue
-        if not vision.knows_group(group, lights, table.lighting):
-            for cell, reach in _looks(group, table.lighting):
+        if not vision.knows_group(group, lights, map_state.lighting):
+            for cell, reach in _looks(group, map_state.lighting):
                 if not vision.knows(cell, reach):
                     await follow(vision.visible_from(cell, reach), load, in_thread=reach > _FAR)
-                    await turn.end()
+                    await yielder.end()
             for light in lights:
                 await follow(vision.lit_by([light], group), load, in_thread=light.range > _FAR)
-                await turn.end()
-        found[group] = await follow(vision.seen_by_group(group, lights, table.lighting), load)
-    return {viewer: found[group] for viewer, group in eyes.items()}
+                await yielder.end()
+        found[group] = await follow(vision.seen_by_group(group, lights, map_state.lighting), load)
+    return {viewer: found[group] for viewer, group in observers_of.items()}
 
 
-class _Turn:
-    """Lets the other tasks of the event loop run whenever this one has run for a while."""
+class _Yielder:
+    """Yields to the event loop whenever a task has run for a while."""
 
     def __init__(self) -> None:
         self._since = perf_counter()
@@ -106,8 +106,8 @@ class _Turn:
             self._since = perf_counter()
 
 
-def _looks(group: Iterable[Eyes], lighting: str) -> Iterator[tuple[Cell, float]]:
-    """The cells that a group looks from, and how far."""
+def _looks(group: Iterable[Observer], lighting: str) -> Iterator[tuple[Cell, float]]:
+    """The cells of a group's observers, and their ranges."""
     for cells, sight in group:
         for cell in cells if sight.range > 0 else ():
             yield cell, sight.range
@@ -116,7 +116,7 @@ def _looks(group: Iterable[Eyes], lighting: str) -> Iterator[tuple[Cell, float]]
 
 
 async def follow(steps: Steps[Result], load: Load, *, in_thread: bool = False) -> Result:
-    """Run steps over a map's cells, loading what they need; returns their result."""
+    """Run steps, loading the chunks that they request; returns their result."""
     loaded: Loaded | None = None
     while True:
         outcome = await asyncio.to_thread(_step, steps, loaded) if in_thread else _step(steps, loaded)

@@ -1,4 +1,4 @@
-"""One version of a map's grid and the next: their differences, for those who remember the former. Pure."""
+"""The differences between one version of a map's grid and the next. Pure."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ from game.grid.segments import pieces_by_chunk
 from game.grid.vision import Vision
 
 _MAX_CHUNKS: Final = 16
-"""The number of changed chunks from which nothing of a vision is reused."""
+"""With more changed chunks than this, nothing of a vision is reused."""
 _MAX_THINGS: Final = 200
 
 Frame = Mapping[str, Any]
@@ -35,7 +35,7 @@ def changed_chunks(before: Scene, after: Scene) -> set[ChunkXY]:
 def next_sights(
     sights: Sights, frame: dict[str, Any], width: int, height: int, rows: Mapping[ChunkKey, tuple[Rows, Rows]]
 ) -> Sights:
-    """The sights of a map after a change, with all of the vision that the change cannot have affected.
+    """The sights of a map after a change. They reuse those parts of the vision that the change cannot affect.
 
     Takes the new frame and size, and the rows of the chunks that changed, before and after.
     """
@@ -52,9 +52,9 @@ def next_sights(
         return Sights.of(scene, Vision(frame, width, height))
     cells = [cell for key, (was, now) in rows.items() for cell in _corners(key, was, now)]
     for _, thing in things:
-        # Walls lie in cells as doors do.
+        # Walls are assigned to cells like doors.
         cells += scene.cells_of("doors", thing)
-        # A door at the edge of the map opens cells in which it does not lie.
+        # A door at the edge of the map also affects adjacent cells.
         cells += _cells_of_ends(scene, thing)
     if rows:
         return Sights.of(scene, sights.vision.after(frame, cells))
@@ -65,13 +65,13 @@ def next_sights(
 
 
 def _cells_of_ends(scene: Scene, barrier: Mapping[str, Any]) -> list[Cell]:
-    """The cells, also off the map, that hold the ends of a wall or door."""
+    """The cells, possibly outside the map, that contain the ends of a wall or door."""
     x1, y1, x2, y2 = (max(-FAR_DOOR, min(barrier[name], FAR_DOOR)) for name in ("x1", "y1", "x2", "y2"))
     return [cell_at(scene.grid.type, x1, y1), cell_at(scene.grid.type, x2, y2)]
 
 
 def _barriers(frame: Frame) -> Hashable:
-    """Everything about the walls and doors of a frame that matters for sight."""
+    """The data of a frame's walls and doors that matters for sight."""
     lists = (frame.get("walls", ()), frame.get("doors", ()))
     return tuple(
         tuple(
@@ -90,7 +90,7 @@ def _changed_barriers(before: Frame, after: Frame) -> list[tuple[str, Mapping[st
         if old is new:
             continue
         if len(old) == len(new):
-            # Most are as they were, in their places: comparing these takes far less.
+            # Most are unchanged and at the same index, which is fast to compare.
             pairs = [(was, now) for was, now in zip(old, new, strict=True) if was is not now and was != now]
             old, new = [was for was, _ in pairs], [now for _, now in pairs]
         texts = [{repr(sorted(one.items(), key=str)): one for one in items} for items in (old, new)]
@@ -100,7 +100,7 @@ def _changed_barriers(before: Frame, after: Frame) -> list[tuple[str, Mapping[st
 
 
 def _corners(key: ChunkKey, was: Rows, now: Rows) -> list[Cell]:
-    """Two corners of the rectangle that holds the cells of a chunk that changed."""
+    """Two corners of the bounding box of the changed cells of a chunk."""
     old, new = ([row.ljust(CHUNK) for row in rows or ()] for rows in (was, now))
     lines = max(len(old), len(new))
     old, new = ([*rows, *[" " * CHUNK] * (lines - len(rows))] for rows in (old, new))
@@ -114,12 +114,12 @@ def _corners(key: ChunkKey, was: Rows, now: Rows) -> list[Cell]:
 
 
 def point_shift(frame: Frame, dx: int, dy: int) -> Point:
-    """How far points move when the cells of a map move."""
+    """How far points move when the cells of a map are shifted."""
     return shift(Grid.of(frame).type, dx, dy)
 
 
 def shifted_frame(frame: Frame, dx: int, dy: int) -> dict[str, Any]:
-    """A frame whose cells have moved, with nothing else changed."""
+    """A frame whose cells are shifted, without other changes."""
     moved = dict(frame)
     for name in ("entities", "walls", "doors", "lights"):
         by = (dx, dy) if name == "entities" else point_shift(frame, dx, dy)
@@ -131,7 +131,7 @@ def shifted_frame(frame: Frame, dx: int, dy: int) -> dict[str, Any]:
 def shifted_rows(
     chunks: Mapping[ChunkKey, Rows], dx: int, dy: int, width: int, height: int
 ) -> dict[ChunkKey, list[str]]:
-    """All chunks of a map after its cells have moved, on a map of a size."""
+    """All chunks after the cells were shifted, on a map of the given size."""
     layers: dict[int, dict[ChunkXY, Any]] = {}
     for (layer, column, band), rows in chunks.items():
         if rows is not None:

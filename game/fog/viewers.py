@@ -1,8 +1,8 @@
-"""The groups of viewers on a map with fog, and the tokens that they see through. Pure.
+"""The groups of viewers of a map with fog, and the tokens that they see through. Pure.
 
-Those who see together are a group: with the sharing `party`, all players and spectators (PARTY); with `each`, each
-of them alone. The party sees through every token whose `sight` any player has; a single player sees through those
-whose `sight` they have.
+A group shares its view: with `fog_sharing` `party`, all players and spectators (PARTY); with `each`, each of them
+alone. The party sees through every token whose `sight` any player has; a single player sees through those whose
+`sight` they have.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from uuid import UUID
 from game.fog.models import PARTY, FogSharing
 from game.grants import MEMBERS
 from game.grid.geometry import Cell, Grid
-from game.grid.vision import Eyes, Light, Sight, footprint, map_lights, token_light
+from game.grid.vision import Light, Observer, Sight, footprint, map_lights, token_light
 from game.permissions import GAME_MASTERS, Role
 
 
@@ -31,13 +31,13 @@ class Piece(NamedTuple):
 
 
 def viewer_of(sharing: str, user_id: UUID) -> UUID:
-    """The group that a player or a spectator belongs to."""
+    """The id of the group that a player or spectator belongs to."""
     return PARTY if sharing == FogSharing.party else user_id
 
 
 @dataclass(frozen=True)
-class Table:
-    """A map at one moment, with the tokens on it and the members of its universe."""
+class MapState:
+    """The state of a map: its grid, the tokens on it, and the members of its universe."""
 
     frame: dict[str, Any]
     width: int
@@ -47,13 +47,13 @@ class Table:
     lighting: str
     members: Mapping[UUID, Role]
     pieces: Mapping[UUID, Piece]
-    eyes: frozenset[UUID] | None = None
-    """The tokens that anybody sees through; None for all."""
-    _eyes: dict[UUID, Eyes] = field(default_factory=dict, compare=False, repr=False)
-    _groups: dict[tuple[UUID, frozenset[UUID] | None], tuple[Eyes, ...]] = field(
+    observer_ids: frozenset[UUID] | None = None
+    """The only tokens that viewers see through; None: no restriction."""
+    _observer_cache: dict[UUID, Observer] = field(default_factory=dict, compare=False, repr=False)
+    _observers_cache: dict[tuple[UUID, frozenset[UUID] | None], tuple[Observer, ...]] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """Caches of `eye` and `group`. Entries of a changed grid or token must be removed."""
+    """Caches of `observer` and `observers`. Entries of a changed grid or token must be removed."""
 
     def viewers(self) -> list[UUID]:
         """The groups of the map."""
@@ -61,7 +61,7 @@ class Table:
             return [PARTY]
         return sorted(user_id for user_id, role in self.members.items() if role not in GAME_MASTERS)
 
-    def eyes_of(self, viewer: UUID) -> list[Piece]:
+    def observing_tokens(self, viewer: UUID) -> list[Piece]:
         """The tokens that a group sees through; none while it may not see the map."""
         if not self.is_published:
             return []
@@ -71,7 +71,8 @@ class Table:
         return [
             piece
             for piece in self.pieces.values()
-            if not holders.isdisjoint(piece.sharers) and (self.eyes is None or piece.id in self.eyes)
+            if not holders.isdisjoint(piece.sharers)
+            and (self.observer_ids is None or piece.id in self.observer_ids)
         ]
 
     def cells_of(self, piece: Piece) -> tuple[Cell, ...]:
@@ -79,37 +80,41 @@ class Table:
         grid_type = Grid.of(self.frame).type
         return footprint(grid_type, piece.x, piece.y, piece.size, self.width, self.height)
 
-    def eye(self, piece: Piece) -> Eyes:
-        """A token as one that sees."""
-        eye = self._eyes.get(piece.id)
-        if eye is None:
-            eye = self._eyes[piece.id] = Eyes(self.cells_of(piece), Sight.of(piece.sight))
-        return eye
+    def observer(self, piece: Piece) -> Observer:
+        """A token as an observer: its cells and its sight."""
+        observer = self._observer_cache.get(piece.id)
+        if observer is None:
+            observer = self._observer_cache[piece.id] = Observer(self.cells_of(piece), Sight.of(piece.sight))
+        return observer
 
-    def group(self, viewer: UUID) -> tuple[Eyes, ...]:
-        """The tokens that a group sees through, as those that see."""
+    def observers(self, viewer: UUID) -> tuple[Observer, ...]:
+        """The observers of a group."""
         if not self.is_published:
             return ()
-        key = viewer, self.eyes
-        eyes = self._groups.get(key)
-        if eyes is None:
-            eyes = self._groups[key] = tuple(map(self.eye, self.eyes_of(viewer)))
-        return eyes
+        key = viewer, self.observer_ids
+        observers = self._observers_cache.get(key)
+        if observers is None:
+            observers = self._observers_cache[key] = tuple(map(self.observer, self.observing_tokens(viewer)))
+        return observers
 
     def lights(self) -> list[Light]:
-        """All lights: the map's, and those that tokens carry. Those of hidden tokens are out."""
+        """All lights: the map's, and those of tokens that are not hidden."""
         lights = map_lights(self.frame, self.width, self.height)
         carried = (token_light(self.cells_of(one), one.light) for one in self.pieces.values() if not one.hidden)
         return lights + [light for light in carried if light is not None]
 
-    def at(self, piece: Piece) -> "Table":
-        """The same with a token changed."""
-        eyes = {token_id: eye for token_id, eye in self._eyes.items() if token_id != piece.id}
-        return replace(self, pieces={**self.pieces, piece.id: piece}, _eyes=eyes, _groups={})
+    def with_token(self, piece: Piece) -> "MapState":
+        """A copy with one token replaced."""
+        observers = {
+            token_id: observer for token_id, observer in self._observer_cache.items() if token_id != piece.id
+        }
+        return replace(
+            self, pieces={**self.pieces, piece.id: piece}, _observer_cache=observers, _observers_cache={}
+        )
 
-    def with_frame(self, frame: dict[str, Any], width: int, height: int) -> "Table":
-        """The same with another grid; `sight` of the tokens must be as before."""
+    def with_frame(self, frame: dict[str, Any], width: int, height: int) -> "MapState":
+        """A copy with another grid; `sight` of the tokens must be unchanged."""
         old, new = (self.frame, self.width, self.height), (frame, width, height)
         if (Grid.of(old[0]).type, *old[1:]) == (Grid.of(new[0]).type, *new[1:]):
             return replace(self, frame=frame, width=width, height=height)
-        return replace(self, frame=frame, width=width, height=height, _eyes={}, _groups={})
+        return replace(self, frame=frame, width=width, height=height, _observer_cache={}, _observers_cache={})

@@ -1,7 +1,7 @@
 """What a group of viewers sees of a map with fog at one moment, computed once for all of them.
 
-A view is cached in the worker under the number of the last event of its universe, because every change of a view
-is an event. So it must be computed from one snapshot of the database.
+Every change of a view is an event, so views are cached in the worker under the number of the universe's last
+event. They must be computed from one snapshot of the database.
 """
 
 from collections.abc import Iterable
@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.core.cache import LruCache
 from game.fog import queries, sights
-from game.fog.changes import FoggedMap, place_of, table_of
+from game.fog.changes import FoggedMap, map_key_of, map_state_of
 from game.fog.models import Fog
 from game.fog.queries import StoredMemories
-from game.fog.viewers import Table
+from game.fog.viewers import MapState
 from game.grid.cell_sets import contains
 from game.grid.fogged_view import FoggedView, Mode
 from game.grid.geometry import Cell, Grid
@@ -31,7 +31,7 @@ _LARGE_CHUNKS: Final = 64
 
 
 class ViewKey(NamedTuple):
-    """What a view is kept under: a map, a group of viewers (`viewers.viewer_of`), and the last event's number."""
+    """The cache key of a view: a map, a group of viewers (`viewers.viewer_of`), and the last event's number."""
 
     map_id: UUID
     viewer: UUID
@@ -46,13 +46,13 @@ class MapView:
     """
 
     fogged: FoggedView
-    table: Table
+    map_state: MapState
     cache: dict[Any, Any] = field(default_factory=dict)
 
     def shows(self, x: float, y: float, size: float) -> bool:
-        """Whether any cell of a token at this place is in sight."""
-        grid_type = Grid.of(self.table.frame).type
-        return self.shows_any(footprint(grid_type, x, y, size, self.table.width, self.table.height))
+        """Whether any cell of a token at this position is in sight."""
+        grid_type = Grid.of(self.map_state.frame).type
+        return self.shows_any(footprint(grid_type, x, y, size, self.map_state.width, self.map_state.height))
 
     def shows_any(self, cells: Iterable[Cell]) -> bool:
         """Whether any of some cells is in sight."""
@@ -78,31 +78,31 @@ async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int 
     key = None if seq is None else ViewKey(row.id, viewer, seq)
     if key is not None and (found := kept(key)):
         return found
-    table = await table_of(session, row)
-    memories = StoredMemories(session, place_of(row), [viewer])
+    map_state = await map_state_of(session, row)
+    memories = StoredMemories(session, map_key_of(row), [viewer])
     await memories.load_wholes()
     await memories.load(None)
-    # Without a key, the map was never watched, and nobody remembers anything of it.
+    # Without a key, the map never had fog, and nothing of it is remembered.
     scene_key = row.scene_key or row.id
-    load = partial(queries.cells, session, place_of(row))
-    view = await make(table, viewer, scene_key, row.fog, memories.of(viewer), load)
+    load = partial(queries.cells, session, map_key_of(row))
+    view = await make(map_state, viewer, scene_key, row.fog, memories.of(viewer), load)
     if key is not None:
         keep(key, view)
     return view
 
 
 async def make(
-    table: Table, viewer: UUID, scene_key: UUID, fog: str, memory: Memory, load: sights.Load
+    map_state: MapState, viewer: UUID, scene_key: UUID, fog: str, memory: Memory, load: sights.Load
 ) -> MapView:
-    """What a group sees of a map, given what it remembers."""
-    scene, vision, _ = sights.sights_of(scene_key, table.frame, table.width, table.height)
-    visible = (await sights.seen(table, vision, [viewer], load))[viewer]
+    """Compute what a group sees of a map, from what it remembers."""
+    scene, vision, _ = sights.sights_of(scene_key, map_state.frame, map_state.width, map_state.height)
+    visible = (await sights.seen(map_state, vision, [viewer], load))[viewer]
     mode: Mode = "explored" if fog == Fog.explored else "sight"
-    return MapView(FoggedView(scene, memory, visible, mode), table)
+    return MapView(FoggedView(scene, memory, visible, mode), map_state)
 
 
 def keep(key: ViewKey, view: MapView) -> None:
-    """Cache a view; older views of the same group are dropped."""
+    """Cache a view, and remove older views of the same group."""
     found = _kept.get(key[:2])
     if found is None or found[0] <= key.seq:
         _kept.put(key[:2], (key.seq, view), len(view.fogged.shown))

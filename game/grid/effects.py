@@ -37,21 +37,21 @@ _THINGS: Final = ("entities", "walls", "doors", "lights")
 
 def effect(change: Change, frame: Frame, width: int, height: int) -> Effect:
     """The effect of a change that led to this frame and size."""
-    told: Effect = {}
+    result: Effect = {}
     resized = any("size" in part for part in change)
     if resized:
-        told |= {"size": {"width": width, "height": height}, "reload": True}
+        result |= {"size": {"width": width, "height": height}, "reload": True}
     elif region := _region(change):
-        told["region"] = region
-    small = dict(told)
-    is_whole = sum(len(part.get("runs", ())) for part in change) <= _MAX_RUNS and _add_things(told, change)
+        result["region"] = region
+    small = dict(result)
+    is_whole = sum(len(part.get("runs", ())) for part in change) <= _MAX_RUNS and _add_things(result, change)
     if is_whole and not resized:
-        _add_cells(told, change, frame)
+        _add_cells(result, change, frame)
     if is_whole:
-        _add_frame(told, change, frame)
-    if not is_whole or len(orjson.dumps(told)) > MAX_BYTES:
+        _add_frame(result, change, frame)
+    if not is_whole or len(orjson.dumps(result)) > MAX_BYTES:
         return {**small, "reload": True}
-    return told
+    return result
 
 
 def replaced(before: Mapping[str, Any], frame: Frame, width: int, height: int) -> Effect:
@@ -78,7 +78,7 @@ def _region(change: Change) -> dict[str, int] | None:
     return {"x": left, "y": top, "width": right - left, "height": bottom - top + 1}
 
 
-def _add_cells(told: Effect, change: Change, frame: Frame) -> None:
+def _add_cells(result: Effect, change: Change, frame: Frame) -> None:
     names = {key: name for name, key in layer_keys(frame).items()}
     cells = [
         {"layer": names[part["cells"]], "runs": [[x, y, count, after] for x, y, count, _, after in part["runs"]]}
@@ -87,10 +87,10 @@ def _add_cells(told: Effect, change: Change, frame: Frame) -> None:
         if "cells" in part and part["cells"] in names
     ]
     if cells:
-        told["cells"] = cells
+        result["cells"] = cells
 
 
-def _add_things(told: Effect, change: Change) -> bool:
+def _add_things(result: Effect, change: Change) -> bool:
     """Add what was put and removed; returns False if an object has no id."""
     for name in _THINGS:
         last: dict[Any, Mapping[str, Any] | None] = {}
@@ -105,21 +105,21 @@ def _add_things(told: Effect, change: Change) -> bool:
                     last[part["after"]["id"]] = part["after"]
         if last:
             put = [item for item in last.values() if item is not None]
-            told[name] = {"put": put, "removed": [id for id, item in last.items() if item is None]}
+            result[name] = {"put": put, "removed": [id for id, item in last.items() if item is None]}
     return True
 
 
-def _add_frame(told: Effect, change: Change, frame: Frame) -> None:
+def _add_frame(result: Effect, change: Change, frame: Frame) -> None:
     lists = {part.get("list") for part in change}
     if "legend" in lists:
-        told["legend"] = frame.get("legend", [])
+        result["legend"] = frame.get("legend", [])
     if "layers" in lists:
-        told["layers"] = [_without_rows(layer) for layer in frame.get("layers", ())]
+        result["layers"] = [_without_rows(layer) for layer in frame.get("layers", ())]
         if renamed := _renamed(part for part in change if part.get("list") == "layers"):
-            told["renamed_layers"] = renamed
+            result["renamed_layers"] = renamed
     if values := [part["value"] for part in change if "value" in part]:
         put = {key: frame[key] for key in values if key in frame}
-        told["map"] = {"put": put, "removed": [key for key in values if key not in frame]}
+        result["map"] = {"put": put, "removed": [key for key in values if key not in frame]}
 
 
 def _renamed(parts: Iterable[Mapping[str, Any]]) -> dict[str, str]:

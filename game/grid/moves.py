@@ -326,13 +326,13 @@ def _as_reported(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstru
     if obstruction.id is None:
         return obstruction
     name = "walls" if obstruction.kind == "wall" else "doors"
-    told = obstruction
+    reported = obstruction
     if name == "doors":
         door = next(door for door in frame["doors"] if door.get("id") == obstruction.id)
         if is_hidden(door) or is_disguised(door):
-            told = told._replace(kind="wall")
+            reported = reported._replace(kind="wall")
     is_known = any(item.get("id") == obstruction.id for item in known.get(name, ()))
-    return told if is_known and told.kind == obstruction.kind else told._replace(id=None)
+    return reported if is_known and reported.kind == obstruction.kind else reported._replace(id=None)
 
 
 def _cost(frame: Frame, width: int, height: int, cells: Sequence[Cell], side: int) -> Steps[int | float]:

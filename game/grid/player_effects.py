@@ -39,29 +39,29 @@ def players_effect(
     if any("size" in part for part in change):
         # Even where only hidden things left the map with the cells: its size is not secret.
         return {"size": {"width": width, "height": height}, "reload": True}
-    told = _frame_effect(before, after, used) if before is not after else {}
+    effect = _frame_effect(before, after, used) if before is not after else {}
     if layers - shown_layers(before):
         # A layer that they did not see comes with cells that no run tells of.
-        return {**told, "reload": True}
-    _add_cells(told, change, after, layers)
-    return told or None
+        return {**effect, "reload": True}
+    _add_cells(effect, change, after, layers)
+    return effect or None
 
 
 def _frame_effect(before: Frame, after: Frame, used: Container[str]) -> Effect:
     old, new = (players_document(frame, EVERY_SYMBOL).frame for frame in (before, after))
-    told: Effect = {}
+    effect: Effect = {}
     for name in _BY_ID:
         if not same(old.get(name), new.get(name)):
             was, now = _by_id(old.get(name, ())), _by_id(new.get(name, ()))
             if was is None or now is None:
-                told["reload"] = True
+                effect["reload"] = True
                 continue
             put = [item for key, item in now.items() if not same(item, was.get(key))]
-            told[name] = {"put": put, "removed": [key for key in was if key not in now]}
+            effect[name] = {"put": put, "removed": [key for key in was if key not in now]}
     if not same(old.get("walls"), new.get("walls")):
-        told["walls"] = new.get("walls", [])
+        effect["walls"] = new.get("walls", [])
     if not same(_without_rows(old), _without_rows(new)):
-        told["layers"] = _without_rows(new)
+        effect["layers"] = _without_rows(new)
     known = {entry["symbol"]: entry for entry in old.get("legend", ())}
     entries = [
         entry
@@ -69,14 +69,14 @@ def _frame_effect(before: Frame, after: Frame, used: Container[str]) -> Effect:
         if not same(entry, known.get(entry["symbol"])) and entry["symbol"] in used
     ]
     if entries:
-        told["legend"] = entries
+        effect["legend"] = entries
     keys = [key for key in {**old, **new} if key not in _APART and not same(old.get(key), new.get(key))]
     if keys:
-        told["map"] = {
+        effect["map"] = {
             "put": {key: new[key] for key in keys if key in new},
             "removed": [key for key in keys if key not in new],
         }
-    return told
+    return effect
 
 
 def _by_id(items: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]] | None:
@@ -88,7 +88,7 @@ def _without_rows(frame: Frame) -> list[dict[str, Any]]:
     return [{key: value for key, value in layer.items() if key != "rows"} for layer in frame.get("layers", ())]
 
 
-def _add_cells(told: Effect, change: Change, frame: Frame, layers: frozenset[int]) -> None:
+def _add_cells(effect: Effect, change: Change, frame: Frame, layers: frozenset[int]) -> None:
     names = {key: name for name, key in layer_keys(frame).items()}
     parts = [part for part in change if "cells" in part and part["cells"] in layers]
     runs = [run for part in parts for run in part["runs"]]
@@ -96,16 +96,16 @@ def _add_cells(told: Effect, change: Change, frame: Frame, layers: frozenset[int
         return
     left, top = min(run[0] for run in runs), min(run[1] for run in runs)
     right, bottom = max(run[0] + run[2] for run in runs), max(run[1] for run in runs)
-    told["region"] = {"x": left, "y": top, "width": right - left, "height": bottom - top + 1}
+    effect["region"] = {"x": left, "y": top, "width": right - left, "height": bottom - top + 1}
     if len(runs) > _MAX_RUNS or sum(len(run[4]) for run in runs) > MAX_BYTES:
-        told["reload"] = True
+        effect["reload"] = True
         return
-    told["cells"] = [
+    effect["cells"] = [
         {"layer": names[part["cells"]], "runs": [[x, y, count, after] for x, y, count, _, after in part["runs"]]}
         for part in parts
     ]
     painted = {symbol for run in runs for symbol in run[4]}
     entries = players_document({"legend": frame.get("legend", [])}, painted).frame.get("legend", [])
-    mentioned = {entry["symbol"] for entry in told.get("legend", ())}
+    mentioned = {entry["symbol"] for entry in effect.get("legend", ())}
     if more := [entry for entry in entries if entry["symbol"] not in mentioned]:
-        told["legend"] = [*told.get("legend", ()), *more]
+        effect["legend"] = [*effect.get("legend", ()), *more]

@@ -54,7 +54,7 @@ class Sight(NamedTuple):
         return cls() if sight is None else cls(sight.get("range", 0), sight.get("darkvision", 0))
 
 
-class Eyes(NamedTuple):
+class Observer(NamedTuple):
     """A token that sees: the cells that it occupies (`footprint`), and how far it sees."""
 
     cells: tuple[Cell, ...]
@@ -130,7 +130,7 @@ class Vision:
         self._screens: dict[ChunkXY, tuple[Segment, ...]] = {}
         self._joined: dict[tuple[ChunkXY, ...], tuple[Segment, ...]] = {}
         self._seen: dict[tuple[Cell, int | float], Cells] = {}
-        self._groups: dict[tuple[tuple[Eyes, ...], tuple[Light, ...], str], Cells] = {}
+        self._groups: dict[tuple[tuple[Observer, ...], tuple[Light, ...], str], Cells] = {}
 
     @property
     def views(self) -> int:
@@ -180,9 +180,9 @@ class Vision:
                 parts.append((yield from self.visible_from(cell, min(sight.darkvision, sight.range))))
         return union(*parts)
 
-    def seen_by_group(self, eyes: Iterable[Eyes], lights: Iterable[Light], lighting: str) -> Steps[Cells]:
+    def seen_by_group(self, observers: Iterable[Observer], lights: Iterable[Light], lighting: str) -> Steps[Cells]:
         """What a group of tokens sees together. `lights` are the map's and the tokens' lights."""
-        group = tuple(eyes), tuple(lights), lighting
+        group = tuple(observers), tuple(lights), lighting
         known = self._groups.get(group)
         if known is None:
             known = yield from self._look_together(*group)
@@ -191,16 +191,18 @@ class Vision:
             self._groups[group] = known
         return known
 
-    def knows_group(self, eyes: Iterable[Eyes], lights: Iterable[Light], lighting: str) -> bool:
+    def knows_group(self, observers: Iterable[Observer], lights: Iterable[Light], lighting: str) -> bool:
         """Whether what a group sees together is cached."""
-        return (tuple(eyes), tuple(lights), lighting) in self._groups
+        return (tuple(observers), tuple(lights), lighting) in self._groups
 
-    def _look_together(self, eyes: Sequence[Eyes], lights: Sequence[Light], lighting: str) -> Steps[Cells]:
+    def _look_together(
+        self, observers: Sequence[Observer], lights: Sequence[Light], lighting: str
+    ) -> Steps[Cells]:
         lit = None
         if lighting == "dark":
-            lit = yield from self.lit_by(lights, eyes)
+            lit = yield from self.lit_by(lights, observers)
         found = []
-        for cells, sight in eyes:
+        for cells, sight in observers:
             found.append((yield from self.seen_by(cells, sight, lit)))
         return union(NONE, *found)
 
@@ -215,10 +217,12 @@ class Vision:
         found: list[Cells] = [NONE]
         for cells in places:
             own = [Light(tuple(cells), reach)] if reach > 0 else []
-            found.append((yield from self.seen_by_group([Eyes(tuple(cells), sight)], [*lights, *own], lighting)))
+            found.append(
+                (yield from self.seen_by_group([Observer(tuple(cells), sight)], [*lights, *own], lighting))
+            )
         return union(*found)
 
-    def lit_by(self, lights: Iterable[Light], near: Iterable[Eyes]) -> Steps[Cells]:
+    def lit_by(self, lights: Iterable[Light], near: Iterable[Observer]) -> Steps[Cells]:
         """The cells that are lit. Lights that reach nothing within the range of any of the tokens are skipped."""
         boxes = []
         for cells, sight in near:

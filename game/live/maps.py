@@ -191,7 +191,9 @@ class _Changes:
         if indexes:
             own = own[: indexes[0]] + own[indexes[-1] + 1 :]
         cells = [cell for event in own for cell in event.payload.get("cells") or ()]
-        if any(str(eye.id) == token_id for view in views for eye in view.table.eyes_of(viewer)):
+        if any(
+            str(observer.id) == token_id for view in views for observer in view.map_state.observing_tokens(viewer)
+        ):
             return cells
         sights = [view.fogged.visible for view in views]
         return [cell for cell in cells if all(contains(one, int(cell["x"]), int(cell["y"])) for one in sights)]
@@ -340,7 +342,7 @@ def _difference(before: Shown, after: Shown, changes: _Changes | None, user_id: 
         if known is not None and known.items() <= token.items():
             continue
         if known is not None and {**known, "x": token["x"], "y": token["y"]}.items() <= token.items():
-            viewer = viewer_of(views[-1].table.sharing, user_id) if views else None
+            viewer = viewer_of(views[-1].map_state.sharing, user_id) if views else None
             cells = changes.seen_path(token_id, views, viewer) if changes and viewer else []
             moved.append({"id": token_id, "x": token["x"], "y": token["y"], "cells": cells})
         else:

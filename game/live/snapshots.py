@@ -16,7 +16,7 @@ from game.core.errors import NotFound
 from game.fog import views
 from game.fog.models import PARTY, Fog
 from game.fog.queries import Memories, piece_of
-from game.fog.viewers import Table, viewer_of
+from game.fog.viewers import MapState, viewer_of
 from game.fog.views import MapView, ViewKey
 from game.grid.canvas import Wanted
 from game.live import queries
@@ -90,8 +90,8 @@ class Snapshot:
         """The tokens that a session's user sees, by id; `view` is what they see of a map with fog."""
         # Only the ids of the user and the universe are used.
         user: Any = SimpleNamespace(id=session.user_id)
-        home: Any = SimpleNamespace(id=session.universe_id)
-        access = Access(user, home, role)
+        universe: Any = SimpleNamespace(id=session.universe_id)
+        access = Access(user, universe, role)
         found = [Found.of(row, access, taken) for row, taken, _ in self._tokens]
         return {str(one.row.id): one.read() for one in in_view(found, view)}
 
@@ -109,7 +109,7 @@ class Snapshot:
         board = await self._grid()
         distance = board.grid_data.get("cell_distance")
         pieces = [_piece(token, taken, senses, distance) for token, taken, senses in self._tokens]
-        table = Table(
+        map_state = MapState(
             board.grid_data,
             board.width,
             board.height,
@@ -124,7 +124,7 @@ class Snapshot:
             self._memories.take(row["wholes"], row["chunks"])
         scene_key = row["scene_key"] or row["map_id"]
         load = partial(board.load_any, self._hot)
-        view = await views.make(table, viewer, scene_key, row["fog"], self._memories.of(viewer), load)
+        view = await views.make(map_state, viewer, scene_key, row["fog"], self._memories.of(viewer), load)
         views.keep(key, view)
         return view
 

@@ -52,7 +52,7 @@ _DROP_CHUNKS = text("""
 """).bindparams(*_KEYS)
 
 
-def place_of(row: Map) -> dict[str, UUID]:
+def map_key_of(row: Map) -> dict[str, UUID]:
     """The parameters that identify a map in statements."""
     return {"universe_id": row.universe_id, "map_id": row.id}
 
@@ -78,7 +78,7 @@ async def load_texts(
 ) -> dict[ChunkKey, str]:
     """Like `load_chunks`, but as JSON texts."""
     wanted = {**_columns(list(keys)), "whole": list(layers), "limit": limit}
-    return _texts(await session.execute(_SOME_CHUNKS, {**place_of(row), **wanted}))
+    return _texts(await session.execute(_SOME_CHUNKS, {**map_key_of(row), **wanted}))
 
 
 async def load_bands(session: AsyncSession, row: Map, layers: Iterable[int], bands: range) -> dict[ChunkKey, str]:
@@ -86,7 +86,7 @@ async def load_bands(session: AsyncSession, row: Map, layers: Iterable[int], ban
     if not bands:
         return {}
     wanted = {"whole": list(layers), "top": bands[0], "bottom": bands[-1]}
-    return _texts(await session.execute(_PART, {**place_of(row), **wanted}))
+    return _texts(await session.execute(_PART, {**map_key_of(row), **wanted}))
 
 
 def _texts(found: Iterable[Any]) -> dict[ChunkKey, str]:
@@ -109,7 +109,7 @@ _SYMBOLS = text("""
 
 async def symbols_used(session: AsyncSession, row: Map, layers: Iterable[int], symbols: Iterable[str]) -> set[str]:
     """Which of these symbols the cells of these layers use."""
-    found = await session.execute(_SYMBOLS, {**place_of(row), "layers": list(layers), "symbols": list(symbols)})
+    found = await session.execute(_SYMBOLS, {**map_key_of(row), "layers": list(layers), "symbols": list(symbols)})
     return set(found.scalars())
 
 
@@ -160,11 +160,11 @@ async def write_chunks(
     for start in range(0, len(keys), _BATCH_CHUNKS):
         batch = keys[start : start + _BATCH_CHUNKS]
         values = {"rows": [put[key] for key in batch], "bytes": 0 if start else size}
-        await session.execute(_PUT_CHUNKS, {**place_of(row), **_columns(batch), **values})
+        await session.execute(_PUT_CHUNKS, {**map_key_of(row), **_columns(batch), **values})
     if frame and not keys:
         await quotas.add_maps(session, row.universe_id, size)
     if gone := [key for key, rows in chunks.items() if rows is None]:
-        await session.execute(_DROP_CHUNKS, {**place_of(row), **_columns(gone)})
+        await session.execute(_DROP_CHUNKS, {**map_key_of(row), **_columns(gone)})
 
 
 def _put(

@@ -187,14 +187,14 @@ _TOKENS_WITH_PICTURE = text("""
 """)
 
 
-async def shows_picture(session: AsyncSession, home: Access, asset_id: UUID) -> bool:
+async def shows_picture(session: AsyncSession, caller: Access, asset_id: UUID) -> bool:
     """Whether a map with fog shows a picture to a player or spectator: on a token in sight, or on anything else
     that they see or remember."""
-    place = {"universe_id": home.universe.id, "text": str(asset_id), "asset_id": asset_id}
+    place = {"universe_id": caller.universe.id, "text": str(asset_id), "asset_id": asset_id}
     for map_id in (await session.execute(_WITH_PICTURE, place)).scalars().all():
-        here = select(Map).where(col(Map.universe_id) == home.universe.id, col(Map.id) == map_id)
+        here = select(Map).where(col(Map.universe_id) == caller.universe.id, col(Map.id) == map_id)
         row = (await session.execute(here)).scalar_one_or_none()
-        if row is not None and await _shows(session, Found(row, home), asset_id):
+        if row is not None and await _shows(session, Found(row, caller), asset_id):
             return True
     return False
 

@@ -205,8 +205,8 @@ async def restore_grid(
     if sum(len(before) for _, before in record.events) > _BUSY_BYTES:
         await set_busy(session, row.universe_id)
     await allow_idle(session, request.app.state.settings.bundle_timeout)
-    async with fog.watch(session, row) as watching:
-        replaced = Replaced(session, row, watching, request.scope["on_progress"])
+    async with fog.watch(session, row) as tracker:
+        replaced = Replaced(session, row, tracker, request.scope["on_progress"])
 
         async def exchange(step: LayerPart | Changed) -> BandTexts:
             if isinstance(step, LayerPart):
@@ -223,6 +223,6 @@ async def restore_grid(
         row.publish()
         shared = {"grid_data": "replaced"} if seen and row.is_published and not row.has_fog else None
         effect = effects.replaced(before, row.grid_data, row.width, row.height)
-        payload = placed.told({"seq": seq, "version": row.version, **effect})
-        shared = placed.shared(shared)
+        payload = placed.for_game_masters({"seq": seq, "version": row.version, **effect})
+        shared = placed.for_others(shared)
         await events.record(session, "map.restored", user.id, row, payload, before, shared=shared)

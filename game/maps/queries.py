@@ -38,7 +38,7 @@ from game.grants import MEMBERS
 from game.grid.chunks import frame_of, join
 from game.grid.document import size
 from game.grid.geometry import Grid
-from game.maps.chunks import place_of
+from game.maps.chunks import map_key_of
 from game.maps.models import ANY_MEMBER, Map, MapChunk, MapSummary, Visibility
 from game.maps.players import players_tag, with_legend
 from game.maps.replacing import replace_grid, write_grid
@@ -398,13 +398,13 @@ _MAX_KEPT_CHUNKS = 4096
 _COUNT_CHUNKS = text("SELECT count(*) FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
 
 
-async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
     """A new map in a locked universe; `fields` with a checked document as `grid_data`."""
-    row = await put(session, home.universe, fields)
+    row = await put(session, caller.universe, fields)
     payload = {"name": row.name, **{name: getattr(row, name) for name in _SETTINGS}, "version": row.version}
     shared = _shared(row) if row.is_published else None
-    await events.record(session, "map.created", home.user.id, row, payload, shared=shared)
-    return Found(row, home)
+    await events.record(session, "map.created", caller.user.id, row, payload, shared=shared)
+    return Found(row, caller)
 
 
 def _shared(row: Map) -> dict[str, Any]:
@@ -450,11 +450,11 @@ async def change(
     }
     payload: dict[str, Any] = {name: fields[name] for name in before}
     seen, placed = False, Placed([], [])
-    async with fog.watch(session, row) as watching:
+    async with fog.watch(session, row) as tracker:
         for name, value in payload.items():
             setattr(row, name, value)
         if "grid_data" in fields:
-            replaced, seen = await replace_grid(session, row, fields["grid_data"], watching, on_progress)
+            replaced, seen = await replace_grid(session, row, fields["grid_data"], tracker, on_progress)
             before |= replaced
             if replaced:
                 payload["grid_data"] = "replaced"
@@ -465,12 +465,14 @@ async def change(
     row.touch()
     payload["version"] = row.version
     if moves and target is not None:
-        return await _move(session, found, target, placed.told(payload), before, was_published)
+        return await _move(session, found, target, placed.for_game_masters(payload), before, was_published)
     row.publish()
     if was_published and not row.is_published:
         await _leave_active(session, found)
-    shared = placed.shared(_for_members(payload, row, was_published, seen))
-    await events.record(session, "map.updated", user.id, row, placed.told(payload), before, shared=shared)
+    shared = placed.for_others(_for_members(payload, row, was_published, seen))
+    await events.record(
+        session, "map.updated", user.id, row, placed.for_game_masters(payload), before, shared=shared
+    )
     return found
 
 
@@ -542,7 +544,7 @@ async def _leave(session: AsyncSession, found: Found) -> None:
     """Remove the references in a universe to a map that leaves it."""
     await _leave_active(session, found)
     for statement in _LEAVE:
-        await session.execute(statement, {**place_of(found.row), "now": now()})
+        await session.execute(statement, {**map_key_of(found.row), "now": now()})
 
 
 async def _leave_active(session: AsyncSession, found: Found) -> None:
@@ -595,8 +597,8 @@ async def remove(session: AsyncSession, found: Found) -> None:
         "description": row.description,
         **{name: getattr(row, name) for name in _SETTINGS},
     }
-    if (await session.execute(_COUNT_CHUNKS, place_of(row))).scalar_one() <= _MAX_KEPT_CHUNKS:
-        chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, place_of(row))]
+    if (await session.execute(_COUNT_CHUNKS, map_key_of(row))).scalar_one() <= _MAX_KEPT_CHUNKS:
+        chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, map_key_of(row))]
         before |= {"grid_data": row.grid_data, "size": [row.width, row.height], "chunks": chunks}
     shared: dict[str, Any] | None = {} if row.is_published else None
     await events.record(

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.core.compute import TooLarge
-from game.fog.changes import Watching
+from game.fog.changes import ChangeTracker
 from game.grid.changes import same
 from game.grid.chunks import CHUNK, ChunkKey, Frame, cut, frame_of, layer_keys
 from game.grid.document import size
@@ -40,9 +40,9 @@ class Replaced:
     """Replaces chunks of a locked and watched map, and collects the old ones."""
 
     def __init__(
-        self, session: AsyncSession, row: Map, watching: Watching, on_progress: Callable[[], object] = object
+        self, session: AsyncSession, row: Map, tracker: ChangeTracker, on_progress: Callable[[], object] = object
     ) -> None:
-        self._session, self._row, self._watching, self._on_progress = session, row, watching, on_progress
+        self._session, self._row, self._tracker, self._on_progress = session, row, tracker, on_progress
         self._layers: set[int] = set()
         self._count = 0
         self._is_busy = False
@@ -69,12 +69,12 @@ class Replaced:
             return
         changed = {key: chunks.get(key) for key in compared}
         self._count += len(changed)
-        if self._count > _MAX_WATCHED and not self._watching.is_idle:
+        if self._count > _MAX_WATCHED and not self._tracker.is_idle:
             raise TooLarge
         if self._count > _BUSY_CHUNKS and not self._is_busy:
             self._is_busy = await set_busy(self._session, self._row.universe_id)
         self._layers.update(layer for layer, _, _ in changed)
-        await self._watching.keep(changed)
+        await self._tracker.keep(changed)
         await write_chunks(self._session, self._row, changed)
         await self._keep([[*key, rows] for key, rows in compared.items()])
 
@@ -138,13 +138,13 @@ async def replace_grid(
     session: AsyncSession,
     row: Map,
     document: Mapping[str, Any],
-    watching: Watching,
+    tracker: ChangeTracker,
     on_progress: Callable[[], object] = object,
 ) -> tuple[dict[str, Any], bool]:
     """Replace the grid of a locked and watched map by a valid document; returns what `Replaced.finish` does."""
     frame = frame_of(document, layer_keys(row.grid_data))
     width, height = size(document)
-    replaced = Replaced(session, row, watching, on_progress)
+    replaced = Replaced(session, row, tracker, on_progress)
     layers = sorted({*layer_keys(row.grid_data).values(), *layer_keys(frame).values()})
     for batch, bands in _batches(layers, max(width, row.width), max(height, row.height)):
         stored = await load_bands(session, row, batch, bands)

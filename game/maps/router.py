@@ -75,8 +75,8 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
     fields = await _checked(dict(body))
 
     async def create() -> Response:
-        home = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
-        found = await queries.create(session, home, fields)
+        caller = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
+        found = await queries.create(session, caller, fields)
         # No larger than the body that it came in.
         return _answer(await queries.document(session, found), 201, Location=f"/maps/{found.row.id}")
 

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import ApiModel, Timestamp, example, now, timestamp_column, unset
-from game.events.payloads import Payload, optional, tells
+from game.events.payloads import Payload, describes, optional
 from game.permissions import Role
 from game.universes.models import MemberRole
 
@@ -119,7 +119,7 @@ class Accepted(ApiModel):
     role: MemberRole
 
 
-@tells("member.joined")
+@describes("member.joined")
 class MemberJoined(Payload):
     """Somebody became a member."""
 
@@ -129,7 +129,7 @@ class MemberJoined(Payload):
     invitation_id: UUID = optional("The invitation that was used. Absent for players.")
 
 
-@tells("member.updated")
+@describes("member.updated")
 class MemberUpdated(Payload):
     """The role of a member changed."""
 
@@ -137,14 +137,14 @@ class MemberUpdated(Payload):
     role: MemberRole = optional()
 
 
-@tells("member.removed")
+@describes("member.removed")
 class MemberRemoved(Payload):
     """Somebody was removed, or left."""
 
     user_id: UUID = optional()
 
 
-@tells("invitation.created", "invitation.deleted")
+@describes("invitation.created", "invitation.deleted")
 class InvitationChanged(Payload):
     """An invitation was created or withdrawn. Not sent to players."""
 

@@ -260,9 +260,9 @@ async def accept(session: AsyncSession, user: User, code: str) -> Member:
     found = (await session.execute(usable)).scalar_one_or_none()
     if found is None:
         raise NotFound
-    home = select(Universe).where(col(Universe.id) == found.universe_id).with_for_update(key_share=True)
+    statement = select(Universe).where(col(Universe.id) == found.universe_id).with_for_update(key_share=True)
     again = usable.where(col(Invitation.universe_id) == found.universe_id)
-    universe = (await session.execute(home.execution_options(populate_existing=True))).scalar_one_or_none()
+    universe = (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
     # As it is under the lock: others may have taken the last use meanwhile.
     options = {"populate_existing": True}
     invitation = (await session.execute(again.execution_options(**options))).scalar_one_or_none()

@@ -98,9 +98,9 @@ async def create_invitation(
 @members.get("/{id}/invitations", response_model=InvitationList, responses=documented(Forbidden, NotFound))
 async def list_invitations(request: Request, id: UUID, user: CurrentUser, session: Session) -> Any:
     """List the open invitations of a universe, newest first."""
-    home = await access.get(session, user, id, "listInvitations")
+    caller = await access.get(session, user, id, "listInvitations")
     found = await queries.invitations(session, id)
-    if not may("appointGameMaster", home.role):
+    if not may("appointGameMaster", caller.role):
         # Everybody who knows a code can pass it on.
         found = [one for one in found if one.role != Role.game_master]
     return {"items": [_read(request, one) for one in found]}

@@ -14,7 +14,7 @@ from sqlmodel import Field, SQLModel
 from game.core.ids import uuid7
 from game.core.models import ApiModel, Timestamp, example, now, timestamp_column
 from game.core.names import MAX_MESSAGE
-from game.events.payloads import Payload, optional, tells
+from game.events.payloads import Payload, describes, optional
 
 MAX_RECIPIENTS = 100
 
@@ -94,7 +94,7 @@ class MessageWrite(ApiModel):
     )
 
 
-@tells("message.created")
+@describes("message.created")
 class MessageSent(Payload):
     """A message was sent."""
 

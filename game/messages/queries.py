@@ -23,7 +23,7 @@ _ORDER = "messages"
 
 
 async def create(
-    session: AsyncSession, home: Access, text: str, to: Sequence[UUID] | None, character_id: UUID | None
+    session: AsyncSession, caller: Access, text: str, to: Sequence[UUID] | None, character_id: UUID | None
 ) -> Message:
     """Send a message in a locked universe; with `to`, a whisper.
 
@@ -33,26 +33,30 @@ async def create(
         QuotaExceeded: there is no room for it.
     """
     if character_id is not None:
-        await characters.character_to_act_for(session, home, character_id)
+        await characters.character_to_act_for(session, caller, character_id)
     recipients = None if to is None else list(dict.fromkeys(to))
     if recipients:
-        await _require_members(session, home, recipients)
+        await _require_members(session, caller, recipients)
     message = Message(
-        universe_id=home.universe.id, actor_id=home.user.id, text=text, to=recipients, character_id=character_id
+        universe_id=caller.universe.id,
+        actor_id=caller.user.id,
+        text=text,
+        to=recipients,
+        character_id=character_id,
     )
     session.add(message)
     # The fields that the event itself does not have.
     payload = read(message).model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
     await quotas.require_room(session, message.universe_id, Usage(events=2 * len(orjson.dumps(payload))))
     if recipients is None:
-        await events.record(session, "message.created", home.user.id, message, payload, shared=payload)
+        await events.record(session, "message.created", caller.user.id, message, payload, shared=payload)
         return message
     await session.flush()
-    readers = list(dict.fromkeys([home.user.id, *recipients]))
+    readers = list(dict.fromkeys([caller.user.id, *recipients]))
     session.add_all(
         WhisperReader(universe_id=message.universe_id, user_id=one, message_id=message.id) for one in readers
     )
-    await events.record_private(session, "message.created", home.user.id, message, payload, readers)
+    await events.record_private(session, "message.created", caller.user.id, message, payload, readers)
     return message
 
 
@@ -65,14 +69,14 @@ def read(message: Message, *, with_character: bool = True) -> MessageRead:
     return MessageRead(**(fields if with_character else {**fields, "character_id": None}))
 
 
-async def _require_members(session: AsyncSession, home: Access, user_ids: Sequence[UUID]) -> None:
+async def _require_members(session: AsyncSession, caller: Access, user_ids: Sequence[UUID]) -> None:
     """Check that all of these users are members.
 
     Raises:
         Unprocessable: one is not; names it.
     """
     statement = select(col(Member.user_id)).where(
-        col(Member.universe_id) == home.universe.id, col(Member.user_id).in_(user_ids)
+        col(Member.universe_id) == caller.universe.id, col(Member.user_id).in_(user_ids)
     )
     members = set((await session.execute(statement)).scalars())
     errors = [
@@ -84,19 +88,19 @@ async def _require_members(session: AsyncSession, home: Access, user_ids: Sequen
         raise Unprocessable(errors=errors)
 
 
-async def page(session: AsyncSession, home: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
+async def page(session: AsyncSession, caller: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
     """A page of the messages of a universe that somebody sees, newest first: messages to all members, and their
     whispers.
 
     Raises:
         Unprocessable: it is not a cursor of this list.
     """
-    universe_id = home.universe.id
+    universe_id = caller.universe.id
     before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]
     # Each is read along an index of its own: whispers of others are never read, however many there are.
     to_all = select(col(Message.id)).where(col(Message.universe_id) == universe_id, col(Message.to).is_(None))
     whispers = select(col(WhisperReader.message_id)).where(
-        col(WhisperReader.universe_id) == universe_id, col(WhisperReader.user_id) == home.user.id
+        col(WhisperReader.universe_id) == universe_id, col(WhisperReader.user_id) == caller.user.id
     )
     ids: set[UUID] = set()
     for statement, column in ((to_all, col(Message.id)), (whispers, col(WhisperReader.message_id))):
@@ -105,7 +109,7 @@ async def page(session: AsyncSession, home: Access, limit: int, cursor: str | No
     found = select(Message).where(col(Message.universe_id) == universe_id, col(Message.id).in_(newest))
     rows = (await session.execute(found.order_by(col(Message.id).desc()))).scalars().all()
     next_cursor = encode_cursor(_ORDER, "", rows[-1].id) if len(ids) > limit else None
-    seen = await characters.seen_ids(session, home, [row.character_id for row in rows])
+    seen = await characters.seen_ids(session, caller, [row.character_id for row in rows])
     items = [read(row, with_character=row.character_id in seen) for row in rows]
     return {"items": items, "next_cursor": next_cursor}
 

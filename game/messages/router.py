@@ -35,8 +35,8 @@ async def create_message(
     await state.limiter.count({f"message:{user.id}": state.settings.limit_message})
 
     async def create() -> Response:
-        home = (await access.lock(session, user, {id: "createMessage"}))[id]
-        message = await queries.create(session, home, body.text, body.to, body.character_id)
+        caller = (await access.lock(session, user, {id: "createMessage"}))[id]
+        message = await queries.create(session, caller, body.text, body.to, body.character_id)
         return Response(queries.read(message).model_dump_json(), 201, media_type="application/json")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createMessage"))

@@ -23,7 +23,7 @@ from sqlmodel import Field
 from game.core.ids import uuid7
 from game.core.json_gate import MAX_STRING
 from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
-from game.events.payloads import Payload, optional, tells
+from game.events.payloads import Payload, describes, optional
 from game.grants import NoteGrants
 from game.grid.document import DEFAULT_LIMITS
 
@@ -162,7 +162,7 @@ class NotePatch(ApiModel):
     y: _Place = None
 
 
-@tells("note.created", "note.updated")
+@describes("note.created", "note.updated")
 class NoteChanged(Payload):
     """A note was created or changed: its fields with their new values, as far as all recipients of the event may
     see them."""
@@ -176,7 +176,7 @@ class NoteChanged(Payload):
     version: int = optional("Not for players.")
 
 
-@tells("note.deleted")
+@describes("note.deleted")
 class NoteDeleted(Payload):
     """A note was deleted."""
 

@@ -65,34 +65,36 @@ class Found:
         return Tagged(body, tag)
 
     def _fields(self, names: set[str]) -> dict[str, Any]:
-        row, home = self.row, self.access
+        row, caller = self.row, self.access
         fields = {name: getattr(row, name) for name in names}
-        fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
+        fields["grants"] = grants.shown(row.grants, caller.user.id, caller.role)
         if not self.sees_place:
             fields |= dict.fromkeys(_PLACE)
-        if not home.is_game_master:
+        if not caller.is_game_master:
             fields = {name: value for name, value in fields.items() if name not in _FOR_GAME_MASTERS}
         return fields
 
 
-async def _found(session: AsyncSession, home: Access, rows: Iterable[Note]) -> list[Found]:
+async def _found(session: AsyncSession, caller: Access, rows: Iterable[Note]) -> list[Found]:
     """Selects the notes of a universe that a user with this access may read."""
     rows = list(rows)
     pins = [row for row in rows if row.map_id]
-    shown = {row.id for row in pins} if home.is_game_master else await _pins_seen(session, home, pins)
-    return [Found(row, home, grants.rights(row.grants, home.user.id, home.role), row.id in shown) for row in rows]
+    shown = {row.id for row in pins} if caller.is_game_master else await _pins_seen(session, caller, pins)
+    return [
+        Found(row, caller, grants.rights(row.grants, caller.user.id, caller.role), row.id in shown) for row in rows
+    ]
 
 
-async def _pins_seen(session: AsyncSession, home: Access, pins: list[Note]) -> set[UUID]:
+async def _pins_seen(session: AsyncSession, caller: Access, pins: list[Note]) -> set[UUID]:
     """The ids of those pins whose place a player sees: on published maps without fog."""
     found = set()
-    published = await _published(session, home.universe.id, {pin.map_id for pin in pins})
+    published = await _published(session, caller.universe.id, {pin.map_id for pin in pins})
     for row in published:
         here = [pin for pin in pins if pin.map_id == row.id]
         if row.fog == Fog.off:
             found |= {pin.id for pin in here}
             continue
-        shown = (await _view(session, home, row)).fogged.shown
+        shown = (await _view(session, caller, row)).fogged.shown
         found |= {pin.id for pin in here if contains(shown, *_cell(pin, row))}
     return found
 
@@ -102,10 +104,10 @@ def _cell(pin: Note, row: Map) -> tuple[int, int]:
     return min(int(pin.x or 0), row.width - 1), min(int(pin.y or 0), row.height - 1)
 
 
-async def _view(session: AsyncSession, home: Access, row: Map) -> MapView:
+async def _view(session: AsyncSession, caller: Access, row: Map) -> MapView:
     """What a player sees of a map with fog."""
-    viewer = viewer_of(row.fog_sharing, home.user.id)
-    if kept := views.kept(views.ViewKey(row.id, viewer, home.universe.event_seq)):
+    viewer = viewer_of(row.fog_sharing, caller.user.id)
+    if kept := views.kept(views.ViewKey(row.id, viewer, caller.universe.event_seq)):
         return kept
     here = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
     whole = select(Map).where(*here).execution_options(populate_existing=True)
@@ -132,13 +134,13 @@ async def get(session: AsyncSession, user: User, note_id: UUID, operation: str) 
         Forbidden: they may not do this operation in its universe.
     """
     row = (await session.execute(select(Note).where(col(Note.id) == note_id))).scalar_one_or_none()
-    home = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
-    if row is None or home is None:
+    caller = (await access.find(session, user, [row.universe_id])).get(row.universe_id) if row else None
+    if row is None or caller is None:
         raise NotFound
-    [found] = await _found(session, home, [row])
+    [found] = await _found(session, caller, [row])
     if Right.see not in found.rights:
         raise NotFound
-    home.require(operation)
+    caller.require(operation)
     return found
 
 
@@ -150,12 +152,12 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
         Forbidden: they may not do this operation with it.
     """
     universe_id = (await get(session, user, note_id, operation)).row.universe_id
-    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
     here = col(Note.universe_id) == universe_id, col(Note.id) == note_id
     # As it is under the lock: others may have changed or deleted it meanwhile.
     statement = select(Note).where(*here).execution_options(populate_existing=True)
     rows = (await session.execute(statement)).scalars().all()
-    found = await _found(session, home, rows)
+    found = await _found(session, caller, rows)
     if not found or Right.see not in found[0].rights:
         raise NotFound
     if Right.act not in found[0].rights:
@@ -163,15 +165,15 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
     return found[0]
 
 
-async def page(session: AsyncSession, home: Access, query: pages.PageQuery) -> Mapping[str, Any]:
+async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) -> Mapping[str, Any]:
     """A page of the notes of a universe that a member may read; with `q`, only those with all of its words."""
-    statement = select(Note).where(col(Note.universe_id) == home.universe.id)
-    if not home.is_game_master:
-        statement = statement.where(grants.granted(col(Note.grants), Right.see, home.user.id))
+    statement = select(Note).where(col(Note.universe_id) == caller.universe.id)
+    if not caller.is_game_master:
+        statement = statement.where(grants.granted(col(Note.grants), Right.see, caller.user.id))
     if query.q:
-        statement = statement.where(_has_words(query.q, home.universe.id))
+        statement = statement.where(_has_words(query.q, caller.universe.id))
     listed = await pages.page_of(session, statement, Note, query._replace(q=None), name_column=col(Note.title))
-    return {**listed, "items": [one.summary() for one in await _found(session, home, listed["items"])]}
+    return {**listed, "items": [one.summary() for one in await _found(session, caller, listed["items"])]}
 
 
 def _has_words(q: str, universe_id: UUID) -> ColumnElement[bool]:
@@ -189,24 +191,24 @@ def _has_words(q: str, universe_id: UUID) -> ColumnElement[bool]:
 _HAS_WORDS: Any = text("note.search @@ (to_tsquery('simple', :wanted) && cast(:universe AS tsquery))")
 
 
-async def create(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Found:
+async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
     """A new note in a locked universe; its author may change it.
 
     Raises:
         Unprocessable: a named user is not a member, or the author may not see the place.
         QuotaExceeded: there is no room for it.
     """
-    if not home.is_game_master:
-        fields = {**fields, "grants": {**fields["grants"], str(home.user.id): [Right.act]}}
-    await _check(session, home, fields, {})
-    await _check_pictures(session, home, fields["body"], "")
+    if not caller.is_game_master:
+        fields = {**fields, "grants": {**fields["grants"], str(caller.user.id): [Right.act]}}
+    await _check(session, caller, fields, {})
+    await _check_pictures(session, caller, fields["body"], "")
     shown = sorted(pictures(fields["body"]))
-    row = Note(universe_id=home.universe.id, author_id=home.user.id, asset_ids=shown, **fields)
+    row = Note(universe_id=caller.universe.id, author_id=caller.user.id, asset_ids=shown, **fields)
     session.add(row)
     await session.flush()
     payload = {name: getattr(row, name) for name in _STORED}
-    await _record(session, "note.created", home, row, payload, None, {})
-    return (await _found(session, home, [row]))[0]
+    await _record(session, "note.created", caller, row, payload, None, {})
+    return (await _found(session, caller, [row]))[0]
 
 
 async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any]) -> Found:
@@ -217,8 +219,8 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
         Unprocessable: a named user is not a member, or the user may not see the place.
         QuotaExceeded: there is no room for it.
     """
-    row, home = found.row, found.access
-    if "grants" in fields and not home.is_game_master:
+    row, caller = found.row, found.access
+    if "grants" in fields and not caller.is_game_master:
         raise Forbidden("Only game masters may change `grants`. You can set them when you create a note.")
     # For a user who does not see its place, it has no hit points.
     place = {name: getattr(row, name) if found.sees_place else None for name in _PLACE}
@@ -227,17 +229,17 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
     new = {name: value for name, value in fields.items() if value != place.get(name, getattr(row, name))}
     if not new:
         return found
-    await _check(session, home, new, place)
+    await _check(session, caller, new, place)
     if "body" in new:
-        await _check_pictures(session, home, new["body"], row.body)
+        await _check_pictures(session, caller, new["body"], row.body)
         row.asset_ids = sorted(pictures(new["body"]))
     old = {name: getattr(row, name) for name in new}
     for name, value in new.items():
         setattr(row, name, value)
     row.touch()
     payload = {**new, "version": row.version}
-    await _record(session, "note.updated", home, row, payload, old, old.get("grants", row.grants))
-    return (await _found(session, home, [row]))[0]
+    await _record(session, "note.updated", caller, row, payload, old, old.get("grants", row.grants))
+    return (await _found(session, caller, [row]))[0]
 
 
 async def remove(session: AsyncSession, found: Found) -> None:
@@ -246,15 +248,15 @@ async def remove(session: AsyncSession, found: Found) -> None:
     Raises:
         Forbidden: the user is neither a game master nor may act on it.
     """
-    row, home = found.row, found.access
-    if not home.is_game_master and row.author_id != home.user.id:
+    row, caller = found.row, found.access
+    if not caller.is_game_master and row.author_id != caller.user.id:
         raise Forbidden
     before = {name: getattr(row, name) for name in _STORED}
     payload = {"title": row.title}
-    told = await grants.told(session, row.universe_id, row.grants, {}, {})
-    shared, audience = told.shared(payload), told.audience
+    visible = await grants.visible_change(session, row.universe_id, row.grants, {}, {})
+    shared, audience = visible.shared(payload), visible.audience
     await events.record(
-        session, "note.deleted", home.user.id, row, payload, before, shared=shared, audience=audience
+        session, "note.deleted", caller.user.id, row, payload, before, shared=shared, audience=audience
     )
     await session.delete(row)
 
@@ -262,7 +264,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
 async def _record(
     session: AsyncSession,
     kind: str,
-    home: Access,
+    caller: Access,
     row: Note,
     payload: dict[str, Any],
     before: dict[str, Any] | None,
@@ -279,12 +281,14 @@ async def _record(
         # That it changed, but not to what: not all recipients may see both places.
         changed["place"] = Right.see
     payload = {**payload, "body": "replaced"} if "body" in payload else payload
-    told = await grants.told(session, row.universe_id, old_grants, row.grants, changed)
-    shared, audience = told.shared(payload), told.audience
-    await events.record(session, kind, home.user.id, row, payload, before, shared=shared, audience=audience)
+    visible = await grants.visible_change(session, row.universe_id, old_grants, row.grants, changed)
+    shared, audience = visible.shared(payload), visible.audience
+    await events.record(session, kind, caller.user.id, row, payload, before, shared=shared, audience=audience)
 
 
-async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any], place: Mapping[str, Any]) -> None:
+async def _check(
+    session: AsyncSession, caller: Access, fields: Mapping[str, Any], place: Mapping[str, Any]
+) -> None:
     """Check that the named users are members, and that the user may see the place.
 
     `place` is where the note is now.
@@ -292,7 +296,7 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any],
     Raises:
         Unprocessable: one is not.
     """
-    await grants.require_members(session, home.universe.id, fields.get("grants", {}))
+    await grants.require_members(session, caller.universe.id, fields.get("grants", {}))
     if not fields.keys() & set(_PLACE):
         return
     map_id, x, y = ({**place, **fields}.get(name) for name in _PLACE)
@@ -301,9 +305,9 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any],
     if map_id is None or x is None or y is None:
         message = "A place needs `map_id`, `x` and `y`. `map_id: null` removes it."
         raise Unprocessable(errors=[FieldError("map_id", "place_incomplete", message)])
-    here = col(Map.universe_id) == home.universe.id, col(Map.id) == map_id
+    here = col(Map.universe_id) == caller.universe.id, col(Map.id) == map_id
     found = (await session.execute(select(Map).where(*here).options(*WITHOUT_GRID))).scalar_one_or_none()
-    if found is None or not (found.is_published or home.is_game_master):
+    if found is None or not (found.is_published or caller.is_game_master):
         raise Unprocessable(
             errors=[
                 FieldError(
@@ -316,18 +320,18 @@ async def _check(session: AsyncSession, home: Access, fields: Mapping[str, Any],
             raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {most}.")])
 
 
-async def _check_pictures(session: AsyncSession, home: Access, body: str, old: str) -> None:
+async def _check_pictures(session: AsyncSession, caller: Access, body: str, old: str) -> None:
     """Go on only when a player adds no picture that they do not see: all readers of a note may see its pictures.
 
     Raises:
         Unprocessable: they do, or add too many.
     """
-    new = set() if home.is_game_master else pictures(body) - pictures(old)
+    new = set() if caller.is_game_master else pictures(body) - pictures(old)
     if len(new) > _MAX_PICTURES:
         raise Unprocessable(
             errors=[FieldError("body", "too_many_pictures", f"Add at most {_MAX_PICTURES} pictures.")]
         )
     for asset_id in new:
-        if not await assets.is_seen(session, home, asset_id):
+        if not await assets.is_seen(session, caller, asset_id):
             message = "One of the pictures does not exist in this universe, or you may not see it."
             raise Unprocessable(errors=[FieldError("body", "not_found", message)])

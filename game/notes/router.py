@@ -39,9 +39,9 @@ async def create_note(id: UUID, body: NoteWrite, user: CurrentUser, session: Ses
     """Create a note. A player who creates one may `act` on it, and can set its `grants`."""
 
     async def create() -> Response:
-        home = (await access.lock(session, user, {id: "createNote"}))[id]
-        found = await queries.create(session, home, body.model_dump())
-        once.depend_on_role(home.role)
+        caller = (await access.lock(session, user, {id: "createNote"}))[id]
+        found = await queries.create(session, caller, body.model_dump())
+        once.depend_on_role(caller.role)
         return found.document().answer(201, Location=f"/notes/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, id, "createNote"))

@@ -1,6 +1,6 @@
-"""Grids of maps on which tokens move, cached in the worker by the map's version.
+"""The grids of maps on which tokens move, cached in the worker by the map's version.
 
-Every change of a map gives it another version, and another time: a cached grid is never wrong, only outdated.
+Every change of a map gives it another version, and another time: a cached grid can be outdated, but not wrong.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ from game.maps.players import EVERY_SYMBOL
 
 _MAX_BOARDS: Final = 1024
 _MAX_BYTES: Final = 8 * 2**20
-"""Of the texts of all grids that are kept; parsed they take several times that."""
+"""The maximum size of all cached grids as JSON text; parsed, they take several times as much memory."""
 _MAX_CHUNKS: Final = 64
-"""That are kept of one board, of about 5 KB each; and that one question may ask for."""
+"""The maximum number of chunks, of about 5 KB each, that are cached for a board, or loaded by one query."""
 
 _GRID = HotStatement("""
     SELECT q.n, m.version, m.updated_at, m.width, m.height, m.fog, m.visibility = 'members' AS is_published,
@@ -48,12 +48,12 @@ class Changed(Exception):
 
 
 class TooMuch(Exception):
-    """More of the map is needed than is cached here."""
+    """The steps need more of the map than may be cached."""
 
 
 @dataclass
 class Board:
-    """A version of a map, with its grid and the chunks that were needed so far (None: an empty one)."""
+    """A version of a map: its grid, and the chunks that were loaded so far (None: an empty one)."""
 
     universe_id: UUID
     id: UUID
@@ -91,7 +91,7 @@ class Board:
         return {key: rows for key in keys if (rows := self._chunks.get(key)) is not None}
 
     async def load_any(self, hot: Coalescer, wanted: Wanted) -> Loaded:
-        """The same for any number of chunks; so many that they are too much are not kept.
+        """Like `load`, for any number of chunks; they are not cached if there are too many.
 
         Raises:
             Changed: the map has another version by now.

@@ -1,4 +1,4 @@
-"""Reading the fog, and game masters' changes of it."""
+"""Reads the fog, and carries out game masters' changes of it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ async def read(session: AsyncSession, user: User, map_id: UUID, as_id: UUID | No
 
 
 async def reveal(session: AsyncSession, user: User, map_id: UUID, area: FogArea) -> int:
-    """Reveal cells to players, in their current state; returns the number of the event.
+    """Reveal cells, in their current state, to players; returns the number of the event.
 
     Raises:
         NotFound, Forbidden: as `maps.get_to_change` does.

@@ -1,9 +1,9 @@
-"""The fast move: the data is read without locks, the decision is made in Python, and one statement writes it.
+"""Fast moves: one statement reads the data without locks, Python decides, and one statement writes the result.
 
 That statement locks the universe, and writes only if the number of its last event is still the one that was read:
 every write to a universe is an event, so nothing has changed meanwhile. Otherwise everything is read again. Rules
-and events are those of `game.play.moves` and `game.tokens.queries`; the endpoint handles what is refused or
-unusual.
+and events are those of `game.play.moves` and `game.tokens.queries`; the endpoint handles refused and unusual
+moves.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from game.grid.moves import Known, Move
 from game.permissions import GAME_MASTERS, Role, may
 from game.play import moves
 from game.play.boards import Board, Changed, TooMuch, board_of
-from game.play.hot_fog import Watched
+from game.play.hot_fog import FogState
 from game.play.models import MoveRequest
 from game.tokens import queries as tokens
 from game.tokens.queries import State
@@ -148,7 +148,7 @@ class _Standing(NamedTuple):
 
 
 class _Snapshot(NamedTuple):
-    """The mover, the token and the map, in the state after event `seq`."""
+    """The caller, the token and the map, in the state after event `seq`."""
 
     user_id: UUID
     role: Role
@@ -183,7 +183,7 @@ class _Snapshot(NamedTuple):
         return self.role in GAME_MASTERS
 
     def may_move(self, request: MoveRequest) -> bool:
-        """Whether they may certainly move the token."""
+        """Whether the caller may certainly move the token; False if the endpoint has to decide."""
         if self.is_game_master:
             return True
         rights = tokens.rights_of(self.state.grants, self.state.character_grants, self.user_id, self.role)
@@ -204,11 +204,11 @@ class _Snapshot(NamedTuple):
 
 
 class _Conflict(Exception):
-    """Something has changed meanwhile."""
+    """The universe has changed since the snapshot."""
 
 
 _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-"""Universes whose moves are decided one after the other, because they conflicted."""
+"""A lock for each universe whose moves conflicted; they are decided one after the other."""
 
 
 async def _run(
@@ -247,7 +247,7 @@ async def _move(
         return None
     board = await board_of(state.hot, snapshot.universe_id, snapshot.map_id, row["map_version"], row["updated_at"])
     members = snapshot.members()
-    fog = None if row["scene_key"] is None else Watched(state.hot, board, row, members)
+    fog = None if row["scene_key"] is None else FogState(state.hot, board, row, members)
     done = await _decide(state, snapshot, board, fog, request)
     has_moved = moves.has_moved(snapshot.token, done)
     if claim is not None and not has_moved:
@@ -273,9 +273,9 @@ async def _move(
 
 
 async def _decide(
-    state: Any, snapshot: _Snapshot, board: Board, fog: Watched | None, request: MoveRequest
+    state: Any, snapshot: _Snapshot, board: Board, fog: FogState | None, request: MoveRequest
 ) -> Move:
-    """Where the token goes."""
+    """Decide a move."""
     load = partial(board.load, state.hot)
     path: Any = None if request.path is None and not request.force else moves.path_of(request)
     known = Known(board.grid_data if snapshot.is_game_master else board.players)
@@ -306,7 +306,7 @@ async def _write(
 
     Raises:
         _Conflict: something has changed meanwhile, and nothing was written.
-        TooMuch: there may be no room for it, or it writes more than a move usually does.
+        TooMuch: the quota may be exceeded, or it writes more than a fast move may.
     """
     payload = {
         "map_id": snapshot.map_id,
@@ -316,13 +316,13 @@ async def _write(
     }
     before = tokens.position(snapshot.token.x, snapshot.token.y)
     readers = [(one, role) for one, role in members.items() if role not in GAME_MASTERS]
-    told = tokens.shared(board, payload, snapshot.state, snapshot.state, readers) or tokens.Shared()
-    event = Written.of("token.moved", payload, before, told.payload)
+    shared = tokens.shared_part(board, payload, snapshot.state, snapshot.state, readers) or tokens.Shared()
+    event = Written.of("token.moved", payload, before, shared.payload)
     used = Usage(maps=snapshot.row["map_bytes"], events=snapshot.row["event_bytes"])
     has_room = state.quotas.plainly_has_room(used, Usage(events=event.size), is_full=snapshot.row["is_full"])
     if not has_room or changes.gone or len(changes.put) > _MAX_PUT:
         raise TooMuch
-    audience = None if told.audience is None else f"{{{','.join(map(str, told.audience))}}}"
+    audience = None if shared.audience is None else f"{{{','.join(map(str, shared.audience))}}}"
     chunks = [(str(viewer), x, y, cells.hex(), differs) for viewer, x, y, cells, differs in changes.put]
     wholes = [(str(viewer), whole) for viewer, whole in changes.wholes.items()]
     is_written = await write(

@@ -1,5 +1,4 @@
-"""Moves of tokens: planned with what the mover knows, before anything is locked, then carried out under the
-lock."""
+"""Moves of tokens: planned on the map as the mover knows it, without a lock, then carried out under the lock."""
 
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -29,7 +28,7 @@ from game.maps.players import EVERY_SYMBOL
 from game.play import tokens, work
 from game.play.models import MoveRequest
 from game.play.queries import grid_of
-from game.play.tokens import Piece
+from game.play.tokens import TokenOnMap
 from game.play.work import UnfoggedMap
 from game.tokens import queries
 from game.tokens.models import plain
@@ -44,7 +43,7 @@ _LOCKED_BUDGET = 20_000
 
 
 class Standing(Protocol):
-    """A token, as far as its moves go: its position and its size in cells a side."""
+    """The position and the size, in cells per side, of a token."""
 
     @property
     def x(self) -> float: ...  # noqa: D102
@@ -56,7 +55,7 @@ class Standing(Protocol):
     def size(self) -> float: ...  # noqa: D102
 
 
-class Board(queries.Ground, Protocol):
+class Board(queries.MapRow, Protocol):
     """A map with its grid."""
 
     version: int
@@ -86,17 +85,17 @@ class Plan(NamedTuple):
 
 
 async def plan_move(
-    session: AsyncSession, computing: Computing, user: User, piece: Piece, request: MoveRequest
+    session: AsyncSession, computing: Computing, user: User, piece: TokenOnMap, request: MoveRequest
 ) -> Plan:
-    """The path of a move to a place, by what the user knows of the map; a given path is returned unchanged."""
-    row, ground = piece.found.row, piece.ground
-    start, version = (row.x, row.y), ground.version
+    """The path of a move to a cell, on the map as the user knows it; a given path is returned unchanged."""
+    row, map_row = piece.found.row, piece.map_row
+    start, version = (row.x, row.y), map_row.version
     if request.path is not None or request.force:
         return Plan(path_of(request), version, start)
     place: Point = (request.x, request.y)
-    grid = await grid_of(session, ground)
+    grid = await grid_of(session, map_row)
     try:
-        queries.require_place(ground, grid.type, *place, row.size)
+        queries.require_place(map_row, grid.type, *place, row.size)
     except Unprocessable as problem:
         return Plan([], version, start, problem)
     path = await _search(session, computing, user, piece, *_ends(grid, row, place))
@@ -121,32 +120,40 @@ def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -
 
 
 async def _search(
-    session: AsyncSession, computing: Computing, user: User, piece: Piece, start: Cell, goal: Cell, walker: Walker
+    session: AsyncSession,
+    computing: Computing,
+    user: User,
+    piece: TokenOnMap,
+    start: Cell,
+    goal: Cell,
+    walker: Walker,
 ) -> Path:
-    ground, home = piece.ground, piece.found.access
-    size = ground.width, ground.height
-    if ground.width * ground.height <= SMALL_CELLS or (ground.has_fog and not home.is_game_master):
-        row = await tokens.with_grid(session, ground)
-        known = await _known(session, row, home)
+    map_row, caller = piece.map_row, piece.found.access
+    size = map_row.width, map_row.height
+    if map_row.width * map_row.height <= SMALL_CELLS or (map_row.has_fog and not caller.is_game_master):
+        row = await tokens.with_grid(session, map_row)
+        known = await _known(session, row, caller)
         steps = known.through(paths.find(known.frame, *size, start, goal, walker))
-        return await follow(session, row, steps, large=ground.width * ground.height > SMALL_CELLS)
-    found = maps.Found(ground, home)
-    seen = UnfoggedMap(await frame_of(session, found), not home.is_game_master)
+        return await follow(session, row, steps, large=map_row.width * map_row.height > SMALL_CELLS)
+    found = maps.Found(map_row, caller)
+    seen = UnfoggedMap(await frame_of(session, found), not caller.is_game_master)
     await session.close()
-    load = loader(session, ground)
+    load = loader(session, map_row)
     return await computing.run(user.id, work.find_path, seen, start, goal, walker, load=load)
 
 
-async def _known(session: AsyncSession, row: Map, home: Access) -> Known:
+async def _known(session: AsyncSession, row: Map, caller: Access) -> Known:
     """A map with its grid, as a member knows it."""
-    if home.is_game_master:
+    if caller.is_game_master:
         return Known(row.grid_data)
     if not row.has_fog:
         return Known(players_document(row.grid_data, EVERY_SYMBOL).frame)
-    return (await view_of(session, row, viewer_of(row.fog_sharing, home.user.id))).fogged.known
+    return (await view_of(session, row, viewer_of(row.fog_sharing, caller.user.id))).fogged.known
 
 
-async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: Plan | None) -> dict[str, Any]:
+async def move(
+    session: AsyncSession, piece: TokenOnMap, request: MoveRequest, plan: Plan | None
+) -> dict[str, Any]:
     """Move a token in a locked universe along a planned path, or plan it here; returns the response.
 
     Raises:
@@ -154,10 +161,10 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
         Unprocessable: the path is invalid.
         Blocked, NoWay: the mover knows that something is in the way.
     """
-    found, ground = piece
+    found, map_row = piece
     if request.force and not found.access.is_game_master:
         raise Forbidden("Only game masters may use `force`.")
-    token, row = found.row, await tokens.with_grid(session, ground)
+    token, row = found.row, await tokens.with_grid(session, map_row)
     is_large = row.width * row.height > SMALL_CELLS
     known = None if request.force else await _known(session, row, found.access)
     if known is not None and request.path is None:
@@ -179,7 +186,7 @@ async def move(session: AsyncSession, piece: Piece, request: MoveRequest, plan: 
 def search_path(
     row: Board, token: Standing, place: Point, known: Known, budget: int = paths.BUDGET
 ) -> Steps[Plan]:
-    """The path of a token to a place, by what the mover knows of the map; `budget` limits the search.
+    """The path of a token to a cell, on the map as the mover knows it; `budget` limits the search.
 
     Raises:
         Unprocessable: the token does not fit there.
@@ -218,7 +225,7 @@ def walked(
 
 
 def has_moved(token: Standing, done: Move) -> bool:
-    """Whether a move is one to be written: also if it ends where it began, because the way was explored."""
+    """Whether a move must be written, which includes one that ends where it began, because it explores the fog."""
     return len(done.cells) > 1 or (done.x, done.y) != (token.x, token.y)
 
 
@@ -251,22 +258,22 @@ def _forced(row: Board, grid: Grid, token: Standing, path: Sequence[Point]) -> M
     return Move(x, y, cells if cells[0] != cells[1] else cells[:1], 0)
 
 
-async def _put(session: AsyncSession, piece: Piece, row: Map, done: Move) -> int:
-    """Store the new position of a token, and what was seen on the way."""
+async def _put(session: AsyncSession, piece: TokenOnMap, row: Map, done: Move) -> int:
+    """Store the new position of a token, and what was seen along the path."""
     is_watched = row.has_fog or row.scene_key is not None
-    async with fog.watch(session, row) if is_watched else nullcontext() as watching:
-        seq = await queries.put_at(session, piece.found, row, "token.moved", done.x, done.y, way_of(done))
-        if watching is not None:
-            watching.walked(piece.found.row.id, done.cells)
+    async with fog.watch(session, row) if is_watched else nullcontext() as tracker:
+        seq = await queries.set_position(session, piece.found, row, "token.moved", done.x, done.y, way_of(done))
+        if tracker is not None:
+            tracker.walked(piece.found.row.id, done.cells)
     return seq
 
 
-async def _stopped(session: AsyncSession, row: Map, home: Access, done: Move) -> Obstruction | None:
-    """What stopped a move, described as far as the mover sees it now."""
+async def _stopped(session: AsyncSession, row: Map, caller: Access, done: Move) -> Obstruction | None:
+    """What stopped a move, as the mover sees it now."""
     if done.stopped is None:
         return None
     doors: Sequence[Any] = ()
     if done.blocker is not None:
-        frame = (await _known(session, row, home)).frame
+        frame = (await _known(session, row, caller)).frame
         doors = frame.get("doors", ())
     return done.named(doors)

@@ -1,6 +1,6 @@
-"""The players' page: their tables, a table with its map, and the web app manifest.
+"""The players' pages: the list of universes, a universe with its map, and the web app manifest.
 
-Templates are in `web/pages`, scripts in `web/play`. They use the public API and the live feed like any game.
+Templates are in `web/pages`, scripts in `web/play`. They use the public API and the live feed, like any client.
 """
 
 from typing import Any
@@ -62,11 +62,11 @@ async def _manifest(_: Request) -> Response:
 
 
 async def _service_worker(_: Request) -> Response:
-    # At its own address: a service worker controls the paths beside and below its own.
+    # A service worker controls the paths in the folder of its own path.
     headers = {
         "cache-control": "no-cache",
         "service-worker-allowed": LOBBY,
-        # The policy of a worker's own script decides what it may fetch.
+        # A worker may fetch what the policy of its script allows.
         "content-security-policy": "default-src 'none'; connect-src 'self'",
     }
     return FileResponse(ROOT / "web/play/service-worker.js", media_type="text/javascript", headers=headers)

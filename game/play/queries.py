@@ -22,12 +22,12 @@ _BACKGROUND = text("""
 
 
 async def grid_of(session: AsyncSession, row: Map) -> Grid:
-    """The geometry and the distances of a map's cells.
+    """The geometry and distance rules of a map's grid.
 
     Raises:
         NotFound: the map is gone.
     """
-    rest: dict[str, Any] | None = (await session.execute(_GRID, _place(row))).scalar_one_or_none()
+    rest: dict[str, Any] | None = (await session.execute(_GRID, _map_key(row))).scalar_one_or_none()
     if rest is None:
         raise NotFound
     return Grid.of(rest)
@@ -35,9 +35,9 @@ async def grid_of(session: AsyncSession, row: Map) -> Grid:
 
 async def background_of(session: AsyncSession, row: Map) -> bytes | None:
     """The background picture of a map, if it has one."""
-    asset_id = (await session.execute(_BACKGROUND, _place(row))).scalar_one_or_none()
+    asset_id = (await session.execute(_BACKGROUND, _map_key(row))).scalar_one_or_none()
     return await assets.background(session, row.universe_id, asset_id)
 
 
-def _place(row: Map) -> dict[str, UUID]:
+def _map_key(row: Map) -> dict[str, UUID]:
     return {"universe_id": row.universe_id, "map_id": row.id}

@@ -304,11 +304,11 @@ async def drawn(
         PictureRefused: it cannot be drawn with these parameters.
         TooLarge, TooMuchAtOnce, Unavailable: see `Computing`.
     """
-    pieces = [one.drawn() for one in await tokens.on_map(session, user, id, operation, as_id)]
-    # In the same transaction: tokens and map belong together.
+    pieces = [one.for_drawing() for one in await tokens.on_map(session, user, id, operation, as_id)]
+    # In the same transaction, so that tokens and map match.
     found, seen, load = await _view_map(session, user, id, operation, as_id, fogged.view_map_in_snapshot)
     row = found.row
-    # For players the version is a secret: what they see is the tag. Tokens move without a new version.
+    # Players must not see the version, and moves of tokens do not change it, so the tag is a hash.
     tag: int | str = row.version
     if pieces:
         tag = players_tag(row.etag_key, orjson.dumps([row.version, pieces]))

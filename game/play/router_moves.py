@@ -49,7 +49,7 @@ async def move_token(
     plan = None
     if not await once.is_repeated(user.id):
         plan = await moves.plan_move(session, computing, user, piece, body)
-    # Until the move is carried out, nothing is locked, and nothing that was read is kept.
+    # Nothing is locked, and no connection is held, while the move is planned.
     await session.close()
 
     async def move() -> Response:

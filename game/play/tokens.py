@@ -1,4 +1,4 @@
-"""Tokens with the maps that they stand on: finding those that somebody sees, and changing them."""
+"""Tokens with their maps: finding those that a caller sees, and changing them."""
 
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -27,40 +27,42 @@ from game.universes import access
 from game.universes.access import Access
 
 _ACTING = frozenset({"name", "color", "rotation", "elevation", "conditions", "bars"})
-"""What somebody changes who may act for a token and is no game master."""
+"""The fields that players with the right `act` may change."""
 
 _SEEN_WITH = frozenset({"x", "y", "size", "sight", "light", "hidden", "grants", "character_id"})
-"""What decides who sees what with a token."""
+"""The fields that determine what is seen through a token, and who sees it."""
 
 
-class Piece(NamedTuple):
-    """A token that somebody sees, and the map that it stands on, without its grid."""
+class TokenOnMap(NamedTuple):
+    """A token that the caller sees, and its map without the grid."""
 
     found: Found
-    ground: Map
+    map_row: Map
 
     @property
     def role(self) -> Role:
-        """What that somebody is in its universe."""
+        """The caller's role in its universe."""
         return self.found.access.role
 
 
-async def seen(session: AsyncSession, ground: Map, found: list[Found], view: MapView | None = None) -> list[Found]:
-    """Those of the tokens of a map that their reader sees; under fog, those on a cell in sight.
+async def seen(
+    session: AsyncSession, map_row: Map, found: list[Found], view: MapView | None = None
+) -> list[Found]:
+    """The tokens among `found` that the caller sees; under fog, those on a cell in sight.
 
-    `view` is what they see of the map, if that is known already.
+    `view` is what the caller sees of the map, if it is already known.
     """
     shown = [one for one in found if one.is_shown]
-    if not ground.has_fog or all(map(_is_in_own_sight, shown)):
+    if not map_row.has_fog or all(map(_is_in_own_sight, shown)):
         return shown
     if view is None:
-        viewer = viewer_of(ground.fog_sharing, shown[0].access.user.id)
-        view = await view_of(session, await with_grid(session, ground), viewer)
+        viewer = viewer_of(map_row.fog_sharing, shown[0].access.user.id)
+        view = await view_of(session, await with_grid(session, map_row), viewer)
     return in_view(shown, view)
 
 
 def in_view(found: list[Found], view: MapView | None) -> list[Found]:
-    """Those of the tokens of a map that their reader sees; `view` is what they see of the map under fog."""
+    """The tokens among `found` that the caller sees; `view` is what they see of a map with fog."""
     shown = [one for one in found if one.is_shown]
     if view is None:
         return shown
@@ -68,7 +70,7 @@ def in_view(found: list[Found], view: MapView | None) -> list[Found]:
 
 
 def _is_in_own_sight(found: Found) -> bool:
-    """Whether a token's reader sees with its eyes, and so the token: spectators do not see for a party."""
+    """Whether the caller sees through the token, and therefore the token. Spectators do not see for a party."""
     return Right.sight in found.rights and found.access.role is not Role.spectator
 
 
@@ -77,7 +79,7 @@ async def on_map(
 ) -> list[Found]:
     """The tokens on a map that the user sees; for game masters with `as_id`, those that this member sees.
 
-    The transaction from here on sees one state of the database: where tokens stand, and what is seen of them.
+    The rest of the transaction is a snapshot of the database, so that the positions of tokens match the fog.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
@@ -88,14 +90,14 @@ async def on_map(
     return await seen(session, found.row, await tokens.of_map(session, found.access, map_id), view)
 
 
-async def _seen(session: AsyncSession, home: Access, ground: Map, found: Found) -> Piece:
-    is_there = ground.is_published or home.is_game_master
-    if not is_there or not await seen(session, ground, [found]):
+async def _seen(session: AsyncSession, caller: Access, map_row: Map, found: Found) -> TokenOnMap:
+    is_there = map_row.is_published or caller.is_game_master
+    if not is_there or not await seen(session, map_row, [found]):
         raise NotFound
-    return Piece(found, ground)
+    return TokenOnMap(found, map_row)
 
 
-async def get(session: AsyncSession, user: User, token_id: UUID, operation: str) -> Piece:
+async def get(session: AsyncSession, user: User, token_id: UUID, operation: str) -> TokenOnMap:
     """A token that the user sees.
 
     Raises:
@@ -105,15 +107,15 @@ async def get(session: AsyncSession, user: User, token_id: UUID, operation: str)
     its_map = (col(Map.universe_id) == col(Token.universe_id)) & (col(Map.id) == col(Token.map_id))
     statement = tokens.with_character().add_columns(Map).join(Map, its_map).where(col(Token.id) == token_id)
     row: Any = (await session.execute(statement.options(*maps.WITHOUT_GRID))).one_or_none()
-    home = (await access.find(session, user, [row[0].universe_id])).get(row[0].universe_id) if row else None
-    if row is None or home is None:
+    caller = (await access.find(session, user, [row[0].universe_id])).get(row[0].universe_id) if row else None
+    if row is None or caller is None:
         raise NotFound
-    piece = await _seen(session, home, row[2], Found.of(row[0], home, row[1]))
-    home.require(operation)
+    piece = await _seen(session, caller, row[2], Found.of(row[0], caller, row[1]))
+    caller.require(operation)
     return piece
 
 
-async def get_to_act(session: AsyncSession, user: User, token_id: UUID, operation: str) -> Piece:
+async def get_to_act(session: AsyncSession, user: User, token_id: UUID, operation: str) -> TokenOnMap:
     """A token that the user may act for.
 
     Raises:
@@ -126,24 +128,24 @@ async def get_to_act(session: AsyncSession, user: User, token_id: UUID, operatio
     return piece
 
 
-async def get_to_change(session: AsyncSession, user: User, token_id: UUID, operation: str) -> Piece:
+async def get_to_change(session: AsyncSession, user: User, token_id: UUID, operation: str) -> TokenOnMap:
     """A token that the user may act for; its universe is locked until the transaction ends.
 
     Raises:
         NotFound: there is none such for this user.
         Forbidden: they may not do this operation with it.
     """
-    universe_id = (await get(session, user, token_id, operation)).ground.universe_id
-    home = (await access.lock(session, user, {universe_id: operation}))[universe_id]
-    found = await tokens.now(session, home, token_id)
-    piece = await _seen(session, home, await _ground(session, universe_id, found.row.map_id), found)
+    universe_id = (await get(session, user, token_id, operation)).map_row.universe_id
+    caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
+    found = await tokens.reload(session, caller, token_id)
+    piece = await _seen(session, caller, await _locked_map(session, universe_id, found.row.map_id), found)
     if Right.act not in found.rights:
         raise Forbidden
     return piece
 
 
-async def _ground(session: AsyncSession, universe_id: UUID, map_id: UUID) -> Map:
-    """A map of a locked universe as it is under the lock; without its grid, unless it has or had fog.
+async def _locked_map(session: AsyncSession, universe_id: UUID, map_id: UUID) -> Map:
+    """A map of a locked universe, locked and read again; without its grid, unless it has or had fog.
 
     Raises:
         NotFound: it is gone.
@@ -158,7 +160,7 @@ async def _ground(session: AsyncSession, universe_id: UUID, map_id: UUID) -> Map
 
 
 async def with_grid(session: AsyncSession, row: Map) -> Map:
-    """A map with its grid, which is read unless it is there already."""
+    """A map with its grid, which is loaded if necessary."""
     state: Any = inspect(row)
     if "grid_data" not in state.unloaded:
         return row
@@ -166,45 +168,45 @@ async def with_grid(session: AsyncSession, row: Map) -> Map:
     return (await session.execute(select(Map).where(*here).execution_options(populate_existing=True))).scalar_one()
 
 
-async def _grid_type(session: AsyncSession, ground: Map) -> GridType:
-    here = col(Map.universe_id) == ground.universe_id, col(Map.id) == ground.id
+async def _grid_type(session: AsyncSession, map_row: Map) -> GridType:
+    here = col(Map.universe_id) == map_row.universe_id, col(Map.id) == map_row.id
     column: Any = col(Map.grid_data)["grid_type"]
     found: GridType | None = (await session.execute(select(column).where(*here))).scalar_one()
     return found or "square"
 
 
 async def create(session: AsyncSession, user: User, map_id: UUID, fields: Mapping[str, Any]) -> Found:
-    """A new token on a map.
+    """Create a token on a map.
 
     Raises:
-        NotFound, Forbidden: there is no such map for this user, or they may create none on it.
+        NotFound, Forbidden: the user may not see the map, or may not create tokens on it.
         TooManyTokens, Unprocessable, QuotaExceeded: as `tokens.queries.create` does.
     """
     universe_id = (await maps.get(session, user, map_id, "createToken", with_grid=False)).row.universe_id
-    home = (await access.lock(session, user, {universe_id: "createToken"}))[universe_id]
-    ground = await _ground(session, universe_id, map_id)
-    grid_type = await _grid_type(session, ground)
-    async with fog.watch(session, ground):
-        return await tokens.create(session, home, ground, grid_type, fields)
+    caller = (await access.lock(session, user, {universe_id: "createToken"}))[universe_id]
+    map_row = await _locked_map(session, universe_id, map_id)
+    grid_type = await _grid_type(session, map_row)
+    async with fog.watch(session, map_row):
+        return await tokens.create(session, caller, map_row, grid_type, fields)
 
 
-async def change(session: AsyncSession, piece: Piece, fields: Mapping[str, Any]) -> Found:
-    """Give fields of a token, whose universe is locked, new values.
+async def change(session: AsyncSession, piece: TokenOnMap, fields: Mapping[str, Any]) -> Found:
+    """Set fields of a token whose universe is locked.
 
     Raises:
         Forbidden: a field is for game masters.
         Unprocessable, QuotaExceeded: as `tokens.queries.change` does.
     """
-    found, ground = piece
+    found, map_row = piece
     if not found.access.is_game_master and fields.keys() - _ACTING:
         names = ", ".join(sorted(_ACTING))
         raise Forbidden(f"With the right `act` you may change {names}. The other fields are for game masters.")
-    grid_type = await _grid_type(session, ground)
-    async with fog.watch(session, ground) if fields.keys() & _SEEN_WITH else nullcontext():
-        return await tokens.change(session, found, ground, grid_type, fields)
+    grid_type = await _grid_type(session, map_row)
+    async with fog.watch(session, map_row) if fields.keys() & _SEEN_WITH else nullcontext():
+        return await tokens.change(session, found, map_row, grid_type, fields)
 
 
-async def remove(session: AsyncSession, piece: Piece) -> None:
-    """Delete a token, whose universe is locked."""
-    async with fog.watch(session, piece.ground):
-        await tokens.remove(session, piece.found, piece.ground)
+async def remove(session: AsyncSession, piece: TokenOnMap) -> None:
+    """Delete a token whose universe is locked."""
+    async with fog.watch(session, piece.map_row):
+        await tokens.remove(session, piece.found, piece.map_row)

@@ -1,4 +1,4 @@
-"""What compute processes do for playing: paths, sight and pictures. Pure functions of stored maps."""
+"""The computations on maps in play: paths, sight and pictures. Pure functions for compute processes."""
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ class UnfoggedMap(NamedTuple):
     for_players: bool
 
     def known(self) -> Known:
-        """The map as it may be seen."""
+        """The frame that the viewer may see."""
         frame: Frame = orjson.loads(self.stored.text)
         return Known(players_document(frame, EVERY_SYMBOL).frame if self.for_players else frame)
 

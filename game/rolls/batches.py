@@ -70,11 +70,11 @@ async def _lock(session: AsyncSession, universe_id: UUID, jobs: Sequence[RollJob
     return homes
 
 
-async def _roll(session: AsyncSession, home: Access | Problem, job: RollJob) -> Response | Problem:
+async def _roll(session: AsyncSession, caller: Access | Problem, job: RollJob) -> Response | Problem:
     """The response of a roll; one that is refused has written nothing."""
-    if isinstance(home, Problem):
-        return home
+    if isinstance(caller, Problem):
+        return caller
     try:
-        return await job.roll(session, home)
+        return await job.roll(session, caller)
     except Problem as problem:
         return problem

@@ -21,7 +21,7 @@ from sqlmodel import Field, SQLModel
 
 from game.core.ids import uuid7
 from game.core.models import ApiModel, Timestamp, example, now, timestamp_column
-from game.events.payloads import Payload, optional, tells
+from game.events.payloads import Payload, describes, optional
 from game.grid.shapes import Described
 from game.rolls.terms import MAX_EXPRESSION, MAX_REASON, Term
 
@@ -188,7 +188,7 @@ class DiceRead(Commitments):
     hidden: Commitments = Field(description="For your hidden rolls. Only you see these.")
 
 
-@tells("roll.created", "roll.revealed")
+@describes("roll.created", "roll.revealed")
 class RollMade(Payload):
     """Dice were rolled, or a hidden roll was shown to everyone."""
 

@@ -40,7 +40,7 @@ class ExpressionInvalid(Unprocessable):
         super().__init__(errors=[error], column=column)
 
 
-async def parsed(session: AsyncSession, home: Access, expression: str, character_id: UUID | None) -> Node:
+async def parsed(session: AsyncSession, caller: Access, expression: str, character_id: UUID | None) -> Node:
     """A parsed expression, with the numbers of the character's sheet.
 
     Raises:
@@ -49,7 +49,7 @@ async def parsed(session: AsyncSession, home: Access, expression: str, character
     """
     sheet = None
     if character_id is not None:
-        sheet = (await characters.character_to_act_for(session, home, character_id)).sheet
+        sheet = (await characters.character_to_act_for(session, caller, character_id)).sheet
     try:
         return parse(expression, None if sheet is None else lookup_in(sheet))
     except ExpressionError as error:
@@ -58,7 +58,7 @@ async def parsed(session: AsyncSession, home: Access, expression: str, character
 
 async def create(
     session: AsyncSession,
-    home: Access,
+    caller: Access,
     expression: str,
     *,
     visibility: Visibility = Visibility.everyone,
@@ -73,15 +73,15 @@ async def create(
         NotFound: the user may not act for this character.
         QuotaExceeded: there is no room for it.
     """
-    universe_id, user_id = home.universe.id, home.user.id
-    node = await parsed(session, home, expression, character_id)
+    universe_id, user_id = caller.universe.id, caller.user.id
+    node = await parsed(session, caller, expression, character_id)
     # Before a key is taken: no key of a series is left out.
     await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
     taken = await keys.take(session, universe_id, series_of(universe_id, user_id, visibility))
     fields = {"expression": expression, "visibility": visibility, "reason": reason, "nonce": nonce}
     roll = rolled(universe_id, user_id, node, taken, character_id=character_id, **fields)
     session.add(roll)
-    await _record(session, "roll.created", home, roll)
+    await _record(session, "roll.created", caller, roll)
     return roll
 
 
@@ -122,14 +122,14 @@ def event_parts(roll: Roll, user_id: UUID) -> EventParts:
     return EventParts(payload, _payload(view.shown(roll, user_id, Role.player)), [user_id])
 
 
-async def _record(session: AsyncSession, kind: str, home: Access, roll: Roll) -> None:
+async def _record(session: AsyncSession, kind: str, caller: Access, roll: Roll) -> None:
     """Write the event of a roll, with what each member may know of it."""
     if roll.visibility == Visibility.me:
-        payload = _payload(view.shown(roll, home.user.id, home.role))
-        await events.record_private(session, kind, home.user.id, roll, payload, [home.user.id])
+        payload = _payload(view.shown(roll, caller.user.id, caller.role))
+        await events.record_private(session, kind, caller.user.id, roll, payload, [caller.user.id])
         return
-    payload, shared, audience = event_parts(roll, home.user.id)
-    await events.record(session, kind, home.user.id, roll, payload, shared=shared, audience=audience)
+    payload, shared, audience = event_parts(roll, caller.user.id)
+    await events.record(session, kind, caller.user.id, roll, payload, shared=shared, audience=audience)
 
 
 def _payload(roll: RollRead) -> dict[str, Any]:
@@ -137,10 +137,10 @@ def _payload(roll: RollRead) -> dict[str, Any]:
     return roll.model_dump(mode="json", exclude={"id", "actor_id", "created_at"})
 
 
-async def read(session: AsyncSession, roll: Roll, home: Access) -> RollRead:
+async def read(session: AsyncSession, roll: Roll, caller: Access) -> RollRead:
     """A roll in the API, for somebody who may know of it."""
-    seen = await characters.seen_ids(session, home, [roll.character_id])
-    return view.shown(roll, home.user.id, home.role, with_character=roll.character_id in seen)
+    seen = await characters.seen_ids(session, caller, [roll.character_id])
+    return view.shown(roll, caller.user.id, caller.role, with_character=roll.character_id in seen)
 
 
 async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) -> tuple[Roll, Access]:
@@ -152,12 +152,12 @@ async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) 
     """
     here = col(Roll.id) == roll_id
     universe_id = (await session.execute(select(col(Roll.universe_id)).where(here))).scalar_one_or_none()
-    home = (await access.find(session, user, [universe_id])).get(universe_id) if universe_id else None
-    if home is None:
+    caller = (await access.find(session, user, [universe_id])).get(universe_id) if universe_id else None
+    if caller is None:
         raise NotFound
-    roll = await _known(session, home, roll_id)
-    home.require(operation)
-    return roll, home
+    roll = await _known(session, caller, roll_id)
+    caller.require(operation)
+    return roll, caller
 
 
 async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll, Access]:
@@ -168,50 +168,52 @@ async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll
         Forbidden: it is a blind one, and the user is its roller.
     """
     universe_id = (await get(session, user, roll_id, "revealRoll"))[1].universe.id
-    home = (await access.lock(session, user, {universe_id: "revealRoll"}))[universe_id]
-    roll = await _known(session, home, roll_id)
-    if not view.may_reveal(roll, user.id, home.role):
+    caller = (await access.lock(session, user, {universe_id: "revealRoll"}))[universe_id]
+    roll = await _known(session, caller, roll_id)
+    if not view.may_reveal(roll, user.id, caller.role):
         raise Forbidden
     if roll.visibility != Visibility.everyone:
         await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
         roll.visibility = Visibility.everyone
-        await _record(session, "roll.revealed", home, roll)
-    return roll, home
+        await _record(session, "roll.revealed", caller, roll)
+    return roll, caller
 
 
-async def _known(session: AsyncSession, home: Access, roll_id: UUID) -> Roll:
-    roll = await session.get(Roll, (home.universe.id, roll_id), populate_existing=True)
-    if roll is None or not view.is_known(roll, home.user.id, home.role):
+async def _known(session: AsyncSession, caller: Access, roll_id: UUID) -> Roll:
+    roll = await session.get(Roll, (caller.universe.id, roll_id), populate_existing=True)
+    if roll is None or not view.is_known(roll, caller.user.id, caller.role):
         raise NotFound
     return roll
 
 
-async def page(session: AsyncSession, home: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
+async def page(session: AsyncSession, caller: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
     """A page of the rolls of a universe that a member may know of, newest first.
 
     Raises:
         Unprocessable: it is not a cursor of this list.
     """
     # Each condition has an index of its own: hidden rolls of others are never read, however many there are.
-    mine = col(Roll.actor_id) == home.user.id
-    others = col(Roll.visibility) != Visibility.me if home.is_game_master else col(Roll.visibility) == "everyone"
+    mine = col(Roll.actor_id) == caller.user.id
+    others = col(Roll.visibility) != Visibility.me if caller.is_game_master else col(Roll.visibility) == "everyone"
     before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]
-    ids = {one for condition in (mine, others) for one in await _ids(session, home, condition, before, limit + 1)}
+    ids = {
+        one for condition in (mine, others) for one in await _ids(session, caller, condition, before, limit + 1)
+    }
     newest = sorted(ids, reverse=True)[:limit]
     statement: Select[Any] = select(Roll).where(
-        col(Roll.universe_id) == home.universe.id, col(Roll.id).in_(newest)
+        col(Roll.universe_id) == caller.universe.id, col(Roll.id).in_(newest)
     )
     rows = (await session.execute(statement.order_by(col(Roll.id).desc()))).scalars().all()
-    seen = await characters.seen_ids(session, home, [row.character_id for row in rows])
-    items = [view.shown(row, home.user.id, home.role, with_character=row.character_id in seen) for row in rows]
+    seen = await characters.seen_ids(session, caller, [row.character_id for row in rows])
+    items = [view.shown(row, caller.user.id, caller.role, with_character=row.character_id in seen) for row in rows]
     next_cursor = encode_cursor(_ORDER, "", items[-1].id) if len(ids) > limit else None
     return {"items": items, "next_cursor": next_cursor}
 
 
 async def _ids(
-    session: AsyncSession, home: Access, condition: ColumnElement[bool], before: UUID | None, limit: int
+    session: AsyncSession, caller: Access, condition: ColumnElement[bool], before: UUID | None, limit: int
 ) -> list[UUID]:
-    statement = select(col(Roll.id)).where(col(Roll.universe_id) == home.universe.id, condition)
+    statement = select(col(Roll.id)).where(col(Roll.universe_id) == caller.universe.id, condition)
     if before is not None:
         statement = statement.where(col(Roll.id) < before)
     return [*(await session.execute(statement.order_by(col(Roll.id).desc()).limit(limit))).scalars()]

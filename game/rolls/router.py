@@ -57,10 +57,10 @@ async def create_roll(
     state = request.app.state
     await state.limiter.count({f"roll:{user.id}": state.settings.limit_roll})
 
-    async def create(transaction: AsyncSession, home: Access) -> Response:
-        roll = await queries.create(transaction, home, **body.model_dump())
-        once.depend_on_role(home.role)
-        return _answer(view.shown(roll, user.id, home.role), 201)
+    async def create(transaction: AsyncSession, caller: Access) -> Response:
+        roll = await queries.create(transaction, caller, **body.model_dump())
+        once.depend_on_role(caller.role)
+        return _answer(view.shown(roll, user.id, caller.role), 201)
 
     async def alone() -> Response:
         return await create(session, (await access.lock(session, user, {id: "createRoll"}))[id])
@@ -97,9 +97,9 @@ async def reveal_roll(id: UUID, user: CurrentUser, session: Session, once: Once)
     it."""
 
     async def reveal() -> Response:
-        roll, home = await queries.reveal(session, user, id)
-        once.depend_on_role(home.role)
-        return _answer(await queries.read(session, roll, home), 200)
+        roll, caller = await queries.reveal(session, user, id)
+        once.depend_on_role(caller.role)
+        return _answer(await queries.read(session, roll, caller), 200)
 
     async def check(_: Response) -> Access:
         return (await queries.get(session, user, id, "revealRoll"))[1]

@@ -21,7 +21,7 @@ from sqlmodel import Field
 from game.core.bounded import GameMastersOnly, bounded
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
-from game.events.payloads import Named, Payload, optional, tells
+from game.events.payloads import Named, Payload, describes, optional
 from game.grants import Grants
 from game.grid.rules import color
 from game.grid.sight import MAX_RANGE
@@ -316,7 +316,7 @@ class BarAmount(ApiModel):
     bar: _Word = unset("The name of the bar. Default: the first one.")
 
 
-@tells("token.created", "token.updated")
+@describes("token.created", "token.updated")
 class TokenChanged(Payload):
     """A token was created or changed: its fields with their new values, as far as all recipients of the event may
     see them."""
@@ -343,7 +343,7 @@ class TokenChanged(Payload):
     version: int = optional("Not for players.")
 
 
-@tells("token.damaged", "token.healed")
+@describes("token.damaged", "token.healed")
 class TokenPoints(TokenChanged):
     """The value of a bar of a token changed."""
 
@@ -351,7 +351,7 @@ class TokenPoints(TokenChanged):
     amount: int = optional()
 
 
-@tells("token.moved")
+@describes("token.moved")
 class TokenMoved(Payload):
     """A token moved: its new position, and the positions on its way."""
 
@@ -363,14 +363,14 @@ class TokenMoved(Payload):
     version: int = optional("Not for players.")
 
 
-@tells("token.move_undone", "token.move_redone")
-class TokenMoveTurned(TokenMoved):
+@describes("token.move_undone", "token.move_redone")
+class TokenMoveUndoOrRedo(TokenMoved):
     """A move was undone or redone."""
 
     of: int = optional("The number of the move's event. Absent for players.")
 
 
-@tells("token.deleted")
+@describes("token.deleted")
 class TokenDeleted(Named):
     """A token was deleted."""
 

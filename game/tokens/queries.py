@@ -1,4 +1,4 @@
-"""The SQL of tokens, what each member sees of them, and who is told of a change."""
+"""The SQL of tokens, what each member sees of them, and who receives their events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ _OPEN = (*_NUMBERS, "name", "asset_id", "color", "disposition", "light", "condit
 _SHEET = ("character_id", "sight", "properties")
 """Fields that need the right `sheet`."""
 STORED = (*_OPEN, *_SHEET, "hidden", "bars", "grants", "gm")
-_TOLD = (*_OPEN, "cells")
+_SHARED_FIELDS = (*_OPEN, "cells")
 """Fields in events for members who see the token; of its bars, only the public ones."""
 _JSON = frozenset({"sight", "light", "conditions", "bars", "grants", "properties", "gm"})
 
@@ -69,8 +69,8 @@ class NoBar(Conflict):
     code = "NO_BAR"
 
 
-class Ground(Protocol):
-    """The map that a token is on."""
+class MapRow(Protocol):
+    """The map that a token is on, without its grid."""
 
     id: UUID
     universe_id: UUID
@@ -85,20 +85,20 @@ class Ground(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A token, with the access of somebody and their rights: the token's grants and its character's."""
+    """A token, the caller's access to its universe, and their rights from its grants and its character's."""
 
     row: Token
     access: Access
     rights: frozenset[Right]
     character: Mapping[str, Any]
-    """What it takes from its character, see `with_character`; empty without a character."""
+    """Values of its character, see `with_character`; empty without a character."""
 
     @classmethod
-    def of(cls, row: Token, home: Access, character: Mapping[str, Any] | None) -> "Found":
-        """A row as a user with this access finds it."""
+    def of(cls, row: Token, caller: Access, character: Mapping[str, Any] | None) -> "Found":
+        """A row with the rights of a caller."""
         character = character or {}
-        rights = rights_of(row.grants, character.get("grants", {}), home.user.id, home.role)
-        return cls(row, home, rights, character)
+        rights = rights_of(row.grants, character.get("grants", {}), caller.user.id, caller.role)
+        return cls(row, caller, rights, character)
 
     @property
     def character_grants(self) -> Mapping[str, list[str]]:
@@ -113,32 +113,32 @@ class Found:
 
     @property
     def is_shown(self) -> bool:
-        """Whether they may know of it, regardless of its position."""
+        """Whether the caller may know of it, regardless of its position."""
         return not self.row.hidden or Right.see in self.rights
 
     def read(self) -> dict[str, Any]:
-        """The document that they get, as plain JSON values (see `TokenRead`)."""
-        row, home = self.row, self.access
+        """The token as the caller may see it, as plain JSON values (see `TokenRead`)."""
+        row, caller = self.row, self.access
         has_sheet = Right.sheet in self.rights
         fields: dict[str, Any] = {name: getattr(row, name) for name in ("id", "universe_id", "map_id", *_OPEN)}
         fields |= {name: plain(fields[name]) for name in _NUMBERS}
         fields["hidden"] = row.hidden
         fields["asset_id"] = row.asset_id or self.character.get("asset_id")
         fields["bars"] = self.bars if has_sheet else _public(self.bars)
-        fields["grants"] = grants.shown(row.grants, home.user.id, home.role)
+        fields["grants"] = grants.shown(row.grants, caller.user.id, caller.role)
         if has_sheet:
             fields |= {name: getattr(row, name) for name in _SHEET}
-        if home.is_game_master:
+        if caller.is_game_master:
             fields |= {"gm": row.gm, "version": row.version, "updated_at": _time(row.updated_at)}
         return {**fields, "created_at": _time(row.created_at)}
 
-    def drawn(self) -> dict[str, Any]:
+    def for_drawing(self) -> dict[str, Any]:
         """The token in drawings of the map."""
         names = ("name", "x", "y", "size", "color", "disposition")
         return {name: getattr(self.row, name) for name in names}
 
     def document(self) -> Tagged:
-        """The same as JSON text, with its tag."""
+        """The result of `read` as JSON text, with its tag."""
         body = as_json(self.read())
         if self.access.is_game_master:
             return Tagged(body, self.row.version)
@@ -168,7 +168,7 @@ def _public(bars: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _of_character() -> ColumnElement[Any]:
-    """What a token takes from its character."""
+    """The values of a character that its tokens use."""
     return func.jsonb_build_object(
         "grants",
         col(Character.grants),
@@ -182,7 +182,7 @@ def _of_character() -> ColumnElement[Any]:
 
 
 def with_character() -> Select[tuple[Token, Any]]:
-    """Tokens, each with what it takes from its character: `grants`, `name`, `asset_id`, `hit_points`."""
+    """Tokens, each with these values of its character: `grants`, `name`, `asset_id`, `hit_points`."""
     its = and_(col(Character.universe_id) == col(Token.universe_id), col(Character.id) == col(Token.character_id))
     taken = case((col(Character.id).is_not(None), _of_character()))
     return select(Token, type_coerce(taken, JSONB)).outerjoin(Character, its)
@@ -201,28 +201,28 @@ ON_MAP = """
         WHERE t.universe_id = {universe_id} AND t.map_id = {map_id}
     )
 """
-"""For the hot statements: the tokens of a map, each with what it takes from its character, as from
-`with_character`, and the character's senses."""
+"""For the hot statements: the tokens of a map, each with the values of its character that `with_character`
+selects, and the character's senses."""
 
 
-async def of_map(session: AsyncSession, home: Access, map_id: UUID) -> list[Found]:
+async def of_map(session: AsyncSession, caller: Access, map_id: UUID) -> list[Found]:
     """All tokens of a map, hidden or not, in the order in which they were created."""
-    here = col(Token.universe_id) == home.universe.id, col(Token.map_id) == map_id
-    rows: Iterable[Row[Any]] = await session.execute(with_character().where(*here).order_by(col(Token.id)))
-    return [Found.of(row[0], home, row[1]) for row in rows]
+    on_map = col(Token.universe_id) == caller.universe.id, col(Token.map_id) == map_id
+    rows: Iterable[Row[Any]] = await session.execute(with_character().where(*on_map).order_by(col(Token.id)))
+    return [Found.of(row[0], caller, row[1]) for row in rows]
 
 
-async def now(session: AsyncSession, home: Access, token_id: UUID) -> Found:
-    """The current row of a token in a locked universe.
+async def reload(session: AsyncSession, caller: Access, token_id: UUID) -> Found:
+    """Read a token of a locked universe again.
 
     Raises:
         NotFound: it is gone.
     """
-    statement = with_character().where(col(Token.universe_id) == home.universe.id, col(Token.id) == token_id)
+    statement = with_character().where(col(Token.universe_id) == caller.universe.id, col(Token.id) == token_id)
     row = (await session.execute(statement.execution_options(populate_existing=True))).one_or_none()
     if row is None:
         raise NotFound
-    return Found.of(row[0], home, row[1])
+    return Found.of(row[0], caller, row[1])
 
 
 class State(NamedTuple):
@@ -241,7 +241,7 @@ class State(NamedTuple):
 
 
 async def create(
-    session: AsyncSession, home: Access, ground: Ground, grid_type: GridType, fields: Mapping[str, Any]
+    session: AsyncSession, caller: Access, map_row: MapRow, grid_type: GridType, fields: Mapping[str, Any]
 ) -> Found:
     """A new token on a map of a locked universe.
 
@@ -250,28 +250,28 @@ async def create(
         Unprocessable: it would be outside the map, or refers to something that does not exist.
         QuotaExceeded: there is no room for its event.
     """
-    here = col(Token.universe_id) == ground.universe_id, col(Token.map_id) == ground.id
-    count = (await session.execute(select(func.count()).select_from(Token).where(*here))).scalar_one()
+    on_map = col(Token.universe_id) == map_row.universe_id, col(Token.map_id) == map_row.id
+    count = (await session.execute(select(func.count()).select_from(Token).where(*on_map))).scalar_one()
     if count >= MAX_TOKENS:
         raise TooManyTokens
-    character = await _checked(session, home, fields)
+    character = await _checked(session, caller, fields)
     if fields.get("name") is None:
         fields = {**fields, "name": character.get("name")}
     if fields["name"] is None:
         message = "A token without a character needs a name."
         raise Unprocessable(errors=[FieldError("name", "missing", message)])
-    row = Token(universe_id=ground.universe_id, map_id=ground.id, **fields)
-    require_place(ground, grid_type, row.x, row.y, row.size)
+    row = Token(universe_id=map_row.universe_id, map_id=map_row.id, **fields)
+    require_place(map_row, grid_type, row.x, row.y, row.size)
     session.add(row)
     await session.flush()
-    found = Found.of(row, home, character)
+    found = Found.of(row, caller, character)
     payload = {**{name: getattr(row, name) for name in STORED}, "version": row.version}
-    await _record(session, "token.created", found, ground, payload, None, None, State.of(found))
+    await _record(session, "token.created", found, map_row, payload, None, None, State.of(found))
     return found
 
 
 async def change(
-    session: AsyncSession, found: Found, ground: Ground, grid_type: GridType, fields: Mapping[str, Any]
+    session: AsyncSession, found: Found, map_row: MapRow, grid_type: GridType, fields: Mapping[str, Any]
 ) -> Found:
     """Set fields of a token in a locked universe. Equal values are not a change.
 
@@ -285,17 +285,17 @@ async def change(
         return found
     if new.keys() & {"x", "y", "size"}:
         place = {name: new.get(name, getattr(row, name)) for name in ("x", "y", "size")}
-        require_place(ground, grid_type, **place)
+        require_place(map_row, grid_type, **place)
     character = await _checked(session, found.access, new)
     if "character_id" not in new:
         character = found.character
-    return await _store(session, found, ground, new, "token.updated", character)
+    return await _store(session, found, map_row, new, "token.updated", character)
 
 
 async def change_bar(
     session: AsyncSession,
     found: Found,
-    ground: Ground,
+    map_row: MapRow,
     name: str | None,
     amount: int,
     verb: Literal["damaged", "healed"],
@@ -320,7 +320,7 @@ async def change_bar(
     if after == bar:
         return found
     new = {"bars": [after if one is bar else one for one in own]}
-    return await _store(session, found, ground, new, f"token.{verb}", found.character, bar, amount)
+    return await _store(session, found, map_row, new, f"token.{verb}", found.character, bar, amount)
 
 
 async def _change_hit_points(
@@ -332,55 +332,55 @@ async def _change_hit_points(
         NoBar: it has no hit points, or the name is not theirs.
         QuotaExceeded: there is no room for the event.
     """
-    place = found.row.universe_id, found.row.character_id
-    row = await session.get(Character, place, populate_existing=True)
+    key = found.row.universe_id, found.row.character_id
+    row = await session.get(Character, key, populate_existing=True)
     if row is None or "hit_points" not in row.sheet or name not in (None, HIT_POINTS):
         raise NoBar
     change = characters.damage if verb == "damaged" else characters.heal
     await change(session, characters.Found.of(row, found.access), amount)
     await session.flush()
-    return await now(session, found.access, found.row.id)
+    return await reload(session, found.access, found.row.id)
 
 
-async def put_at(
-    session: AsyncSession, found: Found, ground: Ground, kind: str, x: float, y: float, more: Mapping[str, Any]
+async def set_position(
+    session: AsyncSession, found: Found, map_row: MapRow, kind: str, x: float, y: float, details: Mapping[str, Any]
 ) -> int:
-    """Put a token of a locked universe at a place, and record the move; returns the event's number."""
+    """Set the position of a token of a locked universe, and record the move; returns the event's number."""
     row, state = found.row, State.of(found)
     before, version = position(row.x, row.y), row.version
     row.x, row.y = x, y
     row.touch()
-    payload = {**position(x, y), **more, "version": version + 1}
-    return await _record(session, kind, found, ground, payload, before, state, state)
+    payload = {**position(x, y), **details, "version": version + 1}
+    return await _record(session, kind, found, map_row, payload, before, state, state)
 
 
 def position(x: float, y: float) -> dict[str, int | float]:
-    """A position in the form of events."""
+    """A position as in events."""
     return {"x": plain(x), "y": plain(y)}
 
 
 class Placed(NamedTuple):
-    """Tokens that the change of a map has moved, as events name them: all, and those that are not hidden."""
+    """The tokens that a change of a map has moved, as in events: all of them, and those that are not hidden."""
 
     tokens: list[dict[str, Any]]
     shown: list[dict[str, Any]]
 
-    def told(self, payload: Mapping[str, Any]) -> dict[str, Any]:
-        """The payload for game masters, with all of them."""
+    def for_game_masters(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload with all moved tokens."""
         return {**payload, "tokens": self.tokens} if self.tokens else dict(payload)
 
-    def shared(self, payload: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """The payload for others, with those that are not hidden."""
+    def for_others(self, payload: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        """The payload with the moved tokens that are not hidden."""
         if payload is None:
             return None
         return {**payload, "tokens": self.shown} if self.shown else dict(payload)
 
 
-_PLACES = text("""
+_POSITIONS = text("""
     SELECT id, x, y, size, hidden FROM token
     WHERE universe_id = :universe_id AND map_id = :map_id ORDER BY id
 """)
-_PLACE = text("""
+_SET_POSITIONS = text("""
     UPDATE token t SET x = placed.x, y = placed.y, version = t.version + 1, updated_at = :now
     FROM unnest(:ids, :xs, :ys) AS placed (id, x, y)
     WHERE t.universe_id = :universe_id AND t.id = placed.id
@@ -397,13 +397,13 @@ async def settle(
     size: tuple[int, int],
     shift: tuple[int, int] = (0, 0),
 ) -> Placed:
-    """Move the tokens of a locked map when its grid gets another size or type, or its cells are shifted.
+    """Move the tokens of a locked map after a change of its size or grid type, or after its cells were shifted.
 
-    Tokens that would be outside are put at the edge, and those between cells into a cell.
+    Tokens that would be outside are moved to the edge, and those between cells to a cell.
     """
-    here = {"universe_id": universe_id, "map_id": map_id}
+    map_key = {"universe_id": universe_id, "map_id": map_id}
     moved = []
-    for one in await session.execute(_PLACES, here):
+    for one in await session.execute(_POSITIONS, map_key):
         x, y = clamped(grid_type, one.x + shift[0], one.y + shift[1], one.size, *size)
         if grid_type != "none":
             x, y = floor(x), floor(y)
@@ -412,23 +412,24 @@ async def settle(
     if moved:
         columns = {name: [place[name] for _, place in moved] for name in ("id", "x", "y")}
         await session.execute(
-            _PLACE, {**here, **{f"{name}s": column for name, column in columns.items()}, "now": models.now()}
+            _SET_POSITIONS,
+            {**map_key, **{f"{name}s": column for name, column in columns.items()}, "now": models.now()},
         )
     return Placed([place for _, place in moved], [place for one, place in moved if not one.hidden])
 
 
-async def remove(session: AsyncSession, found: Found, ground: Ground) -> None:
+async def remove(session: AsyncSession, found: Found, map_row: MapRow) -> None:
     """Delete a token of a locked universe."""
     row = found.row
     before = {name: getattr(row, name) for name in STORED}
-    await _record(session, "token.deleted", found, ground, {"name": row.name}, before, State.of(found), None)
+    await _record(session, "token.deleted", found, map_row, {"name": row.name}, before, State.of(found), None)
     await session.delete(row)
 
 
 async def _store(
     session: AsyncSession,
     found: Found,
-    ground: Ground,
+    map_row: MapRow,
     new: Mapping[str, Any],
     kind: str,
     character: Mapping[str, Any],
@@ -445,12 +446,12 @@ async def _store(
     payload = {**new, "version": row.version}
     if bar is not None:
         payload |= {"bar": bar["name"], "amount": amount}
-    await _record(session, kind, after, ground, payload, before, old, State.of(after))
+    await _record(session, kind, after, map_row, payload, before, old, State.of(after))
     return after
 
 
 def _is(row: Token, name: str, value: Any) -> bool:
-    """Whether a field has this value."""
+    """Whether a field already has this value."""
     old = getattr(row, name)
     return same(old, value) if name in _JSON else bool(old == value)
 
@@ -459,7 +460,7 @@ async def _record(
     session: AsyncSession,
     kind: str,
     found: Found,
-    ground: Ground,
+    map_row: MapRow,
     payload: dict[str, Any],
     before: dict[str, Any] | None,
     old: State | None,
@@ -467,55 +468,57 @@ async def _record(
 ) -> int:
     """Write the event of a change from one state to another; None if the token does not exist."""
     row = found.row
-    payload = {"map_id": ground.id, **payload}
+    payload = {"map_id": map_row.id, **payload}
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
-    told = shared(ground, payload, old, new)
-    if told is None:
-        told = shared(ground, payload, old, new, await grants.readers(session, row.universe_id)) or Shared()
+    shared = shared_part(map_row, payload, old, new)
+    if shared is None:
+        readers = await grants.readers(session, row.universe_id)
+        shared = shared_part(map_row, payload, old, new, readers) or Shared()
     actor_id = found.access.user.id
     return await events.record(
-        session, kind, actor_id, row, payload, before, shared=told.payload, audience=told.audience
+        session, kind, actor_id, row, payload, before, shared=shared.payload, audience=shared.audience
     )
 
 
 class Shared(NamedTuple):
-    """What members other than game masters are told of a change, and who they are (None: all members)."""
+    """The part of an event's payload for members other than game masters, and its recipients (None: all
+    members)."""
 
     payload: dict[str, Any] | None = None
     audience: list[UUID] | None = None
 
 
-def shared(
-    ground: Ground,
+def shared_part(
+    map_row: MapRow,
     payload: Mapping[str, Any],
     old: State | None,
     new: State | None,
     readers: Sequence[tuple[UUID, Role]] | None = None,
 ) -> Shared | None:
-    """What others are told of a change from one state to another; None if the token did not exist.
+    """What members other than game masters receive of a change between two states; None: the token did not exist.
 
-    Only who sees the token before and after is told: for them, a token that appears or disappears without being
-    created or deleted is not an event. On a map with fog nobody is. `readers` are the members who are not game
-    masters; returns None if these have to be given.
+    The recipients see the token before and after the change: a token that appears or disappears without being
+    created or deleted is not an event for them. On a map with fog, there are no recipients. `readers` are the
+    members who are not game masters; returns None if they are needed.
     """
-    if not ground.is_published or ground.fog != "off":
+    if not map_row.is_published or map_row.fog != "off":
         return Shared()
     states = [state for state in (old, new) if state]
-    told = {name: payload[name] for name in _TOLD if name in payload}
+    visible = {name: payload[name] for name in _SHARED_FIELDS if name in payload}
     private = {name: payload[name] for name in _SHEET if name in payload}
     if "bars" in payload and new:
         public = _public(new.bars)
         if old is None or not same(public, _public(old.bars)):
-            told["bars"] = public
+            visible["bars"] = public
         else:
             private["bars"] = payload["bars"]
-        (told if "bars" in told else private).update(
+        (visible if "bars" in visible else private).update(
             {name: payload[name] for name in ("bar", "amount") if name in payload}
         )
-    is_told = bool(told) or len(states) < 2
-    if is_told and not any(state.hidden for state in states):
-        return Shared({"map_id": ground.id, **told})
+    is_for_all = bool(visible) or len(states) < 2
+    if is_for_all and not any(state.hidden for state in states):
+        return Shared({"map_id": map_row.id, **visible})
     if readers is None:
         return None
     audience = []
@@ -523,13 +526,13 @@ def shared(
         rights = [rights_of(state.grants, state.character_grants, user_id, role) for state in states]
         if any(state.hidden and Right.see not in one for state, one in zip(states, rights, strict=True)):
             continue
-        if is_told or len({*rights}) > 1 or (private and Right.sheet in rights[-1]):
+        if is_for_all or len({*rights}) > 1 or (private and Right.sheet in rights[-1]):
             audience.append(user_id)
     if not audience:
         return Shared()
-    if private and not is_told and _same_rights(states):
-        told = private
-    return Shared({"map_id": ground.id, **told}, audience)
+    if private and not is_for_all and _same_rights(states):
+        visible = private
+    return Shared({"map_id": map_row.id, **visible}, audience)
 
 
 def _same_rights(states: Sequence[State]) -> bool:
@@ -537,41 +540,41 @@ def _same_rights(states: Sequence[State]) -> bool:
     return same(old.grants, new.grants) and same(old.character_grants, new.character_grants)
 
 
-def require_place(ground: Ground, grid_type: GridType, x: float, y: float, size: float) -> None:
+def require_place(map_row: MapRow, grid_type: GridType, x: float, y: float, size: float) -> None:
     """Check that a token of this size can be at this place of a map.
 
     Raises:
         Unprocessable: it would be outside the map, or between cells.
     """
     if grid_type == "none":
-        fits = x + size <= ground.width and y + size <= ground.height
+        fits = x + size <= map_row.width and y + size <= map_row.height
     else:
         for name, value in (("x", x), ("y", y)):
             if not float(value).is_integer():
                 message = "Must be a whole number, because this map has a grid."
                 raise Unprocessable(errors=[FieldError(name, "not_whole", message)])
-        fits = is_on_map(grid_type, anchor(grid_type, x, y, size), size, ground.width, ground.height)
+        fits = is_on_map(grid_type, anchor(grid_type, x, y, size), size, map_row.width, map_row.height)
     if not fits:
-        message = f"The map is {ground.width} x {ground.height} cells: the token would not be on it."
+        message = f"The map is {map_row.width} x {map_row.height} cells: the token would not be on it."
         raise Unprocessable(errors=[FieldError("x", "out_of_bounds", message)])
 
 
-async def _checked(session: AsyncSession, home: Access, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Check that the user may see everything that fields refer to, including what a token takes from the
+async def _checked(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Check that the caller may see everything that fields refer to, including what a token takes from the
     character.
 
     Raises:
         Unprocessable: a named user is not a member, or the user may not see the character or picture.
     """
-    await grants.require_members(session, home.universe.id, fields.get("grants", {}))
+    await grants.require_members(session, caller.universe.id, fields.get("grants", {}))
     asset_id, character_id = fields.get("asset_id"), fields.get("character_id")
-    if asset_id is not None and not await assets.is_seen(session, home, asset_id):
+    if asset_id is not None and not await assets.is_seen(session, caller, asset_id):
         message = "The picture does not exist in this universe, or you may not see it."
         raise Unprocessable(errors=[FieldError("asset_id", "not_found", message)])
     if character_id is None:
         return {}
-    here = col(Character.universe_id) == home.universe.id, col(Character.id) == character_id
-    statement = select(type_coerce(_of_character(), JSONB)).where(*here)
+    by_id = col(Character.universe_id) == caller.universe.id, col(Character.id) == character_id
+    statement = select(type_coerce(_of_character(), JSONB)).where(*by_id)
     found: Mapping[str, Any] | None = (await session.execute(statement)).scalar_one_or_none()
     if found is None:
         message = "The character does not exist in this universe."

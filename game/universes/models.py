@@ -33,7 +33,7 @@ from game.core.models import (
     timestamp_column,
     unset,
 )
-from game.events.payloads import Named, Payload, optional, tells
+from game.events.payloads import Named, Payload, describes, optional
 from game.permissions import Role
 
 _EXAMPLE = {"name": "The Sunken Marches", "description": "Salt marsh, old gods, and a road that sinks."}
@@ -181,7 +181,7 @@ class UniversePage(ApiModel):
     next_cursor: str | None
 
 
-@tells("universe.created", "universe.updated")
+@describes("universe.created", "universe.updated")
 class UniverseChanged(Payload):
     """A universe was created or changed: its fields with their new values."""
 
@@ -191,12 +191,12 @@ class UniverseChanged(Payload):
     version: int = optional()
 
 
-@tells("universe.imported")
+@describes("universe.imported")
 class UniverseImported(Named):
     """A universe was imported from a file."""
 
 
-@tells("universe.transferred")
+@describes("universe.transferred")
 class UniverseTransferred(Payload):
     """A universe was transferred to another owner."""
 
@@ -204,6 +204,6 @@ class UniverseTransferred(Payload):
     version: int = optional()
 
 
-@tells("universe.deleted")
+@describes("universe.deleted")
 class UniverseDeleted(Named):
     """A universe was deleted; for game masters, with its name."""

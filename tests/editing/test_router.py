@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from game.events.payloads import MapEdited, MapRestored, MapTurned
+from game.events.payloads import MapEdited, MapRestored, MapUndoOrRedo
 from tests.conftest import Person
 
 LEGEND = [{"symbol": "#", "name": "wall", "blocks_movement": True}, {"symbol": "."}, {"symbol": "~"}]
@@ -351,7 +351,7 @@ class TestEvents:
         assert undone == {**done, **back, "version": 3, "of": 3}
         assert restored == {"seq": 2, "version": 5, "size": {"width": 4, "height": 1}, "reload": True}
         MapEdited.model_validate(edited)
-        MapTurned.model_validate(undone)
+        MapUndoOrRedo.model_validate(undone)
         MapRestored.model_validate(restored)
 
 

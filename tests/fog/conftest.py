@@ -41,12 +41,12 @@ class Table:
         self.app, self.owner, self.universe_id, self.map_id = app, owner, universe_id, UUID(map_id)
 
     @asynccontextmanager
-    async def changing(self) -> AsyncIterator[tuple[AsyncSession, Any, changes.Watching]]:
+    async def changing(self) -> AsyncIterator[tuple[AsyncSession, Any, changes.ChangeTracker]]:
         async with self.app.state.database.session() as session, session.begin():
             user = await session.get(User, UUID(self.owner.id))
             found = await maps.get_to_change(session, user, self.map_id, "updateMap")
-            async with changes.watch(session, found.row) as watching:
-                yield session, found.row, watching
+            async with changes.watch(session, found.row) as tracker:
+                yield session, found.row, tracker
 
     async def token(self, **fields: Any) -> Token:
         async with self.changing() as (session, row, _):
@@ -70,7 +70,7 @@ class Table:
 
     async def fog(self, viewer: UUID = PARTY) -> list[str]:
         view = await self.view(viewer)
-        return view.fogged.fog(0, 0, view.table.width, view.table.height)
+        return view.fogged.fog(0, 0, view.map_state.width, view.map_state.height)
 
     async def ground(self, viewer: UUID = PARTY) -> list[str]:
         """The cells of the lowest layer as a group knows them."""

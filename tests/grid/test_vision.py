@@ -15,7 +15,7 @@ from game.grid.distance import distance
 from game.grid.geometry import Cell, Grid, cell_at
 from game.grid.scene import Scene
 from game.grid.sight import view
-from game.grid.vision import Eyes, Light, Sight, Vision, footprint, map_lights, token_light
+from game.grid.vision import Light, Observer, Sight, Vision, footprint, map_lights, token_light
 from tests.grid.grids import GRIDS, documents, grids, whole
 from tests.grid.maps import Store
 from tests.grid.test_sight import Plain
@@ -113,7 +113,7 @@ class TestSeenBy:
             expected = own
         cells = footprint(plain.grid.type, x, y, size, store.width, store.height)
         assert set(cells) == own
-        lit = run(vision.lit_by(lights, [Eyes(cells, sight)]), store.load) if dark else None
+        lit = run(vision.lit_by(lights, [Observer(cells, sight)]), store.load) if dark else None
         assert set(each(run(vision.seen_by(cells, sight, lit), store.load))) == expected
 
     def test_without_sight_it_sees_where_it_stands(self) -> None:
@@ -128,14 +128,14 @@ LAMP = Light(((10, 1),), 2)
 class TestGroups:
     """In a hall in the dark, with a lamp in the middle."""
 
-    def seen(self, eyes: list[Eyes], lighting: str) -> set[int]:
+    def seen(self, observers: list[Observer], lighting: str) -> set[int]:
         vision, store = vision_of(HALL)
-        return {x for x, _ in each(run(vision.seen_by_group(eyes, [LAMP], lighting), store.load))}
+        return {x for x, _ in each(run(vision.seen_by_group(observers, [LAMP], lighting), store.load))}
 
     def test_see_together(self) -> None:
-        eyes = [Eyes(((0, 1),), Sight(9, 1)), Eyes(((19, 1),), Sight(5))]
-        assert self.seen(eyes, "dark") == {0, 1, 8, 9, 19}
-        assert self.seen(eyes, "dim") == self.seen(eyes, "bright") == {*range(10), *range(14, 20)}
+        observers = [Observer(((0, 1),), Sight(9, 1)), Observer(((19, 1),), Sight(5))]
+        assert self.seen(observers, "dark") == {0, 1, 8, 9, 19}
+        assert self.seen(observers, "dim") == self.seen(observers, "bright") == {*range(10), *range(14, 20)}
         assert self.seen([], "dark") == set()
 
     def test_see_on_the_way_by_their_own_light(self) -> None:
@@ -186,7 +186,7 @@ class TestLights:
     def test_out_of_reach_are_not_looked_at(self) -> None:
         vision, store = vision_of({"width": 200, "height": 9, "layers": [{"name": "g", "rows": [" " * 200] * 9}]})
         lights = [Light(((199, 4),), 5), Light(((12, 4),), 2)]
-        lit = run(vision.lit_by(lights, [Eyes(((2, 4),), Sight(9))]), store.load)
+        lit = run(vision.lit_by(lights, [Observer(((2, 4),), Sight(9))]), store.load)
         assert lit == cells_from((x, y) for x in range(10, 15) for y in range(2, 7))
         assert store.loaded == {(0, 0, 0)}
 

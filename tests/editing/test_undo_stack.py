@@ -1,11 +1,11 @@
-"""Undo and redo against plain stacks: whose turn it is, and who is refused."""
+"""Undo and redo against plain stacks: what is next, and what is refused."""
 
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game.editing.undoing import Step, net, stacks
+from game.editing.undo_stack import Step, in_effect, stacks
 from game.grid.canvas import unpack
 from game.grid.changes import Change, inverse, overlaps
 from tests.grid.maps import Store, edits, maps
@@ -34,7 +34,7 @@ class Table:
             return None
         edit, last, _ = turns[-1]
         change = self.log[edit - 1][2]
-        later = net(step for _, step, _ in self.log[last:])
+        later = in_effect(step for _, step, _ in self.log[last:])
         if any(overlaps(change, self.log[seq - 1][2]) for seq in later):
             return 0
         self._record(person, kind, edit, self.store.replay(inverse(change) if kind == "map.undone" else change))

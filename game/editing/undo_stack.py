@@ -12,7 +12,7 @@ class Step(NamedTuple):
     of: int | None
 
 
-class Turn(NamedTuple):
+class UndoEntry(NamedTuple):
     """An edit or a move, and the event that last did or undid it: itself, or an undo or redo of it."""
 
     edit: int
@@ -20,28 +20,28 @@ class Turn(NamedTuple):
     is_move: bool = False
 
 
-def stacks(steps: Iterable[Step]) -> tuple[list[Turn], list[Turn]]:
+def stacks(steps: Iterable[Step]) -> tuple[list[UndoEntry], list[UndoEntry]]:
     """A person's edits and moves that are in effect, and those that they undid; the last of each is the next to be
     undone or redone.
 
     Takes their steps on a map, oldest first. As in any editor, after a new edit nothing can be redone.
     """
-    done: list[Turn] = []
-    undone: list[Turn] = []
+    done: list[UndoEntry] = []
+    undone: list[UndoEntry] = []
     for step in steps:
         if step.kind in ("map.edited", "token.moved"):
-            done.append(Turn(step.seq, step.seq, step.kind == "token.moved"))
+            done.append(UndoEntry(step.seq, step.seq, step.kind == "token.moved"))
             undone.clear()
         else:
             source, target = (done, undone) if step.kind.endswith("undone") else (undone, done)
-            turn = next((turn for turn in source if turn.edit == step.of), None)
-            if turn is not None:
-                source.remove(turn)
-                target.append(turn._replace(last=step.seq))
+            entry = next((entry for entry in source if entry.edit == step.of), None)
+            if entry is not None:
+                source.remove(entry)
+                target.append(entry._replace(last=step.seq))
     return done, undone
 
 
-def net(steps: Iterable[Step]) -> list[int]:
+def in_effect(steps: Iterable[Step]) -> list[int]:
     """Of some events, oldest first, those whose changes are still in effect.
 
     An edit and its undo cancel each other, and so do an undo and its redo. So undoing and redoing edits of the
