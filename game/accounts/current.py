@@ -63,7 +63,7 @@ def refuse_cross_site(request: Request) -> None:
 async def _check_before_body(request: Request) -> None:
     """Refuse a request without a valid token before its body is read.
 
-    A short body is not worth a second look at the session: `current_caller` does it right after.
+    For a short body, only the token is checked, because `current_caller` checks the session right after.
 
     Raises:
         Unauthorized: see `current_caller`.

@@ -11,7 +11,7 @@ from game.accounts.manager import UserManager
 from game.core.database import Session
 from game.core.limits import Limiter, Rate, client_limits
 
-# Behind the #, which browsers do not send: no log contains a token.
+# In the URL fragment, which browsers do not send, so that no log contains a token.
 VERIFY_PAGE, RESET_PAGE = f"{pages.VERIFY_EMAIL}#token=", f"{pages.RESET_PASSWORD}#token="
 
 
@@ -31,15 +31,15 @@ def get_limiter(request: Request) -> Limiter:
 
 
 def send_after_answer(request: Request, background: BackgroundTasks, email: Email) -> None:
-    """Send a mail after the request has been answered."""
+    """Send a mail in the background, after the response."""
     background.add_task(request.app.state.mailer.send, lambda: email)
 
 
 async def count_requested_mail(request: Request, address: str) -> None:
-    """Count a mail that anybody may request: mainly by client, so that strangers cannot lock the owner out.
+    """Count a mail that can be requested without logging in: mainly per client, so that others cannot lock the
+    owner out.
 
-    A client may ask for `limit_mail` to one address, and ten times that in all. One address gets at most ten times
-    that from all clients together, to protect its mailbox.
+    The limits are `limit_mail` per client and address, and ten times that per client and per address.
 
     Raises:
         TooManyRequests: the client or the address has reached its limit.

@@ -18,7 +18,7 @@ class Email(NamedTuple):
 
 
 def _email(user: User, subject: str, text: str) -> Email:
-    # An unverified address may be somebody else's: a stranger must not get to write to it through the name.
+    # An unverified address may belong to another person, who must not get text from a stranger in the name.
     name = f" {user.display_name}" if user.is_verified else ""
     return Email(user.email, subject, f"Hello{name},\n\n{text}\n\nWorldkeep\n")
 
@@ -70,12 +70,12 @@ If your game asks for a code instead, this is it:
 {token}
 
 Both work for one hour. If it was not you, ignore this mail: nothing has changed."""
-    # No name: until it is confirmed, the address may be a stranger's.
+    # No name: until it is confirmed, the address may belong to another person.
     return Email(new_address, "Confirm your new address", f"Hello,\n\n{text}\n\nWorldkeep\n")
 
 
 def address_change_requested(user: User, page: str) -> Email:
-    """Tells the current address of an account that another one was entered and is to be confirmed."""
+    """Notifies the current address that a change to another address was requested."""
     text = f"""somebody who knows your password entered another address for your account. It replaces this one once
 it is confirmed by the mail that was sent there.
 
@@ -84,13 +84,13 @@ If it was not you, change your password at once, which also cancels this: {page}
 
 
 def address_changed(user: User, old_address: str) -> Email:
-    """Tells the old address of an account that there is a new one."""
+    """Notifies the old address that the address was changed."""
     text = """the address of your account was changed. If it was not you, tell whoever runs this server at once."""
     return _email(user, "Your address was changed", text)._replace(to=old_address)
 
 
 def password_changed(user: User, page: str) -> Email:
-    """Tells that the password was changed."""
+    """Notifies the user that the password was changed."""
     text = f"""your password was changed, and all other devices were logged out. If it was not you, tell whoever
 runs this server, and set a new password at once: {page}"""
     return _email(user, "Your password was changed", text)

@@ -34,7 +34,7 @@ async def log_in(request: Request, manager: UserManager, email: str, password: s
     email = as_stored(email[:_MAX_ADDRESS])
     all_addresses = client_limits(request, "login", rate.scaled(10))
     this_address = client_limits(request, "login", rate, of=address_key(email))
-    # The client's own counter first: once it is refused, it adds no more rows for addresses.
+    # The client's own counter first, so that a blocked client does not add rows for more addresses.
     async with limiter.guess(all_addresses), limiter.guess(this_address):
         user = await manager.log_in(email, password) if len(password) <= _MAX_PASSWORD else None
         if user is None:

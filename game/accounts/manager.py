@@ -77,7 +77,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         self.verification_token_secret = derive_key(secret, "verify")
 
     async def sign_up(self, email: str, password: str, display_name: str, **flags: bool) -> User:
-        """Create an account; with an empty name it gets one made of its id.
+        """Create an account; without a name, one is derived from its id.
 
         Raises:
             UserAlreadyExists: the address has one already.
@@ -93,7 +93,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         )
 
     async def log_in(self, email: str, password: str) -> User | None:
-        """The active user with this address and password, locked; None when there is none, after the same time.
+        """The active user with this address and password, locked; None if there is none, after the same time.
 
         Rolls the transaction back while it hashes, to release the connection.
         """
@@ -119,7 +119,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
 
     @staticmethod
     async def with_hash(fields: dict[str, Any]) -> dict[str, Any]:
-        """Fields for `change`: in place of a password they have its hash."""
+        """The fields for `change`, with the hash of the password instead of the password."""
         if "password" not in fields:
             return fields
         others = {name: value for name, value in fields.items() if name != "password"}
@@ -138,8 +138,8 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
 
         Args:
             user: locked in this transaction.
-            fields: new values of columns, as `with_hash` gives them.
-            session_to_keep: a session that goes on.
+            fields: new values of columns, from `with_hash`.
+            session_to_keep: a session that is not ended.
 
         Raises:
             UserAlreadyExists: the new address has an account already.
@@ -151,7 +151,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         if new_email.lower() != user.email.lower():
             fields.setdefault("is_verified", False)
         if new_email != user.email or "hashed_password" in fields:
-            # Somebody else may have asked for the pending change, before the owner set a new password.
+            # The pending change may have been requested by an attacker before the owner set a new password.
             fields.setdefault("pending_email", None)
         user = await self.user_db.update(user, fields)
         if ends_sessions:
@@ -186,7 +186,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         """Set a new password with a token, and end all sessions.
 
         Raises:
-            BadResetToken: it is not such a token, has expired, or was used.
+            BadResetToken: the token is invalid, has expired, or was already used.
         """
         try:
             claims = decode_jwt(token, self.reset_password_token_secret, [self.reset_password_token_audience])
@@ -229,9 +229,9 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         """Mark the address of an account as verified with a token, or change it to the pending one.
 
         Raises:
-            BadVerifyToken: it is not such a token, has expired, or was for another address.
+            BadVerifyToken: the token is invalid, has expired, or is for another address.
             AlreadyVerified: the address is verified already.
-            UserAlreadyExists: the pending address has got another account meanwhile.
+            UserAlreadyExists: another account got the pending address meanwhile.
         """
         try:
             claims = decode_jwt(token, self.verification_token_secret, [self.verification_token_audience])

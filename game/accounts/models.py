@@ -15,7 +15,7 @@ from game.core.models import ApiModel, Document, Name, Timestamp, example, times
 MAX_EMAIL = 254
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 MAX_SESSIONS = 100
-"""Sessions of one user; one more evicts the least recently used."""
+"""The maximum number of sessions of a user; a new one evicts the least recently used one."""
 GRACE_SECONDS = 10
 """How long a used refresh token still returns the same new token."""
 
@@ -69,7 +69,7 @@ Index("uq_account_email_lower", func.lower(User.__table__.c.email), unique=True)
 
 
 def default_display_name(user_id: UUID) -> str:
-    """The name of a user who gave none; the e-mail address stays private."""
+    """The default display name, which does not reveal the e-mail address."""
     return f"player-{user_id.hex[-4:]}"
 
 
@@ -165,7 +165,7 @@ class TokenPair(ApiModel):
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the word of RFC 6750
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the token type of RFC 6750
     expires_in: int = Field(description="Seconds until the access token expires.")
 
 

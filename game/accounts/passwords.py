@@ -1,4 +1,4 @@
-"""Hashing passwords: Argon2id, in threads, a few at a time, so that log-ins never hold up the event loop."""
+"""Password hashing: Argon2id in a small thread pool, so that log-ins do not block the event loop."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ _BCRYPT_BYTES = 72
 _M_MMAP_THRESHOLD, _MMAP_FROM_BYTES = -3, 2**20
 
 if sys.platform == "linux":
-    # After the first hash, glibc would keep its block of 19 MiB for each thread instead of freeing it.
+    # Otherwise, glibc would keep the block of 19 MiB of each thread after its first hash.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM_BYTES)
 

@@ -22,7 +22,7 @@ AUTHENTICATED = """
     JOIN auth_session s ON s.id = q.session_id AND s.user_id = q.user_id AND s.expires_at > now()
     JOIN account a ON a.id = s.user_id AND a.is_active
 """
-"""The start of every hot statement: the requests of a batch whose session is valid and whose user is active."""
+"""SQL at the start of every hot statement: the requests of the batch with a valid session and an active user."""
 
 _ME_JSON = f"""
     '{{"id":"' || a.id || '","email":' || to_json(a.email) || ',"display_name":' || to_json(a.display_name)
@@ -34,7 +34,7 @@ _ME_JSON = f"""
 
 
 def readable_by(user: User) -> Select[tuple[User]]:
-    """The users whom a user may read: themselves; superusers, everybody."""
+    """The condition that a user may read an account: their own; superusers, all."""
     statement = select(User)
     return statement if user.is_superuser else statement.where(col(User.id) == user.id)
 

@@ -1,4 +1,4 @@
-"""One's own account, and everybody's for superusers."""
+"""The caller's own account and, for superusers, all accounts."""
 
 from typing import Any
 from uuid import UUID
@@ -110,12 +110,12 @@ def _address_change(
 async def _check_current_password(
     request: Request, manager: UserManager, caller: Caller, current: str | None
 ) -> None:
-    """Check the caller's current password; wrong ones are counted for each session."""
+    """Check the caller's current password; failures are limited per session."""
     if current is None:
         message = "To set a new password or e-mail address, send the current password, too."
         raise Unprocessable(errors=[FieldError("current_password", "missing", message)])
     settings: Settings = request.app.state.settings
-    # Not for each account: somebody with a stolen token must not be able to keep its owner from changing it.
+    # Not per account: a thief of a token must not be able to block the owner's change of the password.
     async with get_limiter(request).guess({f"password:{caller.identity.session_id}": settings.limit_login}):
         if not await manager.is_password_of(caller.user, current):
             raise _wrong_password()
@@ -126,7 +126,7 @@ def _wrong_password() -> Unprocessable:
 
 
 async def _count_notices(request: Request, user: User, new_address: str | None) -> None:
-    """Count a change that mails are sent about, so that repeating it does not flood a mailbox."""
+    """Limit changes that send mails, so that they cannot flood a mailbox."""
     rate: Rate = request.app.state.settings.limit_mail
     await get_limiter(request).count({f"notice:{user.id}": rate})
     if new_address is not None:

@@ -37,7 +37,7 @@ class AccessTokens:
     """Signs and reads access tokens.
 
     Tokens that were read once are cached until they expire, so that a repeated request does not check the
-    signature again. What can change, the session and the account, is never cached.
+    signature again. The session and the account are not cached, because they can change.
     """
 
     def __init__(self, secret: str) -> None:
@@ -100,11 +100,11 @@ class AccessTokens:
 class RefreshTokens:
     """Makes and reads refresh tokens: the session, 256 random bits, and a signature over both.
 
-    The successor of a token is derived from it with a secret key, so that two refreshes at once get the same one
-    without its being stored.
+    The successor of a token is derived from it with a secret key, so that concurrent refreshes get the same one
+    without storing it.
 
-    The signature distinguishes a used token, whose second use ends the session, from an invented one: knowing a
-    session's id is not enough to end it.
+    The signature distinguishes a used token, whose second use ends the session, from a forged one: the id of a
+    session is not enough to end it.
     """
 
     def __init__(self, secret: str) -> None:

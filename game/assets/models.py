@@ -67,7 +67,8 @@ class Asset(SQLModel, table=True):
 class StoredPicture(SQLModel, table=True):
     """A picture of a universe, identified by the digest of its file.
 
-    A worker that makes its smaller versions claims it for a while: if the worker dies, another one takes over.
+    A worker claims it for a limited time to make its smaller versions; if the worker crashes, another one claims
+    it.
     """
 
     __tablename__ = "picture"

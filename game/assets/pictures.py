@@ -1,4 +1,4 @@
-"""Looking at a picture from a stranger: their format and size, without decoding them."""
+"""Checks untrusted pictures: their format and size, without decoding them."""
 
 from io import BytesIO
 from typing import NamedTuple

@@ -1,7 +1,7 @@
-"""Making the smaller versions of pictures, after the response to their upload.
+"""Makes the smaller versions of pictures in the background, after the upload.
 
-Every worker looks for pictures to process when it is woken, and at intervals. A picture is claimed for a while:
-if its worker dies, another one claims it. After several attempts, its state is `failed`.
+Every worker looks for pictures to process when it is woken, and at intervals. A picture is claimed for a limited
+time: if its worker crashes, another one claims it. After several attempts, its state is `failed`.
 """
 
 import asyncio
@@ -57,14 +57,14 @@ _FINISH = text("""
 
 
 class Processing:
-    """The part of a worker that makes smaller versions of pictures."""
+    """A worker's background task that makes smaller versions of pictures."""
 
     def __init__(self, database: Database, compute: Compute) -> None:
         self._database, self._compute = database, compute
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Look for new pictures now; call it after the transaction that stored them."""
+        """Wake the task; call this after the transaction that stored new pictures."""
         self._woken.set()
 
     @asynccontextmanager
@@ -81,7 +81,7 @@ class Processing:
     async def _work(self) -> None:
         while True:
             with suppress(TimeoutError):
-                # Not all workers at the same time.
+                # A random interval, so that the workers do not run at the same time.
                 async with asyncio.timeout(_INTERVAL_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - no secret
                     await self._woken.wait()
             self._woken.clear()
@@ -97,33 +97,33 @@ class Processing:
             claimed = (await session.execute(_CLAIM)).one_or_none()
             if claimed is None:
                 return False
-            place = {"universe_id": claimed.universe_id, "sha256": claimed.sha256}
-            data = (await session.execute(_ORIGINAL, place)).scalar()
+            picture_key = {"universe_id": claimed.universe_id, "sha256": claimed.sha256}
+            data = (await session.execute(_ORIGINAL, picture_key)).scalar()
         if data is None or claimed.attempts > MAX_ATTEMPTS:
-            await self._finish(place, None)
+            await self._finish(picture_key, None)
             return True
         try:
             async with self._compute.slots.slot(claimed.universe_id):
                 scaled = await self._compute.run(scale, data, seconds=_SECONDS)
         except Unavailable:
             async with self._database.session() as session, session.begin():
-                await session.execute(_UNCLAIM, place)
+                await session.execute(_UNCLAIM, picture_key)
             return False
         except (PictureError, TooLarge, TimeoutError):
             scaled = None
-        await self._finish(place, scaled)
+        await self._finish(picture_key, scaled)
         return True
 
-    async def _finish(self, place: dict[str, Any], scaled: list[Scaled] | None) -> None:
+    async def _finish(self, picture_key: dict[str, Any], scaled: list[Scaled] | None) -> None:
         """Store the smaller versions; None: the picture has failed."""
         async with self._database.session() as session, session.begin():
-            if scaled is None or not await _store(session, place, scaled):
-                await session.execute(_FINISH, {**place, "state": State.failed})
+            if scaled is None or not await _store(session, picture_key, scaled):
+                await session.execute(_FINISH, {**picture_key, "state": State.failed})
 
 
-async def _store(session: AsyncSession, place: dict[str, Any], scaled: list[Scaled]) -> bool:
-    """Store smaller versions of a picture, if it still exists; returns False if there is no room for them."""
-    universe_id: UUID = place["universe_id"]
+async def _store(session: AsyncSession, picture_key: dict[str, Any], scaled: list[Scaled]) -> bool:
+    """Store smaller versions of a picture, if it still exists; returns False if the quota is exceeded."""
+    universe_id: UUID = picture_key["universe_id"]
     # The universe is locked first, as in every write.
     universe = await session.get(Universe, universe_id, with_for_update={"key_share": True})
     if universe is None:
@@ -132,9 +132,9 @@ async def _store(session: AsyncSession, place: dict[str, Any], scaled: list[Scal
         await quotas.add_assets(session, universe, sum(len(one.data) for one in scaled))
     except QuotaExceeded:
         return False
-    done = await session.execute(_FINISH, {**place, "state": State.ready})
+    done = await session.execute(_FINISH, {**picture_key, "state": State.ready})
     if done.rowcount:  # type: ignore[attr-defined]  # the result of an UPDATE has it
-        session.add_all(PictureFile(**place, **one._asdict()) for one in scaled)
+        session.add_all(PictureFile(**picture_key, **one._asdict()) for one in scaled)
     else:
         # It was deleted meanwhile.
         await quotas.add_assets(session, universe, -sum(len(one.data) for one in scaled))

@@ -21,9 +21,9 @@ from game.universes import access, quotas
 from game.universes.access import Access
 from game.universes.models import Universe
 
-# A picture is there for players while something that they see of a map shows it: its background, an entity, or a
-# legend entry that some cell uses; a character, a token or a note that they see. What shows it names it by a key
-# `asset_id`: an id in a name or a description shows nothing.
+# Players see a picture while something that they see refers to it by a key `asset_id`: a map's background, an
+# entity, or a legend entry that a cell uses; a character, a token or a note. An id in a name or description is no
+# reference.
 _SHOWN_TO_PLAYERS = text(f"""
     SELECT EXISTS (
         SELECT FROM map m WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND (
@@ -64,8 +64,8 @@ _SHOWN_TO_PLAYERS = text(f"""
 """)
 
 
-# The background of a map with fog is served by the map, as far as it is seen, and never whole: whatever else shows
-# the same picture.
+# The picture of the background of a map with fog is never served whole, even if something else refers to it: the
+# map serves the parts that were seen.
 _IS_UNDER_FOG = text("""
     SELECT EXISTS (
         SELECT FROM map m
@@ -76,12 +76,12 @@ _IS_UNDER_FOG = text("""
     )
 """)
 SHOWN_IN_FOG: list[Callable[[AsyncSession, Access, UUID], Awaitable[bool]]] = []
-"""What says whether a map with fog shows a picture to somebody: `game.maps.fogged`, which this module must not
+"""Checks whether a map with fog shows a picture to a user: set by `game.maps.fogged`, which this module must not
 import."""
 
 
 class Found(NamedTuple):
-    """An asset that somebody may read, with its picture and their access."""
+    """An asset that the caller may read, its picture, and the caller's access."""
 
     stored: StoredAsset
     access: Access
@@ -135,10 +135,10 @@ async def _is_shown(session: AsyncSession, caller: Access, asset_id: UUID) -> bo
     if caller.is_game_master:
         return True
     universe_id, user_id = caller.universe.id, str(caller.user.id)
-    place = {"universe_id": universe_id, "id": str(asset_id), "asset_id": asset_id, "user_id": user_id}
-    if (await session.execute(_IS_UNDER_FOG, place)).scalar_one():
+    parameters = {"universe_id": universe_id, "id": str(asset_id), "asset_id": asset_id, "user_id": user_id}
+    if (await session.execute(_IS_UNDER_FOG, parameters)).scalar_one():
         return False
-    if (await session.execute(_SHOWN_TO_PLAYERS, place)).scalar_one():
+    if (await session.execute(_SHOWN_TO_PLAYERS, parameters)).scalar_one():
         return True
     return any([await shows(session, caller, asset_id) for shows in SHOWN_IN_FOG])
 
@@ -159,7 +159,7 @@ async def file(session: AsyncSession, asset: Asset, variant: Variant) -> File | 
 
 
 def _has(asset: Asset, variant: Variant) -> bool:
-    """Whether a picture as it was uploaded is as small as this variant."""
+    """Whether the uploaded picture is already as small as this variant."""
     if variant is Variant.thumbnail:
         return is_small(asset.width, asset.height, THUMBNAIL_SIDE)
     return variant is Variant.original or is_small(asset.width, asset.height, BACKGROUND_SIDE)
@@ -184,7 +184,7 @@ async def page(session: AsyncSession, universe: Universe, query: pages.PageQuery
 
 
 async def create(session: AsyncSession, caller: Access, name: str, picture: Picture, data: bytes) -> StoredAsset:
-    """A new asset in a locked universe; if the picture already exists, only the name is stored.
+    """Create an asset in a locked universe; if the picture already exists, only the name is stored.
 
     Raises:
         QuotaExceeded: there is no room for the picture.
@@ -227,14 +227,14 @@ _DROP_PICTURE = text("""
 
 
 async def remove(session: AsyncSession, caller: Access, stored: StoredAsset) -> None:
-    """Delete an asset of a locked universe and, with its last asset, the picture. Maps that use it then have no
+    """Delete an asset of a locked universe and, with its last asset, the picture. Maps that use it lose their
     background.
     """
     await _record(session, "asset.deleted", caller.user, stored)
     await session.delete(stored.asset)
     await session.flush()
-    place = {"universe_id": stored.asset.universe_id, "sha256": stored.asset.sha256}
-    size = (await session.execute(_DROP_PICTURE, place)).scalar()
+    picture_key = {"universe_id": stored.asset.universe_id, "sha256": stored.asset.sha256}
+    size = (await session.execute(_DROP_PICTURE, picture_key)).scalar()
     if size:
         await quotas.add_assets(session, caller.universe, -int(size))
 

@@ -114,7 +114,7 @@ async def read_asset(
 ) -> Response:
     """Get a picture, or a smaller version of it. It never changes, so clients may cache it."""
     stored, caller = await queries.get(session, user, id, "readAsset")
-    # To players a picture may be gone tomorrow: they have to ask each time.
+    # Players may lose access to a picture, so they must revalidate each time.
     kept = "private, max-age=31536000, immutable" if caller.is_game_master else "private, no-cache"
     tag = f'"{id}"' if size is Variant.original else f'"{id}-{size}"'
     headers = {"ETag": tag, "Cache-Control": kept}
@@ -131,6 +131,6 @@ async def delete_asset(id: UUID, user: CurrentUser, session: Session) -> None:
     """Delete a picture. Maps that use it as background lose their background."""
     universe_id = (await queries.get(session, user, id, "deleteAsset")).access.universe.id
     await access.lock(session, user, {universe_id: "deleteAsset"})
-    # Again, under the lock: somebody else may have deleted it.
+    # Read again under the lock, because it may have been deleted meanwhile.
     stored, caller = await queries.get(session, user, id, "deleteAsset")
     await queries.remove(session, caller, stored)

@@ -8,10 +8,10 @@ from PIL import Image
 from game.assets.pictures import PictureError
 
 BACKGROUND_SIDE: Final = 4096
-"""Pixels of a side of the version that maps are drawn with: a whole map's picture has at most twice as many."""
+"""The side length, in pixels, of the version for drawings of maps, which have at most twice as many."""
 THUMBNAIL_SIDE: Final = 256
 _MAX_PIXELS: Final = 150_000_000
-"""Pixels that are decoded: PNG and WebP are decoded whole, with four bytes each."""
+"""The maximum number of pixels: PNG and WebP are decoded as a whole, with four bytes per pixel."""
 _QUALITY: Final = 85
 
 
@@ -29,7 +29,7 @@ def is_small(width: int, height: int, side: int) -> bool:
 
 
 def scale(data: bytes) -> list[Scaled]:
-    """The smaller versions of a picture that it needs: without those that would not be smaller.
+    """Make the smaller versions of a picture, except those that would not be smaller.
 
     Raises:
         PictureError: it cannot be read, or has too many pixels.
@@ -37,7 +37,7 @@ def scale(data: bytes) -> list[Scaled]:
     try:
         with Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             width, height = image.size
-            # JPEGs are decoded at a half, a quarter or an eighth: still no smaller than this.
+            # JPEGs are decoded at a half, a quarter or an eighth of their size, but not smaller than this.
             image.draft(None, (BACKGROUND_SIDE, BACKGROUND_SIDE))
             if image.width * image.height > _MAX_PIXELS:
                 raise PictureError(f"It has more than {_MAX_PIXELS:,} pixels.")

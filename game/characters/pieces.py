@@ -1,4 +1,4 @@
-"""What tokens take from their character by default: bars and sight. Pure."""
+"""The default bars and sight of a token, from its character. Pure."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -40,7 +40,7 @@ _EVENT_FIELDS = (*_OPEN, "sheet", "amount")
 """Fields in events for members other than game masters, if they may read them."""
 
 
-# By name: the module of tokens must not be imported here.
+# The table is named in SQL, because its module must not be imported here.
 _LEAVE_TOKENS = text("""
     UPDATE token SET character_id = NULL, version = version + 1, updated_at = :now
     WHERE universe_id = :universe_id AND character_id = :character_id
@@ -62,7 +62,7 @@ class NoHitPoints(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A character that a member may see, with their access and rights."""
+    """A character, the caller's access to its universe, and their rights."""
 
     row: Character
     access: Access
@@ -70,16 +70,16 @@ class Found:
 
     @classmethod
     def of(cls, row: Character, caller: Access) -> "Found":
-        """A row as a user with this access finds it."""
+        """A row with the rights of a caller."""
         return cls(row, caller, grants.rights(row.grants, caller.user.id, caller.role))
 
     @property
     def role(self) -> Role:
-        """Their role in its universe."""
+        """The caller's role in its universe."""
         return self.access.role
 
     def read(self) -> CharacterRead:
-        """The document that they get."""
+        """The character as the caller may see it."""
         row, caller = self.row, self.access
         names = _SHOWN + (_FOR_GAME_MASTERS if caller.is_game_master else ())
         fields = {name: getattr(row, name) for name in names}
@@ -89,7 +89,7 @@ class Found:
         return CharacterRead(**fields)
 
     def document(self) -> Tagged:
-        """The same as JSON, with its tag."""
+        """The result of `read` as JSON, with its tag."""
         body = self.read().model_dump_json(exclude_unset=True).encode()
         if self.access.is_game_master:
             return Tagged(body, self.row.version)
@@ -129,7 +129,7 @@ async def get_to_act(session: AsyncSession, user: User, character_id: UUID, oper
 
 
 async def get_to_change(session: AsyncSession, user: User, character_id: UUID, operation: str) -> Found:
-    """A character that the user may act for; its universe is locked until the transaction ends.
+    """A character that the user may act for, in a universe that is locked until the transaction ends.
 
     Raises:
         NotFound: it does not exist, or the user may not see it.
@@ -138,7 +138,7 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
     universe_id = (await get(session, user, character_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
     here = col(Character.universe_id) == universe_id, col(Character.id) == character_id
-    # As it is under the lock: others may have changed or deleted it meanwhile.
+    # Read again under the lock, because it may have been changed or deleted meanwhile.
     statement = select(Character).where(*here).execution_options(populate_existing=True)
     row = (await session.execute(statement)).scalar_one_or_none()
     found = Found.of(row, caller) if row else None
@@ -162,8 +162,7 @@ async def character_to_act_for(session: AsyncSession, caller: Access, character_
 
 
 async def seen_ids(session: AsyncSession, caller: Access, ids: Collection[UUID | None]) -> frozenset[UUID | None]:
-    """The ids of characters that somebody may know of: game masters may know of all, others of those that they
-    see."""
+    """The ids of the characters among these that the caller sees; game masters see all, even deleted ones."""
     wanted = set(ids) - {None}
     if caller.is_game_master or not wanted:
         return frozenset(ids)
@@ -181,7 +180,7 @@ async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) ->
     size: ColumnElement[int] = func.octet_length(cast(col(Character.sheet), Text))
     if not caller.is_game_master:
         statement = statement.where(grants.granted(col(Character.grants), Right.see, caller.user.id))
-        # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
+        # Filtered in SQL, so that the number of items on a page reveals nothing about hidden ones.
         size = case((grants.granted(col(Character.grants), Right.sheet, caller.user.id), size), else_=0)
     listed = await pages.page_of(
         session,
@@ -195,7 +194,7 @@ async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) ->
 
 
 async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
-    """A new character in a locked universe; a creator who is not a game master gets `act`.
+    """Create a character in a locked universe; a creator who is not a game master gets `act`.
 
     Raises:
         Forbidden: a field is for game masters.
@@ -340,7 +339,8 @@ async def _record(
 ) -> None:
     """Write the event of a change.
 
-    Members other than game masters are told only of what they see of it; and only of what all recipients may know.
+    Members other than game masters get it only if they see the change, with the fields that all recipients may
+    read.
     """
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
@@ -353,7 +353,7 @@ async def _record(
 
 
 def _difference(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """New values of fields as an event tells them: for a sheet, the keys that changed."""
+    """New values of fields in the form of an event: for a sheet, the changed keys."""
     fields = dict(new)
     if "sheet" in new:
         was = old.get("sheet", {})

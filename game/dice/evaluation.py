@@ -92,7 +92,7 @@ class _Roller:
     def __init__(self, draw: Draw, spare: int) -> None:
         self._draw = draw
         self._spare = spare
-        """How many dice may still be added to those in the expression."""
+        """Counts the dice that may still be added to those in the expression."""
 
     def terms(self, node: Node) -> list[dict[str, Any]]:
         """A node as terms: several where it is a sum or a product without parentheses around it."""

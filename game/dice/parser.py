@@ -1,7 +1,7 @@
 """The parser of expressions of dice: recursive descent over the grammar in docs/dice.md.
 
-An expression is checked whole before a die is rolled: an accepted expression can always be rolled, whatever the
-dice show. So an error never reveals what a die would have shown.
+An expression is checked completely before a die is rolled: an accepted expression can be rolled with any values of
+the dice. So errors do not reveal values.
 """
 
 import re
@@ -200,7 +200,7 @@ class _Parser:
         return Path(path, value), self._bounded(Range(value, value), start)
 
     def _number(self, digits: str, at: int) -> int:
-        # Not all digits: to read millions of them takes long.
+        # Limited, because parsing millions of digits takes long.
         if len(digits.lstrip("0")) > len(str(MAX_NUMBER)) or int(digits) > MAX_NUMBER:
             raise self.error(f"this number is larger than {MAX_NUMBER}", at)
         return int(digits)
@@ -293,7 +293,7 @@ class _Parser:
 
 
 def _range(count: int, sides: int, modifiers: list[Modifier]) -> Range:
-    """What a term of dice can come to: an upper bound rather than exact if dice may be dropped or added."""
+    """The range of a term of dice; an upper bound if dice may be dropped or added."""
     low, high = 1, sides
     fewest = most = count
     for one in modifiers:

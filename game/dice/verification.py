@@ -1,4 +1,4 @@
-"""Checking rolls by their proofs: the key is the one that was promised, and the dice follow from it."""
+"""Checks rolls by their proofs: the key must be the published one, and the dice must follow from it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
@@ -14,7 +14,7 @@ Promises = Mapping[tuple[str, int], str]
 
 
 class Checked(NamedTuple):
-    """What is found of a roll: None if there is no key to check it with."""
+    """The result of checking a roll; None: there is no key to check it with."""
 
     roll_id: str
     fault: str | None = None

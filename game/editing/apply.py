@@ -24,7 +24,8 @@ from game.grid.edits.fields import KINDS
 from game.maps import queries as maps
 
 LARGE_CELLS = 65_536
-"""From this many painted cells on, a compute process does it: the event loop would be busy for about 20 ms."""
+"""With more painted cells than this, an edit runs in a compute process, because it would block the event loop for
+about 20 ms."""
 _LARGE_BODY = 131_072
 
 
@@ -47,17 +48,17 @@ async def apply_edits(
     """Apply edits, all or none, as one event; returns the answer with the result.
 
     Raises:
-        InvalidEdit: an edit is invalid, or all of them are too much work; names the place.
+        InvalidEdit: an edit is invalid, or the edits cost too much in total; names the place.
         NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
     """
-    _name_things(edits)
+    _assign_ids(edits)
     body = orjson.dumps(edits)
     size = 0, 0, 0
     if depends_on_map(edits):
         found = await queries.outline(session, user, map_id)
         size = (found.width, found.height, found.layers) if found else size
     cells = sum(at_most(edit, *size) for edit in edits)
-    # While a compute process works, no connection is held.
+    # No connection is held while a compute process works.
     await session.close()
 
     async def small(opened: OpenMap) -> Response:
@@ -103,8 +104,8 @@ def _invalid(error: GridError) -> InvalidEdit:
     return InvalidEdit(errors=[FieldError(one.place, one.code, one.message) for one in error.violations])
 
 
-def _name_things(edits: list[Any]) -> None:
-    """Give things that come without an id one: a retry with the same key uses the same id."""
+def _assign_ids(edits: list[Any]) -> None:
+    """Assign ids to new objects without one, so that a retry with the same key uses the same ids."""
     for edit in edits:
         for kind in KINDS:
             thing = edit.get(kind) if isinstance(edit, dict) and edit.get("op") == f"put_{kind}" else None

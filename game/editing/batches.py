@@ -1,7 +1,7 @@
-"""Edits of a map that arrive while other edits of it are being written are written together, in one transaction.
+"""Batches edits: those that arrive while other edits of the same map are being written share one transaction.
 
-Each is a separate event, and is refused or applied separately, in the order of arrival. But the map is locked,
-read and written once for all of them, and they hold no connection while they wait.
+Each edit is a separate event, applied or rejected by itself, in the order of arrival. But the map is locked, read
+and written once for all of them, and they hold no connection while they wait.
 
 A batch locks the map before Idempotency-Keys, other requests lock in the opposite order. So it does not wait for a
 key: an edit whose key is locked is applied alone, outside the batch.
@@ -31,7 +31,7 @@ _MAX_BATCH = 64
 
 
 class Job:
-    """One request for one map: the caller, the function that changes the open map, and the response."""
+    """A request for a map: the user, the function that changes the open map, and the response."""
 
     def __init__(self, user: User, once: Once, act: Callable[[OpenMap], Awaitable[Response]]) -> None:
         self.user, self.once, self.act = user, once, act
@@ -39,12 +39,13 @@ class Job:
         self.has_begun = False
 
     def begin(self) -> bool:
-        """Mark the job as begun; False if it was abandoned: its client was told that nothing was changed."""
+        """Mark the job as begun; returns False if it was abandoned, and its client knows that nothing was
+        changed."""
         self.has_begun = not self.answer.done()
         return self.has_begun
 
     def give_up(self) -> None:
-        """Answer that the server is stopping, unless there is already a response."""
+        """Fail because the server is stopping, unless there is already a response."""
         self.resolve(OutcomeUnknown() if self.has_begun else Unavailable("The server stops."))
 
     def resolve(self, outcome: Response | Exception) -> None:
@@ -70,8 +71,8 @@ class Batches:
 
         Raises:
             NotFound, Forbidden: its user may not edit the map.
-            OutcomeUnknown: it was cancelled, or the database was lost, after it may have been applied.
-            Problem: as the job does.
+            OutcomeUnknown: it was cancelled, or the database connection was lost, after it may have been applied.
+            Problem: raised by the job.
         """
         waiting = self._waiting.get(map_id)
         if waiting is None:
@@ -196,7 +197,7 @@ async def _act(session: AsyncSession, opened: OpenMap, job: Job) -> Response:
     async def checked(_: Response) -> None:
         pass
 
-    # If a job is refused, its key is released.
+    # If a job is rejected, the savepoint releases its key.
     async with session.begin_nested() if job.once.has_key else nullcontext():
         return await job.once.within(session)(job.user.id, lambda: job.act(opened), check=checked)
 

@@ -1,4 +1,4 @@
-"""The history of a map: its changes, newest first, each with a readable summary."""
+"""The history of a map: its changes, newest first, each with a summary for users."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -16,7 +16,7 @@ from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 _MAX_HOT_CELLS = 256
 _VERSION = re.compile(rb'"[0-9]{1,9}"')
-"""An If-Match of one version, as the editor sends it; the endpoint reads any other."""
+"""An If-Match with one version, as the editor sends it; the endpoint handles other forms."""
 
 
 def _hot_cells(scope: Scope, body: bytes) -> tuple[Any, ...] | None:

@@ -1,4 +1,4 @@
-"""A locked map while edits are applied to it: each sees the changes of the previous ones, and all are written at
+"""A locked map while edits are applied to it. Each edit sees the changes of the previous ones; all are written at
 the end."""
 
 import asyncio
@@ -26,7 +26,8 @@ from game.tokens import queries as tokens
 from game.tokens.queries import Placed
 
 _MAX_SYMBOLS = 64
-"""Changed legend entries of one edit that are looked for among the cells: players read the others by and by."""
+"""The maximum number of changed legend entries of an edit that are searched in the cells; players get the others
+later."""
 _LARGE_CHANGE = 65_536
 """The size of a change's JSON, in bytes, from which it is processed in a thread."""
 
@@ -65,7 +66,7 @@ class OpenMap:
         return loaded | {key: orjson.loads(rows) for key in known if (rows := self._written[key]) is not None}
 
     async def run(self, steps: Steps[Stored]) -> Stored:
-        """Run steps here, in the event loop: for what is known to be little work."""
+        """Run steps in the event loop, for work that is known to be small."""
         try:
             wanted = next(steps)
             while True:
@@ -75,7 +76,7 @@ class OpenMap:
             return done
 
     async def record(self, kind: str, user: User, stored: Stored, payload: Mapping[str, Any]) -> int:
-        """Make a change the next version, and write its event; returns the event's number."""
+        """Increment the version, and write the event of a change; returns the event's number."""
         await self._watch(stored)
         has_recipients = self.row.is_published and not self.row.has_fog
         shared = await self._for_players(stored) if has_recipients else None
@@ -118,7 +119,7 @@ class OpenMap:
             self._tracker.moved(*shift)
 
     async def _for_players(self, stored: Stored) -> Effect | None:
-        """The part of a change that players are told, before it is recorded."""
+        """The event payload for players, computed before the change is recorded."""
         before, text = self.frame, stored.change or b"[]"
         after = before if stored.frame is None else stored.frame
         frame: Frame = orjson.loads(after) if isinstance(after, bytes) else after
@@ -127,7 +128,7 @@ class OpenMap:
         used: Collection[str] = ()
         entries = [part["after"] for part in change if part.get("list") == "legend" and part["after"]]
         if entries:
-            # The query must see what was written until now.
+            # Flush, so that the query sees the previous edits.
             await write_chunks(self.session, self.row, self._written | stored.chunks)
             symbols = {entry["symbol"] for entry in entries[:_MAX_SYMBOLS]}
             used = await symbols_used(self.session, self.row, shown_layers(frame), symbols)

@@ -27,7 +27,7 @@ _STEPS = ("map.edited", "map.undone", "map.redone")
 
 
 def _steps(row: events.Subject) -> Select[Any]:
-    """The edits of a map, and their undos and redos, newest first."""
+    """The edits of a map with their undos and redos, newest first."""
     of = col(Event.payload)["of"].label("of")
     return (
         events.log_of(row)
@@ -62,7 +62,7 @@ async def moves_by(session: AsyncSession, row: events.Subject, user: User) -> Se
 
 
 async def steps_since(session: AsyncSession, row: Map, seq: int) -> Sequence[Step]:
-    """Everybody's steps on a map after an event, oldest first; of more than MAX_STEPS the newest."""
+    """All users' steps on a map after an event, oldest first; the newest MAX_STEPS if there are more."""
     return await _read_steps(session, _steps(row).where(col(Event.seq) > seq))
 
 
@@ -82,10 +82,10 @@ async def replaced_since(session: AsyncSession, row: Map, seq: int) -> int | Non
 
 
 async def changes_at(session: AsyncSession, row: Map, seqs: Sequence[int], max_bytes: int) -> list[LoggedChange]:
-    """The changes that these events of a map stored, oldest first; up to `max_bytes` of JSON."""
+    """The stored changes of these events of a map, oldest first; up to `max_bytes` of JSON."""
     change = cast(col(Event.before)["change"], Text)
     ordered = events.log_of(row).where(col(Event.seq).in_(seqs)).order_by(None).order_by(col(Event.seq))
-    # Counted before they are sent: a change may be megabytes.
+    # Measured before they are loaded, because a change may be megabytes.
     sizes = (await session.execute(ordered.with_only_columns(func.octet_length(change)))).scalars().all()
     if sum(size or 0 for size in sizes) > max_bytes:
         seqs = []
@@ -107,7 +107,8 @@ async def event_at(session: AsyncSession, row: Map, seq: int) -> Event:
 
 
 async def weight_of(session: AsyncSession, row: events.Subject, seq: int) -> tuple[int, Any]:
-    """About how much work the change of an event is: the bytes of its JSON, and `touched` from its payload."""
+    """The approximate cost of replaying the change of an event: the size of its JSON, and `touched` of its
+    payload."""
     weight = func.octet_length(cast(col(Event.before)["change"], Text)), col(Event.payload)["touched"]
     statement = events.log_of(row).where(col(Event.seq) == seq).with_only_columns(*weight)
     found = (await session.execute(statement)).one_or_none()
@@ -127,7 +128,7 @@ class Outline(NamedTuple):
 async def outline(session: AsyncSession, user: User, map_id: UUID) -> Outline | None:
     """The outline of a map in a universe that the user is a member of; None if there is none.
 
-    For estimates alone: permissions are checked when it is locked.
+    Only for estimates: permissions are checked when it is locked.
     """
     layers = func.coalesce(func.jsonb_array_length(col(Map.grid_data)["layers"]), 0)
     statement = (

@@ -1,4 +1,4 @@
-"""A region: the cells of a rectangle of a map, by one statement."""
+"""Reads regions: the cells of a rectangle of a map, by one statement."""
 
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
@@ -84,7 +84,7 @@ async def _read(session: AsyncSession, found: Found, query: RegionQuery) -> Any:
     parameters = {**query._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
     region = (await session.execute(_REGION, parameters)).mappings().one_or_none()
     if region is None:
-        # It was deleted, or hidden from players, after it was found.
+        # The map was deleted, or hidden from players, meanwhile.
         raise NotFound
     return region
 

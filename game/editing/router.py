@@ -132,7 +132,7 @@ async def restore_map(
         await restore_grid(request, session, computing, found, body.seq)
         return await documents.changed(request, session, found)
 
-    # Waits for its turn before anything is locked.
+    # Waits for a slot before anything is locked.
     await session.close()
     async with computing.slot(user.id):
         return await once(

@@ -1,4 +1,4 @@
-"""Undo and redo: a user's next edit is found, compared with later changes, and replayed as a new event."""
+"""Undo and redo: finds the user's next edit, compares it with later changes, and replays it as a new event."""
 
 from collections.abc import Awaitable
 from contextlib import nullcontext
@@ -120,7 +120,7 @@ async def _next_entry(session: AsyncSession, row: Subject, user: User, is_undo: 
 
 
 async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bool) -> bool:
-    """Whether the next turn, as far as is known before anything is locked, needs a compute process."""
+    """Whether the next undo or redo probably needs a compute process; estimated before anything is locked."""
     row = await queries.outline(session, user, map_id)
     entry = await _next_entry(session, row, user, is_undo) if row else None
     if row is None or entry is None or entry.is_move:
@@ -135,10 +135,10 @@ async def _is_large(session: AsyncSession, user: User, map_id: UUID, is_undo: bo
 
 
 async def _replay_move(session: AsyncSession, found: maps.Found, entry: UndoEntry, is_undo: bool) -> Response:
-    """Move a token back to where a move began, or again to where it ended. Explored cells stay explored.
+    """Undo or redo a move of a token. Explored cells stay explored.
 
     Raises:
-        EditOverlapped: the token is no longer where the move, or its undo, left it.
+        EditOverlapped: the token is no longer at the end of the move, or at its start for a redo.
     """
     row = found.row
     event = await queries.move_at(session, row.universe_id, entry.edit)
@@ -165,8 +165,8 @@ async def _replay_move(session: AsyncSession, found: maps.Found, entry: UndoEntr
 async def _load_changes(
     session: AsyncSession, row: Map, entry: UndoEntry
 ) -> tuple[LoggedChange, list[LoggedChange]]:
-    """The change of an edit, and those with which it may overlap: all since it was last done or undone, except
-    those that cancel each other.
+    """The change of an edit, and the changes that it may overlap with: all since it was last done or undone,
+    except those that cancel each other.
 
     Raises:
         EditOverlapped: the whole grid was replaced since then, or there are too many.
@@ -183,7 +183,7 @@ async def _load_changes(
 
 
 async def _with_problems(session: AsyncSession, row: Map, running: Awaitable[Stored]) -> Stored:
-    """The result of a turn; errors become problems."""
+    """The result of a replay; errors become problems."""
     try:
         return await running
     except work.Overlap as overlap:

@@ -1,11 +1,11 @@
-"""Undo and redo: which edit of a user is next, and which later changes of the map matter. Pure."""
+"""The undo and redo stacks of a user, and the later changes of a map that may conflict. Pure."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
 
 class Step(NamedTuple):
-    """An event of a map or of a token on it: an edit or a move, or the undo or redo of the one `of`."""
+    """An event of a map or token: an edit or a move, or the undo or redo of event `of`."""
 
     seq: int
     kind: str
@@ -13,7 +13,7 @@ class Step(NamedTuple):
 
 
 class UndoEntry(NamedTuple):
-    """An edit or a move, and the event that last did or undid it: itself, or an undo or redo of it."""
+    """An entry of a stack: an edit or a move, and the event that last did or undid it."""
 
     edit: int
     last: int
@@ -21,10 +21,9 @@ class UndoEntry(NamedTuple):
 
 
 def stacks(steps: Iterable[Step]) -> tuple[list[UndoEntry], list[UndoEntry]]:
-    """A person's edits and moves that are in effect, and those that they undid; the last of each is the next to be
-    undone or redone.
+    """A user's undo and redo stacks: the edits and moves in effect, and those that they undid.
 
-    Takes their steps on a map, oldest first. As in any editor, after a new edit nothing can be redone.
+    Takes their steps on a map, oldest first. As in any editor, a new edit clears the redo stack.
     """
     done: list[UndoEntry] = []
     undone: list[UndoEntry] = []
@@ -42,7 +41,7 @@ def stacks(steps: Iterable[Step]) -> tuple[list[UndoEntry], list[UndoEntry]]:
 
 
 def in_effect(steps: Iterable[Step]) -> list[int]:
-    """Of some events, oldest first, those whose changes are still in effect.
+    """The events, of these (oldest first), whose changes are still in effect.
 
     An edit and its undo cancel each other, and so do an undo and its redo. So undoing and redoing edits of the
     same cells restores the previous state, and only changes of others in between can conflict.

@@ -1,4 +1,4 @@
-"""Work on a map's grid that may run in another process: edits, undo and redo. The results are ready to be
+"""Applies edits, undo and redo to a map's grid, possibly in a compute process. The results are ready to be
 stored."""
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Stored(NamedTuple):
 
 
 class LoggedChange(NamedTuple):
-    """The change that an event stored, as JSON text; None if there is none."""
+    """The stored change of an event, as JSON text; None if there is none."""
 
     seq: int
     text: str | None
@@ -66,7 +66,7 @@ def edit(frame: Frame, width: int, height: int, requests: Sequence[Any]) -> Step
 
 
 def edit_text(frame: bytes, width: int, height: int, requests: bytes) -> Steps[Stored]:
-    """The same, with JSON text as arguments and result."""
+    """Like `edit`, with JSON text as arguments and result."""
     return (yield from _as_text(edit(orjson.loads(frame), width, height, orjson.loads(requests))))
 
 
@@ -92,7 +92,7 @@ def replay(
 def replay_text(
     frame: bytes, width: int, height: int, change: LoggedChange, others: Sequence[LoggedChange], is_undo: bool
 ) -> Steps[Stored]:
-    """The same, with JSON text as arguments and result."""
+    """Like `replay`, with JSON text as arguments and result."""
     return (yield from _as_text(replay(orjson.loads(frame), width, height, change, others, is_undo=is_undo)))
 
 

@@ -1,4 +1,4 @@
-"""Those who take part in an encounter: how they are stored, and what players see of them.
+"""The combatants of an encounter: their stored form, and what players see of them.
 
 Stored is a list of JSON objects: what clients send, completed with ids, names and bonuses, and `tiebreak`, a roll
 that decides ties.
@@ -37,12 +37,13 @@ _MAX_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Seen:
-    """The maps, tokens and characters in encounters that a member sees."""
+    """The maps, tokens and characters of encounters that a member sees."""
 
     map_ids: frozenset[UUID | None] = frozenset()
     ids: frozenset[str] = frozenset()
     sheets: frozenset[str] = frozenset()
-    """Of the tokens and characters, those whose sheet they may read: that of a token says whose it is."""
+    """The tokens and characters whose sheet they may read; the right to a token's sheet also reveals its
+    character."""
 
     def for_players(self, one: Mapping[str, Any]) -> dict[str, Any] | None:
         """A combatant as a player sees it; None for a hidden one."""
@@ -73,7 +74,7 @@ SHOWN_BYTES: Final[ColumnElement[int]] = literal_column("""
 
 
 async def seen(session: AsyncSession, caller: Access, map_ids: set[UUID], listed: list[dict[str, Any]]) -> Seen:
-    """Which of the things that encounters refer to a member sees."""
+    """Which of the maps, tokens and characters of encounters the caller sees."""
     universe_id = caller.universe.id
     if caller.is_game_master:
         return Seen(frozenset(map_ids))
@@ -126,8 +127,8 @@ async def complete(
     """Combatants in their stored form.
 
     Raises:
-        Unprocessable: an id is not one of those that are `stored`; a token or character does not exist, and was
-            not there before; a name is missing; or they are too large together.
+        Unprocessable: an id is not one of those that are `stored`; a new reference to a token or character that
+        does not exist; a name is missing; or they are too large together.
     """
     universe_id = caller.universe.id
     known = {one["id"]: one for one in stored}
@@ -170,7 +171,7 @@ def _completed(
     token = pieces.get(one["token_id"]) if one["token_id"] else None
     character_id = one["character_id"] or (token.character_id if token else None)
     character = characters.get(character_id) if character_id else None
-    # The token's name has priority, because it is what players see of somebody in disguise.
+    # The token's name has priority: it is the one that players see, for example of a disguise.
     named = token or character
     name = one["name"] or (named.name if named else "")
     if not name:

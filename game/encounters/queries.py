@@ -64,15 +64,14 @@ class FirstTurn(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An encounter that a member may see, with their access, and which of the things that it refers to they
-    see."""
+    """An encounter, the caller's access to its universe, and the referenced objects that they see."""
 
     row: Encounter
     access: Access
     seen: combatants.Seen
 
     def read(self) -> EncounterRead:
-        """The document that they get."""
+        """The encounter as the caller may see it."""
         row, is_game_master = self.row, self.access.is_game_master
         fields = {name: getattr(row, name) for name in EncounterRead.model_fields}
         if row.map_id not in self.seen.map_ids:
@@ -86,7 +85,7 @@ class Found:
         return EncounterRead(**fields)
 
     def document(self) -> Tagged:
-        """The same as JSON, with its tag."""
+        """The result of `read` as JSON, with its tag."""
         body = self.read().model_dump_json(exclude_unset=True).encode()
         if self.access.is_game_master:
             return Tagged(body, self.row.version)
@@ -116,7 +115,7 @@ async def get(session: AsyncSession, user: User, encounter_id: UUID, operation: 
 
 
 async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, operation: str) -> Found:
-    """An encounter, whose universe is locked until the transaction ends.
+    """An encounter of a universe that is locked until the transaction ends.
 
     Raises:
         NotFound: it does not exist, or the user may not see it.
@@ -125,7 +124,7 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
     universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
     here = col(Encounter.universe_id) == universe_id, col(Encounter.id) == encounter_id
-    # As it is under the lock: others may have changed or deleted it meanwhile.
+    # Read again under the lock, because it may have been changed or deleted meanwhile.
     statement = select(Encounter).where(*here).execution_options(populate_existing=True)
     rows = (await session.execute(statement)).scalars().all()
     if not rows:
@@ -138,7 +137,7 @@ async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) ->
     statement = select(Encounter).where(col(Encounter.universe_id) == caller.universe.id)
     if not caller.is_game_master:
         statement = statement.where(col(Encounter.state) != State.prepared)
-    # By what its reader is shown: the number of items on a page reveals nothing about hidden ones.
+    # Filtered in SQL, so that the number of items on a page reveals nothing about hidden ones.
     stored = func.octet_length(cast(col(Encounter.combatants), Text))
     size = stored if caller.is_game_master else combatants.SHOWN_BYTES
     listed = await pages.page_of(session, statement, Encounter, query, searched=[col(Encounter.name)], size=size)
@@ -146,7 +145,7 @@ async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) ->
 
 
 async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
-    """A new encounter in a locked universe.
+    """Create an encounter in a locked universe.
 
     Raises:
         Unprocessable: it refers to something that does not exist.
@@ -180,7 +179,7 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
 
 
 async def remove(session: AsyncSession, found: Found) -> None:
-    """Delete an encounter, whose universe is locked."""
+    """Delete an encounter of a locked universe."""
     row = found.row
     before = {name: getattr(row, name) for name in _STORED}
     shared: dict[str, Any] | None = None if row.state == State.prepared else {}
@@ -295,8 +294,8 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
 async def _rolled(session: AsyncSession, found: Found) -> dict[str, int]:
     """Initiatives for all combatants without one, by their ids.
 
-    Players see the rolls of combatants that they see. Each is a separate roll, unless there are so many that this
-    would take seconds: then the dice of all that players see are one roll, and those of all others another one.
+    Players see the rolls of combatants that they see. Each is a separate roll, unless there are very many: then
+    the dice of all that players see are one roll, and those of all others another one.
     """
     row = found.row
     initiatives: dict[str, int] = {}
@@ -381,7 +380,7 @@ async def _record(
     before: dict[str, Any] | None,
     was: Mapping[str, Any],
 ) -> None:
-    """Write the event of a change; players are told of what they see of it, if anything."""
+    """Write the event of a change; players get the part that they see."""
     size = len(orjson.dumps([payload, before], default=str))
     await quotas.require_room(session, row.universe_id, Usage(events=size))
     now = _players_see(row)
@@ -390,9 +389,9 @@ async def _record(
 
 
 def _players_see(row: Encounter) -> dict[str, Any]:
-    """What all players see of an encounter, as events tell it: players are told nothing of a prepared encounter.
+    """What all players see of an encounter, in the form of an event; None while it is prepared.
 
-    Which token and character a combatant is depends on the player: they read that.
+    Without the ids of tokens and characters, because these depend on the player.
     """
     if row.state == State.prepared:
         return {}

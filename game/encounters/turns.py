@@ -86,7 +86,7 @@ def resettle(before: Sequence[Combatant], combatants: Sequence[Combatant], turns
 
 
 def back(combatants: Sequence[Combatant], turns: Turns) -> Turns:
-    """Turns that were stored before, with the turn that players see now."""
+    """The turns for a stored turn, with the turn that players see now."""
     return Turns(turns.now, _shown(in_order(combatants), turns.now, turns.shown))
 
 
@@ -99,7 +99,7 @@ def _index(order: list[Combatant], combatant_id: str | None) -> int:
 
 
 def _give(turns: Turns, order: list[Combatant], heir: Combatant | None, round: int) -> Step:
-    """Give the turn to a combatant; None if there is none."""
+    """Make it the turn of a combatant; None for nobody."""
     now = Turn(round, heir["id"] if heir else None)
     return Step(Turns(now, _shown(order, now, turns.shown)), _counted_down(heir) if heir else {})
 
@@ -115,7 +115,7 @@ def _counted_down(one: Combatant) -> dict[str, Effects]:
 
 
 def _shown(order: list[Combatant], now: Turn, shown: Turn) -> Turn:
-    """What players are shown: they do not see the turn of a hidden combatant."""
+    """The turn that players see: the current one, unless its combatant is hidden."""
     visible = {one["id"] for one in order if not one["hidden"]}
     if now.combatant in visible:
         return now

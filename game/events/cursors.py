@@ -1,4 +1,4 @@
-"""Cursors into an event log that tell nothing: not even the number of events between two of them.
+"""Opaque cursors into an event log: they do not even reveal the number of events between two of them.
 
 The number of an event counts hidden events too, so it is encrypted (AES-GCM), each time with a new nonce. A cursor
 is valid for one user, one universe and one epoch of the database.

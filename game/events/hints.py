@@ -1,4 +1,4 @@
-"""Tells who waits for events that there are some: after the commit, and only as a hint. The log is the truth.
+"""Notifies listeners of new events after the commit. Notifications are only hints; listeners read the log.
 
 If the `info` of a session has ANNOUNCE, that function is called with the ids of the universes that were written
 to.
@@ -16,7 +16,7 @@ _WRITTEN: Final = "universes written to"
 
 
 def written(session: AsyncSession, universe_id: UUID) -> None:
-    """Note that an event is written in this transaction."""
+    """Record that this transaction writes an event."""
     session.info.setdefault(_WRITTEN, set()).add(universe_id)
 
 

@@ -27,7 +27,7 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         # A map's history, newest first.
         Index("ix_event_subject", "universe_id", "subject_id", "seq"),
-        # What happened last on the whole server, for those who run it: the only index that does not start with the
+        # Recent activity on the whole server, for superusers: the only index that does not start with the
         # universe.
         Index("ix_event_created_at", "created_at"),
         CheckConstraint("seq > 0", name="seq_positive"),
@@ -40,7 +40,7 @@ class Event(SQLModel, table=True):
     subject_id: UUID
     payload: dict[str, Any] = Field(sa_type=JSONB)
     before: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
-    # What members other than game masters may be told, None for nothing; and who these are, None for all members.
+    # The payload for members other than game masters (None: not for them), and its recipients (None: all members).
     shared: dict[str, Any] | None = Field(default=None, sa_type=JSONB)
     audience: list[UUID] | None = Field(default=None, sa_type=ARRAY(Uuid))
     created_at: datetime = timestamp_column(default_factory=now, sa_column_kwargs={"server_default": func.now()})
@@ -74,7 +74,7 @@ class EventRead(ApiModel):
 
 
 class _ByKind:
-    """Describes events as a union that `kind` tells apart; they are sent as they are stored."""
+    """The schema of events: a union that is discriminated by `kind`. Events are sent as they are stored."""
 
     def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> Any:
         # When the schema is built, all domains have registered their payloads.

@@ -1,4 +1,4 @@
-"""The payloads of events, by kind: what the OpenAPI document says of them.
+"""Models of the payloads of events, by kind, for the OpenAPI document.
 
 The payloads of a kind are described in `models.py` of its domain; those of maps, here:
 
@@ -6,8 +6,8 @@ The payloads of a kind are described in `models.py` of its domain; those of maps
     class TokenChanged(Payload):
         name: str = optional()
 
-Every field is optional: players are told less than game masters, and an imported payload may lack what this server
-would have written. `grid/effects.py` computes the effects of edits.
+Every field is optional: players get fewer than game masters, and imported payloads may be incomplete.
+`grid/effects.py` computes the effects of edits.
 """
 
 from collections.abc import Callable

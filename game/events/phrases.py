@@ -31,7 +31,7 @@ def title(kind: str) -> str:
 def summary(kind: str, payload: Any) -> str:
     """What an event of a map did: "undid event 12: 3 cells, entities goblin".
 
-    Takes any payload: that of an event from elsewhere may be anything.
+    Takes any payload, because that of an imported event may be anything.
     """
     payload = payload if isinstance(payload, dict) else {}
     phrase = {

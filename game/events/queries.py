@@ -34,16 +34,16 @@ from game.events.models import Epoch, Event
 from game.grants import Right
 
 _MAX_BYTES = 4 * 2**20
-"""Bytes of payloads in one page, without its last event."""
+"""The maximum size of the payloads on a page, except for its last event, in bytes."""
 
 _EVENT_BYTES = 200
 """The approximate size of an event without its payload."""
 
 _PRIVATE_BYTES = 1024
-"""Private events are counted in whole units of these: an owner reads how much a universe stores."""
+"""The size of private events is rounded up to this, because the owner can read how much a universe stores."""
 
-# The counter is in the universe's row: whoever writes holds that row until the commit, so the numbers
-# have no gaps and become visible in their order. A reader that resumes from a number misses nothing.
+# The counter is in the universe's row, which a writer locks until the commit. So the numbers have no gaps and
+# become visible in order, and a reader that resumes from a number misses nothing.
 _RECORD = text("""
     WITH counted AS (
         UPDATE universe SET event_seq = event_seq + 1, event_bytes = event_bytes + :bytes
@@ -84,7 +84,7 @@ class Written(NamedTuple):
 
 
 class Subject(Protocol):
-    """What an event is about: a universe, or something in one."""
+    """The subject of an event: a universe, or an object in one."""
 
     @property
     def id(self) -> UUID:
@@ -108,8 +108,8 @@ async def record(
 ) -> int:
     """Add an event to a universe's log, in the transaction of the write; returns its number.
 
-    `payload` and `before` are for game masters. `shared` is what other members may be told of it, None for
-    nothing, and `audience` lists these members, None for all: it must not contain anything that they may not see.
+    `payload` and `before` are for game masters. `shared` is the payload for other members (None: not for them),
+    and `audience` are its recipients (None: all). It must not contain anything that one of them may not see.
     """
     await session.flush()
     written = Written.of(kind, payload, before, shared)
@@ -138,7 +138,7 @@ class _UniverseLog:
 
 
 PRIVATE: Final = "private"
-"""The kind of an event that game masters may not see either, such as a whisper."""
+"""The kind of events that game masters may not see either, such as whispers."""
 
 
 async def record_private(
@@ -149,9 +149,9 @@ async def record_private(
     payload: Mapping[str, Any],
     audience: Collection[UUID],
 ) -> int:
-    """Add an event of which only its audience is told, not even game masters; returns its number.
+    """Add an event that only its audience gets, not even game masters; returns its number.
 
-    Only `shared` says what happened: the rest of the row only shows that there was an event.
+    The content is only in `shared`; the rest of the row shows no more than that there was an event.
     """
     universe_log = _UniverseLog(subject.universe_id, subject.universe_id)
     shared = {"kind": kind, "actor_id": actor_id, "subject_id": subject.id, "payload": payload}
@@ -177,7 +177,7 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
     )
 
 
-# By name: the queries of maps stand above these.
+# The tables are named in SQL, because their modules import this one.
 OF_NO_HIDDEN_MAP = """
     (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
         SELECT FROM map WHERE map.universe_id = event.universe_id
@@ -187,8 +187,7 @@ OF_NO_HIDDEN_MAP = """
             AND (map.visibility = 'game_masters' OR map.fog <> 'off' AND NOT event.shared ? 'visibility')
     ))
 """
-"""SQL: the condition that an event is not about a map that is hidden from players now, or says that it was
-hidden."""
+"""SQL: the condition that an event is not about a map that is hidden now, unless it is the event of hiding it."""
 
 
 CHARACTER_GRANTS = """
@@ -201,7 +200,7 @@ CHARACTER_GRANTS = """
 
 
 def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[str, Any]:
-    """Removes the character from a roll or message, unless the reader sees that character now."""
+    """Remove the character from a roll or message, unless the reader sees that character now."""
     payload = event["payload"]
     if is_seen or not event["kind"].startswith(("roll.", "message.")) or "character_id" not in payload:
         return event
@@ -267,9 +266,8 @@ async def page(
 
     Game masters get every event with its number. Others get those shared with them, with `shared` as the payload.
     Members who are not in the audience of a private event do not get it; game masters get it without its content.
-    If the reader does not see the character of a roll or message now, it is left out. Without `before`: it may be
-    megabytes, and is for undo. A payload that no request could have made is empty: an event may have come from
-    elsewhere.
+    If the reader does not see the character of a roll or message now, it is left out. `before` is not included: it
+    may be megabytes, and is only for undo. An imported payload that no request could have produced is left empty.
     """
     columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
     payload: Any = col(Event.shared)
@@ -310,10 +308,10 @@ def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
 
 
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
-    """The condition that a member who is not a game master may be told of an event.
+    """The condition that a member who is not a game master gets an event.
 
-    If a map was hidden since, they are told only that, and nothing else of it or of its tokens; of a map that has
-    fog now, only that it was shown or hidden.
+    Of a map that is hidden now, they get only the event of hiding it, and nothing about its tokens; of a map that
+    has fog now, only the events of showing and hiding it.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
     return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))
@@ -325,12 +323,12 @@ def payload_of(text: str) -> dict[str, Any]:
         payload = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    # Most have too few brackets to be deep.
-    is_flat = text.count("[") + text.count("{") <= MAX_EVENT_DEPTH or _is_flat(payload, MAX_EVENT_DEPTH)
+    # Most texts have too few brackets for deep nesting.
+    is_flat = text.count("[") + text.count("{") <= MAX_EVENT_DEPTH or _is_shallow(payload, MAX_EVENT_DEPTH)
     return payload if isinstance(payload, dict) and is_flat else {}
 
 
-def _is_flat(value: Any, depth: int) -> bool:
+def _is_shallow(value: Any, depth: int) -> bool:
     """Whether a JSON value is nested at most `depth` deep; pydantic cannot serialize much deeper ones."""
     inner = value.values() if type(value) is dict else value
-    return depth > 0 and all(_is_flat(one, depth - 1) for one in inner if type(one) in (dict, list))
+    return depth > 0 and all(_is_shallow(one, depth - 1) for one in inner if type(one) in (dict, list))

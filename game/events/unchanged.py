@@ -1,9 +1,9 @@
-"""Parts of statements that write to a universe only if nothing has happened in it since it was read.
+"""Parts of statements that write to a universe only if it has not changed since it was read.
 
-Whatever is written to a universe is an event: as long as the number of its last event is the same, nothing else
-has changed. A statement begins with `request`, at most one row for each universe, with `universe_id`, `seq` (the
-number that was read), `bytes` (of the new event) and `n`. It continues with LOCK_UNIVERSE, defines `accepted` from
-`unchanged`, increments the counters with UPDATE_UNIVERSE, and ends with RESULT.
+Every write to a universe is an event, so it is unchanged while the number of its last event is the same. A
+statement begins with `request`, at most one row for each universe, with `universe_id`, `seq` (the number that was
+read), `bytes` (of the new event) and `n`. It continues with LOCK_UNIVERSE, defines `accepted` from `unchanged`,
+increments the counters with UPDATE_UNIVERSE, and ends with RESULT.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ def statement(sql: str) -> HotStatement:
 
 
 async def write(writer: Coalescer, prepared: HotStatement, *parameters: Any) -> bool:
-    """Whether a `statement` has written; if not, something has changed meanwhile.
+    """Execute such a statement; returns whether it has written, or False if the universe has changed meanwhile.
 
     Raises:
         OutcomeUnknown: the time limit was reached after it may have been sent.

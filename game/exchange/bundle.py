@@ -9,8 +9,7 @@
     rolls.jsonl, messages.jsonl
                          the same, oldest first, without what only some members may see: private rolls, whispers
 
-A file may come from a stranger: nothing is unpacked to disk, no path in it is followed, and nothing is read before
-its size is checked.
+Files are untrusted: nothing is unpacked to disk, paths in them are not used, and sizes are checked before reading.
 """
 
 import struct
@@ -35,11 +34,11 @@ ROLLS: Final = "rolls.jsonl"
 MESSAGES: Final = "messages.jsonl"
 
 _MAX_MAP: Final = 2 * 2**30
-"""Bytes of a map: the largest one has 2**29 cells of up to three bytes. It is read in parts."""
+"""The maximum size of a map, in bytes: 2**29 cells of up to three bytes. Maps are read in parts."""
 _MAX_PICTURE: Final = 64 * 2**20
 _MAX_LINE: Final = 64 * 2**20
 _MAX_ROWS: Final = 20_000
-"""Of characters, tokens, notes or encounters."""
+"""The maximum number of characters, tokens, notes or encounters."""
 _LISTED_BYTES: Final = 1024
 """The maximum size of one map or asset in the manifest, and in the ZIP's directory."""
 _END: Final = struct.Struct("<4s4H2LH")
@@ -47,7 +46,7 @@ _END: Final = struct.Struct("<4s4H2LH")
 
 
 class BundleError(ValueError):
-    """A file that is not a bundle, or is broken: `place` says where in it, the message what."""
+    """A file is not a valid bundle: `place` is where in the file, and `message` what is wrong."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(place, message)
@@ -65,7 +64,7 @@ class Limits:
 
     @property
     def listed(self) -> int:
-        """Bytes of a list of all maps and assets."""
+        """The maximum size of the manifest, in bytes."""
         return (self.maps + self.assets + 100) * _LISTED_BYTES
 
 
@@ -112,8 +111,8 @@ class Reader:
         self._names = {entry.filename for entry in entries}
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest: Check that the manifest has the right format, lists no more than is allowed, nothing
-        twice, and only entries that exist."""
+        """The manifest: Check its format and the limits, that nothing is listed twice, and that all entries
+        exist."""
         try:
             manifest = orjson.loads(self.read(MANIFEST, self._limits.listed))
         except orjson.JSONDecodeError:
@@ -150,7 +149,7 @@ class Reader:
         with self._broken(name):
             if self._zip.getinfo(name).file_size > _MAX_MAP:
                 raise BundleError(name, "This entry is too large.")
-            # It ends where its header says.
+            # The size in the header, which `zipfile` enforces.
             with self._zip.open(name) as entry:
                 yield entry
 
@@ -159,7 +158,7 @@ class Reader:
         return self.read(f"assets/{asset_id}", _MAX_PICTURE)
 
     def read(self, name: str, most: int) -> bytes:
-        """The bytes of an entry, which has at most `most`."""
+        """Read an entry of at most `most` bytes."""
         most = min(most, self._left)
         try:
             with self._zip.open(name) as entry:
@@ -218,10 +217,10 @@ class Reader:
 
 
 def check_lists(path: str, limits: Limits) -> None:
-    """Refuse a bundle that lists too much, or something twice; takes milliseconds.
+    """Check the limits of a bundle, and that nothing is listed twice; takes milliseconds.
 
     Raises:
-        BundleError: it does, or it is not a bundle.
+        BundleError: a limit is exceeded, something is listed twice, or it is not a bundle.
     """
     with open(path, "rb") as file:
         Reader(file, limits).manifest()

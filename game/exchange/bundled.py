@@ -1,7 +1,7 @@
 """The models of a bundle's content, and the payloads of its events by kind.
 
-A kind that is not listed here may come from a newer server. Its payload may be any JSON that a client could have
-sent; no code relies on it.
+A kind that is not listed here may come from a newer server. Its payload may be any JSON that passes the general
+checks; no code relies on it.
 """
 
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ class BundledMap(Fields):
 _Grants = Annotated[
     dict[Literal["members"], list[Literal["see", "sheet", "sight", "act"]]], Field(default_factory=dict)
 ]
-"""What was granted to somebody by name does not come along: a file could claim anybody."""
+"""Drop grants to single users, because a file could name anybody."""
 
 
 class BundledCharacter(Fields):
@@ -167,7 +167,7 @@ class BundledEncounter(Fields):
 
 
 class _Timed(Fields):
-    """Something that happened at a time."""
+    """The base of records with a time."""
 
     created_at: AwareDatetime
 
@@ -190,7 +190,7 @@ class BundledEvent(_Timed):
 
 
 class BundledRoll(_Timed):
-    """A roll in a bundle. The roller and the proof are not imported: a file could claim anything."""
+    """A roll in a bundle. The roller and the proof are not imported, because a file could forge them."""
 
     id: Id
     expression: Annotated[str, StringConstraints(max_length=MAX_EXPRESSION)]

@@ -4,7 +4,7 @@ compute process.
 `prepare` reads a bundle and writes a file of records for the database, compressed by gzip. Each is a line of JSON;
 that of a picture is followed by its bytes. A picture of several assets is written once.
 
-    {"kind": "picture", "sha256", "media_type", "bytes"}  and so many bytes
+    {"kind": "picture", "sha256", "media_type", "bytes"} followed by `bytes` bytes
     {"kind": "asset", "id", "name", "media_type", "width", "height", "sha256"}
     {"kind": "map", "id", "name", "description", "visibility", "fog", "fog_sharing", "lighting", "version",
      "frame", "width", "height", "players_frame", "players_legend", "players_layers"}
@@ -74,9 +74,9 @@ _BATCH_BYTES = 256 * 1024
 _LEVEL = 1
 """The compression level of temporary data."""
 _AROUND_CHUNK = 200
-"""Bytes that a chunk takes in the database without its cells, or with them if all are the same."""
+"""The size of a chunk in the database, in bytes, without its cells, or with them if all are equal."""
 _MARKED = re.compile(rb'"rows":\s*9007199254\d{6}(?=[,}])')
-"""A layer's key in place of its rows; clients cannot send such a number."""
+"""A layer's key instead of its rows; clients cannot send such a number."""
 _ASSET_ID = re.compile(r'"asset_id":"([^"\\]{1,64})"')
 
 
@@ -92,7 +92,7 @@ class _Ground(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What a prepared bundle holds: the universe's fields, and bytes of each kind of data."""
+    """A prepared bundle: the universe's fields, and the size of each kind of data in bytes."""
 
     name: str
     description: str
@@ -106,8 +106,7 @@ class Contents(NamedTuple):
 def prepare(source: str, target: str, limits: Limits) -> Contents:
     """Check the bundle in the file `source`, and write its records to the file `target`.
 
-    Everything gets a new id. The history comes along, without the names of who made it: a file could claim
-    anybody's.
+    Everything gets a new id. The history is imported without its actors, because a file could name anybody.
 
     Raises:
         BundleError: the file, or something in it, is invalid.
@@ -167,7 +166,7 @@ class _Bundle:
     def _map(self, map_id: str) -> None:
         name = f"maps/{map_id}.json"
         self._ids[map_id] = self._maps[map_id] = new_id = str(uuid7())
-        # The rows come before it is known how large the map is: their records are written after that of the map.
+        # The size of the map is known only after its rows, so their records are written after that of the map.
         with TemporaryFile(prefix="worldkeep-") as file, gzip.open(file, "wb", _LEVEL) as waiting:
             batch = _Batch(waiting, "chunks", ("layers", "xs", "ys", "rows"), map_id=new_id)
             with self._reader.map(map_id) as entry:
@@ -324,7 +323,7 @@ class _Batch:
 
     def add(self, length: int, *row: Any) -> None:
         self._rows.append(row)
-        # The text around the rows counts, too.
+        # Includes the JSON around the rows.
         self._bytes += length + 200
         if self._bytes > _BATCH_BYTES:
             self.write()
@@ -343,7 +342,7 @@ def _event(line: bytes, seq: int) -> BundledEvent:
         BundleError: it is invalid; names the line.
     """
     place = f"{EVENTS}: line {seq}"
-    # The checks of all JSON, except for the keys of layers, which are checked with the rest of the stored data.
+    # The general checks of JSON, except for the keys of layers, which are checked with the stored data.
     value = _parsed(_MARKED.sub(b'"rows":0', line), place, MAX_EVENT_DEPTH)
     event: BundledEvent = _shaped(BundledEvent, value, place)
     if event.seq != seq:

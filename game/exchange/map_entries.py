@@ -1,4 +1,4 @@
-"""Reads a map's JSON of any size from a bundle: its rows are taken out of the text while it is read.
+"""Reads a map's JSON of any size from a bundle; the rows are extracted from the text while it is read.
 
 The rest of the text is small, and is parsed and validated like a request of a client. The rows, which may be half
 a gigabyte, are cut into chunks 64 rows at a time.
@@ -15,22 +15,22 @@ from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.document import DEFAULT_LIMITS, EMPTY, GridError, check, size
 
 Take = Callable[[int, int, int, list[str]], object]
-"""Is given the chunks that are not empty: layer key, chunk x, chunk y, rows."""
+"""A callback for chunks that are not empty: layer key, chunk x, chunk y, rows."""
 
 _PART_BYTES: Final = 256 * 1024
 _MAX_TOKEN: Final = 2**20
-"""Bytes of a string of JSON; a character may take six."""
+"""The maximum size of a JSON string, in bytes: a character may take six."""
 _MAX_OUTLINE: Final = 64 * 2**20
 _STRUCTURE: Final = re.compile(rb'["{}\[\]:,]')
 _QUOTE, _BACKSLASH = ord('"'), ord("\\")
 _ROWS: Final = [b'"grid_data"', b'"layers"', b"", b'"rows"']
-"""Where rows are: the keys of the objects around them, and nothing for a list."""
+"""The path of rows: the keys of the objects around them; empty for a list."""
 _KNOWN_ROWS: Final = 256
-"""Rows of a layer that are not looked through again: they are often alike."""
+"""The number of recent rows that are not scanned again, because rows are often equal."""
 
 
 class Rows:
-    """The rows of one layer, cut into chunks as they come: how many there are, and how wide they are."""
+    """Cuts the rows of one layer into chunks while they are read; counts them, and checks their width."""
 
     def __init__(self, layer: int, take: Take, place: str) -> None:
         self.count = self.width = 0
@@ -44,7 +44,7 @@ class Rows:
         """Add a row.
 
         Raises:
-            BundleError: it is not a string, or not as wide as the others; or there are too many.
+            BundleError: it is not a string or has another width than the others, or there are too many.
         """
         place = f"{self._place}[{self.count}]"
         if not isinstance(row, str):
@@ -66,7 +66,7 @@ class Rows:
             self._cut()
 
     def end(self) -> None:
-        """There are no more rows."""
+        """Finish the last chunks; there are no more rows."""
         self._cut()
         self._known = set()
 
@@ -80,10 +80,10 @@ class Rows:
         self._band = []
 
     def check(self, width: int, height: int, symbols: set[str]) -> None:
-        """Refuse rows that do not fit their map.
+        """Check that the rows fit their map.
 
         Raises:
-            BundleError: there are not `height` rows of `width` cells, or one has another symbol.
+            BundleError: there are not `height` rows of `width` cells, or a symbol is not in the legend.
         """
         if self.count != height:
             raise BundleError(self._place, f"has {self.count} rows; the map has {height}")
@@ -97,7 +97,7 @@ class Rows:
 
 
 class ReadMap(NamedTuple):
-    """A map that was read: its JSON with `[n]` in place of the n-th list of rows, and what was in these lists."""
+    """A map that was read: its JSON with `[n]` instead of the n-th list of rows, and those rows."""
 
     outline: bytes
     layers: list[Rows]
@@ -129,7 +129,7 @@ class ReadMap(NamedTuple):
 
 
 def _marked(layer: Any) -> Any:
-    """A layer with its key in the form of the frame, instead of its number."""
+    """A layer of the frame, with its key instead of the number."""
     has_rows = isinstance(layer, dict) and "rows" in layer
     return {**layer, "rows": layer["rows"][0] + ROWS_MARK} if has_rows else layer
 

@@ -1,5 +1,4 @@
-"""Map files in a compute process: reading them into stored documents, and writing them. Pure functions of
-bytes."""
+"""Reads and writes map files. Pure functions of bytes, for compute processes."""
 
 from collections.abc import Generator
 from typing import Any, NamedTuple
@@ -77,9 +76,9 @@ def link_document(document: bytes, ids: dict[str, str]) -> dict[str, Any]:
 def write_file(
     stored: StoredFrame, name: str, format: str, pictures: dict[str, bytes]
 ) -> Generator[LayerPart, BandTexts, Exported]:
-    """A stored map as another program's file; with a drawing of the map if the format needs one.
+    """Write a stored map as a file of another program; with a drawing of the map if the format needs one.
 
-    Raises FormatError: the kept data of the other program makes it impossible to write it.
+    Raises FormatError: the preserved data of the other program cannot be written.
     """
     return written((yield from document(stored)), format, name, pictures)
 

@@ -23,7 +23,7 @@ async def put_maps(
 ) -> list[bytes]:
     """Create the maps of a file in a locked universe; returns their JSON texts."""
     texts = []
-    # The levels of a project share their pictures.
+    # Shared, because the levels of a project use the same pictures.
     stored: dict[bytes, str] = {}
     for one in file.maps:
         ids: dict[str, str] = {}
@@ -48,7 +48,7 @@ _ASSET_ID = re.compile('"asset_id": ?"([0-9a-f-]{36})"')
 async def pictures_of(
     session: AsyncSession, found: Found, frame: str, format: str, limit: int
 ) -> dict[str, bytes]:
-    """The pictures of a map's universe that a written file shows, by id; at most `limit` bytes of them.
+    """The pictures that an exported file contains, by id; at most `limit` bytes in total.
 
     Takes the JSON text of the map's frame. All pictures that it names go into a TMX file, its background into
     other formats.

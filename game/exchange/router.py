@@ -121,8 +121,8 @@ async def import_map(
 ) -> Response:
     """Import maps from another program: Tiled (TMX, TMJ), LDtk, Universal VTT, or plain text.
 
-    The format is recognised by the content. Data that maps have no place for is kept, and an export to the same
-    format has it again. What is lost causes a warning.
+    The format is recognised by the content. Data without an equivalent in maps is preserved, and included in an
+    export to the same format. Anything lost is reported as a warning.
     """
     await access.get(session, user, universe_id, "importMap")
     # No database connection is held while the file is received and read.
@@ -213,7 +213,7 @@ async def export_map(
 
 
 def _short(warnings: list[formats.FormatWarning]) -> str:
-    """Warnings as JSON that fits into a header: as many as fit."""
+    """As many warnings as fit into a header, as JSON."""
     parts: list[str] = []
     room = _MAX_WARNINGS_HEADER
     for warning in warnings:

@@ -46,7 +46,7 @@ _slots = FairSemaphore(2, 1)
 
 @asynccontextmanager
 async def _time_limit(request: Request) -> AsyncIterator[Callable[[], None]]:
-    """Limits the time of each step of the database's part; gives what is called after each step."""
+    """Limits the time of each step in the database; yields a function to call after each step."""
     seconds: float = request.app.state.settings.bundle_timeout
     now = asyncio.get_running_loop().time
 
@@ -68,7 +68,7 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
     """Export a universe as one file: its maps, pictures and history."""
     caller = await access.get(session, user, id, "exportUniverse")
     await session.close()
-    # Written to disk first: a client that reads slowly must not keep a connection and a snapshot of the database.
+    # Written to disk first, so that a slow client does not hold a connection and a snapshot of the database.
     file = TemporaryFile(prefix="worldkeep-")  # noqa: SIM115 - closed when it was sent
     try:
         await until_disconnected(request.receive, _export(request, caller, file))
@@ -101,7 +101,7 @@ async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
 )
 async def import_universe(
     request: Request,
-    file: Annotated[UploadFile, File(description="What `exportUniverse` gave.")],
+    file: Annotated[UploadFile, File(description="The file of `exportUniverse`.")],
     user: CurrentUser,
     session: Session,
     computing: Computing,
@@ -120,7 +120,7 @@ async def import_universe(
             settings.max_bundle_unpacked,
         )
         try:
-            # An obviously invalid file is refused before waiting for a turn.
+            # Reject an obviously invalid file before waiting for a slot.
             await asyncio.to_thread(check_lists, str(source), limits)
             contents = await computing.run(
                 user.id, prepare, str(source), str(target), limits, seconds=settings.bundle_timeout

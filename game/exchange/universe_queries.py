@@ -1,4 +1,4 @@
-"""A universe out of the database and into it: read from one snapshot, stored in one transaction."""
+"""The SQL of exporting a universe, from one snapshot, and of importing one, in one transaction."""
 
 import asyncio
 from collections.abc import Callable
@@ -41,9 +41,9 @@ from game.universes.models import Universe
 _EVENTS_AT_ONCE = 500
 _BYTES_AT_ONCE = 4 * 2**20
 _PIECES_AT_ONCE = 64
-"""Of a map's text: at most a layer of the widest."""
+"""The maximum size of a part of a map's text, in bytes: a band of the widest map."""
 
-# As text: data of an imported universe may be anything.
+# As text, because data of imported universes is not validated again.
 _LINES = text(f"""
     SELECT seq, line FROM (
         SELECT seq, line, sum(octet_length(line)) OVER (ORDER BY seq) - octet_length(line) AS ahead
@@ -57,8 +57,7 @@ _LINES = text(f"""
     WHERE ahead < {_BYTES_AT_ONCE} ORDER BY seq
 """)
 
-# Rows of a universe as JSON, by the file that they are in. Of grants, those of all members: other grants name
-# users.
+# Rows of a universe as JSON, by their file. Only grants to all members are included, because others name users.
 _GRANTS = (
     "'grants', CASE WHEN grants ? 'members' THEN jsonb_build_object('members', grants->'members') ELSE '{}' END"
 )
@@ -120,14 +119,14 @@ async def _add_rows(
 async def export(
     database: Database, caller: Access, file: IO[bytes], seconds: float, on_progress: Callable[[], None]
 ) -> None:
-    """Write a universe, as it is at one moment, to a file as a bundle.
+    """Write a snapshot of a universe to a file as a bundle.
 
     Each step may take `seconds`; `on_progress` is called after it.
     """
     universe, writer = caller.universe, Writer(file)
     async with database.session() as session:
         await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        # To pack the largest map takes longer than a transaction may usually wait.
+        # Compressing the largest map takes longer than the usual idle timeout of a transaction.
         await allow_idle(session, seconds)
         statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))
         map_ids = (await session.execute(statement)).scalars().all()
@@ -173,13 +172,13 @@ async def _add_map(
     writer: Writer, map_id: UUID, loaded: documents.MapPieces, on_progress: Callable[[], None]
 ) -> None:
     with closing(loaded), writer.open(f"maps/{map_id}.json") as entry:
-        # Some at a time, so that it ends when the client hangs up.
+        # In batches, so that this stops when the client disconnects.
         while await asyncio.to_thread(_write_some, entry, loaded):
             on_progress()
 
 
 def _write_some(entry: IO[bytes], pieces: documents.MapPieces) -> bool:
-    """Write some pieces; whether there were any."""
+    """Write some pieces; returns whether there were any."""
     some = b"".join(islice(pieces, _PIECES_AT_ONCE))
     entry.write(some)
     return bool(some)
@@ -208,7 +207,7 @@ _MAP = text("""
         :id, :universe_id, :name, :description, :version, cast(:frame AS jsonb), :width, :height,
         :visibility, :fog, :fog_sharing, :lighting, cast(:players_frame AS jsonb), :players_legend,
         :players_layers,
-        -- What players see from now on is remembered.
+        -- A map with fog remembers what players see from now on.
         CASE WHEN cast(:fog AS varchar) <> 'off' THEN gen_random_uuid() END
     )
 """).bindparams(bindparam("players_legend", type_=ARRAY(Text)), bindparam("players_layers", type_=ARRAY(Integer)))

@@ -53,7 +53,7 @@ SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 class StoredRows:
     """The stored chunks of a map, compressed, by layer and band (chunk y).
 
-    `with_symbols`: also which symbols they use, and a hash of all of them.
+    `with_symbols`: also the symbols in use, and a hash of all of them.
     """
 
     def __init__(self, *, with_symbols: bool = False) -> None:
@@ -131,7 +131,7 @@ class MapPieces(Iterator[bytes]):
 
 
 async def outline_of(session: AsyncSession, found: Found) -> Any:
-    """The frame of a map as its reader may see it, the JSON text before and after it, and the map's size.
+    """The frame of a map as the caller may see it, the JSON text before and after it, and the map's size.
 
     Raises:
         NotFound: the map no longer exists.
@@ -145,10 +145,9 @@ async def outline_of(session: AsyncSession, found: Found) -> Any:
 
 
 async def load(session: AsyncSession, found: Found, on_progress: Callable[[], object] = object) -> MapPieces:
-    """Load a map as its reader may see it. Its pieces can then be built without the database, also in a thread.
+    """Load a map as the caller may see it. Its pieces can then be built without the database, also in a thread.
 
-    `on_progress` is called after each layer. The transaction must see one state of the map: it has locked it, or
-    is REPEATABLE READ.
+    `on_progress` is called after each layer. The transaction must have locked the map, or be REPEATABLE READ.
 
     Raises:
         NotFound: the map no longer exists.

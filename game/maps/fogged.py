@@ -1,4 +1,4 @@
-"""Responses for maps with fog: what the reader sees of a map at one moment."""
+"""Responses for maps with fog: what the caller sees of a map, from one snapshot."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ class ViewedMap(NamedTuple):
 
 
 async def snapshot(session: AsyncSession) -> None:
-    """Begin a read-only transaction that sees one state of the database."""
+    """Begin a read-only transaction with a snapshot of the database (REPEATABLE READ)."""
     await session.close()
     await session.execute(_SNAPSHOT)
 
@@ -68,7 +68,7 @@ async def snapshot(session: AsyncSession) -> None:
 async def view_map(
     session: AsyncSession, user: User, map_id: UUID, operation: str, as_id: UUID | None = None
 ) -> ViewedMap:
-    """What a user sees of a map with fog; begins the transaction of `snapshot`.
+    """What a user sees of a map with fog, in a new transaction of `snapshot`.
 
     Raises:
         NotFound, Forbidden, Unprocessable: as `queries.get` does.
@@ -86,7 +86,7 @@ async def view_map_in_snapshot(
 
 
 async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -> MapView:
-    """What the reader of a map sees of it in this transaction; `seq` as in `views.view_of`."""
+    """What the caller sees of a map in this transaction; `seq` as in `views.view_of`."""
     row = found.row
     viewer = viewer_of(row.fog_sharing, found.access.user.id)
     if seq is not None and (kept := views.kept(ViewKey(row.id, viewer, seq))):
@@ -127,7 +127,7 @@ async def large_document(
 async def region_of(
     session: AsyncSession, seen: ViewedMap, x: int, y: int, width: int, height: int, names: str | None
 ) -> dict[str, Any]:
-    """A rectangle of a map as its reader sees it; `names` as in a request for a region."""
+    """A rectangle of a map as the caller sees it; `names` as in a request for a region."""
     view, row = seen.view.fogged, seen.found.row
     # The map may have become smaller since the rectangle was checked.
     width, height = max(min(width, row.width - x), 0), max(min(height, row.height - y), 0)

@@ -32,9 +32,9 @@ from game.universes.access import set_busy
 
 _MAX_EVENTS = 20_000
 _MAX_BYTES = 64 * 2**20
-"""Bytes of JSON in `before` of all these events."""
+"""The maximum size, in bytes, of `before` of all these events together."""
 _BUSY_BYTES = 2**20
-"""To undo events with more bytes than this takes more than a second."""
+"""Undoing events with more bytes than this takes more than a second."""
 _BEGINNINGS = ("map.created", "map.moved_in")
 _ENDS = ("map.moved_out", "map.deleted")
 
@@ -52,7 +52,7 @@ class HistoryBroken(Conflict):
 
 
 class LastEvent(NamedTuple):
-    """The last event of a map up to some event: its time, and the map's version after it."""
+    """The last event of a map up to a given event: its time, and the map's version after it."""
 
     created_at: datetime
     version: int

@@ -128,7 +128,8 @@ class Map(Document, table=True):
     fog: str = Field(default="off", max_length=20, sa_column_kwargs={"server_default": "off"})
     fog_sharing: str = Field(default="party", max_length=20, sa_column_kwargs={"server_default": "party"})
     lighting: str = Field(default="bright", max_length=20, sa_column_kwargs={"server_default": "bright"})
-    # Replaced whenever the grid changes, if the map has or had fog: the key of what workers cache of the grid.
+    # The key under which workers cache data of the grid. Replaced whenever the grid of a map that has or had fog
+    # changes.
     scene_key: UUID | None = None
     # What players get instead of `grid_data`, prepared by `publish` when the map is written. Null if they may not
     # read the map, and with fog, where not all get the same.

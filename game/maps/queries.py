@@ -1,4 +1,4 @@
-"""The SQL of maps and their chunks: reading what somebody may see, and writing."""
+"""The SQL of maps: reading them as the caller may see them, creating, changing, moving and deleting them."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,31 +52,31 @@ from game.universes.access import IS_GAME_MASTER, MEMBER_OF, MEMBERSHIP, Access
 from game.universes.models import Member, Universe
 
 _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
-"""How members see a map."""
+"""The fields that determine what members see of a map."""
 _MAX_RETRIES = 10
 _LARGE_CHUNKS = 16
 _CHUNKS_AT_ONCE = 1024
 _LARGE = 65_536
-"""Cells, of all layers, from which work on a grid goes to a thread, so that other requests go on."""
+"""With more cells than this, over all layers, a grid is processed in a thread, to keep the event loop free."""
 _LARGE_FRAME = 131_072
-"""Bytes of a frame as stored, compressed, from which the same holds."""
+"""The same limit for a frame, in bytes as stored (compressed)."""
 LAYERS = """
     CASE jsonb_typeof(m.grid_data->'layers') WHEN 'array' THEN jsonb_array_length(m.grid_data->'layers') ELSE 0 END
 """
-"""For statements: how many layers the map `m` has."""
+"""SQL: the number of layers of the map `m`."""
 IS_SMALL = f"""
     (m.width::int * m.height * {LAYERS} <= {_LARGE}
     AND pg_column_size(m.grid_data) <= {_LARGE_FRAME})
 """
-"""For statements: whether the map `m` is read in one piece (`documents` reads the others)."""
+"""SQL: the condition that the map `m` is read by one statement (`documents` reads larger ones)."""
 
 VISIBLE = f"(m.visibility = 'members' OR {IS_GAME_MASTER})"
-"""For the hot statements: whether the membership `mb` may read the map `m`."""
+"""SQL: the condition that the member `mb` may read the map `m`."""
 
 HAS_FOG = f"(m.fog <> 'off' AND NOT {IS_GAME_MASTER})"
-"""For the hot statements: whether the membership `mb` sees only parts of the map `m`."""
+"""SQL: the condition that the member `mb` sees only parts of the map `m`."""
 
-# How often and when a map was changed tells of hidden work: players get neither.
+# The version and the time of the last change would reveal hidden changes, so players get neither.
 _TAIL = f"""
     concat(CASE WHEN {IS_GAME_MASTER} THEN
         concat(',"version":', m.version, ',"updated_at":"', {rfc3339("m.updated_at")}, '"')
@@ -90,13 +90,13 @@ OUTLINE = f"""
 _DOCUMENT = f"""
     {OUTLINE},
     ARRAY(
-        -- As text: Citus takes no arrays of anonymous records.
+        -- As text: Citus does not support arrays of anonymous records.
         SELECT concat_ws(' ', c.layer, c.x, c.y, c.rows) FROM map_chunk c
         WHERE c.universe_id = mb.universe_id AND c.map_id = m.id
             AND ({IS_GAME_MASTER} OR c.layer = ANY (m.players_layers))
     ) AS chunks
 """
-# With fog, the view may be cached since the last event; otherwise the endpoint computes it.
+# With fog, the hot read uses a cached view; if there is none, the endpoint computes it.
 _FOG = f"""
     CASE WHEN {HAS_FOG} THEN m.id END AS fogged_id,
     CASE WHEN m.fog_sharing = 'each' THEN mb.user_id END AS viewer_id,
@@ -105,13 +105,15 @@ _FOG = f"""
 
 
 def chunk_of(text: str) -> tuple[int, int, int, str]:
-    """A chunk of the statements of documents and regions: layer key, chunk x, chunk y, JSON list of rows."""
+    """Parse a chunk from the statements of documents and regions: layer key, chunk x, chunk y, JSON list of
+    rows."""
     layer, x, y, rows = text.split(" ", 3)
     return int(layer), int(x), int(y), rows
 
 
 class MapText(NamedTuple):
-    """A map as JSON text, and its version; for players a hash of the text, for the version is a secret."""
+    """A map as JSON text, and its version; for players, a hash of the text, because they must not see the
+    version."""
 
     body: bytes
     version: int | str
@@ -157,7 +159,7 @@ LIST = HotRead(
         ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (
-            -- In the order of the rows below; the last is there when the page is full.
+            -- `last` is null unless the page is full.
             SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.most] AS last
             FROM (
                 SELECT m.id, m.json_head, m.version, m.updated_at, mb.role
@@ -174,29 +176,29 @@ LIST = HotRead(
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A map that somebody may read, with their access."""
+    """A map, and the caller's access to its universe."""
 
     row: Map
     access: Access
 
     @property
     def role(self) -> Role:
-        """The reader's."""
+        """The caller's role."""
         return self.access.role
 
     @property
     def has_fog(self) -> bool:
-        """Whether its reader sees only parts of it (`game.fog.views`)."""
+        """Whether the caller sees only parts of it (`game.fog.views`)."""
         return self.row.has_fog and not self.access.is_game_master
 
 
 def _visible(session: AsyncSession, user: User) -> ColumnElement[bool]:
-    """That a user may read a map, by the membership that is joined to it: the hot statements' VISIBLE."""
+    """The condition that a user may read a map, from the joined row of `member`; the equivalent of VISIBLE."""
     return _visible_to(_game_masters(session, user), is_superuser=user.is_superuser)
 
 
 def _game_masters(session: AsyncSession, user: User) -> frozenset[Role]:
-    """The roles of members in which a user may read everything."""
+    """The member roles with which this user may read everything."""
     return frozenset(one for one in Role if access.role_of(session, user, one) in GAME_MASTERS)
 
 
@@ -221,7 +223,7 @@ def _readable(
 ) -> Select[tuple[Map, Universe, str]]:
     """The map `:map_id` if the user `:user_id` may read it, with its universe and the user's role as a member.
 
-    Cached, because building it takes longer than running it.
+    Cached, because building the statement takes longer than executing it.
     """
     statement = (
         select(Map, Universe, col(Member.role))
@@ -235,20 +237,20 @@ def _readable(
 async def page(
     session: AsyncSession, user: User, query: pages.PageQuery, universe_id: UUID | None
 ) -> Mapping[str, Any]:
-    """One page of the maps that a user may read as a member, of one universe or of all, without their grids.
+    """A page of the maps that a user may read as a member, in one universe or in all, without their grids.
 
     Raises:
-        NotFound: there is no such universe for this user.
+        NotFound: the universe does not exist, or the user may not see it.
     """
     statement = select(Map, col(Member.role)).where(_visible(session, user)).options(*WITHOUT_GRID)
     if universe_id is None:
-        ours = and_(col(Member.universe_id) == col(Map.universe_id), col(Member.user_id) == user.id)
-        statement = statement.join(Member, ours)
+        membership = and_(col(Member.universe_id) == col(Map.universe_id), col(Member.user_id) == user.id)
+        statement = statement.join(Member, membership)
     else:
         await access.get(session, user, universe_id, "readUniverse")
-        ours = and_(col(Member.universe_id) == universe_id, col(Member.user_id) == user.id)
-        statement = statement.outerjoin(Member, ours).where(col(Map.universe_id) == universe_id)
-    # When players' maps were changed is a secret, and so would be their order by it.
+        membership = and_(col(Member.universe_id) == universe_id, col(Member.user_id) == user.id)
+        statement = statement.outerjoin(Member, membership).where(col(Map.universe_id) == universe_id)
+    # Players must not see when a map was changed, so their maps are sorted by the time of creation instead.
     updated = case((col(Member.role).in_(["player", "spectator"]), col(Map.created_at)), else_=col(Map.updated_at))
     listed = await pages.page_of(session, statement, Map, query, updated_column=updated)
     return {**listed, "items": [_summary(session, user, *item) for item in listed["items"]]}
@@ -269,15 +271,15 @@ _READ = text(f"""
 
 
 def statement_role(found: Found) -> Role:
-    """The role of a map's reader for the statements that ask it of a membership: these know no superusers."""
+    """The caller's role as a member role, for statements that do not know superusers."""
     return Role.game_master if found.access.is_game_master else Role.player
 
 
 async def document(session: AsyncSession, found: Found) -> MapText:
-    """The text of a map as its reader may see it.
+    """The text of a map as the caller may see it.
 
     Raises:
-        NotFound: it is gone.
+        NotFound: the map no longer exists.
     """
     parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": statement_role(found)}
     row = (await session.execute(_READ, parameters)).mappings().one_or_none()
@@ -297,15 +299,15 @@ async def get(
     with_grid: bool = True,
     as_id: UUID | None = None,
 ) -> Found:
-    """A map that the user may read; with `lock`, as it stays until the transaction ends.
+    """A map that the user may read; with `lock`, locked against changes until the transaction ends.
 
-    A frame may be megabytes: without the grid, it is not parsed. With `as_id`, game masters get the access of that
-    member, to see what they see.
+    Without the grid, the frame, which may be megabytes, is not loaded. With `as_id`, game masters get the access
+    of that member.
 
     Raises:
-        NotFound: there is none such for this user, or for the member.
-        Forbidden: they may not do this operation with it, or not look at it as somebody else.
-        Unprocessable: whom they want to look as is no member.
+        NotFound: it does not exist, or the user (or that member) may not see it.
+        Forbidden: they may not do this operation, or may not view the map as another member.
+        Unprocessable: `as_id` is not a member.
     """
     statement = _readable(_game_masters(session, user), is_superuser=user.is_superuser, with_grid=with_grid)
     row = (await session.execute(statement, {"user_id": user.id, "map_id": map_id})).one_or_none()
@@ -322,7 +324,7 @@ async def get(
 
 
 async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Found:
-    """A map that a game master has found, as a member finds it."""
+    """A map with the access of a member instead of the game master's."""
     found.access.require("lookAsMember")
     universe = found.access.universe
     if user_id == ANY_MEMBER:
@@ -339,10 +341,10 @@ async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Foun
 
 
 def _published(found: Found) -> Found:
-    """A map that its reader may read.
+    """Check that the caller may read a map; returns it.
 
     Raises:
-        NotFound: it is for game masters only.
+        NotFound: only game masters may.
     """
     if not found.access.is_game_master and not found.row.is_published:
         raise NotFound
@@ -350,7 +352,7 @@ def _published(found: Found) -> Found:
 
 
 async def get_to_change(session: AsyncSession, user: User, map_id: UUID, operation: str) -> Found:
-    """A map that the user may do an operation with, and its universe, both locked until the transaction ends.
+    """A map that the user may change by an operation; it and its universe are locked until the transaction ends.
 
     Raises:
         NotFound: there is none such for this user.
@@ -363,15 +365,15 @@ async def get_to_change(session: AsyncSession, user: User, map_id: UUID, operati
 async def get_to_move(
     session: AsyncSession, user: User, map_id: UUID, operation: str, target_id: UUID | None
 ) -> tuple[Found, Access]:
-    """A map that the user may do an operation with, and the access to the universe that it is to move to.
+    """A map that the user may change by an operation, and their access to the universe that it is to be moved to.
 
-    Map and universes are locked until the transaction ends: universes before maps and in the order of their ids,
-    so that writers never wait for each other in a circle. A map that went to another universe while we waited is
-    looked for there, with nothing locked.
+    Map and universes are locked until the transaction ends. Universes are locked before maps, in the order of
+    their ids, which avoids deadlocks. If the map was moved while this waited for the locks, they are released, and
+    it is looked up again.
 
     Raises:
-        NotFound: there is no such map or no such universe for this user.
-        Forbidden: they may not do this operation with it, or not create maps there.
+        NotFound: the map or universe does not exist, or the user may not see it.
+        Forbidden: they may not do this operation, or may not create maps in that universe.
     """
     for _ in range(_MAX_RETRIES):
         home_id = (await get(session, user, map_id, operation, with_grid=False)).row.universe_id
@@ -388,18 +390,18 @@ async def get_to_move(
 
 
 async def _locked_rows(session: AsyncSession, statement: Select[Any]) -> Sequence[Any]:
-    """Rows as they are once they are locked, not as this transaction may have read them before."""
+    """The rows of a locking statement in their current state, even if this transaction has read them before."""
     return (await session.execute(statement.execution_options(populate_existing=True))).scalars().all()
 
 
 _CHUNKS = text("SELECT layer, x, y, rows FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
-_MAX_KEPT_CHUNKS = 4096
-"""Of a map that is deleted: a whole layer of the largest map."""
+_MAX_STORED_CHUNKS = 4096
+"""The maximum number of chunks that the event of a deletion stores: a whole layer of the largest map."""
 _COUNT_CHUNKS = text("SELECT count(*) FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
 
 
 async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
-    """A new map in a locked universe; `fields` with a checked document as `grid_data`."""
+    """Create a map in a locked universe; `grid_data` of `fields` must be valid."""
     row = await put(session, caller.universe, fields)
     payload = {"name": row.name, **{name: getattr(row, name) for name in _SETTINGS}, "version": row.version}
     shared = _shared(row) if row.is_published else None
@@ -408,12 +410,12 @@ async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any
 
 
 def _shared(row: Map) -> dict[str, Any]:
-    """What members are told of a map that they may read from now on, and of new names of it."""
+    """The event payload for members when a map becomes visible to them."""
     return {"name": row.name, "description": row.description, "visibility": row.visibility}
 
 
 async def put(session: AsyncSession, universe: Universe, fields: Mapping[str, Any]) -> Map:
-    """Store a new map as `create` does, without an event."""
+    """Like `create`, without an event."""
     document = fields["grid_data"]
     width, height = size(document)
     new = {"universe_id": universe.id, "grid_data": frame_of(document), "width": width, "height": height}
@@ -433,10 +435,10 @@ async def change(
     target: Access | None = None,
     on_progress: Callable[[], object] = object,
 ) -> Found:
-    """Give fields of a locked map new values, or move it to another locked universe; the same is no change.
+    """Set fields of a locked map, or move it to another locked universe. Equal values are not a change.
 
-    Of the grid, only the chunks that differ are written. The event keeps what they were before. `on_progress` is
-    called at each step of that. Returns the map where it is then.
+    Only chunks that differ are written; the event stores their old state. `on_progress` is called after each step.
+    Returns the map, in the universe where it is then.
 
     Raises:
         TooLarge, QuotaExceeded: as `Replaced.put` does.
@@ -468,7 +470,7 @@ async def change(
         return await _move(session, found, target, placed.for_game_masters(payload), before, was_published)
     row.publish()
     if was_published and not row.is_published:
-        await _leave_active(session, found)
+        await _unset_active(session, found)
     shared = placed.for_others(_for_members(payload, row, was_published, seen))
     await events.record(
         session, "map.updated", user.id, row, placed.for_game_masters(payload), before, shared=shared
@@ -477,15 +479,15 @@ async def change(
 
 
 async def settle(session: AsyncSession, row: Map) -> Placed:
-    """Put the tokens of a map whose grid was replaced onto it."""
+    """Move the tokens of a map whose grid was replaced to valid positions."""
     size = row.width, row.height
     return await tokens.settle(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
 
 
 def _for_members(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:
-    """What members are told of a change of a map; None when it changed nothing for them.
+    """The event payload for members after a change of a map; None if nothing changed for them.
 
-    `seen` says whether it changed something in the grid that they see.
+    `seen` is whether it changed something in the grid that they see.
     """
     if was_published != row.is_published:
         return _shared(row) if row.is_published else {"visibility": row.visibility}
@@ -503,16 +505,16 @@ async def _move(
     before: dict[str, Any],
     was_published: bool,
 ) -> Found:
-    """Write a map anew in another universe, for game masters only, and delete it where it was.
+    """Move a map to another universe, where only game masters see it: copy its rows, and delete the old ones.
 
-    Members there are told by the name that they knew.
+    The event for members of the old universe has the name that they knew.
     """
     row, user = found.row, found.access.user
-    await _leave(session, found)
+    await _remove_references(session, found)
     name = before.get("name", row.name)
-    left = {"name": name} if was_published else None
+    shared = {"name": name} if was_published else None
     moved_to = {"name": name, "to": str(target.universe.id)}
-    await events.record(session, "map.moved_out", user.id, row, moved_to, shared=left)
+    await events.record(session, "map.moved_out", user.id, row, moved_to, shared=shared)
     row.visibility = Visibility.game_masters
     if row.scene_key is not None:
         row.scene_key = uuid4()
@@ -529,8 +531,8 @@ async def _move(
     return Found(moved, target)
 
 
-# By name: what refers to maps stands above these.
-_LEAVE = [
+# The tables are named in SQL, because their modules import this one.
+_REMOVE_REFERENCES = [
     text(f"""
         UPDATE {table} SET {", ".join(f"{column} = NULL" for column in columns)},
             version = version + 1, updated_at = :now
@@ -540,15 +542,15 @@ _LEAVE = [
 ]
 
 
-async def _leave(session: AsyncSession, found: Found) -> None:
-    """Remove the references in a universe to a map that leaves it."""
-    await _leave_active(session, found)
-    for statement in _LEAVE:
+async def _remove_references(session: AsyncSession, found: Found) -> None:
+    """Remove all references in the universe to a map that is deleted or moved."""
+    await _unset_active(session, found)
+    for statement in _REMOVE_REFERENCES:
         await session.execute(statement, {**map_key_of(found.row), "now": now()})
 
 
-async def _leave_active(session: AsyncSession, found: Found) -> None:
-    """Let no universe have a map as its active one that is no longer there for members."""
+async def _unset_active(session: AsyncSession, found: Found) -> None:
+    """Unset the universe's active map if it is this one, which members can no longer see."""
     if found.access.universe.active_map_id == found.row.id:
         await universes.change(session, found.access, {"active_map_id": None})
 
@@ -565,11 +567,12 @@ _IN_OTHER_UNIVERSE = {
         )
     ), '{{}}')""",
 }
-"""What is different of a token whose map is in another universe now: what it referred to is not there."""
+"""The columns of a token that change when its map is moved, because what they refer to stays in the old
+universe."""
 
 
 def _move_statements() -> list[TextClause]:
-    """What copies a map's rows to another universe and deletes them in their own, each naming its universe."""
+    """Statements that copy a map's rows to another universe, and delete the old ones; each filters by universe."""
     statements = []
     for model, key, changed in ((Map, "id", {}), (MapChunk, "map_id", {}), (Token, "map_id", _IN_OTHER_UNIVERSE)):
         table: Any = inspect(model).local_table
@@ -589,15 +592,15 @@ _MOVE = _move_statements()
 
 
 async def remove(session: AsyncSession, found: Found) -> None:
-    """Delete a locked map. The event keeps what it held, unless it had very many cells."""
+    """Delete a locked map. The event stores its content, unless it has very many chunks."""
     row = found.row
-    await _leave(session, found)
+    await _remove_references(session, found)
     before: dict[str, Any] = {
         "name": row.name,
         "description": row.description,
         **{name: getattr(row, name) for name in _SETTINGS},
     }
-    if (await session.execute(_COUNT_CHUNKS, map_key_of(row))).scalar_one() <= _MAX_KEPT_CHUNKS:
+    if (await session.execute(_COUNT_CHUNKS, map_key_of(row))).scalar_one() <= _MAX_STORED_CHUNKS:
         chunks = [list(chunk) for chunk in await session.execute(_CHUNKS, map_key_of(row))]
         before |= {"grid_data": row.grid_data, "size": [row.width, row.height], "chunks": chunks}
     shared: dict[str, Any] | None = {} if row.is_published else None

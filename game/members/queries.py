@@ -168,8 +168,8 @@ BEFORE_REMOVAL.append(_leave_all)
 async def _withdraw(
     session: AsyncSession, universe: Universe, *, everything: bool, created_by: UUID | None = None
 ) -> None:
-    """Delete the invitations of a member. For a game master, delete all of the universe: they know the codes, and
-    could use them to return."""
+    """Delete the invitations of a member. For a game master, delete all invitations of the universe, because they
+    know the codes and could use them to return."""
     statement = select(Invitation).where(col(Invitation.universe_id) == universe.id)
     if not everything:
         statement = statement.where(col(Invitation.created_by) == created_by)
@@ -190,7 +190,7 @@ async def invitations(session: AsyncSession, universe_id: UUID) -> list[Invitati
 
 
 async def invite(session: AsyncSession, access: Access, body: InvitationWrite) -> Invitation:
-    """A new invitation to a locked universe.
+    """Create an invitation to a locked universe.
 
     Raises:
         Forbidden: only the owner may invite game masters.
@@ -263,7 +263,7 @@ async def accept(session: AsyncSession, user: User, code: str) -> Member:
     statement = select(Universe).where(col(Universe.id) == found.universe_id).with_for_update(key_share=True)
     again = usable.where(col(Invitation.universe_id) == found.universe_id)
     universe = (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
-    # As it is under the lock: others may have taken the last use meanwhile.
+    # Read again under the lock, because the last use may have been taken meanwhile.
     options = {"populate_existing": True}
     invitation = (await session.execute(again.execution_options(**options))).scalar_one_or_none()
     if universe is None or invitation is None:

@@ -101,7 +101,7 @@ async def list_invitations(request: Request, id: UUID, user: CurrentUser, sessio
     caller = await access.get(session, user, id, "listInvitations")
     found = await queries.invitations(session, id)
     if not may("appointGameMaster", caller.role):
-        # Everybody who knows a code can pass it on.
+        # The codes are secrets.
         found = [one for one in found if one.role != Role.game_master]
     return {"items": [_read(request, one) for one in found]}
 
@@ -137,7 +137,7 @@ async def accept_invitation(
         return Response(shape.model_dump_json(), media_type="application/json")
 
     async def check(first: Response) -> None:
-        # The code may be used up by now: only the response still says whose it was.
+        # The code may be used up, so the universe is taken from the response.
         accepted = Accepted.model_validate_json(bytes(first.body))
         await access.get(session, user, accepted.universe_id, "readUniverse")
 
@@ -145,6 +145,6 @@ async def accept_invitation(
 
 
 def _guess(request: Request) -> Any:
-    """Count wrong codes, and only those, as guesses of the client."""
+    """Count only invalid codes towards the client's limit."""
     state = request.app.state
     return state.limiter.guess(client_limits(request, "code", state.settings.limit_code))

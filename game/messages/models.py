@@ -20,7 +20,7 @@ MAX_RECIPIENTS = 100
 
 
 class Message(SQLModel, table=True):
-    """A message. No foreign keys of who sent it and as whom: it outlives the account and the character."""
+    """A message. No foreign keys to the sender and their character, because it outlives them."""
 
     __tablename__ = "message"
     __table_args__ = (
@@ -32,7 +32,7 @@ class Message(SQLModel, table=True):
 
     universe_id: UUID
     id: UUID = Field(default_factory=uuid7)
-    # Of an imported one it is not known.
+    # Unknown for imported messages.
     actor_id: UUID | None = None
     text: str = Field(max_length=MAX_MESSAGE)
     # The recipients of a whisper; None for all members.
@@ -45,7 +45,7 @@ class Message(SQLModel, table=True):
 
 
 class WhisperReader(SQLModel, table=True):
-    """One of those who see a whisper: its sender and its recipients, and nobody else."""
+    """A user who sees a whisper: its sender or a recipient."""
 
     __tablename__ = "whisper_reader"
     __table_args__ = (

@@ -61,9 +61,9 @@ async def create(
 
 
 def read(message: Message, *, with_character: bool = True) -> MessageRead:
-    """A message in the API, for somebody who sees it.
+    """A message in the API.
 
-    `with_character`: whether they may know the character that spoke.
+    `with_character`: whether the caller may know the character that spoke.
     """
     fields = {name: getattr(message, name) for name in MessageRead.model_fields}
     return MessageRead(**(fields if with_character else {**fields, "character_id": None}))
@@ -89,7 +89,7 @@ async def _require_members(session: AsyncSession, caller: Access, user_ids: Sequ
 
 
 async def page(session: AsyncSession, caller: Access, limit: int, cursor: str | None) -> Mapping[str, Any]:
-    """A page of the messages of a universe that somebody sees, newest first: messages to all members, and their
+    """A page of the messages of a universe that the caller sees, newest first: messages to all members, and their
     whispers.
 
     Raises:
@@ -97,7 +97,7 @@ async def page(session: AsyncSession, caller: Access, limit: int, cursor: str | 
     """
     universe_id = caller.universe.id
     before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]
-    # Each is read along an index of its own: whispers of others are never read, however many there are.
+    # Each has its own index, so that whispers of others are not read.
     to_all = select(col(Message.id)).where(col(Message.universe_id) == universe_id, col(Message.to).is_(None))
     whispers = select(col(WhisperReader.message_id)).where(
         col(WhisperReader.universe_id) == universe_id, col(WhisperReader.user_id) == caller.user.id

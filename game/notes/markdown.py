@@ -1,7 +1,7 @@
-"""Markdown as HTML that is safe to show: the text of a note comes from any member, and is read by others.
+"""Renders Markdown of untrusted authors as safe HTML.
 
-HTML in Markdown is shown as text. The result is sanitized nevertheless. Links lead to
-http, https and mailto; pictures are only from this server, so that no other site learns who reads a note.
+HTML in Markdown is escaped, and the result is sanitized as well. Links may use http, https and mailto. Pictures
+are only from this server, so that no other site learns who reads a note.
 """
 
 import re

@@ -32,15 +32,15 @@ _EXAMPLE = {
     "body": "The bell rang **twice**. Come at once.",
 }
 
-# The words of a note, and the universe as one more word: no index over both is to be had without an extension, and
-# so each search asks for the words of one universe.
+# The words of a note, with its universe as an additional word, because a combined index needs an extension. Each
+# search includes the word of the universe.
 _WORDS = (
     "to_tsvector('simple', title || ' ' || body) || array_to_tsvector(ARRAY['universe:' || universe_id::text])"
 )
 
 
 class Note(Document, table=True):
-    """A note of a universe. If it has a place on a map, it is a pin there."""
+    """A note of a universe. With a position on a map, it is a pin."""
 
     __tablename__ = "note"
     __table_args__ = (
@@ -70,7 +70,7 @@ class Note(Document, table=True):
     map_id: UUID | None = None
     x: float | None = None
     y: float | None = None
-    # Of the pictures that the body may show: whoever may read the note may see them.
+    # The pictures in the body. All readers of the note may see them.
     asset_ids: list[UUID] = Field(
         default_factory=list, sa_type=ARRAY(Uuid), sa_column_kwargs={"server_default": text("'{}'")}
     )
@@ -81,7 +81,7 @@ class Note(Document, table=True):
         return self.title
 
 
-# Not of the model: no row is ever read with it.
+# Not mapped, because it is only used in conditions.
 _TABLE: Table = getattr(Note, "__table__")  # noqa: B009 - no attribute to a type checker
 SEARCH = Column("search", TSVECTOR, Computed(_WORDS, persisted=True), nullable=True)
 _TABLE.append_column(SEARCH)

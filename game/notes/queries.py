@@ -44,7 +44,7 @@ _MIN_PREFIX = 3
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A note that a member may read, with their access and rights, and whether they see its place."""
+    """A note, the caller's access and rights, and whether they see its position on the map."""
 
     row: Note
     access: Access
@@ -52,7 +52,7 @@ class Found:
     sees_place: bool
 
     def summary(self) -> NoteSummary:
-        """The summary for them, as in lists."""
+        """The note without its text, as in lists."""
         return NoteSummary(**self._fields(set(NoteSummary.model_fields)))
 
     def document(self, html: str | None = None) -> Tagged:
@@ -86,7 +86,7 @@ async def _found(session: AsyncSession, caller: Access, rows: Iterable[Note]) ->
 
 
 async def _pins_seen(session: AsyncSession, caller: Access, pins: list[Note]) -> set[UUID]:
-    """The ids of those pins whose place a player sees: on published maps without fog."""
+    """The ids of the pins whose position a player sees."""
     found = set()
     published = await _published(session, caller.universe.id, {pin.map_id for pin in pins})
     for row in published:
@@ -115,7 +115,7 @@ async def _view(session: AsyncSession, caller: Access, row: Map) -> MapView:
 
 
 async def _published(session: AsyncSession, universe_id: UUID, map_ids: set[UUID | None]) -> list[Map]:
-    """The published ones of some maps of a universe, without their grids."""
+    """The published maps among these, without their grids."""
     if not map_ids:
         return []
     statement = select(Map).where(
@@ -145,7 +145,7 @@ async def get(session: AsyncSession, user: User, note_id: UUID, operation: str) 
 
 
 async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operation: str) -> Found:
-    """A note that the user may change; its universe is locked until the transaction ends.
+    """A note that the user may change, in a universe that is locked until the transaction ends.
 
     Raises:
         NotFound: it does not exist, or the user may not see it.
@@ -154,7 +154,7 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
     universe_id = (await get(session, user, note_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
     here = col(Note.universe_id) == universe_id, col(Note.id) == note_id
-    # As it is under the lock: others may have changed or deleted it meanwhile.
+    # Read again under the lock, because it may have been changed or deleted meanwhile.
     statement = select(Note).where(*here).execution_options(populate_existing=True)
     rows = (await session.execute(statement)).scalars().all()
     found = await _found(session, caller, rows)
@@ -183,7 +183,7 @@ def _has_words(q: str, universe_id: UUID) -> ColumnElement[bool]:
         return false()
     wanted = " & ".join(f"'{word}':*" if len(word) >= _MIN_PREFIX else f"'{word}'" for word in words)
     universe = f"'universe:{universe_id}'"
-    # A cast tsquery is used as it is; to_tsquery parses the words like those of the notes.
+    # The cast tsquery is not parsed; to_tsquery parses the words like those of the notes.
     words_of_universe: ColumnElement[bool] = _HAS_WORDS.bindparams(wanted=wanted, universe=universe)
     return words_of_universe
 
@@ -192,7 +192,7 @@ _HAS_WORDS: Any = text("note.search @@ (to_tsquery('simple', :wanted) && cast(:u
 
 
 async def create(session: AsyncSession, caller: Access, fields: Mapping[str, Any]) -> Found:
-    """A new note in a locked universe; its author may change it.
+    """Create a note in a locked universe; its author may change it.
 
     Raises:
         Unprocessable: a named user is not a member, or the author may not see the place.
@@ -243,7 +243,7 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
 
 
 async def remove(session: AsyncSession, found: Found) -> None:
-    """Delete a note, whose universe is locked.
+    """Delete a note of a locked universe.
 
     Raises:
         Forbidden: the user is neither a game master nor may act on it.
@@ -278,7 +278,7 @@ async def _record(
     moves = any(name in payload for name in _PLACE)
     published = await _published(session, row.universe_id, places) if moves else []
     if any(one.fog == Fog.off for one in published):
-        # That it changed, but not to what: not all recipients may see both places.
+        # Without the new position, because not all recipients may see both positions.
         changed["place"] = Right.see
     payload = {**payload, "body": "replaced"} if "body" in payload else payload
     visible = await grants.visible_change(session, row.universe_id, old_grants, row.grants, changed)
@@ -291,7 +291,7 @@ async def _check(
 ) -> None:
     """Check that the named users are members, and that the user may see the place.
 
-    `place` is where the note is now.
+    `place` is the note's current position.
 
     Raises:
         Unprocessable: one is not.
@@ -321,10 +321,10 @@ async def _check(
 
 
 async def _check_pictures(session: AsyncSession, caller: Access, body: str, old: str) -> None:
-    """Go on only when a player adds no picture that they do not see: all readers of a note may see its pictures.
+    """Check that a player adds only pictures that they see, because all readers of a note may see its pictures.
 
     Raises:
-        Unprocessable: they do, or add too many.
+        Unprocessable: they may not see a picture, or add too many.
     """
     new = set() if caller.is_game_master else pictures(body) - pictures(old)
     if len(new) > _MAX_PICTURES:

@@ -60,7 +60,8 @@ class RollBatches(Batches):
 
 
 async def _lock(session: AsyncSession, universe_id: UUID, jobs: Sequence[RollJob]) -> dict[UUID, Access | Problem]:
-    """Lock a universe for the users of jobs; the access of each, or the error for those who may not roll."""
+    """Lock a universe for the users of jobs; returns the access of each, or the error for those who may not
+    roll."""
     homes: dict[UUID, Access | Problem] = {}
     for user in {job.user.id: job.user for job in jobs}.values():
         try:
@@ -71,7 +72,7 @@ async def _lock(session: AsyncSession, universe_id: UUID, jobs: Sequence[RollJob
 
 
 async def _roll(session: AsyncSession, caller: Access | Problem, job: RollJob) -> Response | Problem:
-    """The response of a roll; one that is refused has written nothing."""
+    """The response to a roll; a rejected roll has written nothing."""
     if isinstance(caller, Problem):
         return caller
     try:

@@ -41,7 +41,7 @@ _READ = HotStatement(f"""
         ON series.universe_id = u.id AND series.owner_id = CASE WHEN q.is_hidden THEN a.id ELSE u.id END
     LEFT JOIN rate_limit l ON l.key = 'roll:' || a.id AND l.expires_at > now()
 """)
-# Limits are locked in the order of their keys, as everywhere.
+# Rate limits are locked in the order of their keys, as everywhere, to avoid deadlocks.
 WRITTEN = statement(f"""
     WITH request AS MATERIALIZED (
         SELECT * FROM unnest(
@@ -102,7 +102,7 @@ def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
 
 
 _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-"""Universes in which somebody rolls: one after the other, they do not conflict."""
+"""A lock for each universe with running rolls, because concurrent rolls would conflict."""
 
 
 async def _run(
@@ -127,7 +127,7 @@ async def _run(
 
 
 def _may_roll(state: Any, row: asyncpg.Record) -> bool:
-    """Whether the caller certainly may roll, and there is room."""
+    """Whether the caller certainly may roll, and the quota has room."""
     used = Usage(maps=row["map_bytes"], events=row["event_bytes"])
     has_room = state.quotas.plainly_has_room(used, Usage(events=queries.MOST_BYTES), is_full=row["is_full"])
     return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room

@@ -40,7 +40,7 @@ class Visibility(StrEnum):
 class Roll(SQLModel, table=True):
     """A roll, with the key that it was drawn from.
 
-    No foreign keys of who rolled and for whom: a roll outlives the account and the character.
+    No foreign keys to the roller and the character, because a roll outlives them.
     """
 
     __tablename__ = "roll"
@@ -60,7 +60,7 @@ class Roll(SQLModel, table=True):
 
     universe_id: UUID
     id: UUID = Field(default_factory=uuid7)
-    # Of an imported one it is not known.
+    # Unknown for imported rolls.
     actor_id: UUID | None = None
     expression: str = Field(max_length=MAX_EXPRESSION)
     total: int = Field(sa_type=BigInteger)
@@ -70,7 +70,7 @@ class Roll(SQLModel, table=True):
     reason: str | None = Field(default=None, max_length=MAX_REASON)
     character_id: UUID | None = None
     nonce: str = Field(default="", max_length=MAX_NONCE)
-    # Whether its key is of the series for rolls that everyone sees, or of the roller's hidden one.
+    # Whether its key is from the roller's hidden series, or from the series for rolls that everyone sees.
     is_hidden: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
     number: int | None = Field(default=None, sa_type=BigInteger)
     key: bytes | None = Field(default=None, sa_type=LargeBinary)

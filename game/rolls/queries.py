@@ -75,7 +75,7 @@ async def create(
     """
     universe_id, user_id = caller.universe.id, caller.user.id
     node = await parsed(session, caller, expression, character_id)
-    # Before a key is taken: no key of a series is left out.
+    # Evaluated before a key is taken, so that no key of a series is skipped.
     await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
     taken = await keys.take(session, universe_id, series_of(universe_id, user_id, visibility))
     fields = {"expression": expression, "visibility": visibility, "reason": reason, "nonce": nonce}
@@ -107,7 +107,7 @@ def rolled(universe_id: UUID, user_id: UUID, node: Node, taken: keys.Key, **fiel
 
 
 class EventParts(NamedTuple):
-    """What an event says of a roll that game masters may know of: to them, and to `audience` (None: all)."""
+    """Write the event of a roll for game masters and for `audience` (None: all members)."""
 
     payload: dict[str, Any]
     shared: dict[str, Any]
@@ -138,7 +138,7 @@ def _payload(roll: RollRead) -> dict[str, Any]:
 
 
 async def read(session: AsyncSession, roll: Roll, caller: Access) -> RollRead:
-    """A roll in the API, for somebody who may know of it."""
+    """A roll in the API, for a caller who may know of it."""
     seen = await characters.seen_ids(session, caller, [roll.character_id])
     return view.shown(roll, caller.user.id, caller.role, with_character=roll.character_id in seen)
 
@@ -192,7 +192,7 @@ async def page(session: AsyncSession, caller: Access, limit: int, cursor: str | 
     Raises:
         Unprocessable: it is not a cursor of this list.
     """
-    # Each condition has an index of its own: hidden rolls of others are never read, however many there are.
+    # Each condition has its own index, so that hidden rolls of others are not read.
     mine = col(Roll.actor_id) == caller.user.id
     others = col(Roll.visibility) != Visibility.me if caller.is_game_master else col(Roll.visibility) == "everyone"
     before = None if cursor is None else decode_cursor(cursor, _ORDER, str)[1]

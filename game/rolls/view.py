@@ -27,12 +27,12 @@ def is_result_shown(roll: Roll, user_id: UUID, role: Role) -> bool:
 
 
 def may_reveal(roll: Roll, user_id: UUID, role: Role) -> bool:
-    """Whether somebody may show a roll to everyone: the roller, unless it is blind, and game masters."""
+    """Whether the caller may show a roll to everyone: the roller, unless it is blind, and game masters."""
     return is_known(roll, user_id, role) and is_result_shown(roll, user_id, role)
 
 
 def shown(roll: Roll, user_id: UUID | None, role: Role, *, with_character: bool = True) -> RollRead:
-    """A roll in the API, for somebody who may know of it; without a user, for everybody except the roller.
+    """A roll in the API, for a user who may know of it; without a user, for everybody except the roller.
 
     `with_character`: whether they may know the character that it was for.
     """

@@ -1,7 +1,7 @@
 """Access: the role of a user in a universe. All queries for a request return it.
 
-Only the table `member` determines who may read what. The statements of SQLAlchemy, the hot statements and the back
-office's session all use it, in the forms given here.
+Only the table `member` determines who may read what. This module has the forms in which SQLAlchemy's statements,
+the hot statements and the back office's session use it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,11 @@ SUPERUSERS_FIRST = "superusers first"
 """A key of a session's `info`: superusers keep that role also in universes of which they are members."""
 
 MEMBER_OF = "JOIN member mb ON mb.user_id = a.id AND mb.universe_id ="
-"""For the hot statements: the membership `mb` of the account `a` in the universe whose id follows."""
+"""SQL: joins the row `mb` of `member` for the account `a` and the universe id that follows."""
 IS_GAME_MASTER = "mb.role IN ('owner', 'game_master')"
-"""For the hot statements: whether the membership `mb` may see secrets."""
+"""SQL: the condition that the member `mb` may see secrets."""
 MEMBERSHIP = and_(col(Member.universe_id) == col(Universe.id), col(Member.user_id) == bindparam("user_id"))
-"""The join of the membership of the user `:user_id` with a universe."""
+"""The join condition of `member` for the user `:user_id` with a universe."""
 _FIND = (
     select(Universe, col(Member.role))
     .outerjoin(Member, MEMBERSHIP)
@@ -51,7 +51,7 @@ _LOCK = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A user in a universe that they may read."""
+    """A user, a universe that they may read, and their role in it."""
 
     user: User
     universe: Universe
@@ -133,7 +133,7 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
     """Lock universes for a write until the transaction ends, in the order of their ids; returns the access to
     each, by id.
 
-    Permission is checked before locking, and again under the locks: somebody may have been removed meanwhile.
+    Permission is checked before locking, and again under the locks: the user may have been removed meanwhile.
 
     Raises:
         NotFound: it does not exist, or the user may not see it.

@@ -47,8 +47,8 @@ def _counted() -> Any:
 class Universe(Document, table=True):
     """A game world.
 
-    `owner_id` repeats what the table of members says, and the database holds the two equal: a foreign key demands
-    that the owner is a member as `owner`, a unique index that nobody else is.
+    `owner_id` duplicates a row of `member`. A foreign key ensures that the owner is a member with the role
+    `owner`, and a unique index that there is only one.
     """
 
     __tablename__ = "universe"
@@ -57,7 +57,7 @@ class Universe(Document, table=True):
             ["owner_id", "id", "owner_role"],
             ["member.user_id", "member.universe_id", "member.role"],
             name="fk_universe_owner_is_member",
-            # At the commit: a new universe and its first member need each other.
+            # Checked at the commit, because a new universe and its first member refer to each other.
             deferrable=True,
             initially="DEFERRED",
             use_alter=True,
@@ -72,23 +72,24 @@ class Universe(Document, table=True):
     )
     __mapper_args__ = UNMAPPED_HEAD
 
-    # No cascade: whoever deletes an account must first say what becomes of its worlds.
+    # No cascade: the universes of an account must be deleted or transferred before the account is deleted.
     owner_id: UUID = Field(foreign_key="account.id", ondelete="RESTRICT")
     owner_role: str | None = Field(
         default=None, sa_type=String(20), sa_column_args=(Computed("'owner'", persisted=True),)
     )
     name: str = Field(max_length=MAX_NAME)
     description: str = Field(default="", max_length=MAX_DESCRIPTION)
-    # Only of a map that members may see; the queries of maps take it away with the map.
+    # Only a map that members may see; `maps.queries` unsets it when the map is hidden, moved or deleted.
     active_map_id: UUID | None = None
     event_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
-    # What it stores, for the quotas (`universes.quotas`), which alone write these.
+    # The usage for quotas; only `universes.quotas` writes these columns.
     asset_bytes: int = _counted()
     map_bytes: int = _counted()
     event_bytes: int = _counted()
     has_exact_map_bytes: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     is_full: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
-    # Counts changes of the members: whoever waited for the universe's lock sees that there were some.
+    # Incremented by each change of the members, so that a transaction that waited for the universe's lock notices
+    # it.
     access_version: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
     def __str__(self) -> str:
@@ -96,16 +97,16 @@ class Universe(Document, table=True):
 
     @property
     def universe_id(self) -> UUID:
-        """Its own: as of everything that is in a universe."""
+        """The id of the universe itself, as required of the subjects of events."""
         return self.id
 
 
 class Member(SQLModel, table=True):
-    """Somebody's place in a universe. This table alone says who may read and write what."""
+    """A user's membership in a universe. Only this table determines permissions."""
 
     __tablename__ = "member"
     __table_args__ = (
-        # A user's universes, in the order of their ids; also what a universe's owner refers to.
+        # For the list of a user's universes by id; also the target of the foreign key of a universe's owner.
         UniqueConstraint("user_id", "universe_id", "role"),
         Index("uq_member_owner", "universe_id", unique=True, postgresql_where=text("role = 'owner'")),
         CheckConstraint("role IN ('owner', 'game_master', 'player', 'spectator')", name="role"),
@@ -118,7 +119,7 @@ class Member(SQLModel, table=True):
 
     @property
     def id(self) -> UUID:
-        """Whom an event of a member is about."""
+        """The subject of events about a member."""
         return self.user_id
 
 

@@ -41,7 +41,7 @@ LIST = HotRead(
         ) THEN page.last END AS next_id
         {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
         CROSS JOIN LATERAL (
-            -- In the order of the rows below; the last is there when the page is full.
+            -- `last` is null unless the page is full.
             SELECT string_agg({_JSON}, ',') AS items, (array_agg(u.id))[q.most] AS last
             FROM (
                 SELECT u.id, u.json_head, mb.role
@@ -57,14 +57,14 @@ LIST = HotRead(
 
 
 def read(access: Access) -> UniverseRead:
-    """What the API says of a universe to whoever has this access."""
+    """A universe in the API, for a caller with this access."""
     names = UniverseRead.model_fields.keys() - {"role"}
     return UniverseRead(**{name: getattr(access.universe, name) for name in names}, role=access.role)
 
 
 async def page(session: AsyncSession, user: User, query: pages.PageQuery, role: Role | None) -> Mapping[str, Any]:
     """A page of the universes that a user is a member of; with `role`, in this role only."""
-    # Led by the membership: of a million universes, it reads the user's own.
+    # Starts from `member`, so that only the user's own universes are read.
     statement = select(Universe, col(Member.role)).join(Member, MEMBERSHIP).params(user_id=user.id)
     if role is not None:
         statement = statement.where(col(Member.role) == role)
@@ -96,7 +96,7 @@ async def record_import(session: AsyncSession, access: Access) -> None:
 
 
 async def change(session: AsyncSession, access: Access, fields: Mapping[str, Any]) -> None:
-    """Give fields of a locked universe new values; the same values are no change."""
+    """Set fields of a locked universe. Equal values are not a change."""
     universe = access.universe
     if fields.get("active_map_id") and not await _is_published(session, universe.id, fields["active_map_id"]):
         message = "The map must be in this universe, and visible to members."
@@ -116,7 +116,7 @@ _PUBLISHED = text("SELECT 1 FROM map WHERE universe_id = :universe_id AND id = :
 
 
 async def _is_published(session: AsyncSession, universe_id: UUID, map_id: UUID) -> bool:
-    # By name: the queries of maps stand above these.
+    # The table is named in SQL, because the module of maps imports this one.
     return (await session.execute(_PUBLISHED, {"universe_id": universe_id, "id": map_id})).first() is not None
 
 
@@ -127,7 +127,7 @@ async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Acc
     """Make another member the owner of a locked universe; the owner becomes a game master. Returns the new access.
 
     Raises:
-        Unprocessable: this user is no member.
+        Unprocessable: the user is not a member.
     """
     universe, old = access.universe, access.universe.owner_id
     if user_id == old:
@@ -137,7 +137,7 @@ async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Acc
         raise Unprocessable(errors=[FieldError("user_id", "not_a_member", "Only a member can become the owner.")])
     former = await session.get_one(Member, (universe.id, old))
     former.role = Role.game_master
-    # One after the other: at no moment are there two owners.
+    # In this order, because a unique index allows only one owner at a time.
     await session.flush()
     member.role = Role.owner
     # The new owner may not want the game masters whom the old owner invited.
@@ -154,7 +154,7 @@ async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Acc
 
 
 async def remove(session: AsyncSession, access: Access) -> None:
-    """Delete a locked universe with its maps and its log; one last event says who did it."""
+    """Delete a locked universe with its maps and its log; a last event records who did it."""
     universe = access.universe
     await events.record(session, "universe.deleted", access.user.id, universe, {"name": universe.name}, shared={})
     last = select(func.max(col(Event.seq))).where(col(Event.universe_id) == universe.id).scalar_subquery()

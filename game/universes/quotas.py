@@ -1,8 +1,8 @@
 """Quotas: how many bytes of pictures, maps and events an account and a universe may store.
 
-Each universe's row has its own counters. Pictures are counted exactly. Maps and events are counted by what is
-written: a write of the whole request is checked before it happens; an edit of a few cells is only counted, and
-refused after the housekeeping or a large write has found the universe full (docs/decisions/0013).
+Each universe's row has its own counters. Pictures are counted exactly. Maps and events are counted by the size of
+writes. Large writes are checked first; small edits are only counted, and rejected once the housekeeping or a large
+write has marked the universe as full (docs/decisions/0013).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ QUOTAS: Final = "quotas"
 """The key of a session's `info` for its quotas; without it, nothing is limited."""
 
 _LARGE_BYTES = 2**20
-"""The size of a write, in bytes, from which the account's other universes are added up, too."""
+"""From this size of a write, in bytes, the account's other universes are summed up, too."""
 
 Kind = Literal["assets", "maps", "events"]
 Scope = Literal["account", "universe"]
@@ -128,7 +128,7 @@ async def add_assets(session: AsyncSession, universe: Universe, size: int) -> No
         QuotaExceeded: there is no room for them.
     """
     if size > 0:
-        # One after the other in all universes of the account: each sees what the ones before have added.
+        # Serializes uploads to all universes of the account, so that each sees what the previous ones have added.
         await session.execute(_LOCK_ACCOUNT, {"owner_id": str(universe.owner_id)})
         await _require(session, universe, Usage(assets=size))
     await session.execute(_ADD_ASSETS, {"universe_id": universe.id, "bytes": size})
@@ -153,7 +153,7 @@ async def add_maps(session: AsyncSession, universe_id: UUID, size: int) -> None:
 async def require_room(session: AsyncSession, universe_id: UUID, new: Usage) -> None:
     """Check that the quotas of a locked universe have room for a write to its maps and log.
 
-    Costs nothing for a small write: the universe's own row, which was read for its lock, says whether it is full.
+    For a small write, this needs no statement: the locked row of the universe shows whether it is full.
 
     Raises:
         QuotaExceeded: there is no room.
@@ -212,7 +212,7 @@ def _limits(quotas: Quotas) -> dict[str, Any]:
 
 
 async def sweep(database: Database, quotas: Quotas) -> None:
-    """Measure the maps of universes that were written to, and mark those universes that are full."""
+    """Measure the maps of universes that were written to, and update which universes are full."""
     async with database.engine.begin() as connection:
         ids = (await connection.execute(_INEXACT)).scalars().all()
     for universe_id in ids:
