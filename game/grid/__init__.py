@@ -1,1 +1,1 @@
-"""What a grid is and does, pure: no database, no HTTP."""
+"""Grids and their rules. Pure: no database, no HTTP."""

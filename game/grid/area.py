@@ -29,9 +29,9 @@ Rule: TypeAlias = Literal["centre", "template"]
 SHAPES: Final[tuple[Shape, ...]] = get_args(Shape)
 
 MAX_CELLS: Final = 250_000
-"""How many cells the box around an effect may have: all of them are looked at."""
+"""The maximum number of cells in the bounding box of an effect, because all of them are tested."""
 
-# Centres on the very edge of a shape are inside, whatever the rounding of a turned direction.
+# A tolerance, so that centres exactly on the edge of a shape are inside in spite of rounding.
 _EDGE: Final = 1e-9
 
 

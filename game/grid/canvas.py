@@ -14,17 +14,17 @@ from game.grid.chunks import CHUNK, ChunkKey, region, touching
 from game.grid.document import EMPTY
 
 MAX_RUNS: Final = 2**18
-"""The maximum number of runs of changed cells in one request. Events store them, and each takes 25 bytes or more:
-replacing a symbol on a random layer would produce millions."""
+"""The maximum number of runs of changed cells in one request. Events store them with 25 bytes or more each, and
+replacing a symbol on a random layer could produce millions."""
 
 
 class TooCostly(Exception):
-    """More work than one request may cause; the message names the limit."""
+    """A request causes more work than allowed; the message names the limit."""
 
 
 class Wanted(NamedTuple):
-    """Chunks to load, in ascending order so that all lock them in the same order, layers to load whole, and how
-    many stored chunks that may be (None: any number)."""
+    """Chunks to load (in ascending order, so that all requests lock them in the same order), layers to load as a
+    whole, and the maximum number of stored chunks (None: no limit)."""
 
     chunks: list[ChunkKey]
     layers: list[int]
@@ -32,8 +32,8 @@ class Wanted(NamedTuple):
 
 
 Loaded: TypeAlias = Mapping[ChunkKey, Sequence[str]]
-"""The rows of every wanted chunk that is stored; those that are left out are empty. If there are more stored than
-wanted `most`, that many and one more."""
+"""The rows of every wanted chunk that is stored; those that are left out are empty. If more than `most` are
+stored, only `most` + 1 of them."""
 
 Result = TypeVar("Result")
 Steps: TypeAlias = Generator[Wanted, Loaded, Result]
@@ -65,7 +65,7 @@ class Canvas:
     def __init__(self, width: int, height: int, max_chunks: int | None = None) -> None:
         self.width, self.height, self._max_chunks = width, height, max_chunks
         self._stored: dict[ChunkKey, list[str]] = {}
-        self._now: dict[ChunkKey, list[str]] = {}  # an empty chunk may be missing here
+        self._now: dict[ChunkKey, list[str]] = {}  # empty chunks may be missing
         self._before: dict[ChunkKey, list[str]] = {}  # of those painted since the last `take_runs`
         self._known: set[ChunkKey] = set()
         self._whole: set[int] = set()
@@ -88,7 +88,7 @@ class Canvas:
         self._whole.update(whole)
 
     def knows(self, key: ChunkKey) -> bool:
-        """Whether a chunk is known."""
+        """Whether a chunk is loaded."""
         return key in self._known or key[0] in self._whole
 
     def add_layer(self, layer: int) -> None:
@@ -146,11 +146,11 @@ class Canvas:
         return self._now[key]
 
     def used(self, layer: int) -> list[ChunkKey]:
-        """The chunks of a whole layer that may hold more than empty cells."""
+        """The chunks of a loaded layer that may have cells that are not empty."""
         return [key for key in self._now if key[0] == layer]
 
     def find(self, layer: int, symbol: str) -> tuple[int, int] | None:
-        """The first cell (x, y), row by row, in which a whole layer has a symbol other than the space."""
+        """The first cell (x, y), row by row, with this symbol (not the space) in a loaded layer."""
         cells = (
             (band * CHUNK + line, column * CHUNK + row.index(symbol))
             for _, column, band in self.used(layer)
@@ -161,7 +161,7 @@ class Canvas:
         return first and (first[1], first[0])
 
     def is_empty(self, layer: int) -> bool:
-        """Whether a whole layer has nothing but empty cells."""
+        """Whether all cells of a loaded layer are empty."""
         return not any(row.strip(EMPTY) for key in self.used(layer) for row in self._now[key])
 
     def resize(self, width: int, height: int, dx: int, dy: int) -> None:
@@ -204,7 +204,7 @@ class Canvas:
         return {layer: _joined(runs) for layer, runs in sorted(changed.items()) if runs}
 
     def written(self) -> dict[ChunkKey, list[str] | None]:
-        """The chunks that are to be stored: their rows, or None for one that is empty now and was stored."""
+        """The chunks to store: their rows, or None for a stored chunk that is empty now."""
         out: dict[ChunkKey, list[str] | None] = {}
         for key in sorted(self._stored.keys() | self._now.keys()):
             rows, stored = self._now.get(key), self._stored.get(key)
@@ -221,7 +221,7 @@ def unpack(count: int, text: str) -> str:
 
 
 def _differences(old: str, new: str) -> list[tuple[int, str, str]]:
-    """The stretches (x, old, new) in which two rows of a chunk differ."""
+    """The ranges (x, old, new) in which two rows of a chunk differ."""
     runs = []
     marks = bytes(map(ne, old, new)) + b"\0"
     first = marks.find(1)

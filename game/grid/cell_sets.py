@@ -43,7 +43,7 @@ def each(cells: Cells) -> Iterator[Cell]:
 
 
 def bits_of(bits: int) -> list[int]:
-    """The places of the ones in a number, ascending."""
+    """The positions of the one bits of a number, ascending."""
     text = f"{bits:b}"[::-1]
     found = []
     at = text.find("1")
@@ -59,12 +59,12 @@ def contains(cells: Cells, x: int, y: int) -> bool:
 
 
 def count(cells: Cells) -> int:
-    """How many cells a set has."""
+    """The number of cells in a set."""
     return sum(bits.bit_count() for bits in cells.values())
 
 
 def bounds(cells: Cells) -> tuple[int, int, int, int] | None:
-    """The smallest rectangle (x, y, width, height) that holds a set; None for no cells."""
+    """The bounding box (x, y, width, height) of a set; None for no cells."""
     boxes = []
     for (column, band), bits in cells.items():
         row, rest = 0, bits
@@ -142,7 +142,7 @@ def polygon(grid_type: GridType, points: Sequence[Point], width: int, height: in
 
 
 def moved(cells: Cells, dx: int, dy: int, width: int, height: int) -> Cells:
-    """The cells moved to the right and down, without those that are not on a map of a size then."""
+    """The cells shifted by (dx, dy), without those that are then outside a map of this size."""
     found: dict[ChunkXY, int] = {}
     for (column, band), bits in cells.items():
         for chunk, part in spread(bits, CHUNK, column * CHUNK + dx, band * CHUNK + dy).items():

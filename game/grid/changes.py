@@ -1,4 +1,4 @@
-"""What changed on a map, as data: recorded by a draft, inverted for undo, replayed, compared.
+"""Changes of a map as data: recorded by a draft, inverted for undo, replayed, compared.
 
 A **change** is a JSON list of parts. Each part contains the state before and after, so a change can be inverted
 (`inverse`), and undo, redo and earlier states of the map need nothing else:
@@ -8,14 +8,14 @@ A **change** is a JSON list of parts. Each part contains the state before and af
     {"value": "background", "before": [value] or [], "after": [value] or []}
     {"size": [width, height], "before": [width, height], "shift": [dx, dy]}
 
-A part of a list adds (no `before`), removes (no `after`), replaces, or moves (both and two indexes) one item
-of the frame: legend entries by symbol, layers by name (as they are in the frame, with their mark in place of
-rows), all others by id. `"new": true` marks the item for which the list itself was made. A part of a value sets
-any other key of the frame; `[]` says that the key was not there, which is not the same as `[null]`. A part of the
-size moves all cells; it loses none, because a change empties the cells that get cut off before.
+A part of a list adds (no `before`), removes (no `after`), replaces, or moves (both and two indexes) one item of
+the frame: legend entries by symbol, layers by name (as they are in the frame, with their mark in place of rows),
+all others by id. `"new": true` marks an item whose list did not exist before. A part of a value sets any other key
+of the frame; `[]` means that the key did not exist, in contrast to `[null]`. A part of the size shifts all cells;
+it loses none, because the change first empties those that are cut off.
 
-Undo is the inverse of a change, replayed. It must be refused where a later change `overlaps`; besides, `replay`
-refuses a change if the map does not contain what the change expects there, so it never corrupts a map.
+Undo replays the inverse of a change. It must be refused if a later change `overlaps`. `replay` also refuses a
+change if the map is not in the state that the change expects, so it never corrupts a map.
 """
 
 from collections import defaultdict
@@ -40,7 +40,7 @@ NAMED_BY: Final = {
     "doors": "id",
     "lights": "id",
 }
-"""The lists of a document, and the key that tells their items apart."""
+"""The lists of a document, and the key that identifies their items."""
 
 _SINGULAR: Final = {
     "legend": "legend entry",
@@ -52,7 +52,7 @@ _SINGULAR: Final = {
 }
 
 _OFF_THE_MAP: Final = {"legend", "layers"}
-"""The lists whose items have no place on the map."""
+"""The lists whose items have no position on the map."""
 
 
 class Conflict(Exception):
@@ -60,7 +60,7 @@ class Conflict(Exception):
 
 
 class Edited(NamedTuple):
-    """What to store: the frame if it changed (else None), the size, the chunks (None: delete it), the
+    """The result to store: the frame if it changed (else None), the size, the chunks (None: delete it), the
     change."""
 
     frame: Frame | None
@@ -71,7 +71,7 @@ class Edited(NamedTuple):
 
 
 class Draft:
-    """A map while it is being changed, and the change so far. The given frame and items are not modified."""
+    """A map with the changes so far. The given frame and items are not modified."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Draft:
         self._records = records
         self._change: Change = []
         self._lists: dict[str, dict[Any, Item]] = {}
-        # Where items were inserted, the order of the keys: a new dict for each takes far too long.
+        # The order of the keys of lists with inserted items, because a new dict for each insertion would be slow.
         self._orders: dict[str, list[Any]] = {}
         self._values: dict[str, list[Any]] = {}  # that were set, as they were before
 
@@ -99,7 +99,7 @@ class Draft:
         return items
 
     def _unordered(self, name: str) -> dict[Any, Item]:
-        """The same, but with those that were inserted at its end."""
+        """Like `items`, but with inserted items at the end."""
         if name not in self._lists:
             by = NAMED_BY[name]
             listed = self.frame.get(name, ())
@@ -147,7 +147,7 @@ class Draft:
         self._change.append(part)
 
     def value(self, key: str) -> list[Any]:
-        """What a key of the frame holds: [value], or nothing."""
+        """The value of a key of the frame, as [value]; [] if it does not exist."""
         return [self.frame[key]] if key in self.frame else []
 
     def set_value(self, key: str, after: list[Any]) -> None:
@@ -159,15 +159,15 @@ class Draft:
             self.frame.pop(key, None)
 
     def resize(self, width: int, height: int, dx: int, dy: int) -> None:
-        """Change the map's size and move its cells, with all layers loaded, and nothing in the parts that are cut
-        off."""
+        """Change the map's size and shift its cells. All layers must be loaded, and the parts that are cut off
+        empty."""
         self.flush()
         before = [self.canvas.width, self.canvas.height]
         self._change.append({"size": [width, height], "before": before, "shift": [dx, dy]})
         self._resize(width, height, dx, dy)
 
     def flush(self) -> None:
-        """Record what was painted so far. Call it before changes that must come after the painted cells."""
+        """Record the painted cells. Call it before changes that must come after them."""
         if not self._records:
             return
         for layer, runs in self.canvas.take_runs().items():
@@ -176,7 +176,7 @@ class Draft:
     def finished(self) -> Edited:
         """The result."""
         self.flush()
-        # Once for each, however often it was set: a value may be large.
+        # Only once for each key, because values may be large.
         for key, before in self._values.items():
             if not same(before, after := self.value(key)):
                 self._change.append({"value": key, "before": before, "after": after})
@@ -205,7 +205,7 @@ class Draft:
         # A game may store maps with entities, but without cells.
         for entity in self.items("entities").values() if width and height else ():
             if entity["x"] >= width or entity["y"] >= height:
-                raise Conflict(f"the place of the entity {entity['id']} would not be on the map")
+                raise Conflict(f"the entity {entity['id']} would not be on the map")
 
     def _replay_cells(self, part: Part) -> Steps[None]:
         layer, canvas = part["cells"], self.canvas
@@ -240,7 +240,7 @@ class Draft:
         if before is not None:
             key = self.find(name, before)
             if key is None:
-                raise Conflict(f"the {what} is gone")
+                raise Conflict(f"the {what} no longer exists")
             if items[key] != before:
                 raise Conflict(f"the {what} has changed since")
         renamed = before is None or after is None or before.get(by) != after.get(by)
@@ -251,7 +251,7 @@ class Draft:
                 yield from self.canvas.want(layers=self.layer_keys())
                 if any(self.canvas.find(layer, before["symbol"]) for layer in self.layer_keys()):
                     raise Conflict(f"the {what} is in use")
-            # As with edits: inverted, the cells must come after the entry.
+            # In this order, so that in the inverse the cells come after the entry.
             self.flush()
         if name == "layers" and (before is None or after is None):
             yield from self._replay_layer(what, before, after)
@@ -263,7 +263,7 @@ class Draft:
         if cells is None:
             return
         if before is None and cells in self.layer_keys():
-            raise Conflict(f"the {what} cannot be restored: another layer has its place")
+            raise Conflict(f"the {what} cannot be restored: another layer uses its key")
         yield from self.canvas.want(layers=[cells])
         if not self.canvas.is_empty(cells):
             raise Conflict(f"the {what} has been painted on since")
@@ -295,7 +295,7 @@ class Draft:
         if before is not None and after is not None and to is None and before.get(by) == after.get(by):
             items[key] = after
         elif before is None:
-            # A fresh object as the key of an item without a name: no other item can have it.
+            # A new object as the key of an item without a name is unique.
             key = after.get(by, object())
             if to < len(items) or name in self._orders:
                 if name not in self._orders:
@@ -369,7 +369,7 @@ def _inverse_part(part: Part) -> Part:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are the same: to Python, 1 and true are equal."""
+    """Whether two JSON values are equal; in Python, 1 equals True."""
     sort = orjson.OPT_SORT_KEYS
     return bool(one == other) and orjson.dumps(one, option=sort) == orjson.dumps(other, option=sort)
 
@@ -377,8 +377,9 @@ def same(one: Any, other: Any) -> bool:
 def overlaps(one: Change, other: Change) -> bool:
     """Whether two changes touched the same cell, item or value; then the earlier one cannot be undone alone.
 
-    A change of size touches all cells, all things on the map and the background. Adding or removing a layer
-    touches all of it; adding or removing a legend entry touches the cells in which its symbol comes or goes.
+    A change of size touches all cells, all objects on the map and the background. Adding or removing a layer
+    touches all of its cells. Adding or removing a legend entry touches the cells in which its symbol is added or
+    removed.
     """
     return _parts_overlap(one, other) or _parts_overlap(other, one)
 
@@ -431,7 +432,7 @@ def _things(part: Part) -> set[tuple[str, Any]]:
 
 
 def summary(change: Change) -> str:
-    """What a change did, in a few words for a history: `3 cells, entity Old chest, size 80 x 60`."""
+    """A summary of a change for users: `3 cells, entity Old chest, size 80 x 60`."""
     cells = sum(count for part in change for _, _, count, *_ in part.get("runs", ()))
     words = [f"{cells} cell{'s' * (cells != 1)}"] if cells else []
     words += [f"size {part['size'][0]} x {part['size'][1]}" for part in change if "size" in part]
@@ -448,7 +449,7 @@ def summary(change: Change) -> str:
 
 def counts(change: Change) -> dict[str, Any]:
     """What a change touched, for programs: `{"cells": 12, "entities": ["id", ...], "map": ["background"]}`,
-    only what there is."""
+    without empty keys."""
     cells = sum(count for part in change for _, _, count, *_ in part.get("runs", ()))
     touched: dict[str, Any] = {"cells": cells} if cells else {}
     for part in change:
@@ -465,7 +466,7 @@ def counts(change: Change) -> dict[str, Any]:
 
 
 def cut_off(size: Sequence[int], new: Sequence[int], dx: int, dy: int) -> Iterable[tuple[int, int, int, int]]:
-    """The rectangles (x, y, width, height) of a map that a new size leaves out, when cells move by (dx,
+    """The rectangles (x, y, width, height) of a map that are cut off by a new size, with cells shifted by (dx,
     dy)."""
     (width, height), (new_width, new_height) = size, new
     left, top = min(width, max(0, -dx)), min(height, max(0, -dy))

@@ -1,7 +1,7 @@
-"""A document's rows as chunks of 64 x 64 cells, the way they are stored: split, join, and a region of them.
+"""Splits a document's rows into chunks of 64 x 64 cells, joins them, and reads regions.
 
 Every chunk has the size that the map gives it: 64 x 64, less at the right and the bottom edge. Code that stores
-chunks must keep this, also when a map's size changes.
+chunks must preserve this, also when a map's size changes.
 """
 
 import re
@@ -33,7 +33,7 @@ ChunkKey: TypeAlias = tuple[int, int, int]
 def split(
     document: Mapping[str, Any], keys: Mapping[str, int] = MappingProxyType({})
 ) -> tuple[Frame, dict[ChunkKey, list[str]]]:
-    """Part a valid document into its frame (`frame_of`) and its chunks (`cut`)."""
+    """Split a valid document into its frame (`frame_of`) and its chunks (`cut`)."""
     frame = frame_of(document, keys)
     return frame, cut(document, frame)
 
@@ -41,8 +41,8 @@ def split(
 def frame_of(document: Mapping[str, Any], keys: Mapping[str, int] = MappingProxyType({})) -> Frame:
     """The document with ROWS_MARK + layer key in place of each layer's rows.
 
-    A layer whose name is in `keys` has that key; the others get the ones that are free, from 0. A key only has to
-    be unique, and stays with its layer when others come and go. The document itself is left as it is.
+    A layer whose name is in `keys` has that key; the others get the ones that are free, from 0. A key is unique,
+    and stays with its layer when others are added or removed. The document is not modified.
     """
     frame = dict(document)
     if "layers" not in document:
@@ -91,7 +91,7 @@ def layer_keys(frame: Mapping[str, Any]) -> dict[str, int]:
 
 
 def join(frame_text: str, chunks: Iterable[tuple[int, int, int, str]], width: int, height: int) -> str:
-    """Put the rows back into a frame: JSON text in, JSON text out.
+    """Insert the rows into a frame; takes and returns JSON text.
 
     Takes the frame's text, chunks as (layer key, chunk x, chunk y, JSON list of rows) in any order, and the
     map's size in cells. A chunk that is not given is empty; one of a layer that the frame lacks is ignored.
@@ -115,7 +115,7 @@ def join(frame_text: str, chunks: Iterable[tuple[int, int, int, str]], width: in
 
 
 Bands: TypeAlias = Callable[[int, int], Mapping[int, Sequence[str]]]
-"""Gives the stored chunks of a layer (its key) in a band (its chunk y), by chunk x."""
+"""Returns the stored chunks of a layer (its key) in a band (its chunk y), by chunk x."""
 
 
 def pieces(frame_text: str, bands: Bands, width: int, height: int) -> Iterator[str]:
@@ -160,8 +160,8 @@ def region(chunks: Mapping[tuple[int, int], Sequence[str]], x: int, y: int, widt
     rows: list[str] = []
     for band in bands:
         first, last = max(y - band * CHUNK, 0), min(y + height - band * CHUNK, CHUNK)
-        # Only chunks at the map's edge are smaller than a blank one. What follows them is empty, so filling
-        # up at the end puts no cell out of its place.
+        # Only chunks at the map's edge are smaller than a blank one, and only empty cells follow them, so padding
+        # at the end does not move any cell.
         parts = (chunks.get((column, band), blank)[first:last] for column in columns)
         lines = ["".join(cells)[left : left + width].ljust(width) for cells in zip_longest(*parts, fillvalue="")]
         rows += lines + [EMPTY * width] * (last - first - len(lines))

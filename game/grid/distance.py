@@ -1,4 +1,4 @@
-"""How far two cells are apart, by the grid's type and its rule for diagonals.
+"""Distances between cells, by the grid's type and its rule for diagonals.
 
 | grid | rule | distance of a cells one way and b <= a the other |
 |---|---|---|
@@ -8,8 +8,8 @@
 | hex_row, hex_column | | axial: the steps from hex to hex (Red Blob Games) |
 | none | | sqrt(a^2 + b^2): the straight line between the centres |
 
-All are symmetric. The triangle inequality holds for all but 5-10-5, where each leg begins with a cheap
-diagonal again: there a detour may count one cell less than the straight way.
+All are symmetric. The triangle inequality holds for all but 5-10-5, where each leg starts with a cheap diagonal,
+so a detour may count one cell less than the direct way.
 """
 
 from math import hypot

@@ -1,4 +1,4 @@
-"""The grid data document: its rules, and its size. A document is parsed JSON and is never changed here."""
+"""The rules of the grid data document, and its size. Documents are parsed JSON, and are not modified here."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ DIAGONAL_RULES: Final = ("5-5-5", "5-10-5", "none")
 # Universal VTT knows closed or not, Foundry adds locked. A secret door is a door of any state with `secret`.
 DOOR_STATES: Final = ("open", "closed", "locked")
 AUDIENCES: Final = ("game_masters",)
-"""What a layer's `visible_to` may be; a layer without it is for everybody."""
+"""The values of a layer's `visible_to`; a layer without it is for everybody."""
 MAX_VIOLATIONS: Final = 20
 MAX_MOVEMENT_COST: Final = 1_000_000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a document may be. `max_string` and `max_depth` hold for any JSON and are applied before."""
+    """The limits of a document. `max_string` and `max_depth` apply to any JSON, and are checked earlier."""
 
     max_size: int = 4096  # cells a side
     max_layers: int = 32
@@ -43,7 +43,7 @@ class Limits:
     max_lights: int = 10_000
     max_string: int = 65_536  # characters
     max_depth: int = 32
-    max_frame: int = 16 * 2**20  # bytes of JSON without the rows, as far as edits may make it grow
+    max_frame: int = 16 * 2**20  # bytes of JSON without the rows, for edits
 
 
 DEFAULT_LIMITS: Final = Limits()
@@ -51,7 +51,8 @@ DEFAULT_LIMITS: Final = Limits()
 
 @dataclass(frozen=True)
 class Violation:
-    """One broken rule: where (`grid_data.layers[0].rows[2]`), a stable snake_case code, and a sentence."""
+    """A violation of a rule: its place (`grid_data.layers[0].rows[2]`), a stable snake_case code, and a
+    sentence."""
 
     place: str
     code: str
@@ -59,14 +60,14 @@ class Violation:
 
 
 class GridError(ValueError):
-    """A document that breaks the rules; `violations` holds the first of them, at most MAX_VIOLATIONS."""
+    """A document is invalid; `violations` has at most MAX_VIOLATIONS."""
 
     def __init__(self, violations: Iterable[Violation]) -> None:
         self.violations: tuple[Violation, ...] = tuple(violations)
         super().__init__("; ".join(f"{violation.place}: {violation.message}" for violation in self.violations))
 
     def __reduce__(self) -> tuple[type["GridError"], tuple[tuple[Violation, ...]]]:
-        """How it is pickled: it may be raised in another process."""
+        """Pickling, because it may be raised in another process."""
         return GridError, (self.violations,)
 
 
@@ -92,7 +93,7 @@ DOCUMENT: Final[Rules] = {
     "distance_unit": text(0, 32),
     "diagonal_rule": one_of(DIAGONAL_RULES),
     "properties": json_object,
-    # Players are sent what they have seen of the map under this key.
+    # The server sends players under this key what they have seen of the map.
     "fog": reserved,
 }
 LEGEND: Final[Rules] = {
@@ -101,8 +102,7 @@ LEGEND: Final[Rules] = {
     "color": color,
     "blocks_movement": boolean,
     "blocks_sight": boolean,
-    # Difficult terrain is 2 in the 5e SRD. Nothing is cheaper than free: paths need costs that never fall, and
-    # whose sum stays a number.
+    # Difficult terrain is 2 in the 5e SRD. Costs are limited and not negative, as the search of paths requires.
     "movement_cost": number(0, MAX_MOVEMENT_COST),
     "properties": json_object,
 }
@@ -138,11 +138,11 @@ BACKGROUND: Final[Rules] = {
 
 
 def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_data") -> None:
-    """Refuse a document that breaks a rule; keys that are not known here may hold anything.
+    """Check a document; unknown keys may have any value.
 
-    Takes parsed JSON and the name of its place in the request. Raises GridError with every violation found, up
-    to MAX_VIOLATIONS. A side that neither `width`/`height` nor a layer's rows give is bounded by
-    `limits.max_size` alone, so that a game may place entities without a grid.
+    Takes parsed JSON and the name of its place in the request. Raises GridError with every violation found, up to
+    MAX_VIOLATIONS. If neither `width` and `height` nor a layer's rows determine a side, it is only bounded by
+    `limits.max_size`, so that a game may place entities without a grid.
     """
     checker = _Checker()
     if checker.one(document, place, DOCUMENT):
@@ -168,13 +168,13 @@ def check(document: Any, limits: Limits = DEFAULT_LIMITS, place: str = "grid_dat
 
 
 def size(document: Mapping[str, Any]) -> tuple[int, int]:
-    """The width and height of a valid document, in cells: stated, or else those of its first rows, or 0."""
+    """The width and height of a valid document, in cells: as stated, else those of its first rows, else 0."""
     width, height = _extent(document)
     return width or 0, height or 0
 
 
 def _extent(document: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Width and height as far as a document, which may be invalid, gives them."""
+    """The width and height of a document that may be invalid, if they can be determined."""
     width, height = _cells(document.get("width")), _cells(document.get("height"))
     layers = document.get("layers")
     for layer in layers if isinstance(layers, list) else ():
@@ -208,7 +208,7 @@ class _Checker:
                 self.add(f"{place}.{key}", *fault)
 
     def one(self, value: Any, place: str, rules: Rules, required: tuple[str, ...] = ()) -> bool:
-        """Check one object's known keys; answers whether it is an object at all."""
+        """Check the known keys of an object; returns whether it is an object."""
         if not isinstance(value, dict):
             self.add(place, "wrong_type", "must be an object")
             return False
@@ -228,7 +228,8 @@ class _Checker:
         required: tuple[str, ...],
         unique: str,
     ) -> None:
-        """Check `document[key]`, if there is one: at most `most` objects, each with a different `unique`."""
+        """Check the list `document[key]`, if it exists: at most `most` objects with different values of
+        `unique`."""
         items = document.get(key, [])
         if not isinstance(items, list):
             self.add(f"{place}.{key}", "wrong_type", "must be a list")
@@ -250,7 +251,7 @@ class _Checker:
         layers, legend = document.get("layers"), document.get("legend", [])
         if not isinstance(layers, list):
             return
-        # With a legend that cannot be read, every cell would be a violation and hide the one that matters.
+        # With an invalid legend, every cell would be a violation, and hide the important one.
         known: set[str] | None = None
         if isinstance(legend, list):
             symbols = (entry.get("symbol") for entry in legend if isinstance(entry, dict))
@@ -273,5 +274,5 @@ class _Checker:
                     self.add(f"{here}[{y}]", code, message)
                 if known is not None and not known.issuperset(row):
                     x, symbol = next((x, symbol) for x, symbol in enumerate(row) if symbol not in known)
-                    message = f"has {symbol!r} (U+{ord(symbol):04X}) in cell {x}, which the legend lacks"
+                    message = f"has {symbol!r} (U+{ord(symbol):04X}) in cell {x}, which is not in the legend"
                     self.add(f"{here}[{y}]", "unknown_symbol", message)

@@ -1,6 +1,6 @@
 """The effect of a change, in a form that a client applies to its map: the payload of events of edits.
 
-An effect is an object with only the keys that there is something for:
+An effect is an object without empty keys:
 
     {
       "region": {"x": 3, "y": 0, "width": 2, "height": 1},         around all cells that changed
@@ -58,7 +58,7 @@ def replaced(before: Mapping[str, Any], frame: Frame, width: int, height: int) -
     """The effect of a write that replaced the grid; `before` is the replaced state, as stored in its event."""
     if before["size"] == [width, height] and same(before["grid_data"], frame):
         if "packed" in before:
-            # Of very many chunks: about all of the map.
+            # With very many chunks, about the whole map.
             return {"region": {"x": 0, "y": 0, "width": width, "height": height}, "reload": True}
         corners = [(x * CHUNK, y * CHUNK) for _, x, y, _ in before["chunks"]]
         left, top = min(x for x, _ in corners), min(y for _, y in corners)
@@ -83,7 +83,7 @@ def _add_cells(result: Effect, change: Change, frame: Frame) -> None:
     cells = [
         {"layer": names[part["cells"]], "runs": [[x, y, count, after] for x, y, count, _, after in part["runs"]]}
         for part in change
-        # A layer that was removed needs none.
+        # Removed layers need no cells.
         if "cells" in part and part["cells"] in names
     ]
     if cells:
@@ -91,7 +91,7 @@ def _add_cells(result: Effect, change: Change, frame: Frame) -> None:
 
 
 def _add_things(result: Effect, change: Change) -> bool:
-    """Add what was put and removed; returns False if an object has no id."""
+    """Add the objects that were put or removed; returns False if an object has no id."""
     for name in _THINGS:
         last: dict[Any, Mapping[str, Any] | None] = {}
         for part in change:
@@ -125,7 +125,7 @@ def _add_frame(result: Effect, change: Change, frame: Frame) -> None:
 def _renamed(parts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The new names of renamed layers, by their old names."""
     first: dict[str, str] = {}
-    """By the name of now."""
+    """By their current names."""
     for part in parts:
         before, after = part["before"], part["after"]
         if before is not None:

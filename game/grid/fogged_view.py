@@ -1,24 +1,24 @@
-"""What a player may be sent of a map with fog: what is in sight in its current state, and what was seen before in
-its former state.
+"""What players get of a map with fog: the current state of what is in sight, and the remembered state of what was
+seen before.
 
 The rules, in addition to those of `game.grid.player_view`:
 
 - A cell is shown if it is in sight, or if it is explored and the fog's mode is `explored`. All others are
   spaces, on every layer.
-- Doors, entities and lights are shown if any of their cells is. Doors are cut to the cells shown; if several
-  pieces of a door are left, only the first has its id.
+- Doors, entities and lights are shown if any of their cells is. Doors are cut to the cells shown; if a door is cut
+into several pieces, only the first has its id.
 - Walls are cut to the cells shown in which they lie, and merged. Pieces are merged only if they are on exactly the
-  same line: slanting walls stay cut at each cell.
-- In the mode `explored`, what is not in sight is shown as it is remembered (`game.grid.memory`).
-- Things are in the order of their keys (`Scene.things`), so that the order does not tell which are remembered.
+  same line: diagonal walls stay cut at each cell.
+- In the mode `explored`, what is out of sight is shown as it is remembered (`game.grid.memory`).
+- Objects are in the order of their keys (`Scene.things`), so that the order does not reveal which are remembered.
   Legend entries are in the order of their symbols, and only those that a cell shown uses are sent.
 - `background` has no `asset_id`.
 - `fog` is `{"mode", "rows"}`, a character per cell: `2` in sight, `1` seen before, `0` neither. In the mode
   `sight` no cell is `1`.
 
-`FoggedView.frame` and `FoggedView.rows` are the frame and the chunks of the map that the player knows, so
-functions that work on stored maps work on it (`through`): `paths.find`, `moves`, `sight.view`. `whole` and
-`part` make what is sent for a map and for a region.
+`FoggedView.frame` and `FoggedView.rows` are the frame and the chunks of the map as the player knows it, so
+functions for stored maps also work on it (`through`): `paths.find`, `moves`, `sight.view`. `whole` and `part`
+build the response for a map and for a region.
 """
 
 import re
@@ -47,7 +47,7 @@ _ZEROS: Final = int.from_bytes(b"0" * _CELLS)
 class FoggedView:
     """What a group of viewers knows of a map.
 
-    `shown` are the cells that are shown. A view is a snapshot: make another after any change.
+    `shown` are the cells that are shown. A view is a snapshot: create a new one after each change.
     """
 
     def __init__(self, scene: Scene, memory: Memory, visible: Cells, mode: Mode) -> None:
@@ -57,8 +57,8 @@ class FoggedView:
 
     @cached_property
     def layers(self) -> Mapping[int, dict[str, Any]]:
-        """The layers with rows that the viewers know, by key from the bottom up; of those that are gone, the
-        ones of which any cell is remembered."""
+        """The layers with rows that the viewers know, by key from the bottom up; removed layers are included while
+        any of their cells is remembered."""
         now, gone = self.scene.layers_by_key, self.memory.layers
         names = {layer["name"] for layer in now.values()}
         kept = {key for memory in self.memory.chunks.values() for key in memory.rows}
@@ -71,9 +71,9 @@ class FoggedView:
         return found
 
     def rows(self, key: ChunkKey, rows: Sequence[str]) -> list[str] | None:
-        """The rows of a chunk as the viewers know them, given as they are stored; None for nothing but spaces.
+        """The rows of a chunk as the viewers know them, from the stored rows; None for an empty chunk.
 
-        A chunk that is stored as empty may be known with something in it: give its rows as spaces (`blank_rows`).
+        The viewers may remember symbols in a chunk that is empty now: pass its rows as spaces (`blank_rows`).
         """
         layer, column, band = key
         bits = self.shown.get((column, band), 0)
@@ -102,7 +102,7 @@ class FoggedView:
     def chunks(
         self, stored: Mapping[ChunkKey, Sequence[str]], keys: Iterable[ChunkKey]
     ) -> dict[ChunkKey, list[str]]:
-        """Some chunks as the viewers know them, given those of them that are stored; empty ones are left out."""
+        """Some chunks as the viewers know them, from those that are stored; without empty ones."""
         found = {}
         for key in keys:
             if key[1:] in self.shown:
@@ -112,11 +112,11 @@ class FoggedView:
         return found
 
     def keys(self) -> list[ChunkKey]:
-        """The chunks that the viewers may know something of, in ascending order."""
+        """The keys of the chunks that the viewers may know anything of, in ascending order."""
         return sorted((layer, *chunk) for layer in self.layers for chunk in self.shown)
 
     def keys_in(self, x: int, y: int, width: int, height: int) -> list[ChunkKey]:
-        """Those of them that a rectangle on the map touches."""
+        """Those of `keys` that a rectangle on the map touches."""
         chunks = rectangle(x, y, width, height)
         return [key for key in self.keys() if key[1:] in chunks]
 
@@ -135,17 +135,18 @@ class FoggedView:
 
     @cached_property
     def known(self) -> Known:
-        """The map as movers know it whose knowledge this is."""
+        """The map as these viewers know it, for their moves."""
         return Known(self.frame({*self.scene.legend, *self.memory.legend}), self.through)
 
     def known_near(self, x: int, y: int, width: int, height: int) -> Known:
-        """The same, but only what is known of a rectangle: for steps that look no further."""
+        """Like `known`, but only within a rectangle, for steps that read nothing outside of it."""
         part = FoggedView(self.scene, self.memory, self.visible, self.mode)
         part.shown = intersection(self.shown, rectangle(x, y, width, height))
         return part.known
 
     def through(self, steps: Steps[Result]) -> Steps[Result]:
-        """Steps on the map as the viewers know it, as steps on the stored map. They must not want whole layers."""
+        """Convert steps on the map as the viewers know it into steps on the stored map. They must not request
+        whole layers."""
         try:
             wanted = next(steps)
             while True:
@@ -187,8 +188,8 @@ class FoggedView:
     def layers_in(
         self, chunks: Mapping[ChunkKey, Sequence[str]], x: int, y: int, width: int, height: int
     ) -> list[dict[str, Any]]:
-        """The layers with rows in a rectangle on the map, from the bottom up; of those that are gone, the ones
-        that are remembered there.
+        """The layers with rows in a rectangle on the map, from the bottom up; removed layers are included if they
+        are remembered there.
 
         Takes the chunks of the rectangle as the viewers know them (`chunks`).
         """
@@ -197,8 +198,8 @@ class FoggedView:
         return _layers(bare, chunks, x, y, width, height)
 
     def fog(self, x: int, y: int, width: int, height: int) -> list[str]:
-        """What of a rectangle on the map is in sight (2), was seen before (1), or neither (0): a row for each
-        line."""
+        """The state of each cell of a rectangle on the map, row by row: in sight (2), seen before (1), or neither
+        (0)."""
         columns, bands = touching(x, y, width, height)
         rows = []
         for band in bands:
@@ -209,18 +210,18 @@ class FoggedView:
         return rows or [""] * height
 
     def _fog_of(self, chunk: ChunkXY) -> list[str]:
-        """The 64 lines of a chunk, as `fog` has them."""
+        """The 64 rows of a chunk in the form of `fog`."""
         shown, seen = self.shown.get(chunk, 0), self.visible.get(chunk, 0)
         if not shown:
             return ["0" * CHUNK] * CHUNK
-        # The digits of both as bytes, added all at once: none is more than 2, so nothing is carried.
+        # The digits of both as bytes are added as one number; none exceeds 2, so there is no carry.
         digits = (int.from_bytes(f"{bits:0{_CELLS}b}".encode()) for bits in (shown, seen))
         text = (sum(digits) - _ZEROS).to_bytes(_CELLS).decode()[::-1]
         return [text[at : at + CHUNK] for at in range(0, _CELLS, CHUNK)]
 
     @cached_property
     def _bare(self) -> Frame:
-        """What no fog hides: the document's own keys and its layers, and layers that are gone among them."""
+        """What fog does not hide: the document's own keys, and its layers, including remembered removed ones."""
         bare = {key: value for key, value in self.scene.frame.items() if key not in ("walls", "legend", *KINDS)}
         frame = players_document(bare, ()).frame
         layers, at = list(frame.get("layers", ())), 0
@@ -233,7 +234,7 @@ class FoggedView:
         return {**frame, "layers": layers} if layers else frame
 
     def _legend(self, symbols: set[str]) -> list[dict[str, Any]]:
-        """The entries of some symbols in the symbols' order; also of those that are gone from the legend."""
+        """The legend entries of some symbols, in the order of the symbols; includes remembered removed entries."""
         legend = {**self.memory.legend, **self.scene.legend}
         return [entry for symbol, entry in sorted(legend.items()) if symbol in symbols]
 
@@ -241,7 +242,7 @@ class FoggedView:
 def whole(view: FoggedView, stored: Mapping[ChunkKey, Sequence[str]]) -> dict[str, Any]:
     """The document of a map for a player.
 
-    Takes the chunks of `view.keys()`, as far as they are stored.
+    Takes the stored ones of the chunks `view.keys()`.
     """
     scene = view.scene
     known = view.chunks(stored, view.keys())
@@ -258,7 +259,7 @@ def part(
     """A rectangle on a map as a player gets it: `layers` (name and rows), `fog` (rows), `legend`, and the
     walls, doors, entities and lights in its cells.
 
-    Takes the chunks of the layers shown that the rectangle touches, as far as they are stored.
+    Takes the stored ones of the chunks that the rectangle touches.
     """
     cells = rectangle(x, y, width, height)
     known = view.chunks(stored, ((layer, *chunk) for layer in sorted(view.layers) for chunk in cells))
@@ -299,7 +300,7 @@ def _layers(
 
 
 def _kept(row: str, marks: str) -> str:
-    """A row, with spaces where the mark is not 1."""
+    """A row with spaces where the mark is not 1."""
     parts, end = [], 0
     for match in _ONES.finditer(marks):
         parts += [EMPTY * (match.start() - end), row[match.start() : match.end()]]

@@ -1,4 +1,4 @@
-"""Where cells lie: their neighbours, centres and corners, and the cell at a point, for each type of grid.
+"""The geometry of each grid type: neighbours, centres and corners of cells, and the cell at a point.
 
 Three kinds of coordinates:
 
@@ -7,10 +7,10 @@ Three kinds of coordinates:
   by half a cell, in `hex_column` (stagger axis x, flat tops) every odd column down by half a cell.
 - **point** (px, py): fractions, as walls, doors and lights have them. A cell is 1 wide, and the cell (0, 0)
   begins at (0, 0). Hexes are regular: the centres of any two neighbours are exactly 1 apart, so the
-  staggered lines are sqrt(3)/2 apart. An isometric map is a square one that is only drawn askew.
+  staggered lines are sqrt(3)/2 apart. An isometric map is a square one that is drawn rotated.
 - **lattice** (u, v): an affine image of the points in which the centres of cells are whole numbers and the
-  steps to the neighbours are the same everywhere; axial coordinates for hexes. Straight lines stay straight
-  in it, so paths and sight are found there, for all grids alike.
+  steps to the neighbours are the same everywhere; axial coordinates for hexes. Straight lines stay straight in it,
+  so paths and sight are computed there, the same for all grids.
 
 Source of the hexes: Red Blob Games, "Hexagonal Grids" (odd-r, odd-q, axial, rounding).
 """

@@ -1,7 +1,7 @@
-"""Work on a map as it is stored, for a compute process: from the frame's JSON text, asking for rows as it goes.
+"""Processes stored maps in a compute process: from the frame's JSON text, requesting rows as needed.
 
-Generators yield what they want and are sent JSON text for it; so the serving process never parses a large map, nor
-keeps it in memory as a whole.
+Generators yield requests and are sent JSON text, so the server process never parses a large map or holds all of it
+in memory.
 """
 
 from collections.abc import Generator, Mapping, Sequence

@@ -1,21 +1,20 @@
-"""What a group of viewers remembers of a map with fog: which cells they have seen, and what they last saw there.
+"""The memory of a group of viewers of a map with fog: the cells that they have seen, and what they last saw there.
 
 A group is all players of a map together, or one of them (`fog_sharing`). Its memory is
 
 - `explored`: the cells that it sees or has seen, one bit each;
-- what has changed out of its sight, as it was when last seen. Only differences from the current map are kept:
-  symbols of cells by layer, the walls in a cell, doors, entities, lights, and legend entries and layers that
-  are gone.
+- what has changed out of its sight, as it was when last seen. Only differences from the current map are stored:
+symbols of cells by layer, the walls in a cell, doors, entities, lights, and removed legend entries and layers.
 
 The rules:
 
-- While a cell is in sight, everything in it is known as it is. A change out of sight leaves the former state in
-  memory until the cell is in sight again, or is revealed by a game master.
+- While a cell is in sight, its current state is known. A change out of sight leaves the old state in memory until
+the cell is in sight again, or is revealed by a game master.
 - A door, entity or light is seen while any of its cells is in sight, and remembered where it was last seen. It is
   forgotten when it is seen again, anywhere, or when a cell in which it is remembered is in sight and it is not
   there.
-- Walls are remembered per cell. The side between two cells belongs to both: seen from one of them, it is known
-  in both.
+- Walls are remembered per cell. The side between two cells belongs to both: if it is seen from one of them, it is
+known in both.
 - A layer that is removed or hidden leaves its cells in memory like any others that change, and is itself kept,
   in its place among the layers, as long as any of its cells is remembered. The cells of a layer that is added or
   shown are seen when they are in sight. A layer is identified by its key (`chunks.layer_keys`): one that is given
@@ -66,11 +65,11 @@ from game.grid.scene import KINDS, Scene, Thing, moved_key
 from game.grid.segments import Piece, divide, merge, piece, pieces_by_cell, pieces_by_chunk
 
 AS_NOW: Final = "\uffff"
-"""In remembered rows: the cell does not differ from now. No symbol can be this character."""
+"""In remembered rows: the cell does not differ from the current map. This character cannot be a symbol."""
 
 Things: TypeAlias = Mapping[str, Mapping[str, dict[str, Any] | None]]
-"""By kind and key, what differs from now: the thing as it was seen last, or None where it is there and not
-known."""
+"""Differences from the current map, by kind and key: the object as it was last seen, or None for an existing
+object that is not known."""
 
 Rows: TypeAlias = Sequence[str] | None
 """The rows of a chunk; None for an empty one."""
@@ -79,10 +78,10 @@ _LINE: Final = (1 << CHUNK) - 1
 
 
 class ChunkMemory(NamedTuple):
-    """What differs from now in a chunk.
+    """The differences from the current map in a chunk.
 
-    `rows`: by layer key and line (0 to 63) 64 symbols, AS_NOW where nothing differs. `walls`: by bit (64 y + x
-    in the chunk) what lay of walls in that cell.
+    `rows`: 64 symbols by layer key and line (0 to 63), AS_NOW where nothing differs. `walls`: the pieces of walls
+    in a cell, by bit (64 y + x in the chunk).
     """
 
     rows: Mapping[int, Mapping[int, str]] = MappingProxyType({})
@@ -92,8 +91,8 @@ class ChunkMemory(NamedTuple):
 class Memory(NamedTuple):
     """What a group of viewers remembers; immutable.
 
-    `legend` has the entries that are gone, by symbol, and `layers` the layers that are, by key. If there are any,
-    `order` has the keys of all layers known, from the bottom up.
+    `legend` has removed entries by symbol, and `layers` removed layers by key. If there are any, `order` has the
+    keys of all known layers from the bottom up.
     """
 
     explored: Cells = NONE
@@ -108,7 +107,7 @@ NOTHING: Final = Memory()
 
 
 def see(memory: Memory, scene: Scene, visible: Cells) -> Memory:
-    """The memory of a group that has some cells in sight, which become explored and are known as they are."""
+    """The memory of a group after it saw some cells: they become explored, and their current state is known."""
     explored = union(memory.explored, visible)
     chunks = dict(memory.chunks)
     for chunk in memory.chunks.keys() & chunks_beside(visible):
@@ -121,12 +120,12 @@ def see(memory: Memory, scene: Scene, visible: Cells) -> Memory:
 
 
 def reveal(memory: Memory, scene: Scene, cells: Cells) -> Memory:
-    """The memory of a group that is shown cells of the map as they are now."""
+    """The memory of a group after cells were revealed to it in their current state."""
     return see(memory, scene, intersection(cells, rectangle(0, 0, scene.width, scene.height)))
 
 
 def hide(memory: Memory, scene: Scene, cells: Cells, visible: Cells) -> Memory:
-    """The memory of a group that forgets cells; what is in sight stays explored."""
+    """The memory of a group after cells were hidden from it; cells in sight stay explored."""
     explored = union(difference(memory.explored, cells), visible)
     return _limited(memory, scene, explored)
 
@@ -146,7 +145,8 @@ def remember(
     (`changed_things`), `visible` is what is in sight after the change. Both scenes have the same grid type. If the
     size differs, cells keep their coordinates.
     """
-    # First everything that changed is noted as it was known. What is in sight, or is as it was, is taken out then.
+    # First, the known old state of everything that changed is recorded. Then, what is in sight or unchanged is
+    # removed.
     explored = memory.explored
     if (before.width, before.height) != (after.width, after.height):
         explored = intersection(explored, rectangle(0, 0, after.width, after.height))
@@ -172,8 +172,8 @@ def remember(
 
 
 def layer_order(order: Sequence[int], scene: Scene) -> tuple[int, ...]:
-    """The keys of all layers known, from the bottom up: those of the scene, and of those that were known before
-    (in `order`) each that is gone, above the one that it was above."""
+    """The keys of all known layers from the bottom up: those of the scene, and the removed ones of `order`, each
+    above the layer that it was above."""
     found = list(scene.layers_by_key)
     below: int | None = None
     for key in order:
@@ -184,7 +184,7 @@ def layer_order(order: Sequence[int], scene: Scene) -> tuple[int, ...]:
 
 
 def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Memory:
-    """The memory of a group after a change of the map's size that moved its cells by (dx, dy), and its points by
+    """The memory of a group after a change of the map's size that shifted its cells by (dx, dy), and its points by
     `shift`.
 
     `after` is the map in its new size, with nothing else changed. On hexes dx (hex_column) or dy (hex_row) is
@@ -210,11 +210,11 @@ def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Mem
 
 
 def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
-    """One memory of several groups' for all of them.
+    """Merge the memories of several groups.
 
-    What one of them knows as it is now, all do. Of what several remember differently, the first one's is taken.
-    What the cells beside one another are known to be (a side of two) may differ then; nothing is known that
-    none of them knew.
+    What is known in its current state by one of them is so in the result. If several remember different states,
+    the first one's is used. The two cells beside a side may then remember it differently. The result contains
+    nothing that none of them knew.
     """
     explored = union(NONE, *(memory.explored for memory in memories))
     chunks: dict[ChunkXY, ChunkMemory] = {}
@@ -236,7 +236,7 @@ def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
 
 
 def known_rows(memory: Memory, key: ChunkKey, rows: Sequence[str]) -> list[str]:
-    """The rows of a chunk as they are remembered, given as they are now; as if all of it was explored."""
+    """The remembered rows of a chunk, from the current ones, as if all of it was explored."""
     layer, column, band = key
     kept = memory.chunks.get((column, band), ChunkMemory()).rows.get(layer, {})
     known = list(rows)
@@ -248,7 +248,7 @@ def known_rows(memory: Memory, key: ChunkKey, rows: Sequence[str]) -> list[str]:
 
 
 def known_walls(memory: Memory, scene: Scene, cells: Cells) -> list[Piece]:
-    """The walls in some cells as they are remembered, merged."""
+    """The remembered walls in some cells, merged."""
     found: list[Piece] = []
     unchanged = dict(cells)
     for chunk, kept in memory.chunks.items():
@@ -262,8 +262,7 @@ def known_walls(memory: Memory, scene: Scene, cells: Cells) -> list[Piece]:
 
 
 def known_things(memory: Memory, scene: Scene, kind: str) -> dict[str, dict[str, Any]]:
-    """The things of a kind as they are remembered, by key in ascending order; as if all of the map was
-    explored."""
+    """The remembered objects of a kind, by key in ascending order, as if all of the map was explored."""
     kept = memory.things.get(kind, {})
     found = {}
     for key in sorted(scene.things[kind].keys() | kept.keys()):
@@ -274,13 +273,13 @@ def known_things(memory: Memory, scene: Scene, kind: str) -> dict[str, dict[str,
 
 
 def chunks_beside(cells: Cells) -> set[ChunkXY]:
-    """The chunks with any of some cells, and those around them."""
+    """The chunks of some cells, and the chunks around them."""
     around = (-1, 0, 1)
     return {(x + i, y + j) for x, y in cells for i in around for j in around if x + i >= 0 and y + j >= 0}
 
 
 def chunks_of(memory: Memory, scene: Scene, changed: Iterable[tuple[str, str]] = ()) -> set[ChunkXY]:
-    """The chunks in which things are, or are remembered: all in memory, and those that changed, as (kind, key)."""
+    """The chunks of the objects that are remembered or have changed; these as (kind, key)."""
     keys = {*changed, *((kind, key) for kind, kept in memory.things.items() for key in kept)}
     cells: list[Cell] = []
     for kind, key in keys:
@@ -291,8 +290,8 @@ def chunks_of(memory: Memory, scene: Scene, changed: Iterable[tuple[str, str]] =
 
 
 def pack(memory: Memory) -> tuple[dict[ChunkXY, tuple[bytes, dict[str, Any] | None]], dict[str, Any]]:
-    """A memory as it is stored: for each chunk what is explored, and what differs from now, as JSON or None;
-    and what is kept for the map as a whole, as JSON."""
+    """The stored form of a memory: for each chunk the explored cells, and the differences as JSON or None; and the
+    data of the whole map as JSON."""
     chunks = {}
     for chunk in memory.explored.keys() | memory.chunks.keys():
         differs = None
@@ -312,7 +311,7 @@ def pack(memory: Memory) -> tuple[dict[ChunkXY, tuple[bytes, dict[str, Any] | No
 def unpack(
     chunks: Mapping[ChunkXY, tuple[bytes, Mapping[str, Any] | None]], whole: Mapping[str, Any] | None
 ) -> Memory:
-    """The memory that was packed; `whole` is None where nothing was stored."""
+    """The memory from its stored form; `whole` is None if nothing was stored."""
     explored = {chunk: int.from_bytes(bits, "little") for chunk, (bits, _) in chunks.items() if any(bits)}
     kept = {
         chunk: ChunkMemory(
@@ -332,7 +331,7 @@ def unpack(
 
 
 def _put(chunks: dict[ChunkXY, ChunkMemory], chunk: ChunkXY, kept: ChunkMemory) -> None:
-    """Keep what differs in a chunk, as far as anything does."""
+    """Store the differences in a chunk, if there are any."""
     rows = {layer: lines for layer, lines in kept.rows.items() if lines}
     if rows or kept.walls:
         chunks[chunk] = ChunkMemory(rows, kept.walls)
@@ -341,7 +340,7 @@ def _put(chunks: dict[ChunkXY, ChunkMemory], chunk: ChunkXY, kept: ChunkMemory) 
 
 
 def _noted(kept: Mapping[int, str], old: Rows, new: Rows, known: int) -> dict[int, str]:
-    """Remembered rows of a chunk after a change, with the former symbols of the known cells that changed."""
+    """The remembered rows of a chunk after a change, with the old symbols of the known cells that changed."""
     noted = dict(kept)
     for line in range(CHUNK):
         before = (old[line] if old and line < len(old) else "").ljust(CHUNK, EMPTY)
@@ -359,7 +358,7 @@ def _noted(kept: Mapping[int, str], old: Rows, new: Rows, known: int) -> dict[in
 
 
 def _masked(rows: Mapping[int, Mapping[int, str]], left: int) -> dict[int, dict[int, str]]:
-    """Remembered rows of a chunk, as far as they are in some cells of it."""
+    """The remembered rows of a chunk, limited to some cells."""
     found: dict[int, dict[int, str]] = {}
     for layer, lines in rows.items():
         found[layer] = {}
@@ -372,7 +371,7 @@ def _masked(rows: Mapping[int, Mapping[int, str]], left: int) -> dict[int, dict[
 
 
 def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene, explored: Cells) -> None:
-    """Keep what lay of walls in the explored cells where walls have changed."""
+    """Record the old walls in the explored cells where walls have changed."""
     changed = () if before.piece_set is after.piece_set else before.piece_set ^ after.piece_set
     if not changed:
         return
@@ -399,7 +398,7 @@ def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene,
 def _walls_seen(
     kept: Mapping[int, Sequence[Piece]], chunk: ChunkXY, scene: Scene, visible: Cells
 ) -> dict[int, Sequence[Piece]]:
-    """What is remembered of walls in a chunk while some cells are in sight, their sides among it."""
+    """The remembered walls in a chunk, without the cells in sight and their sides."""
     found: dict[int, Sequence[Piece]] = {}
     for bit, pieces in kept.items():
         cell = chunk[0] * CHUNK + bit % CHUNK, chunk[1] * CHUNK + bit // CHUNK
@@ -418,7 +417,7 @@ def _walls_seen(
 
 
 def _note_things(memory: Memory, changed: Iterable[tuple[str, str]], before: Scene) -> Things:
-    """The things that are remembered, with those that changed as they were known."""
+    """The remembered objects, with the known old states of those that changed."""
     noted = {kind: dict(memory.things.get(kind, {})) for kind in KINDS}
     for kind, key in changed:
         if key not in noted[kind]:
@@ -429,7 +428,7 @@ def _note_things(memory: Memory, changed: Iterable[tuple[str, str]], before: Sce
 
 
 def _things_seen(things: Things, scene: Scene, visible: Cells, explored: Cells) -> Things:
-    """What is remembered of things while some cells are in sight, and some explored."""
+    """The remembered objects, given the cells in sight and the explored ones."""
     found: dict[str, dict[str, dict[str, Any] | None]] = {}
     for kind, kept in things.items():
         left: dict[str, dict[str, Any] | None] = {}
@@ -442,7 +441,7 @@ def _things_seen(things: Things, scene: Scene, visible: Cells, explored: Cells) 
                 places = scene.cells_of(kind, known)
                 if _any(places, visible) or not _any(places, explored):
                     known = None
-            # Without a note it would be known as it is now, where that place is explored.
+            # Without an entry, its current state would count as known where its cells are explored.
             if not same(known, now if _any(cells, explored) else None):
                 left[key] = known
         if left:
@@ -459,7 +458,7 @@ def _known_thing(memory: Memory, scene: Scene, kind: str, key: str) -> dict[str,
 
 
 def _limited(memory: Memory, scene: Scene, explored: Cells) -> Memory:
-    """A memory without what it knows of cells that are not explored."""
+    """A memory without data of cells that are not explored."""
     chunks: dict[ChunkXY, ChunkMemory] = {}
     for chunk, kept in memory.chunks.items():
         bits = explored.get(chunk, 0)
@@ -470,7 +469,7 @@ def _limited(memory: Memory, scene: Scene, explored: Cells) -> Memory:
 
 
 def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:
-    """What none of several groups knows as it is now, in a chunk that any of them has explored."""
+    """The cells of a chunk whose current state none of several groups knows, although some have explored them."""
     explorers = [memory for memory in memories if memory.explored.get(chunk)]
     rows: dict[int, dict[int, str]] = {}
     walls: dict[int, Sequence[Piece]] = {}
@@ -511,7 +510,7 @@ def _bit(x: int, y: int) -> tuple[ChunkXY, int]:
 
 
 def _place_row(chunks: dict[ChunkXY, ChunkMemory], layer: int, left: int, y: int, text: str) -> None:
-    """Put a remembered row that begins in the cell (left, y)."""
+    """Insert a remembered row that begins in the cell (left, y)."""
     if y < 0:
         return
     for column in (left // CHUNK, left // CHUNK + 1):

@@ -1,4 +1,4 @@
-"""A token's move, checked step by step on the real map, and on the map as the mover knows it.
+"""Checks a token's move step by step, on the real map and on the map as the mover knows it.
 
 The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, costs):
 
@@ -7,13 +7,13 @@ The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, c
 - Then the path is walked on the real map. The first obstacle that the mover could not know of ends the move:
   the token stops before it, and the result says where, and what kind of object stopped it. A secret or
   hidden door counts as a `wall`.
-- An obstacle is named by its id only if the mover knows a thing with that id.
+- An obstacle's id is included only if the mover knows an object with that id.
 - A step is blocked by the map's `edge`; by a `cell` that blocks movement, among those that it enters and those
-  beside a diagonal step; or by a `wall` or a `door` that is not open. A token may leave a place that it could
+  beside a diagonal step; or by a `wall` or a `door` that is not open. A token may leave a position that it could
   not have entered.
-- Costs are counted on the map without its secrets (`game.grid.player_view`): hidden ground costs nothing extra.
-- A move to a place takes the cheapest path on the map that the mover knows; of equal ones, one with the fewest
-  diagonals.
+- Costs are counted on the map without its secrets (`game.grid.player_view`): hidden terrain costs nothing extra.
+- A move to a position takes the cheapest path on the map that the mover knows; of equal ones, one with the fewest
+diagonals.
 - On a grid of type none, positions are points, and a path's positions may be any distance apart: the token
   walks the cells on the straight lines between them. It ends at the last point, or on the cell before an
   obstacle.
@@ -36,9 +36,9 @@ from game.grid.player_view import is_disguised, is_hidden
 from game.grid.vision import anchor, cells_a_side
 
 MAX_PATH: Final = 1024
-"""Positions that a client's path may have; on a grid of type none also the cells on it."""
+"""The maximum number of positions of a path; on a grid of type none also the maximum number of its cells."""
 
-_RUN: Final = 64  # steps that are checked together
+_RUN: Final = 64  # steps that are checked at once
 
 Kind: TypeAlias = Literal["wall", "door", "cell", "edge"]
 Passage: TypeAlias = Callable[[Steps[Any]], Steps[Any]]
@@ -63,7 +63,7 @@ class Move(NamedTuple):
 
     `x, y`: where the token stands now. `cells`: its top left cells on the way, the first and the last included.
     `cost`: in the map's unit. `stopped`: the unknown obstacle that ended the move, if one did; `blocker` is the
-    real id of that wall or door, which only those may know who see the door after the move (`named`).
+    real id of that wall or door, which is only for those who see the door after the move (`named`).
     """
 
     x: float
@@ -74,7 +74,8 @@ class Move(NamedTuple):
     blocker: str | None = None
 
     def named(self, doors: Iterable[Mapping[str, Any]]) -> Obstruction | None:
-        """What stopped the move, with its id if it is among the doors that the mover sees after it."""
+        """The obstacle that stopped the move, with its id if it is among the doors that the mover sees
+        afterwards."""
         if self.stopped is None or self.blocker is None or self.stopped.kind != "door":
             return self.stopped
         is_seen = any(door.get("id") == self.blocker for door in doors)
@@ -92,7 +93,7 @@ class Known(NamedTuple):
 
 
 class MoveError(Exception):
-    """A move that is refused; nothing moved."""
+    """The move is refused; nothing was moved."""
 
 
 class MoveBlocked(MoveError):
@@ -104,7 +105,7 @@ class MoveBlocked(MoveError):
 
 
 class NoPath(MoveError):
-    """The mover knows no path to the place; the message says why."""
+    """The mover knows no path to the destination; the message says why."""
 
 
 class BadPath(MoveError):
@@ -161,7 +162,8 @@ def move_to(
 
 
 def clamped(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> Point:
-    """The position on a map that is nearest to a token's: for tokens that a smaller map leaves outside."""
+    """The position on a map that is nearest to a token's position, for tokens outside a map that became
+    smaller."""
     side = size if grid_type == "none" else cells_a_side(grid_type, size)
     return max(min(x, width - side), 0), max(min(y, height - side), 0)
 
@@ -212,7 +214,7 @@ def _cells(grid: Grid, token: Token, path: Sequence[Point]) -> list[Cell]:
         elif index == 0 and cell == cells[0]:
             continue
         elif cell not in neighbours(grid, cells[-1]):
-            raise BadPath(index, "is not beside the position before it")
+            raise BadPath(index, "is not next to the previous position")
         else:
             cells.append(cell)
     return cells
@@ -231,7 +233,7 @@ def _line(start: Cell, end: Cell) -> list[Cell]:
 def _first(
     frame: Frame, width: int, height: int, cells: Sequence[Cell], side: int
 ) -> Steps[tuple[int, Obstruction] | None]:
-    """The first step of a way that is blocked on a map: its index, and what is in the way."""
+    """The first blocked step of a path on a map: its index, and the obstacle."""
     canvas, grid = Canvas(width, height), Grid.of(frame)
     for begin in range(0, len(cells) - 1, _RUN):
         run = cells[begin : begin + _RUN + 1]
@@ -257,8 +259,7 @@ def _first(
 def _fault(
     obstacles: Obstacles, blocked: set[Segment], a: Cell, b: Cell, side: int
 ) -> Literal["cell"] | Segment | None:
-    """What is in the way of a step from one place to a neighbour: a cell, a step that a barrier blocks, or
-    nothing."""
+    """The obstacle of a step from a position to a neighbour: a cell, a step that a barrier blocks, or None."""
     grid = obstacles.grid
     own = {(a[0] + i, a[1] + j) for i in range(side) for j in range(side)}
     after = [(b[0] + i, b[1] + j) for j in range(side) for i in range(side)]
@@ -322,7 +323,7 @@ def _barrier(frame: Frame, obstacles: Obstacles, at: Cell, step: Segment) -> Obs
 
 
 def _as_reported(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstruction:
-    """What the mover is told about what stopped them."""
+    """The obstacle as it is reported to the mover."""
     if obstruction.id is None:
         return obstruction
     name = "walls" if obstruction.kind == "wall" else "doors"
@@ -336,7 +337,7 @@ def _as_reported(obstruction: Obstruction, frame: Frame, known: Frame) -> Obstru
 
 
 def _cost(frame: Frame, width: int, height: int, cells: Sequence[Cell], side: int) -> Steps[int | float]:
-    """The cost of a way, in the map's unit."""
+    """The cost of a path, in the map's unit."""
     canvas, grid = Canvas(width, height), Grid.of(frame)
     # Walls and doors cost nothing.
     frame = {key: value for key, value in frame.items() if key not in ("walls", "doors")}

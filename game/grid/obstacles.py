@@ -29,7 +29,7 @@ With rounded numbers, what A sees of B and B of A could differ. Halves and third
 squares and hexes lie, fit exactly.
 """
 
-# A wall may have any finite number for an end; this far out, only the direction that it comes from matters.
+# The ends of a wall may be any finite numbers; beyond this distance, only the direction matters.
 _FAR: Final = 1e300
 FAR_DOOR: Final = 1e6
 """Coordinates of doors are limited to this, which is beyond every map."""
@@ -38,7 +38,7 @@ _BESIDE: Final = 0.05
 """The distance from a door, in cells, within which a point is in a cell at whose edge the door lies."""
 _MIDDLE: Final = ((1, 0.4), (2, 0.6))
 _POINTS: Final = 4
-"""Points looked at for each cell of a door's length."""
+"""The number of points that are tested per cell of a door's length."""
 
 Segment: TypeAlias = tuple[int, int, int, int]
 """u1, v1, u2, v2: a straight wall on the lattice, in SCALE parts of a cell."""
@@ -102,7 +102,7 @@ def survey(
     segments = [
         (item, segment_of(grid.type, item))
         for item in _barriers(document)
-        # At least one end is not beyond each side.
+        # The bounding box of the segment touches the rectangle.
         if (item["x1"] <= right or item["x2"] <= right) and (item["x1"] >= left or item["x2"] >= left)
         if (item["y1"] <= bottom or item["y2"] <= bottom) and (item["y1"] >= top or item["y2"] >= top)
     ]
@@ -149,11 +149,11 @@ def opened_cells(
 
 
 def can_open(obstacles: Obstacles, door: Mapping[str, Any]) -> bool:
-    """Whether a door lets anybody through once it is open.
+    """Whether a token can pass a door once it is open.
 
-    Takes the obstacles around the door (two cells to each side), without the door itself. It lets
-    somebody through if on both of its sides there is a cell to stand in, among those that it opens and those that
-    share a side with one of them (nobody gets round a corner of rock), and no wall lies on its middle.
+    Takes the obstacles around the door (two cells to each side), without the door itself. It can if each side of
+    the door has a free cell, among those that it opens and those that share a side with one of them (moves do not
+    cut the corners of rocks), and no wall crosses its middle.
     """
     grid, x, y, width, height = obstacles.grid, obstacles.x, obstacles.y, obstacles.width, obstacles.height
     opened = opened_cells(grid.type, door, x, y, width, height)
@@ -176,7 +176,7 @@ def _lies_on(barrier: Segment, piece: Segment) -> bool:
     u1, v1, u2, v2 = barrier
     du, dv = u2 - u1, v2 - v1
     for u, v in (piece[:2], piece[2:]):
-        # To rounding: the ends of both are snapped.
+        # With a tolerance, because the ends of both are snapped.
         off_line = abs(du * (v - v1) - dv * (u - u1)) > 2 * (abs(du) + abs(dv))
         if off_line or not min(u1, u2) - 2 <= u <= max(u1, u2) + 2 or not min(v1, v2) - 2 <= v <= max(v1, v2) + 2:
             return False
@@ -204,8 +204,7 @@ def _within(
 
 
 def costs_of(document: Mapping[str, Any]) -> tuple[int | float, ...]:
-    """The movement costs that a document's legend states, in order, after the 1 of ground that states
-    none."""
+    """The movement costs in a document's legend, in order, after 1, which is the default."""
     stated = {entry["movement_cost"] for entry in document.get("legend", ()) if "movement_cost" in entry}
     return 1, *sorted(stated)
 
@@ -295,11 +294,11 @@ def _any(layers: Sequence[str], symbols: set[str], count: int) -> bytearray:
 
 
 def _topmost(layers: Sequence[str], numbers: Mapping[str, int], count: int) -> Sequence[int]:
-    """The number of the topmost symbol of each cell that has one, 0 for none. The last layer is on top."""
+    """The number of the topmost of these symbols in each cell, or 0. The last layer is on top."""
     marks = defaultdict(lambda: "\0", {ord(symbol): chr(number) for symbol, number in numbers.items()})
     topmost: Sequence[int] = bytes(count)
     for cells in layers if numbers else ():
-        # Up to 255 numbers fit a byte each, and any() runs over bytes quickly.
+        # Up to 255 numbers fit into bytes, for which any() is fast.
         marked = cells.translate(marks)
         few = max(numbers.values()) < 256
         values: Sequence[int] = marked.encode("latin-1") if few else [*map(ord, marked)]

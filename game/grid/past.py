@@ -1,8 +1,8 @@
-"""A past version of a map: the current map with the inverses of later events applied. Pure; runs in a compute
-process.
+"""Rebuilds past versions of a map: applies the inverses of later events to the current map. Pure; runs in a
+compute process.
 
-The stored data of events is checked before it is used (`grid.stored`), and so is the result. A map may have
-half a gigabyte of cells: only the chunks that events have changed are loaded, and these are kept compressed.
+The stored data of events is validated before it is used (`grid.stored`), and so is the result. A map may have
+half a gigabyte of cells: only the chunks that events have changed are loaded, and they are stored compressed.
 """
 
 import zlib
@@ -25,11 +25,11 @@ _BANDS_AT_ONCE: Final = 16
 _CHANGED_AT_ONCE: Final = 512
 _LEVEL: Final = 1
 _ALIKE: Final = 64
-"""Chunks that are not packed again: large areas are often alike."""
+"""The size of the cache of packed chunks, which are often equal in large areas."""
 
 
 class PastError(ValueError):
-    """An event that cannot be undone: `seq` is its number, the message says why."""
+    """An event cannot be undone: `seq` is its number, the message says why."""
 
     def __init__(self, seq: int, message: str) -> None:
         super().__init__(seq, message)
@@ -37,8 +37,8 @@ class PastError(ValueError):
 
 
 class PastMap(NamedTuple):
-    """A map as it was, without its chunks: its frame as JSON text, its size, and those of its name and description
-    that have changed since."""
+    """A past version of a map without its chunks: its frame as JSON text, its size, and its name and description
+    if they have changed since."""
 
     frame: str
     width: int
@@ -47,14 +47,15 @@ class PastMap(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """Chunks as they were, where they may differ from what is stored: JSON text of the rows, None for an empty
-    one."""
+    """Past versions of chunks that may differ from the stored ones: JSON text of the rows, None for an empty
+    chunk."""
 
     chunks: list[tuple[ChunkKey, bytes | None]]
 
 
 Rebuilding: TypeAlias = Generator[LayerPart | Changed, BandTexts, PastMap]
-"""Yields what it wants to load, and is sent that; then the chunks that have changed, and is sent anything."""
+"""Yields requests for stored data and is sent it; then yields the chunks that have changed (the value sent back is
+ignored)."""
 _Chunks: TypeAlias = dict[tuple[int, int], bytes | None]
 
 
@@ -80,9 +81,9 @@ def rebuild(stored: StoredFrame, events: Iterable[tuple[int, str]]) -> Rebuildin
 
 
 def check_before(before: Any, *, is_of_token: bool = False, take: Take | None = None) -> None:
-    """Refuse an invalid `before` of an event of a map: a change, the replaced grid, name or description.
+    """Check `before` of an event of a map: a change, or the replaced grid, name or description.
 
-    That of an event of a token has a `size` of another kind, and no grid. `take` is given each replaced chunk.
+    `before` of a token's event has another kind of `size`, and no grid. `take` is called with each replaced chunk.
 
     Raises:
         StoredError: at the first fault.
@@ -99,7 +100,8 @@ def check_before(before: Any, *, is_of_token: bool = False, take: Take | None = 
 
 
 class _Past:
-    """A map while events are undone: its frame, its size, and the chunks that differ from the stored ones."""
+    """The state of a map while events are undone: its frame, its size, and the chunks that differ from the stored
+    ones."""
 
     def __init__(self, stored: StoredFrame) -> None:
         self.frame: Frame = orjson.loads(stored.text)
@@ -124,7 +126,7 @@ class _Past:
                 self._put(key, rows)
 
     def _replayed(self, change: Any) -> Generator[LayerPart, BandTexts, Edited]:
-        # `check` looks for symbols that the legend lacks, once for all events.
+        # `check` searches for symbols that are not in the legend, once for all events.
         steps = replay(self.frame, self.width, self.height, inverse(change), records=False)
         try:
             wanted = next(steps)
@@ -158,7 +160,7 @@ class _Past:
             yield LayerPart(layer, 0, top, right, min(top + _BANDS_AT_ONCE - 1, bottom))
 
     def _unchanged(self, part: LayerPart) -> Generator[LayerPart, BandTexts, dict[ChunkKey, list[str]]]:
-        """The chunks of a part that are as they are stored."""
+        """The chunks of a part that are equal to the stored ones."""
         known = self._chunks[part.layer]
         bands = yield part
         return {
@@ -173,7 +175,7 @@ class _Past:
         self._chunks[layer][x, y] = _packed(orjson.dumps(rows)) if rows else None
 
     def check(self) -> Generator[LayerPart, BandTexts, None]:
-        """Refuse a map that breaks the rules of the document, or has cells of no layer.
+        """Check the rebuilt map by the rules of the document, and that all chunks belong to a layer.
 
         Raises:
             StoredError: at the first fault.
@@ -184,12 +186,12 @@ class _Past:
         for layer, chunks in self._chunks.items():
             for (x, y), packed in chunks.items():
                 if packed and layer not in layers:
-                    raise StoredError("cells", "are of a layer that is gone")
+                    raise StoredError("cells", "are of a layer that does not exist")
                 if packed:
                     rules.check(x, y, _unpacked(packed), "cells")
         for part in [part for layer in self._layers - layers for part in self._parts(layer)]:
             if (yield from self._unchanged(part)):
-                raise StoredError("cells", "are of a layer that is gone")
+                raise StoredError("cells", "are of a layer that does not exist")
         is_as_stored = (self.width, self.height) == (self._stored.width, self._stored.height)
         if is_as_stored and self._symbols <= _symbols(self.frame):
             return
@@ -198,7 +200,7 @@ class _Past:
                 rules.check(x, y, rows, "cells")
 
     def changed(self) -> Iterator[Changed]:
-        """The chunks that are not as they are stored, some at a time."""
+        """The chunks that differ from the stored ones, in batches."""
         some: list[tuple[ChunkKey, bytes | None]] = []
         for layer, chunks in sorted(self._chunks.items()):
             for x, y in sorted(chunks, key=lambda place: place[::-1]):

@@ -8,16 +8,17 @@ The rules:
 - No step enters a solid cell, or crosses or touches a wall or a door that is not open on its way from centre
   to centre. A diagonal step needs both cells beside it free: it cannot cross the corner of a wall ("Variant:
   Playing on a Grid", 5e).
-- A walker is a word or several, `large,fly`: a size (tiny, small, medium: one cell; large 2 x 2, huge 3 x 3,
-  gargantuan 4 x 4 cells; 5e "Creature Size") and how it moves (`walk`, or `fly`: the ground's movement cost
-  does not count). The position of a larger creature is its top left cell; it pays for the worst cell that it
-  enters upon, and all its cells must be free. On hexes all walkers take one cell.
+- A walker is one or more words, such as `large,fly`: a size (tiny, small, medium: one cell; large 2 x 2, huge 3 x
+3,
+  gargantuan 4 x 4 cells; 5e "Creature Size") and how it moves (`walk`, or `fly`: the ground's movement cost does
+  not count). The position of a larger creature is its top left cell; it pays for the most expensive cell that it
+  enters, and all its cells must be free. On hexes all walkers take one cell.
 - Of paths with equal cost, one with the fewest diagonal steps is taken.
-- On a grid of type none the way leads over the centres of cells, with diagonals of length sqrt(2).
+- On a grid of type none, paths lead over the centres of cells, with diagonals of length sqrt(2).
 
 The search is A* with buckets (one stack for all nodes of equal estimate, so no comparison sorts them), on the
-lattice, where the steps are the same everywhere. Where 5-10-5 counts, a node is a cell and whether the next
-diagonal is the costly one. The map is read in blocks of BLOCK x BLOCK cells, as far as the search gets.
+lattice, where the steps are the same everywhere. With 5-10-5, a node is a cell and whether the next diagonal is
+the expensive one. The map is read in blocks of BLOCK x BLOCK cells as the search reaches them.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,9 +35,10 @@ from game.grid.obstacles import Obstacles, costs_of, crossings, look
 
 BLOCK: Final = 256
 BUDGET: Final = 400_000
-"""How many cells a search looks at before it gives up: about a second of work."""
+"""The maximum number of cells that a search examines: about a second of work."""
 
-# Costs are counted in parts, and a diagonal step costs one part more. No path has as many steps.
+# Costs are counted in parts, and a diagonal step costs one part more, to prefer straight steps. Paths have fewer
+# steps.
 _PARTS: Final = 2**21
 
 SIZES: Final = {"tiny": 1, "small": 1, "medium": 1, "large": 2, "huge": 3, "gargantuan": 4}
@@ -46,9 +48,9 @@ MODES: Final = {"walk": False, "fly": True}
 class Path(NamedTuple):
     """A path, or the reason why there is none.
 
-    `cells` leads from the start to the goal, both included. `cost` is the movement that it takes and `distance`
-    how long it is, both in `unit`: without difficult terrain they are the same. `reason` is a text for users; None
-    if a path was found.
+    `cells` leads from the start to the goal, both included. `cost` is the movement cost and `distance` the length,
+    both in `unit`; without difficult terrain they are equal. `reason` is a text for users; None if a path was
+    found.
     """
 
     found: bool
@@ -60,14 +62,14 @@ class Path(NamedTuple):
 
 
 class Walker(NamedTuple):
-    """Who walks: the cells it takes a side, and whether the movement cost of the ground counts for it."""
+    """A walker: its size in cells per side, and whether the movement cost of the terrain applies to it."""
 
     size: int = 1
     flies: bool = False
 
     @classmethod
     def of(cls, words: str) -> "Walker":
-        """The walker for words such as `large,fly`; raises ValueError for an unknown word."""
+        """Parse words such as `large,fly`; raises ValueError for an unknown word."""
         walker = cls()
         for word in filter(None, (word.strip() for word in words.split(","))):
             if word in SIZES:
@@ -79,8 +81,8 @@ class Walker(NamedTuple):
         return walker
 
 
-# The steps from a node by its exits (a bit for each step): how far on the node is, the cells that it counts, and
-# whether it is diagonal (1 or 0).
+# The steps from a node by its exits (a bit for each step): the offset of the next node, the distance in cells, and
+# whether the step is diagonal (1 or 0).
 _Moves: TypeAlias = list[tuple[tuple[int, int | float, int], ...]]
 
 
@@ -93,7 +95,8 @@ def find(
     walker: Walker = Walker(),  # noqa: B008 - it is immutable
     budget: int = BUDGET,
 ) -> Steps[Path]:
-    """Find the cheapest way between two cells of a stored map; yields the chunks it needs and returns the Path."""
+    """Find the cheapest path between two cells of a stored map; yields requests for chunks, and returns the
+    Path."""
     grid = Grid.of(frame)
     if grid.is_hex:
         walker = walker._replace(size=1)
@@ -130,7 +133,7 @@ def find(
             if len(done) > budget:
                 return _none(grid, f"no path was found within {budget} cells of search")
             if not exits[at]:
-                # A step led here, so this is a cell whose block was not read yet.
+                # The cell's block is not read yet.
                 yield from field.read(field.cell(at))
             so_far = spent[node]
             for delta, step, diagonal in moves[node & shift][exits[at]]:
@@ -154,7 +157,7 @@ def _none(grid: Grid, reason: str) -> Path:
 
 
 def _way(field: "_Field", came: dict[int, int], node: int, shift: int, spent: int | float) -> Path:
-    """The way that led to a node."""
+    """The path to a node."""
     nodes = [node]
     while (node := came[node]) != nodes[-1]:
         nodes.append(node)
@@ -172,7 +175,7 @@ def _way(field: "_Field", came: dict[int, int], node: int, shift: int, spent: in
 
 
 def length(grid: Grid, cells: Sequence[Cell]) -> int | float:
-    """How long a way from neighbour to neighbour is, in cells, whatever the ground."""
+    """The length of a path in cells, regardless of the terrain."""
     steps, slanted = len(cells) - 1, diagonals(grid, cells)
     if grid.type == "none":
         return steps - slanted + slanted * sqrt(2)
@@ -180,13 +183,12 @@ def length(grid: Grid, cells: Sequence[Cell]) -> int | float:
 
 
 def diagonals(grid: Grid, cells: Sequence[Cell]) -> int:
-    """How many steps of a way from neighbour to neighbour are diagonal; none on hexes."""
+    """The number of diagonal steps of a path; 0 on hexes."""
     return 0 if grid.is_hex else sum(a[0] != b[0] and a[1] != b[1] for a, b in pairwise(cells))
 
 
 def _moves(field: "_Field", counted: bool) -> list[_Moves]:
-    """The steps by exits; where diagonals are counted, for nodes whose next one is cheap and those whose is
-    not."""
+    """The steps by exits; with 5-10-5, separately for nodes whose next diagonal is cheap or expensive."""
     steps = lattice_steps(field.grid)
     slant = sqrt(2) if field.grid.type == "none" else 1
     tables: list[_Moves] = []
@@ -198,7 +200,8 @@ def _moves(field: "_Field", counted: bool) -> list[_Moves]:
                 single.append((delta, slant if diagonal else 1, diagonal))
             else:
                 single.append((2 * delta + (1 - 2 * parity) * diagonal, 1 + parity * diagonal, diagonal))
-        # Straight steps last: the search continues with the last of equals, so paths do not zigzag.
+        # Straight steps last, because the search continues with the last of equal nodes, so that paths do not
+        # zigzag.
         choices = [(1 << bit, move) for bit, move in enumerate(single)][::-1]
         every = range(1 << len(steps))
         tables.append([tuple(move for bit, move in choices if exits & bit) for exits in every])
@@ -206,13 +209,13 @@ def _moves(field: "_Field", counted: bool) -> list[_Moves]:
 
 
 def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | float]:
-    """What is left from a node at the least, in parts: the distance by the grid's rule, at the lowest cost of any
-    ground, and the fewest diagonal steps of a way that costs no more.
+    """A lower bound of the remaining cost from a node, in parts: the distance by the grid's rule at the lowest
+    cost of any terrain, and the fewest diagonal steps of a path with that cost.
 
     It never falls by more than a step costs (it is consistent), so no node is visited twice.
     """
     grid, stride, least = field.grid, field.stride, min(field.costs) * _PARTS
-    # Where a step may cost as little as being diagonal does, diagonals are not looked for ahead.
+    # If a step may cost as little as one part, diagonals are not estimated.
     each = 1 if least > 1 else 0
     goal_v, goal_u = divmod(field.index(goal), stride)
     root = sqrt(2) - 1
@@ -226,7 +229,7 @@ def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | 
         return du * least + dv * each if du > dv else dv * least + du * each
 
     def counted(node: int) -> int | float:
-        # A node whose next diagonal is the costly one rounds up. Two straight steps cost as much as that one.
+        # Rounded up for a node whose next diagonal is the expensive one; it costs as much as two straight steps.
         dear = node & 1
         dv, du = abs((node >> 1) // stride - goal_v), abs((node >> 1) % stride - goal_u)
         long, short = (du, dv) if du > dv else (dv, du)
@@ -248,10 +251,10 @@ def _estimate(field: "_Field", goal: Cell, shift: int) -> Callable[[int], int | 
 
 
 class _Field:
-    """A map as far as it was read: for each cell the steps that leave it, and its terrain, as flat arrays.
+    """The read part of a map: the possible steps from each cell, and its terrain, as flat arrays.
 
-    A lattice row follows the other, with an empty cell between, so that a step is always the same distance
-    in the array and none leads round the edge. On hex_column the array's rows are the map's columns.
+    Lattice rows follow each other, with an empty cell between, so that each kind of step has a constant offset in
+    the array, and none wraps around the edge. On hex_column the array's rows are the map's columns.
     """
 
     def __init__(self, frame: Frame, width: int, height: int, walker: Walker) -> None:
@@ -266,7 +269,7 @@ class _Field:
         self.exits, self.standing = _zeros(count), _zeros(count)
         self.costs = (1,) if walker.flies else costs_of(frame)
         if len(self.costs) == 1:
-            # All ground costs the same, so any numbers will do.
+            # All terrain costs the same, so the values do not matter.
             self.terrain: bytearray | mmap | list[int] = self.exits
             self.costs = (1,) * 256
         else:
@@ -274,12 +277,12 @@ class _Field:
         self._blocks: set[Cell] = set()
 
     def index(self, cell: Cell) -> int:
-        """The place of a cell in the array."""
+        """The index of a cell in the array."""
         u, v = to_lattice(self.grid.type, cell)
         return (v + 1) * self.stride + u + self.lean
 
     def cell(self, index: int) -> Cell:
-        """The cell at a place in the array."""
+        """The cell at an index of the array."""
         v, u = divmod(index, self.stride)
         return from_lattice(self.grid.type, u - self.lean, v - 1)
 
@@ -289,7 +292,7 @@ class _Field:
         if block in self._blocks:
             return
         self._blocks.add(block)
-        # The surroundings decide which steps leave the block, and where larger walkers fit.
+        # The surroundings determine which steps leave the block, and where larger walkers fit.
         rim = self.walker.size
         left, top = max(block[0] * BLOCK - rim, 0), max(block[1] * BLOCK - rim, 0)
         right = min((block[0] + 1) * BLOCK + rim, self.canvas.width)
@@ -303,7 +306,7 @@ class _Field:
             self._keep(part, block, 1, part.terrain if many else bytes(part.terrain), self.terrain)
 
     def _keep(self, part: "_Part", block: Cell, rim: int, values: Sequence[int], kept: Any) -> None:
-        """Copy what is known of a block and `rim` cells around it."""
+        """Copy the data of a block, and `rim` cells around it."""
         across, down = (block[1], block[0]) if self.turned else block
         for v in range(max(down * BLOCK - rim, 0), min((down + 1) * BLOCK + rim, self.down)):
             lean = v >> 1 if self.grid.is_hex else 0
@@ -314,15 +317,15 @@ class _Field:
 
 
 def _zeros(count: int) -> bytearray | mmap:
-    """An array of bytes, all 0, whose memory is only taken where it is used if it is large."""
+    """An array of zero bytes; if it is large, the system allocates only the pages that are used."""
     return bytearray(count) if count < 1 << 20 else mmap(-1, count)
 
 
 class _Part:
     """The steps and the terrain of a rectangle, as flat arrays like those of _Field, with separate lattice rows.
 
-    The steps are found for all cells at once: as one byte a cell, all of them are one long number, and a
-    shift of that number puts each cell's neighbour in its place.
+    The steps are computed for all cells at once: with one byte per cell, the cells are one long integer, and
+    shifting it aligns each cell with its neighbour.
     """
 
     def __init__(self, obstacles: Obstacles, size: int) -> None:
@@ -357,11 +360,11 @@ class _Part:
         self.standing = free.to_bytes(self.count, "little")
 
     def row(self, v: int) -> int:
-        """Where the cell u = 0 of a lattice row would be in the arrays."""
+        """The index in the arrays of the cell u = 0 of a lattice row."""
         return (v - self.top + 1) * self.stride - self.left
 
     def _laid(self, values: Sequence[int], filler: int) -> list[int]:
-        """Values cell by cell as lattice rows, with an empty row before and after."""
+        """The values of cells as lattice rows, with an empty row before and after."""
         out = [filler] * self.count
         for line, start in enumerate(self.starts):
             at = (line + 1) * self.stride + start - self.left
@@ -389,9 +392,9 @@ class _Part:
         return int.from_bytes(open_steps, "little")
 
     def _spread(self, exits: int, free: int, size: int) -> tuple[int, int]:
-        """Exits and free places of a walker that takes size x size squares, the cell being its top left one.
+        """The exits and free positions of a walker of size x size squares, by its top left cell.
 
-        All its cells must be able to make the step, and no barrier may cross its position.
+        All its cells must be able to take the step, and no barrier may cross its position.
         """
         inside = range(size)
         standing, leaving = free, exits

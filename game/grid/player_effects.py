@@ -1,8 +1,8 @@
-"""The effect of an edit of a map without fog, for players: its effect on what they see, and nothing else.
+"""The effect of an edit of a map without fog on what players see.
 
 It has the shape of `grid.effects`, with three differences. `walls`, when they changed, are all walls that players
-see: they are merged, and so have no ids. `legend` has entries to put into the legend by their symbols: those that
-came into use, or that are in use and changed. And `region` is around the cells that players see change.
+see: they are merged, and so have no ids. `legend` has the entries to add or replace, by symbol: those that came
+into use, or are in use and have changed. `region` is the bounding box of the visible changed cells.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -24,7 +24,7 @@ class _EverySymbol:
 
 
 EVERY_SYMBOL: Final = _EverySymbol()
-"""In place of the symbols that cells use: keeps the whole legend."""
+"""Used instead of the symbols in use: keeps the whole legend."""
 
 
 def players_effect(
@@ -32,16 +32,16 @@ def players_effect(
 ) -> Effect | None:
     """The effect, for players, of a change from one stored frame of a map to another, of this size in cells.
 
-    `used` are the symbols that cells of the layers shown use after it; asked only about legend entries that
-    changed. None if the change is invisible to them.
+    `used` are the symbols in use in the visible layers after the change; only queried for legend entries that
+    changed. None if the change is invisible to players.
     """
     layers, (width, height) = shown_layers(after), size
     if any("size" in part for part in change):
-        # Even where only hidden things left the map with the cells: its size is not secret.
+        # Even if only hidden objects were cut off, because the size is no secret.
         return {"size": {"width": width, "height": height}, "reload": True}
     effect = _frame_effect(before, after, used) if before is not after else {}
     if layers - shown_layers(before):
-        # A layer that they did not see comes with cells that no run tells of.
+        # A newly visible layer has cells that are not in the change.
         return {**effect, "reload": True}
     _add_cells(effect, change, after, layers)
     return effect or None

@@ -12,18 +12,18 @@ What is a secret:
 | a wall | all but its ends and `blocks_movement`, `blocks_sight` | ends and both flags, always stated |
 | the document | `fog` | not the key: only the server sends it |
 
-"Anywhere" is the document, a legend entry, a layer, an entity, a wall, a door, a light and the background: each
-at its top level. Within `properties`, and within keys of a game's own, nothing is looked at: those keys are
-kept as they are, and so are descriptions and a layer's `visible: false`. They hide nothing.
+"Anywhere" is the document, a legend entry, a layer, an entity, a wall, a door, a light and the background: each at
+its top level. `properties` and a game's own keys are not inspected: they are kept unchanged, and so are
+descriptions and a layer's `visible: false`, which are not secrets.
 
-`visible_to`, `hidden` and `secret` are checked when they are written. Should something else have been stored
-before that, any value but the absent or false one hides.
+`visible_to`, `hidden` and `secret` are checked when they are written. If older data has other values, everything
+except an absent or false value hides.
 
 Walls are merged: pieces that continue or cover each other on one line and block the same are one, in ascending
 order. So a secret door in a gap of a wall, or drawn over one, cannot be distinguished from the wall.
 
-A list with nothing in it is left out, whether it was empty or all of it is hidden: the first hidden entity of a
-map changes nothing that players get.
+Empty lists are left out, whether they were empty or all items are hidden, so that the first hidden entity of a map
+changes nothing that players get.
 
 Everything here takes parsed JSON of valid documents, or frames of stored maps (`game.grid.chunks`), does not
 modify it, and returns new objects that share the unchanged parts.
@@ -54,8 +54,8 @@ def players_document(frame: _Thing, used: Container[str]) -> PlayersDocument:
     """The frame of a stored map as players get it.
 
     `used` are the symbols of the legend that the cells of the layers shown (`shown_layers`) use: `symbols_of` all
-    their chunks, together. In the result `rows` are numbers as they were in `frame`, so `chunks.join` makes the
-    document of it, with the chunks of `layers` only.
+    their chunks, together. In the result `rows` are numbers as they were in `frame`, so `chunks.join` can build
+    the document from it, with the chunks of `layers`.
     """
     shown = players_keys(frame)
     shown.pop("fog", None)
@@ -86,13 +86,12 @@ def shown_layers(frame: _Thing) -> frozenset[int]:
 
 
 def symbols_of(rows: Iterable[str]) -> str:
-    """The symbols that rows use, each once, in ascending order, without the empty cell's: what to keep of a
-    chunk to know later which symbols a map uses."""
+    """The symbols in use in rows, without the empty cell's, in ascending order."""
     return "".join(sorted(set().union(*rows) - {EMPTY}))
 
 
 def players_keys(thing: _Thing) -> dict[str, Any]:
-    """An object of a document, or the changes of one, without the keys that are for game masters only."""
+    """An object of a document, or changes of one, without the keys for game masters."""
     return {key: value for key, value in thing.items() if key not in WITHHELD_KEYS}
 
 
@@ -112,7 +111,7 @@ def is_disguised(door: _Thing) -> bool:
 
 
 def players_layer(layer: _Thing) -> dict[str, Any] | None:
-    """A layer as players get it, its `rows` as they are; None for a hidden one."""
+    """A layer as players get it, with unchanged `rows`; None for a hidden one."""
     return None if layer_is_hidden(layer) else players_keys(layer)
 
 
@@ -137,10 +136,9 @@ def players_door(door: _Thing) -> dict[str, Any] | None:
 
 
 def players_wall(item: _Thing) -> Piece | None:
-    """The wall that players get of a wall, or of a door that is disguised as one; None for a hidden one.
+    """The wall that players get for a wall, or for a door that is disguised as one; None for a hidden one.
 
-    By itself it is a secret still: it must be merged with all others (`players_walls`), so that it does not reveal
-    how the wall was drawn.
+    It must be merged with all others (`players_walls`), because a single one reveals how the wall was drawn.
     """
     if is_hidden(item):
         return None
@@ -149,8 +147,7 @@ def players_wall(item: _Thing) -> Piece | None:
 
 
 def players_pieces(document: _Thing) -> list[Piece]:
-    """All pieces of wall that players see on a map, merged: its walls, and its doors that are disguised as
-    walls."""
+    """All pieces of wall that players see on a map, merged: walls, and doors that are disguised as walls."""
     disguised = [door for door in document.get("doors", ()) if is_disguised(door)]
     return merge(filter(None, map(players_wall, [*document.get("walls", ()), *disguised])))
 

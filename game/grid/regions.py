@@ -12,9 +12,9 @@ from game.grid.chunks import layer_keys, region
 class RegionParts(NamedTuple):
     """The data for a region.
 
-    `layers` are those of the frame, parsed or as JSON text; `chunks` texts of layer key, chunk x, chunk y and the
-    JSON list of rows, with a space between; `names` the layers to give, separated by commas, None for all. The
-    rectangle is in cells, and is clipped to the map. `version` is left out if it is None.
+    `layers` are those of the frame, parsed or as JSON text. `chunks` are texts of layer key, chunk x, chunk y and
+    the JSON list of rows, separated by spaces. `names` are the requested layers, separated by commas; None for
+    all. The rectangle is in cells, and is clipped to the map. `version` is left out if it is None.
     """
 
     layers: Any
@@ -29,7 +29,7 @@ class RegionParts(NamedTuple):
     version: int | None
 
     def cells(self) -> int:
-        """The maximum number of cells that it has in all layers of the map."""
+        """The number of its cells, over all layers of the map."""
         return self.width * self.height * len(self._layers())
 
     def text(self) -> bytes:

@@ -1,4 +1,5 @@
-"""Walls, doors and lights of a map whose grid gets another type: the same cells stay apart, lit and connected.
+"""Converts walls, doors and lights when a map's grid type changes, so that the same cells stay separated,
+connected and lit.
 
 Square and isometric maps, and those without a grid, have the same coordinates. Between these and hexes, and from
 one kind of hexes to the other, edges are in other places, so objects are located by the cells around them:
@@ -34,16 +35,16 @@ Item: TypeAlias = Mapping[str, Any]
 Edge: TypeAlias = tuple[Point, Point]
 
 _SHORTER: Final = 0.1
-"""Share of a door that is left out at each end: there it only touches what is beside it."""
+"""The fraction of a door that is ignored at each end, where it only touches adjacent cells."""
 _SAME: Final = 1e-6
 
 
 class DoesNotFit(Exception):
-    """A wall or door has no equivalent place on the other grid; the message says why."""
+    """A wall or door has no equivalent position on the other grid; the message says why."""
 
 
 def is_other_plane(old: GridType, new: GridType) -> bool:
-    """Whether points have other coordinates on the new grid."""
+    """Whether the coordinates of points differ on the new grid."""
     return old != new and (old in HEXES or new in HEXES)
 
 
@@ -52,7 +53,7 @@ def light(old: GridType, new: GridType, item: Item) -> dict[str, Any]:
     cell = cell_at(old, item["x"], item["y"])
     (was_x, was_y), (x, y) = centre(old, cell), centre(new, cell)
     dx, dy = item["x"] - was_x, item["y"] - was_y
-    # The corners of squares reach out of hexes. A light on an edge between cells belongs to one of them.
+    # The corners of squares are outside of hexes. A light on an edge between cells belongs to one of them.
     shrink = min(1.0, 0.49 / length) if (length := hypot(dx, dy)) else 1.0
     return {**item, "x": x + dx * shrink, "y": y + dy * shrink}
 
@@ -97,7 +98,7 @@ def _pieces(old: GridType, new: GridType, item: Item, width: int, height: int) -
 
 
 def _parted(grid_type: GridType, item: Item, width: int, height: int) -> Iterator[tuple[Cell, Cell]]:
-    """The pairs of neighbours, on the map or just beside it, between which a segment lies."""
+    """The pairs of neighbours, on the map or next to it, that a segment separates."""
     ends = [point_to_lattice(grid_type, item[f"x{n}"], item[f"y{n}"]) for n in (1, 2)]
     us, vs = [u for u, _ in ends], [v for _, v in ends]
     far = 2 * (width + height) + 4
@@ -118,9 +119,9 @@ def _edge(grid_type: GridType, one: Cell, other: Cell) -> Edge:
 
 
 def _joined(edges: Any) -> list[Edge]:
-    """Edges of squares, those that continue each other as one."""
+    """The edges of squares, merged where they continue each other."""
     joined: list[Edge] = []
-    # Level ones row by row, then upright ones column by column.
+    # Horizontal ones row by row, then vertical ones column by column.
     for (x1, y1), (x2, y2) in sorted(edges, key=lambda e: (e[0][1] != e[1][1], e[0][e[0][1] == e[1][1]], e)):
         if joined:
             (a1, b1), (a2, b2) = joined[-1]

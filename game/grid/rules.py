@@ -11,9 +11,9 @@ Fault: TypeAlias = tuple[str, str]
 
 
 class Rule(NamedTuple):
-    """A rule: `check` returns None, or the fault of a value; `schema` describes the values that it accepts.
+    """A rule: `check` returns None or the violation of a value, and `schema` describes the accepted values.
 
-    The schema may accept a little more: it knows nothing of NaN, of 1.0 as against 1, or of Unicode's categories.
+    The schema may accept slightly more, because it cannot express NaN, 1.0 as opposed to 1, or Unicode categories.
     """
 
     check: Callable[[Any], Fault | None]
@@ -99,9 +99,9 @@ def _color(value: Any) -> Fault | None:
 def _symbol(value: Any) -> Fault | None:
     """One character of Unicode's basic plane that is visible by itself.
 
-    Refused general categories: control, format and surrogate (Cc, Cf, Cs), marks (M*), separators (Z*), and
-    the noncharacters. Private use and code points not assigned yet are welcome: which ones are assigned
-    depends on the Unicode version of the reader.
+    Refused general categories: control, format and surrogate (Cc, Cf, Cs), marks (M*), separators (Z*), and the
+    noncharacters. Private use and unassigned code points are allowed; which ones are assigned depends on the
+    Unicode version of the reader.
     """
     if not isinstance(value, str) or len(value) != 1 or value > "\uffff":
         return "not_a_symbol", "must be exactly one character of Unicode's basic plane (U+0021 to U+FFFD)"
@@ -127,7 +127,7 @@ def _reserved(_: Any) -> Fault | None:
 color: Final = Rule(_color, {"type": "string", "pattern": f"^{_COLOR.pattern}$"})
 symbol: Final = Rule(_symbol, {"type": "string", "minLength": 1, "maxLength": 1})
 cell: Final = Rule(_cell, symbol.schema)
-"""What a cell holds: a symbol of the legend, or the space. Whether it is in the legend depends on the map."""
+"""The value of a cell: a symbol of the legend, or the space. Whether it is in the legend depends on the map."""
 boolean: Final = of_type(bool, "true or false")
 string: Final = of_type(str, "a string")
 json_object: Final = of_type(dict, "an object")

@@ -1,7 +1,7 @@
-"""A map as players would know it if they saw all of it: its things, and the cells in which each is seen.
+"""A map without its secrets: its objects, and the cells in which each can be seen.
 
-A scene holds nothing that players may never know (`game.grid.player_view`). With fog, what a player knows of a
-map is partly the scene as it is now and partly what it was (`game.grid.memory`).
+A scene is what players would know if they saw the whole map (`game.grid.player_view`). With fog, a player knows
+parts of the current scene, and parts of earlier ones (`game.grid.memory`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ from game.grid.player_view import (
 from game.grid.segments import Ends, Piece, cut, near_map, pieces_by_cell, pieces_by_chunk, touched
 
 KINDS: Final = ("doors", "entities", "lights")
-"""The lists of a document whose items are seen, and remembered, each as a whole."""
+"""The lists of a document whose items are seen and remembered as a whole."""
 
 Thing = Mapping[str, Any]
 
@@ -36,9 +36,9 @@ _SHOW: Final[Mapping[str, Callable[[Thing], dict[str, Any] | None]]] = {
 
 
 class Scene:
-    """One version of a stored map, without its secrets and without its rows. It may be kept between requests.
+    """One version of a stored map, without its secrets and without its rows. It may be cached between requests.
 
-    `layers` are the keys of the layers shown. Everything else is computed when it is first used.
+    `layers` are the keys of the visible layers. Everything else is computed on first use.
     """
 
     def __init__(self, frame: Thing, width: int, height: int) -> None:
@@ -50,12 +50,12 @@ class Scene:
 
     @cached_property
     def size(self) -> int:
-        """How many walls, doors, entities, lights and legend entries it has."""
+        """The number of walls, doors, entities, lights and legend entries."""
         return sum(len(self.frame.get(name, ())) for name in ("walls", "legend", *KINDS))
 
     @cached_property
     def layers_by_key(self) -> Mapping[int, dict[str, Any]]:
-        """The layers shown that have rows, by their keys, from the bottom up; `rows` are as in the frame."""
+        """The visible layers with rows, by their keys, from the bottom up; `rows` are as in the frame."""
         shown = filter(None, map(players_layer, self.frame.get("layers", ())))
         return {layer["rows"] - ROWS_MARK: layer for layer in shown if "rows" in layer}
 
@@ -71,11 +71,11 @@ class Scene:
 
     @cached_property
     def piece_set(self) -> frozenset[Piece]:
-        """The same, to compare with another scene's."""
+        """The walls as a set, for comparisons with other scenes."""
         return frozenset(self.pieces)
 
     def take_walls(self, other: "Scene") -> None:
-        """Take over what another scene of this size, with the same walls and secret doors, knows of them."""
+        """Copy the cached walls of another scene of this size with the same walls and secret doors."""
         for name in ("pieces", "piece_set", "_pieces_near"):
             if name in other.__dict__:
                 self.__dict__[name] = other.__dict__[name]
@@ -87,22 +87,23 @@ class Scene:
 
     @cached_property
     def things(self) -> Mapping[str, Mapping[str, Thing]]:
-        """The stored things, hidden ones among them, by kind and key.
+        """The stored objects, including hidden ones, by kind and key.
 
-        The key is `#` and the id. Doors and lights may be without one: their key is `@` and their place, so
-        that one of them that is moved is another.
+        The key is `#` and the id. For doors and lights without an id it is `@` and the position, so that a moved
+        one counts as another one.
         """
         return {kind: _keyed(self.frame.get(kind, ())) for kind in KINDS}
 
     def thing(self, kind: str, key: str) -> dict[str, Any] | None:
-        """A thing as players get it; None if there is none that they may know of."""
+        """An object as players get it; None if it does not exist or they may not know of it."""
         if (kind, key) not in self._shown:
             stored = self.things[kind].get(key)
             self._shown[kind, key] = None if stored is None else _SHOW[kind](stored)
         return self._shown[kind, key]
 
     def cells_of(self, kind: str, thing: Thing) -> Sequence[Cell]:
-        """The cells on the map where a thing is seen: those that a door lies in, or the one that holds it."""
+        """The cells on the map in which an object can be seen: those of a door, or the cell of an entity or
+        light."""
         if kind == "doors":
             return _cells_of_line(
                 self.grid.type, (thing["x1"], thing["y1"], thing["x2"], thing["y2"]), self.width, self.height
@@ -114,17 +115,16 @@ class Scene:
         return ((x, y),) if 0 <= x < self.width and 0 <= y < self.height else ()
 
     def is_beside(self, kind: str, thing: Thing, cells: Iterable[Cell]) -> bool:
-        """Whether a thing is in any of some cells, or in a neighbour of one: what a token that stands there
-        reaches."""
+        """Whether an object is in one of some cells, or in a neighbour of one: within reach of a token there."""
         reached = {other for cell in cells for other in (cell, *neighbours(self.grid, cell))}
         return not reached.isdisjoint(self.cells_of(kind, thing))
 
     def door_ends(self, door: Thing) -> Ends | None:
-        """Where a door lies, as far as it is near the map; None if it is not."""
+        """The segment of a door, clipped to the surroundings of the map; None if it is not near the map."""
         return near_map(self.grid.type, (door["x1"], door["y1"], door["x2"], door["y2"]), self.width, self.height)
 
     def walls_in(self, cells: Cells) -> dict[Cell, list[Piece]]:
-        """What lies of walls in some cells, for those with any."""
+        """The pieces of walls in each of some cells that has any."""
         found = {}
         for chunk, bits in cells.items():
             for cell, pieces in self._walls_of(chunk).items():
@@ -133,7 +133,7 @@ class Scene:
         return found
 
     def _walls_of(self, chunk: ChunkXY) -> dict[Cell, list[Piece]]:
-        """What lies of walls in the cells of a chunk."""
+        """The pieces of walls in each cell of a chunk."""
         if chunk not in self._walls:
             left, top = chunk[0] * CHUNK, chunk[1] * CHUNK
             box = left, top, min(left + CHUNK, self.width), min(top + CHUNK, self.height)
@@ -143,7 +143,7 @@ class Scene:
 
 
 def changed_things(before: Scene, after: Scene) -> list[tuple[str, str]]:
-    """The doors, entities and lights, by kind and key, that have changed."""
+    """The kinds and keys of the doors, entities and lights that differ between two scenes."""
     found = []
     for kind in KINDS:
         old, new = before.things[kind], after.things[kind]
@@ -162,7 +162,7 @@ def _cells_of_line(grid_type: GridType, line: Ends, width: int, height: int) -> 
 
 
 def light_cell(grid_type: GridType, light: Thing, width: int, height: int) -> Cell | None:
-    """The cell of a map that holds a light; None if it is off the map."""
+    """The cell of a light; None if it is outside the map."""
     x, y = light["x"], light["y"]
     if not (-2 < x < 2 * width + 2 and -2 < y < 2 * height + 2):
         return None
@@ -171,7 +171,7 @@ def light_cell(grid_type: GridType, light: Thing, width: int, height: int) -> Ce
 
 
 def moved_key(key: str, by: Point) -> str:
-    """The key that a thing has when it is moved."""
+    """The key of an object after it was moved."""
     if not key.startswith("@"):
         return key
     place, slash, more = key[1:].partition("/")

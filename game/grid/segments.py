@@ -1,4 +1,4 @@
-"""Straight pieces of walls and doors: merged where they continue each other, and cut to cells.
+"""Walls and doors as straight pieces: merges pieces that continue each other, and cuts them to cells.
 
 Merging is exact, also for fractions: pieces are merged only if they are on exactly the same line. Cutting is not:
 cut ends are rounded to 1/10,000 of a cell, and a cell counts as a millionth of a cell larger than it is, so
@@ -25,9 +25,9 @@ Box: TypeAlias = tuple[int, int, int, int]
 """Cells: left, top, right, bottom; right and bottom are exclusive."""
 
 Part: TypeAlias = tuple[float, float]
-"""Which part of a piece: from and to, each from 0 at its first end to 1 at its second."""
+"""A part of a piece: from and to, each between 0 (its first end) and 1 (its second)."""
 
-_EXACT: Final = 2**53  # from here on not every whole number is a float
+_EXACT: Final = 2**53  # larger whole numbers may not be exact as floats
 _FAR: Final = 100_000
 _SLACK: Final = 1e-6
 _DIGITS: Final = 4
@@ -50,15 +50,15 @@ class Piece(NamedTuple):
 def piece(
     x1: Number, y1: Number, x2: Number, y2: Number, blocks_movement: bool = True, blocks_sight: bool = True
 ) -> Piece:
-    """The piece between two ends given in any order. Whole numbers are ints, however they were written."""
+    """The piece between two ends in any order. Whole numbers become ints."""
     one, other = (_plain(x1), _plain(y1)), (_plain(x2), _plain(y2))
     return Piece(*min(one, other), *max(one, other), blocks_movement, blocks_sight)
 
 
 def merge(pieces: Iterable[Piece]) -> list[Piece]:
-    """Join the pieces that overlap or touch on one line and block the same; the result is in ascending order.
+    """Merge pieces on one line that overlap or touch and block the same; the result is in ascending order.
 
-    So the result says what is covered by walls, and neither how many pieces it was drawn with nor in which order.
+    The result depends only on what is covered by walls, not on the number and order of the pieces.
     """
     lines: dict[tuple[Number, ...], list[Piece]] = defaultdict(list)
     for one in pieces:
@@ -79,7 +79,7 @@ def merge(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def touched(grid_type: GridType, ends: Ends, box: Box) -> Iterator[tuple[Cell, Part]]:
-    """The cells of a box that a piece lies in, each with the part of the piece in it, in no order.
+    """The cells of a box that a piece lies in, each with its part of the piece, in any order.
 
     The ends must be within _FAR cells of the map (`near_map`).
     """
@@ -106,7 +106,7 @@ def touched(grid_type: GridType, ends: Ends, box: Box) -> Iterator[tuple[Cell, P
 
 
 def near_map(grid_type: GridType, ends: Ends, width: int, height: int) -> Ends | None:
-    """A piece cut to the surroundings of a map, if it reaches far beyond; None if it does not come near it."""
+    """A piece clipped to the surroundings of a map; None if it is not near the map."""
     if max(map(abs, ends)) < _FAR:
         return ends
     right, bottom = extent(grid_type, width, height)
@@ -138,7 +138,7 @@ def cut(ends: Ends, part: Part) -> Ends | None:
 
 
 def joined(parts: Iterable[Part]) -> list[Part]:
-    """Parts of one piece, those that overlap or touch as one."""
+    """The parts of a piece, merged where they overlap or touch."""
     found: list[Part] = []
     for begin, end in sorted(parts):
         if found and begin <= found[-1][1]:
@@ -151,7 +151,7 @@ def joined(parts: Iterable[Part]) -> list[Part]:
 def pieces_by_cell(
     grid_type: GridType, pieces: Iterable[Piece], width: int, height: int, box: Box | None = None
 ) -> dict[Cell, list[Piece]]:
-    """For each cell of a map of a size, or of a box on it, that any pieces lie in, what of them does, merged."""
+    """The pieces in each cell of a map of this size, or of a box on it, merged; without cells that have none."""
     box = box or (0, 0, width, height)
     found: dict[Cell, list[Piece]] = defaultdict(list)
     for one in pieces:
@@ -168,7 +168,7 @@ def pieces_by_cell(
 def pieces_by_chunk(
     grid_type: GridType, pieces: Iterable[Piece], width: int, height: int
 ) -> dict[ChunkXY, list[Piece]]:
-    """For each chunk of a map of a size the pieces that may lie in any of its cells, all that do among them."""
+    """For each chunk of a map of this size a superset of the pieces that lie in its cells."""
     turned, is_hex = grid_type == "hex_column", grid_type in HEXES
     across, down = (height, width) if turned else (width, height)
     apart, high = (_LINE, _DIAMETER) if is_hex else (1.0, 1.0)
@@ -191,8 +191,8 @@ def pieces_by_chunk(
 
 
 def _along_the_grid(one: Piece, box: Box) -> list[tuple[Cell, Piece]] | None:
-    """The cells of a box that a piece lies in which goes along the sides of squares from corner to corner, and
-    what of it does; None if it is another piece. The most common walls, ten times as fast."""
+    """`cells_of` for a piece along the sides of squares from corner to corner; None for other pieces. These are
+    the most common walls, and this is ten times as fast."""
     x1, y1, x2, y2, *blocks = one
     if not (type(x1) is type(y1) is type(x2) is type(y2) is int) or (x1 == x2) == (y1 == y2):
         return None
@@ -205,7 +205,7 @@ def _along_the_grid(one: Piece, box: Box) -> list[tuple[Cell, Piece]] | None:
 
 
 def divide(grid_type: GridType, pieces: Iterable[Piece], cells: Sequence[Cell]) -> tuple[list[Piece], list[Piece]]:
-    """What of some pieces lies in any of some cells, and what does not. A side of a cell lies in it."""
+    """Split pieces into the parts inside and outside of some cells. The sides of a cell are inside."""
     inside, outside = [], []
     for one in pieces:
         ends = one[:4]
@@ -227,7 +227,7 @@ def divide(grid_type: GridType, pieces: Iterable[Piece], cells: Sequence[Cell]) 
 
 
 def _between(first: Number, last: Number, low: float, high: float) -> Part | None:
-    """The part of a piece in which a coordinate that goes from first to last is from low to high."""
+    """The part of a piece in which a coordinate, which changes from first to last, is between low and high."""
     if first == last:
         return (0.0, 1.0) if low <= first <= high else None
     a, b = (low - first) / (last - first), (high - first) / (last - first)
@@ -236,7 +236,7 @@ def _between(first: Number, last: Number, low: float, high: float) -> Part | Non
 
 
 def _within_cell(grid_type: GridType, ends: Ends, cell: Cell, part: Part) -> Part | None:
-    """What of a part of a piece lies in a cell."""
+    """The intersection of a part of a piece with a cell."""
     x1, y1, x2, y2 = ends
     begin, end = part
     if grid_type not in HEXES:
@@ -248,7 +248,8 @@ def _within_cell(grid_type: GridType, ends: Ends, cell: Cell, part: Part) -> Par
         return (begin, end) if begin <= end else None
     around = corners(grid_type, cell)
     for (ax, ay), (bx, by) in zip(around, around[1:] + around[:1], strict=True):
-        # Clockwise on the screen, the inside is on the right of each side; how far, grows with the cross product.
+        # Clockwise on the screen, the inside is to the right of each side; the cross product is the distance,
+        # scaled.
         length = _DIAMETER / 2
         first = ((bx - ax) * (y1 - ay) - (by - ay) * (x1 - ax)) / length
         last = ((bx - ax) * (y2 - ay) - (by - ay) * (x2 - ax)) / length

@@ -1,7 +1,7 @@
 """The grid data document and the edits as Pydantic models: for descriptions of the API.
 
-They are made from the tables of rules by which `document.check` and `edits.fields` check, so both say the same.
-The models validate nothing themselves: the checks are faster, and name all places.
+They are generated from the tables of rules of `document.check` and `edits.fields`, so both are consistent. The
+models are not used for validation: the checks are faster, and name all places.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,12 +20,12 @@ _COLUMN: Final = whole(0, _LIMITS.max_size - 1)
 
 
 def _optional() -> Any:
-    """A field that may be left out; the schema has no default, because it depends on more than the field."""
+    """An optional field; the schema has no default, because it depends on other fields."""
     return Field(default_factory=lambda: None)
 
 
 def _model(name: str, about: str, rules: Rules, required: tuple[str, ...] = (), **more: Any) -> type[BaseModel]:
-    """A model with the fields of a table of rules, that takes any others too."""
+    """A model with the fields of a table of rules, which also accepts others."""
     fields = {
         key: (Annotated[Any, WithJsonSchema(dict(rule.schema))], ... if key in required else _optional())
         for key, rule in rules.items()
@@ -75,7 +75,7 @@ GridData = _model(
     fog=(_Fog, _optional()),
 )
 
-# What may be put has a new id when it has none.
+# Objects without an id get a new one.
 _PutEntity = _model("PutEntity", "An entity; without an id it gets one.", {**document.ENTITY, **_XY}, ("x", "y"))
 _THINGS: Final[Mapping[str, type[BaseModel]]] = {
     "entity": _PutEntity,
@@ -125,7 +125,7 @@ def _edit_model(op: str, fields: Mapping[str, EditField]) -> type[BaseModel]:
 
 
 def _attribute(key: str) -> str:
-    """A name for a field that Python allows."""
+    """A valid Python name for a field."""
     return f"{key}_" if key == "with" else key
 
 
@@ -160,7 +160,7 @@ _Cell = create_model(
 )
 EDITS: Final[Mapping[str, type[BaseModel]]] = {op: _edit_model(op, fields) for op, fields in FIELDS.items()}
 """The model of each edit, by its op."""
-Edit: Any = Annotated[Union[tuple(EDITS.values())], Field(discriminator="op")]  # noqa: UP007 - made from a tuple
+Edit: Any = Annotated[Union[tuple(EDITS.values())], Field(discriminator="op")]  # noqa: UP007 - built from a tuple
 THINGS: Final[Mapping[str, type[BaseModel]]] = dict(zip(KINDS, (Entity, Wall, Door, Light), strict=True))
 
 
@@ -172,5 +172,5 @@ class Described:
         self._listed = TypeAdapter(list[model]).core_schema
 
     def __get_pydantic_json_schema__(self, _: Any, handler: Any) -> Any:
-        """What Pydantic asks for the schema."""
+        """Pydantic's hook for the schema."""
         return handler(self._listed)["items"]

@@ -4,15 +4,14 @@ The rules:
 
 - The line of sight goes from centre to centre. It is blocked by an opaque cell between, and by a wall or a
   door that is not open. So A sees B whenever B sees A, as long as neither is opaque itself.
-- A line that only grazes something, at the corner of a cell or the end of a wall, passes on the free side.
-  Where there is something on both sides (two walls that meet, two rocks that touch at a corner) it is
-  blocked: nothing leaks. In other words, a cell is visible if the line, moved the least bit to the left or
-  to the right, is clear.
-- An opaque cell is visible if a visible cell beside it is not opaque: one sees the rock that a room ends at. The
+- A line that only touches an obstacle, at the corner of a cell or the end of a wall, passes on the free side. If
+there are obstacles on both sides (two walls that meet, two rocks that touch at a corner), it is blocked. In other
+words, a cell is visible if the line is clear after an infinitesimal shift to the left or to the right.
+- An opaque cell is visible if a visible cell beside it is not opaque: one sees the rock around a room. The
   viewer's own cell is visible and hides nothing.
 - A range counts as the map's distance does, in cells. Cells beyond the range are not visible. Light and darkness
-  are not considered here. What touches the viewer's own centre, or that of the other cell, does not come
-  between them.
+  are not considered here. Obstacles that touch the viewer's own centre, or that of the other cell, are not between
+  them.
 
 The method: the cells within the range are bits of one number, laid out as the map is, and sorted by their
 direction once. An obstacle hides, of the cells in the directions that it spans, those behind a straight line:
@@ -41,9 +40,9 @@ MAX_RANGE: Final = 128
 _COMMON_RANGE: Final = 48
 
 _TABLE_BYTES: Final = 2**20
-"""What a table for one range may take; larger ones keep every nth entry."""
+"""The maximum size of a table for one range; larger ones store every nth entry."""
 
-# The steps of a line that count as along the grid: up to 1 in 3.
+# Directions with components up to this count as along the grid.
 _ALONG: Final = 3
 
 _DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
@@ -55,7 +54,7 @@ _SQUARE_CORNERS: Final = ((1, 1), (-1, 1), (-1, -1), (1, -1))  # in halves
 
 
 class View(NamedTuple):
-    """What is visible in the rectangle of `width` x `height` cells from (x, y): rows of `1` (visible) and
+    """The visible cells in the rectangle of `width` x `height` cells from (x, y): rows of `1` (visible) and
     `0`."""
 
     x: int
@@ -72,7 +71,7 @@ def shows(view: View, x: int, y: int) -> bool:
 
 
 def view(frame: Frame, width: int, height: int, cell: Cell, radius: int | float) -> Steps[View]:
-    """Find the cells of a stored map that are visible from a cell; yields the chunks it wants, returns the
+    """Find the cells of a stored map that are visible from a cell; yields requests for chunks, and returns the
     View.
 
     Takes the range in cells, up to MAX_RANGE. Raises ValueError if the range is not from 0 to MAX_RANGE, or the
@@ -136,11 +135,11 @@ class Around:
     def __init__(self, grid: Grid, radius: int | float, odd: int) -> None:
         self.is_hex = grid.is_hex
         self.reach = reach = floor(radius)
-        # At least one bit between the lines, so that a step never leads from one into the next.
+        # At least one bit between the lines, so that a step does not wrap into the next line.
         self.stride = (2 * reach + 2 + CHUNK - 1) // CHUNK * CHUNK
         self.centre = 1 << reach * self.stride + reach
         lines = range(-reach, reach + 1)
-        # How far a line of cells on the map is moved against the line of the lattice.
+        # The offset between a line of cells on the map and the line of the lattice.
         self._lean = [(odd + line) >> 1 if grid.is_hex else 0 for line in lines]
         near = [(du, dv) for dv in lines for du in lines if lattice_distance(grid, du, dv) <= radius]
         near.remove((0, 0))
@@ -190,7 +189,7 @@ class Around:
             left |= sides[0]
             right |= sides[1]
         if opaque:
-            # Within rock, nothing is hidden that the rock around does not hide.
+            # Cells inside of rock hide nothing that the surrounding rock does not hide.
             for place in bits_of(opaque & ~self._inner(opaque)):
                 sides = self._cell_shadows.get(place)
                 if sides is None:
@@ -203,7 +202,7 @@ class Around:
         return clear | (self._grown(clear) & opaque if opaque else 0)
 
     def transposed(self, cells: int) -> int:
-        """Cells with lines and places within lines exchanged."""
+        """Transposed cells: lines and positions within lines are exchanged."""
         length = 2 * self.reach + 1
         text = f"{cells:0{length * self.stride}b}"[::-1]
         blank = "0" * (self.stride - length)
@@ -211,12 +210,12 @@ class Around:
         return int(blank.join(lines)[::-1], 2)
 
     def rectangle(self, left: int, top: int, right: int, height: int) -> int:
-        """The cells from the place `left` to before `right` in some lines from `top` on."""
+        """The cells from position `left` to before `right` in the lines from `top`."""
         row = (1 << right) - (1 << left)
         return sum(row << line * self.stride for line in range(top, top + height))
 
     def _prefixes(self, size: int) -> list[int]:
-        """The first n cells in the order of directions, for every nth n that is kept."""
+        """The sets of the first n cells in the order of directions, for every nth n."""
         bits, kept = bytearray(size), []
         for index, place in enumerate(self._order):
             if index % self._every == 0:
@@ -237,7 +236,7 @@ class Around:
         return self._first[kept] | int.from_bytes(bits, "little")
 
     def _shadow(self, u1: int, v1: int, u2: int, v2: int) -> _Sides:
-        """What a segment hides. It hides nothing if it points at the viewer."""
+        """The cells that a segment hides; none if it points at the viewer."""
         area = u1 * v2 - v1 * u2
         if not area:
             return 0, 0
@@ -277,7 +276,7 @@ class Around:
             places = [(eu * line - first) // ev + 1 + lean + reach for line, lean in enumerate(self._lean)]
             rows = [self._heads[0 if place < 0 else place if place < end else end] for place in places]
         found = int.from_bytes(b"".join(rows), "little")
-        # Only lines along the grid come again for other viewers.
+        # Only lines along the grid are cached, because they recur for other viewers.
         if -_ALONG <= eu <= _ALONG and -_ALONG <= ev <= _ALONG:
             if len(self._behind) >= self._kept:
                 self._behind.clear()
@@ -285,7 +284,7 @@ class Around:
         return found
 
     def _outline(self, step: Cell) -> Segment:
-        """The two corners of a cell that are the outermost as seen from the viewer."""
+        """The two outermost corners of a cell as seen from the viewer."""
         points = [(step[0] * SCALE + u, step[1] * SCALE + v) for u, v in self._corners]
         first = last = points[0]
         for point in points:
@@ -296,7 +295,7 @@ class Around:
         return *first, *last
 
     def _neighbours(self, odd: int) -> list[tuple[int, tuple[int, ...]]]:
-        """Sets of cells, and the ways in bits to the neighbours of each cell in the set."""
+        """Operations on sets of cells as bits, with the shifts to the neighbours of each cell."""
         stride = self.stride
         if not self.is_hex:
             return [(-1, (1, -1, stride, -stride, stride + 1, stride - 1, -stride + 1, -stride - 1))]
@@ -309,7 +308,7 @@ class Around:
         return found
 
     def _grown(self, cells: int) -> int:
-        """The cells beside some cells; also ones out of range."""
+        """The neighbours of some cells, including ones out of range."""
         found = 0
         for inside, ways in self._beside:
             part = cells & inside
@@ -318,7 +317,7 @@ class Around:
         return found
 
     def _inner(self, cells: int) -> int:
-        """The cells that have only such cells around them."""
+        """The cells whose neighbours are all in the set."""
         found = 0
         for inside, ways in self._beside:
             part = cells & inside
@@ -329,10 +328,9 @@ class Around:
 
 
 def _direction(u: int, v: int) -> float:
-    """A number that grows with the direction of (u, v), from -1 to 3.
+    """A number from -1 to 3 that increases with the direction of (u, v), like an angle.
 
-    As an angle would; but two points in one direction give exactly the same number, because it comes from one
-    division whose true result is the same.
+    Unlike an angle, it is exactly equal for two points in one direction, because it is computed by one division.
     """
     slope = v / (abs(u) + abs(v))
     return slope if u >= 0 else 2 - slope
@@ -349,7 +347,7 @@ def _large(grid: Grid, radius: int | float, odd: int) -> Around:
 
 
 def around_cell(grid: Grid, radius: int | float, here: Cell) -> Around:
-    """The cells within a range of the lattice cell `here`. The last ranges used are cached: a few
+    """The cells within a range of the lattice cell `here`. The most recently used ranges are cached: a few
     MB each, up to 20 MB beyond _COMMON_RANGE."""
     if grid.type != "none":
         radius = floor(radius)

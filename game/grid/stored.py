@@ -1,7 +1,7 @@
-"""The rules of what an event keeps of a map: a change, or the grid that a write replaced.
+"""Validates what events store of a map: a change, or the replaced grid.
 
-An event may come from a bundle that a stranger wrote, or from a row that an older version stored. Neither is used
-before it was checked here: the code that replays a change relies on its shape. Pure; nothing is changed.
+An event may come from an untrusted bundle, or may have been stored by an older version. The code that replays a
+change relies on this validation. Pure; nothing is modified.
 """
 
 import re
@@ -21,13 +21,13 @@ MAX_LAYER_KEY: Final = 259_000
 MAX_PARTS: Final = 100_000
 MAX_RUNS: Final = 4096 * 4096
 PACKED_CHUNKS: Final = 128
-"""Chunks that are packed together, at most."""
+"""The maximum number of chunks that are packed together."""
 
 _MAX_CHUNKS: Final = DEFAULT_LIMITS.max_layers * 2 * 64 * 64
 _MAX_UNPACKED: Final = 4 * 2**20
-"""Bytes of JSON of `PACKED_CHUNKS` chunks."""
+"""The maximum size of the JSON of `PACKED_CHUNKS` chunks, in bytes."""
 _KNOWN_CHUNKS: Final = 64
-"""Chunks that are not looked through again: large areas are often alike."""
+"""The size of the cache of checked chunks, which are often equal in large areas."""
 _LEVEL: Final = 1
 Take: TypeAlias = Callable[[ChunkKey, list[str] | None], object]
 
@@ -41,7 +41,7 @@ _KEYS: Final = {
 
 
 class StoredError(ValueError):
-    """Something stored that breaks a rule: `place` says where (`change[3].runs[0]`), the message what."""
+    """Stored data is invalid: `place` is where (`change[3].runs[0]`), and `message` what is wrong."""
 
     def __init__(self, place: str, message: str) -> None:
         super().__init__(place, message)
@@ -52,10 +52,10 @@ class StoredError(ValueError):
 
 
 def check_change(change: Any, place: str = "change") -> None:
-    """Refuse what is not a change as `grid.changes` describes it.
+    """Check a change, as described in `grid.changes`.
 
-    Takes parsed JSON. Items of lists and values keep the rules of the document (`grid.document`); sizes are at
-    most 4096 cells a side.
+    Takes parsed JSON. Items of lists and values must follow the rules of the document (`grid.document`); sizes are
+    at most 4096 cells per side.
 
     Raises:
         StoredError: at the first fault.
@@ -72,10 +72,10 @@ def check_change(change: Any, place: str = "change") -> None:
 
 
 def check_replaced(before: Any, place: str = "before", take: Take | None = None) -> None:
-    """Refuse what is not the grid that a write replaced.
+    """Check the grid that a write replaced.
 
     Takes parsed JSON: {"grid_data": frame, "size": [width, height], "chunks": [[layer, x, y, rows or null], …]}.
-    Where there are very many chunks, most are in {"packed": [text, …]} (`pack`). `take` is given each chunk.
+    Where there are very many chunks, most are in {"packed": [text, …]} (`pack`). `take` is called with each chunk.
 
     Raises:
         StoredError: at the first fault.
@@ -96,14 +96,14 @@ def check_replaced(before: Any, place: str = "before", take: Take | None = None)
         layer, x, y = _numbers(chunk[:3], here, (0, 0, 0), last)
         if chunk[3] is not None:
             if layer not in layers:
-                raise StoredError(here, "is of a layer that its grid lacks")
+                raise StoredError(here, "is of a layer that does not exist in its grid")
             rules.check(x, y, _list(chunk[3], here, CHUNK), here)
         if take:
             take((layer, x, y), chunk[3])
 
 
 class ChunkRules:
-    """What the chunks of a map with a checked frame must be."""
+    """The requirements for the chunks of a map with a checked frame."""
 
     def __init__(self, frame: Frame, width: int, height: int) -> None:
         self._width, self._height = width, height
@@ -112,7 +112,7 @@ class ChunkRules:
         self._known: set[str] = set()
 
     def check(self, x: int, y: int, rows: Sequence[Any], place: str) -> None:
-        """Refuse rows that are not as many and as long as the chunk at this place has, or use another symbol.
+        """Check the number, length and symbols of the rows of the chunk at this position.
 
         Raises:
             StoredError: at the first fault.
@@ -124,12 +124,12 @@ class ChunkRules:
         cells = "".join(rows)
         if cells not in self._known:
             if not self._cells.fullmatch(cells):
-                raise StoredError(place, "has a symbol that its legend lacks")
+                raise StoredError(place, "has a symbol that is not in its legend")
             self._known = {*self._known, cells} if len(self._known) < _KNOWN_CHUNKS else set()
 
 
 def replaced_chunks(before: Mapping[str, Any], place: str = "before") -> Iterator[Any]:
-    """The chunks that a write replaced, as its event keeps them.
+    """The chunks that a write replaced, from its event.
 
     Raises:
         StoredError: what is packed cannot be unpacked.
@@ -161,7 +161,7 @@ def _unpacked(text: Any, place: str) -> list[Any]:
 
 
 def check_frame(frame: Any, width: int, height: int, place: str = "grid_data") -> None:
-    """Refuse what is not the frame (see `grid.chunks`) of a map of this size.
+    """Check the frame (see `grid.chunks`) of a map of this size.
 
     Raises:
         StoredError: at the first fault.
@@ -201,7 +201,7 @@ def _check_document(document: Any, place: str) -> None:
 
 
 def _check_json(value: Any, place: str, depth: int) -> None:
-    """Refuse what no client could have sent: deep nesting, and numbers that `join` would take for rows."""
+    """Reject what clients cannot send: deep nesting, and numbers that `join` would interpret as rows."""
     if type(value) is int and not -ROWS_MARK < value < ROWS_MARK:
         raise StoredError(place, "has a number that is too large")
     inner = value.values() if type(value) is dict else value if type(value) is list else ()
@@ -256,14 +256,14 @@ def _check_item(part: Mapping[str, Any], place: str) -> None:
     wanted = [before is not None, after is not None]
     given = [index is not None for index in indexes]
     if not any(wanted) or (given != wanted and not (all(wanted) and not any(given))):
-        raise StoredError(place, "must say from where to where an item goes, if it does")
+        raise StoredError(place, "must have the old and the new index of an item that is moved")
     for side, item in (("before", before), ("after", after)):
         if item is not None:
             _check_listed(name, item, f"{place}.{side}")
 
 
 def _check_listed(name: str, item: Any, place: str) -> None:
-    """Refuse an invalid item of this list of a frame."""
+    """Check an item of this list of a frame."""
     if name == "layers" and isinstance(item, dict) and "rows" in item:
         _number(item["rows"], f"{place}.rows", ROWS_MARK, ROWS_MARK + MAX_LAYER_KEY)
         item = _without_rows(item)
@@ -297,7 +297,7 @@ def _list(value: Any, place: str, most: int) -> list[Any]:
 
 
 def _number(value: Any, place: str, low: int, high: int) -> int:
-    # To Python, true is a whole number.
+    # In Python, True is a whole number.
     if type(value) is not int or not low <= value <= high:
         raise StoredError(place, f"must be a whole number from {low} to {high}")
     return value

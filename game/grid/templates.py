@@ -1,4 +1,4 @@
-"""The squares of effects by whole squares, as templates on a battle map have them, wherever their centres lie.
+"""The squares of effects in whole squares, like templates on a battle map, regardless of their centres.
 
 | shape | squares, for a size of n |
 |---|---|
@@ -64,7 +64,7 @@ def line(grid: Grid, origin: Point, length: int, direction: float, width: int) -
 
 
 def sphere(grid: Grid, origin: Point, radius: int, cells: Iterable[Cell]) -> Iterator[Cell]:
-    """Those of some squares that a sphere or cylinder covers."""
+    """The squares among these that a sphere or cylinder covers."""
     for x, y in cells:
         away = (ceil(abs(centre + 0.5 - start) - _EDGE) for centre, start in zip((x, y), origin, strict=True))
         if lattice_distance(grid, *away) <= radius:
@@ -99,5 +99,5 @@ def _across(origin: Point, along: Cell, k: int, count: int) -> Iterator[Cell]:
 
 
 def _is_centre(place: float) -> bool:
-    """Whether a coordinate is in the middle of squares, to rounding."""
+    """Whether a coordinate is in the middle of squares, with a tolerance for rounding."""
     return abs(place - floor(place) - 0.5) < 1e-6

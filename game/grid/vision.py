@@ -1,10 +1,10 @@
-"""What tokens see: the rules of `game.grid.sight`, applied to tokens and light.
+"""The vision of tokens: the rules of `game.grid.sight`, applied to tokens and light.
 
 The rules, in addition to those of `sight` (what blocks a line of sight, symmetry, ranges by the map's distance):
 
 - A token sees what is visible from any of the cells that it occupies (`footprint`), within its range. It always
   sees those cells themselves, even without `sight`.
-- Where the map's `lighting` is `dark`, it sees of that only what is lit or within its darkvision. `bright` and
+- If the map's `lighting` is `dark`, it sees of that only what is lit or within its darkvision. `bright` and
   `dim` make no difference here. Darkvision does not extend the range.
 - A light lights the cells that are visible from its own cell, within its range. A map light has a `range`; a
   token's light reaches as far as the larger of `bright` and `dim`, both measured from the token, from each of
@@ -31,11 +31,10 @@ from game.grid.sight import MAX_RANGE, around_cell
 SIZES: Final = (0.5, 1, 2, 3, 4)
 """Sizes of tokens, in cells per side: tiny to gargantuan (5e)."""
 
-# How far beyond a range, in columns and rows, something that blocks sight can still make a difference; on any
-# grid.
+# The distance beyond a range, in columns and rows, within which obstacles can still matter, on any grid.
 _SLACK: Final = 3
 
-# How many views from cells are cached, of about 1 KB each.
+# The maximum number of cached views from cells, of about 1 KB each.
 _KEPT: Final = 10_000
 _KEPT_GROUPS: Final = 16
 
@@ -43,7 +42,8 @@ _DIGITS: Final = b"01" + bytes(254)  # of a byte 0 or 1, its digit
 
 
 class Sight(NamedTuple):
-    """How far a token sees, in cells: its range, and how far without light. A token without `sight` has (0, 0)."""
+    """How far a token sees, in cells: its range, and its range without light. A token without `sight` has (0,
+    0)."""
 
     range: int | float = 0
     darkvision: int | float = 0
@@ -55,7 +55,7 @@ class Sight(NamedTuple):
 
 
 class Observer(NamedTuple):
-    """A token that sees: the cells that it occupies (`footprint`), and how far it sees."""
+    """A token as an observer: the cells that it occupies (`footprint`), and how far it sees."""
 
     cells: tuple[Cell, ...]
     sight: Sight
@@ -72,10 +72,9 @@ class Light(NamedTuple):
 def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> tuple[Cell, ...]:
     """The cells of a map of the given size that a token occupies, row by row.
 
-    Takes its top left cell, or on a grid of type none the point of its top left corner in cells, and its
-    `size`. There it stands on the cells whose centres it covers, and where it covers none (0.5), on the one
-    that holds its middle. On hexes all tokens take one cell, as all walkers do (`game.grid.paths`). What lies
-    off the map is left out.
+    Takes its top left cell, or on a grid of type none the point of its top left corner in cells, and its `size`.
+    There, it occupies the cells whose centres it covers or, if it covers none (size 0.5), the cell of its middle.
+    On hexes all tokens occupy one cell, like all walkers (`game.grid.paths`). Cells outside the map are left out.
     """
     side = cells_a_side(grid_type, size)
     left, top = anchor(grid_type, x, y, size)
@@ -84,14 +83,14 @@ def footprint(grid_type: GridType, x: float, y: float, size: float, width: int, 
 
 
 def anchor(grid_type: GridType, x: float, y: float, size: float) -> Cell:
-    """The top left cell that a token occupies, even off the map; takes its position as `footprint` does."""
+    """The top left cell that a token occupies, even outside the map; takes its position like `footprint`."""
     if grid_type != "none":
         return int(x), int(y)
     return (floor(x + size / 2), floor(y + size / 2)) if size < 1 else (ceil(x - 0.5), ceil(y - 0.5))
 
 
 def cells_a_side(grid_type: GridType, size: float) -> int:
-    """How many cells per side a token of a size occupies."""
+    """The number of cells per side that a token of this size occupies."""
     return 1 if grid_type in HEXES or size < 1 else int(size)
 
 
@@ -113,11 +112,11 @@ def token_light(cells: Sequence[Cell], light: Mapping[str, Any] | None) -> Light
 
 
 class Vision:
-    """What is visible on one version of a stored map.
+    """Computes what is visible on one version of a stored map.
 
-    Results are cached, so one Vision serves all tokens of a map, and may be kept between requests under the
-    map's id and version. `after` makes the Vision of the next version and keeps what the change cannot have
-    affected. Not for use by two threads at once.
+    Results are cached, so one Vision is used for all tokens of a map, and may be kept between requests under the
+    map's id and version. `after` returns the Vision of the next version, with the results that the change cannot
+    affect. Not thread-safe.
     """
 
     def __init__(self, frame: Frame, width: int, height: int) -> None:
@@ -134,7 +133,7 @@ class Vision:
 
     @property
     def views(self) -> int:
-        """How many views from cells are cached."""
+        """The number of cached views from cells."""
         return len(self._seen)
 
     def after(self, frame: Frame, changed: Iterable[Cell]) -> "Vision":
@@ -150,7 +149,7 @@ class Vision:
         xs, ys = [x for x, _ in cells], [y for _, y in cells]
         left, top = min(xs, default=inf) - _SLACK, min(ys, default=inf) - _SLACK
         right, bottom = max(xs, default=-inf) + _SLACK, max(ys, default=-inf) + _SLACK
-        # Copies: another thread may be looking.
+        # Copied, because another thread may be using them.
         for (column, band), opaque in self._opaque.copy().items():
             x, y = column * CHUNK, band * CHUNK
             if right < x or bottom < y or left >= x + CHUNK or top >= y + CHUNK:
@@ -162,7 +161,7 @@ class Vision:
         return after
 
     def seen_by(self, cells: Sequence[Cell], sight: Sight, lit: Cells | None = None) -> Steps[Cells]:
-        """What a token on some cells sees.
+        """The cells that a token on some cells sees.
 
         `lit` are the cells that are lit on a dark map (`lit_by`); None on a map that is not dark.
         """
@@ -181,7 +180,7 @@ class Vision:
         return union(*parts)
 
     def seen_by_group(self, observers: Iterable[Observer], lights: Iterable[Light], lighting: str) -> Steps[Cells]:
-        """What a group of tokens sees together. `lights` are the map's and the tokens' lights."""
+        """The cells that a group of observers sees together. `lights` are the map's and the tokens' lights."""
         group = tuple(observers), tuple(lights), lighting
         known = self._groups.get(group)
         if known is None:
@@ -192,7 +191,7 @@ class Vision:
         return known
 
     def knows_group(self, observers: Iterable[Observer], lights: Iterable[Light], lighting: str) -> bool:
-        """Whether what a group sees together is cached."""
+        """Whether the result for a group is cached."""
         return (tuple(observers), tuple(lights), lighting) in self._groups
 
     def _look_together(
@@ -209,7 +208,7 @@ class Vision:
     def seen_on_a_way(
         self, places: Sequence[Sequence[Cell]], sight: Sight, reach: float, lights: Sequence[Light], lighting: str
     ) -> Steps[Cells]:
-        """What a token sees on its way, at all positions together.
+        """The cells that a token sees along a path, at all positions together.
 
         `places` are the cells that it occupies at each position; `reach` is the range of its own light, which
         moves along; `lights` are the map's and the other tokens' lights.
@@ -251,7 +250,7 @@ class Vision:
         return known
 
     def knows(self, cell: Cell, radius: int | float) -> bool:
-        """Whether what is visible from a cell is cached."""
+        """Whether the view from a cell is cached."""
         return (cell, self._counted(radius)) in self._seen
 
     def _counted(self, radius: int | float) -> int | float:
@@ -300,7 +299,7 @@ class Vision:
 
 
 def _bits(marks: bytes, width: int, height: int) -> int:
-    """Marks of 0 and 1, one a cell, row by row, as the bits of a chunk."""
+    """Marks of 0 and 1, one per cell, row by row, as the bits of a chunk."""
     if not any(marks):
         return 0
     if width < CHUNK:

@@ -173,7 +173,7 @@ class TestWithoutJavaScript:
         page.get_by_role("button", name="Save").click()
         visiting.expect(f"422 POST /admin/map/edit/{map_id}")
         expect(page.get_by_role("alert").last).to_contain_text("grid_data.layers[0].rows[3]")
-        expect(page.get_by_role("alert").last).to_contain_text("in cell 3, which the legend lacks")
+        expect(page.get_by_role("alert").last).to_contain_text("in cell 3, which is not in the legend")
         # What was typed is still there.
         assert text.input_value() == broken
         text.fill(broken.replace("@", "~"))

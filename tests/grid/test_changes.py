@@ -104,7 +104,7 @@ class TestReplay:
     @pytest.mark.parametrize(
         ("first", "later", "reason"),
         [
-            (ENTITY, {"op": "remove_entity", "id": "e"}, "the entity e is gone"),
+            (ENTITY, {"op": "remove_entity", "id": "e"}, "the entity e no longer exists"),
             (
                 ENTITY,
                 {"op": "put_entity", "entity": {"id": "e", "x": 0, "y": 0}},
@@ -129,7 +129,7 @@ class TestReplay:
             (
                 {"op": "resize", "width": 9, "height": 3},
                 {"op": "put_entity", "entity": {"id": "e", "x": 8, "y": 0}},
-                "the place of the entity e would not be on the map",
+                "the entity e would not be on the map",
             ),
             (
                 {"op": "update_layer", "name": "roof", "changes": {"name": "sky"}},

@@ -373,7 +373,7 @@ class TestRows:
             (
                 f"grid_data.layers[0].rows[{y}]",
                 "unknown_symbol",
-                f"has {shown} in cell {x}, which the legend lacks",
+                f"has {shown} in cell {x}, which is not in the legend",
             )
             for y, x, shown in [(1, 1, "'#' (U+0023)"), (2, 0, "'\U0001f600' (U+1F600)")]
         ]

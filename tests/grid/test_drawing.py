@@ -79,7 +79,7 @@ class TestSize:
     @pytest.mark.parametrize("draw", [draw_png, draw_svg])
     def test_too_large_names_the_cell_size_that_would_do(self, draw: Any) -> None:
         region = Region.of({"width": 500, "height": 100, "legend": [], "layers": []})
-        with pytest.raises(PictureTooLarge, match="a cell_size of 16 would do") as caught:
+        with pytest.raises(PictureTooLarge, match="the largest possible cell_size is 16") as caught:
             draw(region, cell_size=20)
         assert caught.value.cell_size == 16
         assert isinstance(caught.value, ValueError)

@@ -397,7 +397,7 @@ class TestBadEdits:
 
     def test_too_many(self) -> None:
         store = Store({"width": 1, "height": 1, "layers": [{"name": str(n)} for n in range(32)]})
-        with pytest.raises(GridError, match=r"edits\[0\].layer: is one too many"):
+        with pytest.raises(GridError, match=r"edits\[0\].layer: is too many"):
             store.edit({"op": "add_layer", "layer": {"name": "a"}})
 
     @given(st.data())

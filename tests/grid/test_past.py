@@ -124,7 +124,7 @@ class TestOfALargeMap:
         assert len(past.loaded) == LAYERS * (SIDE // CHUNK) ** 2
         assert past.most < len(past.loaded) / LAYERS + 1
         store.chunks[7, 15, 15] = ["~" * CHUNK] * CHUNK
-        with pytest.raises(PastError, match="cells: has a symbol that its legend lacks"):
+        with pytest.raises(PastError, match="cells: has a symbol that is not in its legend"):
             Past(store).rebuild([{"change": entry}])
 
     def test_a_size_without_its_chunks_is_refused(self) -> None:
@@ -136,5 +136,5 @@ class TestOfALargeMap:
     def test_cells_of_a_layer_that_is_gone_are_refused(self) -> None:
         store = large()
         frame = {**store.frame, "layers": store.frame["layers"][:-1]}
-        with pytest.raises(PastError, match="cells: are of a layer that is gone"):
+        with pytest.raises(PastError, match="cells: are of a layer that does not exist"):
             Past(store).rebuild([{"grid_data": frame, "size": [SIDE, SIDE], "chunks": []}])

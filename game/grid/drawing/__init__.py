@@ -1,4 +1,4 @@
-"""Pictures of maps: a scene of what is to be seen, drawn as PNG or as SVG. Pure: bytes and text come out."""
+"""Draws maps: a scene is composed, and rendered as PNG or SVG. Pure; returns bytes or text."""
 
 from game.grid.drawing.png import draw_background, draw_png
 from game.grid.drawing.scene import PictureError, PictureTooLarge, Region

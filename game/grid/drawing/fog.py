@@ -1,4 +1,4 @@
-"""Fog in pictures of maps: what was never seen is dark, what is out of sight is dimmed."""
+"""Fog in pictures of maps: cells that were never seen are dark, those out of sight are dimmed."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -23,7 +23,7 @@ def fog_image(fog: Sequence[str]) -> Image.Image:
 
 
 def shown_mask(projection: Projection, fog: Sequence[str]) -> Image.Image:
-    """255 for the pixels of the cells that are or were in sight, and nothing between: no pixel of another cell."""
+    """A mask with 255 for the pixels of cells that are or were in sight, else 0, without antialiasing."""
     size = projection.width, projection.height
     region = projection.region
     if not (region.width and region.height):
@@ -43,7 +43,7 @@ def shown_mask(projection: Projection, fog: Sequence[str]) -> Image.Image:
 
 
 def cut(picture: Image.Image, mask: Image.Image) -> bytes:
-    """A picture as a PNG file, with nothing in it where the mask is 0: not even colours that are transparent."""
+    """A picture as a PNG file. Where the mask is 0, it has no data, not even transparent colours."""
     clear = Image.new("RGBA", picture.size)
     clear.paste(picture, (0, 0), mask)
     file = BytesIO()

@@ -8,7 +8,7 @@ from game.grid.drawing.png import draw_png
 from game.grid.drawing.scene import Region
 
 _MAX_CELLS = 1024
-"""Of a larger map, at most this many columns and rows are drawn, from the top left."""
+"""The maximum number of columns and rows that are drawn, from the top left."""
 _MAX_CELL_SIZE = 32
 
 

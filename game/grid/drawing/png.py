@@ -1,7 +1,8 @@
 """A map as PNG, by Pillow.
 
-The colours of all cells are found at one pixel a cell, then enlarged: no loop over cells runs in Python but
-the one that sets the symbols. All the rest is set on top, smoothed by drawing it larger than it is.
+The colours of all cells are computed as an image of one pixel per cell, which is then enlarged: the only Python
+loop over cells is the one that draws symbols. Everything else is drawn on top at a larger scale and reduced, for
+antialiasing.
 """
 
 from collections import defaultdict
@@ -48,8 +49,8 @@ from game.grid.geometry import HEXES
 _NEAREST: Final = Image.Resampling.NEAREST
 _SMOOTH: Final = Image.Resampling.BILINEAR
 _MAX_BACKGROUND: Final = 4096 * 4096
-"""Pixels of a background that is decoded: four bytes each."""
-_FINE: Final = 8  # pixels a cell; as fine as shade and light need to be
+"""The maximum number of pixels of a background; each takes four bytes."""
+_FINE: Final = 8  # pixels per cell, which is enough for shade and light
 
 
 def draw_png(
@@ -75,7 +76,7 @@ def draw_png(
         background, scene = cut_background(projection, scene, background, fog)
     shown, legend = region.shown(layers), looks(region)
     full = projection.width, projection.height
-    # Squares of one colour each can be shaded and lit while they are small.
+    # Squares of one colour are shaded and lit at this small scale.
     small = (
         bool(region.width and region.height)
         and background is None
@@ -108,9 +109,9 @@ def draw_png(
 
 
 def draw_background(region: Region, background: bytes, fog: Sequence[str] | None, *, cell_size: int) -> bytes:
-    """The background picture of a region of a map, where the picture of the region shows it, as a PNG file.
+    """The background picture of a region of a map, at its position in the picture of the region, as a PNG file.
 
-    It is transparent where there is nothing of it, or where the cells were never seen. Takes and raises the same
+    It is transparent outside the background, and where the cells were never seen. Takes and raises the same
     as `draw_png`.
     """
     projection = Projection(region, cell_size)
@@ -122,8 +123,7 @@ def draw_background(region: Region, background: bytes, fog: Sequence[str] | None
 def cut_background(
     projection: Projection, scene: Scene, background: bytes, fog: Sequence[str]
 ) -> tuple[bytes, Scene]:
-    """The part of a background picture in cells that are or were in sight, as a picture of the whole region;
-    and the scene with its place."""
+    """The parts of a background picture in cells that are or were in sight, as a picture of the whole region."""
     canvas = Image.new("RGBA", (projection.width, projection.height))
     _lay_background(canvas, background, scene.backdrop)
     place = 0.0, 0.0, float(projection.width), float(projection.height)
@@ -136,8 +136,8 @@ def cut_background(
 def _indexes(
     layer: Mapping[str, Any], size: tuple[int, int], symbols: Collection[str]
 ) -> Iterator[tuple[list[str], Image.Image]]:
-    """Those of the symbols that a layer uses, in groups of at most 255, and for each group an image of the
-    layer: the place of a cell's symbol in the group, counted from 1, or 0."""
+    """The symbols that a layer uses, in groups of at most 255, and an image of the layer for each group: the index
+    of each cell's symbol in the group, from 1, or 0."""
     text = "".join(tidy_rows(layer, *size))
     used = sorted(set(text).intersection(symbols))
     for start in range(0, len(used), 255):
@@ -147,7 +147,7 @@ def _indexes(
 
 
 def _colors(region: Region, layers: Sequence[Mapping[str, Any]], legend: Mapping[str, Look]) -> Image.Image:
-    """The colours of the cells, one pixel a cell, transparent where there is nothing."""
+    """The colours of the cells, one pixel per cell; transparent where a cell is empty."""
     cells = Image.new("RGBA", (region.width, region.height))
     for layer in layers:
         for group, image in _indexes(layer, cells.size, legend):
@@ -161,7 +161,7 @@ def _colors(region: Region, layers: Sequence[Mapping[str, Any]], legend: Mapping
 
 
 def _blocked(region: Region, layers: Sequence[Mapping[str, Any]], legend: Mapping[str, Look]) -> Image.Image:
-    """255 for the cells that block sight, one pixel a cell."""
+    """A mask with 255 for the cells that block sight, one pixel per cell."""
     blocked = Image.new("L", (region.width, region.height))
     blocking = [symbol for symbol, look in legend.items() if look.blocks_sight]
     for layer in layers:
@@ -171,7 +171,7 @@ def _blocked(region: Region, layers: Sequence[Mapping[str, Any]], legend: Mappin
 
 
 def _lay_cells(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
-    """Enlarge an image of one pixel a cell to the picture; where it is transparent, the canvas stays."""
+    """Enlarge an image of one pixel per cell onto the canvas; transparent pixels leave it unchanged."""
     if projection.grid_type in HEXES:
         _lay_hexes(canvas, projection, cells)
     elif projection.grid_type == "isometric":
@@ -182,7 +182,7 @@ def _lay_cells(canvas: Image.Image, projection: Projection, cells: Image.Image) 
 
 
 def _lay_hexes(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
-    """Lay the staggered lines one by one, each cut out along its zigzag, over the edge of the one before."""
+    """Draw the staggered lines one by one, each cut along its zigzag, overlapping the previous one."""
     region, unit = projection.region, projection.cell_size
     upright = projection.grid_type == "hex_row"
     turned = canvas if upright else canvas.transpose(Image.Transpose.TRANSPOSE)
@@ -205,7 +205,7 @@ def _zigzag(count: int, unit: int) -> Image.Image:
     finer = 4
     height = ceil(unit * 2 / sqrt(3))
     hexagon = Image.new("L", (unit * finer, height * finer))
-    # A little larger than it is, so that nothing shines through where two lines meet.
+    # Slightly larger, so that there are no gaps between two lines.
     half, tall, grown = unit * finer / 2, unit * finer * 2 / sqrt(3), 0.5 * finer
     outline = [
         (half, -grown),
@@ -252,7 +252,7 @@ def _lay_diamonds(canvas: Image.Image, projection: Projection, cells: Image.Imag
 
 
 def _lay_shade(canvas: Image.Image, projection: Projection, blocked: Image.Image) -> None:
-    """The shadow that what blocks sight throws down and to the right, on square and isometric maps."""
+    """Draw the shadow of cells that block sight, to the bottom right, on square and isometric maps."""
     if projection.grid_type in HEXES or blocked.getbbox() is None:
         return
     walls = blocked.resize((blocked.width * _FINE, blocked.height * _FINE), _NEAREST)
@@ -285,7 +285,7 @@ def _lay_symbols(
     stamps: dict[tuple[tuple[str, float], RGB], Image.Image | None] = {}
     bright = iter(colors.convert("L").tobytes())
     for y, row in enumerate(top_symbols(layers, region.width, region.height), region.y):
-        # Every second cell of a row lies in line, on all grids.
+        # On all grids, every second cell of a row is on one line.
         (left, top), (right, bottom) = projection.centre((region.x, y)), projection.centre((region.x + 2, y))
         dx, dy = (right - left) / 2, (bottom - top) / 2
         odd = projection.centre((region.x + 1, y))
@@ -303,7 +303,7 @@ def _lay_symbols(
 
 
 def _stamp(glyph: str, size: int, opacity: float) -> Image.Image | None:
-    """The mask of a symbol, or None where the font lacks it."""
+    """The mask of a symbol; None if the font does not have it."""
     if not lettering.has_glyph(glyph):
         return None
     side = 2 * size
@@ -312,7 +312,7 @@ def _stamp(glyph: str, size: int, opacity: float) -> Image.Image | None:
         (side / 2, side / 2), glyph, fill=round(255 * opacity), font=lettering.font(size), anchor="mm"
     )
     left, top, right, bottom = stamp.getbbox() or (0, 0, 0, 0)
-    # Cut evenly on all sides: the middle of the stamp stays the middle of the cell.
+    # Cropped evenly on all sides, so that the stamp stays centred in the cell.
     cut_x, cut_y = min(left, side - right), min(top, side - bottom)
     return stamp.crop((cut_x, cut_y, side - cut_x, side - cut_y))
 
@@ -340,7 +340,8 @@ def _lay_background(canvas: Image.Image, file: bytes, place: tuple[float, float,
                 )
                 if picture.width * picture.height > _MAX_BACKGROUND:
                     raise PictureError(f"the background has more than {_MAX_BACKGROUND:,} pixels")
-                # Converted once it is as small as it will be; only these kinds can be made smaller as they are.
+                # Converted after it was reduced, because that is faster; only these modes can be reduced without a
+                # conversion.
                 plain = picture if picture.mode in ("RGB", "RGBA", "L") else picture.convert("RGBA")
                 scaled = plain.resize((x2 - x1, y2 - y1), _SMOOTH, seen, reducing_gap=2).convert("RGBA")
                 canvas.paste(scaled, (x1, y1), scaled)
@@ -349,9 +350,9 @@ def _lay_background(canvas: Image.Image, file: bytes, place: tuple[float, float,
 
 
 def _lay_light(canvas: Image.Image, scene: Scene, scale: float) -> None:
-    """Brighten a canvas of which `scale` pixels are one of the picture.
+    """Brighten a canvas, `scale` pixels of which are one of the picture.
 
-    Middle tones gain most; what is dark stays dark, and what is pale does not burn out.
+    Middle tones are brightened most, dark and light ones less.
     """
     ellipses = [(*glow.middle, *glow.radii) for glow in scene.glows]
     if not ellipses:
@@ -361,7 +362,8 @@ def _lay_light(canvas: Image.Image, scene: Scene, scale: float) -> None:
     right = min(canvas.width, ceil(max(x + across for x, _, across, _ in ellipses) * scale))
     bottom = min(canvas.height, ceil(max(y + down for _, y, _, down in ellipses) * scale))
     before = canvas.crop((left, top, right, bottom))
-    # Light is soft: it is painted small and enlarged, and smaller still where there is very much of it.
+    # Light has no sharp edges, so it is painted at a small scale and enlarged; at an even smaller one if there are
+    # many lights.
     smaller = min(1.0, (512 if len(ellipses) <= 500 else 128) / max(before.size))
     light = Image.new("RGB", (ceil(before.width * smaller), ceil(before.height * smaller)))
     for glow, ellipse in zip(scene.glows, ellipses, strict=True):
@@ -385,7 +387,7 @@ def _lay_light(canvas: Image.Image, scene: Scene, scale: float) -> None:
 
 @lru_cache(maxsize=64)
 def _falloff(percent: int) -> Image.Image:
-    # Pillow's gradient is white in the corners of its square; light ends at the middle of the sides.
+    # Pillow's gradient reaches white in the corners of its square; light ends at the middle of the sides.
     side = 255 / sqrt(2)
     return Image.radial_gradient("L").point(lambda far: round(2.55 * percent * max(0.0, 1 - far / side) ** 1.2))
 
@@ -439,7 +441,7 @@ def _disc(radius: float, color: RGB, initial: str) -> Image.Image:
     draw.circle((middle, middle), (radius - rim) * finer, (*color, 255))
     if radius >= 6.5 and initial:
         font = lettering.font(max(7, round(1.05 * radius)) * finer)
-        # By the letter's own box: the middle of the line is too high for a capital letter.
+        # Centred by the letter's own box, because the middle of the line is too high for a capital letter.
         left, top, right, bottom = font.getbbox(initial)
         draw.text(
             (middle - (left + right) / 2, middle - (top + bottom) / 2),

@@ -1,4 +1,4 @@
-"""What a picture of a map shows, and where: sizes, colours, lines, tokens and names, in pixels.
+"""The content of a picture of a map, in pixels: colours, lines, tokens and names.
 
 PNG and SVG are two ways to draw the same scene.
 """
@@ -23,7 +23,7 @@ RGBA: TypeAlias = tuple[int, int, int, int]
 
 MAX_SIDE: Final = 8192  # pixels
 MAX_PIXELS: Final = 40_000_000
-# Below these sizes of a cell in pixels, things are left out: they would be specks.
+# The minimum sizes of a cell, in pixels, for details that would otherwise be too small.
 SYMBOLS_FROM: Final = 12
 NAMES_FROM: Final = 10
 GRID_FROM: Final = 4
@@ -67,15 +67,15 @@ _KINDS: Final[Mapping[str, RGB]] = {
 
 
 class PictureError(ValueError):
-    """A picture that cannot be drawn; the message says why."""
+    """A picture cannot be drawn; the message says why."""
 
 
 class PictureTooLarge(PictureError):
-    """More pixels than are allowed; `cell_size` is the largest size of a cell that would do, or 0."""
+    """The picture has too many pixels; `cell_size` is the largest possible size of a cell, or 0."""
 
     def __init__(self, width: int, height: int, cell_size: int) -> None:
         self.cell_size = cell_size
-        remedy = f"a cell_size of {cell_size} would do" if cell_size else "draw a smaller region"
+        remedy = f"the largest possible cell_size is {cell_size}" if cell_size else "draw a smaller region"
         super().__init__(
             f"{width} x {height} pixels are more than the {MAX_SIDE} a side and {MAX_PIXELS:,} in all that "
             f"a picture may have; {remedy}"
@@ -103,7 +103,7 @@ class Region:
     def of(
         cls, document: Mapping[str, Any], x: int = 0, y: int = 0, width: int = 4096, height: int = 4096
     ) -> "Region":
-        """The part of a whole document from the cell (x, y) on, as far as it reaches."""
+        """The rectangle of a document from the cell (x, y), clipped to the map."""
         across, down = size(document)
         width, height = max(0, min(width, across - x)), max(0, min(height, down - y))
         layers = [
@@ -145,12 +145,12 @@ class Projection:
         if cell_size < 1:
             raise PictureError("cell_size must be 1 pixel or more")
         self.region, self.cell_size, self.grid_type = region, cell_size, region.grid_type
-        # Of an isometric cell's edge: what stands on it is drawn as large as it looks.
+        # The length of an isometric cell's edge, which is the scale of objects on it.
         self.unit = cell_size * (5**0.5 / 4 if self.grid_type == "isometric" else 1.0)
         self.left, self.top = float(region.x), float(region.y)
         across, down = picture_size(self.grid_type, region.width, region.height)
         if self.grid_type in HEXES and across and down:
-            # Where a region begins on an odd line, its hexes are staggered the other way round.
+            # The hexes of a region that begins on an odd line are staggered the other way round.
             columns, rows = (
                 {start, min(start + 1, start + count - 1), start + count - 1}
                 for start, count in ((region.x, region.width), (region.y, region.height))
@@ -162,7 +162,7 @@ class Projection:
             self.left, self.top, across, down = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
         def pixels(size: int) -> tuple[int, int]:
-            # Rounded first: 3 hexes of 10 pixels are not 31 wide for the last bit of a sum.
+            # Rounded first, so that a rounding error does not make 3 hexes of 10 pixels 31 pixels wide.
             return max(1, ceil(round(across * size, 6))), max(1, ceil(round(down * size, 6)))
 
         def fits(size: int) -> bool:
@@ -175,7 +175,7 @@ class Projection:
             raise PictureTooLarge(self.width, self.height, next(filter(fits, smaller), 0))
 
     def __call__(self, px: float, py: float) -> Point:
-        """The pixel of a point; a point absurdly far away is drawn in to a million cells."""
+        """The pixel of a point; the distance of far points is limited to a million cells."""
         px, py = (max(-1e6, min(1e6, value)) for value in (px - self.left, py - self.top))
         px, py = picture_point(self.grid_type, px, py, self.region.height)
         return px * self.cell_size, py * self.cell_size
@@ -197,7 +197,7 @@ class Projection:
 
 @dataclass(frozen=True)
 class Look:
-    """How one symbol of the legend is drawn; `glyph` is empty where no font could draw it."""
+    """How a symbol of the legend is drawn; `glyph` is empty if the font does not have it."""
 
     color: RGBA
     glyph: str
@@ -246,9 +246,9 @@ class Label:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything above the cells, in the order in which it is drawn.
+    """Everything above the cells, in drawing order.
 
-    `outline` is the region's, which light does not leave; `backdrop` is the place of the background picture:
+    `outline` is that of the region, which clips the light; `backdrop` is the rectangle of the background picture:
     left, top, right and bottom.
     """
 
@@ -296,7 +296,7 @@ def rgba(color: object, otherwise: RGB) -> RGBA:
 
 @lru_cache(maxsize=1024)
 def stable_color(name: str, lightness: float, saturation: float) -> RGB:
-    """A colour that belongs to a name, the same in every picture."""
+    """A colour derived from a name, the same in every picture."""
     hue = crc32(name.encode()) / 2**32
     red, green, blue = (round(255 * part) for part in hls_to_rgb(hue, lightness, saturation))
     return red, green, blue
@@ -307,7 +307,7 @@ def looks(region: Region) -> dict[str, Look]:
     return {
         entry["symbol"]: Look(
             rgba(entry.get("color"), stable_color(entry["symbol"], 0.62, 0.28)),
-            # Private use (Co) and not assigned (Cn): what a viewer's font shows for them is anybody's guess.
+            # Private use (Co) and unassigned (Cn) characters look different in every font.
             "" if unicodedata.category(entry["symbol"]) in ("Co", "Cn") else entry["symbol"],
             bool(entry.get("blocks_sight")),
         )
@@ -316,12 +316,12 @@ def looks(region: Region) -> dict[str, Look]:
 
 
 def luma(color: Sequence[int]) -> float:
-    """How bright a colour looks, 0 to 255 (ITU-R BT.601)."""
+    """The luma of a colour, 0 to 255 (ITU-R BT.601)."""
     return 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
 
 
 def ink(brightness: float) -> RGB:
-    """Dark or light, whichever is read better on a colour of that luma."""
+    """The text colour, dark or light, with more contrast to a colour of this luma."""
     return DARK if brightness > 105 else LIGHT
 
 
@@ -383,7 +383,7 @@ def _grid(projection: Projection) -> Iterator[Stroke]:
         lines += [(projection(x, region.y), projection(x, bottom)) for x in range(region.x, right + 1)]
         lines += [(projection(region.x, y), projection(right, y)) for y in range(region.y, bottom + 1)]
     for line in lines:
-        # A line one pixel wide is sharp in the middle of pixels.
+        # A line one pixel wide is sharp only at the centre of pixels.
         yield Stroke(tuple((x + 0.5, y + 0.5) for x, y in line), 1, DARK)
 
 
@@ -393,7 +393,8 @@ def _wall(projection: Projection, wall: Mapping[str, Any]) -> Iterator[Stroke]:
 
 
 def _door(projection: Projection, door: Mapping[str, Any]) -> Iterator[Stroke]:
-    """A leaf in a dark frame: in its place, with an iron bar if it is locked, or swung out if it is open."""
+    """The strokes of a door: a leaf in a dark frame, with an iron bar if it is locked, or swung out if it is
+    open."""
     unit = projection.unit
     x1, y1, x2, y2 = (max(-1e6, min(1e6, door[key])) for key in ("x1", "y1", "x2", "y2"))
     state, dx, dy = door.get("state", "closed"), x2 - x1, y2 - y1
@@ -416,7 +417,7 @@ def _door(projection: Projection, door: Mapping[str, Any]) -> Iterator[Stroke]:
         for dash in range(dashes):
             yield Stroke((at((dash + 0.15) / dashes), at((dash + 0.85) / dashes)), max(2, 0.18 * unit), _SECRET)
     elif state == "open":
-        # Wide doors have two leaves, one hung at either end.
+        # Wide doors have two leaves, one at each end.
         hinges = ((x1, y1, 1), (x2, y2, -1)) if length >= 1.5 else ((x1, y1, 1),)
         turn = radians(80)
         for x, y, way in hinges:
@@ -499,7 +500,7 @@ def _middle(projection: Projection, x: float, y: float, side: float) -> Point:
 
 
 def _labels(projection: Projection, tokens: Sequence[Token]) -> Iterator[Label]:
-    """Names above, below, right or left of their tokens, where nothing is in the way; each name once."""
+    """The names of tokens, placed above, below, right or left of them without overlaps; each name once."""
     size = max(11, min(14, round(0.3 * projection.cell_size)))
     step = size / 2
     taken: set[tuple[int, int]] = set()

@@ -42,7 +42,7 @@ from game.grid.geometry import Point
 MAX_CELLS: Final = 262_144  # 512 x 512; a browser has to draw each of them
 _FONTS: Final = "'DejaVu Sans', Verdana, 'Noto Sans', 'Segoe UI Symbol', 'Noto Sans Symbols 2', sans-serif"
 _TYPES: Final = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"), (b"RIFF", "image/webp"))
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 does not allow, not even escaped.
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -113,7 +113,7 @@ def _path(points: Iterable[Point]) -> str:
 def _cells(
     projection: Projection, layers: Sequence[Mapping[str, Any]], legend: Mapping[str, Look]
 ) -> Iterator[str]:
-    """One path for all cells of a colour; what blocks sight comes last, above the shadow that it throws."""
+    """One path for all cells of a colour; cells that block sight come last, above their shadow."""
     first, *_ = shape = projection.shape
     outline = "".join(f"l{_number(x2 - x1)} {_number(y2 - y1)}" for (x1, y1), (x2, y2) in pairwise(shape)) + "z"
     paths: dict[tuple[bool, RGBA], list[str]] = defaultdict(list)
@@ -197,7 +197,7 @@ def _symbols(
             if symbol in legend and legend[symbol].glyph:
                 color = ink(luma(_over_paper(_blend(stack, legend))))
                 x, y = projection.centre(cell)
-                # Not dominant-baseline: not every viewer knows it.
+                # Not dominant-baseline, which some viewers do not support.
                 text = f'<text x="{_number(x)}" y="{_number(y + 0.36 * size)}">{_text(symbol)}</text>'
                 groups[color, opacity * (DARK_SYMBOLS if color == DARK else LIGHT_SYMBOLS)].append(text)
     for (color, opacity), texts in groups.items():

@@ -1,8 +1,8 @@
 """The edits of a map that clients send: their rules, and what they do to its frame and chunks.
 
 Each edit is an object with an `op`; the table `fields.FIELDS` lists the ops and their fields. All edits of a
-request are applied in order, or none. They ask only for the chunks that they touch: those of `set`,
-`fill_rectangle` and `paste` in one go for the whole request, those of `flood_fill` as the flood spreads, whole
+request are applied in order, or none. They request only the chunks that they touch: those of `set`,
+`fill_rectangle` and `paste` at once for the whole request, those of `flood_fill` while it spreads, and whole
 layers for `replace`, `remove_layer`, `remove_legend_entry` and `resize`. Their total cost is limited (`budget`),
 and computed before they are applied.
 
@@ -79,7 +79,7 @@ def apply(
     for index, edit in enumerate(known):
         place = f"edits[{index}]"
         with _bounded(place):
-            # Of layers that the edits before it added or renamed.
+            # For layers that previous edits added or renamed.
             yield from editor.canvas.want(cells.reached(editor, edit))
             steps = _OPS[edit["op"]](editor, edit, place)
             if steps is not None:
@@ -94,7 +94,7 @@ def apply(
 
 @contextmanager
 def _bounded(place: str) -> Iterator[None]:
-    """Name the place of the edit that asks for more work than a request may."""
+    """Convert TooCostly into a GridError that names the place of the edit."""
     try:
         yield
     except TooCostly as error:

@@ -1,4 +1,5 @@
-"""What edits may cost: the cells that one request may paint or scan, counted in advance if possible.
+"""The budget of a request with edits: the number of cells that it may paint or scan, computed in advance if
+possible.
 
 Cells are stored in chunks, so a cell counts as its row of a chunk, 64 cells, and a layer as its stored chunks.
 """
@@ -10,9 +11,9 @@ from game.grid.canvas import TooCostly
 from game.grid.chunks import CHUNK, touching
 
 MAX_CELLS: Final = 2**24
-"""Cells that a request may paint or scan: one layer of the largest map."""
+"""The maximum number of cells that a request may paint or scan: one layer of the largest map."""
 MAX_CHUNKS: Final = 2 * MAX_CELLS // CHUNK**2
-"""Stored chunks that a request may load: two layers of the largest map."""
+"""The maximum number of stored chunks that a request may load: two layers of the largest map."""
 
 _WHOLE_LAYER: Final = ("flood_fill", "replace", "remove_layer")
 _ALL_LAYERS: Final = ("resize", "remove_legend_entry")
@@ -39,7 +40,7 @@ class Budget:
 
 
 def stated(edit: Mapping[str, Any]) -> int:
-    """The number of cells that a parsed edit paints, as far as the edit itself shows it."""
+    """The number of cells that a parsed edit paints, if the edit determines it."""
     match edit:
         case {"cells": cells}:
             return CHUNK * len(cells)
@@ -57,7 +58,8 @@ def depends_on_map(edits: Sequence[Any]) -> bool:
 
 
 def at_most(edit: Any, width: int, height: int, layers: int) -> int:
-    """About how many cells an edit, as it was sent, may paint or scan on a map of this size; 0 if it is faulty."""
+    """The approximate maximum number of cells that an unvalidated edit may paint or scan on a map of this size; 0
+    if it is invalid."""
     match edit:
         case {"cells": list(cells)}:
             return 8 * len(cells)

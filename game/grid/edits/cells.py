@@ -10,7 +10,7 @@ from game.grid.edits.editor import Editor
 from game.grid.edits.fields import Edit
 
 _STRETCH_COST = CHUNK
-"""Cells that following one run of a flood counts as: it takes about as long as painting a row of a chunk."""
+"""The cost of a run of a flood fill, in cells: it takes about as long as painting a row of a chunk."""
 
 
 def reached(editor: Editor, edit: Edit) -> Iterable[ChunkKey]:
@@ -52,7 +52,7 @@ def fill_rectangle(editor: Editor, edit: Edit, place: str) -> None:
 
 
 def paste(editor: Editor, edit: Edit, place: str) -> None:
-    """Paint rows; with `transparent`, their spaces change nothing."""
+    """Paint rows; with `transparent`, their spaces are skipped."""
     layer, rows = editor.layer(edit, place), edit["rows"]
     editor.check_rectangle(edit["x"], edit["y"], *_size(edit), place)
     known = {*editor.draft.items("legend"), EMPTY}
@@ -97,13 +97,13 @@ def flood_fill(editor: Editor, edit: Edit, place: str) -> Steps[None]:
 
 
 class _Flood:
-    """A flood over chunks: it works at those that are loaded, and asks for more when there are none."""
+    """A flood fill over chunks: it processes those that are loaded, and requests more when none are left."""
 
     def __init__(self, editor: Editor, layer: int, old: str, new: str) -> None:
         self._canvas, self._budget = editor.canvas, editor.budget
         self._grid_type = editor.draft.frame.get("grid_type", "square")
         self._layer, self._old, self._new = layer, old, new
-        # Stretches (y, first x, last x) in which the flood may go on, by chunk.
+        # Runs (y, first x, last x) from which the flood may spread, by chunk.
         self._waiting: dict[ChunkKey, list[tuple[int, int, int]]] = defaultdict(list)
         self._filled: set[ChunkKey] = set()
 
@@ -169,9 +169,9 @@ class _Flood:
 
 
 def _fill(rows: list[str], line: int, first: int, last: int, old: str, new: str) -> Iterable[tuple[int, int]]:
-    """Fill all runs of `old` in a row that meet first..last, and give them (first, last).
+    """Fill all runs of `old` in a row that overlap first..last; returns them as (first, last).
 
-    A run is followed to both sides as far as the row goes.
+    Runs are filled to their full length.
     """
     row = rows[line]
     at = row.find(old, first, last + 1)
@@ -184,7 +184,7 @@ def _fill(rows: list[str], line: int, first: int, last: int, old: str, new: str)
 
 
 def _size(edit: Edit) -> tuple[int, int]:
-    """The width and height of a rectangle that is given by numbers or by rows."""
+    """The width and height of the rectangle of an edit, from its numbers or its rows."""
     if "rows" in edit:
         return len(edit["rows"][0]) if edit["rows"] else 0, len(edit["rows"])
     return edit["width"], edit["height"]

@@ -1,4 +1,4 @@
-"""A map while edits are applied to it, and the rules that more than one of them checks."""
+"""A map while edits are applied to it, and the checks that several edits share."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -29,7 +29,7 @@ class Editor:
         return None if layer is None else self.draft.cells_of(layer)
 
     def spend_layers(self, layers: Iterable[int], share: int = 1) -> None:
-        """Count whole layers that were loaded as work: their chunks, or a `share`-th of them."""
+        """Charge the chunks of whole layers to the budget, divided by `share`."""
         self.budget.spend(sum(len(self.canvas.used(layer)) for layer in layers) * CHUNK * CHUNK // share)
 
     def layer(self, edit: Edit, place: str) -> int:
@@ -44,7 +44,7 @@ class Editor:
         return x < self.canvas.width and y < self.canvas.height
 
     def check_rectangle(self, x: int, y: int, width: int, height: int, place: str) -> None:
-        """Refuse a rectangle that is not on the map."""
+        """Check that a rectangle is on the map."""
         sides = ("x", "width", x, width, self.canvas.width), ("y", "height", y, height, self.canvas.height)
         for start, length, begin, count, size in sides:
             if begin >= size:
@@ -54,13 +54,13 @@ class Editor:
                 raise fault(f"{place}.{length}", "out_of_bounds", message)
 
     def check_symbol(self, symbol: str, place: str) -> None:
-        """Refuse a symbol other than the space that is not in the legend."""
+        """Check that a symbol is the space or in the legend."""
         if symbol != EMPTY and symbol not in self.draft.items("legend"):
             message = f"{symbol!r} (U+{ord(symbol):04X}) is not in the legend"
             raise fault(place, "unknown_symbol", message)
 
     def check_layer(self, layer: Item, rows: Any, place: str, renamed_from: str | None = None) -> None:
-        """Refuse an invalid layer, with its rows, if it has any."""
+        """Check a layer, with its rows if it has any."""
         document: dict[str, Any] = {"layers": [layer]}
         if rows is not None:
             legend = [{"symbol": symbol} for symbol in self.draft.items("legend")]
@@ -71,19 +71,19 @@ class Editor:
             raise fault(f"{place}.name", "duplicate_name", "is the name of another layer")
 
     def check_index(self, name: str, index: int | None, described: str, place: str) -> None:
-        """Refuse an index that a new item of a list cannot have; None is the end."""
+        """Check the index of a new item of a list; None is the end."""
         count = len(self.draft.items(name))
         if index is not None and index > count:
             raise fault(f"{place}.index", "out_of_range", f"must be at most {count}, the number of {described}")
 
     def check_room(self, name: str, place: str) -> None:
-        """Refuse a new item of a list that is full."""
+        """Check that a list has room for a new item."""
         most = getattr(self.limits, f"max_{name}")
         if len(self.draft.items(name)) >= most:
-            raise fault(place, "too_many", f"is one too many: a map has at most {most} of the {name}")
+            raise fault(place, "too_many", f"is too many: a map has at most {most} {name}")
 
     def check(self, document: Mapping[str, Any], inner: str, place: str) -> None:
-        """Check a part by the document's rules; a violation in `inner` is named as one in `place`."""
+        """Check a part by the document's rules; violations in `inner` are reported in `place`."""
         try:
             check(document, self.limits, "")
         except GridError as error:

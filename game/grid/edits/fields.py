@@ -25,7 +25,7 @@ OTHER_EDITS: Final[Mapping[str, str]] = {
 
 
 class Field(NamedTuple):
-    """What a field must be, as far as that does not depend on the map; and what it is when it is left out."""
+    """The rule of a field, except for what depends on the map, and its default."""
 
     rule: Rule
     default: Any = REQUIRED

@@ -12,7 +12,7 @@ from game.grid.edits.fields import ANCHORS, OTHER_EDITS, Edit, fault
 from game.grid.geometry import HEXES, GridType, centre, extent
 from game.grid.regrid import DoesNotFit, door, is_other_plane, light, wall
 
-# Layer keys end here, so that ROWS_MARK + key keeps the digits that the frame's text is searched for.
+# The end of layer keys, so that ROWS_MARK + key has the digits that are searched for in the frame's text.
 _LAYER_KEYS: Final = 259_000
 
 
@@ -98,7 +98,7 @@ def remove_legend_entry(editor: Editor, edit: Edit, place: str) -> Steps[None]:
         raise fault(f"{place}.symbol", "not_found", "is not the symbol of a legend entry on this map")
     layers = editor.draft.layer_keys()
     yield from editor.canvas.want(layers=layers)
-    # Looking for a symbol takes a fraction of the time of painting.
+    # Searching for a symbol costs a fraction of painting.
     editor.spend_layers(layers, share=8)
     for name, layer in editor.draft.items("layers").items():
         key = editor.draft.cells_of(layer)
@@ -106,7 +106,7 @@ def remove_legend_entry(editor: Editor, edit: Edit, place: str) -> Steps[None]:
         if cell:
             message = f"is still in cell ({cell[0]}, {cell[1]}) of the layer {name}"
             raise fault(f"{place}.symbol", "in_use", message)
-    # What was painted over it until now: undo brings the entry back first, and then the cells.
+    # Flush the painted cells first, so that undo restores the entry before the cells.
     editor.draft.flush()
     editor.draft.put("legend", before, None)
 
@@ -118,7 +118,7 @@ def update_map(editor: Editor, edit: Edit, place: str) -> None:
         if key in OTHER_EDITS:
             message = f"cannot be changed here: use {OTHER_EDITS[key]}"
             raise fault(f"{here}.{key}", "unknown_field", message)
-    # The rules for these keys look at one value each, so those that stay need no second look.
+    # The rules for these keys concern one value each, so unchanged keys need not be checked again.
     check(apply_merge_patch(None, changes), editor.limits, here)
     if "grid_type" in changes:
         _regrid(editor, changes["grid_type"] or "square", f"{here}.grid_type")
@@ -132,7 +132,7 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
     """Convert walls, doors and lights to another grid type, so that they remain between or in the same cells.
 
     Raises:
-        GridError: some do not fit; names each of them.
+        GridError: some do not fit; names each of these objects.
     """
     old: GridType = editor.draft.frame.get("grid_type", "square")
     if not is_other_plane(old, new):
@@ -153,7 +153,7 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
                         placed = [light(old, new, item)]
             except DoesNotFit as reason:
                 named = f" ({item['id']})" if "id" in item else ""
-                message = f"{name}[{index}]{named} {reason}: remove it, or put it elsewhere, before"
+                message = f"{name}[{index}]{named} {reason}: remove or move it first"
                 violations.append(Violation(place, "does_not_fit", message))
             else:
                 moved.append((name, item, placed))
@@ -167,14 +167,14 @@ def _regrid(editor: Editor, new: GridType, place: str) -> None:
 
 
 def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
-    """Change the size; what is cut off is removed."""
+    """Change the size; objects and cells that are cut off are removed."""
     canvas, new = editor.canvas, (edit["width"], edit["height"])
     old = canvas.width, canvas.height
     if new == old:
         return
     grid_type: GridType = editor.draft.frame.get("grid_type", "square")
     dx, dy = (part * (b - a) // 2 for part, a, b in zip(ANCHORS[edit["anchor"]], old, new, strict=True))
-    # Odd and even lines of hexes are staggered differently: an odd move would tear every figure apart.
+    # Odd and even lines of hexes are staggered differently, so an odd shift would distort everything.
     dx, dy = dx - dx % 2 * (grid_type == "hex_column"), dy - dy % 2 * (grid_type == "hex_row")
     layers = editor.draft.layer_keys()
     yield from canvas.want(layers=layers)
@@ -189,9 +189,9 @@ def resize(editor: Editor, edit: Edit, place: str) -> Steps[None]:
 
 
 def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift: tuple[float, float]) -> None:
-    """Move everything that is not a cell, and remove what would be outside the new size.
+    """Shift all objects, and remove those that would be outside the new size.
 
-    Takes the size and the move in cells, and the move as a point.
+    Takes the size and the shift in cells, and the shift in points.
     """
     right, bottom = extent(editor.draft.frame.get("grid_type", "square"), *size)
     for name in ("entities", "walls", "doors", "lights"):
@@ -212,7 +212,7 @@ def _move_things(editor: Editor, size: tuple[int, int], dx: int, dy: int, shift:
 
 
 def shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:
-    """How far points move when cells move by (dx, dy); by whole numbers where cells are square."""
+    """The shift of points if cells are shifted by (dx, dy)."""
     if grid_type not in HEXES:
         return dx, dy
     (x1, y1), (x2, y2) = centre(grid_type, (0, 0)), centre(grid_type, (dx, dy))
@@ -220,7 +220,7 @@ def shift(grid_type: GridType, dx: int, dy: int) -> tuple[float, float]:
 
 
 def shifted(item: Item, dx: float, dy: float) -> dict[str, Any]:
-    """An entity, wall, door, light or background that was moved."""
+    """A shifted copy of an entity, wall, door, light or background."""
     moved = dict(item)
     for key, by in (("x", dx), ("x1", dx), ("x2", dx), ("y", dy), ("y1", dy), ("y2", dy)):
         if key in moved:

@@ -7,7 +7,7 @@ from game.grid.edits.fields import KINDS, Edit, fault
 
 
 def put(editor: Editor, edit: Edit, place: str) -> None:
-    """Add an object, or replace the one with its id as a whole; without an id it gets a new one."""
+    """Add an object, or replace the one with its id; an object without an id gets a new one."""
     kind = edit["op"].removeprefix("put_")
     item = dict(edit[kind])
     if "id" not in item:

@@ -206,7 +206,7 @@ class Objects:
             "lights": self.limits.max_lights,
         }[key]
         if len(self.document[key]) == limit:
-            raise TooLarge(node.place, f"is one too many: a map has at most {limit} {key}")
+            raise TooLarge(node.place, f"is too many: a map has at most {limit} {key}")
         self.document[key].append(thing)
 
     def feature(self, found: Found, usual: str, values: Json) -> Json:
