@@ -18,11 +18,11 @@ from game.core.errors import BodyTooLarge, FieldError, Problem
 _PASSED_ON = (b"cookie", b"host", b"origin", b"sec-fetch-site", b"user-agent")
 _BODY_HEADERS = (b"content-type", b"content-length")
 _ROUTING = ("router", "route", "endpoint", "starlette.exception_handlers")
-"""What the routing of a page's request put into its scope."""
+"""The keys that routing has added to the scope of a page's request."""
 
 
-class Answer(NamedTuple):
-    """A successful answer of the API."""
+class ApiResponse(NamedTuple):
+    """A successful response of the API."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,7 +52,7 @@ async def call(
     json: Any = None,
     headers: Mapping[str, str] | None = None,
     forward_body: bool = False,
-) -> Answer:
+) -> ApiResponse:
     """Call the API as the user of a page's request; `forward_body` sends the body of that request, unread.
 
     Raises:
@@ -94,16 +94,16 @@ async def call(
         if error.status_code != BodyTooLarge.status:
             raise
         raise BodyTooLarge from None
-    answered = Answer(status, {name.decode(): value.decode() for name, value in fields}, b"".join(parts))
+    response = ApiResponse(status, {name.decode(): value.decode() for name, value in fields}, b"".join(parts))
     if status < 400:
-        return answered
-    if not answered.headers.get("content-type", "").startswith("application/problem+json"):
+        return response
+    if not response.headers.get("content-type", "").startswith("application/problem+json"):
         raise BodyTooLarge
-    raise Refused(status, answered.json())
+    raise Refused(status, response.json())
 
 
 def _receiver(request: Request, body: bytes) -> Receive:
-    """Gives a body, then what the client of the page sends: that it hung up."""
+    """Yields a body, then the messages of the page's client: its disconnect."""
     is_sent = False
 
     async def receive() -> Message:

@@ -32,7 +32,7 @@ async def user_of(request: Request) -> User | None:
 
 
 async def is_only_player(request: Request, user: User) -> bool:
-    """Whether somebody is only a player in other people's universes."""
+    """Whether a user is only a player in other people's universes."""
     async with _sessions(request) as session:
         return await access.is_only_player(session, user)
 
@@ -50,7 +50,7 @@ class AdminAuth(AuthenticationBackend):
         self.middlewares = []
 
     async def authenticate(self, request: Request) -> bool:
-        """Whether somebody is logged in; `admin.guard` has checked it before."""
+        """Whether a user is logged in; `admin.guard` has already checked it."""
         return PERSON.get() is not None
 
     async def get_user_id(self, request: Request) -> Any:

@@ -46,12 +46,12 @@ def problem_for(error: Exception) -> Problem:
         return problem_of(error)
     match error.status_code:
         case 400:
-            return Unprocessable("The address or the form of this page is not valid.")
+            return Unprocessable("The URL or the form of this page is not valid.")
         case 403 | 404:
             # SQLAdmin's 403 would reveal that the row exists.
             return NotFound("This page does not exist, or you have no access to it.")
         case 405:
-            return MethodNotAllowed("This address does not support that request.", headers=error.headers)
+            return MethodNotAllowed("This URL does not support that request.", headers=error.headers)
         case status:
             problem = Problem(f"{HTTPStatus(status).phrase}.")
             problem.status_code = status
@@ -96,7 +96,7 @@ class Guard:
             PERSON.reset(token)
 
     async def _check(self, request: Request) -> Response | None:
-        """Set PERSON; a redirect to the log-in page if a page was asked for without a valid session.
+        """Set PERSON; returns a redirect to the log-in page if a page was requested without a valid session.
 
         Raises:
             CrossSite: another site's page sent the request.

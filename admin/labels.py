@@ -95,7 +95,7 @@ _SYSTEMS = (
 
 def title_of(status: int) -> str:
     """The headline of an error page."""
-    return _TITLES.get(status, "Something went wrong")
+    return _TITLES.get(status, "Server error")
 
 
 def label_of(row: Any, names: Mapping[UUID, str]) -> str:

@@ -1,9 +1,9 @@
 """The admin's own database session: it shows and changes only what the logged-in user may see. Closed by default.
 
-SQLAdmin asks the database in many places. So the rule does not stand in its views but in the session that they all
+SQLAdmin queries the database in many places, so the rule is not in its views but in the session that they all
 share: every statement gets the criteria of SHOWN for every model, and nothing is flushed outside the universes in
-which the user is a game master. Nobody logged in, or a model without a rule: no rows. The table of members
-determines these universes, as everywhere (`game.universes.access`); the queries that write check
+which the user is a game master. Without a logged-in user, or for a model without a rule, there are no rows. The
+table of members determines these universes, as everywhere (`game.universes.access`); the queries that write check
 `game.permissions`.
 """
 
@@ -47,7 +47,7 @@ def person() -> User:
     """The logged-in user.
 
     Raises:
-        NotFound: nobody is.
+        NotFound: no user is logged in.
     """
     user = PERSON.get()
     if user is None:
@@ -63,7 +63,7 @@ def is_superuser() -> bool:
 
 def _runs(universe_id: Any, user_id: UUID) -> ColumnElement[bool]:
     """The condition that a user is a game master of a universe."""
-    # The table, not the model: the model would get its criteria inside of these again.
+    # The table, not the model, whose criteria would be added here recursively.
     member = inspect(Member).local_table
     own = select(member.c.universe_id).where(member.c.user_id == user_id, member.c.role.in_([*GAME_MASTERS]))
     condition: ColumnElement[bool] = universe_id.in_(own)
@@ -116,18 +116,20 @@ class ScopedSession(Session):
 
 @event.listens_for(ScopedSession, "do_orm_execute")
 def _scope(state: ORMExecuteState) -> None:
-    """Add the user's criteria to a statement; refuse a statement to which they would not apply.
+    """Add the user's criteria to a statement; reject a statement to which they would not apply.
 
     Raises:
         RuntimeError: it uses tables without their models, or might move rows to other universes.
     """
     user = PERSON.get()
     if state.is_insert or state.is_update:
-        # The criteria restrict which rows are found, not what is written to them.
-        raise RuntimeError("the admin creates and changes rows as objects: then the flush sees whose they are")
+        # The criteria restrict which rows are found, not which values are written.
+        raise RuntimeError(
+            "the admin must create and change rows as objects, which are checked when they are flushed"
+        )
     if state.is_select or state.is_delete:
         if not state.is_orm_statement or _bare_tables(state.statement):
-            raise RuntimeError("the admin reads and writes through models: tables alone are not scoped")
+            raise RuntimeError("the admin must use models: tables are not scoped")
         models = [mapper.class_ for mapper in SQLModel._sa_registry.mappers]
         state.statement = state.statement.options(
             *(with_loader_criteria(model, _criteria(model, user), include_aliases=True) for model in models)
@@ -135,7 +137,7 @@ def _scope(state: ORMExecuteState) -> None:
 
 
 def _bare_tables(statement: Any) -> set[Any]:
-    """The tables in a statement that stand there without their models: the criteria would not apply to them."""
+    """The tables of a statement that are used without their models, to which the criteria would not apply."""
     bare, scoped = set(), set()
     for element in visitors.iterate(statement):
         if isinstance(element, Column | Table):
@@ -150,10 +152,10 @@ def _bare_tables(statement: Any) -> set[Any]:
 
 @event.listens_for(ScopedSession, "before_flush")
 def _refuse_foreign(session: Session, _: UOWTransaction, __: Any) -> None:
-    """Refuse to write a row that belongs to another universe, before or after the write.
+    """Check that no written row belongs to another universe, before or after the write.
 
     Raises:
-        NotFound: there is such a row; for this user it does not exist.
+        NotFound: such a row does not exist for this user.
     """
     user = PERSON.get()
     for row in (*session.new, *session.dirty, *session.deleted):
@@ -164,7 +166,7 @@ def _refuse_foreign(session: Session, _: UOWTransaction, __: Any) -> None:
 
 
 def _is_own(session: Session, row: Any, user: User) -> bool:
-    """Whether a row is in universes of the game master, before and after the write."""
+    """Whether a row is in a universe of the game master, before and after the write."""
     created: set[UUID] = session.info.setdefault("created", set())
     if isinstance(row, Universe):
         if _old_and_new(row, "owner_id") != {row.owner_id} or (row in session.new and row.owner_id != user.id):

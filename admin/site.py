@@ -119,15 +119,15 @@ class Site(Admin):
         ]
 
     def view(self, identity: str) -> View:
-        """The view with an identity.
+        """The view with this identity.
 
         Raises:
-            NotFound: there is none, or the user may not use it.
+            NotFound: it does not exist, or the user may not use it.
         """
         return self._find_model_view(identity)
 
     def _find_model_view(self, identity: str) -> View:
-        # Typed as SQLAdmin's; all that were added are ours.
+        # All views are ours, although SQLAdmin's type is more general.
         view = cast(View, super()._find_model_view(identity))
         if PERSON.get() is None or not view.is_accessible(cast(Request, None)):
             raise NotFound
@@ -149,7 +149,7 @@ class Site(Admin):
     async def show(
         self, request: Request, template: str, context: Mapping[str, Any], problem: Problem | None = None
     ) -> Response:
-        """A page; with a problem, its status and message."""
+        """Render a page; with a problem, with its status and message."""
         response = await self.templates.TemplateResponse(
             request,
             f"admin/{template}.html",
@@ -162,7 +162,7 @@ class Site(Admin):
         return response
 
     async def error_page(self, request: Request, problem: Problem) -> Response:
-        """The page of an error that no other page can show."""
+        """Render the page of an error that no other page can show."""
         if problem.errors:
             problem.detail = problem.errors[0].message
         return await self.show(request, "error", {"title": labels.title_of(problem.status_code)}, problem)
@@ -218,7 +218,7 @@ class Site(Admin):
         return await self.show(request, f"details-{view.identity}", context)
 
     async def create(self, request: Request) -> Response:
-        """The form of a new row: shown, or sent."""
+        """The form of a new row (GET and POST)."""
         view = self._view(request, "can_create")
         assert view.new_form is not None
         if request.method == "GET":
@@ -236,7 +236,7 @@ class Site(Admin):
         return RedirectResponse(link(view.identity, view.after_create, created, **done), 303)
 
     async def edit(self, request: Request) -> Response:
-        """The form of a row: shown, or sent. A form of an outdated version is refused."""
+        """The form of a row (GET and POST). A form with an outdated version is rejected."""
         view = self._view(request, "can_edit")
         assert view.edit_form is not None
         row = await view.row(request.path_params["pk"])
@@ -255,7 +255,7 @@ class Site(Admin):
     async def _form_page(
         self, request: Request, view: View, row: Any, form: Any, problem: Problem | None = None
     ) -> Response:
-        """A form, with the values that were typed and their errors."""
+        """Render a form with the entered values and their errors."""
         other_errors = []
         for error in problem.errors if problem else ():
             name = error.field.split(".")[0].split("[")[0]
@@ -275,12 +275,12 @@ class Site(Admin):
             **await view.more_for_form(request, row, form),
         }
         if request.method == "POST" and "grid_data" in await request.form():
-            # The text area has what was typed: the editor must not replace it with the saved map.
+            # The text area has the entered text, which the editor must not replace with the saved map.
             context["map_url"] = ""
         return await self.show(request, "form", context, problem)
 
     async def delete(self, request: Request) -> Response:
-        """Delete rows, all or none. Without the parameter `sure`, asks for confirmation."""
+        """Delete rows, all or none. Without the parameter `sure`, ask for confirmation."""
         view = self._view(request, "can_delete")
         data = await self.form_data(request)
         requested = data.getlist("pks") or request.query_params.get("pks", "").split(",")
@@ -312,7 +312,7 @@ class Site(Admin):
         view = self._view(request)
         if request.path_params["export_type"] not in view.export_types:
             raise NotFound
-        # Built before the response starts, so that an invalid query string is still answered with an error.
+        # Built before the response starts, so that an invalid query string still gets an error.
         view.statement(request)
         disposition = f'attachment; filename="{view.name_plural.lower()}.csv"'
         headers = {"content-disposition": disposition, "cache-control": "no-store"}
@@ -332,7 +332,7 @@ class Site(Admin):
     # Log-in
 
     async def login(self, request: Request) -> Response:
-        """The log-in page: shown, or sent."""
+        """The log-in page (GET and POST)."""
         if request.method == "GET":
             if PERSON.get() is not None:
                 return RedirectResponse(f"{BASE}/", 303)
@@ -353,5 +353,5 @@ def _version(text: Any, *, needed: bool = False) -> int | None:
     if not text and not needed:
         return None
     if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10):
-        raise Unprocessable("The form lacks the version that it was opened with. Open it again.")
+        raise Unprocessable("The form has no version. Open it again.")
     return int(text)

@@ -1,4 +1,4 @@
-"""Writing in the admin: through the domains' queries, so that each write is one event and one version, as through
+"""The admin's writes, through the domains' queries, so that each write is one event and one version, as through
 the API.
 
 Permissions are those of the user's role in `game.permissions`; a superuser has that role in every universe.
@@ -19,7 +19,7 @@ from game.universes import queries as universes
 
 
 def require_version(version: int | None, row: Versioned) -> None:
-    """Check that a row still has the version from which the form was made; None means any version.
+    """Check that a row still has the version that the form was opened with; None means any version.
 
     Raises:
         PreconditionFailed: it has changed.

@@ -1,4 +1,5 @@
-"""`python -m bench`: starts everything, measures in turns, prints a table and writes bench/RESULTS.md."""
+"""`python -m bench`: starts all servers, measures them in interleaved rounds, prints a table and writes
+bench/RESULTS.md."""
 
 import asyncio
 import os
@@ -45,7 +46,7 @@ from game.universes import queries as universes
 MANY = 32
 FEW = 40
 SHARED_BUFFERS = min(psutil.virtual_memory().total // 4 // 2**20, 4096)
-"""In MB: a quarter of the memory, as PostgreSQL's manual advises, and no more than any of this needs."""
+"""In MB: a quarter of the memory, as PostgreSQL's manual recommends, up to what the benchmarks need."""
 STATEMENTS = {
     "GET /users/me": accounts.ME,
     "GET /universes/{id}": universes.BY_ID,
@@ -54,7 +55,7 @@ STATEMENTS = {
     "GET /maps": maps.LIST,
 }
 _HEAD = [
-    "| | requests/s, 32 connections | the first is so many times as fast | p50 ms | p99 ms | p50 ms, 1 connection "
+    "| | requests/s, 32 connections | rate of the first row, relative | p50 ms | p99 ms | p50 ms, 1 connection "
     "| CPU seconds a million requests | memory MB |",
     "|---|--:|--:|--:|--:|--:|--:|--:|",
 ]
@@ -78,7 +79,7 @@ def free_port() -> int:
 
 
 def machine() -> str:
-    """The machine, in a line."""
+    """A description of the machine in one line."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -89,7 +90,7 @@ def machine() -> str:
 
 
 def versions() -> str:
-    """The versions of what was measured, in a line."""
+    """The versions of the measured software in one line."""
     names = ["fastapi", "starlette", "uvicorn", "uvloop", "httptools", "asyncpg", "sqlmodel", "sqlalchemy"]
     found = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in names)]
     lock = HERE / "baselines" / "fastify" / "package-lock.json"
@@ -102,7 +103,7 @@ def versions() -> str:
 
 
 def check_alike(port: int, keys: Keys) -> None:
-    """Make sure that a contender does the work: the right document with its ETag, 401 without a log-in.
+    """Check that a contender does the work: the right document with its ETag, 401 without a log-in.
 
     Raises:
         Unavailable: it does not.
@@ -127,11 +128,11 @@ def check_alike(port: int, keys: Keys) -> None:
         good = good and (len(document["grid_data"]["layers"][0]["rows"]) == 64 if "map" in path else True)
     broken = f"Bearer {token[:-2]}{'AA' if token[-2:] != 'AA' else 'BB'}"
     if not good or ask(broken)[0] not in (401, 404):
-        raise Unavailable(f"it does not answer {path} as it should")
+        raise Unavailable(f"it does not respond to {path} as expected")
 
 
 class Entry(NamedTuple):
-    """Somebody who is measured: how they are started, on which database, and what they are asked for."""
+    """A measured server: how it is started, its database, and its requests."""
 
     command: Command
     url: str
@@ -139,7 +140,7 @@ class Entry(NamedTuple):
 
 
 def start(stack: ExitStack, entries: dict[str, Entry], folder: Path) -> tuple[dict[str, Running], list[str]]:
-    """Start everybody. Returns those who answer as they should, and a sentence about each that does not."""
+    """Start all contenders. Returns those that respond as expected, and a sentence about each other one."""
     contenders: dict[str, Running] = {}
     skipped = []
     for name, entry in entries.items():
@@ -155,7 +156,8 @@ def start(stack: ExitStack, entries: dict[str, Entry], folder: Path) -> tuple[di
 
 
 def measure(contenders: dict[str, Running], entries: dict[str, Entry], rounds: int, seconds: float) -> str:
-    """Load everybody in turns. Returns a table for each workload, with the medians of all rounds."""
+    """Load all contenders in interleaved rounds. Returns a table for each workload, with the medians of all
+    rounds."""
     measured: dict[tuple[str, str, int], list[Figures]] = {}
     costs: dict[tuple[str, str], list[float]] = {}
     turns = [
@@ -196,7 +198,7 @@ def measure(contenders: dict[str, Running], entries: dict[str, Entry], rounds: i
 
 
 def side_by_side(rounds: int, seconds: float, only: list[str]) -> str:
-    """Everybody on one database of 25,000 universes and 2,000 maps."""
+    """All contenders on one database of 25,000 universes and 2,000 maps."""
     with ExitStack() as stack:
         folder, url = database(stack, 1000, 2000)
         workloads = asyncio.run(data.choose_keys(url, SECRET, folder))
@@ -242,7 +244,7 @@ def at_scale(rounds: int, seconds: float) -> str:
 
 
 def database(stack: ExitStack, users: int, places: int) -> tuple[Path, str]:
-    """A filled database in a folder of its own, as long as the stack is open."""
+    """A filled database in a separate folder, while the stack is open."""
     say(f"{users:,} accounts, {users * data.UNIVERSES_EACH:,} universes, {places:,} maps ...")
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="worldkeep-bench-")))
     folder.chmod(0o711)
@@ -274,18 +276,18 @@ async def explain(url: str) -> list[str]:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Seconds of load each time.")] = 5,
-    only: Annotated[list[str] | None, typer.Option(help="Only contenders whose names begin so.")] = None,
+    rounds: Annotated[int, typer.Option(help="Number of rounds; the medians are reported.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Seconds of load per round.")] = 5,
+    only: Annotated[list[str] | None, typer.Option(help="Only contenders whose names start with this.")] = None,
     scale: Annotated[bool, typer.Option(help="Also with 1,000,000 universes and 200,000 maps (minutes).")] = False,
 ) -> None:
-    """Measure Worldkeep side by side with what people would pick instead."""
+    """Measure Worldkeep and its alternatives side by side."""
     report = [
         "# Results of `make bench`",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}. {machine()}. Load average before: {os.getloadavg()[0]:.1f}.",
-        f"The load: {tool()}, on the same machine, as the database is. {rounds} interleaved rounds, medians.",
-        f"PostgreSQL as it comes, with {SHARED_BUFFERS} MB of shared buffers.",
+        f"The load: {tool()}, on the same machine as server and database. {rounds} interleaved rounds, medians.",
+        f"PostgreSQL with default settings, except for {SHARED_BUFFERS} MB of shared buffers.",
         "",
         versions(),
         "",

@@ -1,4 +1,4 @@
-"""Who is measured: how each is made ready and started, all on the same database."""
+"""The measured servers: how each is installed and started, all on the same database."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ from game.accounts.tokens import derive_key
 
 HERE = Path(__file__).parent
 CACHE = HERE / ".cache"
-"""Where what the others need is installed; git ignores it."""
+"""The folder for the dependencies of the alternatives; ignored by git."""
 SECRET = "a secret for benchmarks only: 0123456789abcdef"
 _UVICORN = [sys.executable, "-m", "uvicorn", "--no-access-log", "--log-level", "warning", "--port"]
 
@@ -27,11 +27,11 @@ Command = Callable[[str], list[str]]
 
 
 class Unavailable(Exception):
-    """Why a contender cannot take part, in a sentence."""
+    """A contender cannot be measured; the message is a sentence."""
 
 
 def worldkeep(workers: int = 1) -> Command:
-    """Worldkeep as it is served, with a number of workers."""
+    """Worldkeep with a number of workers."""
     return lambda port: [sys.executable, "-m", "game", "serve", "--port", port, "--workers", str(workers)]
 
 
@@ -81,12 +81,12 @@ CONTENDERS: dict[str, Command] = {
 }
 
 PAINTERS = ("Worldkeep", "Fastify + pg")
-"""Who can edit, too."""
+"""The contenders with edits."""
 
 
 @dataclass
 class Running:
-    """A contender that serves."""
+    """A running contender."""
 
     port: int
     process: psutil.Process
@@ -95,17 +95,17 @@ class Running:
         return [self.process, *self.process.children(recursive=True)]
 
     def cpu_seconds(self) -> float:
-        """Processor seconds it has used, in user mode and the kernel."""
+        """The processor seconds that it has used, in user mode and in the kernel."""
         return sum(times.user + times.system for times in (one.cpu_times() for one in self._tree()))
 
     def memory(self) -> float:
-        """The memory it holds, in MB."""
+        """Its memory, in MB."""
         return sum(one.memory_info().rss for one in self._tree()) / 1e6
 
 
 @contextmanager
 def running(command: Command, port: int, url: str, folder: Path) -> Iterator[Running]:
-    """Start a contender and wait until it answers.
+    """Start a contender and wait until it responds.
 
     Raises:
         Unavailable: it cannot be installed or does not start.

@@ -1,4 +1,4 @@
-"""What the benchmarks read: accounts with log-ins, 25 universes each, and maps of 64 x 64 cells."""
+"""The data of the benchmarks: accounts with sessions, 25 universes each, and maps of 64 x 64 cells."""
 
 import math
 import random
@@ -25,7 +25,7 @@ _FILL = f"""
         (id, user_id, refresh_hash, user_agent, ip_address, created_at, last_used_at, expires_at)
     SELECT uuidv7(), id, '', 'bench', '127.0.0.1', now(), now(), now() + interval '30 days' FROM account;
 
-    -- Everybody's first world, then everybody's second: rows of one owner do not lie side by side.
+    -- The first universe of each account, then the second one, so that rows of one owner are not adjacent.
     INSERT INTO universe (id, owner_id, name, description)
     SELECT uuidv7(), a.id, 'World ' || n, '{_TEXT}' FROM generate_series(1, {UNIVERSES_EACH}) n, account a;
 
@@ -52,7 +52,7 @@ _DOCUMENTS = """
 
 @dataclass
 class Keys:
-    """What a workload asks for: (path, token) pairs, of many users; `script` says how wrk asks."""
+    """The requests of a workload: (path, token) pairs of many users; `script` is the script for wrk."""
 
     name: str
     pairs: list[tuple[str, str]]
@@ -65,7 +65,7 @@ def _waves(x: int, y: int, seed: int) -> float:
 
 
 def _maps() -> list[dict[str, Any]]:
-    """Eight maps of caves, each a bit different."""
+    """Eight slightly different maps of caves."""
     documents = []
     for seed in range(8):
         rows = ["".join("#~.,"[min(3, int((_waves(x, y, seed) + 3) * 0.7))] for x in range(64)) for y in range(64)]
@@ -92,7 +92,7 @@ def _maps() -> list[dict[str, Any]]:
 async def fill(url: str, accounts: int, maps: int) -> None:
     """Fill a migrated, empty database.
 
-    The maps are there twice: in chunks, and as whole documents (`bench_map`), the way the others would store them.
+    Maps are stored twice: in chunks, and as whole documents (`bench_map`) for the alternatives.
     """
     connection = await asyncpg.connect(url)
     try:
@@ -108,7 +108,7 @@ async def fill(url: str, accounts: int, maps: int) -> None:
 
 
 async def choose_keys(url: str, secret: str, folder: Path, people: int = _KEYS) -> list[Keys]:
-    """The requests of each workload, from a number of users spread over the database; the same at each run."""
+    """The requests of each workload, from a number of users spread over the database; the same in each run."""
     tokens, dice = AccessTokens(secret), random.Random(5)
     connection = await asyncpg.connect(url)
     try:
@@ -146,7 +146,7 @@ def keys_of(name: str, pairs: list[tuple[str, str]], folder: Path, *script: str)
 
 
 async def choose_edits(url: str, secret: str, folder: Path) -> list[Keys]:
-    """Maps to paint on, all floor: one map, and 32 of different universes."""
+    """Maps for edits, filled with floor: one map, and 32 maps of different universes."""
     tokens = AccessTokens(secret)
     connection = await asyncpg.connect(url)
     try:

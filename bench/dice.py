@@ -46,7 +46,7 @@ _FILL = """
 
 
 async def _lists(url: str, folder: Path) -> list[Keys]:
-    """The last messages of a universe of 1,000 and of one of 1,000,000."""
+    """Workloads for the last messages of a universe with 1,000 messages, and of one with 1,000,000."""
     connection = await asyncpg.connect(url)
     try:
         rows = await connection.fetch("SELECT id, owner_id FROM universe ORDER BY id OFFSET 200 LIMIT 2")
@@ -68,7 +68,7 @@ async def _token(connection: asyncpg.Connection, user_id: UUID) -> str:
 
 
 async def _rolls(url: str, edits: list[Keys], folder: Path) -> list[Keys]:
-    """Rolls in the universes of the maps that are edited."""
+    """Workloads for rolls in the universes of the edited maps."""
     connection = await asyncpg.connect(url)
     try:
         workloads = []
@@ -86,7 +86,7 @@ async def _rolls(url: str, edits: list[Keys], folder: Path) -> list[Keys]:
 
 
 def expressions() -> list[str]:
-    """A table of what the worst expressions take: parsed and rolled, the best of several times."""
+    """A table of the times for parsing and rolling the most expensive expressions."""
     lines = ["| expression | ms |", "|---|--:|"]
     for expression in WORST:
         took = []
@@ -101,8 +101,8 @@ def expressions() -> list[str]:
 
 
 def main(
-    rounds: Annotated[int, typer.Option(help="Rounds; the median counts.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Seconds of load each time.")] = 5,
+    rounds: Annotated[int, typer.Option(help="Number of rounds; the medians are reported.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Seconds of load per round.")] = 5,
 ) -> None:
     """Measure dice and messages."""
     os.environ |= {"WORLDKEEP_LIMIT_ROLL": "900000/second"}
@@ -118,7 +118,7 @@ def main(
                 try:
                     figures = load(ours.port, keys, CONNECTIONS, seconds)
                 except RuntimeError as error:
-                    # A machine that is busy with other things: a full pool of connections is a 503.
+                    # On a busy machine, a full connection pool causes a 503.
                     say(f"  round {number + 1}  {keys.name}: {error}")
                     continue
                 rates.setdefault(keys.name, []).append((figures.rate, figures.p50, figures.p99))

@@ -17,7 +17,7 @@ from game.core.embedded import binary
 CLIENTS = 32
 PGBENCH = "pgbench, the same statements"
 _HEAD = [
-    "| | edits/s, 32 connections | the first is so many times as fast | p50 ms | p99 ms "
+    "| | edits/s, 32 connections | rate of the first row, relative | p50 ms | p99 ms "
     "| CPU seconds a million edits | lost |",
     "|---|--:|--:|--:|--:|--:|--:|",
 ]
@@ -45,7 +45,7 @@ COMMIT;
 
 
 def pgbench(url: str, folder: Path, seconds: float, maps: int) -> float:
-    """Transactions a second, on tables of its own with no index but their keys, and nobody asks who it is."""
+    """Transactions per second on separate tables with only primary keys, without authentication."""
     script = folder / "edit.sql"
     script.write_text(_TRANSACTION.format(who=":client_id" if maps > 1 else "0"))
     command = [
@@ -75,7 +75,7 @@ async def _prepare(url: str, folder: Path) -> list[Keys]:
 
 
 async def _versions(url: str, keys: Keys) -> int:
-    """The sum of the versions of the maps: it grows by one with every edit."""
+    """The sum of the versions of the maps, which each edit increments by one."""
     connection = await asyncpg.connect(url)
     try:
         ids = [path.split("/")[2] for path, _ in keys.pairs]
@@ -87,7 +87,8 @@ async def _versions(url: str, keys: Keys) -> int:
 def side_by_side(
     contenders: dict[str, Running], url: str, folder: Path, rounds: int, seconds: float, say: Callable[[str], None]
 ) -> str:
-    """Load everybody in turns. Returns a table for 32 maps and one for one map, with the medians of all rounds."""
+    """Load all contenders in interleaved rounds. Returns a table for 32 maps and one for one map, with the medians
+    of all rounds."""
     lines = []
     for keys in asyncio.run(_prepare(url, folder)):
         measured: dict[str, list[tuple[float, ...]]] = {}
@@ -99,7 +100,8 @@ def side_by_side(
                 cpu, versions = one.cpu_seconds(), asyncio.run(_versions(url, keys))
                 figures = load(one.port, keys, CLIENTS, seconds)
                 cost = (one.cpu_seconds() - cpu) / figures.requests * 1e6
-                # More may have been carried out than answered: what wrk had sent when its time was up.
+                # More edits may have been carried out than responses received, because wrk stops with requests in
+                # flight.
                 lost[name] += max(0, figures.requests - (asyncio.run(_versions(url, keys)) - versions))
                 measured.setdefault(name, []).append((figures.rate, figures.p50, figures.p99, cost))
             measured.setdefault(PGBENCH, []).append((pgbench(url, folder, seconds, len(keys.pairs)),))

@@ -1,4 +1,4 @@
-"""`python -m bench.fog`: what moves and reads take on maps with fog, against a server. Writes bench/FOG.md."""
+"""`python -m bench.fog`: times of moves and reads on maps with fog, on a server. Writes bench/FOG.md."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ Request = tuple[str, str, str, Any]
 
 
 class Person:
-    """Somebody with an account, at a running server."""
+    """A user of a running server."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self.client = client
@@ -58,7 +58,7 @@ class Person:
 
 
 class Connection:
-    """A connection that sends requests one by one; cheap, so that the server is what is measured."""
+    """A connection that sends requests one by one, with little overhead, so that the server is measured."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -80,7 +80,8 @@ class Connection:
 
 
 async def load(port: int, requests: list[Iterator[Request]], seconds: float = SECONDS) -> tuple[float, float]:
-    """Requests a second, and the median of milliseconds, of one connection for each of them."""
+    """Requests per second, and the median time in milliseconds, with one connection for each generator of
+    requests."""
     connections = [await Connection(port).open() for _ in requests]
     taken: list[float] = []
     end = time.perf_counter() + seconds
@@ -110,7 +111,7 @@ class Bench:
         self.player = await Person(self.client).log_in()
 
     async def map(self, document: dict[str, Any], **settings: Any) -> tuple[str, str]:
-        """A published map in a universe of its own, where the player is a member."""
+        """A published map in a new universe with the player as a member."""
         universe = (await self.owner.ask("POST", "/universes", name="Bench"))["id"]
         await self.player.join(self.owner, universe)
         fields = {"universe_id": universe, "name": "Bench", "grid_data": document, **FOG, **settings}
@@ -122,7 +123,7 @@ class Bench:
         return str((await self.owner.ask("POST", f"/maps/{map_id}/tokens", **body))["id"])
 
     def walk(self, token_id: str, x: int, y: int, steps: int = WAY) -> Iterator[Request]:
-        """There and back, for ever."""
+        """Endless moves back and forth."""
         there = [{"x": x + n, "y": y} for n in range(1, steps + 1)]
         back = [{"x": x + n, "y": y} for n in range(steps - 1, -1, -1)]
         while True:
@@ -130,7 +131,7 @@ class Bench:
                 yield "POST", f"/tokens/{token_id}/move", self.player.token, {"path": path}
 
     async def walks(self, count: int, **settings: Any) -> tuple[list[str], list[Iterator[Request]]]:
-        """Maps of 64 x 64 with 200 walls, each with a token that walks to and fro where nothing is in its way."""
+        """Maps of 64 x 64 with 200 walls, each with a token that moves back and forth without obstacles."""
         map_ids, walks = [], []
         for number in range(count):
             document = town(64, 200, seed=number).document
@@ -144,7 +145,7 @@ class Bench:
 
 
 def free(document: dict[str, Any]) -> Iterator[tuple[int, int]]:
-    """Places from which nothing bars the way to the right."""
+    """Positions without obstacles to the right."""
     dice = random.Random(5)
     upright = [*document["walls"], *document["doors"]]
     while True:
@@ -254,7 +255,7 @@ async def memory(bench: Bench, url: str) -> list[Line]:
 
 
 async def doors(bench: Bench) -> list[Line]:
-    """Doors opened and closed on a map with 200 tokens and 6 players."""
+    """Open and close doors on a map with 200 tokens and 6 players."""
     dice = random.Random(3)
     document = town(64, 200).document
     universe, map_id = await bench.map(document, fog_sharing="each")

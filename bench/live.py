@@ -1,9 +1,9 @@
-"""`python -m bench.live`: the live feed beside what people would pick instead. Writes bench/LIVE.md.
+"""`python -m bench.live`: the live feed and its alternatives side by side. Writes bench/LIVE.md.
 
     python -m bench.live [--seconds N] [--only PART]
 
-One server process each, in turns; the load runs on the same machine. With `--only`, that part of bench/LIVE.md is
-rewritten: `one`, `many`, `fog`, `workers`, `resume` or `idle`.
+One server process each, in interleaved rounds; the load runs on the same machine. With `--only`, that part of
+bench/LIVE.md is rewritten: `one`, `many`, `fog`, `workers`, `resume` or `idle`.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Server:
 
 @contextmanager
 def serving(command: list[str], port: int, **environment: str) -> Iterator[Server]:
-    """Start a server; wait until it answers."""
+    """Start a server, and wait until it responds."""
     everything = {**os.environ, **environment}
     process = subprocess.Popen(command, env=everything, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -88,7 +88,7 @@ def percentile(values: list[float], part: float) -> float:
 
 
 def table(url: str, seconds: int) -> Iterator[Line]:
-    """One universe, 1,000 sockets: everybody in turns, three times."""
+    """One universe, 1,000 sockets: all servers in three interleaved rounds."""
     found: dict[str, list[tuple[float, float, float]]] = {}
     for _ in range(3):
         found.setdefault("Worldkeep", []).append(uvloop.run(one_table_of_ours(url, seconds)))
@@ -104,7 +104,7 @@ def table(url: str, seconds: int) -> Iterator[Line]:
 
 
 def delays(receivers: Receivers) -> tuple[float, float, float]:
-    """Of what came: the median, the 99th percentile, and that of the last receivers; in milliseconds."""
+    """Delays of messages in milliseconds: the median, the 99th percentile, and that of the last receivers."""
     every = [one for late in receivers.late.values() for one in late]
     last = [max(late) for late in receivers.late.values()]
     return percentile(every, 0.5), percentile(every, 0.99), percentile(last, 0.99)
@@ -177,7 +177,7 @@ async def connect_peer(name: str, receivers: Receivers, count: int) -> None:
                     seat = (await client.post("/matchmake/joinOrCreate/table", json={})).raise_for_status().json()
                     paths.append(f"/{seat['processId']}/{seat['roomId']}?sessionId={seat['sessionId']}")
                     if len(paths) == 50:
-                        # A seat that is not taken within seconds is lost.
+                        # A seat reservation expires within seconds.
                         await receivers.connect(paths, [b""] * len(paths), frame(2, bytes([10])))
                         paths = []
         case _:
@@ -188,7 +188,7 @@ async def connect_peer(name: str, receivers: Receivers, count: int) -> None:
 
 
 def many(url: str, seconds: int) -> Iterator[Line]:
-    """Moves without fog: each is an event for all five sockets."""
+    """Moves without fog; each is an event for all five sockets."""
 
     async def measured() -> tuple[list[float], float, tuple[float, float]]:
         with worldkeep(url) as server:
@@ -202,7 +202,7 @@ def many(url: str, seconds: int) -> Iterator[Line]:
 
 
 def fog(url: str, seconds: int) -> Iterator[Line]:
-    """Moves under fog: an event for the game master, a view for the four sockets of players."""
+    """Moves with fog; each is an event for the game master, and a view for the four sockets of players."""
 
     async def measured() -> tuple[list[float], float]:
         with worldkeep(url) as server:
@@ -217,7 +217,7 @@ def fog(url: str, seconds: int) -> Iterator[Line]:
 
 
 async def idle(url: str, count: int) -> tuple[float, float]:
-    """The memory that a number of sockets take, in MB, and the share of a core."""
+    """The memory of a number of sockets, in MB, and their share of a core."""
     with worldkeep(url) as server:
         game, receivers = await Game(server.port).begin(20), Receivers(server.port)
         await game.edit(0, 0)
@@ -243,7 +243,7 @@ async def idle_peer(name: str, count: int) -> float:
 
 
 def idles(url: str, _: int) -> Iterator[Line]:
-    """10,000 sockets on which nothing happens."""
+    """10,000 idle sockets."""
     count = 10_000
     memory, cpu = uvloop.run(idle(url, count))
     yield f"{count:,} idle sockets: memory", f"{memory:.0f} MB", "350 MB"
@@ -257,7 +257,7 @@ def idles(url: str, _: int) -> Iterator[Line]:
 
 
 async def two_workers(url: str) -> tuple[float, float]:
-    """Edits a second with 100 watchers on two workers, and as a share of those without."""
+    """Edits per second with 100 watchers on two workers, and the ratio to edits without watchers."""
     with worldkeep(url, workers=2) as server:
         game = await Game(server.port).begin(32)
         await flat_out(game.edit, 2, 32)
@@ -273,7 +273,7 @@ async def two_workers(url: str) -> tuple[float, float]:
 
 
 def workers(url: str, _: int) -> Iterator[Line]:
-    """Edits flat out, with and without watchers."""
+    """Edits at full speed, with and without watchers."""
     rate, part = uvloop.run(two_workers(url))
     what = "edits by 32 clients on 2 workers with 100 watchers, against no watchers"
     yield f"{what} ({rate:.0f} a second)", f"{part:.2f}", "0.8"
@@ -283,7 +283,7 @@ def workers(url: str, _: int) -> Iterator[Line]:
 
 
 async def resume(url: str) -> float:
-    """Seconds until a client that missed 10,000 events has them."""
+    """The seconds until a client that missed 10,000 events has received them."""
     with worldkeep(url) as server:
         game = await Game(server.port).begin(1)
         home = game.maps[0][0]
@@ -303,7 +303,7 @@ async def resume(url: str) -> float:
 
 
 def resuming(url: str, _: int) -> Iterator[Line]:
-    """One client, far behind."""
+    """Resuming after many missed events."""
     yield "resume after 10,000 missed events", f"{uvloop.run(resume(url)):.2f} s", "1 s"
 
 

@@ -1,4 +1,4 @@
-"""The load: wrk where it is installed, else a client of our own (slower, so its figures are lower)."""
+"""Load generators: wrk if it is installed, otherwise our own client, which is slower and gives lower figures."""
 
 import asyncio
 import shutil
@@ -13,7 +13,7 @@ _HERE = Path(__file__).parent
 
 
 class Figures(NamedTuple):
-    """What came of a load: requests a second, latencies in milliseconds, requests in all."""
+    """The results of a load: requests per second, latencies in milliseconds, total requests."""
 
     rate: float
     p50: float
@@ -22,7 +22,7 @@ class Figures(NamedTuple):
 
 
 def has_wrk() -> bool:
-    """Whether the load is wrk's; edits need it."""
+    """Whether wrk is available, which edits need."""
     return shutil.which("wrk") is not None
 
 
@@ -30,7 +30,7 @@ def tool() -> str:
     """The name and version of the load generator."""
     wrk = shutil.which("wrk")
     if not wrk:
-        return "a client of our own in Python (wrk is not installed: all figures are lower than with it)"
+        return "our own client in Python (without wrk, all figures are lower)"
     return subprocess.run([wrk, "--version"], capture_output=True, text=True).stdout.split(" [")[0]
 
 
@@ -46,7 +46,7 @@ def load(port: int, keys: Keys, connections: int, seconds: float) -> Figures:
         figures = asyncio.run(_python(port, keys, connections, seconds))
     requests, microseconds, p50, p99, errors = figures
     if errors or not requests:
-        raise RuntimeError(f"{errors} of {requests} answers were errors")
+        raise RuntimeError(f"{errors} of {requests} responses were errors")
     return Figures(requests / microseconds * 1e6, p50 / 1000, p99 / 1000, requests)
 
 

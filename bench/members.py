@@ -1,4 +1,5 @@
-"""What members cost: a player's read and the owner's, many memberships; and /health while large maps are read."""
+"""The cost of members: reads of a player and of the owner, many memberships; and /health during reads of large
+maps."""
 
 import asyncio
 import random
@@ -38,7 +39,7 @@ Say = Callable[[str], None]
 
 
 def rows(one: Running, url: str, folder: Path, rounds: int, seconds: float, say: Say) -> list[str]:
-    """The rows of the table that need no large database."""
+    """The rows of the table for a small database."""
     player, owner = compare(one, asyncio.run(_publish(url, folder)), rounds, seconds, say)
     asyncio.run(_store_large(url))
     waited = _longest_wait(one, asyncio.run(_large(url)))
@@ -51,7 +52,7 @@ def rows(one: Running, url: str, folder: Path, rounds: int, seconds: float, say:
 
 
 def many_universes(one: Running, url: str, folder: Path, rounds: int, seconds: float, say: Say) -> str:
-    """The row about lists, of a large database."""
+    """The row of the table for lists in a large database."""
     many, few = compare(one, asyncio.run(_join_many(url, folder)), rounds, seconds, say)
     return (
         f"| `GET /universes` of a user in {MANY_UNIVERSES} universes, in time, to one in 25 "
@@ -60,7 +61,7 @@ def many_universes(one: Running, url: str, folder: Path, rounds: int, seconds: f
 
 
 def compare(one: Running, workloads: tuple[Keys, Keys], rounds: int, seconds: float, say: Say) -> list[Figures]:
-    """The medians of two workloads, loaded in turns."""
+    """The medians of two workloads, measured alternately."""
     taken: list[list[Figures]] = [[], []]
     for keys in workloads:
         load(one.port, keys, CONNECTIONS, 1)
@@ -88,7 +89,7 @@ def _secret_map() -> dict[str, Any]:
 
 
 async def _publish(url: str, folder: Path) -> tuple[Keys, Keys]:
-    """Give maps secrets and each a player; what these and the owners ask for."""
+    """Add secrets and a player to maps; returns the workloads of the players and of the owners."""
     frame, chunks = split(_secret_map())
     shown, legend, layers = players_columns(frame)
     connection = await asyncpg.connect(url)
@@ -127,7 +128,7 @@ async def _publish(url: str, folder: Path) -> tuple[Keys, Keys]:
 
 
 async def _tokens(connection: Any, limit: int = 1_000_000, users: set[UUID] | None = None) -> dict[UUID, str]:
-    """The tokens of some users with a session, by their ids."""
+    """The access tokens of some users with a session, by user id."""
     statement = (
         "SELECT id, user_id FROM auth_session WHERE $1::uuid[] IS NULL OR user_id = ANY($1) ORDER BY id LIMIT $2"
     )
@@ -144,7 +145,7 @@ async def _insert_chunks(connection: Any, maps: list[tuple[UUID, UUID]], chunks:
 
 
 async def _join_many(url: str, folder: Path) -> tuple[Keys, Keys]:
-    """Make some users players in many universes; what they and others ask for."""
+    """Make some users players in many universes; returns the workloads of these and of other users."""
     dice = random.Random(7)
     connection = await asyncpg.connect(url)
     try:
@@ -170,7 +171,7 @@ async def _join_many(url: str, folder: Path) -> tuple[Keys, Keys]:
 
 
 async def _store_large(url: str) -> None:
-    """Store a map for each of the readers, and make them their owners' newest."""
+    """Store a large map for each reader."""
     empty = {"width": SIDE, "height": SIDE, "legend": [{"symbol": ".", "name": "floor"}]}
     frame, _ = split({**empty, "layers": [{"name": "ground", "rows": [" " * SIDE] * SIDE}]})
     rows = orjson.dumps(["." * 64] * 64).decode()
@@ -201,7 +202,7 @@ async def _store_large(url: str) -> None:
 
 
 async def _large(url: str) -> list[tuple[str, str]]:
-    """The large maps, each with a token of its owner."""
+    """The large maps, each with an access token of its owner."""
     connection = await asyncpg.connect(url)
     try:
         found = await connection.fetch(
@@ -214,7 +215,7 @@ async def _large(url: str) -> list[tuple[str, str]]:
 
 
 def _longest_wait(one: Running, readers: list[tuple[str, str]]) -> float:
-    """The longest that `/health` took, in milliseconds, while each reader read their map; the median of three."""
+    """The longest time of `/health`, in milliseconds, while each reader reads its map; the median of three."""
     return median(_one_wait(one, readers) for _ in range(3))
 
 
@@ -224,7 +225,7 @@ def _one_wait(one: Running, readers: list[tuple[str, str]]) -> float:
     def read(path: str, token: str) -> None:
         request = urllib.request.Request(base + path, headers={"Authorization": f"Bearer {token}"})
         for _ in range(_ATTEMPTS):
-            # On a busy machine a reader may be asked to come again.
+            # On a busy machine, a reader may get a 503.
             with suppress(urllib.error.HTTPError), urllib.request.urlopen(request, timeout=60) as answer:
                 size = 0
                 while part := answer.read(1 << 20):

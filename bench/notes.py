@@ -1,4 +1,4 @@
-"""`python -m bench.notes`: what a search takes among many notes of a universe. Writes bench/NOTES.md."""
+"""`python -m bench.notes`: the time of searches in many notes of a universe. Writes bench/NOTES.md."""
 
 import asyncio
 import os
@@ -42,7 +42,8 @@ _INSERT = """
 
 
 async def fill(url: str, universe_id: UUID, count: int, player_id: str) -> None:
-    """Notes of 40 words: usual ones, one in a thousand, one of their own. The player reads one note in ten."""
+    """Notes of 40 words: common ones, one that is in every thousandth note, and a unique one. The player may read
+    every tenth note."""
     chance, connection = random.Random(7), await asyncpg.connect(url)
     for start in range(0, count, 5_000):
         numbers = range(start, min(start + 5_000, count))
@@ -57,7 +58,7 @@ async def fill(url: str, universe_id: UUID, count: int, player_id: str) -> None:
 
 
 async def log_in(client: httpx2.AsyncClient) -> str:
-    """Make an account, and use it from then on; returns its id."""
+    """Create an account, and log in with it; returns its id."""
     fields = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery"}
     user = await client.post("/auth/register", json=fields)
     form = {"username": fields["email"], "password": fields["password"]}
@@ -67,7 +68,7 @@ async def log_in(client: httpx2.AsyncClient) -> str:
 
 
 async def measure(base: str, url: str) -> list[Line]:
-    """The median of searches, by a game master and by a player who reads one note in ten."""
+    """The median times of searches, by a game master and by a player who may read every tenth note."""
     async with (
         httpx2.AsyncClient(base_url=base, timeout=60) as owner,
         httpx2.AsyncClient(base_url=base, timeout=60) as player,
@@ -77,7 +78,7 @@ async def measure(base: str, url: str) -> list[Line]:
         universe_id = (await owner.post("/universes", json={"name": "Here"})).json()["id"]
         code = (await owner.post(f"/universes/{universe_id}/invitations", json={"role": "player"})).json()["code"]
         await player.post(f"/invitations/{code}/accept")
-        # As many in another universe, with the same words.
+        # The same number of notes, with the same words, in another universe.
         other = (await owner.post("/universes", json={"name": "There"})).json()["id"]
         for one in (universe_id, other):
             await fill(url, UUID(one), NOTES, player_id)

@@ -1,4 +1,5 @@
-"""`python -m bench.page`: the players' page in Chromium, its processor slowed four times. Writes bench/PAGE.md."""
+"""`python -m bench.page`: the players' page in Chromium, with a processor slowed down four times. Writes
+bench/PAGE.md."""
 
 import gzip
 import os
@@ -21,10 +22,10 @@ from bench.__main__ import free_port, machine, say
 
 HERE = Path(__file__).parent
 SLOWER = 4
-"""Times that the processor of the page is slowed."""
+"""The factor by which the processor of the page is slowed down."""
 MOVES = 200
 HOUR = 3600
-"""Moves of an hour at the table."""
+"""The number of moves in an hour of play."""
 _ARGUMENTS = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--js-flags=--expose-gc")
 
 Line = tuple[str, str, str]
@@ -32,7 +33,7 @@ Line = tuple[str, str, str]
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A server with the demo; its address."""
+    """A server with the demo; yields its URL."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="worldkeep-page-") as folder:
         command = [sys.executable, "-m", "game", "serve", "--demo", "--port", str(port), "--data-dir", folder]
@@ -54,7 +55,7 @@ def server() -> Iterator[str]:
 
 
 class Person:
-    """Somebody with an account, and their client of the API."""
+    """A user with a client of the API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -71,7 +72,7 @@ class Person:
         return answer.json()
 
     def page(self, browser: Browser, path: str) -> tuple[Page, CDPSession]:
-        """A page in a browser of their own, slowed."""
+        """A page in a separate browser context, slowed down."""
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         form = {"username": self.email, "password": self.password}
         context.request.post(f"{self.url}/auth/cookie/login", form=form, headers={"origin": self.url})
@@ -116,7 +117,7 @@ _FIRST_MAP = """new Promise((done) => new PerformanceObserver((list) => {
 
 
 def first_map(browser: Browser, url: str) -> list[Line]:
-    """From an empty cache to the first drawn map, and what comes over the wire as script."""
+    """The time from an empty cache to the first drawn map, and the transferred size of the scripts."""
     master, _, universe, _, _ = table(url, 64, 8)
     taken, scripts = [], 0
     for _ in range(5):
@@ -211,7 +212,7 @@ _SEEN = """async ([id, x, y]) => {
 
 
 def moves(browser: Browser, url: str) -> list[Line]:
-    """From somebody's release of a token to its picture in another browser; and memory after an hour of moves."""
+    """The time from releasing a token to its picture in another browser, and the memory after an hour of moves."""
     master, player, universe, one, ids = table(url, 64, 4)
     page, session = player.page(browser, f"/play/{universe}")
     page.wait_for_timeout(1500)

@@ -1,7 +1,8 @@
-"""`python -m bench.soak [--seconds 600] [--people 50]`: a table at which everything happens, workers being killed.
+"""`python -m bench.soak [--seconds 600] [--people 50]`: a table with random commands while workers are killed.
 
-Random commands, cut connections, and one of two workers killed and started again, over and over. In the end every
-client's events, tokens and fog are compared with a fresh read of them. Writes its part of bench/LIVE.md.
+Clients send random commands and lose connections, and one of two workers is killed and restarted repeatedly. At
+the end, the events, tokens and fog of every client are compared with a fresh read. Writes its part of
+bench/LIVE.md.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ _BETWEEN_KILLS = 20.0
 
 @contextmanager
 def server(folder: Path, url: str, workers: int) -> Iterator[Server]:
-    """A server that tells the other one by the database."""
+    """A server that notifies the other one through the database."""
     more = {
         "WORLDKEEP_LIVE_FANOUT": "postgres",
         "WORLDKEEP_ACCESS_TOKEN_MINUTES": "60",
@@ -42,7 +43,7 @@ def server(folder: Path, url: str, workers: int) -> Iterator[Server]:
 
 
 def kill_worker(one: Server) -> None:
-    """Kill a worker of a server, which starts another one."""
+    """Kill a worker of a server, which then starts a new one."""
     children = psutil.Process(one.process.pid).children()
     workers = [child for child in children if any("spawn_main" in word for word in child.cmdline())]
     random.choice(workers).kill()
@@ -80,7 +81,7 @@ async def run(seconds: float, count: int, folder: Path, url: str) -> list[Line]:
         say(happened)
         await soak.compare(table, seats)
         what = f"{count} clients for {seconds:.0f} s"
-        return [(what, happened, ""), ("clients that know what a fresh read tells", f"{len(seats)}", f"{count}")]
+        return [(what, happened, ""), ("clients whose state equals a fresh read", f"{len(seats)}", f"{count}")]
 
 
 def main(seconds: float = 600, people: int = 50) -> None:

@@ -1,4 +1,4 @@
-"""Raw WebSocket clients for load: they note when something comes, and do as little else as they can."""
+"""Raw WebSocket clients for load: they record the times of messages with as little overhead as possible."""
 
 import asyncio
 import base64
@@ -13,10 +13,10 @@ from functools import cache
 
 import orjson
 
-# Socket.IO escapes the quotes. A pattern that starts with letters is found fast.
+# Socket.IO escapes the quotes. Searching for a pattern that starts with letters is fast.
 _STAMP = re.compile(rb'at\\?":\\?"T?([0-9][0-9T:.-]+)[Z"\\]')
 _STAMP_BYTES = 48
-"""No stamp is longer, its name included."""
+"""The maximum length of a timestamp with its name."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -31,7 +31,7 @@ def pings(data: bytes) -> Iterator[bytes]:
 
 
 def frame(opcode: int, content: bytes) -> bytes:
-    """A client's frame, with a mask of zeroes."""
+    """A frame of a client, masked with zeroes."""
     size = len(content)
     head = (
         struct.pack("!BB", 0x80 | opcode, 0x80 | size)
@@ -42,8 +42,8 @@ def frame(opcode: int, content: bytes) -> bytes:
 
 
 def sent_at(data: bytes) -> tuple[list[float], bytes]:
-    """The times, in seconds, at which the messages in some bytes were sent; and the bytes at the end that may be
-    the beginning of another."""
+    """The times, in seconds, at which the messages in some bytes were sent, and the trailing bytes of an
+    incomplete message."""
     found, end = [], 0
     for match in _STAMP.finditer(data):
         found.append(_seconds(match[1]))
@@ -53,14 +53,15 @@ def sent_at(data: bytes) -> tuple[list[float], bytes]:
 
 @cache
 def _seconds(stamp: bytes) -> float:
-    """A time in seconds, from milliseconds or an RFC 3339 time without its zone. Each comes to many clients."""
+    """A time in seconds, from milliseconds or an RFC 3339 time without a zone. Cached, because each is received by
+    many clients."""
     if b"-" not in stamp:
         return float(stamp) / 1000
     return (datetime.fromisoformat(stamp.decode()).replace(tzinfo=UTC) - _EPOCH).total_seconds()
 
 
 class RawSocket(asyncio.Protocol):
-    """One client. `first` is sent behind the handshake, `taken` is called with the bytes of whatever comes."""
+    """A client. `first` is sent after the handshake, and `taken` is called with all received bytes."""
 
     def __init__(
         self, path: str, first: bytes, taken: Callable[["RawSocket", bytes], None], subprotocol: str
@@ -71,7 +72,7 @@ class RawSocket(asyncio.Protocol):
         self.rest = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are none of asyncio's.
+        # uvloop's transports are not asyncio's.
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]  # it is uvloop's
         lines = [
             f"GET {self.path} HTTP/1.1",
@@ -107,23 +108,23 @@ class RawSocket(asyncio.Protocol):
 
 
 class Receivers:
-    """Many clients of one server, and how late each message came to each."""
+    """Many clients of one server, and the delay of each message for each client."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.sockets: list[RawSocket] = []
         self.late: dict[float, list[float]] = {}
         self.created: dict[str, list[float]] = {}
-        """When what was told on a path had happened."""
+        """The times at which the messages on a path were sent."""
         self.views: list[tuple[str, float]] = []
-        """Where and when views came."""
+        """The paths and times of received views."""
         self.count = self._maps = 0
         self._greeted: set[RawSocket] = set()
 
     async def connect(
         self, paths: list[str], first: list[bytes], reply: bytes = b"", subprotocol: str = ""
     ) -> None:
-        """Connect one client a path; `reply` is what is answered to the first bytes that come."""
+        """Connect one client per path; `reply` is sent after the first received bytes."""
 
         def taken(socket: RawSocket, data: bytes) -> None:
             now = time.time()
@@ -155,11 +156,11 @@ class Receivers:
             self.sockets += sockets
 
     async def until(self, count: int) -> None:
-        """Wait for a number of messages; but not for ever."""
+        """Wait for a number of messages, with a time limit."""
         await _until(lambda: self.count >= count, 20)
 
     async def until_greeted(self) -> None:
-        """Wait until everybody has got something."""
+        """Wait until every client has received a message."""
         await _until(lambda: len(self._greeted) >= len(self.sockets), 60)
 
     async def until_watching(self, count: int) -> None:
@@ -168,7 +169,7 @@ class Receivers:
         assert self._maps >= count, self._maps
 
     async def until_silent(self) -> None:
-        """Wait until nothing has come for a second."""
+        """Wait until no message was received for a second."""
         before, now = -1, self.count + len(self.views)
         while before != now:
             await asyncio.sleep(1)
@@ -180,7 +181,7 @@ class Receivers:
         self.created.clear()
         self.views.clear()
         self.count = 0
-        # A collection that looks at every socket takes longer than what is measured.
+        # A garbage collection that scans every socket would take longer than what is measured.
         gc.collect()
         gc.freeze()
 
@@ -195,7 +196,7 @@ def hello(token: str, **more: str) -> bytes:
 
 
 async def _until(is_reached: Callable[[], bool], seconds: float) -> None:
-    """Wait until something is reached, or the seconds are over."""
+    """Wait for a condition, with a time limit."""
     end = time.monotonic() + seconds
     while not is_reached() and time.monotonic() < end:  # noqa: ASYNC110 - protocols count by callbacks
         await asyncio.sleep(0.05)

@@ -1,4 +1,5 @@
-"""Many universes of a few sockets each, where tokens move: how late it is told, and what that costs the moves."""
+"""Many universes with a few sockets each, where tokens move: the delay of the messages, and their cost for the
+moves."""
 
 import asyncio
 import time
@@ -25,18 +26,18 @@ SUBPROTOCOL = "worldkeep.v1"
 CLIENTS = 32
 UNIVERSES = 200
 PLAYERS = 4
-"""Sockets of players in each universe, besides that of its game master."""
+"""The number of players' sockets in each universe, besides that of its game master."""
 
 
 class Person:
-    """Somebody at a server, who asks on connections of their own, each for one request at a time."""
+    """A user of a server with separate connections, each for one request at a time."""
 
     def __init__(self, port: int) -> None:
         self.port, self.token, self.id = port, "", ""
         self._free: asyncio.Queue[Connection] = asyncio.Queue()
 
     async def log_in(self) -> "Person":
-        """Make an account, and connect."""
+        """Create an account, and connect."""
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as client:
             account = {"email": f"{uuid4().hex}@example.com", "password": "correct horse battery"}
             self.id = (await client.post("/auth/register", json=account)).raise_for_status().json()["id"]
@@ -56,7 +57,7 @@ class Person:
                 try:
                     status, answer = await connection.ask((method, path, self.token, body))
                 except (asyncio.IncompleteReadError, ConnectionError):
-                    # The server closes what is idle for seconds.
+                    # The server closes connections that are idle for seconds.
                     connection = await Connection(self.port).open()
         finally:
             self._free.put_nowait(connection)
@@ -70,10 +71,10 @@ class Game(Person):
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self.maps: list[tuple[str, str]] = []
-        """Ids of universes and of their maps."""
+        """The ids of universes and of their maps."""
 
     async def begin(self, universes: int, **settings: Any) -> "Game":
-        """Make the universes."""
+        """Create the universes."""
         await self.log_in()
 
         async def one() -> tuple[str, str]:
@@ -85,7 +86,7 @@ class Game(Person):
         return self
 
     async def edit(self, number: int, turn: int) -> None:
-        """Paint a few cells of a map, so that the event is as long as the others' message."""
+        """Paint a few cells of a map, so that the event is as long as the messages of the alternatives."""
         cells = [{"x": (turn + n) % 16, "y": n, "symbol": "#."[turn // 16 % 2]} for n in range(4)]
         body = {"edits": [{"op": "set", "layer": "ground", "cells": cells}]}
         await self.ask("POST", f"/maps/{self.maps[number][1]}/edits", body)
@@ -97,7 +98,7 @@ class Game(Person):
 
 
 class Tables:
-    """Universes with a token each: its player has four sockets there, which watch the map, and the owner one."""
+    """Universes with a token each; its player has four sockets that watch the map, and the owner has one."""
 
     def __init__(self, port: int) -> None:
         self.game, self.player = Game(port), Person(port)
@@ -106,7 +107,7 @@ class Tables:
         self._locks = [asyncio.Lock() for _ in range(UNIVERSES)]
 
     async def lay(self, fog: str) -> "Tables":
-        """Make all of it."""
+        """Create the universes, maps, members and tokens."""
         await self.game.begin(UNIVERSES, visibility="members", fog=fog)
         await self.player.log_in()
         hero = {"name": "Hero", "x": 4, "y": 8, "sight": {"range": 4}, "grants": {self.player.id: ["act"]}}
@@ -128,7 +129,7 @@ class Tables:
             self._turns[number] += 1
 
     async def listen(self) -> Receivers:
-        """Connect all sockets, and wait until they have what is there."""
+        """Connect all sockets, and wait until they have the current state."""
         receivers = Receivers(self.player.port)
         await self.game.listen(receivers, [home for home, _ in self.game.maps])
         ids = self.game.maps * PLAYERS
@@ -141,7 +142,7 @@ class Tables:
 
 
 async def steadily(times: int, a_second: float, act: Callable[[int], Awaitable[Any]]) -> None:
-    """Do something at a steady pace, whether the one before has ended or not."""
+    """Call `act` at a constant rate, even if previous calls have not ended."""
     tasks = []
     start = time.monotonic()
     for number in range(times):
@@ -151,7 +152,8 @@ async def steadily(times: int, a_second: float, act: Callable[[int], Awaitable[A
 
 
 async def flat_out(act: Callable[[int, int], Awaitable[Any]], seconds: float, count: int) -> float:
-    """How often a second `act(number, turn)` is done by 32 clients, each with every 32nd of `count` numbers."""
+    """The rate per second at which 32 clients complete `act(number, turn)`, each with every 32nd of `count`
+    numbers."""
     end, done = time.monotonic() + seconds, 0
 
     async def work(own: int) -> None:
@@ -167,7 +169,7 @@ async def flat_out(act: Callable[[int, int], Awaitable[Any]], seconds: float, co
 
 
 async def share(tables: Tables, seconds: float) -> tuple[float, float]:
-    """Moves a second flat out with everybody listening, and as a share of those with nobody."""
+    """Moves per second at full speed with all sockets, and the ratio to moves without sockets."""
     together, alone = [], []
     for _ in range(3):
         receivers = await tables.listen()
@@ -179,8 +181,8 @@ async def share(tables: Tables, seconds: float) -> tuple[float, float]:
 
 
 async def late(tables: Tables, seconds: int) -> tuple[list[float], float]:
-    """How late each message came, in seconds, at a move a second in each universe; and the moves a second that
-    the server came to."""
+    """The delay of each message, in seconds, with a move per second in each universe, and the achieved moves per
+    second."""
     receivers = await tables.listen()
     receivers.forget()
     start = time.monotonic()
@@ -196,7 +198,7 @@ def _of_events(receivers: Receivers) -> list[float]:
 
 
 def _of_views(receivers: Receivers) -> list[float]:
-    """A view has no time of its own: it is as late as the last event before it, which its game master was told."""
+    """A view has no time, so its delay is measured from the last event before it that its game master received."""
     found = []
     created = {path: sorted(times) for path, times in receivers.created.items()}
     for path, at in receivers.views:

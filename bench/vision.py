@@ -1,4 +1,4 @@
-"""`python -m bench.vision`: what sight, fog and moves take, without a database. Writes bench/VISION.md."""
+"""`python -m bench.vision`: times of sight, fog and moves, without a database. Writes bench/VISION.md."""
 
 import random
 import time
@@ -32,7 +32,7 @@ Line = tuple[str, str, str]
 
 
 class Stored:
-    """A map as it is stored; chunks that are not in it are floor."""
+    """A stored map; missing chunks are floor."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -48,7 +48,7 @@ class Stored:
 
 
 def town(side: int, walls: int, *, aligned: bool = True, doors: int = 10, seed: int = 1) -> Stored:
-    """A map with walls of one to four cells, along the grid or anyhow, and doors."""
+    """A map with doors and with walls of one to four cells, along the grid or at any angle."""
     dice = random.Random(seed)
     made = []
     for _ in range(walls):
@@ -74,14 +74,14 @@ def town(side: int, walls: int, *, aligned: bool = True, doors: int = 10, seed: 
 
 @contextmanager
 def timed(results: list[float]) -> Iterator[None]:
-    """Append how long something took, in milliseconds."""
+    """Append the time of the block, in milliseconds."""
     start = time.perf_counter()
     yield
     results.append((time.perf_counter() - start) * 1000)
 
 
 def in_turns(times: int, *works: Callable[[], Any]) -> list[float]:
-    """The median of each, A B A B ..., so that all see the same machine."""
+    """The median time of each, alternating (A B A B ...), so that all run under the same conditions."""
     taken: list[list[float]] = [[] for _ in works]
     for _ in range(times):
         for work, results in zip(works, taken, strict=True):
@@ -91,7 +91,7 @@ def in_turns(times: int, *works: Callable[[], Any]) -> list[float]:
 
 
 def paths(count: int, steps: int = 6) -> list[list[Cell]]:
-    """Paths straight to the right, from anywhere on a 64 x 64 map."""
+    """Straight paths to the right, from random cells of a 64 x 64 map."""
     dice = random.Random(2)
     starts = [(dice.randrange(2, 56), dice.randrange(2, 62)) for _ in range(count)]
     return [[(x + n, y) for n in range(steps + 1)] for x, y in starts]
@@ -124,7 +124,7 @@ def sight() -> list[Line]:
 
 
 def moves() -> list[Line]:
-    """A player's move of 6 cells with fog: tried and walked, what is seen on the way, and the view after it."""
+    """A player's move of 6 cells with fog: the checks, what is seen along the path, and the view afterwards."""
     stored = town(64, 200)
     priced = players_document(stored.frame, SYMBOLS).frame
     kept = Scene(stored.frame, 64, 64), stored.vision()
@@ -133,7 +133,7 @@ def moves() -> list[Line]:
 
     def walk(memory: Memory, start: Cells, path: list[Cell], scene: Scene, vision: Vision) -> tuple[Memory, Cells]:
         known = FoggedView(scene, memory, start, "explored").known
-        with suppress(MoveBlocked):  # what it would have seen is measured all the same
+        with suppress(MoveBlocked):  # what it would have seen is measured nevertheless
             run(move_along(stored.frame, 64, 64, Token(*path[0]), path, known, priced), stored.load)
         seen = [run(vision.seen_by([cell], Sight(RANGE)), stored.load) for cell in path]
         return see(memory, scene, union(*seen)), seen[-1]
@@ -165,7 +165,7 @@ def size() -> list[Line]:
 
 
 def doors() -> list[Line]:
-    """Doors opened and closed on a map with 200 tokens, a sixth of them each player's."""
+    """Open and close doors on a map with 200 tokens, which are distributed over six players."""
     dice = random.Random(3)
     stored = town(64, 200)
     tokens = [(dice.randrange(64), dice.randrange(64)) for _ in range(200)]

@@ -3,14 +3,15 @@
 import gc
 import signal
 
-# While modules load there is nothing to unwind: Ctrl-C just ends it. Where it is ignored, that stays so.
+# While modules are loaded, Ctrl-C ends the process without a traceback, unless it is ignored.
 if interruptible := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-# Nearly all of what loading makes stays: to look through it for garbage takes a seventh of the time.
+# Nearly all objects that are created during loading stay, so collecting garbage meanwhile would waste a seventh of
+# the time.
 gc.disable()
 
-from game.cli import app  # noqa: E402 - what comes before is about loading it
+from game.cli import app  # noqa: E402 - the code above must run before it is loaded
 
 gc.enable()
 

@@ -105,7 +105,7 @@ def _settings(**options: object) -> Settings:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Settings]:
-    """The settings with a running database: the configured one, or the embedded one while this is open.
+    """The settings with a running database: the configured one, or the embedded one during the block.
 
     If the database or a file cannot be used, the command ends with a sentence that says why.
     """
@@ -123,7 +123,7 @@ def _database(settings: Settings) -> Iterator[Settings]:
         if isinstance(error, OSError) and error.filename:
             _fail(f"{error.filename}: {error.strerror}.")
         cause = (isinstance(error, DBAPIError) and error.orig and error.orig.__cause__) or error
-        reason = str(cause).strip().partition("\n")[0].rstrip(".") or "it does not answer"
+        reason = str(cause).strip().partition("\n")[0].rstrip(".") or "it does not respond"
         _fail(f"The database cannot be used: {reason}. Check WORLDKEEP_DATABASE_URL.")
 
 
@@ -431,8 +431,8 @@ async def _count_tables(settings: Settings) -> int:
 def verify_rolls(file: Path) -> None:
     """Check the proofs of rolls in a file. The exit code is 1 if one is wrong.
 
-    The file contains the response of GET /universes/{id}/rolls and, in a list under `dice`, earlier answers of GET
-    /universes/{id}/dice. No server and no database are needed.
+    The file contains the response of GET /universes/{id}/rolls and, in a list under `dice`, earlier responses of
+    GET /universes/{id}/dice. No server and no database are needed.
     """
     try:
         document = json.loads(file.read_bytes())
@@ -441,7 +441,7 @@ def verify_rolls(file: Path) -> None:
     except OSError as error:
         _fail(f"{file} cannot be read: {error.strerror}.")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        _fail(f"{file} contains no rolls: it should contain the answer of GET /universes/{{id}}/rolls.")
+        _fail(f"{file} contains no rolls: it should contain the response of GET /universes/{{id}}/rolls.")
     _report_rolls(checked)
 
 
@@ -489,14 +489,14 @@ def doctor(data_dir: DataDir = None) -> None:
         smtp = urlsplit(settings.smtp_url.get_secret_value())
         default = 465 if smtp.scheme == "smtps" else 587
         good = _answers(smtp.hostname or "localhost", smtp.port or default)
-        report(good, f"SMTP server {smtp.hostname}", "It does not answer: check WORLDKEEP_SMTP_URL")
+        report(good, f"SMTP server {smtp.hostname}", "It does not respond: check WORLDKEEP_SMTP_URL")
     with suppress(typer.Exit):
-        # Counted as a fault until the database has answered; `_database` reports what is wrong with it.
+        # Counted as a fault until the database has responded; `_database` reports what is wrong with it.
         faults += 1
         with _database(settings) as connected:
             revision = asyncio.run(_revision(connected))
         faults -= 1
-        report(True, "The database answers")
+        report(True, "The database responds")
         if revision is None and not settings.is_production:
             report(True, "The database is empty: `serve` creates the tables")
         else:

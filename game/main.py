@@ -1,4 +1,4 @@
-"""The app, put together: a table of contents of the server."""
+"""Assembles the app: a table of contents of the server."""
 
 import gc
 import multiprocessing
@@ -79,19 +79,19 @@ _DESCRIPTION = """
 Worlds, maps and accounts for D&D-style games.
 
 Sign up, log in, and send the access token as `Authorization: Bearer ...`. Every document has a `version`, which is
-its ETag. Send it as `If-Match` to find out whether somebody else has changed the document. Errors are RFC 9457
+its ETag. Send it as `If-Match` to detect whether the document was changed meanwhile. Errors are RFC 9457
 problem documents with a stable `code`.
 """
 
 
 class Worldkeep(FastAPI):
-    """FastAPI, with our edge around all of it, its own middleware included."""
+    """FastAPI, wrapped by our edge, including its own middleware."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """FastAPI's stack inside of ours."""
+        """FastAPI's middleware stack, wrapped by ours."""
         state = self.state
         settings: Settings = state.settings
-        # The back office calls the API below what a request has passed already.
+        # The back office calls the API without the middleware that its own request has already passed.
         state.api = super().build_middleware_stack()
         stack: ASGIApp = Deadline(state.api, settings.request_timeout)
         stack = hot = HotEndpoints(
@@ -124,7 +124,7 @@ class Worldkeep(FastAPI):
         return self._edge.answer_without_task(scope, send_whole, start_task)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, made once."""
+        """The OpenAPI document, generated once."""
         if self.openapi_schema is None:
             self.openapi_schema = tidy(super().openapi())
         return self.openapi_schema
@@ -134,7 +134,7 @@ def _cors(app: ASGIApp, origins: list[str]) -> ASGIApp:
     return CORSMiddleware(
         app,
         allow_origins=origins,
-        # Any origin and cookies together would let every site act as the person who visits it.
+        # Cookies together with any origin would let every site act as its visitor.
         allow_credentials="*" not in origins,
         allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
@@ -148,13 +148,14 @@ def _csp_of(path: str) -> bytes | None:
 
 
 def operation_id(route: APIRoute) -> str:
-    """`list_maps` as `listMaps`: what generated clients call their methods."""
+    """`list_maps` as `listMaps`, the name of the method in generated clients."""
     first, *others = re.split(r"[^A-Za-z0-9]+", route.name)
     return first + "".join(word.capitalize() for word in others)
 
 
 def _end_with_parent() -> None:
-    """Stop when the process that started this worker is gone, however that came: no orphan keeps the port."""
+    """Stop when the process that started this worker has ended for any reason, so that no orphan occupies the
+    port."""
     parent = multiprocessing.parent_process()
     if parent is not None:
 
@@ -166,13 +167,14 @@ def _end_with_parent() -> None:
 
 
 def _telemetry() -> Any:
-    """FastAPI's own tracing where OpenTelemetry's SDK is installed: it would look for it at every request."""
+    """Disable FastAPI's tracing unless OpenTelemetry's SDK is installed, because it is looked up in each
+    request."""
     return None if find_spec("opentelemetry.sdk") else {"tracing": False, "metrics": False, "logs": False}
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """What a worker holds while it serves."""
+    """The resources of a worker while it serves."""
     _end_with_parent()
     state = app.state
     state.database = Database(state.settings)
@@ -186,12 +188,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     state.rolls = RollBatches(state.database, settings.request_timeout)
     state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
     state.streams = Streams()
-    # What is here now stays. To look through all of it for garbage would hold requests up for a tenth of a second.
+    # All current objects stay. Scanning them in each garbage collection would block requests for a tenth of a
+    # second.
     gc.collect()
     gc.freeze()
-    # A request leaves no garbage in circles: to look for it at every 700 new objects costs more than it frees.
+    # Requests leave no reference cycles, so collecting after every 700 new objects costs more than it frees.
     gc.set_threshold(_GC_THRESHOLD, 10, 10)
-    # The event loop waits so long for the interpreter, each time, while a thread works on a large document.
+    # The time for which the event loop waits for the interpreter while a thread works on a large document.
     sys.setswitchinterval(_SWITCH_SECONDS)
     state.live = Hub(app, fanout_of(settings), state.live_metrics)
     state.announce = state.live.announce
@@ -212,7 +215,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The app for these settings; without any, for those of the environment."""
+    """Create the app with these settings, by default those of the environment."""
     settings = settings or Settings()
     logs.configure(settings)
     app = Worldkeep(

@@ -11,7 +11,7 @@ from game.core.errors import Forbidden
 
 
 class Role(StrEnum):
-    """What the caller is: in a universe, or without one."""
+    """The role of a caller in a universe, or in general."""
 
     anonymous = "anonymous"
     signed_in = "signed_in"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 
 GAME_MASTERS = frozenset({Role.game_master, Role.owner, Role.superuser})
-"""They read and write everything in a universe, secrets included."""
+"""Roles that may read and write everything in a universe, including secrets."""
 _OWNER = frozenset({Role.owner, Role.superuser})
 _PLAYERS = GAME_MASTERS | {Role.player}
 _MEMBERS = _PLAYERS | {Role.spectator}
@@ -106,7 +106,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "drawMapAsPng": _MEMBERS,
     "drawMapAsSvg": _MEMBERS,
     "readBackground": _MEMBERS,
-    # Characters: of what somebody sees, grants decide what they may change
+    # Characters: grants determine which visible ones a player may change
     "createCharacter": _PLAYERS,
     "listCharacters": _MEMBERS,
     "readCharacter": _MEMBERS,
@@ -133,14 +133,14 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readDice": _MEMBERS,
     "createMessage": _PLAYERS,
     "listMessages": _MEMBERS,
-    # Notes: grants decide likewise
+    # Notes: the same
     "createNote": _PLAYERS,
     "listNotes": _MEMBERS,
     "readNote": _MEMBERS,
     "replaceNote": _PLAYERS,
     "updateNote": _PLAYERS,
     "deleteNote": _PLAYERS,
-    # Tokens: of what somebody sees, grants decide what they may change
+    # Tokens: the same
     "createToken": GAME_MASTERS,
     "listTokens": _MEMBERS,
     "readToken": _MEMBERS,
@@ -164,7 +164,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 
 
 PARTS = frozenset({"sendSignal", "removeOtherMember", "appointGameMaster", "lookAsMember"})
-"""Rows that are not operations, but special cases of one."""
+"""Rows for special cases of operations."""
 
 
 def may(operation: str, role: Role) -> bool:
@@ -173,7 +173,7 @@ def may(operation: str, role: Role) -> bool:
 
 
 def require(operation: str, role: Role) -> None:
-    """Go on only when a role may do an operation.
+    """Check that a role may do an operation.
 
     Raises:
         Forbidden: it may not.

@@ -19,7 +19,7 @@ _TRIES = 20
 
 
 def _render(kind: str, item: object, autogenerate: Any) -> str | bool:
-    """SQLModel's types and ours as SQLAlchemy's: a migration stands by itself."""
+    """Render SQLModel's types and ours as SQLAlchemy's, so that migrations do not depend on them."""
     if kind == "type" and type(item).__name__ == "AutoString":
         length = getattr(item, "length", None)
         return f"sa.String(length={length})" if length else "sa.String()"
@@ -38,9 +38,9 @@ def _migrate(connection: Connection) -> None:
         compare_server_default=True,
     )
     with context.begin_transaction():
-        # Whoever comes second waits, then finds nothing left to do.
+        # A second process waits, then finds nothing left to do.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        # While it waits for a table, every request for that table queues up behind it: better to step back.
+        # While it waits for a table's lock, all requests for that table wait behind it, so it gives up early.
         connection.execute(text("SET LOCAL lock_timeout = '1s'"))
         context.run_migrations()
 

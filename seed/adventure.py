@@ -1,6 +1,6 @@
 """The demo's adventure: characters, tokens, an encounter and notes, on the maps of the demo.
 
-In the data, things are named: a map, a character, a token by its name, and a player by their role in the demo.
+The data refers to maps, characters and tokens by name, and to players by their role in the demo.
 """
 
 import json
@@ -62,7 +62,7 @@ async def load(session: AsyncSession, home: Access, maps: Mapping[str, UUID], us
 
 
 def _resolved(one: Mapping[str, Any], ids: Ids, users: Mapping[str, User]) -> dict[str, Any]:
-    """Fields as the API takes them: ids instead of names. A player may act for their character."""
+    """The fields for the API, with ids instead of names. Players may act for their characters."""
     fields: dict[str, Any] = {}
     for name, value in one.items():
         fields[_NAMES.get(name, name)] = ids[name, value] if name in _NAMES else value

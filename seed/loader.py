@@ -49,7 +49,7 @@ def logins_file(settings: Settings) -> Path:
 async def load_demo(settings: Settings) -> list[DemoLogin]:
     """Create the missing accounts of the demo, and its universe in a database without universes.
 
-    Existing accounts are left as they are: in a restored backup, they may belong to other users. Returns the
+    Existing accounts are not changed, because in a restored backup they may belong to other users. Returns the
     log-ins.
     """
     file = logins_file(settings)
@@ -65,7 +65,7 @@ async def load_demo(settings: Settings) -> list[DemoLogin]:
                 login, users[role] = await _demo_account(manager, role, email, password)
                 logins.append(login)
             await _load_universe(session, users)
-            # Before the accounts are committed: nobody could log in to one whose password was lost.
+            # Before the accounts are committed, so that no password can get lost.
             _write_passwords(file, logins)
     finally:
         await database.close()
@@ -93,7 +93,7 @@ async def put_superuser(manager: UserManager, email: str, password: str) -> User
         return await manager.sign_up(address, password, "", is_superuser=True, is_verified=True)
     fields: dict[str, Any] = {"is_active": True, "is_verified": True, "is_superuser": True}
     if not (await verify_password(password, found.hashed_password))[0]:
-        # Only a password that differs: setting one ends all sessions.
+        # Only if the password differs, because setting one ends all sessions.
         fields["password"] = password
     return await manager.change(found, await manager.with_hash(fields))
 

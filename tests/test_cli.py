@@ -542,7 +542,7 @@ class TestDoctor:
         bad = [line for line in result.stderr.splitlines() if line.startswith("bad")]
         patterns = [
             "WORLDKEEP_SECRETKEY is not a setting",
-            "SMTP server 127.0.0.1. It does not answer: check WORLDKEEP_SMTP_URL",
+            "SMTP server 127.0.0.1. It does not respond: check WORLDKEEP_SMTP_URL",
             "The schema is at None. Run `python -m game migrate`",
         ]
         for pattern in patterns:

@@ -1,1 +1,1 @@
-"""Pages of the back office besides lists, details and forms: each does what an operation of the API does."""
+"""Pages of the back office besides lists, details and forms; each calls operations of the API."""

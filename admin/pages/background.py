@@ -29,7 +29,7 @@ _DEFAULT_CELL: Final = 64
 
 
 async def edit_background(site: "Site", request: Request) -> Response:
-    """The page that aligns a picture with the grid of a map: shown, or sent."""
+    """The page that aligns a picture with the grid of a map (GET and POST)."""
     view = site.view("map")
     row = await view.row(request.path_params["pk"])
     if request.method == "GET":
@@ -40,7 +40,7 @@ async def edit_background(site: "Site", request: Request) -> Response:
         headers = {"If-Match": f'"{int(str(form.get("version", "")) or 0)}"'}
         await api.call(request, "POST", f"/maps/{row.id}/edits", json={"edits": edits}, headers=headers)
     except ValueError:
-        raise InvalidForm("The form lacks the version that it was opened with. Open it again.") from None
+        raise InvalidForm("The form has no version. Open it again.") from None
     except Problem as problem:
         if problem.status_code != PreconditionFailed.status:
             return await _page(site, request, row, form, problem)
@@ -116,7 +116,7 @@ async def _page(
 
 
 def _default_place(row: Map, picture: Any) -> dict[str, Any]:
-    """Where a picture lies that was never placed: as wide as the map; on an empty map, at 64 pixels a cell."""
+    """The initial position of a picture: as wide as the map; on an empty map, at 64 pixels per cell."""
     if picture is None:
         return {"x": 0, "y": 0, "width": row.width, "height": row.height}
     cell = picture.width / row.width if row.width else _DEFAULT_CELL

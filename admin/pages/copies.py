@@ -1,4 +1,4 @@
-"""Copies of maps."""
+"""Copies maps."""
 
 import asyncio
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Files in and out: import of maps and universes, upload of pictures, export of maps."""
+"""Pages for files: import of maps and universes, upload of pictures, export of maps."""
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
@@ -87,7 +87,7 @@ async def export_map(site: "Site", request: Request) -> Response:
     return await site.show(request, "export-map", context)
 
 
-async def _send(request: Request, path: str, query: dict[str, Any] | None = None) -> api.Answer:
+async def _send(request: Request, path: str, query: dict[str, Any] | None = None) -> api.ApiResponse:
     """Send the files of a form to the API. With the key of the form, a second submission gets the response of the
     first."""
     headers = {"Idempotency-Key": key} if (key := request.query_params.get("key")) else {}

@@ -88,7 +88,7 @@ def _shown(member: Mapping[str, Any], mine: Role) -> Shown:
 
 
 async def change_members(site: "Site", request: Request) -> Response:
-    """Do what a button of the page says: by the operation of the API that has the same permission."""
+    """Carry out the action of a button, by the operation of the API."""
     row = await site.view("universe").row(request.path_params["pk"])
     form = {name: str(value) for name, value in (await site.form_data(request)).items()}
     try:
@@ -134,7 +134,7 @@ async def _invite(request: Request, universe: str, form: Form) -> str:
 
 
 def _number(text: str) -> int | str:
-    """The number in a field; other text is passed on, so that the API refuses it."""
+    """The number in a field; other text is passed on unchanged, so that the API reports the error."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
 
 

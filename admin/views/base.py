@@ -38,7 +38,7 @@ MAX_OPTIONS = 500
 MAX_CARDS = 24
 """The number of related rows that a page shows."""
 MAX_COUNTED = 10_000
-"""Lists end here: counting, or skipping, millions of rows takes seconds."""
+"""The maximum number of rows of a list, because counting or skipping millions of rows takes seconds."""
 _EXPORT_BATCH = 500
 
 Names = Mapping[UUID, str]
@@ -78,7 +78,7 @@ class Page(NamedTuple):
 
 
 class View(ModelView):
-    """A view of one model, configured by its attributes as SQLAdmin reads them."""
+    """A view of one model, configured by SQLAdmin's attributes."""
 
     superusers_only: ClassVar[bool] = False
     summary: ClassVar[str] = ""
@@ -86,7 +86,7 @@ class View(ModelView):
     """Columns that are never loaded, because they are large or secret."""
     filters: ClassVar[Mapping[str, Filter]] = {}
     add_page: ClassVar[str] = ""
-    """The page that adds rows; empty where there is none."""
+    """The path of the page that adds rows; empty if there is none."""
     add_label: ClassVar[str] = ""
     add_icon: ClassVar[str] = "plus"
     new_form: ClassVar[type[Form] | None] = None
@@ -164,13 +164,13 @@ class View(ModelView):
         return rows
 
     async def row(self, pk: str) -> Any:
-        """One row that the user may see.
+        """A row that the user may see.
 
         Raises:
-            NotFound: there is none, or the user may not see it.
+            NotFound: it does not exist, or the user may not see it.
         """
         try:
-            # An id is enough, also where the primary key has the universe before it.
+            # The id is sufficient, even if the primary key also has the universe.
             column: Any = inspect(self.model).columns.get("id")
             statement = (
                 self._stmt_by_identifier(pk) if column is None else select(self.model).where(column == UUID(pk))
@@ -194,8 +194,8 @@ class View(ModelView):
     async def export_batches(self, request: Request) -> AsyncIterator[Sequence[Any]]:
         """The exported columns of the filtered rows in batches, in the order of the primary key.
 
-        Each batch is a statement of its own, and checks the session again: a slow client occupies no connection,
-        and gets nothing more after its session has ended.
+        Each batch is a separate statement that checks the session again, so that a slow client does not occupy a
+        connection, and gets no more data after its session has ended.
         """
         columns = [getattr(self.model, name) for name in self._export_prop_names]
         statement = self.statement(request).with_only_columns(*columns)
@@ -208,7 +208,7 @@ class View(ModelView):
             after = statement.where(tuple_(*self._key) > tuple_(*last))
 
     async def names(self, rows: Iterable[Any]) -> Names:
-        """The labels of the ids in some rows, as far as the user may see what they refer to."""
+        """The labels of the ids in some rows that the user may see."""
         found: dict[UUID, str] = {}
         rows = list(rows)
         for model, label, columns in _NAMED:
@@ -231,9 +231,9 @@ class View(ModelView):
         return {}
 
     async def universe_options(self, chosen: UUID | None = None) -> list[tuple[str, str]]:
-        """The options of a select of universes, by name: all that the user may see.
+        """The options of a select of universes that the user may see, by name.
 
-        At most MAX_OPTIONS, and always with the one that is `chosen`: otherwise the form would select another.
+        At most MAX_OPTIONS, and always the `chosen` one, because the form would select another one without it.
         """
         every = select(col(Universe.id), col(Universe.name))
         found = await self._run_arbitrary_query(every.order_by(col(Universe.name)).limit(MAX_OPTIONS))
@@ -262,7 +262,7 @@ class View(ModelView):
     async def change_row(
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
     ) -> BackgroundTask | None:
-        """Change a row to the values of a form; returns what is to be done once the change is committed."""
+        """Change a row to the values of a form; returns a function to call after the commit."""
         raise NotFound
 
     async def delete_row(self, session: AsyncSession, request: Request, row: Any, version: int | None) -> None:
@@ -285,7 +285,7 @@ _NAMED: Sequence[tuple[Any, Any, Sequence[str]]] = (
 
 
 def identifier(row: Any) -> str:
-    """What names a row in the address of its page: its id, or its whole key."""
+    """The identification of a row in the URL of its page: its id, or its whole key."""
     has_id = "id" in inspect(type(row)).columns
     return str(row.id) if has_id else str(get_object_identifier(row))
 
@@ -306,6 +306,6 @@ def _number(request: Request, name: str, default: int) -> int:
 
 
 def link(identity: str, page: str, pk: Any = "", **query: Any) -> str:
-    """The address of a page of the back office."""
+    """The URL of a page of the back office."""
     end = f"/{pk}" if pk else ""
     return f"{BASE}/{identity}/{page}{end}" + (f"?{urlencode(query)}" if query else "")

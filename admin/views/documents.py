@@ -1,4 +1,5 @@
-"""The base of the views of what is played with: rows with JSON fields, which are written like through the API."""
+"""The base of the views of characters, tokens, encounters and notes: rows with JSON fields, written as through the
+API."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar

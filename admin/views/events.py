@@ -17,7 +17,7 @@ _MAX_PAYLOAD_CHARACTERS = 100_000
 
 
 def recent(*conditions: Any) -> Select[Any]:
-    """The most recent events that the user may see; with conditions, which name a universe, only those."""
+    """The most recent events that the user may see and that meet the conditions, which must name a universe."""
     return select(Event).where(*conditions).order_by(_by_time(bool(conditions)).desc()).limit(_RECENT)
 
 
@@ -27,8 +27,8 @@ def _by_time(in_one_universe: bool) -> Any:
         return col(Event.seq)
     if is_superuser():
         return col(Event.created_at)
-    # An expression that has no index, so that PostgreSQL finds a game master's events by their universes and sorts
-    # them. Along the index by time it would read everybody's events until it meets theirs, which may be old.
+    # An expression without an index, so that PostgreSQL finds a game master's events by their universes and sorts
+    # them. With the index by time, it would read all events until it finds theirs, which may be old.
     return func.timezone("UTC", col(Event.created_at))
 
 
@@ -59,7 +59,7 @@ class EventView(View, model=Event):
     }
 
     def sort_query(self, stmt: Select[Any], request: Request) -> Select[Any]:
-        """The list in the order that the query string asks for."""
+        """The list in the order of the query string."""
         if request.query_params.get("sortBy", "created_at") != "created_at":
             return super().sort_query(stmt, request)
         is_up = "sortBy" in request.query_params and request.query_params.get("sort") != "desc"

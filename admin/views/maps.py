@@ -88,7 +88,7 @@ class MapView(View, model=Map):
             return await drawn(request, session, RequestComputing(request), person(), row.id, part)
 
     async def more_for_form(self, request: Request, row: Any | None, form: Any) -> dict[str, Any]:
-        """The universes to choose from, and the address at which the editor may save through the API."""
+        """The universes to choose from, and the URL at which the editor may save through the API."""
         chosen = _uuid(form.universe_id.data)
         if row is None:
             return {"universes": await self.universe_options(chosen), "map_url": ""}
@@ -127,7 +127,7 @@ class MapView(View, model=Map):
     async def change_row(
         self, session: AsyncSession, request: Request, row: Any, version: int | None, form: Any
     ) -> None:
-        """Change the fields of the form; a form without grid data leaves the grid as it is."""
+        """Change the fields of the form; without grid data, the grid is not changed."""
         fields = checked(MapPatch, self._fields(form))
         if "grid_data" in (await request.form()):
             fields["grid_data"] = await grid(form.grid_data.data)

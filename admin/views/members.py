@@ -1,4 +1,4 @@
-"""Members of all universes, for superusers. Read only: the API changes them, each time by an event."""
+"""Members of all universes, for superusers. Read only: they are changed through the API."""
 
 from typing import Any, ClassVar
 

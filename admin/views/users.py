@@ -76,7 +76,7 @@ class UserView(View, model=User):
     ) -> BackgroundTask | None:
         """Change an account. A new password, a deactivation or a demotion ends its sessions.
 
-        Returns the mail that tells the old address of a new one, to be sent.
+        Returns the mail to send to the old address if the address was changed.
         """
         manager = _manager(session, request)
         fields = await manager.with_hash(checked(UserUpdate, {**self._fields(form), **_flags(form)}))
@@ -97,7 +97,7 @@ class UserView(View, model=User):
         """Delete an account that owns no universes.
 
         Raises:
-            OwnsUniverses: it owns some.
+            OwnsUniverses: it owns universes.
         """
         user = await self._locked(session, row.id, version)
         policy.forbid_self_lockout(person(), user, takes_rights=True)
@@ -121,7 +121,7 @@ class UserView(View, model=User):
 
     @staticmethod
     def _fields(form: Any) -> dict[str, Any]:
-        """The account's fields in the form; without the password if it is to stay as it is."""
+        """The account's fields in the form; without the password if it is not changed."""
         fields = {"email": (form.email.data or "").strip(), "display_name": form.display_name.data or ""}
         is_new = not form.version.data
         return {**fields, "password": form.password.data or ""} if form.password.data or is_new else fields

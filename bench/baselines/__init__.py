@@ -1,1 +1,1 @@
-"""What people would pick instead, each written the way its own documentation teaches."""
+"""The alternatives, each written as its own documentation recommends."""

@@ -1,4 +1,4 @@
-"""The limit: our statements and coalescer behind uvicorn, and nothing else. No routing, errors, log or metrics."""
+"""The upper bound: our statements and coalescer behind uvicorn, without routing, errors, log and metrics."""
 
 import os
 from typing import Any
@@ -13,7 +13,7 @@ from game.universes import queries as universes
 
 tokens = AccessTokens(os.environ["WORLDKEEP_SECRET_KEY"])
 opened: list[Coalescer] = []
-"""The coalescer, from the start on: it needs a running event loop."""
+"""The coalescer, created at startup because it needs a running event loop."""
 BY_ID = {"/universes/": universes.BY_ID, "/maps/": maps.BY_ID}
 
 

@@ -1,4 +1,4 @@
-"""what players have seen of maps with fog
+"""memories of maps with fog
 
 Revision: 0010
 Follows: 0009

@@ -39,8 +39,8 @@ _HEADS = {
 
 def upgrade() -> None:
     for table, (parameters, parts) in _HEADS.items():
-        # A generated column takes immutable functions only. `concat`, `to_json` and `to_char` are declared stable,
-        # since with other types or formats they depend on settings; as they are used here they do not.
+        # A generated column requires immutable functions. `concat`, `to_json` and `to_char` are declared stable,
+        # because with other types or formats they depend on settings. As used here, they do not.
         op.execute(f"""
             CREATE FUNCTION {table}_json_head({parameters}) RETURNS text
             LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$ SELECT concat({parts}) $$

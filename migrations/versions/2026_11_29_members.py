@@ -1,4 +1,4 @@
-"""members, and keys that begin with the universe
+"""members, and primary keys that start with the universe
 
 Revision: 0003
 Follows: 0002

@@ -1,4 +1,4 @@
-"""tokens, and how maps are seen
+"""tokens, and visibility settings of maps
 
 Revision: 0008
 Follows: 0007

@@ -1,5 +1,5 @@
 """Django REST framework in one file: models, an authentication class, serializers, generic views."""
-# ruff: noqa: E402 - Django wants its settings before its models
+# ruff: noqa: E402 - Django needs its settings before its models
 
 import os
 from typing import Any
@@ -133,7 +133,7 @@ class Page(pagination.CursorPagination):
 
 
 def universes_of(user: Any, **roles: Any) -> Any:
-    # The models belong to no installed app, so Django knows no way from a universe to its members.
+    # The models belong to no installed app, so Django has no relation from a universe to its members.
     return Member.objects.filter(user=user, **roles).values("universe_id")
 
 
