@@ -21,7 +21,7 @@ ENV PATH=/venv/bin:$PATH \
     WORLDKEEP_HOST=0.0.0.0 \
     WORLDKEEP_PORT=8000
 WORKDIR /app
-# By number, so that Kubernetes sees that it is not root.
+# By number, so that Kubernetes can check that it is not root.
 USER 10001
 VOLUME /var/lib/worldkeep
 EXPOSE 8000

@@ -220,7 +220,7 @@ class TestMoveAlong:
 
     @pytest.mark.parametrize("path", [[(2, 0)], [(1, 0), (1, 0)], [(1, 0), (3, 0)], [(1, 1), (3, 3)]])
     def test_refuses_a_path_with_holes(self, path: list[Cell]) -> None:
-        with pytest.raises(BadPath, match="beside") as bad:
+        with pytest.raises(BadPath, match="next to") as bad:
             walk(drawn("....", "....", "....", "...."), Token(0, 0), path)
         assert bad.value.index == len(path) - 1
 
