@@ -1,4 +1,4 @@
-"""What every test stands on: a real PostgreSQL, a migrated database for each worker, the app, people.
+"""The basis of all tests: a real PostgreSQL, a migrated database for each worker, the app, users.
 
 Tests share their worker's database and never empty it: every test signs up its own people, and nobody sees what
 is not theirs.
@@ -149,7 +149,7 @@ _QUICK = {
     "checkpoint_timeout": "1h",
     "max_wal_size": "4GB",
 }
-"""Settings of PostgreSQL for data that nobody needs tomorrow."""
+"""Settings of PostgreSQL for temporary data."""
 
 
 @pytest.fixture(scope="session")
@@ -268,7 +268,7 @@ async def url(app: FastAPI) -> AsyncIterator[str]:
 
 @dataclass
 class Person:
-    """Somebody with an account, and their HTTP client."""
+    """A user, and their HTTP client."""
 
     client: httpx2.AsyncClient
     id: str
@@ -283,7 +283,7 @@ class Person:
         return dict(answer.json())
 
     async def map(self, universe_id: str | None = None, **fields: Any) -> dict[str, Any]:
-        """A new map of theirs, in a new universe unless told."""
+        """Create a map of this user, by default in a new universe."""
         universe_id = universe_id or (await self.universe())["id"]
         answer = await self.client.post("/maps", json={"name": "Cellar", **fields, "universe_id": universe_id})
         assert answer.status_code == 201, answer.text
@@ -298,7 +298,7 @@ def new_client(app: FastAPI, address: str = "127.0.0.1", **options: Any) -> http
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """The client of somebody who is not logged in."""
+    """An anonymous client."""
     async with new_client(app) as client:
         yield client
 
@@ -319,7 +319,7 @@ _hashes: dict[str, str] = {}
 
 
 async def somebody(app: FastAPI, **fields: Any) -> Person:
-    """Somebody with an account and a log-in, as the endpoints make them; but each password is hashed only once."""
+    """A logged-in user, as the endpoints create them, except that each password is hashed only once."""
     state, body = app.state, {"email": f"{uuid4().hex[:16]}@example.com", "password": PASSWORD, **fields}
     shape = UserRegister(**body)
     if shape.password not in _hashes:
@@ -354,19 +354,19 @@ async def new_person(app: FastAPI) -> AsyncIterator[Callable[..., Awaitable[Pers
 
 @pytest.fixture
 async def owner(new_person: Callable[..., Awaitable[Person]]) -> Person:
-    """Somebody who owns things in a test."""
+    """The user who owns the objects of a test."""
     return await new_person(display_name="Owner")
 
 
 @pytest.fixture
 async def stranger(new_person: Callable[..., Awaitable[Person]]) -> Person:
-    """Somebody else."""
+    """Another user."""
     return await new_person(display_name="Stranger")
 
 
 @pytest.fixture
 async def superuser(new_person: Callable[..., Awaitable[Person]], database_url: str) -> Person:
-    """Somebody who runs the server."""
+    """A superuser."""
     person = await new_person(display_name="Superuser")
     await _execute(database_url, f"UPDATE account SET is_superuser = true WHERE id = '{person.id}'")
     return person
@@ -388,7 +388,7 @@ async def database(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Conn
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """An unused port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -424,7 +424,7 @@ def clean_environment(**environment: str) -> dict[str, str]:
     """The environment of a process that is to have no settings but these."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WORLDKEEP_")}
     clean.pop("DATABASE_URL", None)
-    # Else each start compiles the whole program anew.
+    # Otherwise each start would compile the whole program again.
     clean.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**clean, "PYTHONPATH": str(schema.ROOT), **environment}
 
@@ -466,7 +466,7 @@ def serving(
 ) -> Iterator[Server]:
     """A real server, as by `python -m game serve`, on a port of its own unless one is given; stopped at the end.
 
-    Unless told otherwise (DATABASE_URL), it runs an embedded database in `folder`, and requests may take minutes.
+    By default (without DATABASE_URL), it runs an embedded database in `folder`, and requests may take minutes.
     `before` is called in its process first. With `as_command` it is a new Python that imports the program.
     """
     port = port or free_port()

@@ -14,7 +14,7 @@ from game.cli import app
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload([__name__])
-# What is here now stays: nobody looks through it for garbage, and so it remains shared with the others.
+# All current objects stay and are not scanned by the garbage collector, so their memory remains shared.
 gc.freeze()
 
 

@@ -163,7 +163,7 @@ class TestProduction:
         assert_fails(call("seed", DATABASE_URL=url, **PRODUCTION), "demo is for development")
         assert ask(url, "SELECT count(*) FROM account") == "0"
 
-    def test_does_not_migrate_by_itself(self, call: Call, new_database: Callable[..., str]) -> None:
+    def test_does_not_migrate_automatically(self, call: Call, new_database: Callable[..., str]) -> None:
         result = call("serve", "--port", "0", DATABASE_URL=new_database(empty=True), **PRODUCTION)
         assert_fails(result, "run `python -m game migrate` first")
 
@@ -227,7 +227,7 @@ class TestDatabase:
 
     if ROOT:
 
-        def test_data_directory_of_somebody_else(
+        def test_data_directory_of_another_user(
             self, call: Call, folder: Path, monkeypatch: pytest.MonkeyPatch
         ) -> None:
             monkeypatch.chdir(folder)
@@ -409,7 +409,7 @@ class TestSeed:
         assert ask(url, "SELECT count(*) FROM map") == "0"
 
     def test_leaves_existing_accounts_alone(self, call: Call, url: str, tmp_path: Path) -> None:
-        """A restored backup, and a new data directory: nobody's password changes, and nobody gets rights."""
+        """A restored backup and a new data directory: passwords and rights are not changed."""
         call("seed", DATABASE_URL=url)
         ask(url, "DELETE FROM account WHERE email LIKE 'bram@%'")
         ask(url, "UPDATE account SET is_superuser = false, is_active = false WHERE email LIKE 'keeper@%'")

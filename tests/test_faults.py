@@ -63,7 +63,7 @@ def home(folder: Path) -> Path:
 
 @contextmanager
 def player(server: Server, email: str | None = None) -> Iterator[httpx2.Client]:
-    """The HTTP client of somebody who is logged in, and who has just signed up unless they have an address."""
+    """The HTTP client of a logged-in user, who is signed up unless an address is given."""
     limits = httpx2.Limits(max_connections=200)
     with httpx2.Client(base_url=server.url, timeout=20, limits=limits) as client:
         if email is None:
@@ -261,7 +261,7 @@ class Writer(threading.Thread):
         self._write = write
 
     def run(self) -> None:
-        """Write until the server is gone."""
+        """Write until the server has stopped."""
         with self._client, suppress(httpx2.TransportError):
             while True:
                 self.number += 1
@@ -295,13 +295,13 @@ RUINS = {
 
 
 def cell_of_walk(token: int, number: int) -> dict[str, int]:
-    """The cell to which a token's move of some number goes; it stands on that of number 0 before."""
+    """The destination of a token's move with this number; number 0 is its initial cell."""
     x, y = WALK[number % len(WALK)]
     return {"x": x, "y": y + 10 * token}
 
 
 def make_fog(client: httpx2.Client, universe: str) -> tuple[str, list[str]]:
-    """Make a map with fog and three tokens with whose eyes everybody sees; returns their paths."""
+    """Create a map with fog and three tokens that all players see through; returns their paths."""
     settings = {"visibility": "members", "fog": "explored"}
     path = make(client, "/maps", universe_id=universe, grid_data=RUINS, **settings)
     eyes = {"size": 1, "sight": {"range": 4}, "grants": {"members": ["sight"]}}
@@ -419,7 +419,7 @@ class TestServerKilled:
 
 
 def wait_until_refused(server: Server) -> None:
-    """Wait until nobody listens at the port, as it is soon after the server was told to stop."""
+    """Wait until the port is closed, which it is soon after the server was asked to stop."""
     address = urlsplit(server.url)
     end = time.monotonic() + 2
     with suppress(ConnectionRefusedError):
@@ -430,7 +430,7 @@ def wait_until_refused(server: Server) -> None:
 
 
 def drip(connection: socket.socket) -> None:
-    """Send a body slowly, until nobody takes it any more."""
+    """Send a body slowly until the connection is closed."""
     with suppress(OSError):
         while True:
             connection.sendall(b" ")

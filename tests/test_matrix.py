@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the OpenAPI document as everybody, against the table of `game.permissions`.
+"""Who may do what: every operation of the OpenAPI document in every role, compared with `game.permissions`.
 
 An operation without a row in the table fails here, and so does a row without an operation. A new operation is
 called with its documented example; where that is not enough, PREPARED says how.
@@ -143,7 +143,7 @@ ALLOWED = {200, 201, 202, 204, 400, 409}
 
 
 class Crowd(NamedTuple):
-    """Somebody of every kind who has an account. The owner comes last: refused callers have changed nothing."""
+    """A user of every kind. The owner comes last, which shows that refused callers have changed nothing."""
 
     stranger: Person
     removed: Person
@@ -166,7 +166,7 @@ SPENT = {
     "removeMember",
     "transferUniverse",
 }
-"""After one of them, the next in the crowd would find nothing, or be somebody else."""
+"""Operations after which the next caller would find nothing, or be another user."""
 
 ROLES = {"stranger": Role.signed_in, "removed": Role.signed_in}
 
@@ -182,7 +182,7 @@ async def make_crowd(app: FastAPI, database_url: str) -> Crowd:
 
 @pytest.fixture(scope="module")
 async def shared_crowd(app: FastAPI, database_url: str) -> Crowd:
-    """One crowd for all operations that end nobody's log-in: passwords take long to hash."""
+    """The same users for all operations that end no session, because hashing passwords is slow."""
     return await make_crowd(app, database_url)
 
 
@@ -298,7 +298,7 @@ async def state(things: Things, database: asyncpg.Connection) -> dict[str, str]:
 
 
 class TestMatrix:
-    """Anonymous first, the owner last: whoever is refused changes nothing."""
+    """Anonymous first, the owner last, which shows that refused callers change nothing."""
 
     @pytest.mark.parametrize("name", OPERATIONS)
     async def test_everybody(
@@ -342,7 +342,7 @@ class TestMatrix:
             # The player is who is removed; they may remove themselves.
             name = "removeOtherMember"
         if may(name, role):
-            # What everybody may do to their own, such as ending a log-in, nobody may do to somebody else's.
+            # What users may do to their own objects, such as ending a session, they may not do to others'.
             own = path.startswith(("/auth", "/users")) and "{id}" in path and may(name, Role.signed_in)
             return {404} if own and role is not Role.owner else ALLOWED
         if role is Role.anonymous:
@@ -365,7 +365,7 @@ WITH_KEY = [
 
 
 async def make_a_spectator(person: Person, heir: Person, database: asyncpg.Connection) -> None:
-    """Make somebody a spectator wherever they are, and somebody else the owner of what was theirs."""
+    """Make a user a spectator everywhere, and another one the owner of their universes."""
     both = UUID(person.id), UUID(heir.id)
     async with database.transaction():
         await database.execute("UPDATE member SET role = 'spectator' WHERE user_id = $1", both[0])
@@ -442,7 +442,7 @@ class TestGrants:
 
     @pytest.mark.parametrize("name", [name for name in ABOUT_GRANTED if name.endswith("Token")])
     async def test_each_right_under_fog(self, name: str, things: Things, crowd: Crowd) -> None:
-        """A token that stands where the player sees nothing, unless with its own eyes."""
+        """A token where the player sees nothing, except through the token itself."""
         settings = {"visibility": "members", "fog": "sight", "grid_data": {"width": 9, "height": 9}}
         ground = await things.owner.map(things.ids["universes"], **settings)
         body = {"name": "Bee", "x": 1, "y": 1, "sight": {"range": 3}, "bars": GRANTED["tokens"][1]["bars"]}
@@ -472,7 +472,7 @@ class TestGrants:
 
 
 class TestBearer:
-    """An operation that needs a log-in takes no token of somebody's making."""
+    """An operation that needs a log-in does not accept a forged token."""
 
     @pytest.mark.parametrize("name", [name for name in OPERATIONS if not may(name, Role.anonymous)])
     async def test_forged_tokens(self, name: str, things: Things, client: httpx2.AsyncClient) -> None:

@@ -92,7 +92,7 @@ def request_of(case: Any) -> dict[str, Any]:
 async def test_takes_what_its_schema_allows(
     name: str, crowd: Crowd, new_person: Callable[..., Awaitable[Person]], database: asyncpg.Connection
 ) -> None:
-    """At least half of the requests that keep to the schema are not refused for what stands in them."""
+    """At least half of the requests that conform to the schema are not rejected for their content."""
     things = await make_things(name, crowd, new_person, database)
     method, path, _ = call(name, things)
     documented = {int(status) for status in OPERATIONS[name][2]["responses"]}
@@ -149,7 +149,7 @@ def test_one_operation_after_another(server: Server) -> None:
     schema = schemathesis.openapi.from_dict(DOCUMENT, config=config(server, token))
     statuses: Counter[tuple[str, int]] = Counter()
     failures = []
-    # Accounts have no stories: what they begin with stands in mails.
+    # Accounts have no sequences, because they start with tokens in mails.
     for event in from_schema(schema.exclude(path_regex="^/(auth|users|health|metrics)")).execute():
         assert not isinstance(event, FatalError), event
         if isinstance(event, ScenarioFinished):

@@ -157,7 +157,7 @@ class World:
 
     async def create(self, app: FastAPI, document: dict[str, Any]) -> None:
         names = ("owner", "player", "spectator", "other")
-        # What nobody at the table may learn of each other: the address.
+        # The e-mail addresses are secret from all other members.
         people = [
             await somebody(app, email=f"{secret(10)}-{uuid4().hex}-{n}@example.com", display_name=n) for n in names
         ]
@@ -553,7 +553,7 @@ async def test_no_mark_is_sent(run: Any) -> None:
     await asyncio.to_thread(check_marks, run)
 
 
-async def test_players_are_told_of_what_they_see(owner: Person, stranger: Person) -> None:
+async def test_players_get_events_of_what_they_see(owner: Person, stranger: Person) -> None:
     """An edit of a hidden and a shown layer: players learn of the cells that they see, and of no others."""
     universe = await owner.universe()
     layers = [
@@ -575,9 +575,9 @@ async def test_players_are_told_of_what_they_see(owner: Person, stranger: Person
     assert (await owner.client.post(f"/maps/{made['id']}/undo")).status_code == 200
     answer = await stranger.client.get(f"/universes/{universe['id']}/events")
     assert MARK not in answer.text
-    told = [item["payload"] for item in answer.json()["items"] if item["kind"].startswith("map.")]
+    payloads = [item["payload"] for item in answer.json()["items"] if item["kind"].startswith("map.")]
     wall = {"symbol": "#", "name": "wall"}
-    assert told[1:] == [
+    assert payloads[1:] == [
         {
             "region": {"x": 1, "y": 0, "width": 1, "height": 1},
             "cells": [{"layer": "ground", "runs": [[1, 0, 1, "#"]]}],
@@ -592,7 +592,8 @@ async def test_players_are_told_of_what_they_see(owner: Person, stranger: Person
 
 
 async def test_a_map_that_moves_or_is_hidden(owner: Person, stranger: Person) -> None:
-    """Its move tells members nothing of a map that they did not see, nor a new name; hidden, its past is gone."""
+    """Moving a map reveals nothing about it to members who did not see it, and no new name; if it is hidden, its
+    history is not shown."""
     universe, other = await owner.universe(), await owner.universe()
     await join(stranger, owner, universe["id"])
     unseen = await owner.map(universe["id"], name=secret(30))
@@ -607,10 +608,12 @@ async def test_a_map_that_moves_or_is_hidden(owner: Person, stranger: Person) ->
         assert (await owner.client.patch(f"/maps/{map_id}", json=fields)).status_code == 200
     answer = await stranger.client.get(f"/universes/{universe['id']}/events")
     assert MARK not in answer.text
-    told = [(item["kind"], item["payload"]) for item in answer.json()["items"] if item["kind"].startswith("map.")]
-    assert ("map.moved_out", {"name": "Inn"}) in told
-    assert "Shown" not in str(told)
-    assert told[-1] == ("map.updated", {"visibility": "game_masters"})
+    payloads = [
+        (item["kind"], item["payload"]) for item in answer.json()["items"] if item["kind"].startswith("map.")
+    ]
+    assert ("map.moved_out", {"name": "Inn"}) in payloads
+    assert "Shown" not in str(payloads)
+    assert payloads[-1] == ("map.updated", {"visibility": "game_masters"})
 
 
 async def test_secret_work_leaves_no_trace(run: Any) -> None:

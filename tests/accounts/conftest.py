@@ -1,4 +1,4 @@
-"""What tests of accounts share: log-ins, mails as they arrive, apps with other settings, threads for passwords."""
+"""Fixtures of the tests of accounts: log-ins, received mails, apps with other settings, threads for passwords."""
 
 import asyncio
 import threading
@@ -175,7 +175,7 @@ def statements(app: FastAPI) -> Iterator[list[str]]:
 
 @pytest.fixture
 async def new_person(app: FastAPI) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
-    """Makes people the way they make themselves, with the mails that come of it."""
+    """Signs people up through the API, including the mails."""
     clients = []
 
     async def make(**fields: Any) -> Person:

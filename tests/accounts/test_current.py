@@ -1,4 +1,4 @@
-"""Who it is comes before a body: nobody has the server read one without a valid token."""
+"""Authentication before the body: without a valid token, the server does not read it."""
 
 from typing import Any
 from uuid import uuid4
@@ -11,7 +11,7 @@ from tests.conftest import Person
 
 
 async def answer_without_body(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> tuple[int, bool]:
-    """The status of a request, and whether its body was asked for."""
+    """The status of a request, and whether its body was read."""
     statuses: list[int] = []
     asked = False
 

@@ -21,7 +21,7 @@ async def cookie_of(client: httpx2.AsyncClient, person: Person) -> str:
 
 class TestPages:
     @pytest.mark.parametrize("path", [*PATHS, "/login/", "/login?next=/account"])
-    async def test_everybody_gets_them(self, client: httpx2.AsyncClient, path: str) -> None:
+    async def test_are_served(self, client: httpx2.AsyncClient, path: str) -> None:
         answer = await client.get(path)
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "text/html; charset=utf-8"

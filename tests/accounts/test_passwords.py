@@ -25,7 +25,7 @@ class TestHash:
         threads.hold()
         hashing = asyncio.create_task(hash_password(PASSWORD))
         await until(lambda: threads.waiting)
-        # The loop goes on, or this line would never be reached.
+        # The loop is not blocked, otherwise this line would not be reached.
         assert not hashing.done()
         threads.release()
         assert (await hashing).startswith("$argon2id$")
@@ -54,7 +54,7 @@ class TestVerify:
         assert (await verify_password("caf\u0065\u0301 noir", await hash_password("caf\u00e9 noir")))[0]
 
     @pytest.mark.usefixtures("real_passwords")
-    async def test_nobody_is_always_wrong_and_costs_the_same(self, threads: Threads) -> None:
+    async def test_an_unknown_account_fails_at_the_same_cost(self, threads: Threads) -> None:
         hashed = await hash_password(PASSWORD)
         assert passwords._DUMMY_HASH.split("$")[:4] == hashed.split("$")[:4]
         assert [len(part) for part in passwords._DUMMY_HASH.split("$")] == [
@@ -93,5 +93,5 @@ class TestVerify:
     @pytest.mark.parametrize(
         "hashed", ["!", "*", "plain text", "$argon2id$v=19$m=1,t=1,p=1$xx$yy", "$2b$04$short"]
     )
-    async def test_a_hash_of_no_kind_lets_nobody_in(self, hashed: str) -> None:
+    async def test_an_unknown_hash_never_matches(self, hashed: str) -> None:
         assert await verify_password("plain text", hashed) == (False, None)

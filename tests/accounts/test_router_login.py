@@ -131,9 +131,7 @@ class TestLogIn:
         assert "cccccccc" not in answer.text
 
     @pytest.mark.parametrize("password", ["", "7 chars", "x" * 2**20])
-    async def test_passwords_that_nobody_can_have(
-        self, client: httpx2.AsyncClient, owner: Person, password: str
-    ) -> None:
+    async def test_invalid_passwords(self, client: httpx2.AsyncClient, owner: Person, password: str) -> None:
         """Passwords that are empty, of 7 characters and of 1 MB are refused."""
         answer = await log_in(client, owner, password=password)
         assert answer.status_code in (400, 422)
@@ -154,7 +152,8 @@ class TestLogIn:
     async def test_hashing_holds_up_neither_the_loop_nor_the_database(
         self, client: httpx2.AsyncClient, owner: Person, settings: Settings, threads: Threads
     ) -> None:
-        """Many clients log in at once: /health and everybody's writes go on while their passwords are checked."""
+        """Many clients log in at once: /health and writes of others are not blocked while passwords are
+        checked."""
         many = settings.database_pool_size + 6
         threads.hold()
         log_ins = [asyncio.create_task(log_in(client, owner)) for _ in range(many)]
@@ -209,7 +208,7 @@ class TestLogIn:
 
 
 class TestAccessToken:
-    """What is no good as a bearer token."""
+    """Invalid bearer tokens."""
 
     async def refused(self, client: httpx2.AsyncClient, token: str) -> None:
         for path in ("/users/me", "/users/me?plain=1", "/universes", "/auth/sessions"):
@@ -264,7 +263,7 @@ class TestAccessToken:
     async def test_reset_and_verify_tokens(
         self, client: httpx2.AsyncClient, owner: Person, mails: Mails, app: FastAPI, settings: Settings
     ) -> None:
-        """Tokens out of mails are no good as bearers."""
+        """Tokens from mails are not accepted as bearer tokens."""
         await client.post("/auth/forgot-password", json={"email": owner.email})
         [reset] = await mails(owner.email, "Set a new password")
         [welcome] = await mails(owner.email, "Welcome to Worldkeep")
@@ -276,11 +275,11 @@ class TestAccessToken:
             await self.refused(client, jwt.encode(self.claims(owner, aud=ACCESS_AUDIENCE), key, "HS256"))
 
     async def test_a_refresh_token(self, client: httpx2.AsyncClient, owner: Person) -> None:
-        """A refresh token is no good as a bearer, and is not spent by the attempt."""
+        """A refresh token is not accepted as a bearer token, and not spent by the attempt."""
         await self.refused(client, owner.tokens["refresh_token"])
         assert (await refresh(client, owner.tokens["refresh_token"])).status_code == 200
 
-    async def test_somebody_elses_session(
+    async def test_a_session_of_another_user(
         self, client: httpx2.AsyncClient, owner: Person, stranger: Person, settings: Settings
     ) -> None:
         claims = self.claims(owner, sid=session_of(stranger.tokens["access_token"]))
@@ -325,7 +324,7 @@ class TestRefresh:
     async def test_a_spent_token_ends_the_session(
         self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
     ) -> None:
-        """The response is a 401, and what it did is committed all the same."""
+        """The response is a 401, but the end of the session is committed."""
         pair = (await refresh(client, owner.tokens["refresh_token"])).json()
         pair = (await refresh(client, pair["refresh_token"])).json()
         answer = await refresh(client, owner.tokens["refresh_token"])
@@ -373,7 +372,7 @@ class TestRefresh:
     async def test_a_stolen_token_that_is_used_later(
         self, client: httpx2.AsyncClient, owner: Person, database: asyncpg.Connection
     ) -> None:
-        """After the grace, a spent token is in two hands: neither goes on."""
+        """After the grace period, the reuse of a spent token ends the session."""
         pair = (await refresh(client, owner.tokens["refresh_token"])).json()
         await self.later(database, owner, 10.5)
         stolen = await refresh(client, owner.tokens["refresh_token"])
@@ -499,7 +498,7 @@ class TestSessions:
         assert (await owner.client.delete(path)).status_code == 204
         assert not await knows(client, owner.tokens["access_token"])
 
-    async def test_somebody_elses_is_like_none(
+    async def test_those_of_others_are_a_404(
         self, client: httpx2.AsyncClient, owner: Person, stranger: Person
     ) -> None:
         theirs = await stranger.client.delete(f"/auth/sessions/{session_of(owner.tokens['access_token'])}")
@@ -547,7 +546,7 @@ class TestCookie:
             assert "; Secure" in out.headers["set-cookie"]
 
     async def test_each_log_in_is_a_new_session(self, client: httpx2.AsyncClient, owner: Person) -> None:
-        """A cookie that somebody planted is not the one that a log-in makes good."""
+        """A log-in replaces a cookie that was planted before (session fixation)."""
         first = (await cookie_of(client, owner)).cookies[COOKIE]
         second = (await cookie_of(client, owner)).cookies[COOKIE]
         assert session_of(first) != session_of(second)
@@ -635,7 +634,7 @@ class TestCookie:
 
 
 class TestLimits:
-    """So many failed log-ins of one address from one client, and ten times as many of the client."""
+    """The limits of failed log-ins per address and client, and per client."""
 
     @pytest.fixture
     async def limited(self, another_app: AnotherApp) -> FastAPI:
@@ -714,7 +713,7 @@ class TestLimits:
             assert (await log_in(client, owner)).status_code == 200
 
     async def test_guesses_of_the_current_password(self, limited: FastAPI, owner: Person) -> None:
-        """Who took a token may not find the password out with it."""
+        """The password cannot be guessed with a stolen token."""
         async with self.client(limited, "198.51.100.8") as client:
             client.headers["authorization"] = owner.client.headers["authorization"]
             body = {"password": "a new password", "current_password": WRONG}

@@ -75,7 +75,7 @@ class TestRegister:
         assert await lets_in(client, email, PASSWORD)
 
     async def test_without_a_name_it_is_made_of_the_id(self, client: httpx2.AsyncClient) -> None:
-        """Not of the address, which is nobody else's business."""
+        """The default name does not reveal the address."""
         user = (await sign_up(client)).json()
         assert user["display_name"] == f"player-{user['id'][-4:]}"
 
@@ -213,8 +213,10 @@ class TestWelcome:
         again = await client.post("/auth/verify", json={"token": token_in(text)})
         assert (again.status_code, again.json()["code"]) == (400, "VERIFY_USER_ALREADY_VERIFIED")
 
-    async def test_holds_no_words_of_whoever_signed_up(self, client: httpx2.AsyncClient, mails: Mails) -> None:
-        """An address may be somebody else's: nobody sends them words of their own through us."""
+    async def test_contains_no_text_of_the_person_who_signed_up(
+        self, client: httpx2.AsyncClient, mails: Mails
+    ) -> None:
+        """An address may belong to another person, who gets no text of a stranger."""
         email = new_address()
         await sign_up(client, email=email, display_name="Prizes at https://evil.example")
         await client.post("/auth/request-verify-token", json={"email": email})
@@ -361,7 +363,7 @@ class TestForgotPassword:
     async def test_strangers_do_not_lock_the_owner_out(
         self, another_app: AnotherApp, mails: Mails, owner: Person
     ) -> None:
-        """Strangers ask for resets of one address until they are refused: its owner still gets a mail."""
+        """After strangers have used up their resets of an address, its owner still gets a mail."""
         app = await another_app(limit_mail=Rate(2, 3600))
         for number in range(4):
             async with new_client(app, f"203.0.113.{number}") as stranger:
@@ -524,7 +526,7 @@ class TestMails:
     async def test_no_answer_waits_for_one(
         self, another_app: AnotherApp, settings: Settings, mails: Mails
     ) -> None:
-        """Where mails cannot be written, people sign up all the same."""
+        """People can sign up even if mails cannot be written."""
         (blocked := settings.data_dir / f"blocked-{uuid4().hex}").mkdir()
         (blocked / "mail").write_text("a file where the folder should be")
         app = await another_app(data_dir=blocked)

@@ -1,4 +1,4 @@
-"""Accounts over HTTP: one's own, and everybody's for superusers."""
+"""Accounts over HTTP: the caller's own and, for superusers, all."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -115,7 +115,7 @@ class TestUpdateMe:
 
 
 class TestChangeAddress:
-    """A new address needs the password, is pending until the mail to it is answered, and the old one is told."""
+    """A new address needs the password, is pending until it is confirmed, and the old one is notified."""
 
     async def ask(self, person: Person, address: str, **fields: Any) -> httpx2.Response:
         body = {"email": address, "current_password": PASSWORD, **fields}
@@ -128,7 +128,7 @@ class TestChangeAddress:
     async def test_with_an_access_token_alone(
         self, owner: Person, mails: Mails, settings: Settings, current: str | None
     ) -> None:
-        """Who has stolen an access token cannot take the account over."""
+        """A stolen access token is not enough to take over the account."""
         address = new_address()
         body = {"email": address} if current is None else {"email": address, "current_password": current}
         answer = await owner.client.patch("/users/me", json=body)
@@ -152,8 +152,8 @@ class TestChangeAddress:
             assert (await owner.client.get(path)).json() == body
         assert await lets_in(client, owner.email, PASSWORD)
         assert not await lets_in(client, address, PASSWORD)
-        [told] = await mails(owner.email, "Your address is to be changed")
-        assert address not in told
+        [notice] = await mails(owner.email, "Your address is to be changed")
+        assert address not in notice
 
         confirmed = await client.post("/auth/verify", json={"token": await self.token(mails, address)})
         assert confirmed.status_code == 200

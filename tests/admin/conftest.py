@@ -32,7 +32,7 @@ async def browse(app: FastAPI) -> AsyncIterator[Browse]:
 
 
 def version_in(page: str) -> str:
-    """The version that a form was made from."""
+    """The version that a form was opened with."""
     found = re.search(r'name="version"[^>]*value="(\d+)"', page)
     assert found, page
     return found[1]

@@ -121,7 +121,7 @@ class TestLogIn:
     async def test_a_bearer_token_is_no_cookie(self, owner: Person) -> None:
         assert not await is_in(owner.client)
 
-    async def test_the_session_stands_in_the_list_of_the_api(self, browse: Browse, owner: Person) -> None:
+    async def test_the_session_is_in_the_list_of_the_api(self, browse: Browse, owner: Person) -> None:
         before = (await owner.client.get("/auth/sessions")).json()["items"]
         await browse(owner)
         assert len((await owner.client.get("/auth/sessions")).json()["items"]) == len(before) + 1

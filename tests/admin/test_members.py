@@ -26,7 +26,7 @@ class Table:
         self.api = f"/universes/{universe['id']}"
 
     async def role(self, name: str) -> str:
-        """What somebody is now; nothing for who is no member."""
+        """The current role of a person; None without a membership."""
         found = (await self.people["owner"].client.get(f"{self.api}/members")).json()["items"]
         return next((one["role"] for one in found if one["user_id"] == self.people[name].id), "")
 

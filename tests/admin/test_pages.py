@@ -270,7 +270,7 @@ class TestLists:
         page = (await browser.get(f"/admin/event/details/{universe['id']};4")).text
         assert "told" in page
         assert len(page) < 150_000
-        # Of what is gone, the log keeps the name.
+        # The log has the names of deleted rows.
         await browser.post("/admin/map/delete", data={"pks": made["id"], "sure": "yes"})
         page = (await browser.get(f"/admin/event/list?universe_id={universe['id']}")).text
         assert page.count('<span class="text-secondary">Cellar</span>') == 2
@@ -294,7 +294,7 @@ class TestTheLog:
             ("superuser", "event/list", "ix_event_created_at"),
             ("superuser", "event/list?sortBy=created_at&sort=asc", "ix_event_created_at"),
             ("superuser", "event/list?universe_id={id}", "pk_event"),
-            # Not by time: a game master's events may be few and long ago, behind everybody's.
+            # Not by time, because a game master's events may be few and old.
             ("owner", "", "(universe_id = member.universe_id)"),
             ("owner", "event/list", "(universe_id = member.universe_id)"),
             ("owner", "event/list?universe_id={id}", "pk_event"),
@@ -365,7 +365,7 @@ class TestPicture:
         assert sizes == {"": (54, 27), "?large": (192, 96)}
 
     async def test_is_drawn_from_the_grid_data(self, browse: Browse, owner: Person) -> None:
-        """Where a picture is shown, its URL changes with the map: nobody sees the one before."""
+        """The URL of a map's picture changes with the map, so that no outdated one is shown."""
         legend = [
             {"symbol": "r", "name": "red", "color": "#ff0000"},
             {"symbol": "b", "name": "blue", "color": "#0000ff"},
@@ -570,7 +570,7 @@ class TestErrors:
 
 
 class TestHostileNames:
-    async def test_are_shown_as_they_are(self, browse: Browse, owner: Person, superuser: Person) -> None:
+    async def test_are_shown_unchanged(self, browse: Browse, owner: Person, superuser: Person) -> None:
         universe = await owner.universe(name=HOSTILE, description=HOSTILE)
         made = await owner.map(universe["id"], name=HOSTILE, description=HOSTILE, grid_data={HOSTILE: HOSTILE})
         await owner.client.patch("/users/me", json={"display_name": HOSTILE})
@@ -668,7 +668,7 @@ class TestExport:
         assert max(part.count(b"\r\n") for part in parts) == 500
 
     @pytest.mark.parametrize("end", ["log out", "deactivate", "take the universe away"])
-    async def test_the_rest_is_for_who_is_logged_in_then(
+    async def test_the_rest_requires_a_log_in(
         self, browse: Browse, owner: Person, stranger: Person, app: FastAPI, database: asyncpg.Connection, end: str
     ) -> None:
         universe = await owner.universe()

@@ -12,7 +12,7 @@ MARK = "x5EcReTx"
 
 @pytest.mark.parametrize("role", ["owner", "superuser"])
 async def test_what_is_private(browse: Browse, table: Table, superuser: Person, role: str) -> None:
-    """Nobody's: neither others' nor one's own; not the superuser's either."""
+    """Not even the user's own, and not for superusers."""
     browser = await browse(superuser if role == "superuser" else table.owner)
     pages = []
     for person, to in ((table.player, table.other), (table.owner, table.owner)):

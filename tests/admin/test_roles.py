@@ -24,7 +24,7 @@ async def owner_person(app: FastAPI) -> Person:
 
 @pytest.fixture(scope="module")
 async def members(app: FastAPI) -> dict[str, tuple[Person, httpx2.AsyncClient]]:
-    """Somebody for each role, with their browser."""
+    """A person with a browser for each role."""
     people = {}
     for role in ROLES:
         person = await sign_up_and_log_in(new_client(app), display_name=f"{role} {uuid4().hex}")
@@ -36,7 +36,7 @@ async def members(app: FastAPI) -> dict[str, tuple[Person, httpx2.AsyncClient]]:
 
 
 async def join(members: dict[str, Any], things: Things, database: asyncpg.Connection) -> None:
-    """Make everybody but who was removed a member, and nowhere else."""
+    """Make all of them, except the removed one, members of one universe."""
     for role in ROLES[1:]:
         user_id = UUID(members[role][0].id)
         await database.execute("DELETE FROM member WHERE user_id = $1 AND role <> 'owner'", user_id)

@@ -1,4 +1,4 @@
-"""Every route of the admin, for every view, as everybody. A route or a view without its row in CALLS fails."""
+"""Every route of the admin, for every view, in every role. A route or view without a row in CALLS fails."""
 
 import asyncio
 import re
@@ -29,7 +29,7 @@ FILES = {"map": ("cellar.txt", b"####\n#..#\n####\n"), "picture": ("tile.png", P
 
 
 class Things(NamedTuple):
-    """What the routes are about: the owner's, each marked with one word that nobody else may ever read."""
+    """The owner's objects, each marked with a word that nobody else may read."""
 
     marker: str
     owner: Person
@@ -142,7 +142,7 @@ DOOR = {
     ("login", "", "POST"),
     ("logout", "", "POST"),
 }
-"""What is there for everybody: see `test_guard.py`."""
+"""Public routes: see `test_guard.py`."""
 
 CALLS: dict[tuple[str, str], list[Call]] = {
     ("index", ""): [Call("GET", "/", named=False)],
@@ -302,7 +302,7 @@ CLOSED = {
     "a table's name": ("GET", "/auth-session/list"),
     "action": ("GET", "/user/action/end-sessions?pks={user}"),
 }
-"""What SQLAdmin has and we have not: for nobody, not even a superuser."""
+"""Routes of SQLAdmin that are disabled, even for superusers."""
 
 
 def registered() -> set[tuple[str, str, str]]:
@@ -326,7 +326,7 @@ def reached(method: str, path: str) -> tuple[str, str, str] | None:
     return None
 
 
-def told() -> set[tuple[str, str, str] | None]:
+def listed() -> set[tuple[str, str, str] | None]:
     """The routes that the tables call."""
     calls = {(call.method, call.path) for calls in CALLS.values() for call in calls}
     return DOOR | {reached(*call) for call in (*calls, *CLOSED.values())}
@@ -334,7 +334,7 @@ def told() -> set[tuple[str, str, str] | None]:
 
 class TestTable:
     def test_every_route_of_every_view_has_its_row(self) -> None:
-        assert registered() - told() == set(), "say in CALLS how it is called and who may"
+        assert registered() - listed() == set(), "say in CALLS how it is called and who may"
         assert DOOR - registered() == set()
 
     def test_every_row_is_of_its_route(self) -> None:
@@ -343,21 +343,21 @@ class TestTable:
             for call in calls:
                 assert reached(call.method, call.path) == (name, identity, call.method), call
 
-    def test_every_view_is_told(self) -> None:
+    def test_every_view_is_listed(self) -> None:
         assert [type(view) for view in SITE.views] == list(VIEWS)
 
     def test_a_new_route_or_view_is_missed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The table sees what nobody has told it."""
+        """The check finds routes that are not listed."""
         more = [
             Route("/{identity}/details/{pk}/copy", lambda _: None, name="details", methods=["POST"]),
             Route("/backup", lambda _: None, name="backup"),
         ]
         monkeypatch.setattr(SITE.admin.router, "routes", [*SITE.admin.routes, *more])
         copies = {("details", identity, "POST") for identity in IDENTITIES}
-        assert registered() - told() == {("backup", "", "GET"), *copies}
+        assert registered() - listed() == {("backup", "", "GET"), *copies}
         monkeypatch.undo()
         monkeypatch.setitem(globals(), "IDENTITIES", [*IDENTITIES, "scene"])
-        assert {identity for _, identity, _ in registered() - told()} == {"scene"}
+        assert {identity for _, identity, _ in registered() - listed()} == {"scene"}
 
 
 async def upload(owner: Person, universe_id: str, name: str = "picture") -> dict[str, Any]:
@@ -425,7 +425,7 @@ async def make_things(owner: Person, marker: str, database_url: str, call: Call 
 
 
 class Crowd(NamedTuple):
-    """Somebody of every kind, with their browsers."""
+    """A person of every kind, with their browsers."""
 
     nobody: httpx2.AsyncClient
     stranger: httpx2.AsyncClient
@@ -498,7 +498,7 @@ async def shared(crowd: Crowd, database_url: str) -> Things:
 
 
 class TestEverybody:
-    """Whoever may not have it learns nothing and changes nothing."""
+    """Callers without access learn nothing and change nothing."""
 
     @pytest.mark.parametrize("call", EACH)
     async def test_everybody(
@@ -583,7 +583,7 @@ async def everything(database: asyncpg.Connection) -> dict[str, str]:
 
 
 class TestNothingBy:
-    """Requests that must change nothing, whoever sends them."""
+    """Requests that must not change anything, in any role."""
 
     async def test_get(self, crowd: Crowd, shared: Things, database: asyncpg.Connection) -> None:
         """Not with the fields of a form either, nor by a header that some servers take for the method."""

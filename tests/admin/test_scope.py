@@ -1,4 +1,4 @@
-"""The admin's session: closed for nobody and for models without a rule, by reading and by writing."""
+"""The admin's session: no access without a user or for models without a rule, neither reading nor writing."""
 
 import ast
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def session(app: FastAPI) -> AsyncIterator[AsyncSession]:
 
 
 def become(person: Person | None, *, is_superuser: bool = False) -> None:
-    """Be somebody from here on."""
+    """Set the logged-in user."""
     PERSON.set(person and User(id=UUID(person.id), is_active=True, is_superuser=is_superuser))
 
 
@@ -50,7 +50,7 @@ class TestReading:
         become(superuser, is_superuser=True)
         assert (await session.execute(select(model))).all() == []
 
-    async def test_somebody_else(self, session: AsyncSession, owner: Person, stranger: Person) -> None:
+    async def test_another_user(self, session: AsyncSession, owner: Person, stranger: Person) -> None:
         made = await owner.map()
         universe_id, map_id = UUID(made["universe_id"]), UUID(made["id"])
         become(stranger)
@@ -95,7 +95,7 @@ class TestReading:
 
 
 class TestWriting:
-    async def test_somebody_elses_row(self, session: AsyncSession, owner: Person, stranger: Person) -> None:
+    async def test_a_row_of_another_user(self, session: AsyncSession, owner: Person, stranger: Person) -> None:
         made = await owner.map()
         become(owner)
         row = await session.get(Map, (UUID(made["universe_id"]), UUID(made["id"])))
@@ -126,9 +126,7 @@ class TestWriting:
         with pytest.raises(NotFound):
             await session.flush()
 
-    async def test_a_new_row_of_somebody_else(
-        self, session: AsyncSession, owner: Person, stranger: Person
-    ) -> None:
+    async def test_a_new_row_of_another_user(self, session: AsyncSession, owner: Person, stranger: Person) -> None:
         other = await stranger.universe()
         for row in (
             Universe(owner_id=UUID(stranger.id), name="Planted"),
@@ -211,7 +209,7 @@ class TestSource:
         # Only authentication may use the unscoped session.
         assert "database" not in names or path.name in ("auth.py", "scope.py")
 
-    def test_every_model_is_told(self) -> None:
+    def test_every_model_has_a_rule(self) -> None:
         """A new table is closed until it has a rule; which are meant to stay closed is listed here."""
         closed = {model.__name__ for model in MODELS if model not in SHOWN}
         assert closed == {

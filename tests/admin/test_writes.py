@@ -1,4 +1,4 @@
-"""Writing in the admin: as through the API, one event and one version each; nobody's typing is lost."""
+"""Writes of the admin: one event and one version each, as through the API; entered values are not lost."""
 
 import asyncio
 import html
@@ -191,7 +191,7 @@ class TestUniverses:
 
 
 class TestConflict:
-    """Two tabs save the same: the second is told, and loses nothing."""
+    """Two tabs save the same row: the second one gets an error, and keeps its values."""
 
     @pytest.mark.parametrize("identity", ["universe", "map"])
     async def test_two_tabs(self, browse: Browse, owner: Person, identity: str) -> None:
@@ -389,7 +389,9 @@ class TestMaps:
         assert (read["universe_id"], read["grid_data"]) == (target["id"], GRID_EXAMPLE)
         assert (await events_of(owner, target["id"]))[-1]["kind"] == "map.moved_in"
 
-    async def test_who_may_save_through_the_api(self, browse: Browse, owner: Person, superuser: Person) -> None:
+    async def test_users_who_may_save_through_the_api(
+        self, browse: Browse, owner: Person, superuser: Person
+    ) -> None:
         made = await owner.map()
         path = f"/admin/map/edit/{made['id']}"
         assert f'data-map-url="/maps/{made["id"]}"' in (await (await browse(owner)).get(path)).text
@@ -469,7 +471,7 @@ class TestUsers:
         login = await client.post("/auth/jwt/login", data={"username": email, "password": "a new horse battery"})
         assert login.status_code == 200
 
-    async def test_the_old_address_is_told_of_a_new_one(
+    async def test_the_old_address_is_notified_of_the_new_one(
         self, browse: Browse, superuser: Person, owner: Person, mails: Mails
     ) -> None:
         fields = {"email": f"{uuid4().hex}@example.com", "display_name": "Mira", "is_active": "y"}
@@ -507,7 +509,7 @@ class TestUsers:
         login = await client.post("/auth/jwt/login", data={"username": owner.email, "password": "new horse, new"})
         assert login.status_code == 200
 
-    async def test_an_empty_password_is_none(self, browse: Browse, superuser: Person, owner: Person) -> None:
+    async def test_an_empty_password_is_not_set(self, browse: Browse, superuser: Person, owner: Person) -> None:
         browser = await browse(superuser)
         fields = {"email": owner.email, "display_name": "Verified", "is_active": "y", "is_verified": "y"}
         assert (await edit(browser, f"/user/edit/{owner.id}", **fields, password="")).status_code == 303

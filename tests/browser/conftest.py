@@ -78,7 +78,7 @@ Visiting = Callable[..., Visit]
 
 @pytest.fixture
 def visit(browser: Browser, server: Server) -> Iterator[Visiting]:
-    """Opens a browser for a player, or for nobody. No page may have a fault that its test does not name."""
+    """Opens a browser, logged in or not. A test fails if a page has a fault that it does not expect."""
     visits = []
 
     def begin(player: Player | None = None, **options: Any) -> Visit:
@@ -115,7 +115,8 @@ Opening = Callable[..., MapEditor]
 
 @pytest.fixture
 def open_map(desk: Visit, new_map: Callable[..., str]) -> Iterator[Opening]:
-    """Opens a new map in the first tab of the game master's browser; as in `visit`, no fault goes unnamed."""
+    """Opens a new map in the first tab of the game master's browser; unexpected faults fail the test, as in
+    `visit`."""
     tab, *_ = desk.context.pages
     yield lambda *fields: desk.edit(new_map(*fields), tab)
     for page in desk.context.pages[1:]:

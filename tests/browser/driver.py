@@ -73,7 +73,7 @@ def chromium() -> Iterator[Browser]:
 
 @dataclass
 class Player:
-    """Somebody with an account: their client of the API, and the cookie of their browser."""
+    """A user: a client of the API, and the cookie of their browser."""
 
     client: httpx2.Client
     email: str
@@ -144,7 +144,7 @@ class Visit:
             self.faults.append(f"{response.status} {response.request.method} {urlsplit(response.url).path}")
 
     def _miss(self, request: Request) -> None:
-        # Whoever goes on before all pictures have come misses these.
+        # These are missed if the test continues before all pictures are loaded.
         if request.failure != "net::ERR_ABORTED":
             self.faults.append(f"{request.failure}: {request.method} {request.url}")
 
@@ -275,7 +275,7 @@ class MapEditor:
         return list(self.grid()["layers"][layer]["rows"])
 
     def edit_elsewhere(self, *edits: dict[str, Any]) -> None:
-        """Somebody else changes the map."""
+        """Change the map as another user."""
         self.player.post(f"{self.url}/edits", edits=list(edits))
 
 

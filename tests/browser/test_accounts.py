@@ -45,7 +45,7 @@ def new_address() -> str:
 
 
 def register(server: Server) -> str:
-    """Somebody with an account; their address."""
+    """Sign a user up; returns the address."""
     email = new_address()
     body = {"email": email, "password": PASSWORD, "display_name": "Mira"}
     httpx2.post(f"{server.url}/auth/register", json=body).raise_for_status()
@@ -138,14 +138,14 @@ class TestSignUp:
 
 
 class TestLogIn:
-    def test_goes_on_to_where_one_wanted(self, visit: Visiting, server: Server) -> None:
+    def test_redirects_to_the_requested_page(self, visit: Visiting, server: Server) -> None:
         page = visit().page("/account")
         expect(page).to_have_url(re.compile(r"/login\?next=/account$|/login\?next=%2Faccount$"))
         fill(page, email=register(server), password=PASSWORD)
         page.keyboard.press("Enter")
         at_account(page)
 
-    def test_goes_on_to_no_other_site(self, visit: Visiting, server: Server) -> None:
+    def test_does_not_redirect_to_another_site(self, visit: Visiting, server: Server) -> None:
         one, email = visit(), register(server)
         for target in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:1"):
             page = one.page(f"/login?next={target}")

@@ -226,7 +226,7 @@ class TestBackground:
         grid = game_master.get(f"/maps/{map_id}")["grid_data"]
         assert (grid["width"], grid["height"]) == (20, 13)
 
-    def test_somebody_else_was_faster(
+    def test_another_save_was_first(
         self, visit: Visiting, game_master: Player, universe_id: str, new_map: Callable[..., str]
     ) -> None:
         map_id, asset_id = new_map(), upload(game_master, universe_id)

@@ -95,7 +95,7 @@ class TestStranger:
 
 
 class TestSuperuser:
-    def test_edits_the_map_of_somebody_else(
+    def test_edits_the_map_of_another_user(
         self, visit: Visiting, people: dict[str, Player], new_map: Callable[..., str], game_master: Player
     ) -> None:
         map_id = new_map()
@@ -107,7 +107,7 @@ class TestSuperuser:
         grid = game_master.get(f"/maps/{map_id}")["grid_data"]
         assert grid["layers"][0]["rows"][3] == "#..~.......#"
 
-    def test_is_told_when_somebody_saved_before(
+    def test_is_notified_of_an_earlier_save(
         self, visit: Visiting, people: dict[str, Player], new_map: Callable[..., str], game_master: Player
     ) -> None:
         map_id = new_map()
@@ -182,7 +182,7 @@ class TestWithoutJavaScript:
         saved = game_master.get(f"/maps/{map_id}")
         assert saved["grid_data"]["layers"][0]["rows"][3] == "#..~.......#"
 
-    def test_a_missing_name_is_told_beside_it(
+    def test_a_missing_name_is_reported_at_its_field(
         self, visit: Visiting, game_master: Player, universe_id: str
     ) -> None:
         visiting = visit(game_master, java_script_enabled=False)

@@ -157,7 +157,7 @@ class TestPieces:
         assert room.save() == []
         expect(room.page.locator(".wk-status")).to_have_text("All saved")
 
-    def test_empty_cells_clear_those_below_when_told(self, room: MapEditor) -> None:
+    def test_empty_cells_clear_those_below_if_set(self, room: MapEditor) -> None:
         room.take_layer("furniture")
         room.press("s")
         room.drag((5, 5), (6, 5))
@@ -394,7 +394,7 @@ class TestImported:
 
 
 class TestPhone:
-    def test_the_toolbar_shows_that_it_goes_on(
+    def test_the_toolbar_shows_that_it_can_be_scrolled(
         self, visit: Visiting, game_master: Player, editor: MapEditor
     ) -> None:
         size = {"width": 390, "height": 844}
@@ -456,7 +456,7 @@ class TestGridType:
         assert editor.heard() == "Selected door"
         assert editor.grid() == {**SMALL, "doors": [door]}
 
-    def test_is_left_as_it_is_on_second_thoughts(self, room: MapEditor) -> None:
+    def test_is_unchanged_after_cancel(self, room: MapEditor) -> None:
         room.show_panel("Map")
         room.field("map-grid_type").select_option("hex_row")
         room.button("Cancel").click()

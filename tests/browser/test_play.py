@@ -56,7 +56,7 @@ _TOKENS = """() => Object.fromEntries(
 
 
 class Seat:
-    """Somebody's browser at the table."""
+    """The browser of a player at the table."""
 
     def __init__(self, visit: Visit, universe_id: str) -> None:
         self.visit = visit
@@ -124,7 +124,7 @@ class Table:
 
 
 def sign_up(url: str, name: str) -> Player:
-    """Somebody new."""
+    """A new user."""
     email = f"{name.lower()}-{uuid4().hex}@example.com"
     httpx2.post(f"{url}/auth/register", json={"email": email, "password": PASSWORD}).raise_for_status()
     player = Player.log_in(url, email, PASSWORD)
@@ -184,7 +184,7 @@ def sit(visit: Callable[..., Visit]) -> Iterator[Sitting]:
         one.visit.faults = [fault for fault in one.visit.faults if not re.match(r"503 GET /maps/.*/path", fault)]
 
 
-def test_a_door_opens_and_the_goblin_appears_to_the_one_who_stands_right(lay: Laying, sit: Sitting) -> None:
+def test_a_door_opens_and_the_goblin_appears_to_the_player_in_line(lay: Laying, sit: Sitting) -> None:
     table = lay(fog="explored", fog_sharing="each")
     master, ashe, bram = (sit(player, table) for player in (table.master, table.ashe, table.bram))
     master.sees("Goblin")
@@ -198,7 +198,7 @@ def test_a_door_opens_and_the_goblin_appears_to_the_one_who_stands_right(lay: La
     ashe.sees_no("Goblin")
     assert ashe.page.evaluate("window.worldkeepTable.store.fog.value[3][9]") == "1"
     table.door("closed")
-    # What is built there now, nobody sees until they look again.
+    # What is built there now is not seen until they look again.
     table.master.post(
         f"/maps/{table.map_id}/edits",
         edits=[{"op": "set", "layer": "ground", "cells": [{"x": 9, "y": 3, "symbol": "#"}]}],
@@ -438,7 +438,7 @@ def test_a_polygon_reveals_and_hides(lay: Laying, sit: Sitting) -> None:
         ashe.until(f"store.fog.value[3][9] === '{state}'")
 
 
-def test_whoever_is_removed_is_out_at_once(lay: Laying, sit: Sitting) -> None:
+def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> None:
     table = lay()
     bram = sit(table.bram, table)
     me = table.bram.get("/users/me")["id"]

@@ -62,7 +62,7 @@ class TestWhatIsSent:
         editor.save()
         assert fast_edits() == before + 1
 
-    def test_a_tile_that_goes_and_another_kind_of_grid_are_edits(self, editor: MapEditor) -> None:
+    def test_a_removed_tile_and_another_grid_type_are_edits(self, editor: MapEditor) -> None:
         editor.take_tile("wall")
         editor.field("tile-replace").select_option(label="~  water")
         editor.button("Delete this tile", exact=False).click()
@@ -183,7 +183,7 @@ class TestLargeChanges:
 class TestConflict:
     @pytest.fixture
     def second(self, desk: Visit, editor: MapEditor) -> MapEditor:
-        """A second tab with work of its own; the first one has saved since, and this one is told."""
+        """A second tab with its own changes, after the first one has saved."""
         second = desk.edit(editor.map_id)
         second.take_tile("water")
         second.click(3, 3)
@@ -192,9 +192,9 @@ class TestConflict:
         editor.click(3, 3)
         editor.save()
         second.press("Control+s")
-        told = second.page.get_by_role("dialog")
-        expect(told).to_contain_text("This map was changed by somebody else")
-        expect(told).to_contain_text("You opened version 1; the map is at version 2 now.")
+        dialog = second.page.get_by_role("dialog")
+        expect(dialog).to_contain_text("This map was changed by somebody else")
+        expect(dialog).to_contain_text("You opened version 1; the map is at version 2 now.")
         desk.expect(f"412 POST {second.url}/edits")
         return second
 

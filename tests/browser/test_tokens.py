@@ -242,7 +242,7 @@ class TestSeeAs:
         )
         assert dark < 40 < 120 < bright
 
-    def test_somebody_without_a_token_and_the_way_back(self, cellar: MapEditor) -> None:
+    def test_a_member_without_a_token_and_the_way_back(self, cellar: MapEditor) -> None:
         cellar.take_tile("water")
         cellar.click(2, 4)
         self.begin(cellar, "a member with no token")

@@ -22,7 +22,7 @@ async def create(person: Person, universe_id: str, **fields: Any) -> dict[str, A
     return dict(answer.json())
 
 
-async def told(person: Person, universe_id: str) -> list[tuple[str, Any]]:
+async def events_of(person: Person, universe_id: str) -> list[tuple[str, Any]]:
     items = (await person.client.get(f"/universes/{universe_id}/events")).json()["items"]
     return [(one["kind"], one["payload"]) for one in items if one["kind"].startswith("character.")]
 
@@ -43,7 +43,7 @@ class TestCreate:
         assert not made.keys() & {"version", "updated_at", "gm"}
         seen = (await owner.client.get(f"/characters/{made['id']}")).json()
         assert (seen["version"], seen["gm"]) == (1, None)
-        assert await told(stranger, universe_id) == [
+        assert await events_of(stranger, universe_id) == [
             (
                 "character.created",
                 {"name": "Ashe", "kind": "player", "asset_id": None, "sheet": {"put": SHEET, "removed": []}},
@@ -127,7 +127,8 @@ class TestRead:
     async def test_a_page_of_large_sheets_has_fewer(
         self, owner: Person, stranger: Person, universe_id: str
     ) -> None:
-        """Large by what its reader may read: how many there are tells nobody of sheets that they may not."""
+        """The size of a page depends on what its reader may read, so that it reveals nothing about hidden
+        sheets."""
         large = {"story": ["x" * 60_000] * 4}
         for number in range(20):
             await create(owner, universe_id, name=f"{number:02}", sheet=large, grants={"members": ["see"]})
@@ -151,11 +152,11 @@ class TestChange:
         expected = {"hit_points": {"current": 7, "maximum": 12}, "level": 1}
         assert changed["sheet"] == expected
         payload = {"sheet": {"put": expected, "removed": ["notes"]}}
-        assert (await told(stranger, universe_id))[1:] == [("character.updated", payload)]
-        assert (await told(owner, universe_id))[1:] == [("character.updated", {**payload, "version": 2})]
+        assert (await events_of(stranger, universe_id))[1:] == [("character.updated", payload)]
+        assert (await events_of(owner, universe_id))[1:] == [("character.updated", {**payload, "version": 2})]
         # The same again is no change.
         await stranger.client.patch(path, json=patch)
-        assert len(await told(owner, universe_id)) == 2
+        assert len(await events_of(owner, universe_id)) == 2
         answer = await stranger.client.patch(path, json={"sheet": {"hit_points": {"maximum": 6}}})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "sheet.hit_points"
@@ -208,7 +209,7 @@ class TestChange:
         stale = await owner.client.patch(path, json={"name": "Cole"}, headers={"if-match": '"1"'})
         assert (stale.status_code, stale.json()["current_version"]) == (412, 2)
 
-    async def test_who_is_told(self, owner: Person, stranger: Person, universe_id: str) -> None:
+    async def test_recipients_of_events(self, owner: Person, stranger: Person, universe_id: str) -> None:
         """Those who see a difference, of what they may read."""
         made = await create(owner, universe_id)
         path = f"/characters/{made['id']}"
@@ -224,10 +225,13 @@ class TestChange:
         ):
             assert (await owner.client.patch(path, json=body)).status_code == 200
         expected: list[Any] = [{}, {"name": "Bram"}, {}]
-        assert [payload for _, payload in await told(stranger, universe_id)] == expected
+        assert [payload for _, payload in await events_of(stranger, universe_id)] == expected
         await owner.client.patch(path, json={"grants": {"members": ["see"]}})
         assert (await owner.client.delete(path)).status_code == 204
-        assert (await told(stranger, universe_id))[3:] == [("character.updated", {}), ("character.deleted", {})]
+        assert (await events_of(stranger, universe_id))[3:] == [
+            ("character.updated", {}),
+            ("character.deleted", {}),
+        ]
         assert (await owner.client.get(path)).status_code == 404
 
 
@@ -241,7 +245,7 @@ class TestPoints:
         answer = await owner.client.post(f"{path}/heal", json={"amount": 100})
         assert answer.json()["sheet"]["hit_points"] == points
         payload = {"amount": 100, "sheet": {"put": {"hit_points": points}, "removed": []}}
-        assert (await told(stranger, universe_id))[-1] == ("character.healed", payload)
+        assert (await events_of(stranger, universe_id))[-1] == ("character.healed", payload)
 
     async def test_many_at_once_all_count(self, owner: Person, universe_id: str) -> None:
         points = {"current": 50, "maximum": 60, "temporary": 10}
@@ -276,7 +280,7 @@ async def test_pictures(owner: Person, stranger: Person, universe_id: str) -> No
     assert (await stranger.client.post(path, json=body)).status_code == 201
 
 
-async def test_whoever_is_removed_keeps_no_grants(owner: Person, stranger: Person, universe_id: str) -> None:
+async def test_a_removed_member_loses_their_grants(owner: Person, stranger: Person, universe_id: str) -> None:
     made = await create(owner, universe_id, grants={stranger.id: ["act"], owner.id: ["see"]})
     assert (await owner.client.delete(f"/universes/{universe_id}/members/{stranger.id}")).status_code == 204
     await join(stranger, owner, universe_id)

@@ -45,7 +45,7 @@ def odd() -> None:
 
 def unsendable() -> None:
     class Unsendable(Exception):
-        """Of a class that only this function knows."""
+        """Raise an exception of a local class."""
 
     raise Unsendable("what")
 

@@ -33,7 +33,7 @@ class Connector:
 
     async def __call__(self) -> Any:
         if self.refuses:
-            raise ConnectionRefusedError("nobody there")
+            raise ConnectionRefusedError("connection refused")
         connection = await asyncpg.connect(
             self.url, timeout=2, command_timeout=2, server_settings={"application_name": self.name}
         )
@@ -76,7 +76,7 @@ class TestAnswers:
         rows = await fetch_all(coalescer, SQUARE, range(500))
         assert [row["y"] for row in rows] == [x * x for x in range(500)]
 
-    async def test_no_row_is_none(self, coalescer: Coalescer) -> None:
+    async def test_a_missing_row_is_none(self, coalescer: Coalescer) -> None:
         rows = await fetch_all(coalescer, POSITIVE, [1, -1, 2, 0])
         assert [row and row["x"] for row in rows] == [1, None, 2, None]
 
@@ -155,7 +155,7 @@ class TestWithoutConnections:
                 for _ in range(steps % 6):
                     await asyncio.sleep(0)
 
-    async def test_no_more_of_them_than_told(self, coalescer: Coalescer, connector: Connector) -> None:
+    async def test_at_most_the_given_number(self, coalescer: Coalescer, connector: Connector) -> None:
         await asyncio.gather(*(fetch_all(coalescer, statement, range(1, 100)) for statement in (SQUARE, POSITIVE)))
         assert len(connector.made) <= 2
 
@@ -193,7 +193,7 @@ class TestCancelling:
         assert await first
         assert connector.batches == [1, 1]
 
-    async def test_whoever_goes_while_a_batch_is_under_way_harms_no_other(self, coalescer: Coalescer) -> None:
+    async def test_a_disconnect_during_a_batch_does_not_affect_others(self, coalescer: Coalescer) -> None:
         tasks = [coalescer.fetch(SLEEP, 5) for _ in range(10)]
         await asyncio.sleep(0.02)
         for task in tasks[::2]:
@@ -223,7 +223,7 @@ class TestStopping:
             rows = await asyncio.gather(*queries, return_exceptions=True)
         assert {type(row) for row in rows} == {ConnectionAbortedError}
 
-    async def test_nobody_waits_for_a_lane_for_too_long(self, connector: Connector) -> None:
+    async def test_waiting_for_a_connection_has_a_time_limit(self, connector: Connector) -> None:
         coalescer = Coalescer(connector, 1)
         first = coalescer.fetch(SLEEP, 1800)
         await asyncio.sleep(0.1)
@@ -236,7 +236,7 @@ class TestStopping:
 
 
 class TestConnections:
-    async def test_killed_under_load_no_answer_is_mixed_up_and_nobody_left_waiting(
+    async def test_connections_killed_under_load_mix_up_no_rows_and_leave_no_query_waiting(
         self, coalescer: Coalescer, connector: Connector, database: asyncpg.Connection
     ) -> None:
         answered = refused = killed = 0

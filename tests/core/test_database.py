@@ -90,7 +90,7 @@ class TestTransaction:
         assert 1 in await rows(url)
 
     async def test_a_commit_that_fails_is_no_success(self, client: httpx2.AsyncClient, url: str) -> None:
-        """The commit comes before the response: nobody is told 200 for what is not kept."""
+        """The commit comes before the response, so that a 200 always means that the write is stored."""
         await client.post("/test/write?value=2")
         answer = await client.post("/test/write?value=2")
         assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT")

@@ -239,7 +239,7 @@ class TestRequestId:
         assert re.fullmatch("[0-9a-f]{16}", first)
         assert first != second
 
-    async def test_stands_in_good_answers_too(self, ask: Client) -> None:
+    async def test_is_also_in_successful_responses(self, ask: Client) -> None:
         assert (await ask("/health")).headers["x-request-id"]
 
 
@@ -261,11 +261,11 @@ class TestDeadline:
         answer = await ask(method="POST", pieces=[b"half"], ends=False)
         assert answer.status == 503
 
-    async def test_lets_an_answer_flow_that_comes_bit_by_bit(self, ask: Client) -> None:
+    async def test_streams_a_response_that_arrives_in_parts(self, ask: Client) -> None:
         assert (await ask("/test/drips")).body == b"drop " * 4
 
     async def test_an_answer_that_never_begins(self, ask: Client) -> None:
-        """Its head was ready, but had not been sent: so the client is told."""
+        """The head was not sent yet, so the client gets an error."""
         answer = await ask("/test/never-begins")
         assert (answer.status, answer.problem()["code"]) == (503, "UNAVAILABLE")
 
@@ -300,7 +300,7 @@ class TestCompression:
     @pytest.mark.parametrize(
         "accepts", ["gzip", "br;q=1.0, gzip;q=0.8", "deflate,GZIP", "identity, gzip ; q=0.001"]
     )
-    async def test_when_asked_and_large(self, accepts: str, ask: Client) -> None:
+    async def test_with_accept_encoding_and_large(self, accepts: str, ask: Client) -> None:
         plain = await ask("/test/large")
         packed = await ask("/test/large", ("accept-encoding", accepts))
         assert packed.headers["content-encoding"] == "gzip"
@@ -308,7 +308,7 @@ class TestCompression:
         assert gzip.decompress(packed.body) == plain.body
 
     @pytest.mark.parametrize("accepts", ["", "br", "gzip;q=0", "gzip ; q=0.0, br", "x-gzip", "gzip-ish", "*"])
-    async def test_not_when_not_asked(self, accepts: str, ask: Client) -> None:
+    async def test_not_without_accept_encoding(self, accepts: str, ask: Client) -> None:
         answer = await ask("/test/large", ("accept-encoding", accepts))
         assert "content-encoding" not in answer.headers
         assert int(answer.headers["content-length"]) == len(answer.body)
@@ -324,7 +324,7 @@ class TestCompression:
         assert answer.headers.get("content-encoding") != "gzip"
 
     @pytest.mark.parametrize("accepts", ["gzip", "identity"])
-    async def test_caches_are_told(self, accepts: str, ask: Client) -> None:
+    async def test_responses_tell_caches_what_to_do(self, accepts: str, ask: Client) -> None:
         answer = await ask("/test/large", ("accept-encoding", accepts))
         assert answer.headers["vary"] == "Origin, Accept-Encoding"
 

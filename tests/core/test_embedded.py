@@ -71,7 +71,7 @@ def postmaster(data_dir: Path) -> psutil.Process | None:
 
 
 def kill_postmaster(data_dir: Path) -> None:
-    """Kill it, and wait for its end, not until somebody has fetched its exit code."""
+    """Kill it, and wait for its end, without waiting for its exit code to be read."""
     process = postmaster(data_dir)
     assert process is not None
     process.kill()
@@ -338,7 +338,7 @@ class TestRefusals:
 
     if ROOT:  # Nobody else can be two people.
 
-        def test_directory_of_somebody_else(self, data_dir: Path) -> None:
+        def test_directory_of_another_user(self, data_dir: Path) -> None:
             os.seteuid(NOBODY)
             try:
                 with pytest.raises(EmbeddedError, match=r"Permission denied.*run as its owner"):
@@ -346,7 +346,7 @@ class TestRefusals:
             finally:
                 os.seteuid(0)
 
-        def test_cluster_of_somebody_else(self, folder: Path) -> None:
+        def test_cluster_of_another_user(self, folder: Path) -> None:
             path = folder / "mixed"
             (path / "postgres").mkdir(parents=True)
             os.chown(path, NOBODY, NOBODY)

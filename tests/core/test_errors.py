@@ -26,7 +26,7 @@ SECRET = "hunter2-hunter2"
 
 @pytest.fixture(scope="module")
 async def owner(app: FastAPI) -> Person:
-    """Somebody with an account; one for all tests here, for passwords take long to hash."""
+    """A user for all tests of this module, because hashing passwords is slow."""
     return await sign_up_and_log_in(new_client(app))
 
 
@@ -269,7 +269,7 @@ PART = b'{"name": "' + b"a" * (2**16 - 10)
 
 
 def send(server: Server, head: str, parts: Iterable[bytes]) -> bytes:
-    """Send a request by hand, as far as the server takes it, and read the beginning of the response."""
+    """Send a raw request until the server stops reading, and read the beginning of the response."""
     place = urlsplit(server.url)
     with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
         connection.sendall(head.encode())
@@ -282,14 +282,14 @@ def send(server: Server, head: str, parts: Iterable[bytes]) -> bytes:
 
 
 def peak_mebibytes(pid: int) -> float:
-    """The most memory that a process has held since it was last asked to forget."""
+    """The peak memory of a process since the last reset of the counter."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Only Linux tells a process's peak memory.")
 class TestHugeBody:
-    """100 MB from somebody unknown, with a length and in chunks: refused, with less than 10 MB of memory."""
+    """100 MB from an anonymous client, with a length and in chunks: refused with less than 10 MB of memory."""
 
     def test_memory(self, tmp_path: Path, database_url: str) -> None:
         kinds = {"/maps": "application/json", "/auth/register": "application/json", "/nothing": "application/json"}

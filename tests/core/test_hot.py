@@ -167,7 +167,7 @@ class TestUniverse:
         answer = await both(owner.client, f"/universes/{universe['id']}", hot=True)
         assert answer.json()["created_at"] == f"2024-02-29T23:59:59.{microsecond:06}Z"
 
-    async def test_a_stranger_and_nobody(self, both: Any, owner: Person, stranger: Person) -> None:
+    async def test_strangers_and_anonymous_callers(self, both: Any, owner: Person, stranger: Person) -> None:
         universe = await owner.universe()
         theirs = await both(stranger.client, f"/universes/{universe['id']}", hot=True)
         nothing = await both(stranger.client, f"/universes/{NOBODY}", hot=True)
@@ -335,7 +335,7 @@ class TestWhoAsks:
         monkeypatch.setattr("game.accounts.tokens.time", SimpleNamespace(time=lambda: time.time() + 3600))
         await self.check(both, owner.client, paths, 401, hot=False)
 
-    async def test_somebody_elses_session(
+    async def test_a_session_of_another_user(
         self, both: Any, app: FastAPI, owner: Person, stranger: Person, paths: list[str]
     ) -> None:
         mine = app.state.tokens.read(stranger.tokens["access_token"].encode())
@@ -352,7 +352,7 @@ class TestWhoAsks:
 class TestLists:
     @pytest.fixture
     async def crowd(self, owner: Person) -> Person:
-        """Somebody with 23 universes and as many maps."""
+        """A user with 23 universes and 23 maps."""
         home = None
         for number, text in zip(range(23), ODD_TEXTS * 6, strict=False):
             universe = await owner.universe(name=f"{number:02} {text}", description=text + CONTROLS)
@@ -441,7 +441,7 @@ class TestMap:
             )
             assert answer.json() == place
 
-    async def test_a_stranger_and_nobody(self, both: Any, owner: Person, stranger: Person) -> None:
+    async def test_strangers_and_anonymous_callers(self, both: Any, owner: Person, stranger: Person) -> None:
         place = await owner.map(grid_data=grid(3, 3))
         theirs = await both(stranger.client, f"/maps/{place['id']}", hot=True)
         nothing = await both(stranger.client, f"/maps/{NOBODY}", hot=True)
@@ -499,7 +499,7 @@ class TestRegion:
         place = await owner.map(grid_data=grid(130, 70))
         await both(owner.client, f"/maps/{place['id']}/region?{query}")
 
-    async def test_versions_and_who_asks(self, both: Any, owner: Person, stranger: Person) -> None:
+    async def test_versions_and_clients(self, both: Any, owner: Person, stranger: Person) -> None:
         place = await owner.map(grid_data=grid(130, 70))
         path = f"/maps/{place['id']}/region?{self.PLACE}"
         assert (await both(owner.client, path, hot=True)).headers["etag"] == '"1"'
@@ -666,7 +666,9 @@ class TestRealServer:
         text, _ = await asyncio.to_thread(ask)
         assert text.count('"path":"/users/me"') == 50
 
-    async def test_a_trusted_proxy_says_who_asks(self, tmp_path: Path, new_database: Callable[[], str]) -> None:
+    async def test_a_trusted_proxy_reports_the_client(
+        self, tmp_path: Path, new_database: Callable[[], str]
+    ) -> None:
         def ask() -> str:
             environment = {"WORLDKEEP_LOG_FORMAT": "json", "WORLDKEEP_TRUSTED_PROXIES": "127.0.0.1"}
             with serving(tmp_path, DATABASE_URL=new_database(), **environment) as server:

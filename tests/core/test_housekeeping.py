@@ -62,7 +62,7 @@ class TestSweep:
             assert await delete_expired(app.state.database) == 0
         assert await delete_expired(app.state.database) >= 3
 
-    async def test_happens_by_itself_until_all_is_swept(
+    async def test_runs_periodically_until_all_expired_rows_are_deleted(
         self,
         owner: Person,
         app: FastAPI,

@@ -93,7 +93,7 @@ class TestOnce:
         assert (await owner.client.get(f"/maps/{second['id']}")).json()["grid_data"] == grid
 
     async def test_another_query_with_the_same_key(self, owner: Person) -> None:
-        """A map that is imported into two universes with one key is not told to be in the second."""
+        """The response to an import is not repeated for another universe with the same key."""
         first, second = await owner.universe(), await owner.universe()
         tiled = {
             "type": "map",

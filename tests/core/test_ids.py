@@ -24,5 +24,5 @@ class TestUuid7:
             time.sleep(0.000_01)
         assert made == sorted(made)
 
-    def test_none_comes_twice(self) -> None:
+    def test_ids_are_unique(self) -> None:
         assert len({uuid7() for _ in range(20_000)}) == 20_000

@@ -83,7 +83,7 @@ async def allows(limiter: Limiter, limits: dict[str, Rate]) -> bool:
 
 
 class TestCount:
-    async def test_so_many_and_no_more(self, new_limiter: NewLimiter, key: str) -> None:
+    async def test_at_most_the_maximum(self, new_limiter: NewLimiter, key: str) -> None:
         limiter = await new_limiter()
         assert [await allows(limiter, {key: Rate(3, 60)}) for _ in range(5)] == [True, True, True, False, False]
         assert await allows(limiter, {key + "x": Rate(3, 60)})

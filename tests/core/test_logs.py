@@ -1,4 +1,4 @@
-"""Logs, as they come out of a process of its own: nobody else's handlers, and nothing captured."""
+"""Logs of a separate process, without other handlers and without capturing."""
 
 import json
 import subprocess

@@ -32,7 +32,7 @@ class SmtpServer:
         self.mails: list[bytes] = []
         self.connections = 0
         self.refuses = 0
-        """So many connections are told to come back later."""
+        """This number of connections gets a temporary error."""
         self.is_silent = False
         """Takes connections and says nothing."""
 
@@ -232,11 +232,11 @@ class TestSmtp:
         async with server.listening() as port:
             await send(mailer_of(port))
         assert server.connections == 3
-        # Nobody there at all.
+        # No server is listening.
         await send(mailer_of(port))
         assert [entry["event"] for entry in log] == ["mail_failed", "mail_failed", "mail_given_up"] * 2
 
-    async def test_a_password_goes_over_no_open_line(
+    async def test_a_password_is_not_sent_unencrypted(
         self, server: SmtpServer, mailer_of: MakeMailer, log: list[Any]
     ) -> None:
         server.extensions = ["AUTH PLAIN LOGIN"]
@@ -291,11 +291,11 @@ class TestSettings:
     @pytest.mark.parametrize(
         "url", ["mail.example.com", "http://mail.example.com", "smtp://", "smtp://host:port", "smtps://host:99999"]
     )
-    def test_a_url_that_is_none(self, url: str) -> None:
+    def test_an_invalid_url(self, url: str) -> None:
         with pytest.raises(ValidationError, match="a mail server is written as"):
             Settings(_env_file=None, smtp_url=url)
 
     @pytest.mark.parametrize("sender", ["", "Worldkeep", "a@example.com\r\nBcc: b@example.com"])
-    def test_a_sender_that_is_none(self, sender: str) -> None:
+    def test_an_invalid_sender(self, sender: str) -> None:
         with pytest.raises(ValidationError, match="a sender is written as"):
             Settings(_env_file=None, mail_from=sender)

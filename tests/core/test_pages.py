@@ -1,4 +1,4 @@
-"""Lists in pages: every item once in every order, searches, bounds, and cursors that somebody made up."""
+"""Paginated lists: every item once in every order, searches, limits, and forged cursors."""
 
 import asyncio
 import base64
@@ -79,7 +79,7 @@ class TestWalk:
             assert {item["name"] for item in whole[at : at + 5]} == {"Ash"}
 
     @pytest.mark.parametrize("order", ORDERS)
-    async def test_what_was_there_comes_once_while_more_is_made(
+    async def test_existing_rows_are_listed_once_while_others_are_created(
         self, owner: Person, path: str, order: str
     ) -> None:
         ids = await fill(owner, path, ["b", "a", "a", "c", "a", "b"])
@@ -95,7 +95,7 @@ class TestWalk:
         assert len(seen) == len(set(seen))
         assert set(ids) <= set(seen)
 
-    async def test_a_cursor_of_the_hot_route_goes_on_in_the_plain_one(self, owner: Person, path: str) -> None:
+    async def test_a_cursor_of_the_hot_route_works_in_the_plain_one(self, owner: Person, path: str) -> None:
         ids = await fill(owner, path, NAMES)
         seen: list[str] = []
         cursor = None
@@ -238,7 +238,7 @@ FORGED = (
 
 class TestCursor:
     @given(st.text(max_size=100), st.uuids())
-    def test_comes_back_as_it_was(self, name: str, last_id: UUID) -> None:
+    def test_survives_a_round_trip(self, name: str, last_id: UUID) -> None:
         if "\0" not in name:
             assert decode_cursor(encode_cursor("name", name, last_id), "name", str) == (name, last_id)
 
@@ -272,7 +272,7 @@ class TestCursor:
                 assert answer.status_code == (200 if order == made_for else 422)
 
     @pytest.mark.parametrize("path", LISTS)
-    async def test_whose_row_is_gone(self, owner: Person, path: str) -> None:
+    async def test_of_a_deleted_row(self, owner: Person, path: str) -> None:
         ids = await fill(owner, path, ["a", "b", "c"])
         for order in ("created_at", "name", "updated_at"):
             page = await owner.client.get(path, params={"sort": order, "limit": 1})
@@ -377,7 +377,8 @@ class TestStatements:
         assert len(set(counts)) == 1
 
     async def test_pages_follow_an_index(self, owner: Person, database: asyncpg.Connection) -> None:
-        # With few rows PostgreSQL rightly prefers to sort; told not to scan, it must find an index for each order.
+        # With few rows, PostgreSQL prefers to sort. With sequential scans disabled, it must use an index for each
+        # order.
         await database.execute("SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off")
         plan = await database.fetch(
             "EXPLAIN SELECT u.* FROM member m JOIN universe u ON u.id = m.universe_id"

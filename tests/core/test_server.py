@@ -1,4 +1,4 @@
-"""Connections that are silent or slow, on real sockets: they are closed, and nobody else notices."""
+"""Connections that are silent or slow, on real sockets: they are closed without affecting others."""
 
 import resource
 import socket
@@ -63,7 +63,7 @@ class TestDeadlines:
             for connection, sent in zip(connections, HALF_A_HEAD, strict=True):
                 assert is_closed(connection), sent
 
-    def test_a_head_that_comes_byte_by_byte(self, server: Server) -> None:
+    def test_a_head_that_arrives_byte_by_byte(self, server: Server) -> None:
         with closing(connect(server)) as connection:
             end = time.monotonic() + LONG
             with suppress(ConnectionError):
@@ -105,7 +105,7 @@ def file_limit(soft: int, hard: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("hard", [None, 1024], ids=["soft-limit", "hard-limit"])
-def test_silent_connections_cut_nobody_off(
+def test_silent_connections_do_not_disconnect_others(
     hard: int | None, tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
     """1,100 of them with `ulimit -n 1024`: a soft limit is raised; with a hard one, they make room for others."""

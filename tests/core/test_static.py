@@ -53,11 +53,11 @@ class TestServing:
             assert (await client.get(address)).status_code == 200, address
 
     @pytest.mark.parametrize("path", [path for path in MODULES if path.startswith("web/shared/")])
-    def test_what_is_shared_stands_alone(self, path: str) -> None:
+    def test_shared_modules_import_no_others(self, path: str) -> None:
         for found in IMPORT.finditer((ROOT / path).read_text()):
             assert re.fullmatch(r"\./[\w-]+\.js", found[1] or found[2]), f"{path} imports {found[0]}"
 
-    async def test_is_asked_about_again_while_files_may_change(self, client: httpx2.AsyncClient) -> None:
+    async def test_is_revalidated_while_files_may_change(self, client: httpx2.AsyncClient) -> None:
         address = static.url("web/shared/api.js")
         answer = await client.get(address)
         assert answer.headers["cache-control"] == "no-cache"

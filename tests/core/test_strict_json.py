@@ -30,7 +30,7 @@ VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 async def owner(app: FastAPI) -> Person:
-    """Somebody with an account; one for all tests here, for passwords take long to hash."""
+    """A user for all tests of this module, because hashing passwords is slow."""
     return await sign_up_and_log_in(new_client(app))
 
 
@@ -66,7 +66,7 @@ class TestParse:
         assert whole_floats_as_integers(json.loads(raw)) == value
 
     @given(TEXTS, st.data())
-    def test_finds_a_key_that_stands_twice_however_it_is_written(self, key: str, data: st.DataObject) -> None:
+    def test_finds_a_duplicate_key_in_any_spelling(self, key: str, data: st.DataObject) -> None:
         escaped = "".join(
             f"\\u{ord(one):04x}" if data.draw(st.booleans()) and one <= "\uffff" else json.dumps(one)[1:-1]
             for one in key
@@ -88,7 +88,7 @@ class TestParse:
     def test_colons_in_strings_are_no_keys(self, raw: bytes) -> None:
         assert parse(raw) == json.loads(raw)
 
-    def test_names_the_key_that_stands_twice(self) -> None:
+    def test_names_the_duplicate_key(self) -> None:
         assert refused(b'{"x": {"name": 1, "n\\u0061me": 2}}').place == "name"
 
     @pytest.mark.parametrize(

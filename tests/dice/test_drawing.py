@@ -1,4 +1,4 @@
-"""Drawing dice from keys: without bias, and the same for everybody who has the key."""
+"""Drawing dice from keys: without bias, and reproducible with the key."""
 
 from collections import Counter
 from hashlib import sha256

@@ -59,7 +59,7 @@ async def test_one_that_is_refused_leaves_the_others(owner: Person) -> None:
 
 
 async def test_later_ones_see_what_earlier_ones_wrote(owner: Person) -> None:
-    """In whichever order they come: the last version of the map is that of the last event."""
+    """In any order: the version of the map is that of the last event."""
     one = await owner.map(grid_data=grid(8, 8))
     fill = {"op": "fill_rectangle", "layer": "ground", "x": 0, "y": 0, "width": 8, "height": 8, "symbol": "~"}
     assert (await edit(owner, one["id"], put("a"))).status_code == 200
@@ -128,7 +128,7 @@ async def test_one_key_on_an_edit_and_another_request(owner: Person, database: a
     assert (await editing).json()["code"] == "IDEMPOTENCY_KEY_REUSED"
 
 
-async def test_a_busy_key_holds_up_nobody_else(owner: Person, database: asyncpg.Connection) -> None:
+async def test_a_locked_key_does_not_delay_other_edits(owner: Person, database: asyncpg.Connection) -> None:
     """An edit whose key another request holds is applied by itself once that one is through."""
     one, other = await owner.map(grid_data=grid(8, 8)), await owner.map(grid_data=grid(8, 8))
     keys = [{"Idempotency-Key": str(uuid4())} for _ in range(2)]

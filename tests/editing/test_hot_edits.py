@@ -77,8 +77,8 @@ async def test_leaves_behind_what_the_plain_way_does(
             ]
         headers = {name: answer.headers[name] for name in answer.headers if name != "x-request-id"}
         whose = (str(event["subject_id"]) == one["id"], str(event["actor_id"]) == owner.id)
-        told = (event["kind"], payload, before, shared, event["audience"])
-        left.append((answer.content, headers, stored["grid_data"], stored["version"], *whose, *told))
+        event_row = (event["kind"], payload, before, shared, event["audience"])
+        left.append((answer.content, headers, stored["grid_data"], stored["version"], *whose, *event_row))
         assert stored["updated_at"] > one["updated_at"]
     assert left[0] == left[1]
     assert (spy.carried_out, spy.passed_on) == (1, 0)
@@ -104,7 +104,7 @@ async def test_what_breaks_a_rule_is_passed_on(
     assert (await owner.client.get(f"/maps/{one['id']}")).json() == one
 
 
-async def test_somebody_elses_map_and_a_session_that_was_ended(owner: Person, stranger: Person, spy: Spy) -> None:
+async def test_a_map_of_another_user_and_an_ended_session(owner: Person, stranger: Person, spy: Spy) -> None:
     one = await owner.map(grid_data=grid(4, 4))
     assert (await edit(stranger, one["id"], set_cells((0, 0, "#")))).status_code == 404
     await owner.client.post("/auth/jwt/logout")
@@ -192,9 +192,7 @@ async def hand_over(connection: asyncpg.Connection, universe_id: str, owner: Per
     await connection.execute("INSERT INTO member VALUES ($1, $2, 'owner')", universe_id, stranger.id)
 
 
-async def test_an_owner_who_gave_it_away_meanwhile(
-    owner: Person, stranger: Person, spy: Spy, database_url: str
-) -> None:
+async def test_a_previous_owner(owner: Person, stranger: Person, spy: Spy, database_url: str) -> None:
     one = await owner.map(grid_data=grid(4, 4))
     other = await asyncpg.connect(database_url)
     try:
@@ -233,10 +231,8 @@ async def test_many_maps_of_two_universes_at_once(owner: Person, spy: Spy, datab
         assert {(x, y) for y in range(8) for x in range(8) if painted[y][x] == "#"} == {(1, 1), (2, 5), (7, 0)}
 
 
-async def test_a_map_that_somebody_holds_keeps_no_other_waiting(
-    owner: Person, spy: Spy, database_url: str
-) -> None:
-    """A batch leaves out what is locked; that edit waits by itself and is carried out when the lock is gone."""
+async def test_a_locked_map_does_not_block_others(owner: Person, spy: Spy, database_url: str) -> None:
+    """A batch skips locked universes; the skipped edit waits separately for the lock."""
     held, free = await owner.map(grid_data=grid(4, 4)), [await owner.map(grid_data=grid(4, 4)) for _ in range(5)]
     other = await asyncpg.connect(database_url)
     try:

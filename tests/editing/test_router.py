@@ -233,7 +233,7 @@ class TestUndoAndRedo:
             at += 1 if verb == "redo" else -1
             assert await rows(owner, one["id"]) == states[at]
 
-    async def test_a_redo_over_what_somebody_else_undid_is_refused(self, owner: Person, database: Any) -> None:
+    async def test_a_redo_over_an_undo_of_another_user_is_refused(self, owner: Person, database: Any) -> None:
         one = await owner.map(grid_data=grid(4, 1))
         path = f"/maps/{one['id']}"
 
@@ -267,7 +267,7 @@ class TestUndoAndRedo:
         one = await owner.map(grid_data=grid(4, 1))
         await edit(owner, one["id"], set_cells((0, 0, "#")))
         await edit(owner, one["id"], set_cells((0, 0, "~"), (1, 0, "~")))
-        # As if somebody else, who may edit the map, had made the later edit.
+        # As if another user had made the later edit.
         await database.execute(
             "UPDATE event SET actor_id = NULL WHERE universe_id = $1 AND seq = 4", one["universe_id"]
         )
@@ -378,7 +378,7 @@ class TestHistory:
 
 class TestTheMapAsItWas:
     async def test_at_every_event(self, owner: Person) -> None:
-        """Edits, a replaced grid, a new name, an undo: each state can be read again, the last one as it is."""
+        """Edits, a replaced grid, a new name, an undo: each past state can be read."""
         one = await owner.map(grid_data=grid(70, 2, "~"))
         path = f"/maps/{one['id']}"
         states = [one]

@@ -70,7 +70,7 @@ ACTIONS = st.sampled_from(["edit", "edit", "map.undone", "map.undone", "map.redo
 
 
 @given(st.data())
-def test_one_person_goes_back_and_forth_like_any_editor(data: st.DataObject) -> None:
+def test_one_user_can_undo_and_redo_like_in_any_editor(data: st.DataObject) -> None:
     """Any edits, of cells, things, layers, legend and size: undo and redo are never refused."""
     table = Table(data.draw(maps()))
     states, at = [table.store.document()], 0
@@ -123,7 +123,7 @@ def test_people_mixed(data: st.DataObject) -> None:
     undone: dict[str, list[int]] = {person: [] for person in PEOPLE}
     mine: dict[str, list[int]] = {person: [] for person in PEOPLE}
     below: dict[int, set[int]] = {}
-    """By edit that was undone: the edits that overlapped it and stood then."""
+    """For each undone edit, the overlapping edits that were in effect at that time."""
 
     def touching(edit: int, others: list[int]) -> set[int]:
         change = table.log[edit - 1][2]

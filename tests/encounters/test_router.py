@@ -39,7 +39,7 @@ def turn(encounter: dict[str, Any]) -> tuple[int, str | None]:
     return encounter["round"], names.get(encounter["turn"])
 
 
-async def told(person: Person, universe_id: str) -> list[tuple[str, Any]]:
+async def events_of(person: Person, universe_id: str) -> list[tuple[str, Any]]:
     items = (await person.client.get(f"/universes/{universe_id}/events")).json()["items"]
     return [
         (one["kind"].partition(".")[2], one["payload"]) for one in items if one["kind"].startswith("encounter.")
@@ -76,7 +76,7 @@ class TestTurns:
         assert len(set(etags)) == 3
         listed = (await stranger.client.get(f"/universes/{universe_id}/encounters")).json()["items"]
         assert [(one["state"], one["round"]) for one in listed] == [("running", 2)]
-        events = await told(stranger, universe_id)
+        events = await events_of(stranger, universe_id)
         assert [verb for verb, _ in events] == ["started", "advanced", "advanced"]
         ids = {one["name"]: one["id"] for one in made["combatants"]}
         assert events[1][1]["turn"] == ids["Bram"]
@@ -188,7 +188,7 @@ class TestCombatants:
         assert shown["character_id"] == count["id"]
 
     async def test_bonuses_are_of_sheets(self, owner: Person, stranger: Person, universe_id: str) -> None:
-        """Players are told those of sheets that they may read: in responses, and nobody in events."""
+        """Players get those of sheets that they may read, in responses but not in events."""
         sheet = {"initiative_bonus": 7}
         grants = [{"members": ["see"]}, {"members": ["sheet", "see"]}]
         known = [await create_character(owner, universe_id, sheet=sheet, grants=one) for one in grants]
@@ -202,12 +202,12 @@ class TestCombatants:
             "read": 7,
             "nobody": None,
         }
-        assert "initiative_bonus" not in str(await told(stranger, universe_id))
+        assert "initiative_bonus" not in str(await events_of(stranger, universe_id))
 
     async def test_pages_tell_nothing_of_what_is_hidden(
         self, owner: Person, stranger: Person, universe_id: str
     ) -> None:
-        """Of large ones fewer fit on a page: large by what its reader is shown."""
+        """Fewer large encounters fit on a page; their size is that of what the reader sees."""
         large = [{"name": "x", "hidden": True}, *({"name": "x", "gm": "x" * 60_000} for _ in range(16))]
         for _ in range(5):
             await step(owner, await prepare(owner, universe_id, large), "start")
@@ -217,7 +217,7 @@ class TestCombatants:
             assert (len(page["items"]), page["next_cursor"] is None) == (count, count == 5)
 
     async def test_tokens_that_are_not_seen(self, owner: Person, stranger: Person, universe_id: str) -> None:
-        """Players are not told which token somebody is whom they do not see."""
+        """Players do not get the tokens of combatants that they do not see."""
         made = await fogged_map(owner, universe_id)
         await eyes(owner, made, stranger)
         ids = {}
@@ -282,7 +282,7 @@ class TestCombatants:
 
 
 class TestChange:
-    async def test_who_is_told(self, owner: Person, stranger: Person, universe_id: str) -> None:
+    async def test_recipients_of_events(self, owner: Person, stranger: Person, universe_id: str) -> None:
         made = await prepare(owner, universe_id, gm="secret")
         path = f"/encounters/{made['id']}"
         await owner.client.patch(path, json={"name": "Before"})
@@ -294,22 +294,22 @@ class TestChange:
             {"name": "After"},
         ):
             assert (await owner.client.patch(path, json=body)).status_code == 200
-        assert [verb for verb, _ in await told(owner, universe_id)] == [
+        assert [verb for verb, _ in await events_of(owner, universe_id)] == [
             "created",
             *["updated"],
             "started",
             *["updated"] * 3,
         ]
-        events = await told(stranger, universe_id)
+        events = await events_of(stranger, universe_id)
         assert [verb for verb, _ in events] == ["started", "updated"]
         assert events[1][1] == {"name": "After"}
         stale = await owner.client.delete(path, headers={"if-match": '"1"'})
         assert stale.status_code == 412
         assert (await owner.client.delete(path)).status_code == 204
-        assert (await told(stranger, universe_id))[-1] == ("deleted", {})
+        assert (await events_of(stranger, universe_id))[-1] == ("deleted", {})
 
     async def test_its_map(self, owner: Person, stranger: Person, universe_id: str) -> None:
-        """Players are told of it where they see it; a map that goes leaves the encounter."""
+        """Players get the map if they see it; a deleted map is removed from the encounter."""
         shown = await owner.map(universe_id)
         made = await prepare(owner, universe_id, map_id=shown["id"])
         path = f"/encounters/{made['id']}"

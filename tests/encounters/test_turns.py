@@ -54,7 +54,9 @@ class TestOrder:
         assert turns_of(all_of_them, 4) == [(1, "a"), (1, "b"), (1, "c"), (2, "a")]
 
     @given(st.lists(st.tuples(st.integers(0, 3), st.booleans(), st.booleans()), min_size=1, max_size=6), st.data())
-    def test_everybody_has_one_turn_a_round(self, made: list[tuple[int, bool, bool]], data: st.DataObject) -> None:
+    def test_each_combatant_has_one_turn_per_round(
+        self, made: list[tuple[int, bool, bool]], data: st.DataObject
+    ) -> None:
         listed = [
             one(str(n), initiative, hidden=hidden, defeated=defeated)
             for n, (initiative, hidden, defeated) in enumerate(made)
@@ -84,7 +86,7 @@ class TestShown:
         turns = begin([one("H", 20, hidden=True)]).turns
         assert turns == Turns(Turn(1, "H"), Turn(1, None))
 
-    def test_one_who_hides_on_their_turn(self) -> None:
+    def test_a_combatant_that_is_hidden_on_its_turn(self) -> None:
         before = [one("a", 10), one("b", 5)]
         turns = advance(before, begin(before).turns).turns
         after = [before[0], {**before[1], "hidden": True}]
@@ -102,11 +104,11 @@ class TestResettle:
             found.append(turns.now)
         assert [tuple(turn) for turn in found] == [(1, "b"), (1, "a"), (1, "c"), (2, "b"), (2, "a")]
 
-    def test_others_who_move_take_no_turn_away(self) -> None:
+    def test_changes_of_other_combatants_keep_the_turn(self) -> None:
         before = [one("a", 20), one("b", 15)]
         assert resettle(before, [before[0], one("b", 25)], begin(before).turns).turns.now == (1, "a")
 
-    def test_one_who_is_removed_on_their_turn(self) -> None:
+    def test_a_combatant_that_is_removed_on_its_turn(self) -> None:
         before = [one("a", 20), one("b", 15), one("c", 10)]
         turns = begin(before).turns
         assert resettle(before, before[1:], turns).turns.now == (1, "b")

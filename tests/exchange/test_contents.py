@@ -71,7 +71,7 @@ def bundle(path: Path, events: Any = EVENTS, one: Any = MAP, manifest: Any = Non
 
 
 def refused(tmp_path: Path, **parts: Any) -> str:
-    """The place that a refused bundle is told."""
+    """The place in the error of a rejected bundle."""
     with pytest.raises(BundleError) as error:
         prepare(str(bundle(tmp_path / "bundle", **parts)), str(tmp_path / "records"), LIMITS)
     return error.value.place

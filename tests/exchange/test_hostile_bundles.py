@@ -1,4 +1,4 @@
-"""Bundles made to hurt, sent to a real server: refused at once, ended in time, and nobody else notices."""
+"""Malicious bundles, sent to a real server: rejected at once or stopped in time, without affecting others."""
 
 import asyncio
 import io
@@ -26,7 +26,7 @@ EVENT = {
 
 
 def bundle(events: list[bytes], **manifest: Any) -> bytes:
-    """A bundle without maps, unless told."""
+    """A bundle, by default without maps."""
     out = io.BytesIO()
     whole = {"format": "worldkeep-universe", "version": 1, "universe": {"name": "Here"}, **manifest}
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
@@ -129,7 +129,7 @@ async def test_there_is_a_time_limit(server: Server, person: Person) -> None:
     await nothing_is_left(server, person)
 
 
-async def test_others_are_not_held_up(server: Server, person: Person) -> None:
+async def test_others_are_not_blocked(server: Server, person: Person) -> None:
     async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE_SECONDS) as client:
         other = await sign_up_and_log_in(client)
         attack = asyncio.gather(*(bring_in(person, long_bundle(2_000)) for _ in range(5)))

@@ -136,7 +136,7 @@ class TestImport:
         asset = answer.json()["map"]["grid_data"]["background"]["asset_id"]
         assert (await owner.client.get(f"/assets/{asset}")).content == picture
 
-    async def test_a_larger_file_is_told_the_limit(self, owner: Person) -> None:
+    async def test_the_error_for_a_larger_file_names_the_limit(self, owner: Person) -> None:
         universe = await owner.universe()
         answer = await bring_in(owner, universe["id"], bytes(64 * 2**20 + 1))
         assert (answer.status_code, answer.json()["code"]) == (413, "BODY_TOO_LARGE")
@@ -191,7 +191,7 @@ class TestImport:
         assert (warning["code"], warning["place"]) == ("PICTURE_REFUSED", "tiles.png")
         assert warning["message"].endswith("Reason: tiles.png: is not a PNG, JPEG or WebP picture.")
 
-    async def test_into_somebody_elses_universe(
+    async def test_into_a_universe_of_another_user(
         self, owner: Person, stranger: Person, client: httpx2.AsyncClient
     ) -> None:
         universe = await owner.universe()
@@ -245,7 +245,7 @@ class TestExport:
         assert left[2] > 150 > left[0]  # type: ignore[index,operator]  # an RGB pixel
         assert right[0] > 150 > right[2]  # type: ignore[index,operator]  # an RGB pixel
 
-    async def test_somebody_elses(self, owner: Person, stranger: Person) -> None:
+    async def test_of_another_user(self, owner: Person, stranger: Person) -> None:
         one = await owner.map()
         answer = await stranger.client.get(f"/maps/{one['id']}/export", params={"format": "text"})
         assert answer.status_code == 404

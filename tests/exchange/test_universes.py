@@ -41,7 +41,7 @@ async def bring_in(person: Person, data: bytes) -> httpx2.Response:
 
 
 class TestThereAndBack:
-    async def test_everything_comes_along_with_new_ids(self, owner: Person, stranger: Person) -> None:
+    async def test_everything_is_imported_with_new_ids(self, owner: Person, stranger: Person) -> None:
         universe, maps = await full_universe(owner)
         out = await owner.client.get(f"/universes/{universe['id']}/export")
         assert out.status_code == 200
@@ -101,7 +101,7 @@ class TestThereAndBack:
         assert about[message["id"]]["payload"]["text"] == "Hello"
         assert [one["kind"] for one in items].count("private") == 4
 
-    async def test_the_history_comes_along_and_can_be_gone_back_in(self, owner: Person, stranger: Person) -> None:
+    async def test_the_history_is_imported_and_can_be_restored(self, owner: Person, stranger: Person) -> None:
         universe, _ = await full_universe(owner)
         out = await owner.client.get(f"/universes/{universe['id']}/export")
         copy = (await bring_in(stranger, out.content)).json()
@@ -160,7 +160,7 @@ async def everything_played(person: Person, universe_id: str) -> dict[str, list[
 
 
 class TestWhatIsPlayedWith:
-    async def test_comes_along(self, owner: Person, stranger: Person) -> None:
+    async def test_are_imported(self, owner: Person, stranger: Person) -> None:
         """With new ids, and with grants only to all members: who a file names may be anybody."""
         universe = await owner.universe()
         await join(stranger, owner, universe["id"])
@@ -280,7 +280,7 @@ def changed(data: bytes, name: str, change: Callable[[Any], Any]) -> bytes:
 
 
 class TestLargeMap:
-    async def test_that_can_be_stored_comes_back(self, owner: Person, database: asyncpg.Connection) -> None:
+    async def test_that_can_be_stored_is_read_back(self, owner: Person, database: asyncpg.Connection) -> None:
         """One of 67 million cells, more than a file of it may take in memory."""
         rows = [{"name": str(layer), "rows": ["#"]} for layer in range(4)]
         one = await owner.map(grid_data={"legend": [{"symbol": "#"}, {"symbol": "~"}], "layers": rows})
@@ -335,7 +335,7 @@ class TestBrokenFiles:
             ("events", lambda _: b"\xff\n", "events.jsonl: line 1"),
         ],
     )
-    async def test_are_told_where_and_nothing_is_made(
+    async def test_report_the_place_and_store_nothing(
         self, owner: Person, name: str, change: Callable[[Any], Any], place: str
     ) -> None:
         universe = await owner.universe()

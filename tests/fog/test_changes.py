@@ -18,7 +18,7 @@ async def test_what_is_behind_a_door(table: Table, stranger: Person) -> None:
     assert fog[0] == "222222000000"
     await table.edit({"op": "update_door", "id": "door", "changes": {"state": "closed"}})
     assert (await table.fog())[2] == "222222111111"
-    # Built out of sight: nobody knows, until they look again.
+    # Built out of sight: unknown until they look again.
     await table.edit({"op": "set", "layer": "ground", "cells": [{"x": 9, "y": 2, "symbol": "#"}]})
     assert (await table.ground())[2] == "............"
     await table.edit({"op": "update_door", "id": "door", "changes": {"state": "open"}})
@@ -42,7 +42,7 @@ async def test_grants_of_a_character(table: Table, stranger: Person) -> None:
 
 
 async def test_senses_of_a_character(table: Table, stranger: Person) -> None:
-    """What its tokens see with new senses is explored, even if nobody looks before it loses them."""
+    """What its tokens see with new senses is explored, even if no request reads it before the token loses them."""
     body = {"name": "Ashe", "grants": {stranger.id: ["sight"]}}
     made = await table.owner.client.post(f"/universes/{table.universe_id}/characters", json=body)
     await table.token(x=9, y=2, character_id=made.json()["id"])
@@ -54,7 +54,7 @@ async def test_senses_of_a_character(table: Table, stranger: Person) -> None:
     assert await table.fog() == ["000000111111"] * 2 + ["000000111211"] + ["000000111111"] * 2
 
 
-async def test_who_is_removed_and_comes_back_remembers_nothing(table: Table, stranger: Person) -> None:
+async def test_a_removed_member_who_returns_remembers_nothing(table: Table, stranger: Person) -> None:
     await table.patch(fog_sharing="each")
     await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["sight"]})
     assert await table.fog(UUID(stranger.id)) == ["222222000000"] * 5

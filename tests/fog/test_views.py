@@ -59,7 +59,7 @@ async def test_a_map_in_all_its_forms(table: Table, stranger: Person) -> None:
     sight = (await get(stranger, f"{path}/sight?from=5,2&range=8")).json()
     assert [one["id"] for one in sight["entities"]] == ["near"]
     assert not (await get(stranger, f"{path}/path?from=1,2&to=5,2")).json()["reason"]
-    # What somebody sees, a game master sees as them.
+    # A game master sees the same with `?as=`.
     for part in ("", "/fog", "/region?x=0&y=0&width=12&height=5", "/sight?from=5,2", "/image.png", "/image.svg"):
         mine = await get(stranger, path + part)
         theirs = await get(table.owner, f"{path}{part}{'&' if '?' in part else '?'}as={stranger.id}")
@@ -74,7 +74,7 @@ async def test_a_map_in_all_its_forms(table: Table, stranger: Person) -> None:
     assert picture.getpixel((24, 40)) not in dark
 
 
-async def test_as_somebody_who_was_given_nothing(table: Table, stranger: Person) -> None:
+async def test_as_a_member_without_grants(table: Table, stranger: Person) -> None:
     path = f"/maps/{table.map_id}"
     await table.patch(fog_sharing="each")
 
@@ -152,7 +152,7 @@ async def test_reveal_and_hide(table: Table, stranger: Person) -> None:
     assert (await owner.post(f"{path}/reveal", json=for_one)).is_success
     assert set("".join((await get(stranger, path)).json()["rows"])) == {"1", "2"}
     assert (await owner.post(f"{path}/reveal", json={"all": True, "for": [table.owner.id]})).status_code == 422
-    # Nothing of it is told to players.
+    # Players get no events of it.
     events = (await get(stranger, f"/universes/{table.universe_id}/events")).json()["items"]
     assert not any("fog" in event["kind"] for event in events)
 

@@ -50,7 +50,7 @@ async def test_two_players_and_a_game_master(app: FastAPI, owner: Person, strang
     front = await token(name="Front", x=2, y=2, sight=SIGHT, grants={stranger.id: ["act"]})
     aside = await token(name="Aside", x=2, y=0, sight=SIGHT, grants={other.id: ["act"]})
     await token(name="Goblin", x=6, y=2)
-    told = await events(stranger)
+    before = await events(stranger)
     for person in (stranger, other):
         assert await names(person) == {"Front", "Aside"}
         assert (await grid(person))["layers"][0]["rows"][2] == "...    "
@@ -62,7 +62,7 @@ async def test_two_players_and_a_game_master(app: FastAPI, owner: Person, strang
     assert (await grid(stranger))["layers"][0]["rows"][2] == "......."
     assert (await grid(other))["layers"][0]["rows"][2] == "...    "
 
-    # They walk back: it is gone, and the room still drawn.
+    # They walk back: it is not shown any more, but the room is.
     moved = await ask(stranger, "POST", f"/tokens/{front}/move", {"x": 0, "y": 0})
     assert (moved["x"], moved["y"], moved["stopped"]) == (0, 0, None)
     assert "Goblin" not in await names(stranger)
@@ -70,7 +70,7 @@ async def test_two_players_and_a_game_master(app: FastAPI, owner: Person, strang
     assert back["layers"][0]["rows"][2] == "......."
     assert back["fog"]["rows"][2][5:] == "11"
 
-    # A trap is built in it, and nobody sees it until they look again.
+    # A trap is built in it, which is not seen until they look again.
     spikes = [{"x": x, "y": 2, "symbol": "^"} for x in (4, 5)]
     trap = {"id": "trap", "kind": "trap", "x": 5, "y": 2}
     edits = [{"op": "set", "layer": "ground", "cells": spikes}, {"op": "put_entity", "entity": trap}]
@@ -93,5 +93,5 @@ async def test_two_players_and_a_game_master(app: FastAPI, owner: Person, strang
     )
     assert (await grid(other))["fog"]["rows"][2][4:] == "111"
     # Nothing of all this was an event to them.
-    assert await events(stranger) == told
+    assert await events(stranger) == before
     await other.client.aclose()

@@ -237,7 +237,7 @@ class TestReplay:
             change = store.replay(inverse(change))
             assert store.document() == state
 
-    def test_a_removed_layer_comes_back_with_its_cells(self) -> None:
+    def test_undo_restores_a_removed_layer_with_its_cells(self) -> None:
         store = Store(tavern())
         before = store.document()
         change = store.edit({"op": "remove_layer", "name": "ground"})
@@ -292,7 +292,7 @@ class TestOverlaps:
         store = Store(tavern())
         assert not overlaps(store.edit(one), store.edit(other))
 
-    def test_an_entry_that_goes_is_needed_by_what_was_painted_over(self) -> None:
+    def test_undo_restores_an_entry_before_its_painted_cells(self) -> None:
         store = Store(tavern())
         store.edit(cell(1, 1, "~"))
         painted = store.edit(cell(1, 1, "."))
@@ -303,7 +303,7 @@ class TestOverlaps:
         sized = store.edit(resize(9, 3))
         assert overlaps(sized, store.edit({"op": "update_map", "changes": {"background": {"x": 1}}}))
 
-    def test_a_layer_that_goes_takes_its_cells(self) -> None:
+    def test_removing_a_layer_removes_its_cells(self) -> None:
         store = Store(tavern())
         painted = store.edit(cell(1, 1, "~"))
         assert overlaps(painted, store.edit({"op": "remove_layer", "name": "ground"}))

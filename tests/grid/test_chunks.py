@@ -117,7 +117,7 @@ class TestSplitAndJoin:
     @given(documents(), texts)
     @example({"layers": [{"name": "a", "rows": []}, {"name": "b", "rows": []}]}, as_postgresql)
     @example({"width": 0, "height": 3, "layers": [{"name": "a", "rows": ["", "", ""]}]}, as_orjson)
-    def test_what_goes_in_comes_out(self, document: dict[str, Any], text: Callable[[Any], str]) -> None:
+    def test_split_and_join_are_inverse(self, document: dict[str, Any], text: Callable[[Any], str]) -> None:
         before = copy.deepcopy(document)
         assert rejoined(document, text) == document
         assert document == before
@@ -175,7 +175,7 @@ class TestSplit:
 
 
 class TestJoin:
-    def test_of_one_chunk_takes_its_text_as_it_is(self) -> None:
+    def test_of_one_chunk_uses_its_text_unchanged(self) -> None:
         frame = f'{{"layers": [{{"name": "a", {MARK_TEXT}}}, {{"name": "b", "rows": {ROWS_MARK + 7}}}]}}'
         joined = join(frame, [(7, 0, 0, '["#\\\\",  "\\"."]')], 2, 2)
         assert joined == (
@@ -183,7 +183,7 @@ class TestJoin:
         )
 
     @pytest.mark.parametrize("width", [3, 70])
-    def test_ignores_chunks_of_a_layer_that_is_gone(self, width: int) -> None:
+    def test_ignores_chunks_of_a_missing_layer(self, width: int) -> None:
         frame = f'{{"layers":[{{"rows":{ROWS_MARK + 5}}}]}}'
         joined = orjson.loads(join(frame, [(5, 0, 0, '["#.."]'), (4, 0, 0, '["???"]')], width, 1))
         assert joined == {"layers": [{"rows": ["#..".ljust(width)]}]}

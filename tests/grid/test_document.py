@@ -414,7 +414,7 @@ class TestSymbols:
         assert violations({"legend": [{"symbol": symbol}]}) == [(".legend[0].symbol", "not_a_symbol")]
 
     @given(st.characters(max_codepoint=0xFFFF, categories=["L", "N", "P", "S", "Co"]))
-    def test_whatever_stands_by_itself_is_accepted(self, symbol: str) -> None:
+    def test_visible_characters_are_accepted(self, symbol: str) -> None:
         assert not unicodedata.combining(symbol)
         check({"legend": [{"symbol": symbol}]})
 

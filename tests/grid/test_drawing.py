@@ -133,7 +133,7 @@ class TestCells:
         assert drawn.getpixel((1, y)) == PAPER
         assert drawn.getpixel((24, y)) == GREEN
 
-    def test_an_isometric_map_stands_on_its_tip(self) -> None:
+    def test_an_isometric_map_is_drawn_as_a_diamond(self) -> None:
         drawn = picture(a_map("rb", "gr", grid_type="isometric"), cell_size=40)
         assert drawn.size == (80, 40)
         assert [drawn.getpixel(point) for point in ((40, 3), (12, 20), (67, 20), (40, 36))] == [
@@ -274,7 +274,7 @@ class TestThings:
         assert sum(drawn.getpixel((20, 20))) < 120  # type: ignore[arg-type]  # an RGB pixel
         assert drawn.getpixel((14, 20)) == GREEN
 
-    def test_doors_differ_by_state_and_secret_ones_show_only_when_asked(self) -> None:
+    def test_doors_differ_by_state_and_secret_ones_are_shown_on_request(self) -> None:
         def door(**more: Any) -> dict[str, Any]:
             return a_map("gg", "gg", doors=[{"id": "d", "x1": 0, "y1": 1, "x2": 1, "y2": 1, **more}])
 
@@ -295,7 +295,7 @@ class TestThings:
         assert svg(a_map("gg", lights=[light])).find(f"{SVG}radialGradient") is not None
 
     @pytest.mark.parametrize("grid_type", GRID_TYPES)
-    def test_grid_lines_are_there_when_asked(self, grid_type: str) -> None:
+    def test_grid_lines_are_drawn_on_request(self, grid_type: str) -> None:
         region = Region.of(a_map("ggg", "ggg", grid_type=grid_type))
         same = draw_png(region, grid=True) == draw_png(region)
         assert same == (grid_type == "none")
@@ -334,7 +334,7 @@ class TestBackground:
         assert near(picture(region, cell_size=8, background=file.getvalue()).getpixel((8, 8)), BLUE)
 
     @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-    def test_is_held_by_the_svg(self, kind: str) -> None:
+    def test_is_embedded_in_the_svg(self, kind: str) -> None:
         image = svg({"width": 1, "height": 1}, background=a_picture(RED, kind=kind)).find(f"{SVG}image")
         assert image is not None
         assert (image.get("href") or "").startswith(f"data:image/{kind.lower()};base64,")

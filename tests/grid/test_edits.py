@@ -68,7 +68,7 @@ class TestApply:
             other.edit(part)
         assert one.document() == other.document()
 
-    def test_the_frame_and_the_chunks_that_were_given_stay_as_they_are(self) -> None:
+    def test_the_given_frame_and_chunks_are_not_modified(self) -> None:
         store = Store(tavern(entities=[{"id": "e", "x": 1, "y": 1}]))
         frame, before = store.frame, str(store.frame)
         chunk, rows = store.chunks[0, 0, 0], str(store.chunks)
@@ -145,7 +145,7 @@ class TestFloodFill:
 
 
 class TestIds:
-    def test_what_comes_without_gets_one(self) -> None:
+    def test_objects_without_an_id_get_one(self) -> None:
         store = Store(tavern())
         ends = {"x1": 0, "y1": 0, "x2": 1, "y2": 1}
         store.edit(
@@ -220,7 +220,7 @@ class TestLegend:
         store.edit({"op": "update_legend", "legend": [{"symbol": "c"}], "index": 5})
         assert "".join(entry["symbol"] for entry in store.document()["legend"]) == "#ab.~c"
 
-    def test_an_entry_goes_once_nothing_is_painted_with_it(self) -> None:
+    def test_an_entry_can_be_removed_once_no_cell_uses_it(self) -> None:
         store = Store(tavern())
         remove = {"op": "remove_legend_entry", "symbol": "~"}
         with pytest.raises(GridError, match=r"edits\[0\].symbol: is still in cell \(2, 2\) of the layer ground"):

@@ -11,36 +11,36 @@ from game.grid.effects import MAX_BYTES, effect, replaced
 from tests.grid.maps import Document, Store, edits, maps
 
 
-def applied(document: Document, told: Document, fresh: Document) -> Document:
-    """A client's map after an effect; `fresh` is what it reads again when it is told to."""
-    if told.get("reload"):
-        if "region" not in told:
+def applied(document: Document, result: Document, fresh: Document) -> Document:
+    """A client's map after an effect; `fresh` is what it reloads if the effect requires it."""
+    if result.get("reload"):
+        if "region" not in result:
             return fresh
-        document = {**fresh, "layers": document["layers"]} if len(told) == 2 else document
+        document = {**fresh, "layers": document["layers"]} if len(result) == 2 else document
     document = deepcopy(document)
-    if "layers" in told:
-        renamed = told.get("renamed_layers", {})
+    if "layers" in result:
+        renamed = result.get("renamed_layers", {})
         rows = {renamed.get(layer["name"], layer["name"]): layer["rows"] for layer in document["layers"]}
         blank = [" " * len(row) for row in fresh["layers"][0]["rows"]]
-        document["layers"] = [{**layer, "rows": rows.get(layer["name"], blank)} for layer in told["layers"]]
+        document["layers"] = [{**layer, "rows": rows.get(layer["name"], blank)} for layer in result["layers"]]
     layers = {layer["name"]: layer for layer in document["layers"]}
-    for part in told.get("cells", ()):
+    for part in result.get("cells", ()):
         lines = layers[part["layer"]]["rows"] = list(layers[part["layer"]]["rows"])
         for x, y, count, symbols in part["runs"]:
             painted = symbols * count if len(symbols) == 1 else symbols
             lines[y] = lines[y][:x] + painted + lines[y][x + count :]
     for name in ("entities", "walls", "doors", "lights"):
-        if name in told:
+        if name in result:
             items = {item.get("id", index): item for index, item in enumerate(document.get(name, []))}
-            for removed in told[name]["removed"]:
+            for removed in result[name]["removed"]:
                 items.pop(removed, None)
-            items |= {item["id"]: item for item in told[name]["put"]}
+            items |= {item["id"]: item for item in result[name]["put"]}
             document[name] = list(items.values())
-    if "legend" in told:
-        document["legend"] = told["legend"]
-    for key in told.get("map", {}).get("removed", ()):
+    if "legend" in result:
+        document["legend"] = result["legend"]
+    for key in result.get("map", {}).get("removed", ()):
         document.pop(key, None)
-    return document | told.get("map", {}).get("put", {})
+    return document | result.get("map", {}).get("put", {})
 
 
 def comparable(document: Document) -> Document:
@@ -61,8 +61,8 @@ def test_a_client_that_applies_effects_has_the_map(data: st.DataObject) -> None:
         else:
             change = store.edit(*[data.draw(edits(store.document()))])
             changes.append(change)
-        told = effect(change, store.frame, store.width, store.height)
-        client = applied(client, told, store.document())
+        result = effect(change, store.frame, store.width, store.height)
+        client = applied(client, result, store.document())
         assert comparable(client) == comparable(store.document())
 
 
@@ -72,14 +72,14 @@ def floor(side: int) -> Store:
     return Store({"legend": legend, "layers": [{"name": "ground", "rows": rows}]})
 
 
-def told(store: Store, *requests: Document) -> Document:
+def result(store: Store, *requests: Document) -> Document:
     return effect(store.edit(*requests), store.frame, store.width, store.height)
 
 
 def test_cells_and_things() -> None:
     fill = {"op": "fill_rectangle", "layer": "ground", "x": 1, "y": 2, "width": 3, "height": 2, "symbol": "#"}
     chest = {"id": "c", "x": 0, "y": 0}
-    assert told(floor(9), fill, {"op": "put_entity", "entity": chest}) == {
+    assert result(floor(9), fill, {"op": "put_entity", "entity": chest}) == {
         "region": {"x": 1, "y": 2, "width": 3, "height": 2},
         "cells": [{"layer": "ground", "runs": [[1, 2, 3, "#"], [1, 3, 3, "#"]]}],
         "entities": {"put": [chest], "removed": []},
@@ -89,24 +89,24 @@ def test_cells_and_things() -> None:
 def test_of_a_large_change_the_region_alone() -> None:
     store = floor(200)
     rows = ["#~" * 100] * 200
-    large = told(store, {"op": "paste", "layer": "ground", "x": 0, "y": 0, "rows": rows})
+    large = result(store, {"op": "paste", "layer": "ground", "x": 0, "y": 0, "rows": rows})
     assert large == {"region": {"x": 0, "y": 0, "width": 200, "height": 200}, "reload": True}
     many = [{"op": "put_entity", "entity": {"id": "e", "x": 0, "y": 0, "note": "x" * MAX_BYTES}}]
-    assert told(floor(9), *many) == {"reload": True}
+    assert result(floor(9), *many) == {"reload": True}
 
 
-def test_a_new_size_is_read_anew() -> None:
+def test_a_new_size_is_reloaded() -> None:
     resize = {"op": "resize", "width": 5, "height": 4, "anchor": "center"}
-    assert told(floor(9), resize) == {"size": {"width": 5, "height": 4}, "reload": True}
+    assert result(floor(9), resize) == {"size": {"width": 5, "height": 4}, "reload": True}
 
 
-def test_a_layer_that_goes_takes_its_cells() -> None:
+def test_removing_a_layer_removes_its_cells() -> None:
     store = floor(3)
     store.edit({"op": "add_layer", "layer": {"name": "roof", "rows": ["###"] * 3}})
-    went = told(store, {"op": "remove_layer", "name": "roof"})
+    went = result(store, {"op": "remove_layer", "name": "roof"})
     assert went["layers"] == [{"name": "ground"}]
     assert "cells" not in went
-    assert told(store, {"op": "update_layer", "name": "ground", "changes": {"name": "floor"}}) == {
+    assert result(store, {"op": "update_layer", "name": "ground", "changes": {"name": "floor"}}) == {
         "layers": [{"name": "floor"}],
         "renamed_layers": {"ground": "floor"},
     }

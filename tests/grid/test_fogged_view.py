@@ -40,7 +40,7 @@ class Table:
 
     def store(self, document: Document) -> None:
         self.document = document
-        # A layer is told by its key: no key is given twice.
+        # A layer is identified by its key, so no key is used twice.
         for layer in document["layers"]:
             self.keys.setdefault(layer["name"], len(self.keys))
         self.frame, self.chunks = split(document, self.keys)

@@ -165,7 +165,7 @@ class TestMoveAlong:
         sent = path if data.draw(st.booleans()) else path[1:]
         assert outcome(document, token, sent, view) == plain.move(path)
 
-    def test_a_door_is_named_to_who_sees_it(self) -> None:
+    def test_the_id_of_a_door_is_only_for_those_who_see_it(self) -> None:
         door = {"id": "d", "x1": 2, "y1": 0, "x2": 2, "y2": 1}
         with pytest.raises(MoveBlocked) as blocked:
             walk(drawn("....", doors=[door]), Token(0, 0), [(1, 0), (2, 0)])
@@ -187,7 +187,7 @@ class TestMoveAlong:
             walk(document, Token(0, 0), [(1, 0), (2, 0)], secrets=True)
         assert known.value.obstruction == Obstruction((2, 0), "door", "d")
 
-    def test_a_door_that_comes_in_sight_may_be_named(self) -> None:
+    def test_the_id_of_a_door_that_comes_into_sight_is_shown(self) -> None:
         door = {"id": "d", "x1": 2, "y1": 0, "x2": 2, "y2": 1}
         store = Store(drawn("....", doors=[door]))
         scene = Scene(store.frame, store.width, store.height)
@@ -206,7 +206,7 @@ class TestMoveAlong:
         assert walk(document, Token(0, 0), [(1, 0)]).cost == 5
         assert walk(document, Token(0, 0), [(1, 0)], secrets=True).cost == 5
 
-    def test_who_stands_in_rock_may_leave(self) -> None:
+    def test_a_token_in_rock_may_leave(self) -> None:
         assert walk(drawn("#."), Token(0, 0), [(1, 0)]).cells == [(0, 0), (1, 0)]
 
     def test_without_cells_positions_are_points(self) -> None:
@@ -274,7 +274,7 @@ class TestMoveTo:
         assert (move.x, move.y, move.cells) == (2.25, 0.25, [(0, 0), (1, 0), (2, 0)])
 
     @pytest.mark.parametrize("kind", ["square", "hex_row", "hex_column", "isometric", "none"])
-    def test_where_it_stands_already_costs_nothing(self, kind: str) -> None:
+    def test_a_move_to_the_same_cell_costs_nothing(self, kind: str) -> None:
         assert go(drawn("..", "..", grid_type=kind), Token(1, 1), (1, 1)) == Move(1, 1, [(1, 1)], 0, None)
 
 

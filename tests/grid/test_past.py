@@ -133,7 +133,7 @@ class TestOfALargeMap:
         with pytest.raises(PastError, match="cells: must have 64 rows of 63 cells"):
             Past(store).rebuild([{"grid_data": frame, "size": [SIDE - 1, SIDE], "chunks": []}])
 
-    def test_cells_of_a_layer_that_is_gone_are_refused(self) -> None:
+    def test_cells_of_a_missing_layer_are_refused(self) -> None:
         store = large()
         frame = {**store.frame, "layers": store.frame["layers"][:-1]}
         with pytest.raises(PastError, match="cells: are of a layer that does not exist"):

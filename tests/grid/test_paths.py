@@ -178,7 +178,7 @@ class TestFind:
         assert explore(document, (0, 0), (2, 2), "large").reason == "the start is blocked"
         assert explore(document, (1, 1), (2, 2), "large").cost == 5
 
-    def test_goes_around_mud_and_along_a_road(self) -> None:
+    def test_avoids_mud_and_uses_a_road(self) -> None:
         path = explore(drawn(".~~.", "====", "...."), (0, 0), (3, 0))
         assert path == (True, [(0, 0), (1, 1), (2, 1), (3, 0)], 10, 15, "ft", None)
 
@@ -209,7 +209,7 @@ class TestFind:
             ((0, 0), (3, 1), "there is no path"),
         ],
     )
-    def test_says_why_there_is_none(self, start: Cell, goal: Cell, reason: str) -> None:
+    def test_gives_the_reason_if_there_is_none(self, start: Cell, goal: Cell, reason: str) -> None:
         assert explore(drawn("..#.", "..#."), start, goal) == (False, [], 0, 0, "ft", reason)
 
     def test_stays_where_it_is(self) -> None:

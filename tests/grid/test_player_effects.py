@@ -1,4 +1,4 @@
-"""What players are told of edits: enough to follow what they see, and nothing of what they do not."""
+"""The effects of edits for players: enough to follow what they see, and nothing of what they do not see."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -76,7 +76,7 @@ def shown(frame: Any, chunks: Any) -> dict[str, Any]:
 
 
 @given(requests=st.lists(_edit(True), min_size=1, max_size=4))
-def test_hidden_work_is_not_told(requests: list[Any]) -> None:
+def test_hidden_changes_are_not_revealed(requests: list[Any]) -> None:
     change, before, after, old, new = apply(DOCUMENT, requests)
     used = set(symbols_of(row for key, rows in new.items() if key[0] == 0 for row in rows))
     assert players_effect(change, before, after, (SIZE, SIZE), used) is None
@@ -84,24 +84,24 @@ def test_hidden_work_is_not_told(requests: list[Any]) -> None:
 
 
 @given(requests=st.lists(st.one_of(_edit(True), _edit(False)), min_size=1, max_size=5))
-def test_what_is_told_leads_to_what_is_seen(requests: list[Any]) -> None:
-    """A client that applies what it is told has the same as a new read, except for unused legend entries."""
+def test_events_lead_to_the_current_state(requests: list[Any]) -> None:
+    """A client that applies the effects has the same state as a new read, except for unused legend entries."""
     change, before, after, old, new = apply(DOCUMENT, requests)
     layers = shown_layers(after)
     used = set(symbols_of(row for key, rows in new.items() if key[0] in layers for row in rows))
-    told = players_effect(change, before, after, (SIZE, SIZE), used)
+    effect = players_effect(change, before, after, (SIZE, SIZE), used)
     client, wanted = shown(before, old), shown(after, new)
-    if told is None:
+    if effect is None:
         assert same(_comparable(client), _comparable(wanted))
         return
-    if "reload" in told:
+    if "reload" in effect:
         return
-    _apply(client, told, layer_keys(after))
+    _apply(client, effect, layer_keys(after))
     assert _comparable(client) == _comparable(wanted)
     entries = {entry["symbol"]: entry for entry in client.get("legend", ())}
     assert all(entries[entry["symbol"]] == entry for entry in wanted.get("legend", ()))
-    assert "gm" not in str(told)
-    assert "hidden" not in str(told)
+    assert "gm" not in str(effect)
+    assert "hidden" not in str(effect)
 
 
 def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,48 +114,48 @@ def _comparable(document: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, **things, "cells": cells}
 
 
-def _apply(client: dict[str, Any], told: Mapping[str, Any], keys: Mapping[str, int]) -> None:
+def _apply(client: dict[str, Any], effect: Mapping[str, Any], keys: Mapping[str, int]) -> None:
     for name in ("entities", "doors", "lights"):
         items = {item["id"]: item for item in client.get(name, ())}
-        for gone in told.get(name, {}).get("removed", ()):
+        for gone in effect.get(name, {}).get("removed", ()):
             del items[gone]
-        items |= {item["id"]: item for item in told.get(name, {}).get("put", ())}
+        items |= {item["id"]: item for item in effect.get(name, {}).get("put", ())}
         client[name] = list(items.values())
-    if "walls" in told:
-        client["walls"] = told["walls"]
-    for layer in told.get("cells", ()):
+    if "walls" in effect:
+        client["walls"] = effect["walls"]
+    for layer in effect.get("cells", ()):
         for x, y, count, symbols in layer["runs"]:
             rows = list(client["cells"][keys[layer["layer"]], 0, 0])
             new = symbols * count if len(symbols) == 1 else symbols
             rows[y] = rows[y][:x] + new + rows[y][x + count :]
             client["cells"][keys[layer["layer"]], 0, 0] = rows
-    for entry in told.get("legend", ()):
+    for entry in effect.get("legend", ()):
         entries = {one["symbol"]: one for one in client.get("legend", ())}
         client["legend"] = [*{**entries, entry["symbol"]: entry}.values()]
-    changed = told.get("map", {"put": {}, "removed": []})
+    changed = effect.get("map", {"put": {}, "removed": []})
     client |= changed["put"]
     for key in changed["removed"]:
         client.pop(key, None)
 
 
-def test_a_resized_map_is_read_anew() -> None:
+def test_a_resized_map_is_reloaded() -> None:
     change, before, after, _, _ = apply(DOCUMENT, [{"op": "resize", "width": 6, "height": 5}])
-    told = players_effect(change, before, after, (6, 5), EVERY_SYMBOL)
-    assert told == {"size": {"width": 6, "height": 5}, "reload": True}
+    effect = players_effect(change, before, after, (6, 5), EVERY_SYMBOL)
+    assert effect == {"size": {"width": 6, "height": 5}, "reload": True}
 
 
-def test_a_layer_that_is_shown_now_is_read_anew() -> None:
+def test_a_layer_that_becomes_visible_is_reloaded() -> None:
     edit = {"op": "update_layer", "name": "secret", "changes": {"visible_to": None}}
     change, before, after, _, _ = apply(DOCUMENT, [edit])
-    told = players_effect(change, before, after, (SIZE, SIZE), "#.~!")
-    assert told is not None
-    assert told["reload"] is True
+    effect = players_effect(change, before, after, (SIZE, SIZE), "#.~!")
+    assert effect is not None
+    assert effect["reload"] is True
 
 
 def test_a_secret_door_that_opens() -> None:
     door = {**DOCUMENT["doors"][0], "state": "open"}
     change, before, after, _, _ = apply(DOCUMENT, [{"op": "put_door", "door": door}])
-    told = players_effect(change, before, after, (SIZE, SIZE), "#.")
-    assert told is not None
-    assert [one["id"] for one in told["doors"]["put"]] == ["d1"]
-    assert [(wall["x1"], wall["x2"]) for wall in told["walls"]] == [(0, 2)]
+    effect = players_effect(change, before, after, (SIZE, SIZE), "#.")
+    assert effect is not None
+    assert [one["id"] for one in effect["doors"]["put"]] == ["d1"]
+    assert [(wall["x1"], wall["x2"]) for wall in effect["walls"]] == [(0, 2)]

@@ -90,7 +90,7 @@ def cave(*rows: str, **more: Any) -> dict[str, Any]:
 
 class TestVisible:
     @given(documents(), st.integers(0, 6), st.integers(0, 5), st.sampled_from([1, 2.5, 3, 9]))
-    def test_equals_each_line_by_itself(self, document: dict[str, Any], x: int, y: int, radius: float) -> None:
+    def test_equals_the_union_of_its_lines(self, document: dict[str, Any], x: int, y: int, radius: float) -> None:
         plain = Plain(whole(document))
         assert seen_from(plain.obstacles, (x, y), radius) == plain.seen_from((x, y), radius)
 

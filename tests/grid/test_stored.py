@@ -114,7 +114,7 @@ class TestChange:
             ([{"value": "note", "before": [1, 2], "after": []}], "change[0].before"),
         ],
     )
-    def test_is_told_where(self, change: Any, place: str) -> None:
+    def test_names_the_place(self, change: Any, place: str) -> None:
         with pytest.raises(StoredError) as error:
             check_change(change)
         assert error.value.place == place
@@ -166,7 +166,7 @@ class TestReplaced:
             ({"chunks": [[3, 1, 0, ["?" * 6] * 2]]}, "before.chunks[0]"),
         ],
     )
-    def test_is_told_where(self, changes: dict[str, Any], place: str) -> None:
+    def test_names_the_place(self, changes: dict[str, Any], place: str) -> None:
         with pytest.raises(StoredError) as error:
             check_replaced(replaced(**changes))
         assert error.value.place == place
@@ -201,7 +201,7 @@ class TestReplaced:
         ],
         ids=["no list", "no text", "no base64", "not compressed", "cut off", "no list of chunks", "junk", "huge"],
     )
-    def test_what_cannot_be_unpacked_is_told(self, packed: Any, place: str) -> None:
+    def test_data_that_cannot_be_unpacked_is_reported(self, packed: Any, place: str) -> None:
         with pytest.raises(StoredError) as error:
             check_replaced(replaced(packed=packed))
         assert error.value.place == place

@@ -116,7 +116,7 @@ class TestSeenBy:
         lit = run(vision.lit_by(lights, [Observer(cells, sight)]), store.load) if dark else None
         assert set(each(run(vision.seen_by(cells, sight, lit), store.load))) == expected
 
-    def test_without_sight_it_sees_where_it_stands(self) -> None:
+    def test_without_sight_it_sees_its_own_cells(self) -> None:
         vision, store = vision_of({"width": 5, "height": 5})
         assert set(each(run(vision.seen_by([(1, 1), (2, 1)], Sight.of(None)), store.load))) == {(1, 1), (2, 1)}
 

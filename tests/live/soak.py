@@ -56,7 +56,7 @@ async def lay(owner: Person, people: list[Person]) -> Table:
 
 
 def _command(table: Table, person: Person) -> dict[str, Any]:
-    """Something that somebody may do, at random."""
+    """A random command."""
     place = {"x": random.randrange(SIDE), "y": random.randrange(SIDE)}
     if person is not table.owner:
         if person.id in table.heroes and random.random() < 0.7:

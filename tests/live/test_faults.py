@@ -1,4 +1,4 @@
-"""Clients that misbehave, and a database that is away: who is to blame is closed, and nobody else notices."""
+"""Misbehaving clients, and an unavailable database: only the faulty sockets are closed."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def write(connection: ClientConnection, pieces: Iterator[bytes]) -> None:
                 await asyncio.sleep(0)
 
 
-async def test_who_breaks_the_rules(new_person: NewPerson, url: str) -> None:
+async def test_clients_that_violate_the_protocol(new_person: NewPerson, url: str) -> None:
     """All at once: the server gives each five seconds to close."""
     async with asyncio.TaskGroup() as group:
         for name in HOSTILE:
@@ -99,7 +99,7 @@ async def break_rules(name: str, owner: Person, url: str) -> None:
         assert bare(other.events) == bare(await log_of(owner, universe["id"], other.welcomes[0]["cursor"]))
 
 
-async def test_who_never_reads(owner: Person, url: str, database: asyncpg.Connection) -> None:
+async def test_a_client_that_never_reads(owner: Person, url: str, database: asyncpg.Connection) -> None:
     """Is closed when a megabyte waits for them; the others get everything meanwhile."""
     universe = await owner.universe()
     host, port = urlsplit(url).hostname, urlsplit(url).port
@@ -231,7 +231,8 @@ def home() -> Iterator[Path]:
 
 
 async def test_a_database_that_is_away(home: Path) -> None:
-    """Frozen, then killed and started again: the sockets stay, and nothing is lost or told twice."""
+    """The database is frozen, then killed and restarted: the sockets stay open, and no event is lost or
+    repeated."""
     with (
         serving(home) as server,
         httpx2.Client(base_url=server.url, timeout=PATIENCE_SECONDS) as http,

@@ -209,7 +209,7 @@ async def _paint(owner: Person, map_id: str, times: int) -> None:
 
 
 class TestSignals:
-    async def test_who_gets_them(self, owner: Person, stranger: Person, feed: Feed) -> None:
+    async def test_recipients(self, owner: Person, stranger: Person, feed: Feed) -> None:
         universe = await owner.universe()
         await join(stranger, owner, universe["id"])
         shown = await owner.map(universe["id"], grid_data=GRID, visibility="members")

@@ -110,7 +110,7 @@ class TestEvents:
         assert all("seq" in event for event in gm.events)
         assert not any("seq" in event or hidden["id"] in json.dumps(event) for event in player.events)
 
-    async def test_somebody_comes_and_goes(self, owner: Person, stranger: Person, feed: Feed, url: str) -> None:
+    async def test_online_and_offline(self, owner: Person, stranger: Person, feed: Feed, url: str) -> None:
         universe = await owner.universe()
         await join(stranger, owner, universe["id"])
         gm = await feed(owner, universe["id"])
@@ -126,9 +126,7 @@ class TestEvents:
 
 
 class TestResume:
-    async def test_what_was_missed_comes_first(
-        self, owner: Person, feed: Feed, database: asyncpg.Connection
-    ) -> None:
+    async def test_missed_events_come_first(self, owner: Person, feed: Feed, database: asyncpg.Connection) -> None:
         universe = await owner.universe()
         first = await feed(owner, universe["id"])
         cursor = first.welcomes[0]["cursor"]
@@ -233,7 +231,9 @@ class TestHello:
 
 
 class TestEnd:
-    async def test_who_may_not_stay(self, owner: Person, new_person: NewPerson, feed: Feed, app: FastAPI) -> None:
+    async def test_sessions_that_are_closed(
+        self, owner: Person, new_person: NewPerson, feed: Feed, app: FastAPI
+    ) -> None:
         universe = await owner.universe()
         people = [await new_person() for _ in range(3)]
         for person in people:
@@ -289,7 +289,7 @@ class TestEnd:
 
 
 class TestCommands:
-    async def test_the_event_comes_before_the_answer(self, owner: Person, stranger: Person, feed: Feed) -> None:
+    async def test_the_event_comes_before_the_response(self, owner: Person, stranger: Person, feed: Feed) -> None:
         universe = await owner.universe()
         await join(stranger, owner, universe["id"])
         made = await owner.map(universe["id"], grid_data=GRID, visibility="members")

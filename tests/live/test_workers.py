@@ -1,4 +1,4 @@
-"""Two servers on one database, as two workers: what happens at one is told at the other; one is killed."""
+"""Two servers on one database, as two workers: events of one reach the other; one is killed."""
 
 import asyncio
 import signal
@@ -83,7 +83,7 @@ async def test_what_happens_elsewhere(servers: list[Server], owner: Person, new_
 
 
 async def test_signals_from_elsewhere(servers: list[Server], owner: Person, stranger: Person) -> None:
-    """They go to those at another worker who see the place, and to nobody else."""
+    """They reach only members who see the position, also at another worker."""
     universe = await owner.universe()
     await join(stranger, owner, universe["id"])
     hidden = await owner.map(universe["id"], grid_data=GRID)
@@ -112,7 +112,7 @@ async def test_signals_from_elsewhere(servers: list[Server], owner: Person, stra
 async def test_too_many_sockets(
     limit: str, servers: list[Server], tmp_path: Path, settings: Settings, owner: Person, stranger: Person
 ) -> None:
-    """Whoever is one too many is closed, those who are there stay; each worker counts by itself."""
+    """A socket above the limit is closed, existing ones stay; each worker counts separately."""
     universe, elsewhere = await owner.universe(), await owner.universe()
     await join(stranger, owner, universe["id"])
     name = "_".join(filter(None, ("WORLDKEEP_MAX", limit, "SOCKETS")))
@@ -134,7 +134,7 @@ async def test_too_many_sockets(
 
 
 async def hello(socket: ClientConnection, person: Person) -> dict[str, Any] | None:
-    """The response to somebody's hello; None when the socket is closed instead."""
+    """The response to a hello; None if the socket is closed instead."""
     try:
         return await say(socket, type="hello", token=person.tokens["access_token"])
     except ConnectionClosed:
@@ -144,7 +144,7 @@ async def hello(socket: ClientConnection, person: Person) -> dict[str, Any] | No
 async def test_a_table_that_everything_happens_to(
     tmp_path: Path, settings: Settings, owner: Person, new_person: NewPerson
 ) -> None:
-    """Ten seconds of commands, cut connections and a killed worker: then everybody knows all of theirs."""
+    """Ten seconds of commands, lost connections and a killed worker: then all clients have all their events."""
     people = [await new_person() for _ in range(7)]
     table = await soak.lay(owner, people)
     with ExitStack() as servers:
@@ -173,7 +173,7 @@ async def test_a_table_that_everything_happens_to(
 
 
 async def test_a_server_that_stops(tmp_path: Path, settings: Settings, owner: Person) -> None:
-    """Its sockets are told to come back, which they do at the other worker; nothing is missed."""
+    """Its sockets are closed with a code to reconnect, and resume at the other worker without losing events."""
     universe = await owner.universe()
     with worker(tmp_path, settings, WORLDKEEP_WORKERS="2") as server, worker(tmp_path, settings) as other:
         codes: list[int | None] = []

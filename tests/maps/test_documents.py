@@ -1,4 +1,4 @@
-"""Large maps: in pieces, the same document, and nobody waits for it. ACCEPTANCE 51 and 52."""
+"""Large maps: streamed in pieces, equal to the document, without delaying others."""
 
 import asyncio
 import itertools
@@ -235,11 +235,11 @@ async def health_while(server: Server, work: Awaitable[Any]) -> tuple[Any, float
 
 LAYERS = 8
 LONG = 3
-"""Seconds. `make bench` measures the milliseconds; this is only for what would hold everybody up."""
+"""In seconds. `make bench` measures milliseconds; this only detects a blocked event loop."""
 
 
 async def test_eight_read_the_largest_map_at_once(server: Server, largest: tuple[Person, str]) -> None:
-    """Together a gigabyte: memory is bounded, and nobody else waits."""
+    """A gigabyte in total: memory is bounded, and others are not delayed."""
     person, path = largest
     token = person.client.headers["authorization"]
     command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_download}"]
@@ -311,7 +311,7 @@ HEAVY = (
 )
 
 
-async def test_whoever_loops_heavy_reads_hurts_nobody(server: Server, largest: tuple[Person, str]) -> None:
+async def test_heavy_reads_in_a_loop_do_not_affect_others(server: Server, largest: tuple[Person, str]) -> None:
     """Each response is one that tells what to do; others' writes all succeed."""
     person, path = largest
     stop = asyncio.Event()

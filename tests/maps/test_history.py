@@ -1,4 +1,4 @@
-"""A map's past, where what is stored of it is junk: told apart, or left out, and never a 500."""
+"""The history of a map with invalid stored data: reported or left out, but never a 500."""
 
 import json
 from typing import Any

@@ -52,7 +52,7 @@ class TestCreate:
         body = {"name": "A", "universe_id": (await owner.universe())["id"]}
         assert (await client.post("/maps", json=body)).status_code == 401
 
-    async def test_in_somebody_elses_universe(self, owner: Person, stranger: Person, superuser: Person) -> None:
+    async def test_in_a_universe_of_another_user(self, owner: Person, stranger: Person, superuser: Person) -> None:
         body = {"name": "A", "universe_id": (await owner.universe())["id"]}
         answer = await stranger.client.post("/maps", json=body)
         assert answer.status_code == 404
@@ -322,7 +322,7 @@ class TestUpdate:
 
 
 class TestMove:
-    async def test_into_somebody_elses_universe(self, owner: Person, stranger: Person) -> None:
+    async def test_into_a_universe_of_another_user(self, owner: Person, stranger: Person) -> None:
         made = await owner.map()
         theirs = await stranger.universe()
         for method in ("PUT", "PATCH"):
@@ -334,7 +334,7 @@ class TestMove:
         assert await read(owner, made["id"]) == made
         assert len(await events(stranger, theirs["id"])) == 1
 
-    async def test_out_of_somebody_elses_universe(self, owner: Person, stranger: Person) -> None:
+    async def test_out_of_a_universe_of_another_user(self, owner: Person, stranger: Person) -> None:
         made = await owner.map()
         mine = await stranger.universe()
         answer = await stranger.client.patch(f"/maps/{made['id']}", json={"universe_id": mine["id"]})

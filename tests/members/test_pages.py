@@ -7,7 +7,7 @@ from tests.accounts.test_pages import cookie_of
 from tests.conftest import Person
 
 
-async def test_the_page_knows_only_whether_somebody_is_logged_in(
+async def test_the_page_contains_only_whether_the_visitor_is_logged_in(
     client: httpx2.AsyncClient, owner: Person
 ) -> None:
     """What the invitation is about, the script asks the API: it counts guesses."""

@@ -148,7 +148,7 @@ class TestInvitations:
         answer = await owner.client.post(f"/universes/{universe['id']}/invitations", json={"role": "player"})
         assert (answer.status_code, answer.json()["code"]) == (409, "TOO_MANY_INVITATIONS")
 
-    async def test_those_of_somebody_removed_are_withdrawn(
+    async def test_invitations_of_removed_members_are_withdrawn(
         self, owner: Person, stranger: Person, client: httpx2.AsyncClient
     ) -> None:
         universe = await owner.universe()
@@ -191,7 +191,7 @@ class TestMembers:
         assert (await people[0].client.get(path, params={"cursor": "x"})).status_code == 422
 
     async def test_without_a_name(self, new_person: NewPerson, owner: Person) -> None:
-        """A name that nobody chose tells nothing of the address."""
+        """A default name does not reveal the address."""
         person = await new_person()
         universe = await owner.universe()
         await join(person, owner, universe["id"])

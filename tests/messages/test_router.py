@@ -77,7 +77,7 @@ class TestCreate:
         assert event["payload"]["text"] == "For you"
         assert await heard(table, table.owner) == await heard(table, table.other) == []
 
-    async def test_who_was_removed_hears_nothing(self, table: Table) -> None:
+    async def test_removed_members_get_no_messages(self, table: Table) -> None:
         await say(table, table.player, "Psst", to=[table.other.id])
         path = f"/universes/{table.universe_id}/members/{table.other.id}"
         assert (await table.owner.client.delete(path)).status_code == 204
@@ -115,7 +115,7 @@ class TestCreate:
         assert answer.status_code == 404
 
     async def test_as_a_character_that_others_do_not_see(self, table: Table, feed: Feed) -> None:
-        """Rolls and messages name it to its player, game masters, and whoever sees it, as long as they do."""
+        """Rolls and messages show it to its player, to game masters, and to others as long as they see it."""
         grants = {table.player.id: ["act"]}
         made = await create_character(table.owner, table.universe_id, grants=grants)
         ashe = made["id"]
@@ -125,16 +125,16 @@ class TestCreate:
         await say(table, table.player, "I am Ashe.", character_id=ashe)
         await say(table, table.player, "Psst", **whisper)
         await table.roll(table.player, "d20", character_id=ashe)
-        told = {"message.created", "roll.created"}
+        kinds = {"message.created", "roll.created"}
 
         async def named(person: Person) -> list[str | None]:
             messages = (await person.client.get(f"/universes/{table.universe_id}/messages")).json()["items"]
-            events = [one["payload"] for one in await table.events(person) if one["kind"] in told]
+            events = [one["payload"] for one in await table.events(person) if one["kind"] in kinds]
             return [one["character_id"] for one in (*messages, *await table.rolls(person), *events)]
 
         async def fed(client: Client) -> list[str | None]:
             await client.until(lambda: any(one["kind"] == "roll.created" for one in client.events))
-            return [one["payload"]["character_id"] for one in client.events if one["kind"] in told]
+            return [one["payload"]["character_id"] for one in client.events if one["kind"] in kinds]
 
         for person, client, count, seen in zip(readers, clients, (2, 3, 3), (ashe, ashe, None), strict=True):
             assert await named(person) == [seen] * 2 * count

@@ -19,7 +19,7 @@ async def write(person: Person, universe_id: str, **fields: Any) -> dict[str, An
     return dict(answer.json())
 
 
-async def told(person: Person, universe_id: str) -> list[tuple[str, Any]]:
+async def events_of(person: Person, universe_id: str) -> list[tuple[str, Any]]:
     items = (await person.client.get(f"/universes/{universe_id}/events")).json()["items"]
     return [(one["kind"], one["payload"]) for one in items if one["kind"].startswith("note.")]
 
@@ -70,7 +70,9 @@ class TestNotes:
         assert again.status_code == 304
         seen = (await owner.client.get(f"/notes/{made['id']}")).json()
         assert (seen["version"], seen["grants"]) == (1, {stranger.id: ["act"], owner.id: ["see"]})
-        assert await told(stranger, universe_id) == [("note.created", {"title": "A letter", "body": "replaced"})]
+        assert await events_of(stranger, universe_id) == [
+            ("note.created", {"title": "A letter", "body": "replaced"})
+        ]
 
     async def test_a_long_one(self, owner: Person, universe_id: str) -> None:
         made = await write(owner, universe_id, body="word *word* " * 2_000)
@@ -140,7 +142,7 @@ class TestPins:
         own = {"title": "x", **place}
         assert (await stranger.client.post(f"/universes/{universe_id}/notes", json=own)).status_code == 422
 
-    async def test_who_does_not_see_a_place_leaves_it(
+    async def test_a_note_keeps_a_position_that_the_caller_does_not_see(
         self, owner: Person, stranger: Person, universe_id: str
     ) -> None:
         made = await owner.map(universe_id, grid_data={"width": 4, "height": 4})
@@ -159,11 +161,11 @@ class TestPins:
         for body in ({"x": 4.5}, {"x": None}, {"x": -1}, {"y": "1e999"}):
             assert (await owner.client.patch(path, json=body)).status_code == 422, body
         assert (await owner.client.patch(path, json={"x": 4})).json()["x"] == 4
-        # Nobody is told where a pin on a map that they do not see went.
-        assert len(await told(stranger, universe_id)) == 1
+        # The new position of a pin is not sent to members who do not see the map.
+        assert len(await events_of(stranger, universe_id)) == 1
         await owner.client.patch(f"/maps/{made['id']}", json={"visibility": "members"})
         await owner.client.patch(path, json={"x": 3})
-        assert (await told(stranger, universe_id))[1:] == [("note.updated", {})]
+        assert (await events_of(stranger, universe_id))[1:] == [("note.updated", {})]
         cleared = (await owner.client.patch(path, json={"map_id": None})).json()
         assert (cleared["map_id"], cleared["x"], cleared["y"]) == (None, None, None)
 
@@ -188,7 +190,9 @@ class TestPins:
         assert hidden["x"] == 5
 
     @pytest.mark.parametrize("moves", [True, False])
-    async def test_a_map_that_goes_takes_no_pin(self, owner: Person, universe_id: str, moves: bool) -> None:
+    async def test_notes_remain_when_their_map_is_deleted_or_moved(
+        self, owner: Person, universe_id: str, moves: bool
+    ) -> None:
         made = await owner.map(universe_id, grid_data={"width": 4, "height": 4})
         note = await write(owner, universe_id, map_id=made["id"], x=1, y=1)
         path = f"/maps/{made['id']}"

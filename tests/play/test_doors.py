@@ -1,4 +1,4 @@
-"""Doors that are opened in play: who may, from where, and what others are told."""
+"""Doors that are opened in play: who may, from where, and the events for others."""
 
 import asyncio
 from typing import Any
@@ -87,7 +87,7 @@ async def test_a_player_may_not(
     assert (await owner.client.get(f"/maps/{table['id']}")).json() == before
 
 
-async def test_a_spectator_and_whoever_was_removed_open_nothing(
+async def test_spectators_and_removed_members_open_no_door(
     owner: Person, stranger: Person, table: dict[str, Any]
 ) -> None:
     member = f"/universes/{table['universe_id']}/members/{stranger.id}"
@@ -127,7 +127,7 @@ async def test_many_at_once(stranger: Person, owner: Person, table: dict[str, An
     assert len({one.text for one in same}) == 1
 
 
-async def test_a_door_out_of_sight_is_none(owner: Person, stranger: Person, table: dict[str, Any]) -> None:
+async def test_a_door_out_of_sight_is_a_404(owner: Person, stranger: Person, table: dict[str, Any]) -> None:
     wall = {"id": "wall", "x1": 3, "y1": 0, "x2": 3, "y2": 4}
     behind = {"id": "behind", "x1": 4, "y1": 1, "x2": 4, "y2": 2, "state": "closed"}
     edits = [{"op": "put_wall", "wall": wall}, {"op": "put_door", "door": behind}]

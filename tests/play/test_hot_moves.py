@@ -104,7 +104,7 @@ async def _stored(database: asyncpg.Connection, made: dict[str, Any], ids: dict[
     return text.split("<Record")
 
 
-async def test_what_changed_meanwhile_is_decided_on_anew(
+async def test_a_concurrent_change_causes_a_new_decision(
     owner: Person, stranger: Person, spy: Spy, database: asyncpg.Connection
 ) -> None:
     made = await owner.map(grid_data=GRID, visibility="members")

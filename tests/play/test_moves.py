@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Person
 from tests.members.test_router import join
-from tests.play.test_tokens import listed, patch, put, told
+from tests.play.test_tokens import events_of, listed, patch, put
 
 #   0123456
 # 0 .......
@@ -65,7 +65,7 @@ class TestMove:
         assert (again["version"], again["seq"]) == (3, 7)
         assert (await owner.client.get(f"/tokens/{mine}")).json()["x"] == 2
         event = {"map_id": table["id"], "x": 3, "y": 2, "cells": path((2, 1), (3, 1), (3, 2))}
-        assert (await told(stranger, table["universe_id"]))[1] == ("token.moved", event)
+        assert (await events_of(stranger, table["universe_id"]))[1] == ("token.moved", event)
 
     async def test_to_a_place(self, owner: Person, stranger: Person, table: Any, mine: str) -> None:
         await patch(owner, mine, x=0)
@@ -99,9 +99,9 @@ class TestMove:
         assert done["stopped"] == {"at": {"x": 6, "y": 1}, "by": {"kind": "wall"}}
         assert (done["x"], done["cells"]) == (5, path((4, 1), (5, 1)))
         # Stopped at its own position, it has not moved: that is no event.
-        before = len(await told(stranger, table["universe_id"]))
+        before = len(await events_of(stranger, table["universe_id"]))
         assert (await move(stranger, mine, x=6, y=1))["x"] == 5
-        assert len(await told(stranger, table["universe_id"])) == before
+        assert len(await events_of(stranger, table["universe_id"])) == before
         problem = await move(owner, mine, 409, path=path((6, 1)))
         assert problem["by"] == {"kind": "wall", "id": "unseen"}
 

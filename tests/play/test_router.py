@@ -59,7 +59,7 @@ class TestPath:
         assert (cells[0], cells[-1], (3, 3) in cells) == ((2, 1), (4, 1), True)
         assert answer == {"found": True, "cost": 30, "distance": 30, "unit": "ft", "reason": None}
 
-    async def test_there_is_none(self, owner: Person) -> None:
+    async def test_there_is_no_path(self, owner: Person) -> None:
         one = await owner.map(grid_data=ROOM)
         answer = (await get(owner, one["id"], "path", **{"from": "1,1", "to": "0,0"})).json()
         assert (answer["found"], answer["cells"]) == (False, [])
@@ -81,7 +81,7 @@ class TestPath:
 
 
 class TestSight:
-    async def test_walls_hide_cells_and_what_stands_in_them(self, owner: Person) -> None:
+    async def test_walls_hide_cells_and_entities(self, owner: Person) -> None:
         one = await owner.map(grid_data=ROOM)
         answer = (await get(owner, one["id"], "sight", x=1, y=1, range=10)).json()
         assert {key: answer[key] for key in ("x", "y", "width", "height")} == {

@@ -1,4 +1,4 @@
-"""Tokens: who creates, sees and changes what of them, and who is told."""
+"""Tokens: who may create, see and change them, and who gets the events."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ async def listed(person: Person, map_id: str) -> list[dict[str, Any]]:
     return list(answer.json()["items"])
 
 
-async def told(person: Person, universe_id: str) -> list[tuple[str, Any]]:
+async def events_of(person: Person, universe_id: str) -> list[tuple[str, Any]]:
     items = (await person.client.get(f"/universes/{universe_id}/events")).json()["items"]
     return [(one["kind"], one["payload"]) for one in items if one["kind"].startswith("token.")]
 
@@ -102,12 +102,12 @@ class TestRead:
 
     async def test_a_map_for_game_masters(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
         made = await put(owner, table["id"], grants={"members": ["act"]})
-        before = await told(stranger, table["universe_id"])
+        before = await events_of(stranger, table["universe_id"])
         assert len(before) == 1
         await owner.client.patch(f"/maps/{table['id']}", json={"visibility": "game_masters"})
         assert (await stranger.client.get(f"/tokens/{made['id']}")).status_code == 404
         assert (await stranger.client.get(f"/maps/{table['id']}/tokens")).status_code == 404
-        assert await told(stranger, table["universe_id"]) == []
+        assert await events_of(stranger, table["universe_id"]) == []
 
     async def test_etags(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
         """A player's changes with what they see, and with nothing else."""
@@ -126,7 +126,9 @@ class TestRead:
 
 
 class TestChange:
-    async def test_what_who_acts_may_change(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
+    async def test_the_fields_that_act_allows_to_change(
+        self, owner: Person, stranger: Person, table: dict[str, Any]
+    ) -> None:
         made = await put(owner, table["id"], bars=BARS)
         path = f"/tokens/{made['id']}"
         assert (await stranger.client.patch(path, json={"name": "Mine"})).status_code == 403
@@ -190,7 +192,9 @@ class TestChange:
         answer = await owner.client.post(f"/maps/{made['id']}/tokens", json={"name": "A", "x": 2.25, "y": 0})
         assert answer.status_code == 422
 
-    async def test_a_map_holds_so_many(self, owner: Person, table: dict[str, Any], database: Any) -> None:
+    async def test_a_map_has_a_maximum_number_of_tokens(
+        self, owner: Person, table: dict[str, Any], database: Any
+    ) -> None:
         made = await put(owner, table["id"])
         names = """
             universe_id, map_id, name, x, y, size, rotation, elevation, disposition, hidden, conditions, bars,
@@ -225,8 +229,8 @@ class TestPoints:
         missing = await owner.client.post(f"{path}/heal", json={"amount": 1, "bar": "mana"})
         assert (missing.status_code, missing.json()["code"]) == (409, "NO_BAR")
         assert (await owner.client.post(f"{path}/heal", json={"amount": -1})).status_code == 422
-        # Others are told of the bar that they see.
-        [_, event] = await told(stranger, table["universe_id"])
+        # Others get the event of the bar that they see.
+        [_, event] = await events_of(stranger, table["universe_id"])
         assert event[0] == "token.healed"
         assert event[1] == {
             "map_id": table["id"],
@@ -236,7 +240,7 @@ class TestPoints:
         }
 
 
-class TestTold:
+class TestEvents:
     async def test_of_a_token(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
         made = await put(owner, table["id"], name="Goblin", bars=BARS, gm="plan", sight={"range": 3})
         await patch(owner, made["id"], gm="other", name="Gob")
@@ -245,7 +249,7 @@ class TestTold:
         await patch(owner, made["id"], properties={"a": 1})
         assert (await owner.client.delete(f"/tokens/{made['id']}")).status_code == 204
         here = {"map_id": table["id"]}
-        first, *others = await told(stranger, table["universe_id"])
+        first, *others = await events_of(stranger, table["universe_id"])
         assert first[1]["bars"] == BARS[1:]
         assert not first[1].keys() & {"gm", "sight", "grants", "hidden", "version"}
         assert others == [
@@ -254,7 +258,7 @@ class TestTold:
             ("token.updated", {**here, "properties": {"a": 1}}),
             ("token.deleted", {**here, "name": "Gob"}),
         ]
-        assert len(await told(owner, table["universe_id"])) == 6
+        assert len(await events_of(owner, table["universe_id"])) == 6
 
     async def test_of_a_hidden_one(self, owner: Person, stranger: Person, table: dict[str, Any]) -> None:
         made = await put(owner, table["id"], name="Spy", hidden=True)
@@ -262,9 +266,9 @@ class TestTold:
         await patch(owner, made["id"], hidden=False, color="#000")
         await patch(owner, made["id"], hidden=True)
         await patch(owner, made["id"], grants={stranger.id: ["see"]})
-        assert await told(stranger, table["universe_id"]) == []
+        assert await events_of(stranger, table["universe_id"]) == []
         await patch(owner, made["id"], color="#111")
-        assert await told(stranger, table["universe_id"]) == [
+        assert await events_of(stranger, table["universe_id"]) == [
             ("token.updated", {"map_id": table["id"], "color": "#111"})
         ]
 

@@ -52,7 +52,7 @@ async def test_leaves_behind_what_the_plain_way_does(
         assert spy.written - before == is_fast
         roll = dict(await database.fetchrow("SELECT * FROM roll WHERE id = $1", answer["id"]))
         event = dict(await database.fetchrow("SELECT * FROM event WHERE subject_id = $1", roll["id"]))
-        told = {name: orjson.loads(event.pop(name)) for name in ("payload", "shared")}
+        texts = {name: orjson.loads(event.pop(name)) for name in ("payload", "shared")}
         state = await database.fetchrow(
             "SELECT event_seq - $2 AS ahead, s.next - $3 AS next FROM universe u"
             " JOIN dice_series s ON s.universe_id = u.id AND s.owner_id = $4 WHERE u.id = $1",
@@ -61,7 +61,7 @@ async def test_leaves_behind_what_the_plain_way_does(
             roll["number"],
             roll["universe_id"] if visibility == "everyone" else roll["actor_id"],
         )
-        left.append([_without_luck(one) for one in (answer, roll, event, told, dict(state))])
+        left.append([_without_luck(one) for one in (answer, roll, event, texts, dict(state))])
     assert left[0] == left[1]
     assert left[0][-1] == {"ahead": 0, "next": 1}
 
@@ -73,7 +73,7 @@ async def test_what_happens_meanwhile_does_not_lose_a_roll(table: Table, spy: Sp
     assert (spy.written, spy.refused) == (1, 1)
 
 
-async def test_who_was_removed_meanwhile_does_not_roll(table: Table, spy: Spy) -> None:
+async def test_members_removed_meanwhile_do_not_roll(table: Table, spy: Spy) -> None:
     path = f"/universes/{table.universe_id}"
     spy.meanwhile = table.owner.client.delete(f"{path}/members/{table.player.id}")
     answer = await table.player.client.post(f"{path}/rolls", json={"expression": "1d20"})
@@ -93,7 +93,7 @@ async def test_many_at_once_take_one_key_each(table: Table, spy: Spy) -> None:
     assert spy.written > len(people) / 2
 
 
-async def test_who_waited_in_vain_is_told_that_nothing_was_stored(
+async def test_the_error_after_waiting_says_that_nothing_was_stored(
     table: Table, spy: Spy, app: FastAPI, database: asyncpg.Connection
 ) -> None:
     path, settings = f"/universes/{table.universe_id}/rolls", app.state.settings

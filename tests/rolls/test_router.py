@@ -163,7 +163,7 @@ class TestCreate:
             )
             assert (answer.status_code, answer.json()["column"]) == (422, 4)
 
-    async def test_somebody_elses_character(self, table: Table) -> None:
+    async def test_a_character_of_another_user(self, table: Table) -> None:
         """Not there, whether it is seen or not; to game masters every one is."""
         ids = [
             (await create_character(table.owner, table.universe_id, grants={"members": ["see", "sheet"]}))["id"],

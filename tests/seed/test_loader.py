@@ -103,7 +103,7 @@ class TestLoadDemo:
         assert len({one.password for one in first}) == 4
         assert min(len(one.password) for one in first) >= 12
 
-    def test_everybody_can_log_in_and_the_game_master_has_the_maps(self, settings_of: Settings) -> None:
+    def test_all_accounts_can_log_in_and_the_game_master_has_the_maps(self, settings_of: Settings) -> None:
         logins = asyncio.run(load_demo(settings_of))
         found = asyncio.run(self.look_around(settings_of, logins))
         names = {one["name"] for one in MAPS}

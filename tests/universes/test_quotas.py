@@ -1,4 +1,4 @@
-"""Quotas: exact for pictures, whoever uploads at once; bounded for maps and events."""
+"""Quotas: exact for pictures, even with concurrent uploads; bounded for maps and events."""
 
 import asyncio
 import random

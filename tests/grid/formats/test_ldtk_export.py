@@ -191,7 +191,7 @@ class TestKeptData:
     )
 
     @given(st.data())
-    def test_that_somebody_edited_never_breaks_an_export(self, data: st.DataObject) -> None:
+    def test_edited_preserved_data_never_breaks_an_export(self, data: st.DataObject) -> None:
         document = cave()
         for _ in range(data.draw(st.integers(1, 4))):
             place: Any = document["ldtk"]

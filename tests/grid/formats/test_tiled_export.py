@@ -168,7 +168,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
 
 class TestLaw:
     @given(documents())
-    def test_what_goes_to_tiled_comes_back(self, document: dict[str, Any]) -> None:
+    def test_an_export_to_tiled_can_be_imported(self, document: dict[str, Any]) -> None:
         assert without(again(document), "tiled") == document
 
 
@@ -180,7 +180,7 @@ class TestKeptData:
     )
 
     @given(st.data())
-    def test_that_somebody_edited_never_breaks_an_export(self, data: st.DataObject) -> None:
+    def test_edited_preserved_data_never_breaks_an_export(self, data: st.DataObject) -> None:
         document = keep()
         for _ in range(data.draw(st.integers(1, 3))):
             _replace(data, document["tiled"], self.JUNK)

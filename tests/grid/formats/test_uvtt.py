@@ -175,7 +175,7 @@ class TestWrite:
         assert [tuple(wall[end] for end in ENDS) for wall in made.get("walls", [])] == ends
 
     @pytest.mark.parametrize("junk", [7, [], {"resolution": []}, {"resolution": {"map_origin": {"x": "a"}}}])
-    def test_survives_kept_data_that_somebody_edited(self, junk: Any) -> None:
+    def test_survives_edited_preserved_data(self, junk: Any) -> None:
         document = read(cellar()) | {"uvtt": junk}
         document["doors"][0]["uvtt"] = junk
         document["lights"][0]["uvtt"] = {"alpha": junk}
