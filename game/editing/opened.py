@@ -103,7 +103,7 @@ class OpenMap:
         shifts = [part["shift"] for part in orjson.loads(stored.change or b"[]") if "shift" in part]
         shift = sum(dx for dx, _ in shifts), sum(dy for _, dy in shifts)
         row, size = self.row, (self.width, self.height)
-        return await tokens.settle(self.session, row.universe_id, row.id, after[0], size, shift)
+        return await tokens.fit_tokens(self.session, row.universe_id, row.id, after[0], size, shift)
 
     async def _watch(self, stored: Stored) -> None:
         """Update what players remember of the parts that a change is about to replace."""
@@ -116,7 +116,7 @@ class OpenMap:
         moves = [part["shift"] for part in orjson.loads(stored.change or b"[]") if "shift" in part]
         await self._tracker.keep(stored.chunks, layer_keys(self.row.grid_data).values() if moves else ())
         for shift in moves:
-            self._tracker.moved(*shift)
+            self._tracker.shift_cells(*shift)
 
     async def _for_players(self, stored: Stored) -> Effect | None:
         """The event payload for players, computed before the change is recorded."""

@@ -24,7 +24,7 @@ from game.maps.models import Map, Visibility
 from game.maps.queries import WITHOUT_GRID
 from game.play import tokens as played
 from game.tokens import queries as tokens
-from game.tokens.models import Token, plain
+from game.tokens.models import Token, json_number
 from game.universes.access import Access
 
 _SHOWN = ("id", "name", "initiative", "hidden", "defeated", "effects")
@@ -184,7 +184,7 @@ def _completed(
         "character_id": str(character_id) if character_id else None,
         "name": name,
         "initiative_bonus": _bonus(character) if bonus is None else bonus,
-        "initiative": None if one["initiative"] is None else plain(one["initiative"]),
+        "initiative": None if one["initiative"] is None else json_number(one["initiative"]),
         "tiebreak": old.get("tiebreak", secrets.randbelow(_TIEBREAK_SIDES)),
     }
 

@@ -14,7 +14,7 @@ from game.core.bounded import GameMastersOnly
 from game.core.ids import uuid7
 from game.core.models import MAX_NAME, ApiModel, Assigned, Document, Name, Timestamp, example, unset
 from game.events.payloads import Named, Payload, describes, optional
-from game.tokens.models import plain
+from game.tokens.models import json_number
 
 MAX_COMBATANTS: Final = 500
 _MAX_EFFECTS = 50
@@ -98,7 +98,7 @@ class Effect(ApiModel):
 _Initiative = Annotated[
     float,
     Constraint(ge=-1000, le=1000, allow_inf_nan=False, strict=True),
-    PlainSerializer(plain, return_type=int | float, when_used="json"),
+    PlainSerializer(json_number, return_type=int | float, when_used="json"),
 ]
 _Bonus = Annotated[int, Constraint(ge=-100, le=100, strict=True)]
 _Effects = Annotated[list[Effect], Constraint(max_length=_MAX_EFFECTS)]

@@ -174,7 +174,7 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
         return found
     step = None
     if "combatants" in new and row.state == State.running:
-        step = turns.resettle(row.combatants, new["combatants"], _turns(row))
+        step = turns.change_combatants(row.combatants, new["combatants"], _turns(row))
     return await _store(session, found, "updated", new, step)
 
 
@@ -287,7 +287,7 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
     rolled = [{**one, "initiative": initiatives.get(one["id"], one["initiative"])} for one in row.combatants]
     if same(rolled, row.combatants):
         return found
-    step = turns.resettle(row.combatants, rolled, _turns(row)) if row.state == State.running else None
+    step = turns.change_combatants(row.combatants, rolled, _turns(row)) if row.state == State.running else None
     return await _store(session, found, "updated", {"combatants": rolled}, step)
 
 

@@ -44,10 +44,10 @@ class Step(NamedTuple):
 
 def in_order(combatants: Sequence[Combatant]) -> list[Combatant]:
     """Combatants in the order of their turns."""
-    return sorted(combatants, key=_place, reverse=True)
+    return sorted(combatants, key=_sort_key, reverse=True)
 
 
-def _place(one: Combatant) -> tuple[Any, ...]:
+def _sort_key(one: Combatant) -> tuple[Any, ...]:
     initiative = one["initiative"]
     rolled = (False, 0) if initiative is None else (True, initiative)
     return *rolled, one["initiative_bonus"], one["tiebreak"], one["id"]
@@ -69,14 +69,16 @@ def advance(combatants: Sequence[Combatant], turns: Turns) -> Step:
     return _give(turns, order, heir, turns.now.round + (order.index(heir) <= at))
 
 
-def resettle(before: Sequence[Combatant], combatants: Sequence[Combatant], turns: Turns) -> Step:
+def change_combatants(before: Sequence[Combatant], combatants: Sequence[Combatant], turns: Turns) -> Step:
     """The turn after combatants were changed, added or removed."""
     old, new = in_order(before), in_order(combatants)
     at, now = _index(old, turns.now.combatant), _index(new, turns.now.combatant)
     still = {one["id"] for one in _takers(new)}
     followers = [_index(new, one["id"]) for one in old[at + 1 :] if one["id"] in still] if at >= 0 else []
     has_left = now < 0
-    has_delayed = not has_left and bool(followers) and followers[0] < now and _place(new[now]) < _place(old[at])
+    has_delayed = (
+        not has_left and bool(followers) and followers[0] < now and _sort_key(new[now]) < _sort_key(old[at])
+    )
     if not (has_left or has_delayed):
         return Step(Turns(turns.now, _shown(new, turns.now, turns.shown)), {})
     if followers:

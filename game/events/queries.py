@@ -158,7 +158,7 @@ async def record_private(
     return await record(session, PRIVATE, None, universe_log, {}, shared=shared, audience=audience)
 
 
-def unwrapped(event: dict[str, Any]) -> dict[str, Any]:
+def unwrap_private(event: dict[str, Any]) -> dict[str, Any]:
     """A private event as its audience gets it: its payload is what `record_private` put into `shared`."""
     return {**event, **event["payload"]}
 
@@ -178,7 +178,7 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
 
 
 # The tables are named in SQL, because their modules import this one.
-OF_NO_HIDDEN_MAP = """
+NOT_OF_HIDDEN_MAP = """
     (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
         SELECT FROM map WHERE map.universe_id = event.universe_id
             AND map.id IN (
@@ -212,7 +212,7 @@ def character_seen_by(character_grants: str | None) -> frozenset[str]:
     return frozenset() if character_grants is None else grants.holders(orjson.loads(character_grants), Right.see)
 
 
-def is_among(user_id: UUID, holders: frozenset[str]) -> bool:
+def is_holder(user_id: UUID, holders: frozenset[str]) -> bool:
     """Whether a user is one of the holders of a right."""
     return bool(holders) and (grants.MEMBERS in holders or str(user_id) in holders)
 
@@ -272,7 +272,7 @@ async def page(
     columns = [Event.seq, Event.kind, Event.actor_id, Event.subject_id, Event.created_at]
     payload: Any = col(Event.shared)
     if for_game_masters:
-        payload = case((_is_opened_by(reader.user_id), col(Event.shared)), else_=col(Event.payload))
+        payload = case((_is_private_for(reader.user_id), col(Event.shared)), else_=col(Event.payload))
     payload = cast(payload, Text)
     statement = select(
         *map(col, columns),
@@ -293,16 +293,16 @@ async def page(
         item = {name: row[name] for name in ("kind", "actor_id", "subject_id", "created_at")}
         item |= {"payload": payload_of(row["payload"]), "cursor": reader.cursor(last)}
         if item["kind"] == PRIVATE and item["payload"]:
-            item = unwrapped(item)
+            item = unwrap_private(item)
         if not for_game_masters:
-            is_seen = is_among(reader.user_id, character_seen_by(row["character_grants"]))
+            is_seen = is_holder(reader.user_id, character_seen_by(row["character_grants"]))
             item = without_unseen_character(item, is_seen=is_seen)
         items.append({**item, "seq": last} if for_game_masters else item)
     found: dict[str, Any] = {"items": items, "next_cursor": reader.cursor(last)}
     return {**found, "next_after": last} if for_game_masters else found
 
 
-def _is_opened_by(user_id: UUID) -> ColumnElement[bool]:
+def _is_private_for(user_id: UUID) -> ColumnElement[bool]:
     """The condition that an event is private and has this user in its audience."""
     return and_(col(Event.kind) == PRIVATE, col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
 
@@ -314,7 +314,7 @@ def shared_with(user_id: UUID) -> ColumnElement[bool]:
     has fog now, only the events of showing and hiding it.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
-    return and_(col(Event.shared).is_not(None), is_for_them, text(OF_NO_HIDDEN_MAP))
+    return and_(col(Event.shared).is_not(None), is_for_them, text(NOT_OF_HIDDEN_MAP))
 
 
 def payload_of(text: str) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 Every change of a map, of its tokens, or of who sees through them, is made within `watch`, with the map locked:
 
     async with fog.watch(session, row) as tracker:
-        await watching.keep(keys)                # before chunks of cells are written: which ones
+        await tracker.keep(keys)                 # before chunks of cells are written: which ones
         ...                                      # change the map, or its tokens
-        tracker.walked(token_id, positions)      # the path of a token
+        tracker.add_path(token_id, positions)    # the path of a token
 
 The states before and after are compared. What a group has in sight becomes explored. Of what changed out of its
 sight, the old state is stored in its memory (`game.grid.memory`). For a map that never had fog, nothing is stored
@@ -91,7 +91,7 @@ class ChangeTracker:
         self._key = row.scene_key
         self._before: MapState | None = None
         self._rows: dict[ChunkKey, Rows] = {}
-        self._ways: list[tuple[UUID, Sequence[Point]]] = []
+        self._paths: list[tuple[UUID, Sequence[Point]]] = []
         self._moved: tuple[int, int] | None = None
         self.tokens_stay = False
         """That no token is changed within: they need not be read again."""
@@ -115,14 +115,14 @@ class ChangeTracker:
         loaded = await queries.cells(self._session, self._map_key, Wanted(missing, layers))
         self._rows |= {key: loaded.get(key) for key in {*missing, *loaded} if key not in self._rows}
 
-    def moved(self, dx: int, dy: int) -> None:
+    def shift_cells(self, dx: int, dy: int) -> None:
         """Record that all cells of the map were shifted, after all layers were kept."""
         old = self._moved or (0, 0)
         self._moved = old[0] + dx, old[1] + dy
 
-    def walked(self, token_id: UUID, positions: Sequence[Point]) -> None:
+    def add_path(self, token_id: UUID, positions: Sequence[Point]) -> None:
         """Record the path of a token: its top left cells, or points on a map without a grid."""
-        self._ways.append((token_id, positions))
+        self._paths.append((token_id, positions))
 
     async def finish(self) -> None:
         """Compare the state after the change with the one before, and update the memories."""
@@ -133,16 +133,16 @@ class ChangeTracker:
         rows = await self._changed_rows(after)
         old, new = await self._sights(after, rows)
         load = partial(queries.cells, session, self._map_key)
-        was_seen: Mapping[UUID, Cells] = {}
+        seen_before: Mapping[UUID, Cells] = {}
         change = None
         if before is not None and old is not None:
-            was_seen = await sights.seen(before, old.vision, before.viewers(), self._load_before)
+            seen_before = await sights.seen(before, old.vision, before.viewers(), self._load_before)
             if old.scene.grid.type == new.scene.grid.type:
                 change = await _compute(_is_large(old.scene), _Change.of, old.scene, new.scene, rows, self._moved)
-        is_seen = await sights.seen(after, new.vision, after.viewers(), load)
-        seen_on_way = await _seen_on_ways(self._ways, after, new, load)
-        memories, known = await self._memories(after, change, [was_seen, is_seen, seen_on_way])
-        await memories.write(await _remember(known, change, new.scene, was_seen, seen_on_way, is_seen))
+        seen_now = await sights.seen(after, new.vision, after.viewers(), load)
+        seen_on_path = await _seen_on_paths(self._paths, after, new, load)
+        memories, known = await self._memories(after, change, [seen_before, seen_now, seen_on_path])
+        await memories.write(await _remember(known, change, new.scene, seen_before, seen_on_path, seen_now))
 
     async def _after(self) -> MapState:
         """The map after the change."""
@@ -203,8 +203,8 @@ class ChangeTracker:
         new = await _compute(is_large, transitions.next_sights, old, after.frame, *size, rows)
         if self._key is not None:
             # Former visions are kept with the new sights only. Otherwise each would count, and evict other maps.
-            sights.keep(self._key, Sights.of(old.scene, old.vision))
-        sights.keep(row.scene_key, new)
+            sights.cache(self._key, Sights.of(old.scene, old.vision))
+        sights.cache(row.scene_key, new)
         return old, new
 
     async def _memories(
@@ -214,7 +214,7 @@ class ChangeTracker:
         before, session = self._before, self._session
         viewers = after.viewers()
         if before is not None and before.sharing != after.sharing:
-            known = await self._shared_anew(before, after, change, seen[0])
+            known = await self._converted(before, after, change, seen[0])
             await queries.drop(session, self._map_key, await queries.viewers(session, self._map_key))
             return StoredMemories(session, self._map_key, viewers), known
         memories = StoredMemories(session, self._map_key, viewers)
@@ -226,11 +226,11 @@ class ChangeTracker:
         if change is not None and change.is_everywhere:
             await memories.load(None)
         elif change is not None:
-            await memories.load(_concerned(memories, change, seen))
+            await memories.load(_affected_chunks(memories, change, seen))
         return memories, {viewer: memories.of(viewer) for viewer in viewers}
 
-    async def _shared_anew(
-        self, before: MapState, after: MapState, change: "_Change | None", was_seen: Mapping[UUID, Cells]
+    async def _converted(
+        self, before: MapState, after: MapState, change: "_Change | None", seen_before: Mapping[UUID, Cells]
     ) -> dict[UUID, Memory]:
         """The memories of the new groups after a change of `fog_sharing`: copied from the party to each player, or
         merged."""
@@ -242,9 +242,9 @@ class ChangeTracker:
         if change is None:
             return known
         if after.sharing == FogSharing.each:
-            party = see(memories.of(PARTY), change.before, was_seen[PARTY])
+            party = see(memories.of(PARTY), change.before, seen_before[PARTY])
             return known | dict.fromkeys(players, party)
-        mine = [see(memories.of(one), change.before, was_seen[one]) for one in players]
+        mine = [see(memories.of(one), change.before, seen_before[one]) for one in players]
         return {PARTY: await asyncio.to_thread(join, mine, change.before, NONE)} if mine else known
 
 
@@ -288,18 +288,18 @@ class _Change(NamedTuple):
 
 
 def _remembered(
-    known: Memory, change: _Change | None, scene: Scene, was_seen: Cells, on_way: Cells, is_seen: Cells
+    known: Memory, change: _Change | None, scene: Scene, seen_before: Cells, on_path: Cells, seen_now: Cells
 ) -> Memory:
     """The memory of a group after a change of the grid, or of the tokens alone; `scene` is the map after it."""
     if change is None:
-        return see(known, scene, is_seen)
-    known = see(known, change.before, was_seen)
+        return see(known, scene, seen_now)
+    known = see(known, change.before, seen_before)
     if change.moved is not None:
         by = transitions.point_shift(change.before.frame, *change.moved)
         known = resized(known, change.base, *change.moved, by)
     if change.before is not change.after:
-        known = remember(known, change.base, change.after, change.rows, change.things, is_seen)
-    return see(known, scene, union(on_way, is_seen))
+        known = remember(known, change.base, change.after, change.rows, change.things, seen_now)
+    return see(known, scene, union(on_path, seen_now))
 
 
 def _distance(frame: Mapping[str, Any]) -> Any:
@@ -315,12 +315,12 @@ async def _compute(is_large: bool, function: Callable[..., Result], *arguments: 
     return await asyncio.to_thread(function, *arguments) if is_large else function(*arguments)
 
 
-async def _seen_on_ways(
-    ways: Iterable[tuple[UUID, Sequence[Point]]], after: MapState, now: Sights, load: sights.Load
+async def _seen_on_paths(
+    paths: Iterable[tuple[UUID, Sequence[Point]]], after: MapState, now: Sights, load: sights.Load
 ) -> dict[UUID, Cells]:
     """What the groups have seen along the paths of tokens."""
     found: dict[UUID, Cells] = {}
-    for token_id, positions in ways:
+    for token_id, positions in paths:
         piece = after.pieces.get(token_id)
         if piece is None:
             continue
@@ -333,7 +333,7 @@ async def _seen_on_ways(
     return found
 
 
-def _concerned(memories: Memories, change: _Change, seen: Iterable[Mapping[UUID, Cells]]) -> set[ChunkXY]:
+def _affected_chunks(memories: Memories, change: _Change, seen: Iterable[Mapping[UUID, Cells]]) -> set[ChunkXY]:
     """The chunks of memories that a change of the map, and what is in sight, may affect."""
     sets: list[Cells] = [one.get(viewer, NONE) for one in seen for viewer in memories.viewers]
     chunks = chunks_beside(union(NONE, dict.fromkeys(change.chunks, 1), *sets))
@@ -349,41 +349,41 @@ async def _remember(
     known: Mapping[UUID, Memory],
     change: _Change | None,
     scene: Scene,
-    was_seen: Mapping[UUID, Cells],
-    on_way: Mapping[UUID, Cells],
-    is_seen: Mapping[UUID, Cells],
+    seen_before: Mapping[UUID, Cells],
+    on_path: Mapping[UUID, Cells],
+    seen_now: Mapping[UUID, Cells],
 ) -> dict[UUID, Memory]:
     """The memories of the groups after a change, from what they saw before it, along the paths, and after it."""
     remembered = {}
     chunks = 0 if change is None else len(change.rows)
     for viewer, memory_ in known.items():
         is_large = len(memory_.explored) + chunks > _LARGE_CHUNKS or _is_large(scene)
-        seen = was_seen.get(viewer, NONE), on_way.get(viewer, NONE), is_seen[viewer]
+        seen = seen_before.get(viewer, NONE), on_path.get(viewer, NONE), seen_now[viewer]
         remembered[viewer] = await _compute(is_large, _remembered, memory_, change, scene, *seen)
     return remembered
 
 
-async def walked(
+async def after_move(
     before: MapState,
     piece: Piece,
     positions: Sequence[Point],
     now: Sights,
-    was_seen: Mapping[UUID, Cells],
+    seen_before: Mapping[UUID, Cells],
     memories: Memories,
     load: sights.Load,
 ) -> tuple[dict[UUID, Memory], dict[UUID, Cells]]:
     """What the groups remember and see after the move of one token, without other changes.
 
-    `piece` is the token after the move, `positions` its path, and `was_seen` what the groups saw before.
+    `piece` is the token after the move, `positions` its path, and `seen_before` what the groups saw before.
     """
     viewers = before.viewers()
     after = before.with_token(piece)
-    is_seen = await sights.seen(after, now.vision, viewers, load)
-    on_way = await _seen_on_ways([(piece.id, positions)], after, now, load)
+    seen_now = await sights.seen(after, now.vision, viewers, load)
+    on_path = await _seen_on_paths([(piece.id, positions)], after, now, load)
     change = _Change.of(now.scene, now.scene, {}, None)
-    await memories.load(_concerned(memories, change, [was_seen, is_seen, on_way]))
+    await memories.load(_affected_chunks(memories, change, [seen_before, seen_now, on_path]))
     known = {viewer: memories.of(viewer) for viewer in viewers}
-    return await _remember(known, change, now.scene, was_seen, on_way, is_seen), is_seen
+    return await _remember(known, change, now.scene, seen_before, on_path, seen_now), seen_now
 
 
 @asynccontextmanager
@@ -426,11 +426,11 @@ async def _redraw(
     await memories.write(changed)
 
 
-async def _look_again(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
+async def _update_after_sight_change(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
     """Update the memories of all maps with tokens of a character, or with grants to a user."""
     for row in await queries.maps_seen_by(session, universe_id, cause_id):
         async with watch(session, row):
             pass
 
 
-grants.SIGHT_GIVEN.append(_look_again)
+grants.SIGHT_GIVEN.append(_update_after_sight_change)

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game import grants
-from game.characters.pieces import sight as sight_of
+from game.characters.token_defaults import sight as sight_of
 from game.fog.viewers import Piece
 from game.grants import Right
 from game.grid.canvas import Loaded, Wanted

@@ -58,19 +58,19 @@ class Sights(NamedTuple):
         return self.vision.views + self.versions.weight + self.scene.size
 
 
-_kept: LruCache[UUID, Sights] = LruCache(_MAX_SCENES, _MAX_WEIGHT)
+_cache: LruCache[UUID, Sights] = LruCache(_MAX_SCENES, _MAX_WEIGHT)
 
 
 def sights_of(key: UUID, frame: dict[str, Any], width: int, height: int) -> Sights:
     """The cached sights of a key, or new ones for that grid."""
-    sights = _kept.get(key) or Sights.of(Scene(frame, width, height), Vision(frame, width, height))
-    keep(key, sights)
+    sights = _cache.get(key) or Sights.of(Scene(frame, width, height), Vision(frame, width, height))
+    cache(key, sights)
     return sights
 
 
-def keep(key: UUID, sights: Sights) -> None:
+def cache(key: UUID, sights: Sights) -> None:
     """Cache sights under a key."""
-    _kept.put(key, sights, sights.weight)
+    _cache.put(key, sights, sights.weight)
 
 
 async def seen(map_state: MapState, vision: Vision, viewers: Iterable[UUID], load: Load) -> dict[UUID, Cells]:

@@ -59,13 +59,13 @@ class MapView:
         return any(contains(self.fogged.visible, x, y) for x, y in cells)
 
 
-_kept: LruCache[tuple[UUID, UUID], tuple[int, MapView]] = LruCache(_MAX_VIEWS, _MAX_CHUNKS)
+_cache: LruCache[tuple[UUID, UUID], tuple[int, MapView]] = LruCache(_MAX_VIEWS, _MAX_CHUNKS)
 """The newest view of each group of a map, with the number of the last event before it."""
 
 
-def kept(key: ViewKey) -> MapView | None:
+def cached(key: ViewKey) -> MapView | None:
     """The cached view of a key."""
-    found = _kept.get(key[:2])
+    found = _cache.get(key[:2])
     return found[1] if found is not None and found[0] == key.seq else None
 
 
@@ -76,7 +76,7 @@ async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int 
     snapshot that has not written.
     """
     key = None if seq is None else ViewKey(row.id, viewer, seq)
-    if key is not None and (found := kept(key)):
+    if key is not None and (found := cached(key)):
         return found
     map_state = await map_state_of(session, row)
     memories = StoredMemories(session, map_key_of(row), [viewer])
@@ -85,13 +85,13 @@ async def view_of(session: AsyncSession, row: FoggedMap, viewer: UUID, seq: int 
     # Without a key, the map never had fog, and nothing of it is remembered.
     scene_key = row.scene_key or row.id
     load = partial(queries.cells, session, map_key_of(row))
-    view = await make(map_state, viewer, scene_key, row.fog, memories.of(viewer), load)
+    view = await compute(map_state, viewer, scene_key, row.fog, memories.of(viewer), load)
     if key is not None:
-        keep(key, view)
+        cache(key, view)
     return view
 
 
-async def make(
+async def compute(
     map_state: MapState, viewer: UUID, scene_key: UUID, fog: str, memory: Memory, load: sights.Load
 ) -> MapView:
     """Compute what a group sees of a map, from what it remembers."""
@@ -101,8 +101,8 @@ async def make(
     return MapView(FoggedView(scene, memory, visible, mode), map_state)
 
 
-def keep(key: ViewKey, view: MapView) -> None:
+def cache(key: ViewKey, view: MapView) -> None:
     """Cache a view, and remove older views of the same group."""
-    found = _kept.get(key[:2])
+    found = _cache.get(key[:2])
     if found is None or found[0] <= key.seq:
-        _kept.put(key[:2], (key.seq, view), len(view.fogged.shown))
+        _cache.put(key[:2], (key.seq, view), len(view.fogged.shown))

@@ -11,9 +11,9 @@ from game.events.queries import (
     PRIVATE,
     Reader,
     character_seen_by,
-    is_among,
+    is_holder,
     payload_of,
-    unwrapped,
+    unwrap_private,
     without_unseen_character,
 )
 
@@ -83,7 +83,7 @@ class LoggedEvent:
             return None
         # Of private events, game masters get no more than other members.
         as_shared = not for_game_master or (self.kind == PRIVATE and is_shared)
-        is_character_hidden = not for_game_master and not is_among(reader.user_id, self._character_seen_by)
+        is_character_hidden = not for_game_master and not is_holder(reader.user_id, self._character_seen_by)
         form = for_game_master, as_shared, is_character_hidden
         parts = self._frames.get(form)
         if parts is None:
@@ -96,7 +96,7 @@ class LoggedEvent:
         fields |= {"kind": kind, "actor_id": actor_id, "subject_id": subject_id}
         fields |= {"payload": payload_of(shared if as_shared else payload), "created_at": created_at}
         if kind == PRIVATE and as_shared:
-            fields = unwrapped(fields)
+            fields = unwrap_private(fields)
         fields = without_unseen_character(fields, is_seen=not is_character_hidden)
         rest = b'",' + orjson.dumps(fields)[1:]
         return _FrameParts(frame_head(len(_EVENT) + _CURSOR + len(rest)) + _EVENT, rest)

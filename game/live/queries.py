@@ -13,7 +13,7 @@ from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.models import rfc3339
-from game.events.queries import CHARACTER_GRANTS, OF_NO_HIDDEN_MAP
+from game.events.queries import CHARACTER_GRANTS, NOT_OF_HIDDEN_MAP
 from game.fog.queries import MEMORIES
 from game.permissions import Role
 from game.tokens.queries import ON_MAP
@@ -52,7 +52,7 @@ SINCE = HotStatement(f"""
                 SELECT *, octet_length(payload) + coalesce(octet_length(shared), 0) AS bytes
                 FROM (
                     SELECT seq, kind, actor_id, subject_id, created_at, audience, payload::text AS payload,
-                        CASE WHEN shared IS NOT NULL AND {OF_NO_HIDDEN_MAP} THEN shared::text END AS shared,
+                        CASE WHEN shared IS NOT NULL AND {NOT_OF_HIDDEN_MAP} THEN shared::text END AS shared,
                         {CHARACTER_GRANTS} AS character_grants
                     FROM event WHERE event.universe_id = q.universe_id AND seq > q.after
                     ORDER BY seq LIMIT {PAGE}

@@ -104,7 +104,7 @@ class Snapshot:
         row = self._row
         viewer = viewer_of(row["fog_sharing"], user_id)
         key = ViewKey(row["map_id"], viewer, self.seq)
-        if kept := views.kept(key):
+        if kept := views.cached(key):
             return kept
         board = await self._grid()
         distance = board.grid_data.get("cell_distance")
@@ -124,8 +124,8 @@ class Snapshot:
             self._memories.take(row["wholes"], row["chunks"])
         scene_key = row["scene_key"] or row["map_id"]
         load = partial(board.load_any, self._hot)
-        view = await views.make(map_state, viewer, scene_key, row["fog"], self._memories.of(viewer), load)
-        views.keep(key, view)
+        view = await views.compute(map_state, viewer, scene_key, row["fog"], self._memories.of(viewer), load)
+        views.cache(key, view)
         return view
 
     async def region(self, view: MapView, box: Box) -> dict[str, Any]:

@@ -89,7 +89,7 @@ async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -
     """What the caller sees of a map in this transaction; `seq` as in `views.view_of`."""
     row = found.row
     viewer = viewer_of(row.fog_sharing, found.access.user.id)
-    if seq is not None and (kept := views.kept(ViewKey(row.id, viewer, seq))):
+    if seq is not None and (kept := views.cached(ViewKey(row.id, viewer, seq))):
         return kept
     here = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
     whole_row = (await session.execute(here.execution_options(populate_existing=True))).scalar_one_or_none()

@@ -217,7 +217,7 @@ async def restore_grid(
         past = await _rebuilt(request, computing, user, stored, record, exchange)
         frame: Frame = await asyncio.to_thread(orjson.loads, past.frame)
         before, seen = await replaced.finish(frame, past.width, past.height)
-        placed = await queries.settle(session, row) if before else Placed([], [])
+        placed = await queries.fit_tokens(session, row) if before else Placed([], [])
     if before:
         row.touch()
         row.publish()

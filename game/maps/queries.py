@@ -133,7 +133,7 @@ def _hot_document(row: Any) -> HotResponse | None:
     """The response for a map, from a row of _DOCUMENT and _FOG."""
     if row["fogged_id"] is None:
         return HotResponse(*_document(row))
-    view = views.kept(views.ViewKey(row["fogged_id"], row["viewer_id"] or PARTY, row["seq"]))
+    view = views.cached(views.ViewKey(row["fogged_id"], row["viewer_id"] or PARTY, row["seq"]))
     text: MapText | None = view.cache.get("document") if view else None
     return HotResponse(*text) if text else None
 
@@ -460,7 +460,7 @@ async def change(
             before |= replaced
             if replaced:
                 payload["grid_data"] = "replaced"
-                placed = await settle(session, row)
+                placed = await fit_tokens(session, row)
     moves = target is not None and target.universe.id != row.universe_id
     if not before and not moves:
         return found
@@ -478,10 +478,10 @@ async def change(
     return found
 
 
-async def settle(session: AsyncSession, row: Map) -> Placed:
+async def fit_tokens(session: AsyncSession, row: Map) -> Placed:
     """Move the tokens of a map whose grid was replaced to valid positions."""
     size = row.width, row.height
-    return await tokens.settle(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
+    return await tokens.fit_tokens(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
 
 
 def _for_members(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:

@@ -107,7 +107,7 @@ def _cell(pin: Note, row: Map) -> tuple[int, int]:
 async def _view(session: AsyncSession, caller: Access, row: Map) -> MapView:
     """What a player sees of a map with fog."""
     viewer = viewer_of(row.fog_sharing, caller.user.id)
-    if kept := views.kept(views.ViewKey(row.id, viewer, caller.universe.event_seq)):
+    if kept := views.cached(views.ViewKey(row.id, viewer, caller.universe.event_seq)):
         return kept
     here = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
     whole = select(Map).where(*here).execution_options(populate_existing=True)

@@ -110,7 +110,7 @@ class Board:
         return {(layer, x, y): rows for layer, x, y, rows in orjson.loads(row["chunks"] or "[]")}
 
 
-_kept: LruCache[UUID, Board] = LruCache(_MAX_BOARDS, _MAX_BYTES)
+_cache: LruCache[UUID, Board] = LruCache(_MAX_BOARDS, _MAX_BYTES)
 
 
 async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int, updated_at: datetime) -> Board:
@@ -119,7 +119,7 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
     Raises:
         Changed: it has another version by now.
     """
-    board = _kept.get(map_id)
+    board = _cache.get(map_id)
     if board is None or (board.version, board.updated_at) != (version, updated_at):
         row: Any = await hot.fetch(_GRID, universe_id, map_id)
         if row is None or (row["version"], row["updated_at"]) != (version, updated_at):
@@ -128,5 +128,5 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
         text = row["grid_data"]
         fields = {name: row[name] for name in names}
         board = Board(universe_id, map_id, **fields, grid_data=orjson.loads(text), size=len(text))
-        _kept.put(map_id, board, board.size)
+        _cache.put(map_id, board, board.size)
     return board

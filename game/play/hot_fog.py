@@ -78,7 +78,7 @@ class FogState:
         self._seen: Mapping[UUID, Cells] = {}
         self._view: FoggedView | None = None
 
-    async def look(self, token_id: UUID, path: Sequence[Point] | None) -> None:
+    async def load_near(self, token_id: UUID, path: Sequence[Point] | None) -> None:
         """Compute what is in sight, and load what is remembered near a path; without a path, of the whole map."""
         self._seen = await sights.seen(self._map_state, self._sights.vision, self._memories.viewers, self._load)
         if path is None:
@@ -97,10 +97,10 @@ class FogState:
         self._view = FoggedView(self._sights.scene, memory, seen[self._viewer], self._mode)
         return self._view
 
-    async def walk(self, token_id: UUID, done: Move) -> Changes:
+    async def changes_of_move(self, token_id: UUID, done: Move) -> Changes:
         """The changes of the memories by a move."""
         piece = self._map_state.pieces[token_id]._replace(x=done.x, y=done.y)
-        remembered, seen = await changes.walked(
+        remembered, seen = await changes.after_move(
             self._map_state, piece, done.cells, self._sights, self._seen, self._memories, self._load
         )
         if self._viewer in remembered:

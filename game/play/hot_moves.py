@@ -255,14 +255,14 @@ async def _move(
         return None
     changes = Changes({}, [], [])
     if has_moved and fog is not None:
-        changes = await fog.walk(snapshot.token_id, done)
+        changes = await fog.changes_of_move(snapshot.token_id, done)
     if snapshot.is_game_master:
         doors = board.grid_data.get("doors", ())
     else:
         doors = board.players.get("doors", ()) if fog is None or row["fog"] == "off" else fog.doors()
     version = snapshot.version + has_moved if snapshot.is_game_master else None
     answer = tokens.as_json(
-        moves.answer_of(done, done.named(doors), version, snapshot.seq + 1 if has_moved else None)
+        moves.move_response(done, done.named(doors), version, snapshot.seq + 1 if has_moved else None)
     )
     if has_moved:
         stored: tuple[Any, ...] = (None, None, None, None, None)
@@ -280,7 +280,7 @@ async def _decide(
     path: Any = None if request.path is None and not request.force else moves.path_of(request)
     known = Known(board.grid_data if snapshot.is_game_master else board.players)
     if fog is not None:
-        await fog.look(snapshot.token_id, path)
+        await fog.load_near(snapshot.token_id, path)
         if board.fog != "off" and not snapshot.is_game_master:
             known = fog.known(snapshot.token_id, path)
     if path is None:
@@ -288,7 +288,7 @@ async def _decide(
         if plan.problem is not None:
             raise plan.problem
         path = plan.path
-    walk = moves.walked(board, snapshot.token, request, path, None if request.force else known, board.players)
+    walk = moves.check_move(board, snapshot.token, request, path, None if request.force else known, board.players)
     return await follow(walk, load)
 
 
@@ -311,7 +311,7 @@ async def _write(
     payload = {
         "map_id": snapshot.map_id,
         **tokens.position(done.x, done.y),
-        **moves.way_of(done),
+        **moves.path_payload(done),
         "version": snapshot.version + 1,
     }
     before = tokens.position(snapshot.token.x, snapshot.token.y)

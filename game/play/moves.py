@@ -31,7 +31,7 @@ from game.play.queries import grid_of
 from game.play.tokens import TokenOnMap
 from game.play.work import UnfoggedMap
 from game.tokens import queries
-from game.tokens.models import plain
+from game.tokens.models import json_number
 from game.universes.access import Access
 
 SMALL_CELLS = 4096
@@ -68,7 +68,7 @@ class Blocked(Conflict):
     code = "MOVE_BLOCKED"
 
 
-class NoWay(Conflict):
+class NoKnownPath(Conflict):
     """You know no path to that place. The token did not move."""
 
     code = "NO_PATH"
@@ -115,7 +115,7 @@ def _ends(grid: Grid, token: Standing, place: Point) -> tuple[Cell, Cell, Walker
 
 def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> Plan:
     if not path.found:
-        return Plan([], version, start, NoWay(f"You know no path to that place: {path.reason}."))
+        return Plan([], version, start, NoKnownPath(f"You know no path to that place: {path.reason}."))
     return Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
 
 
@@ -176,11 +176,11 @@ async def move(
     if plan.problem is not None:
         raise plan.problem
     priced = players_document(row.grid_data, EVERY_SYMBOL).frame
-    done = await follow(session, row, walked(row, token, request, plan.path, known, priced))
+    done = await follow(session, row, check_move(row, token, request, plan.path, known, priced))
     seq = await _put(session, piece, row, done) if has_moved(token, done) else None
     stopped = await _stopped(session, row, found.access, done)
     version = token.version if found.access.is_game_master else None
-    return answer_of(done, stopped, version, seq)
+    return move_response(done, stopped, version, seq)
 
 
 def search_path(
@@ -198,7 +198,7 @@ def search_path(
     return _plan_of(grid, path, place, row.version, (token.x, token.y))
 
 
-def walked(
+def check_move(
     row: Board, token: Standing, request: MoveRequest, path: Sequence[Point], known: Known | None, priced: Frame
 ) -> Steps[Move]:
     """A token's move along a path; with `force`, without `known`, directly to its end.
@@ -229,15 +229,15 @@ def has_moved(token: Standing, done: Move) -> bool:
     return len(done.cells) > 1 or (done.x, done.y) != (token.x, token.y)
 
 
-def way_of(done: Move) -> dict[str, Any]:
+def path_payload(done: Move) -> dict[str, Any]:
     """The payload of a move's event without the position."""
-    return {"cells": [{"x": x, "y": y} for x, y in done.cells], "cost": plain(done.cost)}
+    return {"cells": [{"x": x, "y": y} for x, y in done.cells], "cost": json_number(done.cost)}
 
 
-def answer_of(done: Move, stopped: Obstruction | None, version: int | None, seq: int | None) -> dict[str, Any]:
+def move_response(done: Move, stopped: Obstruction | None, version: int | None, seq: int | None) -> dict[str, Any]:
     """The response to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's new version,
     and the number of the event, if there is one; None for others."""
-    answer = {**queries.position(done.x, done.y), **way_of(done), "stopped": stopped and stopped.as_json()}
+    answer = {**queries.position(done.x, done.y), **path_payload(done), "stopped": stopped and stopped.as_json()}
     if version is not None:
         answer["version"] = version
         if seq is not None:
@@ -262,9 +262,11 @@ async def _put(session: AsyncSession, piece: TokenOnMap, row: Map, done: Move) -
     """Store the new position of a token, and what was seen along the path."""
     is_watched = row.has_fog or row.scene_key is not None
     async with fog.watch(session, row) if is_watched else nullcontext() as tracker:
-        seq = await queries.set_position(session, piece.found, row, "token.moved", done.x, done.y, way_of(done))
+        seq = await queries.set_position(
+            session, piece.found, row, "token.moved", done.x, done.y, path_payload(done)
+        )
         if tracker is not None:
-            tracker.walked(piece.found.row.id, done.cells)
+            tracker.add_path(piece.found.row.id, done.cells)
     return seq
 
 

@@ -27,7 +27,7 @@ router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documente
         Forbidden,
         NotFound,
         moves.Blocked,
-        moves.NoWay,
+        moves.NoKnownPath,
         Unprocessable,
         IdempotencyKeyReused,
         QuotaExceeded,

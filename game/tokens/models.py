@@ -107,7 +107,7 @@ class Token(Document, table=True):
         return self.name
 
 
-def plain(value: float) -> int | float:
+def json_number(value: float) -> int | float:
     """A number as JSON has it: whole ones without a fraction."""
     return int(value) if float(value).is_integer() else value
 
@@ -118,7 +118,7 @@ def _size(value: float) -> float:
     return value
 
 
-_AsJson = PlainSerializer(plain, return_type=int | float)
+_AsJson = PlainSerializer(json_number, return_type=int | float)
 
 
 def _within(least: float, most: float, description: str) -> Any:

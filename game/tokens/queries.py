@@ -29,7 +29,7 @@ from game import grants
 from game.assets import queries as assets
 from game.characters import queries as characters
 from game.characters.models import Character
-from game.characters.pieces import HIT_POINTS, bars
+from game.characters.token_defaults import HIT_POINTS, bars
 from game.core import models
 from game.core.errors import Conflict, FieldError, NotFound, Unprocessable
 from game.core.tags import players_tag
@@ -41,7 +41,7 @@ from game.grid.geometry import GridType
 from game.grid.moves import clamped, is_on_map
 from game.grid.vision import anchor
 from game.permissions import Role
-from game.tokens.models import MAX_TOKENS, Token, plain
+from game.tokens.models import MAX_TOKENS, Token, json_number
 from game.universes import quotas
 from game.universes.access import Access
 from game.universes.quotas import Usage
@@ -121,7 +121,7 @@ class Found:
         row, caller = self.row, self.access
         has_sheet = Right.sheet in self.rights
         fields: dict[str, Any] = {name: getattr(row, name) for name in ("id", "universe_id", "map_id", *_OPEN)}
-        fields |= {name: plain(fields[name]) for name in _NUMBERS}
+        fields |= {name: json_number(fields[name]) for name in _NUMBERS}
         fields["hidden"] = row.hidden
         fields["asset_id"] = row.asset_id or self.character.get("asset_id")
         fields["bars"] = self.bars if has_sheet else _public(self.bars)
@@ -356,7 +356,7 @@ async def set_position(
 
 def position(x: float, y: float) -> dict[str, int | float]:
     """A position as in events."""
-    return {"x": plain(x), "y": plain(y)}
+    return {"x": json_number(x), "y": json_number(y)}
 
 
 class Placed(NamedTuple):
@@ -389,7 +389,7 @@ _SET_POSITIONS = text("""
 )
 
 
-async def settle(
+async def fit_tokens(
     session: AsyncSession,
     universe_id: UUID,
     map_id: UUID,
@@ -408,7 +408,7 @@ async def settle(
         if grid_type != "none":
             x, y = floor(x), floor(y)
         if (x, y) != (one.x, one.y):
-            moved.append((one, {"id": one.id, "x": plain(x), "y": plain(y)}))
+            moved.append((one, {"id": one.id, "x": json_number(x), "y": json_number(y)}))
     if moved:
         columns = {name: [place[name] for _, place in moved] for name in ("id", "x", "y")}
         await session.execute(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from game.characters.pieces import bars, sight
+from game.characters.token_defaults import bars, sight
 from tests.characters.test_router import create
 from tests.conftest import Person
 from tests.members.test_router import join

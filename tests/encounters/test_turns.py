@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from game.encounters.turns import Turn, Turns, advance, begin, in_order, resettle
+from game.encounters.turns import Turn, Turns, advance, begin, change_combatants, in_order
 
 
 def one(name: str, initiative: float | None = None, **fields: Any) -> dict[str, Any]:
@@ -90,14 +90,14 @@ class TestShown:
         before = [one("a", 10), one("b", 5)]
         turns = advance(before, begin(before).turns).turns
         after = [before[0], {**before[1], "hidden": True}]
-        assert resettle(before, after, turns).turns == Turns(Turn(1, "b"), Turn(1, "a"))
+        assert change_combatants(before, after, turns).turns == Turns(Turn(1, "b"), Turn(1, "a"))
 
 
 class TestResettle:
     def test_a_delayed_turn(self) -> None:
         before = [one("a", 20), one("b", 15), one("c", 10)]
         after = [one("a", 12), *before[1:]]
-        turns = resettle(before, after, begin(before).turns).turns
+        turns = change_combatants(before, after, begin(before).turns).turns
         found = [turns.now]
         for _ in range(4):
             turns = advance(after, turns).turns
@@ -106,17 +106,17 @@ class TestResettle:
 
     def test_changes_of_other_combatants_keep_the_turn(self) -> None:
         before = [one("a", 20), one("b", 15)]
-        assert resettle(before, [before[0], one("b", 25)], begin(before).turns).turns.now == (1, "a")
+        assert change_combatants(before, [before[0], one("b", 25)], begin(before).turns).turns.now == (1, "a")
 
     def test_a_combatant_that_is_removed_on_its_turn(self) -> None:
         before = [one("a", 20), one("b", 15), one("c", 10)]
         turns = begin(before).turns
-        assert resettle(before, before[1:], turns).turns.now == (1, "b")
+        assert change_combatants(before, before[1:], turns).turns.now == (1, "b")
         last = advance(before, advance(before, turns).turns).turns
-        assert resettle(before, before[:2], last).turns.now == (2, "a")
-        gone = resettle(before, [], turns).turns
+        assert change_combatants(before, before[:2], last).turns.now == (2, "a")
+        gone = change_combatants(before, [], turns).turns
         assert gone.now == (1, None)
-        assert resettle([], before, gone).turns.now == (1, "a")
+        assert change_combatants([], before, gone).turns.now == (1, "a")
 
 
 class TestEffects:

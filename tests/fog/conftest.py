@@ -83,7 +83,7 @@ class Table:
 
 def forget_sights() -> None:
     """Go on without anything that was computed of maps, as another worker does."""
-    sights._kept = LruCache(1024, 150_000)
+    sights._cache = LruCache(1024, 150_000)
 
 
 @pytest.fixture
