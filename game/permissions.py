@@ -163,7 +163,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 }
 
 
-PARTS = frozenset({"sendSignal", "removeOtherMember", "appointGameMaster", "lookAsMember"})
+SPECIAL_CASES = frozenset({"sendSignal", "removeOtherMember", "appointGameMaster", "lookAsMember"})
 """Rows for special cases of operations."""
 
 

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from game.core.ids import uuid7
 from game.maps.models import GRID_EXAMPLE
-from game.permissions import PARTS, PERMISSIONS, Role, may
+from game.permissions import PERMISSIONS, SPECIAL_CASES, Role, may
 from tests.conftest import Person, new_client, sign_up_and_log_in
 from tests.document import DOCUMENT, OPERATIONS
 
@@ -28,7 +28,7 @@ class TestTable:
         assert OPERATIONS.keys() - PERMISSIONS.keys() == set(), "say in game/permissions.py who may do this"
 
     def test_every_row_has_an_operation(self) -> None:
-        assert PERMISSIONS.keys() - OPERATIONS.keys() == PARTS
+        assert PERMISSIONS.keys() - OPERATIONS.keys() == SPECIAL_CASES
 
     @pytest.mark.parametrize("name", OPERATIONS)
     def test_the_document_says_which_need_a_log_in(self, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Union
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, create_model
 
 from game.grid import document
-from game.grid.edits.fields import CELL, FIELDS, KINDS, OTHER_EDITS, REQUIRED
+from game.grid.edits.fields import CELL, FIELDS, OTHER_EDITS, REQUIRED
 from game.grid.edits.fields import Field as EditField
 from game.grid.rules import Rules, json_object, reserved, whole
 
@@ -161,7 +161,6 @@ _Cell = create_model(
 EDITS: Final[Mapping[str, type[BaseModel]]] = {op: _edit_model(op, fields) for op, fields in FIELDS.items()}
 """The model of each edit, by its op."""
 Edit: Any = Annotated[Union[tuple(EDITS.values())], Field(discriminator="op")]  # noqa: UP007 - built from a tuple
-THINGS: Final[Mapping[str, type[BaseModel]]] = dict(zip(KINDS, (Entity, Wall, Door, Light), strict=True))
 
 
 class Described:

@@ -205,22 +205,6 @@ class Vision:
             found.append((yield from self.seen_by(cells, sight, lit)))
         return union(NONE, *found)
 
-    def seen_on_a_way(
-        self, places: Sequence[Sequence[Cell]], sight: Sight, reach: float, lights: Sequence[Light], lighting: str
-    ) -> Steps[Cells]:
-        """The cells that a token sees along a path, at all positions together.
-
-        `places` are the cells that it occupies at each position; `reach` is the range of its own light, which
-        moves along; `lights` are the map's and the other tokens' lights.
-        """
-        found: list[Cells] = [NONE]
-        for cells in places:
-            own = [Light(tuple(cells), reach)] if reach > 0 else []
-            found.append(
-                (yield from self.seen_by_group([Observer(tuple(cells), sight)], [*lights, *own], lighting))
-            )
-        return union(*found)
-
     def lit_by(self, lights: Iterable[Light], near: Iterable[Observer]) -> Steps[Cells]:
         """The cells that are lit. Lights that reach nothing within the range of any of the tokens are skipped."""
         boxes = []

@@ -54,8 +54,6 @@ from game.universes.models import Member, Universe
 _SETTINGS = ("visibility", "fog", "fog_sharing", "lighting")
 """The fields that determine what members see of a map."""
 _MAX_RETRIES = 10
-_LARGE_CHUNKS = 16
-_CHUNKS_AT_ONCE = 1024
 _LARGE = 65_536
 """With more cells than this, over all layers, a grid is processed in a thread, to keep the event loop free."""
 _LARGE_FRAME = 131_072

@@ -138,14 +138,6 @@ class TestGroups:
         assert self.seen(observers, "dim") == self.seen(observers, "bright") == {*range(10), *range(14, 20)}
         assert self.seen([], "dark") == set()
 
-    def test_see_on_the_way_by_their_own_light(self) -> None:
-        vision, store = vision_of(HALL)
-        places = [[(x, 1)] for x in range(4)]
-        steps = vision.seen_on_a_way(places, Sight(6), 1, [LAMP], "dark")
-        assert {x for x, _ in each(run(steps, store.load))} == {0, 1, 2, 3, 4, 8, 9}
-        steps = vision.seen_on_a_way(places, Sight(6), 0, [LAMP], "dark")
-        assert {x for x, _ in each(run(steps, store.load))} == {0, 1, 2, 3, 8, 9}
-
 
 class TestFootprint:
     @pytest.mark.parametrize(
