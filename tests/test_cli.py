@@ -527,7 +527,7 @@ class TestDoctor:
         result = call("doctor", DATABASE_URL=url)
         assert result.exit_code == 0
         assert all(line.startswith("ok ") for line in result.stderr.splitlines())
-        assert "The database answers" in result.stderr
+        assert "The database responds" in result.stderr
 
     def test_says_what_is_wrong_and_what_to_do(self, call: Call, new_database: Callable[..., str]) -> None:
         result = call(
