@@ -41,20 +41,20 @@ class Person:
 
     async def log_in(self) -> "Person":
         email, password = f"{uuid4().hex}@example.com", "long enough for this"
-        self.id = (await self.ask("POST", "/auth/register", email=email, password=password))["id"]
+        self.id = (await self.call("POST", "/auth/register", email=email, password=password))["id"]
         answer = await self.client.post("/auth/jwt/login", data={"username": email, "password": password})
         self.token = answer.json()["access_token"]
         return self
 
-    async def ask(self, method: str, path: str, **body: Any) -> Any:
+    async def call(self, method: str, path: str, **body: Any) -> Any:
         headers = {"authorization": f"Bearer {self.token}"} if hasattr(self, "token") else {}
         answer = await self.client.request(method, path, json=body, headers=headers)
         assert answer.is_success, (path, answer.text)
         return answer.json()
 
     async def join(self, owner: "Person", universe_id: str) -> None:
-        code = (await owner.ask("POST", f"/universes/{universe_id}/invitations", role="player"))["code"]
-        await self.ask("POST", f"/invitations/{code}/accept")
+        code = (await owner.call("POST", f"/universes/{universe_id}/invitations", role="player"))["code"]
+        await self.call("POST", f"/invitations/{code}/accept")
 
 
 class Connection:
@@ -67,7 +67,7 @@ class Connection:
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
         return self
 
-    async def ask(self, request: Request) -> tuple[int, bytes]:
+    async def call(self, request: Request) -> tuple[int, bytes]:
         method, path, token, body = request
         data = b"" if body is None else orjson.dumps(body)
         head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n"
@@ -89,7 +89,7 @@ async def load(port: int, requests: list[Iterator[Request]], seconds: float = SE
     async def work(connection: Connection, mine: Iterator[Request]) -> None:
         while (start := time.perf_counter()) < end:
             request = next(mine)
-            while (answer := await connection.ask(request))[0] == 503:
+            while (answer := await connection.call(request))[0] == 503:
                 pass
             assert answer[0] == 200, answer
             taken.append(time.perf_counter() - start)
@@ -112,15 +112,15 @@ class Bench:
 
     async def map(self, document: dict[str, Any], **settings: Any) -> tuple[str, str]:
         """A published map in a new universe with the player as a member."""
-        universe = (await self.owner.ask("POST", "/universes", name="Bench"))["id"]
+        universe = (await self.owner.call("POST", "/universes", name="Bench"))["id"]
         await self.player.join(self.owner, universe)
         fields = {"universe_id": universe, "name": "Bench", "grid_data": document, **FOG, **settings}
-        return universe, (await self.owner.ask("POST", "/maps", **fields))["id"]
+        return universe, (await self.owner.call("POST", "/maps", **fields))["id"]
 
     async def token(self, map_id: str, x: int, y: int, reach: float = RANGE, **fields: Any) -> str:
         grants = {self.player.id: ["act"]}
         body = {"name": "Ashe", "x": x, "y": y, "sight": {"range": reach}, "grants": grants, **fields}
-        return str((await self.owner.ask("POST", f"/maps/{map_id}/tokens", **body))["id"])
+        return str((await self.owner.call("POST", f"/maps/{map_id}/tokens", **body))["id"])
 
     def walk(self, token_id: str, x: int, y: int, steps: int = WAY) -> Iterator[Request]:
         """Endless moves back and forth."""
@@ -211,7 +211,7 @@ async def sight(bench: Bench) -> list[Line]:
         small = town(64, 200).document
         _, map_id = await bench.map(small)
         edit = {"op": "resize", "width": side, "height": side, "anchor": "top_left"}
-        await bench.owner.ask("POST", f"/maps/{map_id}/edits", edits=[edit])
+        await bench.owner.call("POST", f"/maps/{map_id}/edits", edits=[edit])
         x, y = next(free(small))
         walks.append(bench.walk(await bench.token(map_id, x, y, 24), x, y, 1))
     connection = await Connection(bench.port).open()
@@ -219,7 +219,7 @@ async def sight(bench: Bench) -> list[Line]:
     for _ in range(100):
         for walk, results in zip(walks, taken, strict=True):
             start = time.perf_counter()
-            status, body = await connection.ask(next(walk))
+            status, body = await connection.call(next(walk))
             assert status == 200, body
             results.append((time.perf_counter() - start) * 1000)
     small_ms, large_ms = (median(results) for results in taken)
@@ -241,7 +241,7 @@ async def memory(bench: Bench, url: str) -> list[Line]:
     size = "SELECT pg_total_relation_size('map_memory_chunk') + pg_total_relation_size('map_memory')"
     try:
         before = await connection.fetchval(size)
-        await bench.owner.ask("POST", f"/maps/{map_id}/fog/reveal", all=True)
+        await bench.owner.call("POST", f"/maps/{map_id}/fog/reveal", all=True)
         after = await connection.fetchval(size)
     finally:
         await connection.close()
@@ -272,7 +272,7 @@ async def doors(bench: Bench) -> list[Line]:
             door = document["doors"][turn % len(document["doors"])]["id"]
             request = ("POST", f"/maps/{map_id}/doors/{door}", bench.owner.token, {"state": state})
             start = time.perf_counter()
-            status, body = await connection.ask(request)
+            status, body = await connection.call(request)
             assert status == 200, body
             taken.append((time.perf_counter() - start) * 1000)
     return [("a door opened or closed, 200 tokens that see, 6 players, p50", f"{median(taken):.1f} ms", "40 ms")]

@@ -287,7 +287,7 @@ async def resume(url: str) -> float:
     with worldkeep(url) as server:
         game = await Game(server.port).begin(1)
         home = game.maps[0][0]
-        cursor = (await game.ask("GET", f"/universes/{home}/events?after=0&limit=1000"))["next_cursor"]
+        cursor = (await game.call("GET", f"/universes/{home}/events?after=0&limit=1000"))["next_cursor"]
         for done in range(0, 10_000, 16):
             await asyncio.gather(*(game.edit(0, done + n) for n in range(16)))
         taken = []

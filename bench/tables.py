@@ -48,14 +48,14 @@ class Person:
             self._free.put_nowait(await Connection(self.port).open())
         return self
 
-    async def ask(self, method: str, path: str, body: Any = None) -> Any:
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
         """The response to a request; the server may be busy for a while."""
         connection = await self._free.get()
         status, answer = 503, b""
         try:
             while status == 503:
                 try:
-                    status, answer = await connection.ask((method, path, self.token, body))
+                    status, answer = await connection.call((method, path, self.token, body))
                 except (asyncio.IncompleteReadError, ConnectionError):
                     # The server closes connections that are idle for seconds.
                     connection = await Connection(self.port).open()
@@ -78,9 +78,9 @@ class Game(Person):
         await self.log_in()
 
         async def one() -> tuple[str, str]:
-            home = (await self.ask("POST", "/universes", {"name": "Table"}))["id"]
+            home = (await self.call("POST", "/universes", {"name": "Table"}))["id"]
             body = {"universe_id": home, "name": "Map", "grid_data": GRID, **settings}
-            return home, (await self.ask("POST", "/maps", body))["id"]
+            return home, (await self.call("POST", "/maps", body))["id"]
 
         self.maps += await asyncio.gather(*(one() for _ in range(universes)))
         return self
@@ -89,7 +89,7 @@ class Game(Person):
         """Paint a few cells of a map, so that the event is as long as the messages of the alternatives."""
         cells = [{"x": (turn + n) % 16, "y": n, "symbol": "#."[turn // 16 % 2]} for n in range(4)]
         body = {"edits": [{"op": "set", "layer": "ground", "cells": cells}]}
-        await self.ask("POST", f"/maps/{self.maps[number][1]}/edits", body)
+        await self.call("POST", f"/maps/{self.maps[number][1]}/edits", body)
 
     async def listen(self, receivers: Receivers, universes: list[str], **more: str) -> None:
         """Connect one socket for each of these universes."""
@@ -113,9 +113,9 @@ class Tables:
         hero = {"name": "Hero", "x": 4, "y": 8, "sight": {"range": 4}, "grants": {self.player.id: ["act"]}}
 
         async def one(home: str, made: str) -> str:
-            code = (await self.game.ask("POST", f"/universes/{home}/invitations", {"role": "player"}))["code"]
-            await self.player.ask("POST", f"/invitations/{code}/accept")
-            return str((await self.game.ask("POST", f"/maps/{made}/tokens", hero))["id"])
+            code = (await self.game.call("POST", f"/universes/{home}/invitations", {"role": "player"}))["code"]
+            await self.player.call("POST", f"/invitations/{code}/accept")
+            return str((await self.game.call("POST", f"/maps/{made}/tokens", hero))["id"])
 
         self.tokens += await asyncio.gather(*(one(*ids) for ids in self.game.maps))
         return self
@@ -125,7 +125,7 @@ class Tables:
         async with self._locks[number]:
             x = 4 + self._turns[number] % 2
             path = [{"x": x, "y": 8}, {"x": 9 - x, "y": 8}]
-            await self.player.ask("POST", f"/tokens/{self.tokens[number]}/move", {"path": path})
+            await self.player.call("POST", f"/tokens/{self.tokens[number]}/move", {"path": path})
             self._turns[number] += 1
 
     async def listen(self) -> Receivers:

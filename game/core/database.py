@@ -28,7 +28,7 @@ _LIVE_FEED = 3
 _OTHERS = _SIDE_POOL + _LIVE_FEED
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 _SHARE = 3
-"""A user has at most one of so many of the pool's connections."""
+"""A user has at most one of this many connections of the pool."""
 
 USER: ContextVar[UUID | None] = ContextVar("user", default=None)
 """The user whose request this is, for their share of the pool."""

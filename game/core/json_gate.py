@@ -52,7 +52,7 @@ def parse(raw: bytes, max_depth: int = MAX_DEPTH) -> Any:
     # Each pair of an object has one colon, but a duplicate key is only one key in the parsed value.
     colons = raw.count(b":")
     if colons != keys:
-        # String by string: a thread that is in one call for long holds up the event loop.
+        # String by string, because a long call in a thread blocks the event loop.
         colons -= sum(match[0].count(b":") for match in _STRING.finditer(raw))
     if colons != keys:
         json.loads(raw, object_pairs_hook=_refuse_duplicates)

@@ -153,7 +153,7 @@ async def lock(session: AsyncSession, user: User, operations: Mapping[UUID, str]
 
 
 async def set_busy(session: AsyncSession, universe_id: UUID) -> bool:
-    """Let `lock` refuse other writes to a locked universe until the transaction ends: before a change that takes
-    longer than they can wait. May fail while somebody asks for it; returns whether it did not."""
+    """Make `lock` reject other writes to a locked universe until the transaction ends, before a change that takes
+    longer than they can wait. Returns False if a concurrent check prevented it."""
     done: bool = (await session.execute(_SET_BUSY, {"universe_id": str(universe_id)})).scalar_one()
     return done

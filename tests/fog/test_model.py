@@ -55,7 +55,7 @@ class Game:
         )
         self.path = f"/maps/{made['id']}"
 
-    def ask(self, method: str, path: str, body: Document | None = None) -> Document:
+    def call(self, method: str, path: str, body: Document | None = None) -> Document:
         answer = self.wait(self.owner.client.request(method, path, json=body))
         assert answer.is_success, (path, body, answer.text)
         return dict(answer.json()) if answer.content else {}
@@ -75,18 +75,18 @@ class Game:
             x, y = self.place()
             hidden = self.draw(st.booleans())
             body = {"name": MARK if hidden else "goblin", "x": x, "y": y, "hidden": hidden, "gm": MARK}
-            self.monsters[(self.ask("POST", f"{self.path}/tokens", body))["id"]] = body
+            self.monsters[(self.call("POST", f"{self.path}/tokens", body))["id"]] = body
         elif kind in ("edit", "replace"):
             document = edited(self.draw, self.table) if kind == "edit" else self.new_document()
             # A new layer may get the key of one that is gone, and be known as that.
             document["layers"] = [one for one in document["layers"] if one["name"] in self.names]
             document |= self.grid
             self.table.change(document)
-            self.ask("PATCH", self.path, {"grid_data": document})
+            self.call("PATCH", self.path, {"grid_data": document})
         else:
             (x, y), (across, down) = self.place(), self.draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
             inside = {c for c in each(rectangle(x, y, across, down)) if c[0] < WIDTH and c[1] < HEIGHT}
-            self.ask("POST", f"{self.path}/fog/{kind}", {"x": x, "y": y, "width": across, "height": down})
+            self.call("POST", f"{self.path}/fog/{kind}", {"x": x, "y": y, "width": across, "height": down})
             if kind == "reveal":
                 self.model.sees(inside)
             else:
@@ -98,16 +98,16 @@ class Game:
         number = self.draw(st.integers(0, 2))
         token_id = self.token_ids.get(number)
         if token_id and self.draw(st.booleans()):
-            self.ask("DELETE", f"/tokens/{self.token_ids.pop(number)}")
+            self.call("DELETE", f"/tokens/{self.token_ids.pop(number)}")
             del self.table.tokens[number]
         else:
             (x, y), reach = self.place(), self.draw(st.sampled_from([0, 1, 2, 4]))
             body = {"x": x, "y": y, "sight": {"range": reach}}
             if token_id:
-                self.ask("PATCH", f"/tokens/{token_id}", body)
+                self.call("PATCH", f"/tokens/{token_id}", body)
             else:
                 body |= {"name": "Ashe", "grants": {self.player.id: ["act"]}}
-                self.token_ids[number] = (self.ask("POST", f"{self.path}/tokens", body))["id"]
+                self.token_ids[number] = (self.call("POST", f"{self.path}/tokens", body))["id"]
             self.table.tokens[number] = (x, y), reach
         self.table.visible = self.table.look()
 
