@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from game.accounts.current import CurrentUser
-from game.core.compute import Computing
+from game.core.compute import Computing, until_disconnected
 from game.core.database import Session
 from game.core.errors import (
     Forbidden,
@@ -135,9 +135,10 @@ async def restore_map(
     # Waits for a slot before anything is locked.
     await session.close()
     async with computing.slot(user.id):
-        return await once(
+        restoring = once(
             user.id, restore, check=lambda _: maps.get(session, user, id, "restoreMap", with_grid=False)
         )
+        return await until_disconnected(request.receive, restoring)
 
 
 @router.get(

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
-from game.core.compute import Computing
+from game.core.compute import Computing, until_disconnected
 from game.core.errors import NotFound
 from game.core.streams import StreamedResponse
 from game.core.versions import etag, not_modified
@@ -210,11 +210,16 @@ async def read(
         return not_modified(request, text.version) or _whole(text)
     # Hold no connection while waiting.
     await session.close()
-    async with computing.slot(user.id, WAIT_SECONDS):
-        await session.execute(SNAPSHOT)
-        found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
-        loaded = await load(session, found, request.scope["on_progress"])
-        await session.close()
+
+    async def load_in_turn() -> MapPieces:
+        async with computing.slot(user.id, WAIT_SECONDS):
+            await session.execute(SNAPSHOT)
+            found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
+            loaded = await load(session, found, request.scope["on_progress"])
+            await session.close()
+            return loaded
+
+    loaded = await until_disconnected(request.receive, load_in_turn())
     if unchanged := not_modified(request, loaded.version):
         loaded.close()
         return unchanged

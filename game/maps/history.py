@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
-from game.core.compute import Computing
+from game.core.compute import Computing, until_disconnected
 from game.core.database import allow_idle
 from game.core.errors import Conflict, NotFound, Unprocessable
 from game.events import queries as events
@@ -139,16 +139,10 @@ async def _rebuilt(
         raise HistoryBroken(f"Event {error.seq} cannot be undone: {error.message}.", seq=error.seq) from None
 
 
-async def read(
+async def _load_past(
     request: Request, session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
-) -> Response:
-    """The response with a map as it was after event `seq`.
-
-    Raises:
-        NotFound: the user may not read it, or it did not exist then.
-        TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
-    """
-    await session.close()
+) -> tuple[Map, Record, PastMap, documents.StoredRows]:
+    """A map as it was after event `seq`: its present row, what was needed to rebuild it, and its rows."""
     async with computing.slot(user.id, documents.WAIT_SECONDS):
         await session.execute(documents.SNAPSHOT)
         found = await queries.get(session, user, map_id, "listHistory", with_grid=False)
@@ -170,6 +164,21 @@ async def read(
         except BaseException:
             rows.close()
             raise
+    return row, record, past, rows
+
+
+async def read(
+    request: Request, session: AsyncSession, computing: Computing, user: User, map_id: UUID, seq: int
+) -> Response:
+    """The response with a map as it was after event `seq`.
+
+    Raises:
+        NotFound: the user may not read it, or it did not exist then.
+        TooLongAgo, HistoryBroken: as `record_of` and `_rebuilt` do.
+    """
+    await session.close()
+    work = _load_past(request, session, computing, user, map_id, seq)
+    row, record, past, rows = await until_disconnected(request.receive, work)
     head = MapRead(
         id=row.id,
         universe_id=row.universe_id,

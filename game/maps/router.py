@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from game.accounts.current import CurrentUser
 from game.core import pages
-from game.core.compute import Computing
+from game.core.compute import Computing, until_disconnected
 from game.core.database import Session
 from game.core.errors import (
     FieldError,
@@ -133,12 +133,16 @@ async def _change(
     if_match: str | None,
     fields: dict[str, Any],
 ) -> Response:
-    target_id: UUID | None = fields.pop("universe_id", None)
-    found, target = await queries.get_to_move(session, user, id, operation, target_id)
-    require_match(if_match, found.row)
-    found = await queries.change(session, found, fields, target, request.scope["on_progress"])
-    await session.flush()
-    return await documents.changed(request, session, found)
+    async def change() -> Response:
+        target_id: UUID | None = fields.pop("universe_id", None)
+        found, target = await queries.get_to_move(session, user, id, operation, target_id)
+        require_match(if_match, found.row)
+        found = await queries.change(session, found, fields, target, request.scope["on_progress"])
+        await session.flush()
+        return await documents.changed(request, session, found)
+
+    # A very large grid takes seconds.
+    return await until_disconnected(request.receive, change())
 
 
 @router.put("/{id}", response_model=MapRead, responses=_CHANGES)

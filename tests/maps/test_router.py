@@ -8,6 +8,7 @@ import asyncpg
 import httpx2
 import orjson
 import pytest
+from fastapi import FastAPI
 
 from game.core.ids import uuid7
 from game.maps.models import GRID_EXAMPLE
@@ -206,6 +207,36 @@ class TestRead:
 
 
 class TestReplace:
+    async def test_ends_when_the_client_disconnects(self, app: FastAPI, owner: Person) -> None:
+        """Nothing is stored, and nobody waits for the lock of the universe."""
+        made = await owner.map()
+        path = f"/maps/{made['id']}"
+        body = orjson.dumps({"name": "Renamed", "grid_data": GRID_EXAMPLE})
+        headers = {"authorization": owner.client.headers["authorization"], "content-type": "application/json"}
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "PUT",
+            "scheme": "http",
+            "path": path,
+            "query_string": b"",
+            "client": ("127.0.0.1", 1),
+            "server": ("localhost", 80),
+            "headers": [(b"host", b"localhost"), *((one.encode(), headers[one].encode()) for one in headers)],
+        }
+        received = iter([{"type": "http.request", "body": body, "more_body": False}])
+        statuses = []
+
+        async def receive() -> Any:
+            return next(received, {"type": "http.disconnect"})
+
+        async def send(message: Any) -> None:
+            statuses.append(message.get("status"))
+
+        await app(scope, receive, send)
+        assert statuses[0] == 503
+        assert (await owner.client.get(path)).json() == made
+
     async def test_stranger(self, owner: Person, stranger: Person) -> None:
         made = await owner.map(grid_data=GRID)
         body = {"name": "Mine"}
