@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -465,7 +466,8 @@ async def change(
     row.touch()
     payload["version"] = row.version
     if moves and target is not None:
-        return await _move(session, found, target, placed.for_game_masters(payload), before, was_published)
+        payload = placed.for_game_masters(payload)
+        return await _move(session, found, target, payload, before, was_published, on_progress)
     row.publish()
     if was_published and not row.is_published:
         await _unset_active(session, found)
@@ -502,6 +504,7 @@ async def _move(
     payload: dict[str, Any],
     before: dict[str, Any],
     was_published: bool,
+    on_progress: Callable[[], object],
 ) -> Found:
     """Move a map to another universe, where only game masters see it: copy its rows, and delete the old ones.
 
@@ -519,8 +522,13 @@ async def _move(
     row.publish()
     await session.flush()
     place = {"origin": row.universe_id, "target": target.universe.id, "map_id": row.id}
-    for statement in _MOVE:
-        await session.execute(statement, place)
+    await session.execute(_COPY_MAP, place)
+    # Layer by layer: one statement for all chunks of the largest map would reach the statement timeout.
+    for layer in (await session.execute(_LAYERS, place)).scalars().all():
+        await session.execute(_COPY_CHUNKS, {**place, "layer": layer})
+        on_progress()
+    await session.execute(_COPY_TOKENS, place)
+    await session.execute(_DELETE_MAP, place)
     session.expunge(row)
     here = select(Map).where(col(Map.universe_id) == target.universe.id, col(Map.id) == row.id)
     moved = (await session.execute(here)).scalar_one()
@@ -569,24 +577,23 @@ _IN_OTHER_UNIVERSE = {
 universe."""
 
 
-def _move_statements() -> list[TextClause]:
-    """Statements that copy a map's rows to another universe, and delete the old ones; each filters by universe."""
-    statements = []
-    for model, key, changed in ((Map, "id", {}), (MapChunk, "map_id", {}), (Token, "map_id", _IN_OTHER_UNIVERSE)):
-        table: Any = inspect(model).local_table
-        copied = (column for column in table.columns if column.name != "universe_id" and column.computed is None)
-        names = [column.name for column in copied]
-        statements.append(
-            text(f"""
-                INSERT INTO {table.name} (universe_id, {", ".join(names)})
-                SELECT cast(:target AS uuid), {", ".join(changed.get(name, name) for name in names)}
-                FROM {table.name} WHERE universe_id = :origin AND {key} = :map_id
-            """)
-        )
-    return [*statements, text("DELETE FROM map WHERE universe_id = :origin AND id = :map_id")]
+def _copy(model: Any, where: str, changed: Mapping[str, str] = MappingProxyType({})) -> TextClause:
+    """A statement that copies rows of a map to another universe."""
+    table: Any = inspect(model).local_table
+    copied = (column for column in table.columns if column.name != "universe_id" and column.computed is None)
+    names = [column.name for column in copied]
+    return text(f"""
+        INSERT INTO {table.name} (universe_id, {", ".join(names)})
+        SELECT cast(:target AS uuid), {", ".join(changed.get(name, name) for name in names)}
+        FROM {table.name} WHERE universe_id = :origin AND {where}
+    """)
 
 
-_MOVE = _move_statements()
+_COPY_MAP = _copy(Map, "id = :map_id")
+_COPY_CHUNKS = _copy(MapChunk, "map_id = :map_id AND layer = :layer")
+_COPY_TOKENS = _copy(Token, "map_id = :map_id", _IN_OTHER_UNIVERSE)
+_LAYERS = text("SELECT DISTINCT layer FROM map_chunk WHERE universe_id = :origin AND map_id = :map_id")
+_DELETE_MAP = text("DELETE FROM map WHERE universe_id = :origin AND id = :map_id")
 
 
 async def remove(session: AsyncSession, found: Found) -> None:

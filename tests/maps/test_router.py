@@ -373,7 +373,8 @@ class TestMove:
         assert await read(owner, made["id"]) == made
 
     async def test_chunks_follow_and_both_logs_tell(self, owner: Person, database: asyncpg.Connection) -> None:
-        grid = {"legend": [{"symbol": "#"}], "layers": [{"name": "a", "rows": ["#" * 70] * 3}]}
+        layers = [{"name": "a", "rows": ["#" * 70] * 3}, {"name": "b", "rows": [" " * 69 + "#"] * 3}]
+        grid = {"legend": [{"symbol": "#"}], "layers": layers}
         made = await owner.map(name="Wagon", grid_data=grid)
         target = await owner.universe()
         answer = await owner.client.patch(
