@@ -7,12 +7,12 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-def bounded(most: int) -> AfterValidator:
+def bounded(limit: int) -> AfterValidator:
     """A JSON value of limited size in bytes."""
 
     def check(value: Any) -> Any:
-        if value is not None and len(orjson.dumps(value)) > most:
-            raise PydanticCustomError("too_large", "must have at most {most} bytes as JSON", {"most": most})
+        if value is not None and len(orjson.dumps(value)) > limit:
+            raise PydanticCustomError("too_large", "must have at most {most} bytes as JSON", {"most": limit})
         return value
 
     return AfterValidator(check)

@@ -54,11 +54,11 @@ class OpenMap:
 
     async def load(self, wanted: Wanted) -> Loaded:
         """The current chunks that steps need."""
-        most = None if wanted.most is None else wanted.most + 1
+        limit = None if wanted.limit is None else wanted.limit + 1
         missing = [key for key in wanted.chunks if key not in self._written]
         loaded: dict[ChunkKey, Any] = {}
         if missing or wanted.layers:
-            loaded = await load_chunks(self.session, self.row, missing, wanted.layers, most)
+            loaded = await load_chunks(self.session, self.row, missing, wanted.layers, limit)
         for key in self._written:
             if key[0] in wanted.layers:
                 loaded.pop(key, None)

@@ -123,9 +123,9 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
     """
     universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
-    here = col(Encounter.universe_id) == universe_id, col(Encounter.id) == encounter_id
+    by_id = col(Encounter.universe_id) == universe_id, col(Encounter.id) == encounter_id
     # Read again under the lock, because it may have been changed or deleted meanwhile.
-    statement = select(Encounter).where(*here).execution_options(populate_existing=True)
+    statement = select(Encounter).where(*by_id).execution_options(populate_existing=True)
     rows = (await session.execute(statement)).scalars().all()
     if not rows:
         raise NotFound

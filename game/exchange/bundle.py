@@ -157,19 +157,19 @@ class Reader:
         """The bytes of an asset that the manifest lists."""
         return self.read(f"assets/{asset_id}", _MAX_PICTURE)
 
-    def read(self, name: str, most: int) -> bytes:
-        """Read an entry of at most `most` bytes."""
-        most = min(most, self._left)
+    def read(self, name: str, limit: int) -> bytes:
+        """Read an entry of at most `limit` bytes."""
+        limit = min(limit, self._left)
         try:
             with self._zip.open(name) as entry:
-                data = entry.read(most + 1)
+                data = entry.read(limit + 1)
         except KeyError:
             raise BundleError(name, "This entry is missing.") from None
         except MemoryError:
             raise
         except Exception:
             raise BundleError(name, "This entry is broken.") from None
-        if len(data) > most:
+        if len(data) > limit:
             raise BundleError(name, "This entry is too large.")
         self._left -= len(data)
         return data
@@ -180,17 +180,17 @@ class Reader:
 
     def rows(self, name: str) -> Iterator[bytes]:
         """The lines of an optional entry, without line ends."""
-        most = self._limits.events if name in (ROLLS, MESSAGES) else _MAX_ROWS
-        return self._lines(name, most) if name in self._names else iter(())
+        limit = self._limits.events if name in (ROLLS, MESSAGES) else _MAX_ROWS
+        return self._lines(name, limit) if name in self._names else iter(())
 
-    def _lines(self, name: str, most: int) -> Iterator[bytes]:
+    def _lines(self, name: str, limit: int) -> Iterator[bytes]:
         with self._broken(name), self._zip.open(name) as entry:
             count = 0
             while line := entry.readline(min(_MAX_LINE, self._left) + 1):
                 self._left -= len(line)
                 count += 1
-                if count > most:
-                    raise BundleError(name, f"It has more than {most:,} lines.")
+                if count > limit:
+                    raise BundleError(name, f"It has more than {limit:,} lines.")
                 if self._left < 0 or len(line) > _MAX_LINE:
                     raise BundleError(f"{name}: line {count}", "This line is too long.")
                 yield line.rstrip(b"\r\n")
@@ -226,12 +226,12 @@ def check_lists(path: str, limits: Limits) -> None:
         Reader(file, limits).manifest()
 
 
-def _listed(manifest: dict[str, Any], name: str, most: int) -> list[Any]:
+def _listed(manifest: dict[str, Any], name: str, limit: int) -> list[Any]:
     value = manifest.get(name, [])
     if not isinstance(value, list):
         raise BundleError(f"{MANIFEST}: {name}", "This must be a list.")
-    if len(value) > most:
-        raise BundleError(f"{MANIFEST}: {name}", f"It lists {len(value):,}; at most {most:,} are allowed.")
+    if len(value) > limit:
+        raise BundleError(f"{MANIFEST}: {name}", f"It lists {len(value):,}; at most {limit:,} are allowed.")
     return value
 
 

@@ -28,12 +28,12 @@ class Wanted(NamedTuple):
 
     chunks: list[ChunkKey]
     layers: list[int]
-    most: int | None = None
+    limit: int | None = None
 
 
 Loaded: TypeAlias = Mapping[ChunkKey, Sequence[str]]
-"""The rows of every wanted chunk that is stored; those that are left out are empty. If more than `most` are
-stored, only `most` + 1 of them."""
+"""The rows of every wanted chunk that is stored; those that are left out are empty. If more than `limit` are
+stored, only `limit` + 1 of them."""
 
 Result = TypeVar("Result")
 Steps: TypeAlias = Generator[Wanted, Loaded, Result]
@@ -77,9 +77,9 @@ class Canvas:
         missing = sorted({key for key in chunks if not self.knows(key) and key[0] not in whole})
         if not missing and not whole:
             return
-        most = None if self._max_chunks is None else self._max_chunks - len(self._stored)
-        loaded = yield Wanted(missing, whole, most)
-        if most is not None and len(loaded) > most:
+        limit = None if self._max_chunks is None else self._max_chunks - len(self._stored)
+        loaded = yield Wanted(missing, whole, limit)
+        if limit is not None and len(loaded) > limit:
             raise TooCostly(f"needs more than {self._max_chunks:,} parts of {CHUNK} x {CHUNK} cells of the map")
         for key, rows in loaded.items():
             if not self.knows(key):

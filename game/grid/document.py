@@ -223,19 +223,19 @@ class _Checker:
         document: Mapping[str, Any],
         place: str,
         key: str,
-        most: int,
+        limit: int,
         rules: Rules,
         required: tuple[str, ...],
         unique: str,
     ) -> None:
-        """Check the list `document[key]`, if it exists: at most `most` objects with different values of
+        """Check the list `document[key]`, if it exists: at most `limit` objects with different values of
         `unique`."""
         items = document.get(key, [])
         if not isinstance(items, list):
             self.add(f"{place}.{key}", "wrong_type", "must be a list")
             return
-        if len(items) > most:
-            self.add(f"{place}.{key}", "too_many", f"must have at most {most} elements")
+        if len(items) > limit:
+            self.add(f"{place}.{key}", "too_many", f"must have at most {limit} elements")
             return
         first: dict[str, int] = {}
         for index, item in enumerate(items):

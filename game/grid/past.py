@@ -90,9 +90,9 @@ def check_before(before: Any, *, is_of_token: bool = False, take: Take | None = 
     """
     if not isinstance(before, dict):
         raise StoredError("before", "must be an object")
-    for key, most in _MAX_TEXT.items():
-        if key in before and not (isinstance(before[key], str) and len(before[key]) <= most):
-            raise StoredError(f"before.{key}", f"must be a string of at most {most:,} characters")
+    for key, limit in _MAX_TEXT.items():
+        if key in before and not (isinstance(before[key], str) and len(before[key]) <= limit):
+            raise StoredError(f"before.{key}", f"must be a string of at most {limit:,} characters")
     if before.keys() & {"grid_data", "size", "chunks"} and not is_of_token:
         check_replaced(before, take=take)
     if "change" in before:

@@ -41,8 +41,8 @@ def _model(name: str, about: str, rules: Rules, required: tuple[str, ...] = (), 
     return made
 
 
-def _list(item: Any, most: int) -> Any:
-    return Annotated[list[item], Field(max_length=most)], _optional()
+def _list(item: Any, limit: int) -> Any:
+    return Annotated[list[item], Field(max_length=limit)], _optional()
 
 
 _XY: Final[Rules] = {"x": _COLUMN, "y": _COLUMN}

@@ -288,11 +288,11 @@ def _check_size(part: Mapping[str, Any], place: str) -> None:
 _KINDS: Final = {"cells": _check_cells, "list": _check_item, "value": _check_value, "size": _check_size}
 
 
-def _list(value: Any, place: str, most: int) -> list[Any]:
+def _list(value: Any, place: str, limit: int) -> list[Any]:
     if not isinstance(value, list):
         raise StoredError(place, "must be a list")
-    if len(value) > most:
-        raise StoredError(place, f"must have at most {most} elements")
+    if len(value) > limit:
+        raise StoredError(place, f"must have at most {limit} elements")
     return value
 
 

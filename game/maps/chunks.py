@@ -124,7 +124,7 @@ async def follow(session: AsyncSession, row: Map, steps: Steps[Result], *, large
         outcome = await asyncio.to_thread(_step, steps, loaded) if large else _step(steps, loaded)
         if not isinstance(outcome, Wanted):
             return outcome.value
-        limit = None if outcome.most is None else outcome.most + 1
+        limit = None if outcome.limit is None else outcome.limit + 1
         loaded = await load_chunks(session, row, outcome.chunks, outcome.layers, limit)
 
 

@@ -91,8 +91,8 @@ async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -
     viewer = viewer_of(row.fog_sharing, found.access.user.id)
     if seq is not None and (kept := views.cached(ViewKey(row.id, viewer, seq))):
         return kept
-    here = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
-    whole_row = (await session.execute(here.execution_options(populate_existing=True))).scalar_one_or_none()
+    by_id = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
+    whole_row = (await session.execute(by_id.execution_options(populate_existing=True))).scalar_one_or_none()
     if whole_row is None:
         raise NotFound
     return await views.view_of(session, whole_row, viewer, seq)
@@ -192,8 +192,8 @@ async def shows_picture(session: AsyncSession, caller: Access, asset_id: UUID) -
     that they see or remember."""
     place = {"universe_id": caller.universe.id, "text": str(asset_id), "asset_id": asset_id}
     for map_id in (await session.execute(_WITH_PICTURE, place)).scalars().all():
-        here = select(Map).where(col(Map.universe_id) == caller.universe.id, col(Map.id) == map_id)
-        row = (await session.execute(here)).scalar_one_or_none()
+        by_id = select(Map).where(col(Map.universe_id) == caller.universe.id, col(Map.id) == map_id)
+        row = (await session.execute(by_id)).scalar_one_or_none()
         if row is not None and await _shows(session, Found(row, caller), asset_id):
             return True
     return False

@@ -316,8 +316,8 @@ async def get(
     found = Found(row[0], Access(user, row[1], role))
     found.access.require(operation)
     if lock:
-        here = col(Map.universe_id) == found.row.universe_id, col(Map.id) == map_id
-        if not await _locked_rows(session, select(Map).where(*here).with_for_update(read=True)):
+        by_id = col(Map.universe_id) == found.row.universe_id, col(Map.id) == map_id
+        if not await _locked_rows(session, select(Map).where(*by_id).with_for_update(read=True)):
             raise NotFound
     return found if as_id is None else await _as_member(session, found, as_id)
 
@@ -330,8 +330,8 @@ async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Foun
         anybody = User(id=ANY_MEMBER, email="", hashed_password="", display_name="")
         return _published(Found(found.row, Access(anybody, universe, Role.player)))
     statement = select(User, col(Member.role)).join(Member, col(Member.user_id) == col(User.id))
-    here = col(Member.universe_id) == universe.id, col(Member.user_id) == user_id
-    row = (await session.execute(statement.where(*here))).one_or_none()
+    by_id = col(Member.universe_id) == universe.id, col(Member.user_id) == user_id
+    row = (await session.execute(statement.where(*by_id))).one_or_none()
     if row is None:
         raise Unprocessable(
             errors=[FieldError("as", "not_a_member", "This user is not a member of the universe.")]
@@ -375,15 +375,15 @@ async def get_to_move(
         Forbidden: they may not do this operation, or may not create maps in that universe.
     """
     for _ in range(_MAX_RETRIES):
-        home_id = (await get(session, user, map_id, operation, with_grid=False)).row.universe_id
-        operations = {home_id: operation}
-        if target_id is not None and target_id != home_id:
+        universe_id = (await get(session, user, map_id, operation, with_grid=False)).row.universe_id
+        operations = {universe_id: operation}
+        if target_id is not None and target_id != universe_id:
             operations[target_id] = "createMap"
-        here = select(Map).where(col(Map.universe_id) == home_id, col(Map.id) == map_id)
+        by_id = select(Map).where(col(Map.universe_id) == universe_id, col(Map.id) == map_id)
         async with session.begin_nested() as attempt:
             locked = await access.lock(session, user, operations)
-            if rows := await _locked_rows(session, here.with_for_update()):
-                return Found(rows[0], locked[home_id]), locked[target_id or home_id]
+            if rows := await _locked_rows(session, by_id.with_for_update()):
+                return Found(rows[0], locked[universe_id]), locked[target_id or universe_id]
             await attempt.rollback()
     raise Unavailable
 
@@ -530,8 +530,8 @@ async def _move(
     await session.execute(_COPY_TOKENS, place)
     await session.execute(_DELETE_MAP, place)
     session.expunge(row)
-    here = select(Map).where(col(Map.universe_id) == target.universe.id, col(Map.id) == row.id)
-    moved = (await session.execute(here)).scalar_one()
+    by_id = select(Map).where(col(Map.universe_id) == target.universe.id, col(Map.id) == row.id)
+    moved = (await session.execute(by_id)).scalar_one()
     payload = {**payload, "visibility": moved.visibility, "from": str(row.universe_id)}
     await events.record(session, "map.moved_in", user.id, moved, payload, before or None)
     return Found(moved, target)

@@ -90,12 +90,12 @@ async def _pins_seen(session: AsyncSession, caller: Access, pins: list[Note]) ->
     found = set()
     published = await _published(session, caller.universe.id, {pin.map_id for pin in pins})
     for row in published:
-        here = [pin for pin in pins if pin.map_id == row.id]
+        on_map = [pin for pin in pins if pin.map_id == row.id]
         if row.fog == Fog.off:
-            found |= {pin.id for pin in here}
+            found |= {pin.id for pin in on_map}
             continue
         shown = (await _view(session, caller, row)).fogged.shown
-        found |= {pin.id for pin in here if contains(shown, *_cell(pin, row))}
+        found |= {pin.id for pin in on_map if contains(shown, *_cell(pin, row))}
     return found
 
 
@@ -109,8 +109,8 @@ async def _view(session: AsyncSession, caller: Access, row: Map) -> MapView:
     viewer = viewer_of(row.fog_sharing, caller.user.id)
     if kept := views.cached(views.ViewKey(row.id, viewer, caller.universe.event_seq)):
         return kept
-    here = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
-    whole = select(Map).where(*here).execution_options(populate_existing=True)
+    by_id = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
+    whole = select(Map).where(*by_id).execution_options(populate_existing=True)
     return await views.view_of(session, (await session.execute(whole)).scalar_one(), viewer)
 
 
@@ -153,9 +153,9 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
     """
     universe_id = (await get(session, user, note_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
-    here = col(Note.universe_id) == universe_id, col(Note.id) == note_id
+    by_id = col(Note.universe_id) == universe_id, col(Note.id) == note_id
     # Read again under the lock, because it may have been changed or deleted meanwhile.
-    statement = select(Note).where(*here).execution_options(populate_existing=True)
+    statement = select(Note).where(*by_id).execution_options(populate_existing=True)
     rows = (await session.execute(statement)).scalars().all()
     found = await _found(session, caller, rows)
     if not found or Right.see not in found[0].rights:
@@ -305,8 +305,8 @@ async def _check(
     if map_id is None or x is None or y is None:
         message = "A place needs `map_id`, `x` and `y`. `map_id: null` removes it."
         raise Unprocessable(errors=[FieldError("map_id", "place_incomplete", message)])
-    here = col(Map.universe_id) == caller.universe.id, col(Map.id) == map_id
-    found = (await session.execute(select(Map).where(*here).options(*WITHOUT_GRID))).scalar_one_or_none()
+    by_id = col(Map.universe_id) == caller.universe.id, col(Map.id) == map_id
+    found = (await session.execute(select(Map).where(*by_id).options(*WITHOUT_GRID))).scalar_one_or_none()
     if found is None or not (found.is_published or caller.is_game_master):
         raise Unprocessable(
             errors=[

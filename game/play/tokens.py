@@ -150,8 +150,8 @@ async def _locked_map(session: AsyncSession, universe_id: UUID, map_id: UUID) ->
     Raises:
         NotFound: it is gone.
     """
-    here = col(Map.universe_id) == universe_id, col(Map.id) == map_id
-    statement = select(Map).where(*here).options(*maps.WITHOUT_GRID)
+    by_id = col(Map.universe_id) == universe_id, col(Map.id) == map_id
+    statement = select(Map).where(*by_id).options(*maps.WITHOUT_GRID)
     row = (await session.execute(statement.execution_options(populate_existing=True))).scalar_one_or_none()
     if row is None:
         raise NotFound
@@ -164,14 +164,16 @@ async def with_grid(session: AsyncSession, row: Map) -> Map:
     state: Any = inspect(row)
     if "grid_data" not in state.unloaded:
         return row
-    here = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
-    return (await session.execute(select(Map).where(*here).execution_options(populate_existing=True))).scalar_one()
+    by_id = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
+    return (
+        await session.execute(select(Map).where(*by_id).execution_options(populate_existing=True))
+    ).scalar_one()
 
 
 async def _grid_type(session: AsyncSession, map_row: Map) -> GridType:
-    here = col(Map.universe_id) == map_row.universe_id, col(Map.id) == map_row.id
+    by_id = col(Map.universe_id) == map_row.universe_id, col(Map.id) == map_row.id
     column: Any = col(Map.grid_data)["grid_type"]
-    found: GridType | None = (await session.execute(select(column).where(*here))).scalar_one()
+    found: GridType | None = (await session.execute(select(column).where(*by_id))).scalar_one()
     return found or "square"
 
 

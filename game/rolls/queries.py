@@ -150,8 +150,8 @@ async def get(session: AsyncSession, user: User, roll_id: UUID, operation: str) 
         NotFound: it does not exist, or the user may not see it.
         Forbidden: they may not do this operation in its universe.
     """
-    here = col(Roll.id) == roll_id
-    universe_id = (await session.execute(select(col(Roll.universe_id)).where(here))).scalar_one_or_none()
+    by_id = col(Roll.id) == roll_id
+    universe_id = (await session.execute(select(col(Roll.universe_id)).where(by_id))).scalar_one_or_none()
     caller = (await access.find(session, user, [universe_id])).get(universe_id) if universe_id else None
     if caller is None:
         raise NotFound

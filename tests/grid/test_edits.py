@@ -533,7 +533,7 @@ class TestCosts:
         store = Store({"legend": [{"symbol": "#"}], "layers": [{"name": "ground", "rows": ["#" * 200] * 200}]})
         steps = replay(store.frame, 200, 200, [{"cells": 0, "runs": [[0, 0, 200, "#", " "]]}], max_chunks=3)
         wanted = next(steps)
-        assert (len(wanted.chunks), wanted.most) == (4, 3)
+        assert (len(wanted.chunks), wanted.limit) == (4, 3)
         with pytest.raises(TooCostly):
             steps.send(store.load(wanted))
 
