@@ -85,12 +85,13 @@ If it was not you, change your password at once, which also cancels this: {page}
 
 def address_changed(user: User, old_address: str) -> Email:
     """Notifies the old address that the address was changed."""
-    text = """the address of your account was changed. If it was not you, tell whoever runs this server at once."""
+    text = """the address of your account was changed. If it was not you, tell the administrator of this server
+at once."""
     return _email(user, "Your address was changed", text)._replace(to=old_address)
 
 
 def password_changed(user: User, page: str) -> Email:
     """Notifies the user that the password was changed."""
-    text = f"""your password was changed, and all other devices were logged out. If it was not you, tell whoever
-runs this server, and set a new password at once: {page}"""
+    text = f"""your password was changed, and all other devices were logged out. If it was not you, tell the
+administrator of this server, and set a new password at once: {page}"""
     return _email(user, "Your password was changed", text)

@@ -80,7 +80,7 @@ async def update_me(
     await manager.release_connection()
     changes = await manager.with_hash(fields)
     user = await queries.lock(session, caller.user.id)
-    # Again, now that nobody else can change the account: another device may have just ended this session.
+    # Checked again under the lock, because another device may have just ended this session.
     if user is None or await queries.user_of_session(session, caller.identity) is None:
         raise Unauthorized
     require_match(if_match, user)

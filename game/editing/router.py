@@ -72,7 +72,7 @@ _TURNING = Forbidden, NotFound, PreconditionFailed, OutcomeUnknown
 async def undo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
 ) -> Response:
-    """Undo your last edit of a map, as a new event. The response is 409 if somebody else's later edits overlap
+    """Undo your last edit of a map, as a new event. The response is 409 if later edits of another user overlap
     it."""
     return await undo.undo_or_redo(session, computing, user, id, if_match, once, is_undo=True)
 
@@ -85,8 +85,8 @@ async def undo_edit(
 async def redo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
 ) -> Response:
-    """Redo the edit that you undid last, as a new event. The response is 409 if somebody else's later edits
-    overlap it."""
+    """Redo the edit that you undid last, as a new event. The response is 409 if later edits of another
+    user overlap it."""
     return await undo.undo_or_redo(session, computing, user, id, if_match, once, is_undo=False)
 
 

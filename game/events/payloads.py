@@ -2,7 +2,7 @@
 
 The payloads of a kind are described in `models.py` of its domain; those of maps, here:
 
-    @tells("token.created", "token.updated")
+    @describes("token.created", "token.updated")
     class TokenChanged(Payload):
         name: str = optional()
 

@@ -108,7 +108,7 @@ class InvitationPreview(ApiModel):
 
     universe_name: str
     role: GivenRole
-    invited_by: str = Field(description="The display name of whoever created the invitation.")
+    invited_by: str = Field(description="The display name of the member who created the invitation.")
     expires_at: Timestamp
 
 
@@ -121,7 +121,7 @@ class Accepted(ApiModel):
 
 @describes("member.joined")
 class MemberJoined(Payload):
-    """Somebody became a member."""
+    """A user became a member."""
 
     user_id: UUID = optional()
     display_name: str = optional()
@@ -139,7 +139,7 @@ class MemberUpdated(Payload):
 
 @describes("member.removed")
 class MemberRemoved(Payload):
-    """Somebody was removed, or left."""
+    """A member was removed, or left."""
 
     user_id: UUID = optional()
 

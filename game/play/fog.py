@@ -49,7 +49,7 @@ async def reveal(session: AsyncSession, user: User, map_id: UUID, area: FogArea)
 
     Raises:
         NotFound, Forbidden: as `maps.get_to_change` does.
-        Unprocessable: `for` names somebody other than players and spectators, or players share what they see.
+        Unprocessable: `for` names a user who is not a player or spectator, or players share what they see.
     """
     return await _draw(session, user, map_id, "revealFog", "map.fog_revealed", area, changes.reveal)
 
