@@ -97,7 +97,7 @@ async def test_the_error_after_waiting_says_that_nothing_was_stored(
     table: Table, spy: Spy, app: FastAPI, database: asyncpg.Connection
 ) -> None:
     path, settings = f"/universes/{table.universe_id}/rolls", app.state.settings
-    app.state.settings = settings.model_copy(update={"request_timeout": 1})
+    app.state.settings = settings.model_copy(update={"request_timeout": 3})
     async with database.transaction():
         await database.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", table.universe_id)
         answers = await asyncio.gather(
