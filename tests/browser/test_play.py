@@ -226,6 +226,23 @@ def test_a_move_that_is_blocked_is_taken_back_and_says_by_what(lay: Laying, sit:
     assert ashe.tokens()["Bram"] == [1, 1]
 
 
+def test_a_dragged_token_follows_the_pointer_by_the_cell_it_is_held_at(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    table.master.client.patch(f"/tokens/{table.tokens['Goblin']}", json={"size": 2}).raise_for_status()
+    master = sit(table.master, table)
+    master.sees("Goblin", (9, 3))
+    centre = "stage.tokens.pieces.get('{}').container.position".format(table.tokens["Goblin"])
+    master.page.mouse.move(*master.at(10, 4))
+    master.page.mouse.down()
+    master.page.mouse.move(*master.at(9, 4), steps=4)
+    stage = "const { stage } = window.worldkeepTable"
+    master.page.wait_for_function(f"() => {{ {stage}; return Math.abs({centre}.x - 9) < 0.01; }}")
+    master.page.mouse.up()
+    master.sees("Goblin", (8, 3))
+    master.until("!window.worldkeepTable.table.live.waiting.size")
+    assert table.master.get(f"/tokens/{table.tokens['Goblin']}")["x"] == 8
+
+
 def test_talk_whispers_rolls_and_handouts(lay: Laying, sit: Sitting) -> None:
     table = lay()
     master, ashe, bram = (sit(player, table) for player in (table.master, table.ashe, table.bram))

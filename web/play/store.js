@@ -29,7 +29,7 @@
  * @property {string[]} [conditions]
  * @property {Bar[]} [bars]
  * @property {Grants} [grants]
- * @property {{x: number, y: number}[]} [walked]  the cells of its last move
+ * @property {{x: number, y: number}[]} [lastPath]  the cells of its last move
  *
  * @typedef {{id: string, name: string, kind: string, asset_id: string | null, grants: Grants, sheet?: any}} Character
  * @typedef {{id: string, name: string, initiative: number | null, hidden?: boolean, defeated?: boolean,
@@ -46,7 +46,7 @@ import { GridDocument, readFrame } from '../shared/document.js';
 import { batch, computed, signal } from '../vendor/preact.js';
 
 const GAME_MASTERS = new Set(['owner', 'game_master', 'superuser']);
-const LONGEST_LOG = 300;
+const MAX_LOG_ENTRIES = 300;
 
 /**
  * A signal, with the type of its value.
@@ -185,7 +185,7 @@ export class Store {
     const byId = new Map(this.log.value.map((entry) => [entry.id, entry]));
     for (const entry of entries) byId.set(entry.id, entry);
     const sorted = [...byId.values()].sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
-    this.log.value = sorted.slice(-LONGEST_LOG);
+    this.log.value = sorted.slice(-MAX_LOG_ENTRIES);
   }
 
   /** @param {string} text  @param {Notice['kind']} [kind] */

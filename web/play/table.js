@@ -11,7 +11,7 @@ import { applyFrame, applyRegion } from './regions.js';
  * @typedef {import('./store.js').LogEntry} LogEntry
  */
 
-const FIRST_LOG = 50;
+const LOG_PAGE_SIZE = 50;
 
 export class Table {
   /** @param {import('./store.js').Store} store  @param {string} universeId */
@@ -104,8 +104,8 @@ export class Table {
     /** @type {(kind: LogEntry['kind']) => (page: {items: any[]}) => void} */
     const add = (kind) => (page) => store.addToLog(page.items.map((one) => logEntry(kind, one)));
     return Promise.all([
-      this.#once(`${this.url}/messages?limit=${FIRST_LOG}`, add('message')),
-      this.#once(`${this.url}/rolls?limit=${FIRST_LOG}`, add('roll')),
+      this.#once(`${this.url}/messages?limit=${LOG_PAGE_SIZE}`, add('message')),
+      this.#once(`${this.url}/rolls?limit=${LOG_PAGE_SIZE}`, add('roll')),
     ]);
   }
 
@@ -220,7 +220,7 @@ export class Table {
     if (message.map_id !== store.mapId.value) return;
     if (store.seeAs.value) return this.#mapChanged();
     for (const token of message.shown ?? []) store.patchToken(token);
-    for (const { id, x, y, cells } of message.moved ?? []) store.patchToken({ id, x, y, walked: cells });
+    for (const { id, x, y, cells } of message.moved ?? []) store.patchToken({ id, x, y, lastPath: cells });
     for (const id of message.gone ?? []) store.dropToken(id);
     if (message.region && !applyRegion(store, message.region)) this.#mapChanged();
   }
@@ -245,7 +245,7 @@ export class Table {
     if (store.seeAs.value) return this.#mapChanged();
     if (what === 'deleted') store.dropToken(id);
     else if (what === 'moved' && store.tokens.value.has(id)) {
-      store.patchToken({ id, x: payload.x, y: payload.y, walked: payload.cells });
+      store.patchToken({ id, x: payload.x, y: payload.y, lastPath: payload.cells });
     } else if (payload.map_id === undefined || payload.map_id === store.mapId.value || store.tokens.value.has(id)) {
       this.#readTokens();
     }
@@ -315,11 +315,11 @@ export class Table {
    */
   async move(token, to, force = false) {
     const { store } = this;
-    const before = { id: token.id, x: token.x, y: token.y, walked: [] };
-    store.patchToken({ id: token.id, ...to, walked: [] });
+    const before = { id: token.id, x: token.x, y: token.y, lastPath: [] };
+    store.patchToken({ id: token.id, ...to, lastPath: [] });
     try {
       const done = await this.live.command('move', { token_id: token.id, ...to, ...(force ? { force: true } : {}) });
-      store.patchToken({ id: token.id, x: done.x, y: done.y, walked: [] });
+      store.patchToken({ id: token.id, x: done.x, y: done.y, lastPath: [] });
       if (done.stopped) store.notify(`${token.name} was stopped${byWhat(done.stopped.by)}.`);
       return done;
     } catch (error) {

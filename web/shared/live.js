@@ -10,13 +10,13 @@
 import { ApiError } from './api.js';
 
 const PROTOCOL = 'worldkeep.v1';
-const FIRST_WAIT = 400; // milliseconds
-const LONGEST_WAIT = 15_000;
-const SILENCE = 25_000; // then a ping
-const ANSWER = 10_000; // to a ping; else the connection is dead
+const FIRST_RETRY_MS = 400;
+const MAX_RETRY_MS = 15_000;
+const PING_AFTER_MS = 25_000; // without a message
+const PONG_TIMEOUT_MS = 10_000; // then the connection is considered dead
 
 /** Close codes after which it does not reconnect. */
-const FINAL = new Set([4401, 4403, 4404]);
+const FINAL_CODES = new Set([4401, 4403, 4404]);
 
 export class LiveClient {
   /**
@@ -38,7 +38,7 @@ export class LiveClient {
     this.failures = 0;
     this.isOpen = false;
     this.timer = 0;
-    this.heard = 0;
+    this.lastMessageAt = 0;
     this.online = () => this.#connectNow();
     window.addEventListener('online', this.online);
     setInterval(() => this.#checkPulse(), 5000);
@@ -49,7 +49,7 @@ export class LiveClient {
     const socket = new WebSocket(this.url, PROTOCOL);
     this.socket = socket;
     socket.onopen = () => {
-      this.heard = performance.now();
+      this.lastMessageAt = performance.now();
       this.#send({ type: 'hello', ...(this.cursor ? { after: this.cursor } : {}) });
     };
     socket.onmessage = ({ data }) => {
@@ -107,7 +107,7 @@ export class LiveClient {
 
   /** @param {Message} message */
   #receive(message) {
-    this.heard = performance.now();
+    this.lastMessageAt = performance.now();
     if (message.type === 'welcome') {
       this.isOpen = true;
       this.failures = 0;
@@ -136,7 +136,7 @@ export class LiveClient {
   #lost(code) {
     this.isOpen = false;
     this.socket = null;
-    if (FINAL.has(code)) {
+    if (FINAL_CODES.has(code)) {
       this.listener.state('closed', code);
       for (const { reject } of this.waiting.values())
         reject(new ApiError(code, { detail: 'The connection was closed.' }));
@@ -144,7 +144,7 @@ export class LiveClient {
       return;
     }
     this.listener.state('waiting', code);
-    const wait = Math.min(FIRST_WAIT * 2 ** this.failures++, LONGEST_WAIT);
+    const wait = Math.min(FIRST_RETRY_MS * 2 ** this.failures++, MAX_RETRY_MS);
     // Jitter, so that not all clients of a restarted server reconnect at once.
     this.timer = window.setTimeout(() => this.#connectNow(), wait * (0.5 + Math.random()));
   }
@@ -156,9 +156,9 @@ export class LiveClient {
 
   #checkPulse() {
     if (!this.isOpen) return;
-    const silent = performance.now() - this.heard;
-    if (silent > SILENCE + ANSWER) this.socket?.close();
-    else if (silent > SILENCE) this.#send({ type: 'ping' });
+    const silent = performance.now() - this.lastMessageAt;
+    if (silent > PING_AFTER_MS + PONG_TIMEOUT_MS) this.socket?.close();
+    else if (silent > PING_AFTER_MS) this.#send({ type: 'ping' });
   }
 }
 

@@ -17,7 +17,7 @@ import { kindColor, kindPath } from './kinds.js';
 import { contextOf, css, parseColor } from './tiles.js';
 import { objectOf } from './objects.js';
 
-const HIDDEN = 0.5; // opacity of what players do not see
+const HIDDEN_OPACITY = 0.5; // opacity of what players do not see
 
 /**
  * Draw all objects that a range of cells may show, then call `drawAbove`.
@@ -59,7 +59,7 @@ export function drawObjects(drawing, range, drawAbove) {
 export function drawObject(drawing, list, item, selected) {
   const { context } = drawing;
   const alpha = context.globalAlpha;
-  if (item.hidden && !selected) context.globalAlpha = alpha * HIDDEN;
+  if (item.hidden && !selected) context.globalAlpha = alpha * HIDDEN_OPACITY;
   if (list === 'walls') drawWall(drawing, /** @type {Wall} */ (item), selected);
   else if (list === 'doors') drawDoor(drawing, /** @type {Door} */ (item), selected);
   else if (list === 'lights') drawLight(drawing, /** @type {Light} */ (item), selected);
@@ -217,7 +217,7 @@ function drawGlow(drawing, light) {
   const { context, view } = drawing;
   const [x, y] = view.toScreen(light.x, light.y);
   const [across, down] = axes(drawing, light.range ?? 0);
-  context.globalAlpha = Math.min(1, 0.75 * (light.intensity ?? 1)) * (light.hidden ? HIDDEN : 1);
+  context.globalAlpha = Math.min(1, 0.75 * (light.intensity ?? 1)) * (light.hidden ? HIDDEN_OPACITY : 1);
   context.drawImage(glowOf(light.color), x - across, y - down, 2 * across, 2 * down);
   context.globalAlpha = 1;
 }

@@ -63,15 +63,15 @@ import { EMPTY } from './document.js';
 import { Tiles, colorOf, contextOf } from './tiles.js';
 import { drawObjects } from './object-drawing.js';
 
-const DETAIL = 6; // device pixels a cell; below it only the overview is drawn
-const BUDGET = 8; // milliseconds a frame for chunks that are new on screen
-const OVERVIEW = 128; // cells a side of an overview tile
-const MOST_PIXELS = 48e6; // of kept chunks
+const MIN_DETAIL_SCALE = 6; // device pixels a cell; below it only the overview is drawn
+const BUDGET_MS = 8; // per frame, for chunks that are new on screen
+const OVERVIEW_SIDE = 128; // cells a side of an overview tile
+const MAX_CACHED_PIXELS = 48e6; // of kept chunks
 const MANY_CELLS = 20_000; // changed at once: then everything is drawn again, as time allows
 const MANY_CHUNKS = 10;
 
-const GHOST = 0.55; // opacity of a hidden layer while it is the active one
-const DIMMED = 0.3; // of all other layers while only the active one counts
+const GHOST_OPACITY = 0.55; // opacity of a hidden layer while it is the active one
+const DIMMED_OPACITY = 0.3; // of all other layers while only the active one counts
 
 export class Renderer {
   /**
@@ -140,8 +140,8 @@ export class Renderer {
       const [x, y] = [index % width, Math.floor(index / width)];
       const chunk = this.chunks.get(keyOf(Math.floor(x / size), Math.floor(y / size)));
       if (chunk) chunk.painted = true;
-      const tile = this.overviews.get(keyOf(Math.floor(x / OVERVIEW), Math.floor(y / OVERVIEW)));
-      if (tile) tile.painted.push(x % OVERVIEW, y % OVERVIEW);
+      const tile = this.overviews.get(keyOf(Math.floor(x / OVERVIEW_SIDE), Math.floor(y / OVERVIEW_SIDE)));
+      if (tile) tile.painted.push(x % OVERVIEW_SIDE, y % OVERVIEW_SIDE);
     }
   }
 
@@ -166,7 +166,7 @@ export class Renderer {
     if (geometry.width && geometry.height) {
       const range = geometry.visible(...view.pictureRect());
       this.#drawGround();
-      whole = view.scale >= DETAIL ? this.#drawChunks(range, begin) : this.#drawOverview(range, begin);
+      whole = view.scale >= MIN_DETAIL_SCALE ? this.#drawChunks(range, begin) : this.#drawOverview(range, begin);
       const { document: doc, state } = this;
       drawObjects({ context, doc, view, state, unit: view.scale, pixel: view.ratio }, range, this.drawAbove);
     }
@@ -229,8 +229,8 @@ export class Renderer {
     return this.document.frame.layers.flatMap(({ key, meta, cells }) => {
       const active = key === this.state.layer;
       let opacity = Math.min(Math.max(Number(meta.opacity ?? 1) || 0, 0), 1);
-      if (meta.visible === false) opacity *= active ? GHOST : 0;
-      else if (this.state.options.focus && !active) opacity *= DIMMED;
+      if (meta.visible === false) opacity *= active ? GHOST_OPACITY : 0;
+      else if (this.state.options.focus && !active) opacity *= DIMMED_OPACITY;
       return cells && opacity > 0 ? [{ cells, opacity }] : [];
     });
   }
@@ -278,7 +278,7 @@ export class Renderer {
     const [mx, my] = [(x0 + x1) / 2 / size, (y0 + y1) / 2 / size];
     missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
     // A chunk that waits to be drawn again shows its old state; the overview replaces one that was never drawn.
-    if (missing.some(({ chunk }) => !chunk)) this.#drawOverview([x0, y0, x1, y1], begin, BUDGET);
+    if (missing.some(({ chunk }) => !chunk)) this.#drawOverview([x0, y0, x1, y1], begin, BUDGET_MS);
     const place = (/** @type {Chunk} */ chunk) => {
       chunk.used = begin;
       context.drawImage(chunk.canvas, Math.round(chunk.left + view.x), Math.round(chunk.top + view.y));
@@ -286,7 +286,7 @@ export class Renderer {
     ready.forEach(place);
     let drawn = 0;
     for (const { cx, cy, key, chunk: old } of missing) {
-      const inTime = !drawn || performance.now() - begin < BUDGET;
+      const inTime = !drawn || performance.now() - begin < BUDGET_MS;
       if (!inTime && !old) continue;
       const chunk = old ?? this.#newChunk(cx, cy, key);
       if (inTime) {
@@ -295,7 +295,7 @@ export class Renderer {
       }
       place(chunk);
     }
-    if (this.pixels > MOST_PIXELS) this.#forgetOldest(begin);
+    if (this.pixels > MAX_CACHED_PIXELS) this.#forgetOldest(begin);
     return drawn === missing.length;
   }
 
@@ -313,7 +313,7 @@ export class Renderer {
   #forgetOldest(now) {
     const old = [...this.chunks].filter(([, chunk]) => chunk.used !== now).sort((a, b) => a[1].used - b[1].used);
     for (const [key, { canvas }] of old) {
-      if (this.pixels < MOST_PIXELS / 2) return;
+      if (this.pixels < MAX_CACHED_PIXELS / 2) return;
       this.chunks.delete(key);
       this.pixels -= canvas.width * canvas.height;
     }
@@ -351,15 +351,15 @@ export class Renderer {
     const { scale } = view;
     let whole = true;
     context.imageSmoothingEnabled = scale < 1;
-    for (let cy = Math.floor(y0 / OVERVIEW); cy * OVERVIEW < y1; cy++) {
-      for (let cx = Math.floor(x0 / OVERVIEW); cx * OVERVIEW < x1; cx++) {
+    for (let cy = Math.floor(y0 / OVERVIEW_SIDE); cy * OVERVIEW_SIDE < y1; cy++) {
+      for (let cx = Math.floor(x0 / OVERVIEW_SIDE); cx * OVERVIEW_SIDE < x1; cx++) {
         const key = keyOf(cx, cy);
         let tile = this.overviews.get(key);
         if (!tile || tile.stale) {
           if (performance.now() - begin < budget) this.overviews.set(key, (tile = this.#makeOverview(cx, cy)));
           else whole = false;
         } else if (tile.painted.length) this.#paintOverview(tile);
-        if (tile) this.#placeOverview(tile.canvas, cx * OVERVIEW, cy * OVERVIEW, geometry, scale);
+        if (tile) this.#placeOverview(tile.canvas, cx * OVERVIEW_SIDE, cy * OVERVIEW_SIDE, geometry, scale);
       }
     }
     context.imageSmoothingEnabled = true;
@@ -401,10 +401,10 @@ export class Renderer {
   /** @param {number} cx  @param {number} cy */
   #makeOverview(cx, cy) {
     const { frame } = this.document;
-    const [x0, y0] = [cx * OVERVIEW, cy * OVERVIEW];
+    const [x0, y0] = [cx * OVERVIEW_SIDE, cy * OVERVIEW_SIDE];
     const canvas = document.createElement('canvas');
-    canvas.width = Math.min(OVERVIEW, frame.width - x0);
-    canvas.height = Math.min(OVERVIEW, frame.height - y0);
+    canvas.width = Math.min(OVERVIEW_SIDE, frame.width - x0);
+    canvas.height = Math.min(OVERVIEW_SIDE, frame.height - y0);
     /** @type {Overview} */
     const tile = { canvas, x0, y0, image: new ImageData(canvas.width, canvas.height), stale: false, painted: [] };
     const color = this.#colors();
@@ -419,7 +419,7 @@ export class Renderer {
    */
   #paintOverview(tile) {
     const color = this.#colors();
-    let [left, top, right, bottom] = [OVERVIEW, OVERVIEW, 0, 0];
+    let [left, top, right, bottom] = [OVERVIEW_SIDE, OVERVIEW_SIDE, 0, 0];
     for (let i = 0; i < tile.painted.length; i += 2) {
       const [x, y] = [tile.painted[i], tile.painted[i + 1]];
       color(tile, x, y);

@@ -8,8 +8,8 @@ import { EMPTY } from './document.js';
  */
 
 /** @type {Color} */
-const UNKNOWN = [190, 60, 90, 255];
-export const SMALLEST_SYMBOL = 11; // device pixels a cell; smaller ones only show their colour
+const UNKNOWN_COLOR = [190, 60, 90, 255];
+export const MIN_SYMBOL_SCALE = 11; // device pixels a cell; smaller ones only show their colour
 
 /**
  * Parse #rgb, #rrggbb or #rrggbbaa; null for anything else.
@@ -36,7 +36,7 @@ export const hexOf = (color) =>
  * @returns {Color}
  */
 export function colorOf(entry, code) {
-  if (!entry) return UNKNOWN;
+  if (!entry) return UNKNOWN_COLOR;
   return parseColor(entry.color) ?? fromHue((code * 47) % 360);
 }
 
@@ -193,7 +193,7 @@ export class Tiles {
     return this.#blank((context) => {
       this.#fill(context, css(color));
       if (this.scale >= 14 && entry?.blocks_sight) this.#bevel(context, color);
-      if (this.scale < SMALLEST_SYMBOL || !this.symbols) return;
+      if (this.scale < MIN_SYMBOL_SCALE || !this.symbols) return;
       context.fillStyle = inkOn(color);
       // Block elements are drawn fainter, because they fill the cell.
       context.globalAlpha = code >= 0x2580 && code <= 0x259f ? 0.4 : 1;

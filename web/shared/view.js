@@ -1,6 +1,6 @@
 /** The part of the map on screen and its scale: pan, zoom, fit, and conversion of coordinates. */
 
-const LARGEST = 128; // CSS pixels per cell
+const MAX_SCALE = 128; // CSS pixels per cell
 
 export class View {
   /** @param {import('./document.js').GridDocument} doc */
@@ -74,12 +74,12 @@ export class View {
     const [width, height] = this.geometry.pictureSize;
     const smallest = Math.min(4, (Math.min(this.width, this.height) / Math.max(width, height, 1)) * 0.5);
     const before = this.scale;
-    let exact = Math.min(Math.max(this.exact * factor, smallest), LARGEST * this.ratio);
+    let exact = Math.min(Math.max(this.exact * factor, smallest), MAX_SCALE * this.ratio);
     this.#settle(exact);
     // If a step is too small to change whole pixels, zoom by one pixel.
     if (this.scale === before && exact >= 6 && Math.abs(factor - 1) > 0.05) {
       exact = before + (factor > 1 ? 2 : -2) * 0.5 * (this.geometry.isIsometric ? 2 : 1);
-      this.#settle(Math.min(Math.max(exact, smallest), LARGEST * this.ratio));
+      this.#settle(Math.min(Math.max(exact, smallest), MAX_SCALE * this.ratio));
     }
     const by = this.scale / before;
     this.left = cx - (cx - this.left) * by;

@@ -15,7 +15,7 @@ import { distanceToSegment } from '../../../web/shared/geometry.js';
  * @typedef {import('../../../web/shared/geometry.js').Pair} Pair
  */
 
-const NEAR = 0.05; // points: as near to a door lies on it
+const TOLERANCE = 0.05; // points: as near to a door lies on it
 
 /** What was found of each door, until its map changes. @type {WeakMap<GridDocument, Map<Door, string | null>>} */
 const found = new WeakMap();
@@ -59,9 +59,9 @@ export function wallsOn({ frame }, { x1, y1, x2, y2 }) {
   const long = Math.hypot(x2 - x1, y2 - y1);
   return frame.walls.filter((wall) => {
     if (wall.blocks_movement === false) return false;
-    if (distanceToSegment(mx, my, wall.x1, wall.y1, wall.x2, wall.y2) > NEAR) return false;
+    if (distanceToSegment(mx, my, wall.x1, wall.y1, wall.x2, wall.y2) > TOLERANCE) return false;
     const across = (wall.x2 - wall.x1) * (y2 - y1) - (wall.y2 - wall.y1) * (x2 - x1);
-    return Math.abs(across) < NEAR * long * Math.hypot(wall.x2 - wall.x1, wall.y2 - wall.y1);
+    return Math.abs(across) < TOLERANCE * long * Math.hypot(wall.x2 - wall.x1, wall.y2 - wall.y1);
   });
 }
 
@@ -91,7 +91,7 @@ export function withoutDoor(wall, door) {
 /** The cells of the map that a door lies on or at the edge of. @param {GridDocument} doc  @param {Door} door @returns {Pair[]} */
 function opens({ geometry }, { x1, y1, x2, y2 }) {
   const long = Math.hypot(x2 - x1, y2 - y1);
-  const [nx, ny] = [((y1 - y2) / long) * NEAR, ((x2 - x1) / long) * NEAR];
+  const [nx, ny] = [((y1 - y2) / long) * TOLERANCE, ((x2 - x1) / long) * TOLERANCE];
   /** @type {Map<string, Pair>} */
   const cells = new Map();
   const count = Math.max(2, Math.ceil(long * 4));
@@ -120,5 +120,5 @@ function isFree({ frame, geometry, legend }, [x, y]) {
 function sideOf({ geometry }, { x1, y1, x2, y2 }, [x, y]) {
   const [px, py] = geometry.centre(x, y);
   const across = (x2 - x1) * (py - y1) - (y2 - y1) * (px - x1);
-  return Math.abs(across) <= NEAR ? 0 : Math.sign(across);
+  return Math.abs(across) <= TOLERANCE ? 0 : Math.sign(across);
 }

@@ -25,17 +25,17 @@ import {
   objectsOf,
 } from '../../../web/shared/document.js';
 
-const CHUNK = 64; // cells a side, as the server stores them
+const CHUNK_SIDE = 64; // cells a side, as the server stores them
 // What one request may have: as many edits as the server takes, and well below its default for a body.
 const MAX_EDITS = 1000;
 const MAX_BYTES = 1_000_000;
 const MAX_CELLS = 20_000; // of one `set`
 const MAX_TILES = 4096; // in the legend, as the server takes them
-const MAX_FAST = 256; // cells of one chunk in one `set`: the server's fast path takes these
-const SMALLEST_RECTANGLE = 6; // cells: below it, a list of cells is shorter
-const SMALLEST_PASTE = 40;
+const MAX_FAST_CELLS = 256; // cells of one chunk in one `set`: the server's fast path takes these
+const MIN_RECTANGLE_CELLS = 6; // cells: below it, a list of cells is shorter
+const MIN_PASTE_CELLS = 40;
 /** @type {Record<import('../../../web/shared/document.js').ObjectList, string>} */
-const ONE = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
+const SINGULAR = { entities: 'entity', walls: 'wall', doors: 'door', lights: 'light' };
 
 /**
  * What changed from `base` to `frame`: {edits, complete}. The layers of both are identified by their keys.
@@ -64,7 +64,7 @@ export function difference(base, frame) {
   }
   let complete = legend.complete && layers.complete && same(merged(from.other, map ?? {}), frame.other);
   for (const list of LISTS) {
-    const objects = objectEdits(objectsOf(from, list), objectsOf(frame, list), ONE[list]);
+    const objects = objectEdits(objectsOf(from, list), objectsOf(frame, list), SINGULAR[list]);
     edits.push(...objects.edits);
     complete &&= objects.complete;
   }
@@ -259,7 +259,7 @@ function cellEdits(layer, before, after, width) {
   /** @type {Map<string, CellSymbol[]>} */
   const chunks = new Map();
   for (const { x, y, width: across, height: down, code } of rectangles) {
-    if (across * down >= SMALLEST_RECTANGLE) {
+    if (across * down >= MIN_RECTANGLE_CELLS) {
       edits.push({ op: 'fill_rectangle', layer, x, y, width: across, height: down, symbol: String.fromCharCode(code) });
       continue;
     }
@@ -269,7 +269,7 @@ function cellEdits(layer, before, after, width) {
           cells.push({ x: cx, y: cy, symbol: ' ' });
           continue;
         }
-        const key = `${Math.floor(cx / CHUNK)} ${Math.floor(cy / CHUNK)}`;
+        const key = `${Math.floor(cx / CHUNK_SIDE)} ${Math.floor(cy / CHUNK_SIDE)}`;
         const chunk = chunks.get(key) ?? [];
         chunk.push({ x: cx, y: cy, symbol: String.fromCharCode(code) });
         chunks.set(key, chunk);
@@ -277,7 +277,7 @@ function cellEdits(layer, before, after, width) {
     }
   }
   for (const loose of chunks.values()) {
-    if (loose.length < SMALLEST_PASTE) cells.push(...loose);
+    if (loose.length < MIN_PASTE_CELLS) cells.push(...loose);
     else edits.push(pasteEdit(layer, loose));
   }
   for (let at = 0; at < cells.length; at += MAX_CELLS)
@@ -292,7 +292,7 @@ function cellEdits(layer, before, after, width) {
  */
 function fewCells(boxes) {
   const count = boxes.reduce((sum, { width, height }) => sum + width * height, 0);
-  if (!count || count > MAX_FAST) return null;
+  if (!count || count > MAX_FAST_CELLS) return null;
   const cells = boxes.flatMap(({ x, y, width, height, code }) =>
     Array.from({ length: width * height }, (_, i) => ({
       x: x + (i % width),
@@ -300,7 +300,7 @@ function fewCells(boxes) {
       symbol: String.fromCharCode(code),
     })),
   );
-  const chunks = new Set(cells.map(({ x, y }) => `${Math.floor(x / CHUNK)} ${Math.floor(y / CHUNK)}`));
+  const chunks = new Set(cells.map(({ x, y }) => `${Math.floor(x / CHUNK_SIDE)} ${Math.floor(y / CHUNK_SIDE)}`));
   return chunks.size === 1 ? cells : null;
 }
 
@@ -444,7 +444,7 @@ export function applied(frame, edits) {
     },
   };
   for (const list of LISTS) {
-    const one = ONE[list];
+    const one = SINGULAR[list];
     operations[`remove_${one}`] = ({ id }) => {
       next = { ...next, [list]: objectsOf(next, list).filter((item) => item.id !== id) };
     };

@@ -6,9 +6,9 @@
  * @typedef {{kind: 'did' | 'undid' | 'redid', label: string}} HistoryEvent
  */
 
-const MOST_STEPS = 500;
+const MAX_STEPS = 500;
 // About 400 MB of remembered cells; the newest step always stays.
-const MOST_CELLS = 50_000_000;
+const MAX_CELLS = 50_000_000;
 
 /** One step being made. Changes show at once; `commit` makes them one step to undo, `cancel` takes them back. */
 export class Step {
@@ -147,7 +147,7 @@ export class History {
     let keep = 0;
     for (const { count } of this.done.toReversed()) {
       cells += count;
-      if (keep && (keep >= MOST_STEPS || cells > MOST_CELLS)) break;
+      if (keep && (keep >= MAX_STEPS || cells > MAX_CELLS)) break;
       keep++;
     }
     if (keep < this.done.length) {

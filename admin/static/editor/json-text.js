@@ -1,6 +1,6 @@
 /** JSON for people: written with one row, legend entry or object a line, and with every place in it to be found. */
 
-const WIDEST = 140; // characters a line
+const MAX_LINE_LENGTH = 140; // characters a line
 
 /**
  * JSON text: short values are on one line; rows of cells are below each other.
@@ -10,7 +10,7 @@ const WIDEST = 140; // characters a line
 export function formatJson(value, indent = '') {
   const flat = inline(value);
   const isRows = Array.isArray(value) && value.length > 1 && value.every((item) => typeof item === 'string');
-  if (flat.length + indent.length <= WIDEST && !isRows && indent) return flat;
+  if (flat.length + indent.length <= MAX_LINE_LENGTH && !isRows && indent) return flat;
   if (value === null || typeof value !== 'object') return flat;
   const inner = `${indent}  `;
   const lines = Array.isArray(value)

@@ -13,10 +13,10 @@ import { Panel, small } from './panel.js';
  * @typedef {'palette' | 'list'} LegendView
  */
 
-const KEPT_VIEW = 'worldkeep:legend';
-const ROOMY = 14; // tiles; a list of more needs scrolling, so a palette is shown at first
-const FEW = 6; // tiles; more of them need the room of the tile's form on a low page
-const TALL = 820; // pixels of a page that has room for both
+const VIEW_STORAGE_KEY = 'worldkeep:legend';
+const MAX_LISTED_TILES = 14; // tiles; a list of more needs scrolling, so a palette is shown at first
+const FEW_TILES = 6; // tiles; more of them need the room of the tile's form on a low page
+const TALL_PAGE_HEIGHT = 820; // pixels of a page that has room for both
 
 export class LegendPanel extends Panel {
   /** @param {import('./editor.js').Editor} editor */
@@ -40,7 +40,7 @@ export class LegendPanel extends Panel {
 
   /** @returns {LegendView} */
   get view() {
-    return this.wantedView ?? (this.frame.legend.length > ROOMY ? 'palette' : 'list');
+    return this.wantedView ?? (this.frame.legend.length > MAX_LISTED_TILES ? 'palette' : 'list');
   }
 
   inputs() {
@@ -106,7 +106,7 @@ export class LegendPanel extends Panel {
 
   get #hasRoom() {
     const isWide = this.editor.element.clientWidth > 760;
-    return isWide && (innerHeight >= TALL || this.frame.legend.length <= FEW);
+    return isWide && (innerHeight >= TALL_PAGE_HEIGHT || this.frame.legend.length <= FEW_TILES);
   }
 
   #turnView() {
@@ -405,7 +405,7 @@ function rulesOf({ blocks_movement, blocks_sight, movement_cost = 1 }) {
 /** @returns {LegendView | null} */
 function keptView() {
   try {
-    const kept = localStorage.getItem(KEPT_VIEW);
+    const kept = localStorage.getItem(VIEW_STORAGE_KEY);
     return kept === 'palette' || kept === 'list' ? kept : null;
   } catch {
     return null;
@@ -415,7 +415,7 @@ function keptView() {
 /** @param {LegendView} view */
 function keepView(view) {
   try {
-    localStorage.setItem(KEPT_VIEW, view);
+    localStorage.setItem(VIEW_STORAGE_KEY, view);
   } catch {
     // Without storage the choice holds for this page only.
   }

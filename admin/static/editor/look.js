@@ -7,7 +7,7 @@ import { parseColor } from '../../../web/shared/tiles.js';
  * @typedef {import('../../../web/shared/renderer.js').Theme} Theme
  */
 
-const KEPT = 'worldkeep:view';
+const STORAGE_KEY = 'worldkeep:view';
 
 /**
  * What can be shown or not: name, label and icon.
@@ -26,7 +26,7 @@ export const OPTIONS = [
 export function keptOptions() {
   const options = { focus: false, grid: true, symbols: true, lights: true, labels: true, rulers: true };
   try {
-    return { ...options, ...JSON.parse(localStorage.getItem(KEPT) ?? '{}') };
+    return { ...options, ...JSON.parse(localStorage.getItem(STORAGE_KEY) ?? '{}') };
   } catch {
     return options;
   }
@@ -35,7 +35,7 @@ export function keptOptions() {
 /** @param {Options} options */
 export function keepOptions(options) {
   try {
-    localStorage.setItem(KEPT, JSON.stringify(options));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(options));
   } catch {
     // Without storage the choice holds for this page only.
   }

@@ -27,7 +27,7 @@ import { read, send } from '../../../web/shared/api.js';
 import { tokenAt } from '../../../web/shared/token.js';
 import { ask } from './dialogs.js';
 
-const READ_EVERY = 5000; // milliseconds, while the page is looked at
+const READ_INTERVAL_MS = 5000; // while the page is looked at
 
 export class MapTokens {
   /** @param {import('./editor.js').Editor} editor */
@@ -63,7 +63,7 @@ export class MapTokens {
     await this.read();
     if (!isFirst) return;
     const again = () => document.hidden || this.read();
-    setInterval(again, READ_EVERY);
+    setInterval(again, READ_INTERVAL_MS);
     document.addEventListener('visibilitychange', again);
     addEventListener('beforeunload', (event) => this.waiting && event.preventDefault());
     const list = async (/** @type {string} */ name) =>

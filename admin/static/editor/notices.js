@@ -12,7 +12,7 @@ import { icon } from '../../../web/shared/icons.js';
  * @property {boolean} [stays]  whether it cannot be dismissed
  */
 
-const SHOWN = 8000; // milliseconds of a warning that asks for nothing
+const WARNING_MS = 8000; // for warnings without actions
 
 export class Notices {
   /** @param {import('./editor.js').Editor} editor */
@@ -55,7 +55,7 @@ export class Notices {
         : h('button', { type: 'button', class: 'wk-mini', 'aria-label': 'Dismiss', onclick: close }, icon('close')),
     );
     this.element.append(notice);
-    if (kind === 'warning' && !actions.length) setTimeout(close, SHOWN);
+    if (kind === 'warning' && !actions.length) setTimeout(close, WARNING_MS);
   }
 
   /**

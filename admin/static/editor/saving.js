@@ -23,7 +23,7 @@ import { faultOf } from './faults.js';
 import { formatJson, parseJson } from './json-text.js';
 import { ApiError, changeMap, createMap, readMap, saveEdits } from '../../../web/shared/api.js';
 
-const DRAFT_AFTER = 700; // milliseconds without a change
+const DRAFT_AFTER_MS = 700; // without a change
 
 /** Saves to the API: the map, and the fields of the form around it. */
 export class MapSaving {
@@ -79,7 +79,7 @@ export class MapSaving {
   /** Something may be unsaved now, or no longer. */
   changed() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.keepDraft(), DRAFT_AFTER);
+    this.timer = setTimeout(() => this.keepDraft(), DRAFT_AFTER_MS);
     if (!this.isBusy) this.editor.layout.showStatus(this.isDirty ? 'unsaved' : 'saved');
   }
 

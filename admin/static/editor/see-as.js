@@ -16,9 +16,9 @@ import { View } from '../../../web/shared/view.js';
 import { drawFog, drawTokens } from './token-drawing.js';
 import { choiceOf } from './tokens-panel.js';
 
-const READ_EVERY = 5000; // milliseconds, while it is looked at
-const ANYBODY = 'members'; // somebody who was given nothing, to the API
-const SHARPEST = 64; // pixels a cell of the background picture
+const READ_INTERVAL_MS = 5000; // while it is looked at
+const ANY_MEMBER = 'members'; // somebody who was given nothing, to the API
+const MAX_PIXELS_PER_CELL = 64; // pixels a cell of the background picture
 const MAX_PIXELS = 4096; // a side of it
 
 export class SeeAs {
@@ -27,7 +27,7 @@ export class SeeAs {
     this.editor = editor;
     this.isOn = false;
     /** Whose eyes, as the API names them. */
-    this.who = ANYBODY;
+    this.who = ANY_MEMBER;
     /** @type {Member[]} */
     this.members = [];
     /** @type {Token[]} */
@@ -87,7 +87,7 @@ export class SeeAs {
 
   /** The background of a map with fog has no id: the server cuts it to what is seen. @param {unknown} id */
   #picture(id) {
-    if (id !== ANYBODY) return this.editor.state.pictures.get(id);
+    if (id !== ANY_MEMBER) return this.editor.state.pictures.get(id);
     return this.background.complete && this.background.naturalWidth ? this.background : null;
   }
 
@@ -107,13 +107,13 @@ export class SeeAs {
       return;
     }
     this.members.sort((a, b) => a.role.localeCompare(b.role) || a.display_name.localeCompare(b.display_name));
-    if (!this.members.some(({ user_id }) => user_id === this.who)) this.who = this.members[0]?.user_id ?? ANYBODY;
+    if (!this.members.some(({ user_id }) => user_id === this.who)) this.who = this.members[0]?.user_id ?? ANY_MEMBER;
     this.isOn = true;
     this.canvas.hidden = false;
     this.#setReadOnly(true);
     await this.read();
     this.fit();
-    this.timer = window.setInterval(() => document.hidden || this.read(), READ_EVERY);
+    this.timer = window.setInterval(() => document.hidden || this.read(), READ_INTERVAL_MS);
     this.canvas.focus({ preventScroll: true });
   }
 
@@ -168,9 +168,9 @@ export class SeeAs {
     const frame = readFrame(grid);
     const { background } = frame.other;
     if (background && !background.asset_id && frame.width && frame.height) {
-      frame.other = { ...frame.other, background: { x: 0, y: 0, asset_id: ANYBODY } };
+      frame.other = { ...frame.other, background: { x: 0, y: 0, asset_id: ANY_MEMBER } };
       const most = Math.floor(MAX_PIXELS / Math.max(frame.width, frame.height));
-      const size = Math.max(Math.min(SHARPEST, most), 1);
+      const size = Math.max(Math.min(MAX_PIXELS_PER_CELL, most), 1);
       const area = `x=0&y=0&width=${frame.width}&height=${frame.height}`;
       this.background.src = `${this.editor.tokens.mapUrl}/background?${area}&cell_size=${size}&as=${this.who}`;
     }
@@ -197,7 +197,7 @@ export class SeeAs {
       this.read();
     };
     const attributes = { 'aria-label': 'Whose eyes' };
-    const choice = choiceOf([...people, [ANYBODY, 'a member with no token']], this.who, choose, attributes);
+    const choice = choiceOf([...people, [ANY_MEMBER, 'a member with no token']], this.who, choose, attributes);
     const what = [
       problem || 'They are sent nothing else. You cannot edit in this view.',
       editor.saving?.isDirty && !problem ? ' Unsaved changes are not included.' : '',

@@ -15,7 +15,7 @@ import { toolEntry } from './tools/tools.js';
  */
 
 /** What one of a list is called. @type {Record<ObjectList, string>} */
-export const ONE = { entities: 'entity', doors: 'door', walls: 'wall', lights: 'light' };
+export const SINGULAR = { entities: 'entity', doors: 'door', walls: 'wall', lights: 'light' };
 
 export class SelectedObjects {
   /** @param {import('./editor.js').Editor} editor */
@@ -91,13 +91,13 @@ export class SelectedObjects {
 
   /** @param {ObjectList} list  @param {MapObject} item */
   nameOf(list, item) {
-    const kind = list === 'entities' ? item.kind || 'entity' : ONE[list];
+    const kind = list === 'entities' ? item.kind || 'entity' : SINGULAR[list];
     return String(item.name || item.properties?.name || kind);
   }
 
   /** An id that no object of the map has, from what it is. @param {ObjectList} list  @param {MapObject} item */
   newId(list, item) {
-    const kind = list === 'entities' ? item.kind || 'entity' : ONE[list];
+    const kind = list === 'entities' ? item.kind || 'entity' : SINGULAR[list];
     const base = String(kind)
       .toLowerCase()
       .replace(/[^a-z0-9]+/g, '-')

@@ -9,7 +9,7 @@ import { Panel, small } from './panel.js';
 /** @typedef {import('./map-tokens.js').Token} Token */
 
 const MAX_LISTED = 300;
-const PLAIN = '#60707a'; // of a token without a colour
+const DEFAULT_COLOR = '#60707a'; // of a token without a colour
 
 /** @type {[number, string][]} */
 const SIZE_NAMES = SIZES.map((size, i) => [
@@ -124,7 +124,7 @@ export class TokensPanel extends Panel {
 
   /** @param {Token} token */
   #face(token) {
-    const color = parseColor(token.color) ?? parseColor(PLAIN);
+    const color = parseColor(token.color) ?? parseColor(DEFAULT_COLOR);
     const image = this.state.pictures.get(token.asset_id);
     const face = h(
       'span',
@@ -148,7 +148,7 @@ export class TokensPanel extends Panel {
     });
     const color = h('input', {
       type: 'color',
-      value: hexOf(parseColor(token.color) ?? parseColor(PLAIN) ?? [0, 0, 0, 255]),
+      value: hexOf(parseColor(token.color) ?? parseColor(DEFAULT_COLOR) ?? [0, 0, 0, 255]),
       'data-focus': 'token-color',
       onchange: () => set({ color: color.value }),
     });

@@ -8,7 +8,7 @@ import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
 import { chunkBounds, drawCells } from '../../shared/chunk-drawing.js';
 import { EMPTY } from '../../shared/document.js';
 import { drawObjects } from '../../shared/object-drawing.js';
-import { SMALLEST_SYMBOL, Tiles, colorOf, contextOf, parseColor } from '../../shared/tiles.js';
+import { MIN_SYMBOL_SCALE, Tiles, colorOf, contextOf, parseColor } from '../../shared/tiles.js';
 
 /** Pixels per cell, and the side of a chunk in cells: small enough to draw a chunk within one frame. */
 const LEVELS = [
@@ -21,12 +21,12 @@ const LEVELS = [
 ];
 /** Cells that are not square keep their shape even when zoomed out. */
 const SHAPED_LEVELS = [{ level: 4, side: 32 }, ...LEVELS.slice(1)];
-const NEAR = 6; // pixels a cell, from which on objects are shown
-const BUDGET = 5; // milliseconds a frame
-const FIRST_BUDGET = 200; // before there is anything to see
-const MOST_TEXTURES = 240;
+const MIN_OBJECT_SCALE = 6; // pixels a cell, from which on objects are shown
+const BUDGET_MS = 5; // per frame
+const FIRST_BUDGET_MS = 200; // before there is anything to see
+const MAX_TEXTURES = 240;
 /** Under fog, cells never seen are as dark as the fog, so that no bright edge shows through where it is soft. */
-const DARK = '#090d0f';
+const UNSEEN_COLOR = '#090d0f';
 
 /** @type {import('../../shared/renderer.js').Theme} */
 const THEME = {
@@ -45,7 +45,7 @@ const THEME = {
 };
 
 /**
- * @typedef {object} Kept
+ * @typedef {object} ChunkTexture
  * @property {Sprite} sprite
  * @property {HTMLCanvasElement} canvas
  * @property {import('../../shared/chunk-drawing.js').ChunkBounds} bounds
@@ -68,8 +68,8 @@ export class Cells {
     this.coarse = new Container();
     this.fine = new Container();
     this.container.addChild(this.ground, this.coarse, this.fine);
-    /** @type {Map<string, Kept>} by level and position */
-    this.kept = new Map();
+    /** @type {Map<string, ChunkTexture>} by level and position */
+    this.chunks = new Map();
     /** @type {Map<number, Tiles>} by level */
     this.tiles = new Map();
     /** @type {Map<number, number>} pixels as in a `Uint32Array`, by code */
@@ -93,7 +93,7 @@ export class Cells {
     if (layer === undefined || !indexes?.length) return;
     const { width } = this.stage.document.frame;
     const places = Array.from(indexes, (index) => [index % width, Math.floor(index / width)]);
-    for (const one of this.kept.values()) {
+    for (const one of this.chunks.values()) {
       const { x0, y0, x1, y1 } = one.bounds;
       one.stale ||= places.some(([x, y]) => x >= x0 && x < x1 && y >= y0 && y < y1);
     }
@@ -103,13 +103,13 @@ export class Cells {
   invalidate() {
     this.tiles.clear();
     this.flatColors.clear();
-    for (const one of this.kept.values()) one.stale = true;
+    for (const one of this.chunks.values()) one.stale = true;
     this.stage.request();
   }
 
   /** The colour of empty cells. */
   get #paper() {
-    return this.isFogged ? DARK : THEME.paper;
+    return this.isFogged ? UNSEEN_COLOR : THEME.paper;
   }
 
   /** @param {boolean} isFogged */
@@ -122,7 +122,7 @@ export class Cells {
 
   /** Delete all textures: another map was opened. */
   clear() {
-    for (const key of [...this.kept.keys()]) this.#forget(key);
+    for (const key of [...this.chunks.keys()]) this.#forget(key);
     this.tiles.clear();
     this.flatColors.clear();
   }
@@ -132,20 +132,21 @@ export class Cells {
    * @param {import('../../shared/geometry.js').Quad} range
    */
   draw(range) {
-    const until = performance.now() + (this.stage.hasDrawn ? BUDGET : FIRST_BUDGET);
+    const until = performance.now() + (this.stage.hasDrawn ? BUDGET_MS : FIRST_BUDGET_MS);
     this.frame++;
     this.#drawGround();
     const { scale } = this.stage.view;
     const levels = this.stage.document.geometry.isSquare ? LEVELS : SHAPED_LEVELS;
-    const fine = scale < NEAR ? levels[0] : (levels.find(({ level }) => level >= scale * 0.75) ?? levels[5]);
+    const fine =
+      scale < MIN_OBJECT_SCALE ? levels[0] : (levels.find(({ level }) => level >= scale * 0.75) ?? levels[5]);
     // The coarsest level first, because it is drawn quickly.
     const covered = this.#make(levels[0], range, until);
     const whole = fine === levels[0] ? covered : this.#make(fine, range, until);
-    for (const [key, one] of this.kept) {
+    for (const [key, one] of this.chunks) {
       const isFine = one.level === fine.level;
       const shown = one.used === this.frame && (isFine || !whole) && !one.isDark;
       if (one.sprite.visible !== shown) one.sprite.visible = shown;
-      if (one.used < this.frame - 1 && one.level !== levels[0].level && this.kept.size > MOST_TEXTURES)
+      if (one.used < this.frame - 1 && one.level !== levels[0].level && this.chunks.size > MAX_TEXTURES)
         this.#forget(key);
     }
     const bare = !covered || !!this.#background;
@@ -165,7 +166,7 @@ export class Cells {
     for (let cy = Math.floor(y0 / side); cy * side < y1; cy++) {
       for (let cx = Math.floor(x0 / side); cx * side < x1; cx++) {
         const key = `${level}/${cx}/${cy}`;
-        const one = this.kept.get(key);
+        const one = this.chunks.get(key);
         if (one) one.used = this.frame;
         if (!one || one.stale) missing.push({ key, cx, cy });
       }
@@ -183,14 +184,14 @@ export class Cells {
 
   /** @param {string} key */
   #forget(key) {
-    const one = this.kept.get(key);
-    this.kept.delete(key);
+    const one = this.chunks.get(key);
+    this.chunks.delete(key);
     one?.sprite.destroy({ texture: true, textureSource: true });
   }
 
   /** @param {string} key  @param {number} x0  @param {number} y0  @param {number} side  @param {number} level */
   #makeOne(key, x0, y0, side, level) {
-    const before = this.kept.get(key);
+    const before = this.chunks.get(key);
     if (before) {
       before.stale = false;
       this.#draw(before);
@@ -201,10 +202,10 @@ export class Cells {
     const canvas = document.createElement('canvas');
     canvas.width = bounds.width;
     canvas.height = bounds.height;
-    const kept = { sprite: new Sprite(), canvas, bounds, level, stale: false, isDark: false, used: this.frame };
-    this.kept.set(key, kept);
-    this.#draw(kept);
-    const { sprite } = kept;
+    const chunk = { sprite: new Sprite(), canvas, bounds, level, stale: false, isDark: false, used: this.frame };
+    this.chunks.set(key, chunk);
+    this.#draw(chunk);
+    const { sprite } = chunk;
     const scaleMode = level === 1 ? 'nearest' : 'linear';
     sprite.texture = Texture.from({ resource: canvas, scaleMode }, true);
     sprite.position.set(bounds.left / level, bounds.top / level);
@@ -212,16 +213,16 @@ export class Cells {
     (level <= 4 ? this.coarse : this.fine).addChild(sprite);
   }
 
-  /** @param {Kept} kept */
-  #draw(kept) {
-    const { canvas, bounds, level } = kept;
+  /** @param {ChunkTexture} chunk */
+  #draw(chunk) {
+    const { canvas, bounds, level } = chunk;
     const { document: doc } = this.stage;
-    kept.isDark = this.isFogged && this.#isEmpty(bounds);
-    if (kept.isDark) return;
+    chunk.isDark = this.isFogged && this.#isEmpty(bounds);
+    if (chunk.isDark) return;
     const context = contextOf(canvas);
     context.clearRect(0, 0, canvas.width, canvas.height);
     if (level === 1) context.putImageData(this.#flat(bounds), 0, 0);
-    else if (level < SMALLEST_SYMBOL && doc.geometry.isSquare && !this.#hasPictures) {
+    else if (level < MIN_SYMBOL_SCALE && doc.geometry.isSquare && !this.#hasPictures) {
       // At this size a cell is a plain square: one pixel, enlarged.
       const { x0, y0, x1, y1 } = bounds;
       const flat = document.createElement('canvas');
@@ -233,7 +234,8 @@ export class Cells {
       const tiles = this.#tilesOf(level);
       drawCells(context, doc, bounds, this.#layers, tiles, { paper: !this.#background, grid: level >= 16 });
     }
-    if (level >= NEAR) drawObjects(this.#drawing(context, bounds, level), around(bounds, doc.geometry), () => {});
+    if (level >= MIN_OBJECT_SCALE)
+      drawObjects(this.#drawing(context, bounds, level), around(bounds, doc.geometry), () => {});
   }
 
   /** Whether there is nothing in a chunk or next to it. @param {import('../../shared/chunk-drawing.js').ChunkBounds} bounds */

@@ -6,9 +6,9 @@
 import { Container, Rectangle, Sprite, Texture } from '../../vendor/pixi.js';
 import { contextOf } from '../../shared/tiles.js';
 
-const SQUARE = { side: 128, pixels: 1 }; // the side of a chunk in cells, pixels per cell
-const SHAPED = { side: 32, pixels: 4 };
-const BUDGET = 4; // milliseconds per frame
+const SQUARE_CHUNK = { side: 128, pixels: 1 }; // the side of a chunk in cells, pixels per cell
+const SHAPED_CHUNK = { side: 32, pixels: 4 };
+const BUDGET_MS = 4; // per frame
 const MARGIN = 1; // cells around a chunk, so that the fog is as soft at its edges
 const UNSEEN = [9, 13, 15, 255];
 const EXPLORED = [9, 13, 15, 143];
@@ -16,7 +16,7 @@ const [COVERED, DIMMED] = [UNSEEN, EXPLORED].map(
   ([red, green, blue, alpha]) => `rgba(${red}, ${green}, ${blue}, ${alpha / 255})`,
 );
 
-/** @typedef {{sprite: Sprite, canvas: HTMLCanvasElement, x0: number, y0: number, stale: boolean}} Kept */
+/** @typedef {{sprite: Sprite, canvas: HTMLCanvasElement, x0: number, y0: number, stale: boolean}} FogChunk */
 
 export class Fog {
   /** @param {import('./stage.js').Stage} stage */
@@ -25,8 +25,8 @@ export class Fog {
     this.container = new Container();
     /** @type {string[] | null} a character per cell: 0 never seen, 1 seen before, 2 in sight */
     this.rows = null;
-    /** @type {Map<string, Kept>} */
-    this.kept = new Map();
+    /** @type {Map<string, FogChunk>} */
+    this.chunks = new Map();
     stage.document.listen(({ opened }) => opened && this.#forgetAll());
   }
 
@@ -45,7 +45,7 @@ export class Fog {
   #markStale(before, rows) {
     const { side } = this.#chunk;
     const changed = rows.flatMap((row, y) => (row === before[y] ? [] : [y]));
-    for (const one of this.kept.values()) {
+    for (const one of this.chunks.values()) {
       const part = (/** @type {string} */ row) => row.slice(Math.max(one.x0 - MARGIN, 0), one.x0 + side + MARGIN);
       one.stale ||= changed.some(
         (y) => y >= one.y0 - MARGIN && y < one.y0 + side + MARGIN && part(before[y]) !== part(rows[y]),
@@ -54,12 +54,12 @@ export class Fog {
   }
 
   get #chunk() {
-    return this.stage.document.geometry.isSquare ? SQUARE : SHAPED;
+    return this.stage.document.geometry.isSquare ? SQUARE_CHUNK : SHAPED_CHUNK;
   }
 
   #forgetAll() {
-    for (const { sprite } of this.kept.values()) sprite.destroy({ texture: true, textureSource: true });
-    this.kept.clear();
+    for (const { sprite } of this.chunks.values()) sprite.destroy({ texture: true, textureSource: true });
+    this.chunks.clear();
   }
 
   /**
@@ -74,9 +74,9 @@ export class Fog {
     for (let cy = Math.floor(y0 / side); cy * side < y1; cy++) {
       for (let cx = Math.floor(x0 / side); cx * side < x1; cx++) {
         const key = `${cx}/${cy}`;
-        const one = this.kept.get(key);
+        const one = this.chunks.get(key);
         if (one && !one.stale) continue;
-        if (performance.now() - begin > BUDGET) whole = false;
+        if (performance.now() - begin > BUDGET_MS) whole = false;
         else this.#make(key, cx * side, cy * side);
       }
     }
@@ -85,7 +85,7 @@ export class Fog {
 
   /** @param {string} key  @param {number} x0  @param {number} y0 */
   #make(key, x0, y0) {
-    const before = this.kept.get(key);
+    const before = this.chunks.get(key);
     if (before) {
       this.#paint(before);
       before.stale = false;
@@ -93,20 +93,20 @@ export class Fog {
       return;
     }
     const canvas = document.createElement('canvas');
-    const kept = { sprite: new Sprite(), canvas, x0, y0, stale: false };
+    const chunk = { sprite: new Sprite(), canvas, x0, y0, stale: false };
     const { pixels } = this.#chunk;
     const [left, top, right, bottom] = this.#box(x0, y0);
     const margin = this.stage.document.geometry.isSquare ? MARGIN : 0;
     canvas.width = Math.ceil((right - left) * pixels) + 2 * margin;
     canvas.height = Math.ceil((bottom - top) * pixels) + 2 * margin;
-    this.#paint(kept);
+    this.#paint(chunk);
     const { source } = Texture.from({ resource: canvas, scaleMode: 'linear' }, true);
     const frame = new Rectangle(margin, margin, canvas.width - 2 * margin, canvas.height - 2 * margin);
-    kept.sprite.texture = new Texture({ source, frame });
-    kept.sprite.position.set(left, top);
-    kept.sprite.scale.set(1 / pixels);
-    this.container.addChild(kept.sprite);
-    this.kept.set(key, kept);
+    chunk.sprite.texture = new Texture({ source, frame });
+    chunk.sprite.position.set(left, top);
+    chunk.sprite.scale.set(1 / pixels);
+    this.container.addChild(chunk.sprite);
+    this.chunks.set(key, chunk);
   }
 
   /**
@@ -131,14 +131,14 @@ export class Fog {
     return [left, top, right, bottom];
   }
 
-  /** @param {Kept} kept */
-  #paint(kept) {
-    kept.sprite.visible = this.#covers(kept);
-    if (this.stage.document.geometry.isSquare) this.#paintPixels(kept);
-    else this.#paintShapes(kept);
+  /** @param {FogChunk} chunk */
+  #paint(chunk) {
+    chunk.sprite.visible = this.#covers(chunk);
+    if (this.stage.document.geometry.isSquare) this.#paintPixels(chunk);
+    else this.#paintShapes(chunk);
   }
 
-  /** Whether a chunk needs fog: not if all of it is in sight, or as dark as the background. @param {Kept} kept */
+  /** Whether a chunk needs fog: not if all of it is in sight, or as dark as the background. @param {FogChunk} chunk */
   #covers({ x0, y0 }) {
     const { side } = this.#chunk;
     const { frame } = this.stage.document;
@@ -153,7 +153,7 @@ export class Fog {
     return this.rows?.[Math.min(Math.max(y, 0), height - 1)]?.[Math.min(Math.max(x, 0), width - 1)];
   }
 
-  /** Each square is one pixel; the edges become soft when the texture is enlarged. @param {Kept} kept */
+  /** Each square is one pixel; the edges become soft when the texture is enlarged. @param {FogChunk} chunk */
   #paintPixels({ canvas: { width, height }, canvas, x0, y0 }) {
     const image = new ImageData(width, height);
     for (let y = 0, at = 0; y < height; y++) {
@@ -165,10 +165,10 @@ export class Fog {
     contextOf(canvas).putImageData(image, 0, 0);
   }
 
-  /** @param {Kept} kept */
+  /** @param {FogChunk} chunk */
   #paintShapes({ canvas, x0, y0 }) {
     const { geometry } = this.stage.document;
-    const { side, pixels } = SHAPED;
+    const { side, pixels } = SHAPED_CHUNK;
     const [left, top] = this.#box(x0, y0);
     const context = contextOf(canvas);
     context.clearRect(0, 0, canvas.width, canvas.height);

@@ -6,6 +6,7 @@
  * @typedef {import('../../shared/pointer.js').Place} Place
  * @typedef {'move' | 'ruler' | 'area' | 'ping' | 'reveal' | 'hide' | 'polygon'} ToolName
  * @typedef {import('../store.js').Token} Token
+ * @typedef {{kind: 'token' | 'shape' | 'click', token?: Token, from: Place, at: Place}} Drag
  */
 
 import { read } from '../../shared/api.js';
@@ -14,8 +15,8 @@ import { PointerInput } from '../../shared/pointer.js';
 import { signal } from '../../vendor/preact.js';
 import { Signals } from './signals.js';
 
-const LONG_PRESS = 550; // milliseconds
-const CLICK = 6; // CSS pixels a click may move
+const LONG_PRESS_MS = 550;
+const MAX_CLICK_MOVE = 6; // CSS pixels a click may move
 
 /** @type {Record<string, Pair>} */
 const STEPS = {
@@ -47,16 +48,16 @@ export class MapInput {
     this.store = store;
     this.table = table;
     this.signals = new Signals(stage, store, table);
-    /** @type {{kind: 'token' | 'shape' | 'click' | 'polygon', token?: Token, from: Place, at: Place} | null} */
+    /** @type {Drag | null} */
     this.drag = null;
     /** @type {Pair[]} */
     this.polygon = [];
     this.previews = 0;
     /** @type {Promise<any>} */
-    this.asking = Promise.resolve();
+    this.pendingPreview = Promise.resolve();
     this.press = 0;
     /** @type {Token | null} */
-    this.under = null;
+    this.tokenUnderPointer = null;
     stage.canvas.addEventListener('pointerdown', (event) => this.#before(event), { capture: true });
     const canvas = /** @type {HTMLCanvasElement} */ (stage.canvas);
     this.pointer = new PointerInput(canvas, stage.view, {
@@ -67,7 +68,7 @@ export class MapInput {
       hover: (place) => this.#hover(place),
       leave: () => {},
       pick: (place, phase) => phase === 'down' && this.signals.ping(place.point),
-      isPanning: () => this.tool.value === 'move' && !this.under && !this.#doorAt(this.lastPoint),
+      isPanning: () => this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint),
       viewChanged: () => stage.request(),
     });
     canvas.addEventListener('keydown', (event) => this.#key(event));
@@ -91,11 +92,11 @@ export class MapInput {
     const box = this.stage.canvas.getBoundingClientRect();
     this.downAt = [event.clientX, event.clientY];
     this.lastPoint = view.toPoint((event.clientX - box.left) * view.ratio, (event.clientY - box.top) * view.ratio);
-    this.under = this.stage.tokens.at(...this.lastPoint);
+    this.tokenUnderPointer = this.stage.tokens.at(...this.lastPoint);
     clearTimeout(this.press);
     const point = this.lastPoint;
-    if (this.tool.value === 'move' && !this.under)
-      this.press = window.setTimeout(() => this.#isStill() && this.signals.ping(point), LONG_PRESS);
+    if (this.tool.value === 'move' && !this.tokenUnderPointer)
+      this.press = window.setTimeout(() => this.#isStill() && this.signals.ping(point), LONG_PRESS_MS);
   }
 
   #isStill() {
@@ -106,7 +107,8 @@ export class MapInput {
   /** A click that hits neither a token nor a door. @param {MouseEvent} event */
   #emptyClick(event) {
     const away = Math.hypot(event.clientX - this.downAt[0], event.clientY - this.downAt[1]);
-    if (away < CLICK && this.tool.value === 'move' && !this.under && !this.#doorAt(this.lastPoint)) this.#tap();
+    if (away < MAX_CLICK_MOVE && this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint))
+      this.#tap();
   }
 
   /** Move the selected token to the tapped cell, or else clear the selection. */
@@ -136,9 +138,9 @@ export class MapInput {
       return this.stage.marks.show([{ cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'polygon' }]);
     }
     if (tool !== 'move') this.drag = { kind: 'shape', from: place, at: place };
-    else if (this.under) {
-      this.store.selected.value = this.under.id;
-      this.drag = { kind: 'token', token: this.under, from: place, at: place };
+    else if (this.tokenUnderPointer) {
+      this.store.selected.value = this.tokenUnderPointer.id;
+      this.drag = { kind: 'token', token: this.tokenUnderPointer, from: place, at: place };
     } else this.drag = { kind: 'click', from: place, at: place };
   }
 
@@ -149,19 +151,21 @@ export class MapInput {
     if (!drag) return;
     const same = drag.at.cell[0] === place.cell[0] && drag.at.cell[1] === place.cell[1];
     drag.at = place;
+    const token = drag.token && this.store.may(drag.token, 'act') ? drag.token : null;
+    if (token && (this.isDragging.value || !same)) this.#hold(token, drag.from, place);
     if (same) return;
-    if (drag.kind === 'token' && drag.token && this.store.may(drag.token, 'act')) {
-      this.isDragging.value = true;
-      this.#previewMove(drag.token, place);
-    } else if (drag.kind === 'shape') this.#previewShape(drag.from, place);
+    if (token) this.#previewMove(token, place);
+    else if (drag.kind === 'shape') this.#previewShape(drag.from, place);
   }
 
   /** @param {Place} place */
   #up(place) {
-    const { drag } = this;
-    this.drag = null;
-    this.isDragging.value = false;
-    if (!drag) return;
+    if (this.drag) this.#finish(this.drag, place);
+    this.#release();
+  }
+
+  /** @param {Drag} drag  @param {Place} place  where it ends */
+  #finish(drag, place) {
     const same = drag.from.cell[0] === place.cell[0] && drag.from.cell[1] === place.cell[1];
     if (drag.kind === 'click') {
       const door = this.#doorAt(place.point);
@@ -169,15 +173,30 @@ export class MapInput {
     } else if (drag.kind === 'token' && drag.token && !same) {
       this.#clearMarks();
       if (!this.store.may(drag.token, 'act')) this.store.notify(`You may not move ${drag.token.name}.`);
-      else this.#go(drag.token, this.#target(drag.token, place), place.shift);
+      else this.#go(drag.token, this.#target(drag.token, drag.from, place), place.shift);
     } else if (drag.kind === 'shape') this.#finishShape(drag.from, place);
   }
 
   cancel() {
-    this.drag = null;
-    this.isDragging.value = false;
+    this.#release();
     this.polygon = [];
     this.#clearMarks();
+  }
+
+  /** Show a token where it is held. @param {Token} token  @param {Place} from  @param {Place} to */
+  #hold(token, from, to) {
+    const { tokens } = this.stage;
+    const [x, y] = tokens.centre(token);
+    tokens.dragged = { id: token.id, at: [x + to.point[0] - from.point[0], y + to.point[1] - from.point[1]] };
+    this.isDragging.value = true;
+    this.stage.request();
+  }
+
+  #release() {
+    this.drag = null;
+    this.isDragging.value = false;
+    this.stage.tokens.dragged = null;
+    this.stage.request();
   }
 
   #clearMarks() {
@@ -194,15 +213,14 @@ export class MapInput {
 
   /**
    * The position of a token after a drag: its top left cell, or a point on a map without a grid.
-   * @param {Token} token  @param {Place} place
+   * @param {Token} token  @param {Place} from  @param {Place} place
    * @returns {Pair}
    */
-  #target(token, place) {
+  #target(token, from, place) {
     const { geometry } = this.stage.document;
-    const from = this.drag?.from ?? place;
     if (geometry.type === 'none') {
       const half = token.size / 2;
-      return [round(place.point[0] - half), round(place.point[1] - half)];
+      return [hundredths(place.point[0] - half), hundredths(place.point[1] - half)];
     }
     // A large token is dragged by the cell where the drag began.
     const side = Math.max(1, Math.round(token.size));
@@ -219,7 +237,7 @@ export class MapInput {
 
   /** Show the path to a place and its cost, by the server's rules. @param {Token} token  @param {Place} place */
   async #previewMove(token, place) {
-    const to = this.#target(token, place);
+    const to = this.#target(token, this.drag?.from ?? place, place);
     const { geometry } = this.stage.document;
     if (!geometry.holds(...to) || geometry.type === 'none') return this.stage.marks.show([]);
     /** @type {Pair} */
@@ -230,7 +248,7 @@ export class MapInput {
     if (!found) return;
     /** @type {Pair[]} */
     const cells = found.found ? found.cells.map(cellOf) : [from, to];
-    const text = found.found ? `${tidy(found.cost)} ${found.unit}` : (found.reason ?? 'No path');
+    const text = found.found ? `${tenths(found.cost)} ${found.unit}` : (found.reason ?? 'No path');
     this.stage.marks.show([{ cells, text, kind: 'path', blocked: found.found ? null : to }]);
   }
 
@@ -241,7 +259,7 @@ export class MapInput {
       const found = await this.#preview(`${this.mapUrl}/distance?from=${from.cell}&to=${to.cell}`);
       const cells = this.stage.document.geometry.line(from.cell, to.cell);
       if (!found) return;
-      const text = `${tidy(found.distance)} ${found.unit}`;
+      const text = `${tenths(found.distance)} ${found.unit}`;
       this.stage.marks.show([{ cells, text, kind: 'ruler' }]);
       const { geometry } = this.stage.document;
       this.signals.ruler(geometry.centre(...from.cell), geometry.centre(...to.cell), text);
@@ -250,7 +268,7 @@ export class MapInput {
       const unit = this.stage.document.frame.other.distance_unit ?? 'ft';
       const [px, py] = shape === 'sphere' || shape === 'cylinder' ? to.point : from.point;
       const angle = (Math.atan2(to.point[1] - py, to.point[0] - px) * 180) / Math.PI;
-      const query = new URLSearchParams({ shape, size: `${size}`, x: `${tidy(px)}`, y: `${tidy(py)}` });
+      const query = new URLSearchParams({ shape, size: `${size}`, x: `${tenths(px)}`, y: `${tenths(py)}` });
       if (['cone', 'line', 'cube'].includes(shape)) query.set('direction', `${Math.round((angle + 360) % 360)}`);
       const found = await this.#preview(`${this.mapUrl}/area?${query}`);
       if (!found) return;
@@ -274,11 +292,11 @@ export class MapInput {
    */
   async #preview(url) {
     const number = ++this.previews;
-    await this.asking;
+    await this.pendingPreview;
     if (number !== this.previews) return null;
-    const asking = read(url).catch(() => null);
-    this.asking = asking;
-    const found = await asking;
+    const pendingPreview = read(url).catch(() => null);
+    this.pendingPreview = pendingPreview;
+    const found = await pendingPreview;
     return number === this.previews ? found : null;
   }
 
@@ -382,5 +400,5 @@ export class MapInput {
 
 /** @param {{x: number, y: number}} cell  @returns {Pair} */
 const cellOf = ({ x, y }) => [x, y];
-const round = (/** @type {number} */ value) => Math.round(value * 100) / 100;
-const tidy = (/** @type {number} */ value) => Math.round(value * 10) / 10;
+const hundredths = (/** @type {number} */ value) => Math.round(value * 100) / 100;
+const tenths = (/** @type {number} */ value) => Math.round(value * 10) / 10;

@@ -3,7 +3,7 @@
 import { Container, Graphics, Text } from '../../vendor/pixi.js';
 
 /** Milliseconds until a signal disappears. */
-const LASTS = { ping: 2200, pointer: 1500, ruler: 5000, area: 8000 };
+const LIFETIME_MS = { ping: 2200, pointer: 1500, ruler: 5000, area: 8000 };
 
 /**
  * @typedef {import('../../shared/geometry.js').Pair} Pair
@@ -46,7 +46,7 @@ export class Marks {
   signal(who, signal) {
     const key = `${signal.kind} ${who}`;
     let label = this.sent.get(key)?.label ?? null;
-    if (signal.name && !label) this.names.addChild((label = written(signal.name)));
+    if (signal.name && !label) this.names.addChild((label = textLabel(signal.name)));
     if (label && label.text !== signal.name) label.text = signal.name;
     this.sent.set(key, { ...signal, begin: performance.now(), label });
     this.stage.request();
@@ -64,7 +64,7 @@ export class Marks {
       this.changed = false;
     }
     if (fading) this.#signals(now);
-    const size = (13 * this.stage.view.ratio) / this.stage.view.scale / LETTERS;
+    const size = (13 * this.stage.view.ratio) / this.stage.view.scale / FONT_SIZE;
     for (const text of [...this.texts.children, ...this.names.children]) text.scale.set(size);
     return fading;
   }
@@ -73,7 +73,7 @@ export class Marks {
     for (const child of this.texts.removeChildren()) child.destroy();
     for (const { cells, text, blocked } of this.shown) {
       const at = blocked ?? cells[cells.length - 1];
-      if (text && at) this.#place(this.texts.addChild(written(text)), this.stage.document.geometry.centre(...at));
+      if (text && at) this.#place(this.texts.addChild(textLabel(text)), this.stage.document.geometry.centre(...at));
     }
   }
 
@@ -126,7 +126,7 @@ export class Marks {
     for (const [key, sent] of this.sent) {
       const { at, from, outline, color, begin, kind, label } = sent;
       const age = now - begin;
-      const rest = 1 - age / LASTS[kind];
+      const rest = 1 - age / LIFETIME_MS[kind];
       if (rest <= 0) {
         this.sent.delete(key);
         label?.destroy();
@@ -153,16 +153,16 @@ export class Marks {
   }
 }
 
-const LETTERS = 26; // pixels in which texts are drawn, to be scaled
+const FONT_SIZE = 26; // pixels in which texts are drawn, to be scaled
 
 /** @param {string} text */
-function written(text) {
+function textLabel(text) {
   const made = new Text({
     text,
     resolution: 2,
     style: {
       fontFamily: 'Inter, system-ui, sans-serif',
-      fontSize: LETTERS,
+      fontSize: FONT_SIZE,
       fontWeight: '600',
       fill: '#fffdf6',
       stroke: { color: '#10181a', width: 7, join: 'round' },

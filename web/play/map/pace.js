@@ -3,9 +3,9 @@
  * fewer pixels until the view stands still.
  */
 
-const SLOW = 26; // milliseconds per frame on average, above which the resolution is reduced
-const STILL = 180; // milliseconds without movement
-const SAVED = 0.5; // the reduced share of the pixels' width and height
+const SLOW_FRAME_MS = 26; // per frame on average, above which the resolution is reduced
+const STILL_MS = 180; // without movement
+const REDUCED_SHARE = 0.5; // the reduced share of the pixels' width and height
 
 export class Pace {
   /**
@@ -33,14 +33,14 @@ export class Pace {
     if (!moved) return;
     const taken = now - this.last;
     this.last = now;
-    if (this.share === 1 && taken < STILL) this.average += (Math.min(taken, 100) - this.average) * 0.3;
-    if (this.share === 1 && this.average > SLOW) this.#set(SAVED);
+    if (this.share === 1 && taken < STILL_MS) this.average += (Math.min(taken, 100) - this.average) * 0.3;
+    if (this.share === 1 && this.average > SLOW_FRAME_MS) this.#set(REDUCED_SHARE);
     this.#wait();
   }
 
   #wait() {
     clearTimeout(this.timer);
-    if (this.share < 1) this.timer = window.setTimeout(() => this.#rest(), STILL);
+    if (this.share < 1) this.timer = window.setTimeout(() => this.#rest(), STILL_MS);
   }
 
   #rest() {

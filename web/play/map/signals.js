@@ -4,13 +4,13 @@
  * A signal contains its cell, by which the server decides who may see it, and in its data the exact position.
  */
 
-const PAUSE = 100; // milliseconds between two pointers or rulers
+const SEND_INTERVAL_MS = 100; // between two pointers or rulers
 const COLORS = [0x9bd3e6, 0xe58b5b, 0xa8d672, 0xd7a3e8, 0xffd166];
-const OWN = 0xffe2a0;
-const LONGEST_TEXT = 40;
+const OWN_COLOR = 0xffe2a0;
+const MAX_TEXT_LENGTH = 40;
 const KINDS = new Set(['ping', 'pointer', 'ruler', 'area']);
-const LARGEST = 100; // the length of an area in cells
-const CORNERS = 48; // of the polygon for a circle
+const MAX_AREA_LENGTH = 100; // the length of an area in cells
+const CIRCLE_CORNERS = 48; // of the polygon for a circle
 
 /**
  * @typedef {{shape: string, length: number, direction: number}} Area  `length`: its length, side or radius in cells;
@@ -38,7 +38,7 @@ export class Signals {
   /** @param {Pair} at */
   ping(at) {
     this.#send('ping', at, {});
-    this.stage.marks.signal('me', { at, color: OWN, name: '', kind: 'ping' });
+    this.stage.marks.signal('me', { at, color: OWN_COLOR, name: '', kind: 'ping' });
   }
 
   /** @param {Pair} at */
@@ -48,12 +48,12 @@ export class Signals {
 
   /** @param {Pair} from  @param {Pair} at  @param {string} text  the distance */
   ruler(from, at, text) {
-    this.#sendSoon(() => this.#send('ruler', at, { from: from.map(tidy), text }));
+    this.#sendSoon(() => this.#send('ruler', at, { from: from.map(hundredths), text }));
   }
 
   /** @param {Pair} at  its origin  @param {Area} area  @param {string} text  its description */
   area(at, { shape, length, direction }, text) {
-    const data = { shape, length: tidy(length), direction: Math.round(direction), text };
+    const data = { shape, length: hundredths(length), direction: Math.round(direction), text };
     this.#sendSoon(() => this.#send('area', at, data));
   }
 
@@ -63,7 +63,7 @@ export class Signals {
     if (this.timer) return;
     const go = () => {
       this.next?.();
-      this.timer = this.next ? window.setTimeout(go, PAUSE) : 0;
+      this.timer = this.next ? window.setTimeout(go, SEND_INTERVAL_MS) : 0;
       this.next = null;
     };
     go();
@@ -73,7 +73,7 @@ export class Signals {
   #send(name, at, data) {
     const [x, y] = this.stage.document.geometry.cellAt(...at);
     const mapId = this.store.mapId.value;
-    if (mapId) this.table.live.signal({ name, map_id: mapId, x, y, data: { ...data, at: at.map(tidy) } });
+    if (mapId) this.table.live.signal({ name, map_id: mapId, x, y, data: { ...data, at: at.map(hundredths) } });
   }
 
   /** @param {string} name  @param {import('../../shared/live.js').Message} message */
@@ -84,7 +84,7 @@ export class Signals {
     const from = pairOf(data?.from) ?? at;
     const outline = kind === 'area' ? outlineOf(at, data) : [];
     const isNamed = kind === 'ruler' || kind === 'area';
-    const text = isNamed && typeof data?.text === 'string' ? data.text.slice(0, LONGEST_TEXT) : '';
+    const text = isNamed && typeof data?.text === 'string' ? data.text.slice(0, MAX_TEXT_LENGTH) : '';
     const label = [this.store.nameOf(userId), text].filter(Boolean).join(' · ');
     this.stage.marks.signal(userId, { at, from, outline, color: this.#colorOf(userId), name: label, kind });
   }
@@ -104,7 +104,7 @@ export class Signals {
 export function outlineOf([px, py], area) {
   // Other clients may send any data, or none.
   const { shape, length, direction } = area ?? {};
-  if (typeof shape !== 'string' || !Number.isFinite(direction) || !(length > 0 && length <= LARGEST)) return [];
+  if (typeof shape !== 'string' || !Number.isFinite(direction) || !(length > 0 && length <= MAX_AREA_LENGTH)) return [];
   const half = shape === 'line' ? 0.5 : length / 2;
   /** @type {Record<string, Pair[]>} */
   const corners = {
@@ -119,8 +119,8 @@ export function outlineOf([px, py], area) {
       [length, half],
       [0, half],
     ],
-    sphere: Array.from({ length: CORNERS }, (_, i) => {
-      const angle = (i / CORNERS) * 2 * Math.PI;
+    sphere: Array.from({ length: CIRCLE_CORNERS }, (_, i) => {
+      const angle = (i / CIRCLE_CORNERS) * 2 * Math.PI;
       return [length * Math.cos(angle), length * Math.sin(angle)];
     }),
   };
@@ -134,4 +134,4 @@ export function outlineOf([px, py], area) {
 /** The value if it is a pair: other clients may send anything. @param {unknown} value  @returns {Pair | null} */
 const pairOf = (value) =>
   Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) ? /** @type {Pair} */ (value) : null;
-const tidy = (/** @type {number} */ value) => Math.round(value * 100) / 100;
+const hundredths = (/** @type {number} */ value) => Math.round(value * 100) / 100;

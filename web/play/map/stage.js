@@ -79,9 +79,9 @@ export class Stage {
     this.firstMap = new Promise((resolve) => (this.firstMapDrawn = resolve));
     /** The width of what covers the map at its edges, in CSS pixels; the map is centred in the rest. */
     this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
-    this.sharp = renderer.resolution;
+    this.fullResolution = renderer.resolution;
     const setShare = (/** @type {number} */ share) => {
-      renderer.resize(renderer.screen.width, renderer.screen.height, this.sharp * share);
+      renderer.resize(renderer.screen.width, renderer.screen.height, this.fullResolution * share);
       this.request();
     };
     this.pace = new Pace(setShare, () => this.requested > 0);
@@ -98,7 +98,7 @@ export class Stage {
   }
 
   #resize() {
-    const ratio = this.sharp;
+    const ratio = this.fullResolution;
     const { clientWidth, clientHeight } = this.element;
     this.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
     const first = this.view.width <= 1;
@@ -150,9 +150,9 @@ export class Stage {
     }
     if (this.lastFrame && now - this.lastFrame < 1000) this.frameTimes.push(now - this.lastFrame);
     if (this.frameTimes.length > 600) this.frameTimes.shift();
-    const goesOn = !whole || !fogged || moving || fading;
-    this.lastFrame = goesOn ? now : 0;
-    if (goesOn) this.request();
+    const isAnimating = !whole || !fogged || moving || fading;
+    this.lastFrame = isAnimating ? now : 0;
+    if (isAnimating) this.request();
   }
 
   /**

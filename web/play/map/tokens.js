@@ -4,21 +4,21 @@ import { Container, Graphics, Sprite, Text, Texture } from '../../vendor/pixi.js
 import { contextOf, inkOn, parseColor } from '../../shared/tiles.js';
 import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 
-const DURATION = 90; // milliseconds per cell of a move
-const LONGEST = 900;
-const FAR = 14; // CSS pixels per cell, below which a token is only a disc
-const MOST = 6; // bars or conditions; the others are shown as a number
-const LONGEST_NAME = 18; // letters, so that names of neighbours do not overlap
-const DETAIL = 64; // pixels per cell at which tokens are drawn, so that circles are smooth
+const STEP_MS = 90; // milliseconds per cell of a move
+const MAX_MOVE_MS = 900;
+const MIN_DETAILED_SCALE = 14; // CSS pixels per cell, below which a token is only a disc
+const MAX_BADGES = 6; // bars or conditions; the others are shown as a number
+const MAX_NAME_LENGTH = 18; // letters, so that names of neighbours do not overlap
+const PIXELS_PER_CELL = 64; // pixels per cell at which tokens are drawn, so that circles are smooth
 
-const SELECTED = 0xffe2a0;
+const HIGHLIGHT_COLOR = 0xffe2a0;
 const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
 
 /**
  * @typedef {import('../store.js').Token} Token
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {{token: Token, container: Container, near: Container, far: Container, from: Pair, path: Pair[],
- *   begin: number, dressed: Token | null, looks: string, state: string}} Piece
+ *   begin: number, drawnToken: Token | null, appearance: string, state: string}} Piece
  */
 
 export class Tokens {
@@ -36,6 +36,8 @@ export class Tokens {
     this.selected = null;
     /** @type {string | null} whose turn it is */
     this.turn = null;
+    /** @type {{id: string, at: Pair} | null} the token that is being dragged, and where it is held */
+    this.dragged = null;
     /** @type {Set<string>} those that are defeated */
     this.defeated = new Set();
     this.disc = whiteDisc();
@@ -43,7 +45,7 @@ export class Tokens {
   }
 
   /**
-   * Show these tokens; one whose position has changed moves there, along the cells of `walked` if there are any.
+   * Show these tokens; one whose position has changed moves there, along the cells of `lastPath` if there are any.
    * @param {Iterable<Token>} tokens
    */
   show(tokens) {
@@ -55,7 +57,7 @@ export class Tokens {
       else {
         const [before, after] = [piece.token, token];
         piece.token = token;
-        if (before.x !== after.x || before.y !== after.y) this.#walk(piece, before, after);
+        if (before.x !== after.x || before.y !== after.y) this.#animate(piece, before, after);
       }
     }
     for (const id of gone) this.#remove(id);
@@ -72,7 +74,7 @@ export class Tokens {
     container.addChild(near, far);
     this.container.addChild(container);
     const motion = { from: this.centre(token), path: [], begin: 0 };
-    this.pieces.set(token.id, { token, container, near, far, ...motion, dressed: null, looks: '', state: '' });
+    this.pieces.set(token.id, { token, container, near, far, ...motion, drawnToken: null, appearance: '', state: '' });
   }
 
   /** @param {string} id */
@@ -82,9 +84,9 @@ export class Tokens {
   }
 
   /** @param {Piece} piece  @param {Token} before  @param {Token} after */
-  #walk(piece, before, after) {
-    const cells = after.walked?.length ? after.walked : [after];
-    piece.from = this.centre(before);
+  #animate(piece, before, after) {
+    const cells = after.lastPath?.length ? after.lastPath : [after];
+    piece.from = this.dragged?.id === after.id ? this.dragged.at : this.centre(before);
     piece.path = cells.map((cell) => this.centre({ ...after, ...cell }));
     piece.begin = this.reduced.matches ? 0 : performance.now();
   }
@@ -106,7 +108,7 @@ export class Tokens {
     let moving = false;
     const { view } = this.stage;
     const pixels = view.scale / view.ratio;
-    const detail = pixels < FAR ? 'far' : pixels < 30 ? 'near' : 'labelled';
+    const detail = pixels < MIN_DETAILED_SCALE ? 'far' : pixels < 30 ? 'near' : 'labelled';
     const [left, top, right, bottom] = view.pictureRect();
     const reach = 5;
     for (const piece of this.pieces.values()) {
@@ -121,7 +123,7 @@ export class Tokens {
       // Tokens off the screen are not drawn, so that the cost does not depend on the size of the map.
       const visible = X > left - reach && X < right + reach && Y > top - reach && Y < bottom + reach;
       if (container.visible !== visible) container.visible = visible;
-      if (visible) this.#dressIfChanged(piece, detail);
+      if (visible) this.#drawIfChanged(piece, detail);
     }
     return moving;
   }
@@ -130,42 +132,43 @@ export class Tokens {
    * Redraw a token if its appearance has changed.
    * @param {Piece} piece  @param {'far' | 'near' | 'labelled'} detail
    */
-  #dressIfChanged(piece, detail) {
+  #drawIfChanged(piece, detail) {
     const { token } = piece;
     const image = this.pictures.get(token.asset_id);
-    const isNew = piece.dressed !== token;
+    const isNew = piece.drawnToken !== token;
     const { id } = token;
     const state = `${id === this.selected} ${id === this.turn} ${this.defeated.has(id)} ${detail} ${!!image}`;
     if (!isNew && state === piece.state) return;
-    const looks = isNew ? JSON.stringify(LOOKS.map((name) => token[name])) : piece.looks;
-    const isSame = looks === piece.looks && state === piece.state;
-    Object.assign(piece, { dressed: token, state, looks });
+    const appearance = isNew ? JSON.stringify(APPEARANCE_FIELDS.map((name) => token[name])) : piece.appearance;
+    const isSame = appearance === piece.appearance && state === piece.state;
+    Object.assign(piece, { drawnToken: token, state, appearance });
     if (isSame) return;
     piece.near.visible = detail !== 'far';
     piece.far.visible = detail === 'far';
-    if (detail === 'far') this.#dressFar(piece);
-    else this.#dress(piece, image, detail === 'labelled');
+    if (detail === 'far') this.#drawFar(piece);
+    else this.#drawNear(piece, image, detail === 'labelled');
   }
 
   /** Zoomed out, a token consists of discs with one texture, so that all tokens are one batch. @param {Piece} piece */
-  #dressFar({ token, far }) {
+  #drawFar({ token, far }) {
     for (const child of far.removeChildren()) child.destroy();
     far.alpha = this.#alpha(token);
-    const side = (2 * this.#radius(token)) / DETAIL;
+    const side = (2 * this.#radius(token)) / PIXELS_PER_CELL;
     const add = (/** @type {Texture} */ texture, /** @type {number} */ size, /** @type {string | number} */ tint) => {
       const sprite = new Sprite({ texture, anchor: 0.5, tint });
       sprite.setSize(size * side);
       far.addChild(sprite);
     };
-    if (token.id === this.turn || token.id === this.selected) add(this.disc, 1.8, SELECTED);
+    if (token.id === this.turn || token.id === this.selected) add(this.disc, 1.8, HIGHLIGHT_COLOR);
     add(this.disc, 1.15, RINGS[token.disposition] ?? '#9aa5a8');
     add(this.disc, 0.85, colorOf(token));
   }
 
   /** @param {Piece} piece  @param {number} now  @returns {Pair} */
   #position(piece, now) {
+    if (this.dragged?.id === piece.token.id) return this.dragged.at;
     if (!piece.path.length) return this.centre(piece.token);
-    const duration = Math.min(piece.path.length * DURATION, LONGEST) / piece.path.length;
+    const duration = Math.min(piece.path.length * STEP_MS, MAX_MOVE_MS) / piece.path.length;
     const t = (now - piece.begin) / duration;
     const step = Math.floor(t);
     if (step >= piece.path.length || !piece.begin) {
@@ -178,16 +181,17 @@ export class Tokens {
   }
 
   /** @param {Piece} piece  @param {HTMLImageElement | null} image  @param {boolean} labels */
-  #dress({ token, near: container }, image, labels) {
-    container.scale.set(1 / DETAIL);
+  #drawNear({ token, near: container }, image, labels) {
+    container.scale.set(1 / PIXELS_PER_CELL);
     for (const child of container.removeChildren()) child.destroy({ children: true });
     const radius = this.#radius(token);
     const fill = colorOf(token);
     container.alpha = this.#alpha(token);
     const disc = new Graphics();
-    if (token.id === this.turn) disc.circle(0, 0, radius * 1.28).fill({ color: SELECTED, alpha: 0.28 });
-    if (token.id === this.selected) disc.circle(0, 0, radius * 1.16).stroke({ color: SELECTED, width: 0.06 * DETAIL });
-    disc.circle(0, 0.03 * DETAIL, radius * 1.04).fill({ color: 0x000000, alpha: 0.35 });
+    if (token.id === this.turn) disc.circle(0, 0, radius * 1.28).fill({ color: HIGHLIGHT_COLOR, alpha: 0.28 });
+    if (token.id === this.selected)
+      disc.circle(0, 0, radius * 1.16).stroke({ color: HIGHLIGHT_COLOR, width: 0.06 * PIXELS_PER_CELL });
+    disc.circle(0, 0.03 * PIXELS_PER_CELL, radius * 1.04).fill({ color: 0x000000, alpha: 0.35 });
     disc.circle(0, 0, radius).fill(fill);
     container.addChild(disc);
     if (image) container.addChild(this.#portrait(image, radius, token.rotation ?? 0));
@@ -202,11 +206,12 @@ export class Tokens {
       const angle = ((token.rotation - 90) * Math.PI) / 180;
       ring.circle(Math.cos(angle) * radius, Math.sin(angle) * radius, radius * 0.12).fill(0xfffdf6);
     }
-    if (token.hidden) ring.circle(0, 0, radius * 1.1).stroke({ color: 0xb9a4e0, width: 0.04 * DETAIL, alpha: 0.9 });
+    if (token.hidden)
+      ring.circle(0, 0, radius * 1.1).stroke({ color: 0xb9a4e0, width: 0.04 * PIXELS_PER_CELL, alpha: 0.9 });
     if (this.defeated.has(token.id)) {
       const reach = radius * 0.62;
       ring.moveTo(-reach, -reach).lineTo(reach, reach).moveTo(reach, -reach).lineTo(-reach, reach);
-      ring.stroke({ color: 0xfffdf6, width: 0.08 * DETAIL, cap: 'round' });
+      ring.stroke({ color: 0xfffdf6, width: 0.08 * PIXELS_PER_CELL, cap: 'round' });
     }
     container.addChild(ring);
     this.#bars(container, token, radius);
@@ -214,7 +219,7 @@ export class Tokens {
     if (token.elevation) {
       const up = label(
         `${token.elevation > 0 ? '↑' : '↓'}${Math.abs(token.elevation)}`,
-        0.22 * DETAIL,
+        0.22 * PIXELS_PER_CELL,
         '#fffdf6',
         true,
       );
@@ -222,8 +227,8 @@ export class Tokens {
       container.addChild(up);
     }
     if (!labels || !token.name) return;
-    const name = label(shortened(token.name), 0.24 * DETAIL, '#fffdf6', true);
-    name.position.set(0, radius + 0.2 * DETAIL);
+    const name = label(shortened(token.name), 0.24 * PIXELS_PER_CELL, '#fffdf6', true);
+    name.position.set(0, radius + 0.2 * PIXELS_PER_CELL);
     container.addChild(name);
   }
 
@@ -234,7 +239,7 @@ export class Tokens {
 
   /** In the token's own pixels. @param {Token} token */
   #radius(token) {
-    return Math.max(token.size, 0.5) * (this.stage.document.geometry.isIsometric ? 0.3 : 0.44) * DETAIL;
+    return Math.max(token.size, 0.5) * (this.stage.document.geometry.isIsometric ? 0.3 : 0.44) * PIXELS_PER_CELL;
   }
 
   /** @param {HTMLImageElement} image  @param {number} radius  @param {number} rotation */
@@ -254,15 +259,18 @@ export class Tokens {
   #bars(container, token, radius) {
     const bars = (token.bars ?? []).filter(({ max }) => max > 0);
     const graphics = new Graphics();
-    const rest = bars.length - MOST;
-    if (rest > 0) container.addChild(more(rest, radius, -radius - (0.13 + MOST * 0.13) * DETAIL));
-    bars.slice(0, MOST).forEach(({ value, max }, i) => {
-      const [width, height] = [radius * 1.6, 0.09 * DETAIL];
-      const y = -radius - (0.13 + i * 0.13) * DETAIL;
-      graphics.roundRect(-width / 2, y, width, height, 0.04 * DETAIL).fill({ color: 0x0d1214, alpha: 0.8 });
+    const rest = bars.length - MAX_BADGES;
+    if (rest > 0)
+      container.addChild(overflowLabel(rest, radius, -radius - (0.13 + MAX_BADGES * 0.13) * PIXELS_PER_CELL));
+    bars.slice(0, MAX_BADGES).forEach(({ value, max }, i) => {
+      const [width, height] = [radius * 1.6, 0.09 * PIXELS_PER_CELL];
+      const y = -radius - (0.13 + i * 0.13) * PIXELS_PER_CELL;
+      graphics.roundRect(-width / 2, y, width, height, 0.04 * PIXELS_PER_CELL).fill({ color: 0x0d1214, alpha: 0.8 });
       const part = Math.min(Math.max(value / max, 0), 1);
       if (part > 0)
-        graphics.roundRect(-width / 2, y, width * part, height, 0.04 * DETAIL).fill(BAR_COLORS[i % BAR_COLORS.length]);
+        graphics
+          .roundRect(-width / 2, y, width * part, height, 0.04 * PIXELS_PER_CELL)
+          .fill(BAR_COLORS[i % BAR_COLORS.length]);
     });
     container.addChild(graphics);
   }
@@ -270,18 +278,18 @@ export class Tokens {
   /** @param {Container} container  @param {Token} token  @param {number} radius */
   #conditions(container, token, radius) {
     const conditions = token.conditions ?? [];
-    const rest = conditions.length - MOST;
-    if (rest > 0) container.addChild(more(rest, radius * 0.9, radius * 0.2));
-    conditions.slice(0, MOST).forEach((condition, i) => {
+    const rest = conditions.length - MAX_BADGES;
+    if (rest > 0) container.addChild(overflowLabel(rest, radius * 0.9, radius * 0.2));
+    conditions.slice(0, MAX_BADGES).forEach((condition, i) => {
       const angle = Math.PI * (0.75 - i * 0.22);
       const badge = new Container();
       badge.addChild(
         new Graphics()
-          .circle(0, 0, 0.12 * DETAIL)
+          .circle(0, 0, 0.12 * PIXELS_PER_CELL)
           .fill(0x3a2b52)
-          .stroke({ color: 0xd8c6f5, width: 0.02 * DETAIL }),
+          .stroke({ color: 0xd8c6f5, width: 0.02 * PIXELS_PER_CELL }),
       );
-      badge.addChild(label(condition.slice(0, 1).toUpperCase(), 0.15 * DETAIL, '#f3ebff'));
+      badge.addChild(label(condition.slice(0, 1).toUpperCase(), 0.15 * PIXELS_PER_CELL, '#f3ebff'));
       badge.position.set(Math.cos(angle) * radius, Math.sin(angle) * radius);
       container.addChild(badge);
     });
@@ -301,23 +309,23 @@ export class Tokens {
 /** @param {string} name */
 function shortened(name) {
   const letters = [...name];
-  return letters.length > LONGEST_NAME
+  return letters.length > MAX_NAME_LENGTH
     ? `${letters
-        .slice(0, LONGEST_NAME - 1)
+        .slice(0, MAX_NAME_LENGTH - 1)
         .join('')
         .trimEnd()}…`
     : name;
 }
 
 /** A label with the number of further items. @param {number} count  @param {number} x  @param {number} y */
-function more(count, x, y) {
-  const text = label(`+${count}`, 0.22 * DETAIL, '#fffdf6', true);
+function overflowLabel(count, x, y) {
+  const text = label(`+${count}`, 0.22 * PIXELS_PER_CELL, '#fffdf6', true);
   text.position.set(x, y);
   return text;
 }
 
 /** @type {(keyof Token)[]} */
-const LOOKS = [
+const APPEARANCE_FIELDS = [
   'name',
   'size',
   'color',

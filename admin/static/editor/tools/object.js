@@ -15,7 +15,7 @@ import { Tool } from './tool.js';
  * @typedef {import('../../../../web/shared/objects.js').ObjectRef} ObjectRef
  */
 
-const END = 0.22; // points: how near to an end of a wall takes it
+const END_DISTANCE = 0.22; // points: how near to an end of a wall takes it
 
 export class ObjectTool extends Tool {
   /** The lists whose objects it selects; all without. @type {ObjectList[] | undefined} */
@@ -80,8 +80,8 @@ export class ObjectTool extends Tool {
     const item =
       objects.length === 1 && /^(walls|doors)$/.test(objects[0].list) && objectOf(this.document.frame, objects[0]);
     if (!item) return null;
-    if (Math.hypot(item.x1 - px, item.y1 - py) < END) return 1;
-    return Math.hypot(item.x2 - px, item.y2 - py) < END ? 2 : null;
+    if (Math.hypot(item.x1 - px, item.y1 - py) < END_DISTANCE) return 1;
+    return Math.hypot(item.x2 - px, item.y2 - py) < END_DISTANCE ? 2 : null;
   }
 
   /** @param {Place} place */

@@ -13,7 +13,7 @@ import { Tool } from './tool.js';
  * @typedef {import('../../../../web/shared/geometry.js').Quad} Quad
  */
 
-const NEAR = 0.3; // points: how near to a corner begins a wall there, not another wall's drag
+const SNAP_DISTANCE = 0.3; // points: how near to a corner begins a wall there, not another wall's drag
 
 /** Places one kind of object. */
 class Placing extends ObjectTool {
@@ -88,7 +88,7 @@ export class WallTool extends Placing {
       if (this.#to(corner)) this.#finish();
       return;
     }
-    const isNear = Math.hypot(corner[0] - place.point[0], corner[1] - place.point[1]) < NEAR;
+    const isNear = Math.hypot(corner[0] - place.point[0], corner[1] - place.point[1]) < SNAP_DISTANCE;
     if ((!isNear && this.grab(place)) || !(place.inside || isNear)) return;
     this.editor.objects.select([]);
     this.corners = [corner];
@@ -148,7 +148,7 @@ export class WallTool extends Placing {
       return;
     }
     const [x, y] = this.geometry.nearestCorner(...place.point);
-    const isNear = place.inside && Math.hypot(x - place.point[0], y - place.point[1]) < NEAR;
+    const isNear = place.inside && Math.hypot(x - place.point[0], y - place.point[1]) < SNAP_DISTANCE;
     this.state.preview = isNear ? { segment: [x, y, x, y] } : null;
   }
 
