@@ -250,6 +250,7 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
         raise SystemExit("The page is measured in Chromium, and none is installed.")
+    busy = os.getloadavg()[0]
     lines: list[Line] = []
     with server() as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
@@ -262,7 +263,8 @@ def main() -> None:
         "# The players' page",
         "",
         f"`python -m bench.page`, {time.strftime('%Y-%m-%d')}, on {machine()}. Chromium draws by the",
-        f"processor, which is slowed {SLOWER} times for the page; server, database and browser share the machine.",
+        f"processor, which is slowed {SLOWER} times for the page; server, database and browser share the machine,",
+        f"with other work at a load average of {busy:.1f}.",
         "",
         "| what | measured | target |",
         "|---|--:|--:|",

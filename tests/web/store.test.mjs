@@ -90,3 +90,18 @@ test('of others, the only token with their name has the turn', () => {
   ]);
   assert.equal(store.turnToken.value, null);
 });
+
+test('a read that began before a move does not undo it', () => {
+  const store = new Store();
+  const before = token('a', { x: 4, y: 3 });
+  store.setTokens([before]);
+  const readAt = performance.now() - 1;
+  store.patchToken({ id: 'a', x: 2, y: 2 });
+  store.setTokens([before], readAt);
+  assert.deepEqual([store.tokens.value.get('a')?.x, store.tokens.value.get('a')?.y], [2, 2]);
+  store.dropToken('a');
+  store.setTokens([before], readAt);
+  assert.equal(store.tokens.value.size, 0);
+  store.setTokens([before], performance.now() + 1);
+  assert.equal(store.tokens.value.get('a')?.x, 4);
+});

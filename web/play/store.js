@@ -47,6 +47,7 @@ import { batch, computed, signal } from '../vendor/preact.js';
 
 const GAME_MASTERS = new Set(['owner', 'game_master', 'superuser']);
 const MAX_LOG_ENTRIES = 300;
+const MAX_TOKEN_CHANGES = 500;
 
 /**
  * A signal, with the type of its value.
@@ -107,6 +108,9 @@ export class Store {
     return new Set(defeated.map((one) => /** @type {string} */ (one.token_id)));
   });
 
+  /** @type {{at: number, id: string, token: (Partial<Token> & {id: string}) | null}[]} the last changes of single tokens */
+  tokenChanges = [];
+
   constructor() {
     this.document.listen(() => this.revision.value++);
   }
@@ -136,29 +140,42 @@ export class Store {
     return [...this.tokens.value.values()].filter((token) => this.may(token, 'act'));
   }
 
-  /** @param {Token[]} tokens */
-  setTokens(tokens) {
+  /**
+   * Replace all tokens. Changes that arrived after `readAt`, when their read began, are applied again: the response may be
+   * older than they are.
+   * @param {Token[]} tokens  @param {number} [readAt]
+   */
+  setTokens(tokens, readAt = Infinity) {
     batch(() => {
-      this.tokens.value = new Map(tokens.map((token) => [token.id, token]));
+      const next = new Map(tokens.map((token) => [token.id, token]));
+      for (const { at, id, token } of this.tokenChanges) {
+        const isHere = !token?.map_id || token.map_id === this.mapId.value;
+        if (at > readAt && isHere) changeToken(next, id, token);
+      }
+      this.tokens.value = next;
       if (this.selected.value && !this.tokens.value.has(this.selected.value)) this.selected.value = null;
     });
   }
 
   /** @param {Partial<Token> & {id: string}} token */
   patchToken(token) {
-    const before = this.tokens.value.get(token.id);
-    if (!before && token.name === undefined) return;
+    this.#noteChange(token.id, token);
     const tokens = new Map(this.tokens.value);
-    tokens.set(token.id, /** @type {Token} */ ({ ...before, ...token }));
-    this.tokens.value = tokens;
+    if (changeToken(tokens, token.id, token)) this.tokens.value = tokens;
   }
 
   /** @param {string} id */
   dropToken(id) {
+    this.#noteChange(id, null);
     if (!this.tokens.value.has(id)) return;
     const tokens = new Map(this.tokens.value);
     tokens.delete(id);
     this.setTokens([...tokens.values()]);
+  }
+
+  /** @param {string} id  @param {(Partial<Token> & {id: string}) | null} token */
+  #noteChange(id, token) {
+    this.tokenChanges = [...this.tokenChanges.slice(1 - MAX_TOKEN_CHANGES), { at: performance.now(), id, token }];
   }
 
   /**
@@ -204,3 +221,15 @@ export class Store {
 }
 
 let lastNotice = 0;
+
+/**
+ * Change, add or remove a token; returns false if there is nothing to change.
+ * @param {Map<string, Token>} tokens  @param {string} id  @param {(Partial<Token> & {id: string}) | null} token
+ */
+function changeToken(tokens, id, token) {
+  const before = tokens.get(id);
+  if (!token) return tokens.delete(id);
+  if (!before && token.name === undefined) return false;
+  tokens.set(id, /** @type {Token} */ ({ ...before, ...token }));
+  return true;
+}

@@ -111,14 +111,15 @@ export class Table {
 
   /**
    * Read a URL and use the response. If it is already being read, it is read again afterwards.
-   * @param {string} url  @param {(answer: any) => void} use
+   * @param {string} url  @param {(answer: any, readAt: number) => void} use  with the time when the read began
    * @returns {Promise<void>}
    */
   #once(url, use) {
     const under = this.reading.get(url);
     const reading = (async () => {
       await under?.catch(() => {});
-      use(await read(url));
+      const readAt = performance.now();
+      use(await read(url), readAt);
     })();
     this.reading.set(url, reading);
     return reading
@@ -145,6 +146,7 @@ export class Table {
     const { store } = this;
     const mapId = store.mapId.value;
     const as = store.seeAs.value ? `?as=${store.seeAs.value}` : '';
+    const readAt = performance.now();
     const [map, tokens] = await Promise.all([read(`/maps/${mapId}${as}`), read(`/maps/${mapId}/tokens${as}`)]);
     if (mapId !== store.mapId.value) return;
     const { fog, ...grid } = map.grid_data;
@@ -152,7 +154,7 @@ export class Table {
     if (opened) store.document.open(frame);
     else applyFrame(store.document, frame);
     store.fog.value = fog?.rows ?? null;
-    store.setTokens(tokens.items);
+    store.setTokens(tokens.items, readAt);
   }
 
   /** Schedule one read of the open map for several changes. */
@@ -254,8 +256,8 @@ export class Table {
   #readTokens() {
     const { store } = this;
     const mapId = store.mapId.value;
-    return this.#once(`/maps/${mapId}/tokens`, ({ items }) => {
-      if (mapId === store.mapId.value && !store.seeAs.value) store.setTokens(items);
+    return this.#once(`/maps/${mapId}/tokens`, ({ items }, readAt) => {
+      if (mapId === store.mapId.value && !store.seeAs.value) store.setTokens(items, readAt);
     });
   }
 
