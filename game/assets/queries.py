@@ -70,7 +70,7 @@ _IS_UNDER_FOG = text("""
     SELECT EXISTS (
         SELECT FROM map m
         JOIN asset beneath ON beneath.universe_id = m.universe_id
-            AND beneath.id::text = m.grid_data->'background'->>'asset_id'
+            AND beneath.id::text = lower(m.grid_data->'background'->>'asset_id')
         JOIN asset a ON a.universe_id = m.universe_id AND a.sha256 = beneath.sha256
         WHERE m.universe_id = :universe_id AND m.fog <> 'off' AND a.id = :asset_id
     )
@@ -170,6 +170,9 @@ async def background(session: AsyncSession, universe_id: UUID, asset_id: Any) ->
     try:
         wanted = UUID(asset_id)
     except (ValueError, TypeError, AttributeError):
+        return None
+    if str(wanted) != asset_id.lower():
+        # The statements above do not know other notations, such as one without hyphens.
         return None
     asset = await session.get(Asset, (universe_id, wanted))
     found = await file(session, asset, Variant.background) if asset else None

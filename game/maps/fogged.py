@@ -171,9 +171,9 @@ def loader(session: AsyncSession, seen: ViewedMap) -> Callable[[Wanted], Awaitab
 _WITH_PICTURE = text("""
     SELECT m.id FROM map m
     WHERE m.universe_id = :universe_id AND m.visibility = 'members' AND m.fog <> 'off' AND (
-        strpos(m.grid_data::text, :text) > 0
+        strpos(lower(m.grid_data::text), :text) > 0
         OR EXISTS (SELECT FROM map_memory k
-            WHERE k.universe_id = m.universe_id AND k.map_id = m.id AND strpos(k.whole::text, :text) > 0)
+            WHERE k.universe_id = m.universe_id AND k.map_id = m.id AND strpos(lower(k.whole::text), :text) > 0)
         OR EXISTS (SELECT FROM token t
             LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
             WHERE t.universe_id = m.universe_id AND t.map_id = m.id
@@ -209,13 +209,13 @@ async def _shows(session: AsyncSession, found: Found, asset_id: UUID) -> bool:
             return True
     fogged, text = view.fogged, str(asset_id).encode()
     legend = {**fogged.memory.legend, **fogged.scene.legend}
-    with_picture = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry)}
+    with_picture = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry).lower()}
     used: set[str] = set()
     if with_picture:
         stored = await load_chunks(session, row, fogged.keys())
         chunks = fogged.chunks(stored, fogged.keys()).values()
         used = with_picture & set().union(*map(symbols_of, chunks))
-    return text in await asyncio.to_thread(lambda: orjson.dumps(fogged.frame(used)))
+    return text in await asyncio.to_thread(lambda: orjson.dumps(fogged.frame(used)).lower())
 
 
 assets.SHOWN_IN_FOG.append(shows_picture)

@@ -113,6 +113,14 @@ async def test_background(table: Table, stranger: Person) -> None:
     path = f"/maps/{table.map_id}"
     assert (await get(stranger, path)).json()["grid_data"]["background"].keys() == {"x", "y", "width", "height"}
     await get(stranger, f"/assets/{asset['id']}", 404)
+    # A note shows it, too, and the map writes its id in another way.
+    note = {"title": "Art", "body": f"![art](/assets/{asset['id']})", "grants": {"members": ["see"]}}
+    await table.owner.client.post(f"/universes/{table.universe_id}/notes", json=note)
+    await table.patch(grid_data={**ROOM, "background": {**background, "asset_id": asset["id"].replace("-", "")}})
+    await get(stranger, f"{path}/background?cell_size=10", 404)
+    await get(table.owner, f"{path}/background?cell_size=10", 404)
+    await table.patch(grid_data={**ROOM, "background": {**background, "asset_id": asset["id"].upper()}})
+    await get(stranger, f"/assets/{asset['id']}", 404)
     cut = Image.open(io.BytesIO((await get(stranger, f"{path}/background?cell_size=10")).content)).convert("RGBA")
     assert cut.size == (120, 50)
     assert cut.getpixel((30, 20)) == (10, 200, 30, 255)
@@ -123,6 +131,19 @@ async def test_background(table: Table, stranger: Person) -> None:
     whole = Image.open(io.BytesIO((await get(table.owner, f"{path}/background?cell_size=10")).content))
     assert whole.convert("RGBA").getpixel((100, 20)) == (200, 10, 30, 255)
     await table.patch(fog="off")
+    await get(stranger, f"/assets/{asset['id']}")
+
+
+async def test_ids_of_pictures_in_capitals(table: Table, stranger: Person) -> None:
+    """Players see a picture whose id is written in capitals as on a map without fog."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    files = {"file": ("art.png", file.getvalue(), "image/png")}
+    asset = (await table.owner.client.post(f"/universes/{table.universe_id}/assets", files=files)).json()
+    entity = {"id": "art", "kind": "painting", "x": 1, "y": 1, "asset_id": asset["id"].upper()}
+    await table.patch(grid_data={**ROOM, "entities": [entity]})
+    await get(stranger, f"/assets/{asset['id']}", 404)
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["act"]})
     await get(stranger, f"/assets/{asset['id']}")
 
 
