@@ -21,7 +21,7 @@ from game.core.errors import FieldError, Unprocessable
 from game.core.ids import uuid7
 from game.grants import Right
 from game.maps.models import Map, Visibility
-from game.maps.queries import WITHOUT_GRID
+from game.maps.queries import WITHOUT_GRID, any_member
 from game.play import tokens as played
 from game.tokens import queries as tokens
 from game.tokens.models import Token, json_number
@@ -55,7 +55,7 @@ class Seen:
         names = _REFERENCES if is_linked else ("token_id",)
         shown |= {name: one[name] for name in names if one[name] in self.ids}
         # Members who may read the sheet that it comes from.
-        has_sheet = (one["character_id"] or one["token_id"]) in self.sheets
+        has_sheet = _with_sheet(one) in self.sheets
         return {**shown, _OF_SHEET: one[_OF_SHEET]} if has_sheet else shown
 
 
@@ -82,23 +82,48 @@ async def seen(session: AsyncSession, caller: Access, map_ids: set[UUID], listed
         col(Map.universe_id) == universe_id, col(Map.visibility) == Visibility.members
     )
     maps = (await session.execute(published.where(col(Map.id).in_(map_ids)))).scalars().all() if map_ids else []
-    ids = {name: {UUID(one[name]) for one in listed if one[name] and not one["hidden"]} for name in _REFERENCES}
-    found: set[str] = set()
-    sheets: set[str] = set()
-    if ids["character_id"]:
-        has_sheet = grants.granted(col(Character.grants), Right.sheet, caller.user.id)
-        statement = select(col(Character.id), has_sheet).where(
-            col(Character.universe_id) == universe_id,
-            col(Character.id).in_(ids["character_id"]),
-            grants.granted(col(Character.grants), Right.see, caller.user.id),
-        )
-        for character_id, is_read in await session.execute(statement):
-            found.add(str(character_id))
-            sheets |= {str(character_id)} if is_read else set()
+    ids = _referenced(listed)
+    known = await _characters(session, caller, ids["character_id"])
+    found = {one for one, _ in known}
+    sheets = {one for one, is_read in known if is_read}
     for row, listed_tokens in await _tokens(session, caller, ids["token_id"]):
         found |= {str(one.row.id) for one in await played.seen(session, row, listed_tokens)}
         sheets |= {str(one.row.id) for one in listed_tokens if Right.sheet in one.rights}
     return Seen(frozenset(maps), frozenset(found), frozenset(sheets))
+
+
+async def read_by_all(session: AsyncSession, caller: Access, listed: list[dict[str, Any]]) -> set[str]:
+    """The ids of the combatants in a list whose bonus all members see, by grants to all members."""
+    anybody = any_member(caller.universe)
+    ids = _referenced(listed)
+    sheets = {one for one, is_read in await _characters(session, anybody, ids["character_id"]) if is_read}
+    for _, listed_tokens in await _tokens(session, anybody, ids["token_id"]):
+        sheets |= {str(one.row.id) for one in listed_tokens if Right.sheet in one.rights}
+    return {one["id"] for one in listed if not one["hidden"] and _with_sheet(one) in sheets}
+
+
+def _referenced(listed: list[dict[str, Any]]) -> dict[str, set[UUID]]:
+    """The tokens and characters that combatants refer to, without those of hidden ones."""
+    return {name: {UUID(one[name]) for one in listed if one[name] and not one["hidden"]} for name in _REFERENCES}
+
+
+def _with_sheet(one: Mapping[str, Any]) -> str | None:
+    """The character or token of a combatant whose sheet its bonus comes from."""
+    sheet_of: str | None = one["character_id"] or one["token_id"]
+    return sheet_of
+
+
+async def _characters(session: AsyncSession, caller: Access, ids: set[UUID]) -> list[tuple[str, bool]]:
+    """The characters that a player sees, each with whether they may read its sheet."""
+    if not ids:
+        return []
+    user_id = caller.user.id
+    statement = select(col(Character.id), grants.granted(col(Character.grants), Right.sheet, user_id)).where(
+        col(Character.universe_id) == caller.universe.id,
+        col(Character.id).in_(ids),
+        grants.granted(col(Character.grants), Right.see, user_id),
+    )
+    return [(str(character_id), is_read) for character_id, is_read in await session.execute(statement)]
 
 
 async def _tokens(

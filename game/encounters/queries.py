@@ -294,17 +294,16 @@ async def roll_initiative(session: AsyncSession, found: Found) -> Found:
 async def _rolled(session: AsyncSession, found: Found) -> dict[str, int]:
     """Initiatives for all combatants without one, by their ids.
 
-    Players see the rolls of combatants that they see. Each is a separate roll, unless there are very many: then
-    the dice of all that players see are one roll, and those of all others another one.
+    A roll shows the bonus, so players see only the rolls of combatants whose bonus all members may read. Each is a
+    separate roll, unless there are very many: then the dice of all that players see are one roll, and those of all
+    others another one.
     """
     row = found.row
+    missing = [one for one in row.combatants if one["initiative"] is None]
+    shown = set() if row.state == State.prepared else await combatants.read_by_all(session, found.access, missing)
     initiatives: dict[str, int] = {}
     for is_seen in (True, False):
-        some = [
-            one
-            for one in row.combatants
-            if one["initiative"] is None and (row.state != State.prepared and not one["hidden"]) is is_seen
-        ]
+        some = [one for one in missing if (one["id"] in shown) is is_seen]
         visibility = RollVisibility.everyone if is_seen else RollVisibility.game_masters
         if len(some) > _ROLLED_APART:
             reason = f"Initiative of {len(some)}"

@@ -327,8 +327,7 @@ async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Foun
     found.access.require("lookAsMember")
     universe = found.access.universe
     if user_id == ANY_MEMBER:
-        anybody = User(id=ANY_MEMBER, email="", hashed_password="", display_name="")
-        return _published(Found(found.row, Access(anybody, universe, Role.player)))
+        return _published(Found(found.row, any_member(universe)))
     statement = select(User, col(Member.role)).join(Member, col(Member.user_id) == col(User.id))
     by_id = col(Member.universe_id) == universe.id, col(Member.user_id) == user_id
     row = (await session.execute(statement.where(*by_id))).one_or_none()
@@ -337,6 +336,12 @@ async def _as_member(session: AsyncSession, found: Found, user_id: UUID) -> Foun
             errors=[FieldError("as", "not_a_member", "This user is not a member of the universe.")]
         )
     return _published(Found(found.row, Access(row[0], universe, Role(row[1]))))
+
+
+def any_member(universe: Universe) -> Access:
+    """The access of a player with no other grants than those for all members."""
+    anybody = User(id=ANY_MEMBER, email="", hashed_password="", display_name="")
+    return Access(anybody, universe, Role.player)
 
 
 def _published(found: Found) -> Found:

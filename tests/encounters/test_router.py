@@ -133,20 +133,45 @@ class TestTurns:
         assert (await step(owner, made, "initiative"))["combatants"] == rolled
 
     async def test_initiative_is_rolled_with_dice(self, owner: Person, stranger: Person, universe_id: str) -> None:
-        """Each is a roll in the log; players see those of whom they see."""
-        made = await prepare(owner, universe_id, [{"name": "Ashe"}, {"name": "Spy", "hidden": True}])
-        early = await prepare(owner, universe_id, [{"name": "Early"}])
+        """Each is a roll in the log; players see those of sheets that all may read, because it shows the bonus."""
+        sheet = {"initiative_bonus": 7}
+        given = {
+            "Read": {"members": ["see", "sheet"]},
+            "Seen": {"members": ["see"]},
+            "Own": {stranger.id: ["act"]},
+        }
+        known = [
+            await create_character(owner, universe_id, name=name, sheet=sheet, grants=grants)
+            for name, grants in given.items()
+        ]
+        listed = [{"character_id": one["id"]} for one in known]
+        spy = {**listed[0], "name": "Spy", "hidden": True}
+        made = await prepare(owner, universe_id, [*listed, spy, {"name": "Wolf", "initiative_bonus": 3}])
+        early = await prepare(owner, universe_id, [{**listed[0], "name": "Early"}])
         await step(owner, early, "initiative")
         await step(owner, made, "start")
         rolled = (await step(owner, made, "initiative"))["combatants"]
         path = f"/universes/{universe_id}/rolls"
         logged = {one["reason"]: one for one in (await owner.client.get(path)).json()["items"]}
-        assert logged.keys() == {"Initiative: Early", "Initiative: Ashe", "Initiative: Spy"}
+        names = (*given, "Spy", "Wolf", "Early")
+        assert logged.keys() == {f"Initiative: {name}" for name in names}
         for one in rolled:
             assert one["initiative"] == logged[f"Initiative: {one['name']}"]["total"]
         shown = await stranger.client.get(path)
-        assert [one["reason"] for one in shown.json()["items"]] == ["Initiative: Ashe"]
-        assert "Spy" not in (await stranger.client.get(f"/universes/{universe_id}/events")).text
+        assert [one["reason"] for one in shown.json()["items"]] == ["Initiative: Read"]
+        events = (await stranger.client.get(f"/universes/{universe_id}/events")).json()["items"]
+        assert [one["payload"]["reason"] for one in events if one["kind"] == "roll.created"] == [
+            "Initiative: Read"
+        ]
+
+    async def test_initiatives_rolled_together(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """Nor can bonuses be derived from the dice of many."""
+        sheet = {"initiative_bonus": 7}
+        known = await create_character(owner, universe_id, sheet=sheet, grants={"members": ["see"]})
+        made = await prepare(owner, universe_id, [{"character_id": known["id"]}] * 21)
+        await step(owner, made, "start")
+        await step(owner, made, "initiative")
+        assert (await stranger.client.get(f"/universes/{universe_id}/rolls")).json()["items"] == []
 
 
 class TestCombatants:
