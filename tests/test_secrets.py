@@ -616,5 +616,30 @@ async def test_a_map_that_moves_or_is_hidden(owner: Person, stranger: Person) ->
     assert payloads[-1] == ("map.updated", {"visibility": "game_masters"})
 
 
+async def test_a_hidden_map_that_is_deleted_or_moved(owner: Person, stranger: Person) -> None:
+    """Its history stays hidden; of a map that members saw until then, they get that it is gone."""
+    universe, other = await owner.universe(), await owner.universe()
+    await join(stranger, owner, universe["id"])
+    gone = []
+    for name, is_moved in (("Hidden", False), ("Hidden", True), ("Seen", False), ("Seen", True)):
+        made = await owner.map(
+            universe["id"], name=name, visibility="members", grid_data={"width": 2, "height": 2}
+        )
+        token = {"name": "Guard", "x": 0, "y": 0}
+        assert (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).status_code == 201
+        path, hidden = f"/maps/{made['id']}", {"visibility": "game_masters"}
+        if name == "Hidden":
+            assert (await owner.client.patch(path, json=hidden)).status_code == 200
+        away = (
+            owner.client.patch(path, json={"universe_id": other["id"]}) if is_moved else owner.client.delete(path)
+        )
+        assert (await away).is_success
+        event = ("map.moved_out", {"name": name}) if is_moved else ("map.deleted", {})
+        gone.append((made["id"], *(event if name == "Seen" else ("map.updated", hidden))))
+    items = (await stranger.client.get(f"/universes/{universe['id']}/events")).json()["items"]
+    about = [item for item in items if item["kind"].startswith(("map.", "token."))]
+    assert [(item["subject_id"], item["kind"], item["payload"]) for item in about] == gone
+
+
 async def test_secret_work_leaves_no_trace(run: Any) -> None:
     await asyncio.to_thread(check_traces, run)

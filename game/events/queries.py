@@ -178,16 +178,23 @@ def log_of(subject: Subject) -> Select[tuple[Event]]:
 
 
 # The tables are named in SQL, because their modules import this one.
-NOT_OF_HIDDEN_MAP = """
-    (event.shared->>'visibility' = 'game_masters' OR NOT EXISTS (
-        SELECT FROM map WHERE map.universe_id = event.universe_id
-            AND map.id IN (
-                event.subject_id, CASE WHEN event.kind LIKE 'token.%' THEN (event.shared->>'map_id')::uuid END
-            )
-            AND (map.visibility = 'game_masters' OR map.fog <> 'off' AND NOT event.shared ? 'visibility')
-    ))
+_MAP = """
+    map.universe_id = event.universe_id AND map.id =
+        CASE WHEN event.kind LIKE 'token.%' THEN (event.shared->>'map_id')::uuid ELSE event.subject_id END
 """
-"""SQL: the condition that an event is not about a map that is hidden now, unless it is the event of hiding it."""
+NOT_OF_HIDDEN_MAP = f"""
+    (
+        event.kind !~ '^(map|token)[.]'
+        OR event.shared->>'visibility' = 'game_masters'
+        OR EXISTS (
+            SELECT FROM map
+            WHERE {_MAP} AND map.visibility = 'members' AND (map.fog = 'off' OR event.shared ? 'visibility')
+        )
+        OR event.kind IN ('map.deleted', 'map.moved_out') AND NOT EXISTS (SELECT FROM map WHERE {_MAP})
+    )
+"""
+"""SQL: the condition that an event is not about a map that members cannot read now, unless it is the event that
+took the map away from them: it was hidden, deleted or moved."""
 
 
 CHARACTER_GRANTS = """
@@ -310,8 +317,8 @@ def _is_private_for(user_id: UUID) -> ColumnElement[bool]:
 def shared_with(user_id: UUID) -> ColumnElement[bool]:
     """The condition that a member who is not a game master gets an event.
 
-    Of a map that is hidden now, they get only the event of hiding it, and nothing about its tokens; of a map that
-    has fog now, only the events of showing and hiding it.
+    Of a map that is hidden, deleted or moved now, they get only the event of that, and nothing about its tokens;
+    of a map that has fog now, only the events of showing and hiding it.
     """
     is_for_them = or_(col(Event.audience).is_(None), col(Event.audience).any(user_id))  # type: ignore[arg-type]  # an array's `any`
     return and_(col(Event.shared).is_not(None), is_for_them, text(NOT_OF_HIDDEN_MAP))
