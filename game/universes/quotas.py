@@ -32,10 +32,11 @@ class QuotaExceeded(Problem):
 
     status, code = 413, "QUOTA_EXCEEDED"
 
-    def __init__(self, kind: Kind = "assets", scope: Scope = "account", used: int = 0, limit: int = 0) -> None:
+    def __init__(self, kind: Kind = "assets", scope: Scope = "account", limit: int = 0) -> None:
         owner = "The account of the universe's owner" if scope == "account" else "The universe"
-        detail = f"{owner} stores {used:,} bytes of {kind}, of at most {limit:,}: there is not enough room left."
-        super().__init__(detail, quota=f"{scope}_{kind}", used=used, limit=limit)
+        # Without the usage, which would tell players how much hidden work there is.
+        detail = f"{owner} may store {limit:,} bytes of {kind}, and there is not enough room left."
+        super().__init__(detail, quota=f"{scope}_{kind}", limit=limit)
 
 
 @dataclass(frozen=True)
@@ -188,8 +189,8 @@ async def _used(session: AsyncSession, universe: Universe) -> dict[Scope, Usage]
     }
 
 
-def _first_over(quotas: Quotas, used: dict[Scope, Usage], new: Usage) -> tuple[Kind, Scope, int, int] | None:
-    """The first quota that would be exceeded: its kind, its scope, the usage and the limit."""
+def _first_over(quotas: Quotas, used: dict[Scope, Usage], new: Usage) -> tuple[Kind, Scope, int] | None:
+    """The first quota that would be exceeded: its kind, its scope and the limit."""
     kinds: tuple[Kind, ...] = ("assets", "maps", "events")
     scopes: tuple[tuple[Scope, Usage], ...] = ("account", quotas.account), ("universe", quotas.universe)
     for scope, limits in scopes:
@@ -199,7 +200,7 @@ def _first_over(quotas: Quotas, used: dict[Scope, Usage], new: Usage) -> tuple[K
             # limits.
             is_asked = more or (kind != "assets" and not new.assets)
             if is_asked and now + more > limit:
-                return kind, scope, now, limit
+                return kind, scope, limit
     return None
 
 

@@ -57,6 +57,8 @@ class TestAssets:
         refused = next(answer.json() for answer in answers if answer.status_code == 413)
         assert refused["code"] == "QUOTA_EXCEEDED"
         assert refused["quota"] in ("account_assets", "universe_assets")
+        # Players get such a response, too.
+        assert "used" not in refused
         used = (await person.client.get("/users/me/storage")).json()["assets"]
         assert used == {"used": 5 * SIZE, "limit": 5 * SIZE}
         stored = """
