@@ -115,7 +115,7 @@ def _ends(grid: Grid, token: Standing, place: Point) -> tuple[Cell, Cell, Walker
 
 def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> Plan:
     if not path.found:
-        return Plan([], version, start, NoKnownPath(f"You know no path to that place: {path.reason}."))
+        return Plan([], version, start, NoKnownPath(f"The token did not move: {path.reason}."))
     return Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
 
 
