@@ -11,13 +11,12 @@ from sqlmodel import Field, SQLModel
 from game.core.ids import uuid7
 from game.core.models import ApiModel, Timestamp, example, now, timestamp_column, unset
 from game.events.payloads import Payload, describes, optional
-from game.permissions import Role
 from game.universes.models import MemberRole
 
 MAX_DAYS = 90
 _DAY = 86_400
 
-GivenRole = Literal[Role.game_master, Role.player, Role.spectator]
+GivenRole = Literal["game_master", "player", "spectator"]
 """A role that can be given: there is one owner, and ownership is transferred."""
 
 

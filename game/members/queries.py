@@ -18,6 +18,7 @@ from game.core.errors import Conflict, NotFound
 from game.core.models import now
 from game.core.pages import decode_cursor, encode_cursor
 from game.events import queries as events
+from game.events.models import Event
 from game.members.models import Invitation, InvitationPreview, InvitationWrite, MemberRead
 from game.permissions import Role
 from game.universes.access import Access, lock, universes_of
@@ -221,10 +222,13 @@ async def withdraw(session: AsyncSession, access: Access, invitation_id: UUID) -
 
     Raises:
         NotFound: it does not exist in this universe.
+        Forbidden: only the owner may withdraw an invitation of game masters.
     """
     invitation = await session.get(Invitation, (access.universe.id, invitation_id))
     if invitation is None:
         raise NotFound
+    if invitation.role == Role.game_master:
+        access.require("appointGameMaster")
     await events.record(session, "invitation.deleted", access.user.id, invitation, {"role": invitation.role})
     await session.delete(invitation)
 
@@ -254,7 +258,7 @@ async def accept(session: AsyncSession, user: User, code: str) -> Member:
     """Make a user a member with a code; existing members keep their role.
 
     Raises:
-        NotFound: the code is invalid.
+        NotFound: the code is invalid, or the user was removed after it was created.
     """
     usable = select(Invitation).where(col(Invitation.code) == code, _is_good())
     found = (await session.execute(usable)).scalar_one_or_none()
@@ -271,6 +275,8 @@ async def accept(session: AsyncSession, user: User, code: str) -> Member:
     member = await session.get(Member, (universe.id, user.id))
     if member is not None:
         return member
+    if await _was_removed(session, user, invitation):
+        raise NotFound
     invitation.uses += 1
     member = Member(universe_id=universe.id, user_id=user.id, role=invitation.role)
     session.add(member)
@@ -279,3 +285,15 @@ async def accept(session: AsyncSession, user: User, code: str) -> Member:
     payload = {**shared, "invitation_id": invitation.id}
     await events.record(session, "member.joined", user.id, member, payload, shared=shared)
     return member
+
+
+async def _was_removed(session: AsyncSession, user: User, invitation: Invitation) -> bool:
+    """Whether somebody else has removed a user since an invitation was created; they probably know its code."""
+    statement = select(col(Event.seq)).where(
+        col(Event.universe_id) == invitation.universe_id,
+        col(Event.subject_id) == user.id,
+        col(Event.kind) == "member.removed",
+        col(Event.actor_id) != user.id,
+        col(Event.created_at) > invitation.created_at,
+    )
+    return (await session.execute(statement.limit(1))).first() is not None

@@ -128,7 +128,7 @@ async def read_invitation(request: Request, code: Code, session: Session) -> Any
 async def accept_invitation(
     request: Request, code: Code, user: CurrentUser, session: Session, once: Once
 ) -> Response:
-    """Become a member with a code. Existing members keep their role."""
+    """Become a member with a code. Existing members keep their role. Who was removed needs a newer invitation."""
 
     async def accept() -> Response:
         async with _guess(request):

@@ -122,6 +122,9 @@ class TestInvitations:
         await join(player, stranger, universe["id"])
         for request in (player.client.get(path), player.client.post(path, json={"role": "player"})):
             assert (await request).status_code == 403
+        made = await invite(owner, universe["id"], role="game_master")
+        for person, status in ((player, 403), (stranger, 403), (owner, 204)):
+            assert (await person.client.delete(f"{path}/{made['id']}")).status_code == status
 
     @pytest.mark.parametrize(
         "body",
@@ -140,6 +143,7 @@ class TestInvitations:
         universe = await owner.universe()
         answer = await owner.client.post(f"/universes/{universe['id']}/invitations", json=body)
         assert answer.status_code == 422
+        assert "<" not in answer.text
 
     async def test_there_is_an_end_to_them(self, owner: Person) -> None:
         universe = await owner.universe()
@@ -156,6 +160,24 @@ class TestInvitations:
         code = (await invite(stranger, universe["id"]))["code"]
         assert (await owner.client.delete(f"/universes/{universe['id']}/members/{stranger.id}")).status_code == 204
         assert (await client.get(f"/invitations/{code}")).status_code == 404
+
+    async def test_a_removed_player_needs_a_newer_invitation(
+        self, owner: Person, stranger: Person, new_person: NewPerson
+    ) -> None:
+        """Others can still join by the old one, and so can those who left."""
+        universe, guest = await owner.universe(), await new_person()
+        member = f"/universes/{universe['id']}/members/{{}}"
+        code = (await invite(owner, universe["id"]))["code"]
+
+        async def accept(person: Person, code: str) -> int:
+            return (await person.client.post(f"/invitations/{code}/accept")).status_code
+
+        assert [await accept(one, code) for one in (stranger, guest)] == [200, 200]
+        assert (await owner.client.delete(member.format(stranger.id))).status_code == 204
+        assert (await guest.client.delete(member.format(guest.id))).status_code == 204
+        assert [await accept(one, code) for one in (stranger, guest)] == [404, 200]
+        assert (await stranger.client.get(f"/universes/{universe['id']}")).status_code == 404
+        assert await accept(stranger, (await invite(owner, universe["id"]))["code"]) == 200
 
     async def test_a_removed_game_master_does_not_come_back_by_a_code(
         self, owner: Person, stranger: Person, client: httpx2.AsyncClient
