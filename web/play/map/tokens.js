@@ -12,7 +12,7 @@ const MAX_NAME_LENGTH = 18; // letters, so that names of neighbours do not overl
 const PIXELS_PER_CELL = 64; // pixels per cell at which tokens are drawn, so that circles are smooth
 
 const HIGHLIGHT_COLOR = 0xffe2a0;
-const BAR_COLORS = [0xd1574c, 0x5b8fd1, 0x67b26f, 0xc79a45];
+const BAR_COLORS = [0x67b26f, 0x5b8fd1, 0xc79a45, 0xd1574c];
 
 /**
  * @typedef {import('../store.js').Token} Token
