@@ -166,6 +166,10 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         """
         for prepare in BEFORE_REMOVAL:
             await prepare(self._session, user, actor)
+        # From here on no new row can refer to the account. Again, for what it has joined in the meantime.
+        await self._session.refresh(user, with_for_update=True)
+        for prepare in BEFORE_REMOVAL:
+            await prepare(self._session, user, actor)
         await self._session.delete(user)
         try:
             await self._session.flush()

@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from game.core.limits import Rate
+from tests.accounts.conftest import waits_for_a_lock
 from tests.conftest import Person, new_client
 
 NewPerson = Callable[..., Awaitable[Person]]
@@ -346,6 +347,21 @@ class TestTransfer:
             path = f"/universes/{universe['id']}/invitations"
             assert (await owner.client.get(path)).json() == {"items": []}
         assert (await owner.client.get(f"/characters/{character['id']}")).json()["grants"] == {}
+
+    async def test_an_account_that_joins_while_it_is_deleted(
+        self, owner: Person, stranger: Person, superuser: Person, database: asyncpg.Connection
+    ) -> None:
+        first, second = await owner.universe(), await owner.universe()
+        await join(stranger, owner, first["id"])
+        async with database.transaction():
+            await database.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", UUID(first["id"]))
+            deletion = asyncio.create_task(superuser.client.delete(f"/users/{stranger.id}"))
+            await waits_for_a_lock(database)
+            await join(stranger, owner, second["id"])
+        assert (await deletion).status_code == 204
+        for universe in (first, second):
+            log = (await owner.client.get(f"/universes/{universe['id']}/events")).json()["items"]
+            assert (log[-1]["kind"], log[-1]["subject_id"]) == ("member.removed", stranger.id)
 
 
 class TestDatabase:
