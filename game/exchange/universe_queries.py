@@ -43,13 +43,37 @@ _BYTES_AT_ONCE = 4 * 2**20
 _PIECES_AT_ONCE = 64
 """The maximum size of a part of a map's text, in bytes: a band of the widest map."""
 
+# Only grants to all members are exported, because others name users.
+_TO_MEMBERS = (
+    "CASE WHEN {grants} ? 'members' THEN jsonb_build_object('members', {grants}->'members') ELSE '{{}}' END"
+)
+_GRANTS = f"'grants', {_TO_MEMBERS.format(grants='grants')}"
+
+
+def _without_users(column: str) -> str:
+    """SQL: `payload` or `before` of an event without what names users."""
+    to_members = _TO_MEMBERS.format(grants=f"({column}->'grants')")
+    return f"""
+        CASE
+            WHEN kind LIKE 'member.%' THEN CASE WHEN {column} IS NOT NULL THEN cast('{{}}' AS jsonb) END
+            WHEN kind = 'universe.transferred' THEN {column} - 'owner_id'
+            WHEN kind LIKE 'map.fog%' THEN {column} - 'for'
+            WHEN kind ~ '^(character|token|note)[.]' AND {column} ? 'grants'
+                THEN jsonb_set({column}, ARRAY['grants'], {to_members})
+            ELSE {column}
+        END
+    """
+
+
 # As text, because data of imported universes is not validated again.
 _LINES = text(f"""
     SELECT seq, line FROM (
         SELECT seq, line, sum(octet_length(line)) OVER (ORDER BY seq) - octet_length(line) AS ahead
         FROM (
-            SELECT seq, concat('{{"seq":', seq, ',"kind":', to_json(kind), ',"subject_id":"', subject_id,
-                '","payload":', payload, ',"before":', coalesce(before::text, 'null'),
+            SELECT seq, concat('{{"seq":', seq, ',"kind":', to_json(kind),
+                ',"subject_id":"', CASE WHEN kind LIKE 'member.%' THEN universe_id ELSE subject_id END,
+                '","payload":', {_without_users("payload")},
+                ',"before":', coalesce(({_without_users("before")})::text, 'null'),
                 ',"created_at":"', {rfc3339("created_at")}, '"}}') AS line
             FROM event WHERE universe_id = :universe_id AND seq > :seq ORDER BY seq LIMIT {_EVENTS_AT_ONCE}
         ) lines
@@ -57,10 +81,7 @@ _LINES = text(f"""
     WHERE ahead < {_BYTES_AT_ONCE} ORDER BY seq
 """)
 
-# Rows of a universe as JSON, by their file. Only grants to all members are included, because others name users.
-_GRANTS = (
-    "'grants', CASE WHEN grants ? 'members' THEN jsonb_build_object('members', grants->'members') ELSE '{}' END"
-)
+# Rows of a universe as JSON, by their file.
 _ROWS = {
     CHARACTERS: f"""
         SELECT id, jsonb_build_object('id', id, 'name', name, 'kind', kind, 'asset_id', asset_id, {_GRANTS},

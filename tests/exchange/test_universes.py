@@ -159,6 +159,46 @@ async def everything_played(person: Person, universe_id: str) -> dict[str, list[
     return found
 
 
+async def test_nobody_is_named(table: Table, stranger: Person) -> None:
+    """A file has no ids and names of users, not even in the log."""
+    owner, path = table.owner.client, f"/universes/{table.universe_id}"
+    await join(stranger, table.owner, table.universe_id)
+    made = await table.owner.map(
+        table.universe_id,
+        grid_data={"width": 2, "height": 2},
+        visibility="members",
+        fog="sight",
+        fog_sharing="each",
+    )
+    grants = {"members": ["see"], stranger.id: ["act"]}
+    for url, body in (
+        (f"{path}/characters", {"name": "Ashe"}),
+        (f"{path}/notes", {"title": "Map"}),
+        (f"/maps/{made['id']}/tokens", {"name": "Ashe", "x": 0, "y": 0}),
+    ):
+        location = (await owner.post(url, json={**body, "grants": grants})).headers["location"]
+        assert (await owner.patch(location, json={"grants": {}})).status_code == 200
+    reveal = {"all": True, "for": [stranger.id]}
+    assert (await owner.post(f"/maps/{made['id']}/fog/reveal", json=reveal)).status_code == 200
+    member = f"{path}/members/{stranger.id}"
+    assert (await owner.patch(member, json={"role": "spectator"})).status_code == 200
+    assert (await owner.delete(member)).status_code == 204
+    assert (await owner.post(f"{path}/owner", json={"user_id": table.player.id})).status_code == 200
+    out = await table.player.client.get(f"{path}/export")
+    with zipfile.ZipFile(io.BytesIO(out.content)) as file:
+        content = b"".join(map(file.read, file.namelist()))
+        events = [orjson.loads(line) for line in file.read("events.jsonl").splitlines()]
+    for person in (table.owner, table.player, stranger):
+        name = (await person.client.get("/users/me")).json()["display_name"]
+        assert person.id.encode() not in content
+        assert name.encode() not in content
+    assert {"member.joined", "member.updated", "member.removed"} <= {event["kind"] for event in events}
+    assert [event["payload"]["grants"] for event in events if event["kind"] == "token.created"] == [
+        {"members": ["see"]}
+    ]
+    assert (await bring_in(stranger, out.content)).status_code == 201
+
+
 class TestWhatIsPlayedWith:
     async def test_are_imported(self, owner: Person, stranger: Person) -> None:
         """With new ids, and with grants only to all members: who a file names may be anybody."""
