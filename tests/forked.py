@@ -20,7 +20,9 @@ gc.freeze()
 
 def set_constants(module: str, **values: float) -> None:
     """Give constants of a module other values: waits that would be long in a test."""
-    vars(import_module(module)).update(values)
+    constants = vars(import_module(module))
+    assert values.keys() <= constants.keys(), f"{module} has other constants"
+    constants.update(values)
 
 
 class Forked(_CONTEXT.Process):

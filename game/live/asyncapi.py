@@ -23,7 +23,7 @@ _FROM_CLIENT: tuple[type[BaseModel], ...] = (
     models.Signal,
     models.Ping,
 )
-_FROM_SERVER: tuple[type[BaseModel], ...] = (
+FROM_SERVER: tuple[type[BaseModel], ...] = (
     models.Welcome,
     models.EventMessage,
     models.At,
@@ -61,7 +61,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     api = app.openapi()
     schemas = _schemas()
     messages = {}
-    for model in (*_FROM_CLIENT, *_FROM_SERVER):
+    for model in (*_FROM_CLIENT, *FROM_SERVER):
         messages[_name(model)] = _message(
             _name(model), model.__doc__ or "", {"$ref": _REF.format(model=model.__name__)}
         )
@@ -76,7 +76,7 @@ def document(app: FastAPI) -> dict[str, Any]:
         answers.append(answer)
     _add_referenced(schemas, messages, api["components"]["schemas"])
     incoming = [*map(_name, _FROM_CLIENT), *commands]
-    outgoing = [*map(_name, _FROM_SERVER), *answers]
+    outgoing = [*map(_name, FROM_SERVER), *answers]
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -124,7 +124,7 @@ def _action(action: str, summary: str, names: list[str]) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     directions: tuple[tuple[tuple[type[BaseModel], ...], Any], ...] = (
         (_FROM_CLIENT, "validation"),
-        (_FROM_SERVER, "serialization"),
+        (FROM_SERVER, "serialization"),
     )
     used = [(model, mode) for group, mode in directions for model in group]
     _, found = models_json_schema(used, ref_template=_REF)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -103,7 +104,7 @@ class Commands:
             "method": "POST",
             "scheme": "http",
             "path": path,
-            "raw_path": path.encode(),
+            "raw_path": quote(path).encode(),
             "root_path": "",
             "query_string": b"",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
@@ -164,7 +165,7 @@ def _request(command: Command, universe_id: UUID) -> tuple[str, bytes]:
             part = str(universe_id)
         elif part.startswith("{"):
             value = fields.pop(part[1:-1], None)
-            if not isinstance(value, str) or not 0 < len(value) <= 100 or not value.isascii() or "/" in value:
+            if not isinstance(value, str) or not 0 < len(value) <= 100 or "/" in value:
                 raise Unprocessable(errors=[FieldError(part[1:-1], "missing", "This field is required.")])
             part = value
         parts.append(part)

@@ -60,7 +60,7 @@ class PostgresFanout:
     def __init__(self, url: str) -> None:
         self._url = url
         self._id = uuid4().hex
-        # An ordered set: repeated hints about a universe are sent once.
+        # An ordered set: of equal messages, such as hints about a universe, only the last is sent.
         self._pending: dict[bytes, None] = {}
         self._is_pending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -71,6 +71,7 @@ class PostgresFanout:
 
     def publish(self, message: bytes) -> None:
         """Send a message with the next batch; it is dropped if too many are waiting for the database."""
+        self._pending.pop(message, None)
         if len(self._pending) < _MAX_PENDING:
             self._pending[message] = None
             self._is_pending.set()

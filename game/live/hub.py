@@ -23,6 +23,7 @@ from game.live.metrics import LiveMetrics
 from game.live.presence import Presence
 from game.live.rooms import Room
 from game.live.transport import Disconnected
+from game.permissions import Role
 
 if TYPE_CHECKING:
     from game.live.session import LiveSession
@@ -133,21 +134,16 @@ class Hub:
             room = self.rooms[universe_id] = Room(self, universe_id)
         self._users[user_id] += 1
         room.sessions.add(session)
-        self.logged_in(session)
-        # A superuser who is not a member is not shown as online.
-        if not session.is_visitor:
-            self.presence.enter(universe_id, user_id, session.display_name)
+        self._appear(session)
         try:
             yield room
         finally:
             self._users[user_id] -= 1
             if not self._users[user_id]:
                 del self._users[user_id]
-            self.logged_out(session)
             room.leave(session)
             room.sessions.discard(session)
-            if not session.is_visitor:
-                self.presence.leave(universe_id, user_id)
+            self._disappear(session)
             if not room.sessions:
                 room.close()
                 del self.rooms[universe_id]
@@ -183,16 +179,38 @@ class Hub:
         async with self.state.database.session() as database:
             roles = await queries.roles(database, universe_id, {session.user_id for session in sessions})
         for session in sessions:
+            if session not in session.room.sessions:
+                # Its socket was closed meanwhile.
+                continue
             role = roles.get(session.user_id)
             if role is None:
                 if session.user_id in roles:
                     session.transport.close(Close.NOT_A_MEMBER, "You are no longer a member.")
                 else:
                     session.transport.close(Close.NOT_LOGGED_IN, "The account is not active.")
-                self.rooms[universe_id].leave(session)
+                session.room.leave(session)
             elif role != session.role:
-                session.set_role(role)
-                self.rooms[universe_id].maps.role_changed(session)
+                if session.is_visitor == (role == Role.superuser):
+                    session.set_role(role)
+                else:
+                    # A superuser has become a member, or is none any more.
+                    self._disappear(session)
+                    session.set_role(role)
+                    self._appear(session)
+
+    def _appear(self, session: LiveSession) -> None:
+        """Check a session's login, and show its user as online, unless they are not a member."""
+        self.logged_in(session)
+        if session.is_visitor:
+            self.presence.notify(session.universe_id)
+        else:
+            self.presence.enter(session.universe_id, session.user_id, session.display_name)
+
+    def _disappear(self, session: LiveSession) -> None:
+        """Undo `_appear`."""
+        self.logged_out(session)
+        if not session.is_visitor:
+            self.presence.leave(session.universe_id, session.user_id)
 
     async def _check_periodically(self) -> None:
         while True:

@@ -21,7 +21,7 @@ from game.fog.views import MapView
 from game.grid.cell_sets import Cells, bounds, contains
 from game.live import frames
 from game.live.snapshots import Box, Snapshot
-from game.permissions import GAME_MASTERS
+from game.permissions import GAME_MASTERS, Role
 from game.play.boards import Changed
 from game.tokens.queries import STORED
 
@@ -34,6 +34,7 @@ Region = dict[str, Any] | None
 
 MAX_WATCHED = 8
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
+_ENDS = frozenset({"map.deleted", "map.moved_out"})
 _HIDING = frozenset({"hidden", "character_id"})
 """Fields of a token whose change may hide or reveal it. After a change of grants, the whole map is sent again."""
 _OF_PEOPLE = ("member.", "character.")
@@ -51,6 +52,7 @@ class Shown:
     """What a member is shown of a map at one moment: after event `seq` of the universe."""
 
     seq: int
+    role: Role
     version: int | None
     tokens: dict[str, dict[str, Any]]
     """The tokens as the client knows them: from `map` and `view` messages and, on a map without fog, from later
@@ -104,7 +106,7 @@ async def _shown(
     is_game_master = role in GAME_MASTERS
     view = await snapshot.view(session.user_id) if snapshot.has_fog and not is_game_master else None
     seen = snapshot.tokens(session, role, view)
-    shown = Shown(snapshot.seq, snapshot.version if is_game_master else None, seen, view, None)
+    shown = Shown(snapshot.seq, role, snapshot.version if is_game_master else None, seen, view, None)
     if view is not None:
         # The regions are the same for all sessions with the same view and the same `before.view`. The value keeps
         # alive the objects whose ids are in the key.
@@ -159,6 +161,7 @@ class _Changes:
         self.include_settings = any(
             event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in events
         )
+        self.include_end = any(str(event.subject_id) == self._map_id and event.kind in _ENDS for event in events)
         self._shared: dict[UUID | None, list[LoggedEvent]] = {}
 
     @cached_property
@@ -209,8 +212,6 @@ class WatchedMaps:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._pending: list[LoggedEvent] = []
-        self._outdated: set[LiveSession] = set()
-        """Sessions to which their maps have to be sent again."""
 
     async def watch(self, session: LiveSession, map_id: UUID) -> None:
         """Send a session a map, in its place between the events, and from then on its changes.
@@ -242,18 +243,14 @@ class WatchedMaps:
                 snapshot = await Snapshot.at(self._room.hub, self._room.universe_id, map_id, [session.user_id])
                 return await _shown(snapshot, session, None)
 
-    def role_changed(self, session: LiveSession) -> None:
-        """Send a session its maps again, because it sees more or less of them now."""
-        self._outdated.add(session)
-
     async def follow(self, events: Sequence[LoggedEvent]) -> None:
         """Send what events changed in watched maps. If the database is unavailable, the next call sends it."""
         self._pending += events
-        if not self._pending and not self._outdated:
+        if not self._pending:
             return
         for map_id in dict.fromkeys(map_id for session in self._room.live() for map_id in session.watched):
             affecting = [event for event in self._pending if _affects(event, map_id)]
-            if not affecting and not self._outdated:
+            if not affecting:
                 continue
             changes = _Changes(map_id, affecting)
             sessions = [
@@ -266,18 +263,17 @@ class WatchedMaps:
                     await stack.enter_async_context(session.watching)
                 await self._refresh(map_id, sessions, changes)
         self._pending.clear()
-        self._outdated.clear()
 
     def _needs_snapshot(self, session: LiveSession, map_id: UUID, changes: _Changes) -> bool:
         """Whether a session needs a new snapshot of a map; not if its events contain all changes."""
         if session.watching.locked():
             # `watch` is reading for it, until it is up to date.
             return False
-        if changes.include_settings or session in self._outdated:
-            return True
-        if not changes.events or session.is_game_master:
-            return False
         shown = session.watched[map_id]
+        if changes.include_settings or shown.role != session.role:
+            return True
+        if session.is_game_master:
+            return changes.include_end
         if changes.are_public and shown.view is None:
             shown.apply(changes.shared_with(session.user_id))
             return False
@@ -317,13 +313,13 @@ class WatchedMaps:
         except NotFound:
             # The map is gone, or not visible to them any longer.
             session.watched.pop(map_id, None)
-            if before.tokens:
+            if before.tokens and not session.is_game_master:
                 session.transport.send(frames.message("view", map_id=map_id, gone=list(before.tokens)))
             return
         if map_id not in session.watched:
             return
         session.watched[map_id] = shown
-        if changes is not None and (changes.include_settings or session in self._outdated):
+        if shown.role != before.role or (changes is not None and changes.include_settings):
             session.transport.send(shown.message(session, map_id))
         elif not session.is_game_master:
             difference = _difference(before, shown, changes, session.user_id)

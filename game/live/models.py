@@ -164,6 +164,16 @@ class Moved(BaseModel):
     cells: list[dict[str, Any]] = Field(description="The positions on its path that you saw, in order.")
 
 
+class SeenRegion(Region):
+    """A part of a map with fog as you see it, with what is in its cells."""
+
+    legend: list[dict[str, Any]] = Field(description="The entries of the symbols in it.")
+    walls: list[dict[str, Any]]
+    doors: list[dict[str, Any]]
+    entities: list[dict[str, Any]]
+    lights: list[dict[str, Any]]
+
+
 class ViewMessage(Message):
     """Changes to what you see of a watched map for which you get no event."""
 
@@ -172,7 +182,7 @@ class ViewMessage(Message):
     shown: list[TokenRead] = unset("Tokens that came into sight, were revealed, or changed.")
     gone: list[UUID] = unset("Tokens that you no longer see.")
     moved: list[Moved] = unset()
-    region: Region = unset("The part of the map that looks different now, in its new state.")
+    region: SeenRegion = unset("The part of the map that looks different now, in its new state.")
 
 
 class Ack(Message):
@@ -188,7 +198,9 @@ class Error(Message):
     """A message was refused, and nothing was changed."""
 
     type: Literal["error"]
-    ref: Reference = unset("The `ref` of the refused command.")
+    ref: str = unset(
+        "The `ref` of the refused message, even if it is not valid; not if it has more than 64 characters."
+    )
     problem: dict[str, Any] = Field(description="The problem document (RFC 9457), as in the API's response.")
 
 

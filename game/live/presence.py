@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _ANNOUNCE_SECONDS = 8.0
 _TIMEOUT_SECONDS = 24.0
-_BATCH = 50
-"""The maximum number of users in one message between workers, whose size is limited."""
+_BATCH = 10
+"""The maximum number of users in one message between workers. It is small enough for the longest names, because a
+message that is too large is dropped."""
 
 People = dict[UUID, str]
 """Display names by user."""
@@ -61,7 +62,7 @@ class Presence:
         if self._sockets[universe_id, user_id] == 1:
             self._local.setdefault(universe_id, {})[user_id] = display_name
             self._publish("came", universe_id, {user_id: display_name})
-            self._notify(universe_id)
+            self.notify(universe_id)
 
     def leave(self, universe_id: UUID, user_id: UUID) -> None:
         """Count one socket of a user less."""
@@ -73,7 +74,7 @@ class Presence:
             if not people:
                 del self._local[universe_id]
             self._publish("left", universe_id, {user_id: ""})
-            self._notify(universe_id)
+            self.notify(universe_id)
 
     async def run(self) -> None:
         """Announce this worker's members at intervals, and forget silent workers."""
@@ -86,7 +87,7 @@ class Presence:
                 if now - worker.heard_at > _TIMEOUT_SECONDS:
                     del self._workers[name]
                     for universe_id in worker.people:
-                        self._notify(universe_id)
+                        self.notify(universe_id)
 
     def receive(self, kind: str, content: dict[str, Any]) -> None:
         """Handle a message of another worker."""
@@ -98,7 +99,7 @@ class Presence:
         if kind == "all":
             before, worker.people, worker.announced = worker.people, worker.announced, {}
             for universe_id in {*before, *worker.people}:
-                self._notify(universe_id)
+                self.notify(universe_id)
             return
         universe_id = UUID(content["universe_id"])
         people = {UUID(user_id): name for user_id, name in content["people"].items()}
@@ -112,7 +113,7 @@ class Presence:
             else:
                 for user_id in people:
                     there.pop(user_id, None)
-        self._notify(universe_id)
+        self.notify(universe_id)
 
     def _announce(self) -> None:
         """Send the other workers all members of this one: some `here`, then `all`, which completes the list."""
@@ -127,7 +128,7 @@ class Presence:
         named = {str(user_id): name for user_id, name in people.items()}
         self._hub.publish(kind, {"worker": self._id, "universe_id": universe_id, "people": named})
 
-    def _notify(self, universe_id: UUID) -> None:
+    def notify(self, universe_id: UUID) -> None:
         """Notify a room of who came online and who went offline."""
         room = self._hub.rooms.get(universe_id)
         now = self.online(universe_id)

@@ -86,6 +86,7 @@ class LiveSession:
     def set_role(self, role: Role) -> None:
         """Set the role, which decides what is sent from now on."""
         self.role, self.is_game_master = role, role in GAME_MASTERS
+        self.is_visitor = role == Role.superuser
 
     @property
     def login(self) -> Login:
@@ -161,10 +162,12 @@ class LiveSession:
             self._close(Close.NOT_FOUND, "The universe does not exist.")
         self.set_role(role)
         self.user_id, self.display_name = identity.user_id, row["display_name"]
-        self.is_visitor = role == Role.superuser
         self.access_version, self._head = row["access_version"], row["event_seq"]
         self.reader = Reader(self.hub.state.cursors, self.user_id, universe_id, row["epoch"])
         after = None if hello.after is None else self.reader.find(hello.after)
+        if after is not None and after > self._head:
+            # The database has lost events, such as by a failover, and will give their numbers to others.
+            after = None
         self.seq = self._head if after is None else after
         return after is not None
 

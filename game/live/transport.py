@@ -13,7 +13,8 @@ from game.live.metrics import LiveMetrics
 SIGNALS_DROPPED = 64 * 2**10
 """Bytes in the queue from which signals are dropped."""
 MAX_QUEUE = 2**20
-"""Bytes in the queue from which a client counts as too slow."""
+"""Bytes in the queue from which a client counts as too slow. A single write that is larger, such as the `map` of a
+large map, may wait in addition: otherwise the next message would close the socket, again after each reconnect."""
 _DRAIN_SECONDS = 10.0
 
 
@@ -45,6 +46,8 @@ class Transport:
 
     def __init__(self, protocol: SocketProtocol, metrics: LiveMetrics) -> None:
         self._protocol, self._metrics = protocol, metrics
+        self._largest = 0
+        """The size of the largest write above the limit that may still be in the queue."""
 
     @property
     def protocol(self) -> SocketProtocol:
@@ -71,10 +74,14 @@ class Transport:
     def send(self, frames: bytes, count: int = 1) -> None:
         """Send `count` frames; a client whose queue is full is closed instead."""
         queued = self._protocol.buffered
-        if queued >= MAX_QUEUE:
+        if queued < MAX_QUEUE:
+            self._largest = 0
+        if queued >= MAX_QUEUE + self._largest:
             self._metrics.dropped("socket")
             self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
             return
+        if len(frames) > MAX_QUEUE:
+            self._largest = max(self._largest, len(frames))
         self._metrics.sent(count, len(frames), queued)
         self._protocol.write(frames)
 

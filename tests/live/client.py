@@ -7,14 +7,20 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Union
 from uuid import uuid4
 
+from pydantic import Field, TypeAdapter, ValidationError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from game.live import models
+from game.live.asyncapi import FROM_SERVER
 from tests.conftest import PATIENCE_SECONDS
 
+_DOCUMENTED: TypeAdapter[Any] = TypeAdapter(
+    Annotated[Union[*FROM_SERVER, models.Ack], Field(discriminator="type")]  # a tuple of types
+)
 FINAL = {4400, 4401, 4403, 4404}
 """Codes after which a client does not come back by itself."""
 
@@ -42,6 +48,8 @@ class Client:
         self.welcomes: list[dict[str, Any]] = []
         self.order: list[str] = []
         """The types of all messages, in order."""
+        self.undocumented: list[str] = []
+        """How messages differ from the AsyncAPI document."""
         self.code: int | None = None
         self.codes: list[int] = []
         """Of all connections that were closed."""
@@ -63,6 +71,7 @@ class Client:
                 await self._task
         if self._socket is not None:
             await self._socket.close()
+        assert not self.undocumented
 
     async def watch(self, map_id: str) -> dict[str, Any]:
         """Watch a map, also after a reconnect; what it is now."""
@@ -144,6 +153,10 @@ class Client:
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
+        try:
+            _DOCUMENTED.validate_python(message)
+        except ValidationError as error:
+            self.undocumented.append(str(error))
         self.order.append(kind)
         if kind == "welcome":
             self.welcomes.append(message)

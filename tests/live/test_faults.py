@@ -6,8 +6,8 @@ import socket
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -99,41 +99,76 @@ async def break_rules(name: str, owner: Person, url: str) -> None:
         assert bare(other.events) == bare(await log_of(owner, universe["id"], other.welcomes[0]["cursor"]))
 
 
-async def test_a_client_that_never_reads(owner: Person, url: str, database: asyncpg.Connection) -> None:
-    """Is closed when a megabyte waits for them; the others get everything meanwhile."""
-    universe = await owner.universe()
-    host, port = urlsplit(url).hostname, urlsplit(url).port
+@asynccontextmanager
+async def deaf_socket(person: Person, universe_id: str, url: str) -> AsyncIterator[socket.socket]:
+    """A connection that has sent `hello`, and takes next to nothing from the server until somebody reads it."""
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.connect((host, port))
-        head = f"GET /universes/{universe['id']}/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        deaf.connect((urlsplit(url).hostname, urlsplit(url).port))
+        head = f"GET /universes/{universe_id}/live HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
         head += "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         head += f"Sec-WebSocket-Key: {'A' * 22}==\r\n\r\n"
         deaf.sendall(head.encode())
         assert b"101 Switching" in await asyncio.to_thread(deaf.recv, 4096)
-        hello = {"type": "hello", "token": owner.tokens["access_token"]}
+        hello = {"type": "hello", "token": person.tokens["access_token"]}
         deaf.sendall(frame(1, json.dumps(hello).encode()))
-        async with Client(url, universe["id"], owner.tokens["access_token"]) as other:
-            before, number = dropped(await metrics(owner)), 0
-            while dropped(await metrics(owner)) == before:
-                assert number < 300
-                await database.execute(
-                    """
-                    WITH counted AS (
-                        UPDATE universe SET event_seq = event_seq + 10 WHERE id = $1
-                        RETURNING event_seq - 10 AS seq
-                    )
-                    INSERT INTO event (universe_id, seq, kind, subject_id, payload)
-                    SELECT $1, seq + n, 'map.edited', $1, jsonb_build_object('x', repeat('x', 100000))
-                    FROM counted, generate_series(1, 10) AS n
-                    """,
-                    universe["id"],
+        yield deaf
+
+
+async def test_a_large_message_in_the_queue(owner: Person, url: str, database: asyncpg.Connection) -> None:
+    """A client that is still reading it is not too slow when the next ones are sent."""
+    universe = await owner.universe()
+    async with (
+        deaf_socket(owner, universe["id"], url) as reader,
+        Client(url, universe["id"], owner.tokens["access_token"]) as other,
+    ):
+        await asyncio.to_thread(reader.recv, 10)
+        await database.execute(
+            """
+            WITH counted AS (UPDATE universe SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq)
+            INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+            SELECT $1, event_seq, 'map.edited', $1, jsonb_build_object('x', repeat('x', 16000000)) FROM counted
+            """,
+            universe["id"],
+        )
+        await other.until(lambda: len(other.events) == 1)
+        for _ in range(3):
+            await other.command("say", text="last words")
+        data = b""
+        reader.settimeout(PATIENCE_SECONDS)
+        while data.count(b"last words") < 3:
+            piece = await asyncio.to_thread(reader.recv, 2**20)
+            assert piece
+            data = data[-10_000:] + piece
+
+
+async def test_a_client_that_never_reads(owner: Person, url: str, database: asyncpg.Connection) -> None:
+    """Is closed when a megabyte waits for them; the others get everything meanwhile."""
+    universe = await owner.universe()
+    async with (
+        deaf_socket(owner, universe["id"], url),
+        Client(url, universe["id"], owner.tokens["access_token"]) as other,
+    ):
+        before, number = dropped(await metrics(owner)), 0
+        while dropped(await metrics(owner)) == before:
+            assert number < 300
+            await database.execute(
+                """
+                WITH counted AS (
+                    UPDATE universe SET event_seq = event_seq + 10 WHERE id = $1
+                    RETURNING event_seq - 10 AS seq
                 )
-                number += 10
-                await other.until(lambda number=number: len(other.events) == number)
-            numbers = [event["seq"] for event in other.events]
-            assert numbers == [*range(numbers[0], numbers[0] + number)]
-            assert other.code is None
+                INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+                SELECT $1, seq + n, 'map.edited', $1, jsonb_build_object('x', repeat('x', 100000))
+                FROM counted, generate_series(1, 10) AS n
+                """,
+                universe["id"],
+            )
+            number += 10
+            await other.until(lambda number=number: len(other.events) == number)
+        numbers = [event["seq"] for event in other.events]
+        assert numbers == [*range(numbers[0], numbers[0] + number)]
+        assert other.code is None
 
 
 def whole_messages(data: bytes) -> list[dict[str, Any]]:

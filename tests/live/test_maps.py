@@ -164,6 +164,39 @@ class TestWatch:
         await gm.send({"type": "unwatch", "map_id": maps[0]})
         await gm.send({"type": "watch", "map_id": maps[8]})
         await gm.next("map", 9)
+        # Deleted maps do not count.
+        for map_id in maps[1:]:
+            assert (await owner.client.delete(f"/maps/{map_id}")).status_code == 204
+        await gm.command("say", text="They are gone.")
+        await gm.watch(maps[0])
+        assert gm.of("view") == []
+
+    async def test_another_role_while_a_map_is_read(
+        self, app: FastAPI, owner: Person, stranger: Person, feed: Feed
+    ) -> None:
+        """The other watched maps are sent again, too."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        maps = [await owner.map(universe["id"], grid_data=GRID, visibility="members") for _ in range(2)]
+        first, second = (made["id"] for made in maps)
+        hidden = await token_on(owner, first, hidden=True)
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        assert (await player.watch(first))["tokens"] == []
+        room = app.state.live.rooms[UUID(universe["id"])]
+        [session] = [one for one in room.sessions if str(one.user_id) == stranger.id]
+        # As while another map is read for it.
+        async with session.watching:
+            room.leave(session)
+            path = f"/universes/{universe['id']}/members/{stranger.id}"
+            assert (await owner.client.patch(path, json={"role": "game_master"})).status_code == 200
+            # It is answered after the room has read the event.
+            await gm.command("say", text="Welcome behind the screen.")
+            await room.join(session)
+        await player.send({"type": "watch", "map_id": second})
+        await player.until(lambda: len(player.of("map")) == 3)
+        again = player.of("map")[-1]
+        assert [again["map_id"], *(token["id"] for token in again["tokens"])] == [first, hidden]
+        assert "version" in again
 
     async def test_a_crowd_at_once(self, app: FastAPI, owner: Person, stranger: Person, feed: Feed) -> None:
         """More sockets than the pool has connections watch a map while requests hold all of these."""

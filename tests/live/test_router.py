@@ -124,6 +124,19 @@ class TestEvents:
         came = {"type": "online", "user_id": stranger.id, "display_name": "Stranger"}
         assert seen == [came, {"type": "offline", "user_id": stranger.id}] * 2
 
+    async def test_online_for_a_superuser_who_is_no_member(
+        self, app: FastAPI, owner: Person, superuser: Person, feed: Feed
+    ) -> None:
+        """They learn who comes and goes, also at another worker."""
+        universe = await owner.universe()
+        there = {"worker": "other", "universe_id": universe["id"], "people": {owner.id: "Owner"}}
+        app.state.live.presence.receive("came", there)
+        visitor = await feed(superuser, universe["id"])
+        assert visitor.welcomes[0]["online"] == [{"user_id": owner.id, "display_name": "Owner"}]
+        app.state.live.presence.receive("left", there)
+        await visitor.next("offline")
+        assert visitor.order == ["welcome", "offline"]
+
 
 class TestResume:
     async def test_missed_events_come_first(self, owner: Person, feed: Feed, database: asyncpg.Connection) -> None:
@@ -257,6 +270,23 @@ class TestEnd:
         assert (await owner.client.delete(f"/universes/{universe['id']}")).status_code == 204
         await client.until(lambda: client.code == 4404)
 
+    async def test_a_superuser_who_is_removed(
+        self, owner: Person, superuser: Person, feed: Feed, database: asyncpg.Connection
+    ) -> None:
+        """They stay as a superuser, as long as they are one, and are not online as a member."""
+        universe = await owner.universe()
+        await join(superuser, owner, universe["id"])
+        gm, client = await feed(owner, universe["id"]), await feed(superuser, universe["id"])
+        assert client.welcomes[0]["role"] == "player"
+        path = f"/universes/{universe['id']}/members/{superuser.id}"
+        assert (await owner.client.delete(path)).status_code == 204
+        assert (await gm.next("offline"))["user_id"] == superuser.id
+        await gm.command("say", text="Farewell.")
+        await client.until(lambda: len(client.events) == 2)
+        assert all("seq" in event for event in client.events)
+        await database.execute("UPDATE account SET is_superuser = false WHERE id = $1", UUID(superuser.id))
+        await client.until(lambda: client.code == 4401)
+
     async def test_a_token_that_expires(self, owner: Person, feed: Feed, app: FastAPI, url: str) -> None:
         """The socket stays as long as its log-in does, with commands and all; a fresh token may be sent."""
         universe = await owner.universe()
@@ -289,6 +319,13 @@ class TestEnd:
 
 
 class TestCommands:
+    async def test_a_door_whose_id_is_not_ascii(self, owner: Person, feed: Feed) -> None:
+        door = {"id": "Tür 1%", "x1": 1, "y1": 0, "x2": 1, "y2": 1, "state": "closed"}
+        made = await owner.map(grid_data=GRID | {"doors": [door]})
+        gm = await feed(owner, made["universe_id"])
+        answer = await gm.command("door", map_id=made["id"], door_id=door["id"], state="open")
+        assert answer["seq"] == gm.events[-1]["seq"]
+
     async def test_the_event_comes_before_the_response(self, owner: Person, stranger: Person, feed: Feed) -> None:
         universe = await owner.universe()
         await join(stranger, owner, universe["id"])

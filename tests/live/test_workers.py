@@ -8,14 +8,18 @@ from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from game.core.settings import Settings
-from tests.conftest import Person, Server, serving
+from game.live.fanout import PostgresFanout
+from game.live.hub import Hub
+from tests.conftest import PATIENCE_SECONDS, Person, Server, serving
 from tests.forked import set_constants
 from tests.live import soak
 from tests.live.client import Client
@@ -23,7 +27,7 @@ from tests.live.test_maps import token_on
 from tests.live.test_router import GRID, NewPerson, close_code, open_socket, paint, say
 from tests.members.test_router import join
 
-PRESENCE = partial(set_constants, "game.live.presence", _TELL_SECONDS=2.0, _GONE_SECONDS=15.0)
+PRESENCE = partial(set_constants, "game.live.presence", _ANNOUNCE_SECONDS=2.0, _TIMEOUT_SECONDS=15.0)
 
 
 def worker(folder: Path, settings: Settings, before: Callable[[], None] | None = None, **environment: str) -> Any:
@@ -108,6 +112,30 @@ async def test_signals_from_elsewhere(servers: list[Server], owner: Person, stra
         assert len(player.of("signal")) == 2
 
 
+async def test_who_is_online_elsewhere(app: FastAPI, settings: Settings) -> None:
+    """Many members with the longest names; and one who comes and goes several times at once."""
+    universe_id, last = uuid4(), uuid4()
+    people = {uuid4(): "\U0001f409" * 100 for _ in range(60)}
+    here, there = (Hub(app, PostgresFanout(settings.direct_url()), app.state.live.metrics) for _ in range(2))
+
+    async def until(is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not is_so():  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.01)
+
+    for user_id, name in people.items():
+        here.presence.enter(universe_id, user_id, name)
+    async with here.running(), there.running():
+        await until(lambda: there.presence.online(universe_id) == people)
+        one = next(iter(people))
+        here.presence.leave(universe_id, one)
+        here.presence.enter(universe_id, one, people[one])
+        here.presence.leave(universe_id, one)
+        here.presence.enter(universe_id, last, "Last")
+        await until(lambda: last in there.presence.online(universe_id))
+        assert one not in there.presence.online(universe_id)
+
+
 @pytest.mark.parametrize("limit", ["USER", "UNIVERSE", "CLIENT", ""])
 async def test_too_many_sockets(
     limit: str, servers: list[Server], tmp_path: Path, settings: Settings, owner: Person, stranger: Person
@@ -148,7 +176,7 @@ async def test_a_table_that_everything_happens_to(
     people = [await new_person() for _ in range(7)]
     table = await soak.lay(owner, people)
     with ExitStack() as servers:
-        one, other = (servers.enter_context(worker(tmp_path, settings)) for _ in range(2))
+        one, other = (servers.enter_context(worker(tmp_path, settings, PRESENCE)) for _ in range(2))
         killed = False
 
         def disturb(seconds_left: float) -> None:
