@@ -186,6 +186,18 @@ class TestResume:
             assert client.welcomes[0]["resumed"] is False
             assert client.events == []
 
+    async def test_a_cursor_of_an_event_that_was_lost(
+        self, owner: Person, feed: Feed, database: asyncpg.Connection
+    ) -> None:
+        """As after a failover: the next events get the numbers of those that were lost."""
+        made = await owner.map()
+        before = await feed(owner, made["universe_id"])
+        universe_id = UUID(made["universe_id"])
+        await database.execute("UPDATE universe SET event_seq = event_seq - 1 WHERE id = $1", universe_id)
+        await database.execute("DELETE FROM event WHERE universe_id = $1 AND kind = 'map.created'", universe_id)
+        client = await feed(owner, made["universe_id"], before.welcomes[0]["cursor"])
+        assert client.welcomes[0]["resumed"] is False
+
 
 class TestHello:
     async def test_the_three_ways_to_log_in(self, owner: Person, url: str, settings: Settings) -> None:
