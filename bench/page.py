@@ -143,39 +143,39 @@ def first_map(browser: Browser, url: str) -> list[Line]:
     ]
 
 
-_PAN = """async () => {
-    const { stage } = window.worldkeepTable;
-    stage.fit();
-    const times = [];
-    let last = 0;
-    for (let frame = 0; frame < 300; frame++) {
-        const now = await new Promise(requestAnimationFrame);
-        if (last) times.push(now - last);
-        last = now;
-        if (frame % 60 < 30) stage.view.zoom(frame % 120 < 60 ? 1.06 : 0.95);
-        stage.view.pan(14 * Math.cos(frame / 20), 9 * Math.sin(frame / 20));
-        stage.request();
-    }
-    return times;
-}"""
+def _timed(begin: str, draw: str) -> str:
+    """A script that draws 300 frames and returns the milliseconds between them."""
+    return f"""async () => {{
+        {begin}
+        const times = [];
+        let last = 0;
+        for (let frame = 0; frame < 300; frame++) {{
+            const now = await new Promise(requestAnimationFrame);
+            if (last) times.push(now - last);
+            last = now;
+            {draw}
+        }}
+        return times;
+    }}"""
 
 
-_CLEAR = """async () => {
-    document.body.innerHTML = '<canvas>';
-    const canvas = document.querySelector('canvas');
-    Object.assign(canvas, { width: innerWidth, height: innerHeight });
-    const context = canvas.getContext('webgl2', { alpha: false, antialias: false });
-    const times = [];
-    let last = 0;
-    for (let frame = 0; frame < 300; frame++) {
-        const now = await new Promise(requestAnimationFrame);
-        if (last) times.push(now - last);
-        last = now;
-        context.clearColor(frame % 2, 0, 0, 1);
-        context.clear(context.COLOR_BUFFER_BIT);
-    }
-    return times;
-}"""
+_PAN = _timed(
+    "const { stage } = window.worldkeepTable; stage.fit();",
+    """
+            if (frame % 60 < 30) stage.view.zoom(frame % 120 < 60 ? 1.06 : 0.95);
+            stage.view.pan(14 * Math.cos(frame / 20), 9 * Math.sin(frame / 20));
+            stage.request();
+    """,
+)
+_CLEAR = _timed(
+    """
+        document.body.innerHTML = '<canvas>';
+        const canvas = document.querySelector('canvas');
+        Object.assign(canvas, { width: innerWidth, height: innerHeight });
+        const context = canvas.getContext('webgl2', { alpha: false, antialias: false });
+    """,
+    "context.clearColor(frame % 2, 0, 0, 1); context.clear(context.COLOR_BUFFER_BIT);",
+)
 
 
 def frames(browser: Browser, url: str) -> list[Line]:

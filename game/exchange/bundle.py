@@ -111,7 +111,7 @@ class Reader:
         self._names = {entry.filename for entry in entries}
 
     def manifest(self) -> dict[str, Any]:
-        """The manifest: Check its format and the limits, that nothing is listed twice, and that all entries
+        """Read the manifest; check its format and limits, that nothing is listed twice, and that all entries
         exist."""
         try:
             manifest = orjson.loads(self.read(MANIFEST, self._limits.listed))

@@ -17,7 +17,7 @@ import { drawFog, drawTokens } from './token-drawing.js';
 import { choiceOf } from './tokens-panel.js';
 
 const READ_INTERVAL_MS = 5000; // while it is looked at
-const ANY_MEMBER = 'members'; // somebody who was given nothing, to the API
+const ANY_MEMBER = 'members'; // in the API: a member without grants of their own
 const MAX_PIXELS_PER_CELL = 64; // pixels a cell of the background picture
 const MAX_PIXELS = 4096; // a side of it
 
