@@ -22,8 +22,8 @@ from game.grid.player_effects import players_effect
 from game.grid.player_view import shown_layers
 from game.maps.chunks import load_chunks, symbols_used, write_chunks
 from game.maps.models import Map
-from game.tokens import queries as tokens
-from game.tokens.queries import Placed
+from game.tokens import positions
+from game.tokens.positions import Placed
 
 _MAX_SYMBOLS = 64
 """The maximum number of changed legend entries of an edit that are searched in the cells; players get the others
@@ -103,7 +103,7 @@ class OpenMap:
         shifts = [part["shift"] for part in orjson.loads(stored.change or b"[]") if "shift" in part]
         shift = sum(dx for dx, _ in shifts), sum(dy for _, dy in shifts)
         row, size = self.row, (self.width, self.height)
-        return await tokens.fit_tokens(self.session, row.universe_id, row.id, after[0], size, shift)
+        return await positions.fit_tokens(self.session, row.universe_id, row.id, after[0], size, shift)
 
     async def _watch(self, stored: Stored) -> None:
         """Update what players remember of the parts that a change is about to replace."""

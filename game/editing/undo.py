@@ -28,7 +28,9 @@ from game.grid.geometry import Grid
 from game.maps import queries as maps
 from game.maps.history import HistoryBroken
 from game.maps.models import Map
-from game.tokens import queries as tokens
+from game.tokens.changes import set_position
+from game.tokens.positions import require_place
+from game.tokens.queries import reload
 
 _MAX_COMPARED = 1000
 _MAX_COMPARED_BYTES = 16 * 2**20
@@ -145,18 +147,18 @@ async def _replay_move(session: AsyncSession, found: maps.Found, entry: UndoEntr
     left, target = event.payload, event.before or {}
     if not is_undo:
         left, target = target, left
-    token = await tokens.reload(session, found.access, event.subject_id)
+    token = await reload(session, found.access, event.subject_id)
     try:
         is_there = (token.row.x, token.row.y) == (left["x"], left["y"])
         x, y = float(target["x"]), float(target["y"])
-        tokens.require_place(row, Grid.of(row.grid_data).type, x, y, token.row.size)
+        require_place(row, Grid.of(row.grid_data).type, x, y, token.row.size)
     except (KeyError, TypeError, ValueError, Unprocessable):
         is_there = False
     if not is_there:
         raise EditOverlapped(f"{token.row.name} has moved since then, or the map has changed.")
     async with fog.watch(session, row):
         kind = "token.move_undone" if is_undo else "token.move_redone"
-        seq = await tokens.set_position(session, token, row, kind, x, y, {"of": entry.edit})
+        seq = await set_position(session, token, row, kind, x, y, {"of": entry.edit})
     result = EditResult(version=row.version, seq=seq, changed=1)
     headers = {"ETag": etag(row.version)}
     return Response(result.model_dump_json(), headers=headers, media_type="application/json")

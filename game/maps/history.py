@@ -27,7 +27,7 @@ from game.maps.loading import frame_of, part_loader
 from game.maps.models import Map, MapRead, Visibility
 from game.maps.queries import Found
 from game.maps.replacing import Replaced
-from game.tokens.queries import Placed
+from game.tokens.positions import Placed
 from game.universes.access import set_busy
 
 _MAX_EVENTS = 20_000

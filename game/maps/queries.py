@@ -44,9 +44,9 @@ from game.maps.models import ANY_MEMBER, Map, MapChunk, MapSummary, Visibility
 from game.maps.players import players_tag, with_legend
 from game.maps.replacing import replace_grid, write_grid
 from game.permissions import GAME_MASTERS, Role
-from game.tokens import queries as tokens
+from game.tokens import positions
 from game.tokens.models import Token
-from game.tokens.queries import Placed
+from game.tokens.positions import Placed
 from game.universes import access
 from game.universes import queries as universes
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF, MEMBERSHIP, Access
@@ -486,7 +486,7 @@ async def change(
 async def fit_tokens(session: AsyncSession, row: Map) -> Placed:
     """Move the tokens of a map whose grid was replaced to valid positions."""
     size = row.width, row.height
-    return await tokens.fit_tokens(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
+    return await positions.fit_tokens(session, row.universe_id, row.id, Grid.of(row.grid_data).type, size)
 
 
 def _for_members(payload: Mapping[str, Any], row: Map, was_published: bool, seen: bool) -> dict[str, Any] | None:

@@ -2,8 +2,7 @@
 
 That statement locks the universe, and writes only if the number of its last event is still the one that was read:
 every write to a universe is an event, so nothing has changed meanwhile. Otherwise everything is read again. Rules
-and events are those of `game.play.moves` and `game.tokens.queries`; the endpoint handles refused and unusual
-moves.
+and events are those of `game.play.moves` and `game.tokens`; the endpoint handles refused and unusual moves.
 """
 
 import asyncio
@@ -34,8 +33,9 @@ from game.play import moves
 from game.play.boards import Board, Changed, TooMuch, board_of
 from game.play.hot_fog import FogState
 from game.play.models import MoveRequest
-from game.tokens import queries as tokens
-from game.tokens.queries import State
+from game.tokens.positions import position_payload
+from game.tokens.queries import as_json, rights_of
+from game.tokens.recipients import Shared, State, shared_part
 from game.universes.access import MEMBER_OF
 from game.universes.quotas import Usage
 
@@ -186,7 +186,7 @@ class _Snapshot(NamedTuple):
         """Whether the caller may certainly move the token; False if the endpoint has to decide."""
         if self.is_game_master:
             return True
-        rights = tokens.rights_of(self.state.grants, self.state.character_grants, self.user_id, self.role)
+        rights = rights_of(self.state.grants, self.state.character_grants, self.user_id, self.role)
         # A member who acts for a token also sees what it sees, and so the token itself.
         is_theirs = may("moveToken", self.role) and Right.act in rights
         return is_theirs and self.row["visibility"] == "members" and not request.force
@@ -261,7 +261,7 @@ async def _move(
     else:
         doors = board.players.get("doors", ()) if fog is None or row["fog"] == "off" else fog.doors()
     version = snapshot.version + has_moved if snapshot.is_game_master else None
-    answer = tokens.as_json(
+    answer = as_json(
         moves.move_response(done, done.named(doors), version, snapshot.seq + 1 if has_moved else None)
     )
     if has_moved:
@@ -310,13 +310,13 @@ async def _write(
     """
     payload = {
         "map_id": snapshot.map_id,
-        **tokens.position(done.x, done.y),
+        **position_payload(done.x, done.y),
         **moves.path_payload(done),
         "version": snapshot.version + 1,
     }
-    before = tokens.position(snapshot.token.x, snapshot.token.y)
+    before = position_payload(snapshot.token.x, snapshot.token.y)
     readers = [(one, role) for one, role in members.items() if role not in GAME_MASTERS]
-    shared = tokens.shared_part(board, payload, snapshot.state, snapshot.state, readers) or tokens.Shared()
+    shared = shared_part(board, payload, snapshot.state, snapshot.state, readers) or Shared()
     event = Written.of("token.moved", payload, before, shared.payload)
     used = Usage(maps=snapshot.row["map_bytes"], events=snapshot.row["event_bytes"])
     has_room = state.quotas.plainly_has_room(used, Usage(events=event.size), is_full=snapshot.row["is_full"])

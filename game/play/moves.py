@@ -30,8 +30,9 @@ from game.play.models import MoveRequest
 from game.play.queries import grid_of
 from game.play.tokens import TokenOnMap
 from game.play.work import UnfoggedMap
-from game.tokens import queries
+from game.tokens.changes import set_position
 from game.tokens.models import json_number
+from game.tokens.positions import MapRow, position_payload, require_place
 from game.universes.access import Access
 
 SMALL_CELLS = 4096
@@ -55,7 +56,7 @@ class Standing(Protocol):
     def size(self) -> float: ...  # noqa: D102
 
 
-class Board(queries.MapRow, Protocol):
+class Board(MapRow, Protocol):
     """A map with its grid."""
 
     version: int
@@ -95,7 +96,7 @@ async def plan_move(
     place: Point = (request.x, request.y)
     grid = await grid_of(session, map_row)
     try:
-        queries.require_place(map_row, grid.type, *place, row.size)
+        require_place(map_row, grid.type, *place, row.size)
     except Unprocessable as problem:
         return Plan([], version, start, problem)
     path = await _search(session, computing, user, piece, *_ends(grid, row, place))
@@ -192,7 +193,7 @@ def search_path(
         Unprocessable: the token does not fit there.
     """
     grid = Grid.of(row.grid_data)
-    queries.require_place(row, grid.type, *place, token.size)
+    require_place(row, grid.type, *place, token.size)
     find = paths.find(known.frame, row.width, row.height, *_ends(grid, token, place), budget)
     path = yield from known.through(find)
     return _plan_of(grid, path, place, row.version, (token.x, token.y))
@@ -237,7 +238,7 @@ def path_payload(done: Move) -> dict[str, Any]:
 def move_response(done: Move, stopped: Obstruction | None, version: int | None, seq: int | None) -> dict[str, Any]:
     """The response to a move (see `MoveRead`). `version` and `seq` are for game masters: the token's new version,
     and the number of the event, if there is one; None for others."""
-    answer = {**queries.position(done.x, done.y), **path_payload(done), "stopped": stopped and stopped.as_json()}
+    answer = {**position_payload(done.x, done.y), **path_payload(done), "stopped": stopped and stopped.as_json()}
     if version is not None:
         answer["version"] = version
         if seq is not None:
@@ -253,7 +254,7 @@ def _require_cell(grid: Grid, place: Point, field: str) -> None:
 
 def _forced(row: Board, grid: Grid, token: Standing, path: Sequence[Point]) -> Move:
     x, y = path[-1] if path else (token.x, token.y)
-    queries.require_place(row, grid.type, x, y, token.size)
+    require_place(row, grid.type, x, y, token.size)
     cells = [anchor(grid.type, *place, token.size) for place in ((token.x, token.y), (x, y))]
     return Move(x, y, cells if cells[0] != cells[1] else cells[:1], 0)
 
@@ -262,9 +263,7 @@ async def _put(session: AsyncSession, piece: TokenOnMap, row: Map, done: Move) -
     """Store the new position of a token, and what was seen along the path."""
     is_watched = row.has_fog or row.scene_key is not None
     async with fog.watch(session, row) if is_watched else nullcontext() as tracker:
-        seq = await queries.set_position(
-            session, piece.found, row, "token.moved", done.x, done.y, path_payload(done)
-        )
+        seq = await set_position(session, piece.found, row, "token.moved", done.x, done.y, path_payload(done))
         if tracker is not None:
             tracker.add_path(piece.found.row.id, done.cells)
     return seq

@@ -14,7 +14,7 @@ from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.strict_json import StrictRoute
 from game.play import hot_moves, moves, tokens
 from game.play.models import MoveRead, MoveRequest
-from game.tokens import queries
+from game.tokens.queries import as_json
 from game.universes.quotas import QuotaExceeded
 
 router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documented(Unauthorized))
@@ -56,6 +56,6 @@ async def move_token(
         locked = await tokens.get_to_change(session, user, id, "moveToken")
         once.depend_on_role(locked.role)
         answer = await moves.move(session, locked, body, plan)
-        return Response(queries.as_json(answer), media_type="application/json")
+        return Response(as_json(answer), media_type="application/json")
 
     return await once(user.id, move, check=lambda _: tokens.get_to_act(session, user, id, "moveToken"))

@@ -13,9 +13,9 @@ from game.core.versions import IfMatch, IfNoneMatch, not_modified, require_tag
 from game.maps import queries as maps
 from game.maps.models import AsMember
 from game.play import tokens
-from game.tokens import queries
+from game.tokens.changes import NoBar, TooManyTokens, change_bar
 from game.tokens.models import BarAmount, TokenCreate, TokenList, TokenPatch, TokenRead
-from game.tokens.queries import NoBar, TooManyTokens
+from game.tokens.queries import as_json
 from game.universes.quotas import QuotaExceeded
 
 router = APIRouter(tags=["Tokens"], route_class=StrictRoute, responses=documented(Unauthorized))
@@ -48,7 +48,7 @@ async def create_token(id: UUID, body: TokenCreate, user: CurrentUser, session: 
 async def list_tokens(id: UUID, user: CurrentUser, session: Session, as_id: AsMember = None) -> Response:
     """List the tokens on a map that you may see."""
     items = [one.read() for one in await tokens.on_map(session, user, id, "listTokens", as_id)]
-    return Response(queries.as_json({"items": items}), media_type="application/json")
+    return Response(as_json({"items": items}), media_type="application/json")
 
 
 @router.get("/tokens/{id}", response_model=TokenRead, responses=documented(NotFound))
@@ -87,7 +87,7 @@ async def damage_token(id: UUID, body: BarAmount, user: CurrentUser, session: Se
     async def damage() -> Response:
         piece = await tokens.get_to_change(session, user, id, "damageToken")
         once.depend_on_role(piece.role)
-        found = await queries.change_bar(session, *piece, body.bar, body.amount, "damaged")
+        found = await change_bar(session, *piece, body.bar, body.amount, "damaged")
         return found.document().answer()
 
     return await once(user.id, damage, check=lambda _: tokens.get_to_act(session, user, id, "damageToken"))
@@ -100,7 +100,7 @@ async def heal_token(id: UUID, body: BarAmount, user: CurrentUser, session: Sess
     async def heal() -> Response:
         piece = await tokens.get_to_change(session, user, id, "healToken")
         once.depend_on_role(piece.role)
-        found = await queries.change_bar(session, *piece, body.bar, body.amount, "healed")
+        found = await change_bar(session, *piece, body.bar, body.amount, "healed")
         return found.document().answer()
 
     return await once(user.id, heal, check=lambda _: tokens.get_to_act(session, user, id, "healToken"))

@@ -20,6 +20,7 @@ from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.models import Map
 from game.permissions import Role
+from game.tokens import changes
 from game.tokens import queries as tokens
 from game.tokens.models import Token
 from game.tokens.queries import Found
@@ -182,14 +183,14 @@ async def create(session: AsyncSession, user: User, map_id: UUID, fields: Mappin
 
     Raises:
         NotFound, Forbidden: the user may not see the map, or may not create tokens on it.
-        TooManyTokens, Unprocessable, QuotaExceeded: as `tokens.queries.create` does.
+        TooManyTokens, Unprocessable, QuotaExceeded: as `tokens.changes.create` does.
     """
     universe_id = (await maps.get(session, user, map_id, "createToken", with_grid=False)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: "createToken"}))[universe_id]
     map_row = await _locked_map(session, universe_id, map_id)
     grid_type = await _grid_type(session, map_row)
     async with fog.watch(session, map_row):
-        return await tokens.create(session, caller, map_row, grid_type, fields)
+        return await changes.create(session, caller, map_row, grid_type, fields)
 
 
 async def change(session: AsyncSession, piece: TokenOnMap, fields: Mapping[str, Any]) -> Found:
@@ -197,7 +198,7 @@ async def change(session: AsyncSession, piece: TokenOnMap, fields: Mapping[str, 
 
     Raises:
         Forbidden: a field is for game masters.
-        Unprocessable, QuotaExceeded: as `tokens.queries.change` does.
+        Unprocessable, QuotaExceeded: as `tokens.changes.change` does.
     """
     found, map_row = piece
     if not found.access.is_game_master and fields.keys() - _ACTING:
@@ -205,10 +206,10 @@ async def change(session: AsyncSession, piece: TokenOnMap, fields: Mapping[str, 
         raise Forbidden(f"With the right `act` you may change {names}. The other fields are for game masters.")
     grid_type = await _grid_type(session, map_row)
     async with fog.watch(session, map_row) if fields.keys() & _SEEN_WITH else nullcontext():
-        return await tokens.change(session, found, map_row, grid_type, fields)
+        return await changes.change(session, found, map_row, grid_type, fields)
 
 
 async def remove(session: AsyncSession, piece: TokenOnMap) -> None:
     """Delete a token whose universe is locked."""
     async with fog.watch(session, piece.map_row):
-        await tokens.remove(session, piece.found, piece.map_row)
+        await changes.remove(session, piece.found, piece.map_row)
