@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from admin.scope import person
 from game.core.errors import PreconditionFailed
 from game.core.versions import Versioned
+from game.maps import changes
 from game.maps import queries as maps
 from game.universes import access
 from game.universes import queries as universes
@@ -52,7 +53,7 @@ async def remove_universe(session: AsyncSession, universe_id: UUID, version: int
 async def create_map(session: AsyncSession, universe_id: UUID, fields: Mapping[str, Any]) -> UUID:
     """Create a map in a universe; returns its id."""
     locked = (await access.lock(session, person(), {universe_id: "createMap"}))[universe_id]
-    return (await maps.create(session, locked, fields)).row.id
+    return (await changes.create(session, locked, fields)).row.id
 
 
 async def change_map(
@@ -61,11 +62,11 @@ async def change_map(
     """Change a map, and move it when the universe is another one."""
     found, target = await maps.get_to_move(session, person(), map_id, "updateMap", universe_id)
     require_version(version, found.row)
-    await maps.change(session, found, fields, target)
+    await changes.change(session, found, fields, target)
 
 
 async def remove_map(session: AsyncSession, map_id: UUID, version: int | None) -> None:
     """Delete a map."""
     found = await maps.get_to_change(session, person(), map_id, "deleteMap")
     require_version(version, found.row)
-    await maps.remove(session, found)
+    await changes.remove(session, found)

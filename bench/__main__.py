@@ -40,7 +40,7 @@ from game.core import schema
 from game.core.database import Database
 from game.core.embedded import running as postgresql
 from game.core.settings import Settings
-from game.maps import queries as maps
+from game.maps import texts as maps
 from game.universes import queries as universes
 
 MANY = 32

@@ -17,7 +17,7 @@ from game.accounts.passwords import verify_password
 from game.core.database import Database
 from game.core.settings import Settings
 from game.grid.document import check
-from game.maps import queries as maps
+from game.maps import changes as maps
 from game.permissions import Role
 from game.universes import queries as universes
 from game.universes.models import Member, Universe

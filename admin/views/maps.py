@@ -22,6 +22,7 @@ from game.core.errors import NotFound
 from game.events.models import Event
 from game.grid.drawing.scene import NAMES_FROM
 from game.maps import queries as maps
+from game.maps import texts
 from game.maps.models import Map, MapCreate, MapPatch
 from game.permissions import GAME_MASTERS
 from game.play.router import Picture, drawn
@@ -106,7 +107,7 @@ class MapView(View, model=Map):
         if row.width * row.height > _MAX_TEXT_BYTES:
             return {name: getattr(row, name) for name in (*_FIELDS, "version")}
         async with self.session_maker() as session:
-            text, version = await maps.document(session, await maps.get(session, person(), row.id, "readMap"))
+            text, version = await texts.document(session, await maps.get(session, person(), row.id, "readMap"))
         if len(text) > _MAX_TEXT_BYTES:
             return {name: getattr(row, name) for name in (*_FIELDS, "version")}
         document = orjson.loads(text)

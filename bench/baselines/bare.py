@@ -8,7 +8,7 @@ from game.core.coalescer import Coalescer
 from game.core.database import Database
 from game.core.hot import HotRead, HotResponse
 from game.core.settings import Settings
-from game.maps import queries as maps
+from game.maps import texts as maps
 from game.universes import queries as universes
 
 tokens = AccessTokens(os.environ["WORLDKEEP_SECRET_KEY"])

@@ -21,7 +21,8 @@ from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.fogged import ViewedMap
 from game.maps.players import players_tag
-from game.maps.queries import Found
+from game.maps.queries import HAS_FOG, VISIBLE, Found, statement_role
+from game.maps.texts import LAYERS
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 
 
@@ -55,7 +56,7 @@ _REGION = text(f"""
     CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
     CROSS JOIN (SELECT :x ::int AS x, :y ::int AS y, :width ::int AS width, :height ::int AS height,
         cast(:layers AS text) AS names) q
-    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {maps.VISIBLE}
+    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {VISIBLE}
 """)
 
 
@@ -81,7 +82,7 @@ async def _find(session: AsyncSession, user: User, query: RegionQuery) -> Found:
 async def _read(session: AsyncSession, found: Found, query: RegionQuery) -> Any:
     """The data of a map that `render` needs."""
     row = found.row
-    parameters = {**query._asdict(), "universe_id": row.universe_id, "role": maps.statement_role(found)}
+    parameters = {**query._asdict(), "universe_id": row.universe_id, "role": statement_role(found)}
     region = (await session.execute(_REGION, parameters)).mappings().one_or_none()
     if region is None:
         # The map was deleted, or hidden from players, meanwhile.
@@ -169,8 +170,8 @@ REGION = HotRead(
         )
     }
         JOIN map m ON m.id = q.id AND q.x < m.width AND q.y < m.height
-            AND q.width * q.height * {maps.LAYERS} <= {_MAX_HOT_CELLS}
-        {MEMBER_OF} m.universe_id AND {maps.VISIBLE} AND NOT {maps.HAS_FOG}
+            AND q.width * q.height * {LAYERS} <= {_MAX_HOT_CELLS}
+        {MEMBER_OF} m.universe_id AND {VISIBLE} AND NOT {HAS_FOG}
     """),
     _parameters,
     render,

@@ -13,7 +13,7 @@ from game.assets import queries as assets
 from game.assets.models import Asset, PictureFile, StoredPicture, Variant
 from game.core.models import MAX_NAME
 from game.exchange.map_files import ReadFile, link_document
-from game.maps import queries as maps
+from game.maps import changes, texts
 from game.maps.queries import Found
 from game.universes.access import Access
 
@@ -22,7 +22,7 @@ async def put_maps(
     session: AsyncSession, caller: Access, file: ReadFile, progress: Callable[[], None]
 ) -> list[bytes]:
     """Create the maps of a file in a locked universe; returns their JSON texts."""
-    texts = []
+    created = []
     # Shared, because the levels of a project use the same pictures.
     stored: dict[bytes, str] = {}
     for one in file.maps:
@@ -36,10 +36,10 @@ async def put_maps(
             ids[name] = stored[data]
         document = await asyncio.to_thread(link_document, one.document, ids)
         fields = {"name": one.name, "description": one.description, "grid_data": document}
-        found = await maps.create(session, caller, fields)
-        texts.append((await maps.document(session, found)).body)
+        found = await changes.create(session, caller, fields)
+        created.append((await texts.document(session, found)).body)
         progress()
-    return texts
+    return created
 
 
 _ASSET_ID = re.compile('"asset_id": ?"([0-9a-f-]{36})"')

@@ -30,7 +30,8 @@ from game.grid.loading import BandTexts, LayerPart
 from game.grid.past import Changed
 from game.maps import fogged, queries
 from game.maps.players import players_tag, with_legend
-from game.maps.queries import Found, MapText
+from game.maps.queries import VISIBLE, Found, statement_role
+from game.maps.texts import IS_SMALL, OUTLINE, MapText, document
 
 _MEMORY_BYTES = 4 * 2**20
 _COMPRESSION_LEVEL = 1
@@ -38,9 +39,9 @@ WAIT_SECONDS = 60.0
 """How long a read of a large map waits for others: to load the largest takes about four seconds."""
 
 _READ = text(f"""
-    SELECT {queries.IS_SMALL} AS is_small, {queries.OUTLINE} FROM map m
+    SELECT {IS_SMALL} AS is_small, {OUTLINE} FROM map m
     CROSS JOIN (SELECT cast(:universe_id AS uuid) AS universe_id, cast(:role AS text) AS role) mb
-    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {queries.VISIBLE}
+    WHERE m.universe_id = :universe_id AND m.id = :map_id AND {VISIBLE}
 """)
 _BANDS = text("""
     SELECT y, array_agg(x ORDER BY x) AS xs, concat('[', string_agg(rows::text, ',' ORDER BY x), ']') AS rows
@@ -136,7 +137,7 @@ async def outline_of(session: AsyncSession, found: Found) -> Any:
     Raises:
         NotFound: the map no longer exists.
     """
-    role = queries.statement_role(found)
+    role = statement_role(found)
     parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": role}
     outline = (await session.execute(_READ, parameters)).mappings().one_or_none()
     if outline is None:
@@ -206,7 +207,7 @@ async def read(
     if found.access.is_game_master and (unchanged := not_modified(request, found.row.version)):
         return unchanged
     if (await outline_of(session, found))["is_small"]:
-        text = await queries.document(session, found)
+        text = await document(session, found)
         return not_modified(request, text.version) or _whole(text)
     # Hold no connection while waiting.
     await session.close()
@@ -248,7 +249,7 @@ async def _read_fogged(
 async def changed(request: Request, session: AsyncSession, found: Found) -> Response:
     """The response to a change of a map, in the transaction that has locked it."""
     if (await outline_of(session, found))["is_small"]:
-        return _whole(await queries.document(session, found))
+        return _whole(await document(session, found))
     return streamed(request, found.access.user, await load(session, found, request.scope["on_progress"]))
 
 

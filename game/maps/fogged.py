@@ -30,7 +30,8 @@ from game.grid.player_view import symbols_of
 from game.maps import queries
 from game.maps.chunks import load_chunks
 from game.maps.models import Map
-from game.maps.queries import Found, MapText
+from game.maps.queries import Found
+from game.maps.texts import MapText
 from game.universes.access import Access
 
 _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -22,7 +22,7 @@ from game.grid import effects
 from game.grid.chunks import Frame
 from game.grid.loading import BandTexts, LayerPart, StoredFrame
 from game.grid.past import Changed, PastError, PastMap, rebuild
-from game.maps import documents, queries
+from game.maps import changes, documents, queries
 from game.maps.loading import frame_of, part_loader
 from game.maps.models import Map, MapRead, Visibility
 from game.maps.queries import Found
@@ -226,7 +226,7 @@ async def restore_grid(
         past = await _rebuilt(request, computing, user, stored, record, exchange)
         frame: Frame = await asyncio.to_thread(orjson.loads, past.frame)
         before, seen = await replaced.finish(frame, past.width, past.height)
-        placed = await queries.fit_tokens(session, row) if before else Placed([], [])
+        placed = await changes.fit_tokens(session, row) if before else Placed([], [])
     if before:
         row.touch()
         row.publish()

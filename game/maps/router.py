@@ -23,7 +23,7 @@ from game.core.idempotency import IdempotencyKeyReused, Once, ResponseNotStored
 from game.core.strict_json import StrictRoute, run_in_body_thread
 from game.core.versions import IfMatch, IfNoneMatch, etag, require_match
 from game.grid.document import GridError, check
-from game.maps import documents, history, queries
+from game.maps import changes, documents, history, queries, texts
 from game.maps.models import AsMember, MapCreate, MapPage, MapPatch, MapRead, MapReplace
 from game.universes import access
 
@@ -59,7 +59,7 @@ def _given(body: MapReplace | MapPatch) -> dict[str, Any]:
     return {name: value for name, value in body if name in body.model_fields_set}
 
 
-def _answer(text: queries.MapText, status: int = 200, **headers: str) -> Response:
+def _answer(text: texts.MapText, status: int = 200, **headers: str) -> Response:
     """A map as JSON. Its text is built once, in `queries`, for hot and plain responses alike."""
     return Response(text.body, status, {"ETag": etag(text.version), **headers}, "application/json")
 
@@ -76,9 +76,9 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
 
     async def create() -> Response:
         caller = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
-        found = await queries.create(session, caller, fields)
+        found = await changes.create(session, caller, fields)
         # No larger than the body that it came in.
-        return _answer(await queries.document(session, found), 201, Location=f"/maps/{found.row.id}")
+        return _answer(await texts.document(session, found), 201, Location=f"/maps/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, body.universe_id, "createMap"))
 
@@ -86,7 +86,7 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
 @router.get(
     "", response_model=MapPage, response_model_exclude_unset=True, responses=documented(NotFound, Unprocessable)
 )
-@hot(queries.LIST)
+@hot(texts.LIST)
 async def list_maps(
     query: pages.PageParameters,
     user: CurrentUser,
@@ -102,7 +102,7 @@ async def list_maps(
     response_model=MapRead,
     responses=documented(Forbidden, NotFound, Unprocessable, history.HistoryBroken, history.TooLongAgo),
 )
-@hot(queries.BY_ID)
+@hot(texts.BY_ID)
 async def read_map(
     request: Request,
     id: UUID,
@@ -137,7 +137,7 @@ async def _change(
         target_id: UUID | None = fields.pop("universe_id", None)
         found, target = await queries.get_to_move(session, user, id, operation, target_id)
         require_match(if_match, found.row)
-        found = await queries.change(session, found, fields, target, request.scope["on_progress"])
+        found = await changes.change(session, found, fields, target, request.scope["on_progress"])
         await session.flush()
         return await documents.changed(request, session, found)
 
@@ -173,4 +173,4 @@ async def delete_map(id: UUID, user: CurrentUser, session: Session, if_match: If
     """Delete a map."""
     found = await queries.get_to_change(session, user, id, "deleteMap")
     require_match(if_match, found.row)
-    await queries.remove(session, found)
+    await changes.remove(session, found)

@@ -79,7 +79,7 @@ class Universe(Document, table=True):
     )
     name: str = Field(max_length=MAX_NAME)
     description: str = Field(default="", max_length=MAX_DESCRIPTION)
-    # Only a map that members may see; `maps.queries` unsets it when the map is hidden, moved or deleted.
+    # Only a map that members may see; `maps.moving` unsets it when the map is hidden, moved or deleted.
     active_map_id: UUID | None = None
     event_seq: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
     # The usage for quotas; only `universes.quotas` writes these columns.

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from game.accounts.models import User
 from game.grid.chunks import CHUNK, join, split
 from game.grid.document import size
-from game.maps import queries
+from game.maps import changes, queries
 from tests.conftest import Person, new_client, sign_up_and_log_in
 from tests.grid.test_document import documents as small_documents
 
@@ -155,7 +155,7 @@ class TestDocuments:
         async with app.state.database.session() as session:
             user = await session.get(User, UUID(owner.id))
             found = await queries.get_to_change(session, user, UUID(made["id"]), "updateMap")
-            await queries.change(session, found, {"grid_data": document})
+            await changes.change(session, found, {"grid_data": document})
             answer = await owner.client.patch(path, json={"name": "Meanwhile"})
             assert (answer.status_code, answer.json()["code"]) == (503, "UNAVAILABLE")
             assert "very large change" in answer.json()["detail"]
