@@ -12,8 +12,6 @@ The rules, in addition to those of `game.grid.paths` (steps, sizes, diagonals, c
   beside a diagonal step; or by a `wall` or a `door` that is not open. A token may leave a position that it could
   not have entered.
 - Costs are counted on the map without its secrets (`game.grid.player_view`): hidden terrain costs nothing extra.
-- A move to a position takes the cheapest path on the map that the mover knows; of equal ones, one with the fewest
-diagonals.
 - On a grid of type none, positions are points, and a path's positions may be any distance apart: the token
   walks the cells on the straight lines between them. It ends at the last point, or on the cell before an
   obstacle.
@@ -31,7 +29,6 @@ from game.grid.canvas import Canvas, Steps
 from game.grid.chunks import Frame
 from game.grid.geometry import Cell, Grid, GridType, Point, centre, from_lattice, neighbours, to_lattice
 from game.grid.obstacles import Obstacles, Segment, crossings, look, survey
-from game.grid.paths import BUDGET, Walker, find
 from game.grid.player_view import is_disguised, is_hidden
 from game.grid.vision import anchor, cells_a_side
 
@@ -92,11 +89,7 @@ class Known(NamedTuple):
     through: Passage = lambda steps: steps
 
 
-class MoveError(Exception):
-    """The move is refused; nothing was moved."""
-
-
-class MoveBlocked(MoveError):
+class MoveBlocked(Exception):
     """An obstacle that the mover knows of blocks the path."""
 
     def __init__(self, obstruction: Obstruction) -> None:
@@ -104,11 +97,7 @@ class MoveBlocked(MoveError):
         super().__init__(f"a {obstruction.kind} is in the way at {obstruction.at}")
 
 
-class NoPath(MoveError):
-    """The mover knows no path to the destination; the message says why."""
-
-
-class BadPath(MoveError):
+class BadPath(Exception):
     """An invalid path: too long, or the position at `index` is not next to the one before it."""
 
     def __init__(self, index: int, message: str) -> None:
@@ -133,52 +122,7 @@ def move_along(
     Raises BadPath or MoveBlocked.
     """
     grid = Grid.of(frame)
-    cells = _cells(grid, token, path)
-    end = path[-1] if path else (token.x, token.y)
-    return (yield from _walk(frame, width, height, token, cells, end, known, priced))
-
-
-def move_to(
-    frame: Frame,
-    width: int,
-    height: int,
-    token: Token,
-    place: Point,
-    known: Known,
-    priced: Frame,
-    budget: int = BUDGET,
-) -> Steps[Move]:
-    """Move a token to a place on the cheapest path that the mover knows; otherwise like `move_along`.
-
-    `budget` is the number of cells that the search may look at. Raises NoPath.
-    """
-    grid = Grid.of(frame)
-    start, goal = anchor(grid.type, token.x, token.y, token.size), anchor(grid.type, *place, token.size)
-    walker = Walker(cells_a_side(grid.type, token.size))
-    path = yield from known.through(find(known.frame, width, height, start, goal, walker, budget))
-    if not path.found:
-        raise NoPath(path.reason)
-    return (yield from _walk(frame, width, height, token, path.cells, place, known, priced))
-
-
-def clamped(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> Point:
-    """The position on a map that is nearest to a token's position, for tokens outside a map that became
-    smaller."""
-    side = size if grid_type == "none" else cells_a_side(grid_type, size)
-    return max(min(x, width - side), 0), max(min(y, height - side), 0)
-
-
-def _walk(
-    frame: Frame,
-    width: int,
-    height: int,
-    token: Token,
-    cells: list[Cell],
-    end: Point,
-    known: Known,
-    priced: Frame,
-) -> Steps[Move]:
-    side = cells_a_side(Grid.of(frame).type, token.size)
+    cells, side = _cells(grid, token, path), cells_a_side(grid.type, token.size)
     blocked = yield from known.through(_first(known.frame, width, height, cells, side))
     if blocked is not None:
         raise MoveBlocked(blocked[1])
@@ -186,12 +130,19 @@ def _walk(
         blocked = yield from _first(frame, width, height, cells, side)
     if blocked is None:
         cost = yield from _cost(priced, width, height, cells, side)
-        return Move(*end, cells, cost)
+        return Move(*(path[-1] if path else (token.x, token.y)), cells, cost)
     index, obstruction = blocked
     cells = cells[: index + 1]
     x, y = (token.x, token.y) if index == 0 else cells[-1]
     cost = yield from _cost(priced, width, height, cells, side)
     return Move(x, y, cells, cost, _as_reported(obstruction, frame, known.frame), obstruction.id)
+
+
+def clamped(grid_type: GridType, x: float, y: float, size: float, width: int, height: int) -> Point:
+    """The position on a map that is nearest to a token's position, for tokens outside a map that became
+    smaller."""
+    side = size if grid_type == "none" else cells_a_side(grid_type, size)
+    return max(min(x, width - side), 0), max(min(y, height - side), 0)
 
 
 def is_on_map(grid_type: GridType, cell: Cell, size: float, width: int, height: int) -> bool:

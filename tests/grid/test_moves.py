@@ -20,14 +20,12 @@ from game.grid.moves import (
     Known,
     Move,
     MoveBlocked,
-    NoPath,
     Obstruction,
     Token,
     clamped,
     move_along,
-    move_to,
 )
-from game.grid.paths import Walker
+from game.grid.paths import Walker, find
 from game.grid.player_view import players_document
 from game.grid.scene import Scene
 from tests.grid.maps import Store
@@ -55,11 +53,12 @@ def walk(
     return run(steps, store.load)
 
 
-def go(document: Document, token: Token, place: Any, *, secrets: bool = False) -> Move:
+def go(document: Document, place: Cell, *, secrets: bool = False) -> Move:
+    """The move from the top left cell along the cheapest path that the mover knows."""
     store = Store(document)
-    seen = players(store)
-    knows = Known(store.frame) if secrets else seen
-    return run(move_to(store.frame, store.width, store.height, token, place, knows, seen.frame), store.load)
+    frame = store.frame if secrets else players(store).frame
+    path = run(find(frame, store.width, store.height, (0, 0), place), store.load)
+    return walk(document, Token(0, 0), path.cells, secrets=secrets)
 
 
 class Plain:
@@ -244,38 +243,17 @@ class TestMoveAlong:
         move = walk(hidden, Token(0, 0), path)
         assert (move.x, len(move.cells), move.stopped) == (255, 256, Obstruction((256, 0), "wall"))
 
-
-class TestMoveTo:
-    def test_takes_the_cheapest_path_with_the_fewest_diagonals(self) -> None:
-        move = go(drawn("....", "....", "...."), Token(0, 1), (3, 1))
-        assert move == Move(3, 1, [(0, 1), (1, 1), (2, 1), (3, 1)], 15, None)
-
     def test_walks_into_what_it_does_not_know(self) -> None:
         wall = {"x1": 2, "y1": 0, "x2": 2, "y2": 2, "hidden": True}
         document = drawn("....", "....", "....", walls=[wall])
-        move = go(document, Token(0, 0), (3, 0))
+        move = go(document, (3, 0))
         assert (move.x, move.y, move.stopped) == (1, 0, Obstruction((2, 0), "wall"))
-        assert go(document, Token(0, 0), (3, 0), secrets=True).stopped is None
-
-    def test_without_a_path_says_so(self) -> None:
-        with pytest.raises(NoPath, match="no path"):
-            go(drawn(".#.", ".#."), Token(0, 0), (2, 0))
-        with pytest.raises(NoPath, match="not on the map"):
-            go(drawn("..."), Token(0, 0, 2), (2, 0))
-
-    def test_may_be_longer_than_a_path_that_is_sent(self) -> None:
-        side = MAX_PATH + 100
-        document = {"width": side, "height": 1}
-        move = go(document, Token(0, 0), (side - 1, 0))
-        assert len(move.cells) == side
-
-    def test_to_a_point_stands_there(self) -> None:
-        move = go(drawn("...", grid_type="none"), Token(0, 0), (2.25, 0.25))
-        assert (move.x, move.y, move.cells) == (2.25, 0.25, [(0, 0), (1, 0), (2, 0)])
+        assert go(document, (3, 0), secrets=True).stopped is None
 
     @pytest.mark.parametrize("kind", ["square", "hex_row", "hex_column", "isometric", "none"])
     def test_a_move_to_the_same_cell_costs_nothing(self, kind: str) -> None:
-        assert go(drawn("..", "..", grid_type=kind), Token(1, 1), (1, 1)) == Move(1, 1, [(1, 1)], 0, None)
+        document = drawn("..", "..", grid_type=kind)
+        assert walk(document, Token(1, 1), [(1, 1)]) == Move(1, 1, [(1, 1)], 0, None)
 
 
 class TestClamped:
