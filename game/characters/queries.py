@@ -137,10 +137,8 @@ async def get_to_change(session: AsyncSession, user: User, character_id: UUID, o
     """
     universe_id = (await get(session, user, character_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
-    by_id = col(Character.universe_id) == universe_id, col(Character.id) == character_id
     # Read again under the lock, because it may have been changed or deleted meanwhile.
-    statement = select(Character).where(*by_id).execution_options(populate_existing=True)
-    row = (await session.execute(statement)).scalar_one_or_none()
+    row = await session.get(Character, (universe_id, character_id), populate_existing=True)
     found = Found.of(row, caller) if row else None
     if found is None or Right.see not in found.rights:
         raise NotFound

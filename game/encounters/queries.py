@@ -123,13 +123,11 @@ async def get_to_change(session: AsyncSession, user: User, encounter_id: UUID, o
     """
     universe_id = (await get(session, user, encounter_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
-    by_id = col(Encounter.universe_id) == universe_id, col(Encounter.id) == encounter_id
     # Read again under the lock, because it may have been changed or deleted meanwhile.
-    statement = select(Encounter).where(*by_id).execution_options(populate_existing=True)
-    rows = (await session.execute(statement)).scalars().all()
-    if not rows:
+    row = await session.get(Encounter, (universe_id, encounter_id), populate_existing=True)
+    if row is None:
         raise NotFound
-    return (await _found(session, caller, [*rows]))[0]
+    return (await _found(session, caller, [row]))[0]
 
 
 async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) -> Mapping[str, Any]:

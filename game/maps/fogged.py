@@ -92,8 +92,7 @@ async def view_of(session: AsyncSession, found: Found, seq: int | None = None) -
     viewer = viewer_of(row.fog_sharing, found.access.user.id)
     if seq is not None and (kept := views.cached(ViewKey(row.id, viewer, seq))):
         return kept
-    by_id = select(Map).where(col(Map.universe_id) == row.universe_id, col(Map.id) == row.id)
-    whole_row = (await session.execute(by_id.execution_options(populate_existing=True))).scalar_one_or_none()
+    whole_row = await session.get(Map, (row.universe_id, row.id), populate_existing=True)
     if whole_row is None:
         raise NotFound
     return await views.view_of(session, whole_row, viewer, seq)

@@ -5,9 +5,8 @@ from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import TextClause, inspect, select, text
+from sqlalchemy import TextClause, inspect, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from game.core.models import now
 from game.events import queries as events
@@ -53,8 +52,7 @@ async def move(
     await session.execute(_COPY_TOKENS, place)
     await session.execute(_DELETE_MAP, place)
     session.expunge(row)
-    by_id = select(Map).where(col(Map.universe_id) == target.universe.id, col(Map.id) == row.id)
-    moved = (await session.execute(by_id)).scalar_one()
+    moved = await session.get_one(Map, (target.universe.id, row.id))
     payload = {**payload, "visibility": moved.visibility, "from": str(row.universe_id)}
     await events.record(session, "map.moved_in", user.id, moved, payload, before or None)
     return Found(moved, target)

@@ -109,9 +109,8 @@ async def _view(session: AsyncSession, caller: Access, row: Map) -> MapView:
     viewer = viewer_of(row.fog_sharing, caller.user.id)
     if kept := views.cached(views.ViewKey(row.id, viewer, caller.universe.event_seq)):
         return kept
-    by_id = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
-    whole = select(Map).where(*by_id).execution_options(populate_existing=True)
-    return await views.view_of(session, (await session.execute(whole)).scalar_one(), viewer)
+    whole_row = await session.get_one(Map, (row.universe_id, row.id), populate_existing=True)
+    return await views.view_of(session, whole_row, viewer)
 
 
 async def _published(session: AsyncSession, universe_id: UUID, map_ids: set[UUID | None]) -> list[Map]:
@@ -153,16 +152,16 @@ async def get_to_change(session: AsyncSession, user: User, note_id: UUID, operat
     """
     universe_id = (await get(session, user, note_id, operation)).row.universe_id
     caller = (await access.lock(session, user, {universe_id: operation}))[universe_id]
-    by_id = col(Note.universe_id) == universe_id, col(Note.id) == note_id
     # Read again under the lock, because it may have been changed or deleted meanwhile.
-    statement = select(Note).where(*by_id).execution_options(populate_existing=True)
-    rows = (await session.execute(statement)).scalars().all()
-    found = await _found(session, caller, rows)
-    if not found or Right.see not in found[0].rights:
+    row = await session.get(Note, (universe_id, note_id), populate_existing=True)
+    if row is None:
         raise NotFound
-    if Right.act not in found[0].rights:
+    [found] = await _found(session, caller, [row])
+    if Right.see not in found.rights:
+        raise NotFound
+    if Right.act not in found.rights:
         raise Forbidden
-    return found[0]
+    return found
 
 
 async def page(session: AsyncSession, caller: Access, query: pages.PageQuery) -> Mapping[str, Any]:

@@ -165,10 +165,7 @@ async def with_grid(session: AsyncSession, row: Map) -> Map:
     state: Any = inspect(row)
     if "grid_data" not in state.unloaded:
         return row
-    by_id = col(Map.universe_id) == row.universe_id, col(Map.id) == row.id
-    return (
-        await session.execute(select(Map).where(*by_id).execution_options(populate_existing=True))
-    ).scalar_one()
+    return await session.get_one(Map, (row.universe_id, row.id), populate_existing=True)
 
 
 async def _grid_type(session: AsyncSession, map_row: Map) -> GridType:
