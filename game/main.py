@@ -41,7 +41,7 @@ from game.core.metrics import Metrics
 from game.core.openapi import tidy
 from game.core.settings import Settings
 from game.core.streams import Streams
-from game.editing.batches import Batches
+from game.editing.batches import EditBatches
 from game.editing.router import router as editing
 from game.encounters.router import router as encounters
 from game.events.cursors import Cursors
@@ -184,7 +184,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     connect, timeout = state.database.hot_connection, settings.request_timeout
     state.hot = Coalescer(connect, settings.hot_pool_size, timeout)
     state.hot_writes = Coalescer(connect, settings.hot_write_pool_size, timeout)
-    state.edits = Batches(state.database, settings.request_timeout)
+    state.edits = EditBatches(state.database, settings.request_timeout)
     state.rolls = RollBatches(state.database, settings.request_timeout)
     state.compute = Compute(settings.compute_processes, settings.compute_memory * 2**20, settings.request_timeout)
     state.streams = Streams()

@@ -14,7 +14,7 @@ from game.core.idempotency import Once
 from game.core.ids import uuid7
 from game.core.versions import etag, require_match
 from game.editing import queries, work
-from game.editing.batches import Batches, Job
+from game.editing.batches import EditBatches, EditJob
 from game.editing.models import EditResult
 from game.editing.opened import OpenMap
 from game.editing.work import Stored
@@ -36,7 +36,7 @@ class InvalidEdit(Unprocessable):
 
 
 async def apply_edits(
-    batches: Batches,
+    batches: EditBatches,
     session: AsyncSession,
     computing: Computing,
     user: User,
@@ -85,7 +85,7 @@ async def apply_edits(
         return answer
 
     if cells <= LARGE_CELLS and len(body) <= _LARGE_BODY:
-        return await batches.apply(map_id, Job(user, once, small))
+        return await batches.apply(map_id, EditJob(user, once, small))
     async with computing.slot(user.id):
         return await once(
             user.id, large, check=lambda _: maps.get(session, user, map_id, "editMap", with_grid=False)

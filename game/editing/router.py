@@ -24,7 +24,7 @@ from game.core.strict_json import StrictRoute
 from game.core.versions import IfMatch, IfNoneMatch, etag, not_modified, require_match
 from game.editing import history, hot_edits, region, undo
 from game.editing.apply import InvalidEdit, apply_edits
-from game.editing.batches import Batches
+from game.editing.batches import EditBatches
 from game.editing.models import MAX_REGION, MAX_SIZE, EditRequest, EditResult, HistoryPage, Region, RestoreRequest
 from game.maps import documents
 from game.maps import queries as maps
@@ -57,7 +57,7 @@ async def edit_map(
     Edits of different cells commute, so several people can paint at the same time without `If-Match`. With
     `If-Match`, the edits are applied only to that version.
     """
-    batches: Batches = request.app.state.edits
+    batches: EditBatches = request.app.state.edits
     return await apply_edits(batches, session, computing, user, id, body.edits, if_match, once)
 
 

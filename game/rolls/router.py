@@ -70,7 +70,7 @@ async def create_roll(
     # It holds no connection while it waits for its turn.
     await session.close()
     batches: RollBatches = state.rolls
-    return await batches.apply(id, RollJob(user, once, create))
+    return await batches.apply(id, RollJob(user, create))
 
 
 @router.get("/universes/{id}/rolls", response_model=RollPage, responses=documented(NotFound, Unprocessable))
