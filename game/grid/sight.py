@@ -91,40 +91,42 @@ def view(frame: Frame, width: int, height: int, cell: Cell, radius: int | float)
 def visible(obstacles: Obstacles, cell: Cell, radius: int | float) -> View:
     """Find the cells of a rectangle that are visible from a cell in it, within a range in cells."""
     grid = obstacles.grid
-    turned = grid.type == "hex_column"
-    here = to_lattice(grid.type, cell)
-    around = around_cell(grid, radius, here)
-    reach, stride = around.reach, around.stride
-    along, across = cell[::-1] if turned else cell
+    transposed = grid.type == "hex_column"
+    origin = to_lattice(grid.type, cell)
+    window = window_around(grid, radius, origin)
+    reach, stride = window.reach, window.stride
+    along, across = cell[::-1] if transposed else cell
     x, y, width, height = obstacles.x, obstacles.y, obstacles.width, obstacles.height
     marks = obstacles.opaque.translate(_DIGITS)
     lines = [marks[at : at + width] for at in range(0, len(marks), width)]
-    if turned:
+    if transposed:
         x, y, width, height = y, x, height, width
         lines = [*map(bytes, zip(*lines, strict=True))]
     # The part of the rectangle within the window.
     left, right = max(along - reach, x), min(along + reach + 1, x + width)
-    rows = range(max(across - reach, y), min(across + reach + 1, y + height))
+    window_rows = range(max(across - reach, y), min(across + reach + 1, y + height))
     opaque = 0
-    for row in rows if b"1" in marks else ():
+    for row in window_rows if b"1" in marks else ():
         opaque |= int(lines[row - y][left - x : right - x][::-1], 2) << (row - across + reach) * stride
-    begin = left - along + reach
-    on_map = around.near & around.rectangle(begin, rows.start - across + reach, begin + right - left, len(rows))
-    seen = around.visible(here, (opaque << begin) & on_map, on_map, obstacles.screens) >> begin
-    shown = ["0" * width] * height
-    for row in rows:
-        text = f"{seen >> (row - across + reach) * stride & (1 << right - left) - 1:0{right - left}b}"[::-1]
-        shown[row - y] = "0" * (left - x) + text + "0" * (x + width - right)
-    if turned:
-        shown = [*map("".join, zip(*shown, strict=True))]
-    return View(obstacles.x, obstacles.y, obstacles.width, obstacles.height, shown)
+    offset = left - along + reach
+    on_map = window.in_range & window.rectangle(
+        offset, window_rows.start - across + reach, offset + right - left, len(window_rows)
+    )
+    seen = window.visible(origin, (opaque << offset) & on_map, on_map, obstacles.screens) >> offset
+    result = ["0" * width] * height
+    for row in window_rows:
+        digits = f"{seen >> (row - across + reach) * stride & (1 << right - left) - 1:0{right - left}b}"[::-1]
+        result[row - y] = "0" * (left - x) + digits + "0" * (x + width - right)
+    if transposed:
+        result = [*map("".join, zip(*result, strict=True))]
+    return View(obstacles.x, obstacles.y, obstacles.width, obstacles.height, result)
 
 
 _Sides: TypeAlias = tuple[int, int]
 """The cells whose line of sight is blocked if it is moved to the left, and if to the right."""
 
 
-class Around:
+class Window:
     """The cells within a range of a cell, as bits: lines `stride` bits long, with the cell in the middle.
 
     On all grids but hex_column that is the layout of the map. There a line is a column of the map, from top to
@@ -140,20 +142,20 @@ class Around:
         self.centre = 1 << reach * self.stride + reach
         lines = range(-reach, reach + 1)
         # The offset between a line of cells on the map and the line of the lattice.
-        self._lean = [(odd + line) >> 1 if grid.is_hex else 0 for line in lines]
-        near = [(du, dv) for dv in lines for du in lines if lattice_distance(grid, du, dv) <= radius]
-        near.remove((0, 0))
-        near.sort(key=lambda step: _direction(*step))
-        self._directions = [_direction(*step) for step in near]
-        self._order = [(dv + reach) * self.stride + du + self._lean[dv + reach] + reach for du, dv in near]
-        self._step_at = dict(zip(self._order, near, strict=True))
-        size = self.stride * (2 * reach + 1) // 8 + 1  # of such a number, in bytes
-        self._every = 1 + len(near) * size // _TABLE_BYTES
-        self._kept = max(_TABLE_BYTES // size, 64)
-        self._kept_cells = 8 * self._kept
-        self._first = self._prefixes(size)
-        self.near = self._first[-1] | self.centre
-        self._behind: dict[tuple[int, int, int], int] = {}
+        self._shear = [(odd + line) >> 1 if grid.is_hex else 0 for line in lines]
+        steps = [(du, dv) for dv in lines for du in lines if lattice_distance(grid, du, dv) <= radius]
+        steps.remove((0, 0))
+        steps.sort(key=lambda step: _direction(*step))
+        self._directions = [_direction(*step) for step in steps]
+        self._sorted_bits = [(dv + reach) * self.stride + du + self._shear[dv + reach] + reach for du, dv in steps]
+        self._step_of = dict(zip(self._sorted_bits, steps, strict=True))
+        size = self.stride * (2 * reach + 1) // 8 + 1  # of a set of cells, in bytes
+        self._interval = 1 + len(steps) * size // _TABLE_BYTES
+        self._max_cached = max(_TABLE_BYTES // size, 64)
+        self._max_cached_cells = 8 * self._max_cached
+        self._prefix_sets = self._prefixes(size)
+        self.in_range = self._prefix_sets[-1] | self.centre
+        self._half_planes: dict[tuple[int, int, int], int] = {}
         self._shadows: dict[Segment, _Sides] = {}
         self._cell_shadows: dict[int, _Sides] = {}
         end = 2 * reach + 1
@@ -161,19 +163,19 @@ class Around:
         tails = [full >> at << at for at in range(end + 1)]
         self._tails = [tail.to_bytes(self.stride // 8, "little") for tail in tails]
         self._heads = [(full ^ tail).to_bytes(self.stride // 8, "little") for tail in tails]
-        self._beside = self._neighbours(odd)
+        self._neighbour_shifts = self._neighbours(odd)
         part, corners = (_THIRD, _HEX_CORNERS) if grid.is_hex else (_HALF, _SQUARE_CORNERS)
         self._corners = [(part * u, part * v) for u, v in corners]
 
-    def visible(self, here: Cell, opaque: int, on_map: int, screens: Iterable[Segment]) -> int:
-        """The cells that are visible from the lattice cell `here`, given the opaque cells and the cells on the
+    def visible(self, origin: Cell, opaque: int, on_map: int, screens: Iterable[Segment]) -> int:
+        """The cells that are visible from the lattice cell `origin`, given the opaque cells and the cells on the
         map."""
         opaque &= ~self.centre
         left = right = 0
-        here_u, here_v = here[0] * SCALE, here[1] * SCALE
+        origin_u, origin_v = origin[0] * SCALE, origin[1] * SCALE
         reach = self.reach * SCALE
         for u1, v1, u2, v2 in screens:
-            u1, v1, u2, v2 = u1 - here_u, v1 - here_v, u2 - here_u, v2 - here_v
+            u1, v1, u2, v2 = u1 - origin_u, v1 - origin_v, u2 - origin_u, v2 - origin_v
             if (
                 (u1 > reach and u2 > reach)
                 or (v1 > reach and v2 > reach)
@@ -183,30 +185,30 @@ class Around:
                 continue
             sides = self._shadows.get((u1, v1, u2, v2))
             if sides is None:
-                if len(self._shadows) >= self._kept:
+                if len(self._shadows) >= self._max_cached:
                     self._shadows.clear()
                 sides = self._shadows[u1, v1, u2, v2] = self._shadow(u1, v1, u2, v2)
             left |= sides[0]
             right |= sides[1]
         if opaque:
             # Cells inside of rock hide nothing that the surrounding rock does not hide.
-            for place in bits_of(opaque & ~self._inner(opaque)):
-                sides = self._cell_shadows.get(place)
+            for bit in bits_of(opaque & ~self._eroded(opaque)):
+                sides = self._cell_shadows.get(bit)
                 if sides is None:
-                    if len(self._cell_shadows) >= self._kept_cells:
+                    if len(self._cell_shadows) >= self._max_cached_cells:
                         self._cell_shadows.clear()
-                    sides = self._cell_shadows[place] = self._shadow(*self._outline(self._step_at[place]))
+                    sides = self._cell_shadows[bit] = self._shadow(*self._outline(self._step_of[bit]))
                 left |= sides[0]
                 right |= sides[1]
         clear = on_map & ~(left & right) & ~opaque | self.centre
-        return clear | (self._grown(clear) & opaque if opaque else 0)
+        return clear | (self._dilated(clear) & opaque if opaque else 0)
 
     def transposed(self, cells: int) -> int:
         """Transposed cells: lines and positions within lines are exchanged."""
         length = 2 * self.reach + 1
         text = f"{cells:0{length * self.stride}b}"[::-1]
         blank = "0" * (self.stride - length)
-        lines = (text[place :: self.stride] for place in range(length))
+        lines = (text[index :: self.stride] for index in range(length))
         return int(blank.join(lines)[::-1], 2)
 
     def rectangle(self, left: int, top: int, right: int, height: int) -> int:
@@ -216,24 +218,24 @@ class Around:
 
     def _prefixes(self, size: int) -> list[int]:
         """The sets of the first n cells in the order of directions, for every nth n."""
-        bits, kept = bytearray(size), []
-        for index, place in enumerate(self._order):
-            if index % self._every == 0:
-                kept.append(int.from_bytes(bits, "little"))
-            bits[place >> 3] |= 1 << (place & 7)
-        return [*kept, int.from_bytes(bits, "little")]
+        prefix, kept = bytearray(size), []
+        for index, bit in enumerate(self._sorted_bits):
+            if index % self._interval == 0:
+                kept.append(int.from_bytes(prefix, "little"))
+            prefix[bit >> 3] |= 1 << (bit & 7)
+        return [*kept, int.from_bytes(prefix, "little")]
 
     def _before(self, index: int) -> int:
         """The first cells in the order of directions."""
-        if index == len(self._order):
-            return self._first[-1]
-        kept, rest = divmod(index, self._every)
+        if index == len(self._sorted_bits):
+            return self._prefix_sets[-1]
+        kept, rest = divmod(index, self._interval)
         if not rest:
-            return self._first[kept]
-        bits = bytearray(self.near.bit_length() // 8 + 1)
-        for place in self._order[index - rest : index]:
-            bits[place >> 3] |= 1 << (place & 7)
-        return self._first[kept] | int.from_bytes(bits, "little")
+            return self._prefix_sets[kept]
+        prefix = bytearray(self.in_range.bit_length() // 8 + 1)
+        for bit in self._sorted_bits[index - rest : index]:
+            prefix[bit >> 3] |= 1 << (bit & 7)
+        return self._prefix_sets[kept] | int.from_bytes(prefix, "little")
 
     def _shadow(self, u1: int, v1: int, u2: int, v2: int) -> _Sides:
         """The cells that a segment hides; none if it points at the viewer."""
@@ -252,35 +254,37 @@ class Around:
         # In SCALE parts what is hidden has eu * v - ev * u < limit: in cells, at most (limit - 1) // SCALE.
         limit = (eu * v1 - ev * u1 - 1) // SCALE
         shared = gcd(eu, ev)
-        behind = self._behind_line(eu // shared, ev // shared, limit // shared)
+        behind = self._half_plane(eu // shared, ev // shared, limit // shared)
         blocked_left = self._before(left_end) ^ self._before(left)
         blocked_right = self._before(right_end) ^ self._before(right)
         if right > left_end:
             # The span turns past the end of the order.
-            blocked_left, blocked_right = self.near & ~blocked_left, self.near & ~blocked_right
+            blocked_left, blocked_right = self.in_range & ~blocked_left, self.in_range & ~blocked_right
         return blocked_left & behind, blocked_right & behind
 
-    def _behind_line(self, eu: int, ev: int, most: int) -> int:
-        """The cells (du, dv) with eu * dv - ev * du <= most."""
-        found = self._behind.get((eu, ev, most))
+    def _half_plane(self, eu: int, ev: int, limit: int) -> int:
+        """The cells (du, dv) with eu * dv - ev * du <= limit."""
+        found = self._half_planes.get((eu, ev, limit))
         if found is not None:
             return found
         reach, end = self.reach, 2 * self.reach + 1
-        first = most + eu * reach  # -ev * du is at most this in the first line, and eu less in each that follows
+        first = limit + eu * reach  # -ev * du is at most this in the first line, and eu less in each that follows
         if ev == 0:
             rows = [self._tails[0 if first >= eu * line else end] for line in range(end)]
         elif ev > 0:
-            places = [(eu * line - first + ev - 1) // ev + lean + reach for line, lean in enumerate(self._lean)]
-            rows = [self._tails[0 if place < 0 else place if place < end else end] for place in places]
+            columns = [
+                (eu * line - first + ev - 1) // ev + shear + reach for line, shear in enumerate(self._shear)
+            ]
+            rows = [self._tails[0 if column < 0 else column if column < end else end] for column in columns]
         else:
-            places = [(eu * line - first) // ev + 1 + lean + reach for line, lean in enumerate(self._lean)]
-            rows = [self._heads[0 if place < 0 else place if place < end else end] for place in places]
+            columns = [(eu * line - first) // ev + 1 + shear + reach for line, shear in enumerate(self._shear)]
+            rows = [self._heads[0 if column < 0 else column if column < end else end] for column in columns]
         found = int.from_bytes(b"".join(rows), "little")
         # Only lines along the grid are cached, because they recur for other viewers.
         if -_ALONG <= eu <= _ALONG and -_ALONG <= ev <= _ALONG:
-            if len(self._behind) >= self._kept:
-                self._behind.clear()
-            self._behind[eu, ev, most] = found
+            if len(self._half_planes) >= self._max_cached:
+                self._half_planes.clear()
+            self._half_planes[eu, ev, limit] = found
         return found
 
     def _outline(self, step: Cell) -> Segment:
@@ -303,26 +307,26 @@ class Around:
         found = []
         for parity in (0, 1):
             lines = [index for index in range(2 * self.reach + 1) if (index - self.reach + odd) & 1 == parity]
-            ways = tuple(dv * stride + du + ((parity + dv) >> 1) for du, dv in AXIAL)
-            found.append((sum(line << index * stride for index in lines), ways))
+            shifts = tuple(dv * stride + du + ((parity + dv) >> 1) for du, dv in AXIAL)
+            found.append((sum(line << index * stride for index in lines), shifts))
         return found
 
-    def _grown(self, cells: int) -> int:
+    def _dilated(self, cells: int) -> int:
         """The neighbours of some cells, including ones out of range."""
         found = 0
-        for inside, ways in self._beside:
-            part = cells & inside
-            for way in ways:
-                found |= part << way if way > 0 else part >> -way
+        for mask, shifts in self._neighbour_shifts:
+            part = cells & mask
+            for shift in shifts:
+                found |= part << shift if shift > 0 else part >> -shift
         return found
 
-    def _inner(self, cells: int) -> int:
+    def _eroded(self, cells: int) -> int:
         """The cells whose neighbours are all in the set."""
         found = 0
-        for inside, ways in self._beside:
-            part = cells & inside
-            for way in ways:
-                part &= cells >> way if way > 0 else cells << -way
+        for mask, shifts in self._neighbour_shifts:
+            part = cells & mask
+            for shift in shifts:
+                part &= cells >> shift if shift > 0 else cells << -shift
             found |= part
         return found
 
@@ -337,21 +341,21 @@ def _direction(u: int, v: int) -> float:
 
 
 @lru_cache(maxsize=8)
-def _common(grid: Grid, radius: int | float, odd: int) -> Around:
-    return Around(grid, radius, odd)
+def _common(grid: Grid, radius: int | float, odd: int) -> Window:
+    return Window(grid, radius, odd)
 
 
 @lru_cache(maxsize=2)
-def _large(grid: Grid, radius: int | float, odd: int) -> Around:
-    return Around(grid, radius, odd)
+def _large(grid: Grid, radius: int | float, odd: int) -> Window:
+    return Window(grid, radius, odd)
 
 
-def around_cell(grid: Grid, radius: int | float, here: Cell) -> Around:
-    """The cells within a range of the lattice cell `here`. The most recently used ranges are cached: a few
+def window_around(grid: Grid, radius: int | float, origin: Cell) -> Window:
+    """The cells within a range of the lattice cell `origin`. The most recently used ranges are cached: a few
     MB each, up to 20 MB beyond _COMMON_RANGE."""
     if grid.type != "none":
         radius = floor(radius)
     kept = _common if radius <= _COMMON_RANGE else _large
     # Both kinds of hexes are the same on the lattice.
     plain = Grid("hex_row" if grid.is_hex else grid.type, grid.diagonal_rule)
-    return kept(plain, radius, here[1] & 1 if grid.is_hex else 0)
+    return kept(plain, radius, origin[1] & 1 if grid.is_hex else 0)

@@ -26,7 +26,7 @@ from game.grid.geometry import HEXES, Cell, Grid, GridType, to_lattice
 from game.grid.obstacles import Segment, survey
 from game.grid.player_view import is_hidden
 from game.grid.scene import light_cell
-from game.grid.sight import MAX_RANGE, around_cell
+from game.grid.sight import MAX_RANGE, window_around
 
 SIZES: Final = (0.5, 1, 2, 3, 4)
 """Sizes of tokens, in cells per side: tiny to gargantuan (5e)."""
@@ -254,19 +254,19 @@ class Vision:
         if screens is None:
             parts = (self._screens[chunk] for chunk in chunks)
             screens = self._joined[chunks] = tuple(dict.fromkeys(segment for part in parts for segment in part))
-        here = to_lattice(self.grid.type, cell)
-        around = around_cell(self.grid, radius, here)
-        opaque = gather(self._opaque, around.stride, left, top, 2 * reach + 1)
-        turned = self.grid.type == "hex_column"
-        if turned and opaque:
-            opaque = around.transposed(opaque)
-        on_map = around.near
+        origin = to_lattice(self.grid.type, cell)
+        window = window_around(self.grid, radius, origin)
+        opaque = gather(self._opaque, window.stride, left, top, 2 * reach + 1)
+        transposed = self.grid.type == "hex_column"
+        if transposed and opaque:
+            opaque = window.transposed(opaque)
+        on_map = window.in_range
         if left < 0 or top < 0 or right - left <= 2 * reach or bottom - top <= 2 * reach:
             box = (x - left, y - top, right - left, bottom - top)
-            left_, top_, right_, bottom_ = (box[1], box[0], box[3], box[2]) if turned else box
-            on_map &= around.rectangle(left_, top_, right_, bottom_ - top_)
-        seen = around.visible(here, opaque & on_map, on_map, screens)
-        return spread(around.transposed(seen) if turned else seen, around.stride, left, top)
+            left_, top_, right_, bottom_ = (box[1], box[0], box[3], box[2]) if transposed else box
+            on_map &= window.rectangle(left_, top_, right_, bottom_ - top_)
+        seen = window.visible(origin, opaque & on_map, on_map, screens)
+        return spread(window.transposed(seen) if transposed else seen, window.stride, left, top)
 
     def _survey(self, chunks: Iterable[ChunkXY]) -> Steps[None]:
         missing = [chunk for chunk in chunks if chunk not in self._opaque]
