@@ -77,7 +77,7 @@ Rows: TypeAlias = Sequence[str] | None
 _LINE: Final = (1 << CHUNK) - 1
 
 
-class ChunkMemory(NamedTuple):
+class ChunkDiff(NamedTuple):
     """The differences from the current map in a chunk.
 
     `rows`: 64 symbols by layer key and line (0 to 63), AS_NOW where nothing differs. `walls`: the pieces of walls
@@ -96,7 +96,7 @@ class Memory(NamedTuple):
     """
 
     explored: Cells = NONE
-    chunks: Mapping[ChunkXY, ChunkMemory] = MappingProxyType({})
+    chunks: Mapping[ChunkXY, ChunkDiff] = MappingProxyType({})
     things: Things = MappingProxyType({})
     legend: Mapping[str, dict[str, Any]] = MappingProxyType({})
     layers: Mapping[int, dict[str, Any]] = MappingProxyType({})
@@ -111,11 +111,11 @@ def see(memory: Memory, scene: Scene, visible: Cells) -> Memory:
     explored = union(memory.explored, visible)
     chunks = dict(memory.chunks)
     for chunk in memory.chunks.keys() & chunks_beside(visible):
-        kept = memory.chunks[chunk]
-        rows = _masked(kept.rows, ~visible.get(chunk, 0)) if chunk in visible else kept.rows
-        walls = _walls_seen(kept.walls, chunk, scene, visible) if kept.walls else {}
-        _put(chunks, chunk, ChunkMemory(rows, walls))
-    things = _things_seen(memory.things, scene, visible, explored)
+        diff = memory.chunks[chunk]
+        rows = _rows_within(diff.rows, ~visible.get(chunk, 0)) if chunk in visible else diff.rows
+        walls = _unseen_walls(diff.walls, chunk, scene, visible) if diff.walls else {}
+        _put(chunks, chunk, ChunkDiff(rows, walls))
+    things = _unseen_things(memory.things, scene, visible, explored)
     return memory._replace(explored=explored, chunks=chunks, things=things)
 
 
@@ -127,7 +127,7 @@ def reveal(memory: Memory, scene: Scene, cells: Cells) -> Memory:
 def hide(memory: Memory, scene: Scene, cells: Cells, visible: Cells) -> Memory:
     """The memory of a group after cells were hidden from it; cells in sight stay explored."""
     explored = union(difference(memory.explored, cells), visible)
-    return _limited(memory, scene, explored)
+    return _limited_to(memory, scene, explored)
 
 
 def remember(
@@ -150,25 +150,26 @@ def remember(
     explored = memory.explored
     if (before.width, before.height) != (after.width, after.height):
         explored = intersection(explored, rectangle(0, 0, after.width, after.height))
-        memory = _limited(memory, after, explored)
+        memory = _limited_to(memory, after, explored)
     chunks = dict(memory.chunks)
     for (layer, column, band), (old, new) in rows.items():
         known = explored.get((column, band), 0)
         if known and (layer in before.layers or layer in after.layers):
-            kept = chunks.get((column, band), ChunkMemory())
-            was, now = old if layer in before.layers else None, new if layer in after.layers else None
-            lines = _noted(kept.rows.get(layer, {}), was, now, known)
-            chunks[column, band] = kept._replace(rows={**kept.rows, layer: lines})
-    _note_walls(chunks, before, after, explored)
-    for chunk, kept in list(chunks.items()):
-        _put(chunks, chunk, kept)
-    noted = _note_things(memory, things, before)
+            diff = chunks.get((column, band), ChunkDiff())
+            old_rows = old if layer in before.layers else None
+            new_rows = new if layer in after.layers else None
+            lines = _rows_after(diff.rows.get(layer, {}), old_rows, new_rows, known)
+            chunks[column, band] = diff._replace(rows={**diff.rows, layer: lines})
+    _record_walls(chunks, before, after, explored)
+    for chunk, diff in list(chunks.items()):
+        _put(chunks, chunk, diff)
+    remembered = _things_after(memory, things, before)
     entries = (*before.legend.items(), *memory.legend.items())
     legend = {symbol: entry for symbol, entry in entries if symbol not in after.legend}
-    both = (*memory.layers.items(), *before.layers_by_key.items())
-    layers = {key: layer for key, layer in both if key not in after.layers}
+    known_layers = (*memory.layers.items(), *before.layers_by_key.items())
+    layers = {key: layer for key, layer in known_layers if key not in after.layers}
     order = layer_order(layer_order(memory.order, before), after) if layers else ()
-    return see(Memory(explored, chunks, noted, legend, layers, order), after, visible)
+    return see(Memory(explored, chunks, remembered, legend, layers, order), after, visible)
 
 
 def layer_order(order: Sequence[int], scene: Scene) -> tuple[int, ...]:
@@ -191,22 +192,24 @@ def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Mem
     even.
     """
     explored = moved(memory.explored, dx, dy, after.width, after.height)
-    chunks: dict[ChunkXY, ChunkMemory] = {}
-    for (column, band), kept in memory.chunks.items():
+    chunks: dict[ChunkXY, ChunkDiff] = {}
+    for (column, band), diff in memory.chunks.items():
         left, top = column * CHUNK + dx, band * CHUNK + dy
-        for layer, lines in kept.rows.items():
+        for layer, lines in diff.rows.items():
             for line, text in lines.items():
-                _place_row(chunks, layer, left, top + line, text)
-        for bit, pieces in kept.walls.items():
+                _add_row(chunks, layer, left, top + line, text)
+        for bit, pieces in diff.walls.items():
             x, y = left + bit % CHUNK, top + bit // CHUNK
             if x >= 0 and y >= 0:
-                _place_walls(chunks, (x, y), [_moved_piece(one, shift) for one in pieces])
+                _add_walls(chunks, (x, y), [_moved_piece(one, shift) for one in pieces])
     things: dict[str, dict[str, dict[str, Any] | None]] = {}
-    for kind, known in memory.things.items():
-        by = (dx, dy) if kind == "entities" else shift
-        things[kind] = {moved_key(key, by): thing and _moved_thing(thing, by) for key, thing in known.items()}
-    kept_all = memory._replace(explored=explored, chunks=chunks, things=things)
-    return _limited(kept_all, after, explored)
+    for kind, remembered in memory.things.items():
+        offset = (dx, dy) if kind == "entities" else shift
+        things[kind] = {
+            moved_key(key, offset): thing and _moved_thing(thing, offset) for key, thing in remembered.items()
+        }
+    moved_memory = memory._replace(explored=explored, chunks=chunks, things=things)
+    return _limited_to(moved_memory, after, explored)
 
 
 def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
@@ -217,7 +220,7 @@ def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
     nothing that none of them knew.
     """
     explored = union(NONE, *(memory.explored for memory in memories))
-    chunks: dict[ChunkXY, ChunkMemory] = {}
+    chunks: dict[ChunkXY, ChunkDiff] = {}
     for chunk in {chunk for memory in memories for chunk in memory.chunks}:
         _put(chunks, chunk, _joined_chunk(memories, chunk))
     things: dict[str, dict[str, dict[str, Any] | None]] = {}
@@ -238,9 +241,9 @@ def join(memories: Sequence[Memory], scene: Scene, visible: Cells) -> Memory:
 def known_rows(memory: Memory, key: ChunkKey, rows: Sequence[str]) -> list[str]:
     """The remembered rows of a chunk, from the current ones, as if all of it was explored."""
     layer, column, band = key
-    kept = memory.chunks.get((column, band), ChunkMemory()).rows.get(layer, {})
+    lines = memory.chunks.get((column, band), ChunkDiff()).rows.get(layer, {})
     known = list(rows)
-    for line, text in kept.items():
+    for line, text in lines.items():
         if line < len(known):
             now = known[line]
             known[line] = "".join(a if b == AS_NOW else b for a, b in zip(now, text, strict=False))
@@ -251,8 +254,8 @@ def known_walls(memory: Memory, scene: Scene, cells: Cells) -> list[Piece]:
     """The remembered walls in some cells, merged."""
     found: list[Piece] = []
     unchanged = dict(cells)
-    for chunk, kept in memory.chunks.items():
-        for bit, pieces in kept.walls.items():
+    for chunk, diff in memory.chunks.items():
+        for bit, pieces in diff.walls.items():
             if unchanged.get(chunk, 0) >> bit & 1:
                 unchanged[chunk] &= ~(1 << bit)
                 found += pieces
@@ -263,10 +266,10 @@ def known_walls(memory: Memory, scene: Scene, cells: Cells) -> list[Piece]:
 
 def known_things(memory: Memory, scene: Scene, kind: str) -> dict[str, dict[str, Any]]:
     """The remembered objects of a kind, by key in ascending order, as if all of the map was explored."""
-    kept = memory.things.get(kind, {})
+    remembered = memory.things.get(kind, {})
     found = {}
-    for key in sorted(scene.things[kind].keys() | kept.keys()):
-        thing = kept[key] if key in kept else scene.thing(kind, key)
+    for key in sorted(scene.things[kind].keys() | remembered.keys()):
+        thing = remembered[key] if key in remembered else scene.thing(kind, key)
         if thing is not None:
             found[key] = thing
     return found
@@ -280,7 +283,7 @@ def chunks_beside(cells: Cells) -> set[ChunkXY]:
 
 def chunks_of(memory: Memory, scene: Scene, changed: Iterable[tuple[str, str]] = ()) -> set[ChunkXY]:
     """The chunks of the objects that are remembered or have changed; these as (kind, key)."""
-    keys = {*changed, *((kind, key) for kind, kept in memory.things.items() for key in kept)}
+    keys = {*changed, *((kind, key) for kind, remembered in memory.things.items() for key in remembered)}
     cells: list[Cell] = []
     for kind, key in keys:
         for thing in (memory.things.get(kind, {}).get(key), scene.thing(kind, key)):
@@ -295,14 +298,14 @@ def pack(memory: Memory) -> tuple[dict[ChunkXY, tuple[bytes, dict[str, Any] | No
     chunks = {}
     for chunk in memory.explored.keys() | memory.chunks.keys():
         differs = None
-        if kept := memory.chunks.get(chunk):
+        if diff := memory.chunks.get(chunk):
             rows = {
-                str(layer): {str(line): text for line, text in lines.items()} for layer, lines in kept.rows.items()
+                str(layer): {str(line): text for line, text in lines.items()} for layer, lines in diff.rows.items()
             }
-            walls = {str(bit): [list(one) for one in pieces] for bit, pieces in kept.walls.items()}
+            walls = {str(bit): [list(one) for one in pieces] for bit, pieces in diff.walls.items()}
             differs = {"rows": rows, "walls": walls}
         chunks[chunk] = memory.explored.get(chunk, 0).to_bytes(CHUNK_BYTES, "little"), differs
-    things = {kind: dict(kept) for kind, kept in memory.things.items() if kept}
+    things = {kind: dict(remembered) for kind, remembered in memory.things.items() if remembered}
     layers = {str(key): layer for key, layer in memory.layers.items()}
     whole = {"things": things, "legend": dict(memory.legend), "layers": layers, "order": list(memory.order)}
     return chunks, whole
@@ -313,8 +316,8 @@ def unpack(
 ) -> Memory:
     """The memory from its stored form; `whole` is None if nothing was stored."""
     explored = {chunk: int.from_bytes(bits, "little") for chunk, (bits, _) in chunks.items() if any(bits)}
-    kept = {
-        chunk: ChunkMemory(
+    diffs = {
+        chunk: ChunkDiff(
             {
                 int(layer): {int(line): text for line, text in lines.items()}
                 for layer, lines in differs["rows"].items()
@@ -325,150 +328,150 @@ def unpack(
         if differs
     }
     if whole is None:
-        return Memory(explored, kept)
+        return Memory(explored, diffs)
     layers = {int(key): layer for key, layer in whole["layers"].items()}
-    return Memory(explored, kept, whole["things"], whole["legend"], layers, tuple(whole["order"]))
+    return Memory(explored, diffs, whole["things"], whole["legend"], layers, tuple(whole["order"]))
 
 
-def _put(chunks: dict[ChunkXY, ChunkMemory], chunk: ChunkXY, kept: ChunkMemory) -> None:
+def _put(chunks: dict[ChunkXY, ChunkDiff], chunk: ChunkXY, diff: ChunkDiff) -> None:
     """Store the differences in a chunk, if there are any."""
-    rows = {layer: lines for layer, lines in kept.rows.items() if lines}
-    if rows or kept.walls:
-        chunks[chunk] = ChunkMemory(rows, kept.walls)
+    rows = {layer: lines for layer, lines in diff.rows.items() if lines}
+    if rows or diff.walls:
+        chunks[chunk] = ChunkDiff(rows, diff.walls)
     else:
         chunks.pop(chunk, None)
 
 
-def _noted(kept: Mapping[int, str], old: Rows, new: Rows, known: int) -> dict[int, str]:
+def _rows_after(remembered: Mapping[int, str], old: Rows, new: Rows, known: int) -> dict[int, str]:
     """The remembered rows of a chunk after a change, with the old symbols of the known cells that changed."""
-    noted = dict(kept)
+    result = dict(remembered)
     for line in range(CHUNK):
         before = (old[line] if old and line < len(old) else "").ljust(CHUNK, EMPTY)
         after = (new[line] if new and line < len(new) else "").ljust(CHUNK, EMPTY)
         bits = known >> line * CHUNK & _LINE
         if before == after or not bits:
             continue
-        text = kept.get(line, AS_NOW * CHUNK)
+        text = remembered.get(line, AS_NOW * CHUNK)
         symbols = [
             (a if text[x] == AS_NOW else text[x]) if bits >> x & 1 else AS_NOW for x, a in enumerate(before)
         ]
-        marked = "".join(AS_NOW if a == b else a for a, b in zip(symbols, after, strict=True))
-        noted[line] = marked
-    return {line: text for line, text in noted.items() if text.strip(AS_NOW)}
+        result[line] = "".join(AS_NOW if a == b else a for a, b in zip(symbols, after, strict=True))
+    return {line: text for line, text in result.items() if text.strip(AS_NOW)}
 
 
-def _masked(rows: Mapping[int, Mapping[int, str]], left: int) -> dict[int, dict[int, str]]:
+def _rows_within(rows: Mapping[int, Mapping[int, str]], cells: int) -> dict[int, dict[int, str]]:
     """The remembered rows of a chunk, limited to some cells."""
     found: dict[int, dict[int, str]] = {}
     for layer, lines in rows.items():
         found[layer] = {}
         for line, text in lines.items():
-            bits = left >> line * CHUNK & _LINE
+            bits = cells >> line * CHUNK & _LINE
             masked = "".join(a if bits >> x & 1 else AS_NOW for x, a in enumerate(text))
             if masked.strip(AS_NOW):
                 found[layer][line] = masked
     return found
 
 
-def _note_walls(chunks: dict[ChunkXY, ChunkMemory], before: Scene, after: Scene, explored: Cells) -> None:
+def _record_walls(chunks: dict[ChunkXY, ChunkDiff], before: Scene, after: Scene, explored: Cells) -> None:
     """Record the old walls in the explored cells where walls have changed."""
     changed = () if before.piece_set is after.piece_set else before.piece_set ^ after.piece_set
     if not changed:
         return
     width, height = max(before.width, after.width), max(before.height, after.height)
-    touched: list[Cell] = []
+    changed_cells: list[Cell] = []
     for (column, band), pieces in pieces_by_chunk(after.grid.type, changed, width, height).items():
         if (column, band) in explored:
             left, top = column * CHUNK, band * CHUNK
             box = left, top, min(left + CHUNK, width), min(top + CHUNK, height)
-            touched += pieces_by_cell(after.grid.type, pieces, width, height, box)
-    cells = intersection(cells_from(touched), explored)
+            changed_cells += pieces_by_cell(after.grid.type, pieces, width, height, box)
+    cells = intersection(cells_from(changed_cells), explored)
     old, new = before.walls_in(cells), after.walls_in(cells)
     for chunk, bits in cells.items():
-        kept = chunks.get(chunk, ChunkMemory())
-        walls = dict(kept.walls)
+        diff = chunks.get(chunk, ChunkDiff())
+        walls = dict(diff.walls)
         for bit in bits_of(bits):
             cell = chunk[0] * CHUNK + bit % CHUNK, chunk[1] * CHUNK + bit // CHUNK
             known = walls.pop(bit, old.get(cell, []))
             if known != new.get(cell, []):
                 walls[bit] = known
-        chunks[chunk] = kept._replace(walls=walls)
+        chunks[chunk] = diff._replace(walls=walls)
 
 
-def _walls_seen(
-    kept: Mapping[int, Sequence[Piece]], chunk: ChunkXY, scene: Scene, visible: Cells
+def _unseen_walls(
+    remembered: Mapping[int, Sequence[Piece]], chunk: ChunkXY, scene: Scene, visible: Cells
 ) -> dict[int, Sequence[Piece]]:
     """The remembered walls in a chunk, without the cells in sight and their sides."""
-    found: dict[int, Sequence[Piece]] = {}
-    for bit, pieces in kept.items():
+    result: dict[int, Sequence[Piece]] = {}
+    for bit, pieces in remembered.items():
         cell = chunk[0] * CHUNK + bit % CHUNK, chunk[1] * CHUNK + bit // CHUNK
         if contains(visible, *cell):
             continue
-        beside = [other for other in neighbours(scene.grid, cell) if min(other) >= 0 and contains(visible, *other)]
-        if beside:
+        beside = (other for other in neighbours(scene.grid, cell) if min(other) >= 0)
+        visible_beside = [other for other in beside if contains(visible, *other)]
+        if visible_beside:
             now = scene.walls_in(cells_from([cell])).get(cell, [])
-            seen, _ = divide(scene.grid.type, now, beside)
-            _, unseen = divide(scene.grid.type, pieces, beside)
+            seen, _ = divide(scene.grid.type, now, visible_beside)
+            _, unseen = divide(scene.grid.type, pieces, visible_beside)
             pieces = merge([*seen, *unseen])
             if pieces == now:
                 continue
-        found[bit] = pieces
-    return found
+        result[bit] = pieces
+    return result
 
 
-def _note_things(memory: Memory, changed: Iterable[tuple[str, str]], before: Scene) -> Things:
-    """The remembered objects, with the known old states of those that changed."""
-    noted = {kind: dict(memory.things.get(kind, {})) for kind in KINDS}
+def _things_after(memory: Memory, changed: Iterable[tuple[str, str]], before: Scene) -> Things:
+    """The remembered objects after a change, with the known old states of those that changed."""
+    remembered = {kind: dict(memory.things.get(kind, {})) for kind in KINDS}
     for kind, key in changed:
-        if key not in noted[kind]:
+        if key not in remembered[kind]:
             thing = before.thing(kind, key)
-            seen = thing is not None and _any(before.cells_of(kind, thing), memory.explored)
-            noted[kind][key] = thing if seen else None
-    return noted
+            seen = thing is not None and _any_in(before.cells_of(kind, thing), memory.explored)
+            remembered[kind][key] = thing if seen else None
+    return remembered
 
 
-def _things_seen(things: Things, scene: Scene, visible: Cells, explored: Cells) -> Things:
-    """The remembered objects, given the cells in sight and the explored ones."""
-    found: dict[str, dict[str, dict[str, Any] | None]] = {}
-    for kind, kept in things.items():
-        left: dict[str, dict[str, Any] | None] = {}
-        for key, known in kept.items():
+def _unseen_things(things: Things, scene: Scene, visible: Cells, explored: Cells) -> Things:
+    """The remembered objects, without those that are seen, and without positions that are known to be outdated."""
+    result: dict[str, dict[str, dict[str, Any] | None]] = {}
+    for kind, remembered in things.items():
+        remaining: dict[str, dict[str, Any] | None] = {}
+        for key, last_seen in remembered.items():
             now = scene.thing(kind, key)
             cells = [] if now is None else scene.cells_of(kind, now)
-            if _any(cells, visible):
+            if _any_in(cells, visible):
                 continue
-            if known is not None:
-                places = scene.cells_of(kind, known)
-                if _any(places, visible) or not _any(places, explored):
-                    known = None
+            if last_seen is not None:
+                last_cells = scene.cells_of(kind, last_seen)
+                if _any_in(last_cells, visible) or not _any_in(last_cells, explored):
+                    last_seen = None
             # Without an entry, its current state would count as known where its cells are explored.
-            if not same(known, now if _any(cells, explored) else None):
-                left[key] = known
-        if left:
-            found[kind] = left
-    return found
+            if not same(last_seen, now if _any_in(cells, explored) else None):
+                remaining[key] = last_seen
+        if remaining:
+            result[kind] = remaining
+    return result
 
 
 def _known_thing(memory: Memory, scene: Scene, kind: str, key: str) -> dict[str, Any] | None:
-    kept = memory.things.get(kind, {})
-    if key in kept:
-        return kept[key]
+    remembered = memory.things.get(kind, {})
+    if key in remembered:
+        return remembered[key]
     now = scene.thing(kind, key)
-    return now if now is not None and _any(scene.cells_of(kind, now), memory.explored) else None
+    return now if now is not None and _any_in(scene.cells_of(kind, now), memory.explored) else None
 
 
-def _limited(memory: Memory, scene: Scene, explored: Cells) -> Memory:
+def _limited_to(memory: Memory, scene: Scene, explored: Cells) -> Memory:
     """A memory without data of cells that are not explored."""
-    chunks: dict[ChunkXY, ChunkMemory] = {}
-    for chunk, kept in memory.chunks.items():
+    chunks: dict[ChunkXY, ChunkDiff] = {}
+    for chunk, diff in memory.chunks.items():
         bits = explored.get(chunk, 0)
-        walls = {bit: pieces for bit, pieces in kept.walls.items() if bits >> bit & 1}
-        _put(chunks, chunk, ChunkMemory(_masked(kept.rows, bits), walls))
-    things = _things_seen(memory.things, scene, NONE, explored)
+        walls = {bit: pieces for bit, pieces in diff.walls.items() if bits >> bit & 1}
+        _put(chunks, chunk, ChunkDiff(_rows_within(diff.rows, bits), walls))
+    things = _unseen_things(memory.things, scene, NONE, explored)
     return memory._replace(explored=explored, chunks=chunks, things=things)
 
 
-def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:
+def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkDiff:
     """The cells of a chunk whose current state none of several groups knows, although some have explored them."""
     explorers = [memory for memory in memories if memory.explored.get(chunk)]
     rows: dict[int, dict[int, str]] = {}
@@ -476,40 +479,36 @@ def _joined_chunk(memories: Sequence[Memory], chunk: ChunkXY) -> ChunkMemory:
     places = {
         (layer, line, x)
         for memory in explorers
-        for layer, lines in memory.chunks.get(chunk, ChunkMemory()).rows.items()
+        for layer, lines in memory.chunks.get(chunk, ChunkDiff()).rows.items()
         for line, text in lines.items()
         for x, symbol in enumerate(text)
         if symbol != AS_NOW
     }
     for layer, line, x in places:
         symbols = [
-            memory.chunks.get(chunk, ChunkMemory()).rows.get(layer, {}).get(line, AS_NOW * CHUNK)[x]
+            memory.chunks.get(chunk, ChunkDiff()).rows.get(layer, {}).get(line, AS_NOW * CHUNK)[x]
             for memory in explorers
             if memory.explored[chunk] >> line * CHUNK + x & 1
         ]
         if AS_NOW not in symbols:
             text = rows.setdefault(layer, {}).get(line, AS_NOW * CHUNK)
             rows[layer][line] = text[:x] + symbols[0] + text[x + 1 :]
-    for bit in {bit for memory in explorers for bit in memory.chunks.get(chunk, ChunkMemory()).walls}:
+    for bit in {bit for memory in explorers for bit in memory.chunks.get(chunk, ChunkDiff()).walls}:
         known = [
-            memory.chunks.get(chunk, ChunkMemory()).walls.get(bit)
+            memory.chunks.get(chunk, ChunkDiff()).walls.get(bit)
             for memory in explorers
             if memory.explored[chunk] >> bit & 1
         ]
         if known and known[0] is not None and None not in known:
             walls[bit] = known[0]
-    return ChunkMemory(rows, walls)
+    return ChunkDiff(rows, walls)
 
 
-def _any(cells: Iterable[Cell], within: Cells) -> bool:
+def _any_in(cells: Iterable[Cell], within: Cells) -> bool:
     return any(contains(within, *cell) for cell in cells)
 
 
-def _bit(x: int, y: int) -> tuple[ChunkXY, int]:
-    return (x // CHUNK, y // CHUNK), y % CHUNK * CHUNK + x % CHUNK
-
-
-def _place_row(chunks: dict[ChunkXY, ChunkMemory], layer: int, left: int, y: int, text: str) -> None:
+def _add_row(chunks: dict[ChunkXY, ChunkDiff], layer: int, left: int, y: int, text: str) -> None:
     """Insert a remembered row that begins in the cell (left, y)."""
     if y < 0:
         return
@@ -517,25 +516,24 @@ def _place_row(chunks: dict[ChunkXY, ChunkMemory], layer: int, left: int, y: int
         begin = column * CHUNK - left
         part = (AS_NOW * -begin + text)[max(begin, 0) : max(begin, 0) + CHUNK].ljust(CHUNK, AS_NOW)
         if column >= 0 and part.strip(AS_NOW):
-            kept = chunks.setdefault((column, y // CHUNK), ChunkMemory({}, {}))
-            lines = {**kept.rows.get(layer, {})}
+            diff = chunks.setdefault((column, y // CHUNK), ChunkDiff({}, {}))
+            lines = {**diff.rows.get(layer, {})}
             old = lines.get(y % CHUNK, AS_NOW * CHUNK)
             lines[y % CHUNK] = "".join(b if a == AS_NOW else a for a, b in zip(part, old, strict=True))
-            chunks[column, y // CHUNK] = kept._replace(rows={**kept.rows, layer: lines})
+            chunks[column, y // CHUNK] = diff._replace(rows={**diff.rows, layer: lines})
 
 
-def _place_walls(chunks: dict[ChunkXY, ChunkMemory], cell: Cell, pieces: Sequence[Piece]) -> None:
-    chunk, bit = _bit(*cell)
-    kept = chunks.get(chunk, ChunkMemory())
-    chunks[chunk] = kept._replace(walls={**kept.walls, bit: pieces})
+def _add_walls(chunks: dict[ChunkXY, ChunkDiff], cell: Cell, pieces: Sequence[Piece]) -> None:
+    x, y = cell
+    chunk, bit = (x // CHUNK, y // CHUNK), y % CHUNK * CHUNK + x % CHUNK
+    diff = chunks.get(chunk, ChunkDiff())
+    chunks[chunk] = diff._replace(walls={**diff.walls, bit: pieces})
 
 
-def _moved_piece(one: Piece, by: Point) -> Piece:
-    return piece(one.x1 + by[0], one.y1 + by[1], one.x2 + by[0], one.y2 + by[1], *one[4:])
+def _moved_piece(one: Piece, offset: Point) -> Piece:
+    return piece(one.x1 + offset[0], one.y1 + offset[1], one.x2 + offset[0], one.y2 + offset[1], *one[4:])
 
 
-def _moved_thing(thing: Thing, by: Point) -> dict[str, Any]:
-    return {
-        key: value + by[0] if key in ("x", "x1", "x2") else value + by[1] if key in ("y", "y1", "y2") else value
-        for key, value in thing.items()
-    }
+def _moved_thing(thing: Thing, offset: Point) -> dict[str, Any]:
+    shifts = dict.fromkeys(("x", "x1", "x2"), offset[0]) | dict.fromkeys(("y", "y1", "y2"), offset[1])
+    return {key: value + shifts[key] if key in shifts else value for key, value in thing.items()}
