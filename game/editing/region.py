@@ -15,12 +15,12 @@ from game.core.coalescer import HotStatement
 from game.core.compute import RequestComputing
 from game.core.errors import FieldError, NotFound, Unprocessable
 from game.core.hot import HotRead, HotResponse
+from game.core.tags import players_tag
 from game.editing.models import MAX_REGION
 from game.grid.regions import RegionParts
 from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.fogged import ViewedMap
-from game.maps.players import players_tag
 from game.maps.queries import HAS_FOG, VISIBLE, Found, statement_role
 from game.maps.texts import LAYERS
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF

@@ -24,12 +24,13 @@ from game.accounts.models import User
 from game.core.compute import Computing, until_disconnected
 from game.core.errors import NotFound
 from game.core.streams import StreamedResponse
+from game.core.tags import players_tag
 from game.core.versions import etag, not_modified
 from game.grid.chunks import marked_layers, pieces
 from game.grid.loading import BandTexts, LayerPart
 from game.grid.past import Changed
 from game.maps import fogged, queries
-from game.maps.players import players_tag, with_legend
+from game.maps.players import with_legend
 from game.maps.queries import VISIBLE, Found, statement_role
 from game.maps.texts import IS_SMALL, OUTLINE, MapText, document
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from game.core.tags import players_tag as players_tag
 from game.grid.changes import same
 from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
 from game.grid.player_view import PlayersDocument, players_document, shown_layers, symbols_of

@@ -12,10 +12,11 @@ from game.core.coalescer import HotStatement
 from game.core.errors import NotFound
 from game.core.hot import HotRead, HotResponse, path_id
 from game.core.models import rfc3339
+from game.core.tags import players_tag
 from game.fog import views
 from game.fog.models import PARTY
 from game.grid.chunks import join
-from game.maps.players import players_tag, with_legend
+from game.maps.players import with_legend
 from game.maps.queries import HAS_FOG, VISIBLE, Found, statement_role
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
 

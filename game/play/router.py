@@ -18,6 +18,7 @@ from game.core.database import Session
 from game.core.errors import FieldError, Forbidden, NotFound, Unauthorized, Unprocessable, documented
 from game.core.fair_semaphore import TooMuchAtOnce
 from game.core.strict_json import StrictRoute
+from game.core.tags import players_tag
 from game.core.versions import IfNoneMatch, etag, not_modified
 from game.grid import area, sight
 from game.grid.distance import distance
@@ -29,7 +30,6 @@ from game.maps import fogged
 from game.maps import queries as maps
 from game.maps.loading import frame_of, loader
 from game.maps.models import AsMember, Map
-from game.maps.players import players_tag
 from game.maps.queries import Found
 from game.play import queries, tokens, work
 from game.play.models import AreaRead, DistanceRead, PathRead, SightRead
@@ -249,18 +249,23 @@ class PictureRefused(Unprocessable):
     code = "PICTURE_REFUSED"
 
 
+Corner = Annotated[int, Query(ge=0, le=MAX_SIZE)]
+Length = Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")]
+CellSize = Annotated[int, Query(ge=1, le=256, description="Pixels a cell.")]
+
+
 class Background:
     """The parameters of a background."""
 
     def __init__(
         self,
-        x: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
-        y: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
-        width: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
-        height: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
-        cell_size: Annotated[int, Query(ge=1, le=256, description="Pixels a cell.")] = 32,
+        x: Corner = 0,
+        y: Corner = 0,
+        width: Length = MAX_SIZE,
+        height: Length = MAX_SIZE,
+        cell_size: CellSize = 32,
     ) -> None:
-        self.drawn = work.Picture(x, y, width, height, cell_size, None, False)
+        self.drawn = work.Picture(x, y, width, height, cell_size)
 
 
 class Picture:
@@ -268,11 +273,11 @@ class Picture:
 
     def __init__(
         self,
-        x: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
-        y: Annotated[int, Query(ge=0, le=MAX_SIZE)] = 0,
-        width: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
-        height: Annotated[int, Query(ge=1, le=MAX_SIZE, description="In cells.")] = MAX_SIZE,
-        cell_size: Annotated[int, Query(ge=1, le=256, description="Pixels a cell.")] = 32,
+        x: Corner = 0,
+        y: Corner = 0,
+        width: Length = MAX_SIZE,
+        height: Length = MAX_SIZE,
+        cell_size: CellSize = 32,
         layers: Annotated[
             str | None,
             Query(

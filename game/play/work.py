@@ -51,8 +51,8 @@ class Picture(NamedTuple):
     width: int
     height: int
     cell_size: int
-    layers: list[str] | None
-    grid: bool
+    layers: list[str] | None = None
+    grid: bool = False
     tokens: Sequence[Mapping[str, Any]] = ()
 
 
