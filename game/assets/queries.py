@@ -69,9 +69,9 @@ _SHOWN_TO_PLAYERS = text(f"""
 _IS_UNDER_FOG = text("""
     SELECT EXISTS (
         SELECT FROM map m
-        JOIN asset beneath ON beneath.universe_id = m.universe_id
-            AND beneath.id::text = lower(m.grid_data->'background'->>'asset_id')
-        JOIN asset a ON a.universe_id = m.universe_id AND a.sha256 = beneath.sha256
+        JOIN asset background ON background.universe_id = m.universe_id
+            AND background.id::text = lower(m.grid_data->'background'->>'asset_id')
+        JOIN asset a ON a.universe_id = m.universe_id AND a.sha256 = background.sha256
         WHERE m.universe_id = :universe_id AND m.fog <> 'off' AND a.id = :asset_id
     )
 """)

@@ -14,12 +14,12 @@ def bars(hit_points: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The bars of a token by the `hit_points` of a sheet: for those who may read the sheet."""
     if hit_points is None:
         return []
-    value, most = hit_points["current"], hit_points["maximum"]
-    return [{"name": HIT_POINTS, "value": value, "max": most, "public": False}]
+    value, maximum = hit_points["current"], hit_points["maximum"]
+    return [{"name": HIT_POINTS, "value": value, "max": maximum, "public": False}]
 
 
 def sight(senses: Mapping[str, Any] | None, cell_distance: Any) -> dict[str, Any] | None:
-    """The sight of a token, in cells, by the `senses` of a sheet; without them, it has no hit points.
+    """The sight of a token, in cells, by the `senses` of a sheet; None without them.
 
     By the 5e rules, sight reaches as far as there is light; darkvision has a range, in the unit of the map. If a
     map does not set the distance of its cells, it is the usual 5 feet.

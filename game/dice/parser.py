@@ -295,7 +295,7 @@ class _Parser:
 def _range(count: int, sides: int, modifiers: list[Modifier]) -> Range:
     """The range of a term of dice; an upper bound if dice may be dropped or added."""
     low, high = 1, sides
-    fewest = most = count
+    min_count = max_count = count
     for one in modifiers:
         match one:
             case Clamp():
@@ -303,9 +303,9 @@ def _range(count: int, sides: int, modifiers: list[Modifier]) -> Range:
             case Reroll():
                 low, high = min(low, 1), max(high, sides)
             case Explode():
-                low, high, most = min(low, 1), max(high, sides), MAX_DICE
+                low, high, max_count = min(low, 1), max(high, sides), MAX_DICE
             case Keep():
-                fewest, most = one.kept_of(fewest), one.kept_of(most)
+                min_count, max_count = one.kept_of(min_count), one.kept_of(max_count)
             case Count():
-                return Range(0, most)
-    return Range(fewest * low, most * high)
+                return Range(0, max_count)
+    return Range(min_count * low, max_count * high)

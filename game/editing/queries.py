@@ -47,17 +47,17 @@ _MOVES = text("""
     FROM token t
     CROSS JOIN LATERAL (
         SELECT * FROM event e WHERE e.universe_id = t.universe_id AND e.subject_id = t.id
-        ORDER BY e.seq DESC LIMIT :most
+        ORDER BY e.seq DESC LIMIT :limit
     ) e
     WHERE t.universe_id = :universe_id AND t.map_id = :map_id AND e.actor_id = :user_id
         AND e.kind IN ('token.moved', 'token.move_undone', 'token.move_redone')
-    ORDER BY e.seq DESC LIMIT :most
+    ORDER BY e.seq DESC LIMIT :limit
 """).columns(of=JSONB)
 
 
 async def moves_by(session: AsyncSession, row: events.Subject, user: User) -> Sequence[Step]:
     """A user's last moves of tokens that are on a map, with their undos and redos, oldest first."""
-    values = {"universe_id": row.universe_id, "map_id": row.id, "user_id": user.id, "most": _MOVES_OF_A_TOKEN}
+    values = {"universe_id": row.universe_id, "map_id": row.id, "user_id": user.id, "limit": _MOVES_OF_A_TOKEN}
     return _as_steps((await session.execute(_MOVES, values)).all())
 
 

@@ -29,7 +29,7 @@ MapKey = Mapping[str, UUID]
 
 _MEMBERS = text("SELECT user_id, role FROM member WHERE universe_id = :universe_id")
 PIECES = """
-    SELECT t.id, t.x, t.y, t.size, t.hidden, t.sight, t.light, t.grants, c.grants AS more,
+    SELECT t.id, t.x, t.y, t.size, t.hidden, t.sight, t.light, t.grants, c.grants AS character_grants,
         c.sheet->'senses' AS senses,
         (SELECT m.grid_data->'cell_distance' FROM map m WHERE m.universe_id = {universe_id} AND m.id = {map_id})
             AS cell_distance
@@ -129,15 +129,15 @@ def piece_of(
     hidden: bool,
     sight: Any,
     light: Any,
-    given: dict[str, list[str]],
-    more: dict[str, list[str]] | None,
+    token_grants: dict[str, list[str]],
+    character_grants: dict[str, list[str]] | None,
     senses: Any,
     cell_distance: Any,
 ) -> Piece:
     """A token from the columns of a row of `PIECES`."""
-    sharers = grants.holders(given, Right.sight)
-    if more:
-        sharers |= grants.holders(more, Right.sight)
+    sharers = grants.holders(token_grants, Right.sight)
+    if character_grants:
+        sharers |= grants.holders(character_grants, Right.sight)
     return Piece(token_id, x, y, size, hidden, sight or sight_of(senses, cell_distance), light, sharers)
 
 

@@ -181,7 +181,7 @@ _WITH_PICTURE = text("""
     )
 """)
 _TOKENS_WITH_PICTURE = text("""
-    SELECT t.x, t.y, t.size, t.hidden, t.grants, c.grants AS more FROM token t
+    SELECT t.x, t.y, t.size, t.hidden, t.grants, c.grants AS character_grants FROM token t
     LEFT JOIN character c ON c.universe_id = t.universe_id AND c.id = t.character_id
     WHERE t.universe_id = :universe_id AND t.map_id = :map_id AND coalesce(t.asset_id, c.asset_id) = :asset_id
 """)
@@ -204,7 +204,9 @@ async def _shows(session: AsyncSession, found: Found, asset_id: UUID) -> bool:
     view = await views.view_of(session, row, viewer_of(row.fog_sharing, user_id))
     place = {"universe_id": row.universe_id, "map_id": row.id, "asset_id": asset_id}
     for one in await session.execute(_TOKENS_WITH_PICTURE, place):
-        rights = grants.rights(one.grants, user_id, role) | grants.rights(one.more or {}, user_id, role)
+        rights = grants.rights(one.grants, user_id, role) | grants.rights(
+            one.character_grants or {}, user_id, role
+        )
         if view.shows(one.x, one.y, one.size) and (not one.hidden or Right.see in rights):
             return True
     fogged, text = view.fogged, str(asset_id).encode()

@@ -113,15 +113,15 @@ LIST = HotRead(
             SELECT FROM member mb JOIN map m ON m.universe_id = mb.universe_id
             WHERE mb.user_id = a.id AND {VISIBLE} AND m.id > page.last
         ) THEN page.last END AS next_id
-        {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
+        {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", max_items, after")}
         CROSS JOIN LATERAL (
             -- `last` is null unless the page is full.
-            SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.most] AS last
+            SELECT string_agg({_SUMMARY}, ',') AS items, (array_agg(m.id))[q.max_items] AS last
             FROM (
                 SELECT m.id, m.json_head, m.version, m.updated_at, mb.role
                 FROM member mb JOIN map m ON m.universe_id = mb.universe_id
                 WHERE mb.user_id = a.id AND {VISIBLE} AND (q.after IS NULL OR m.id > q.after)
-                ORDER BY m.id LIMIT q.most
+                ORDER BY m.id LIMIT q.max_items
             ) m
         ) page
     """),

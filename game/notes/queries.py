@@ -314,9 +314,9 @@ async def _check(
                 )
             ]
         )
-    for name, value, most in (("x", x, found.width), ("y", y, found.height)):
-        if value > most:
-            raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {most}.")])
+    for name, value, end in (("x", x, found.width), ("y", y, found.height)):
+        if value > end:
+            raise Unprocessable(errors=[FieldError(name, "off_the_map", f"The map ends at {end}.")])
 
 
 async def _check_pictures(session: AsyncSession, caller: Access, body: str, old: str) -> None:

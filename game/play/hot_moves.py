@@ -163,7 +163,7 @@ class _Snapshot(NamedTuple):
 
     @classmethod
     def of(cls, row: asyncpg.Record, token_id: UUID) -> "_Snapshot":
-        grants, more = orjson.loads(row["grants"]), orjson.loads(row["character_grants"] or "{}")
+        grants, character_grants = orjson.loads(row["grants"]), orjson.loads(row["character_grants"] or "{}")
         return cls(
             row["user_id"],
             Role(row["role"]),
@@ -174,7 +174,7 @@ class _Snapshot(NamedTuple):
             _Standing(row["x"], row["y"], row["size"]),
             row["version"],
             # Its bars do not change.
-            State(row["hidden"], grants, more, ()),
+            State(row["hidden"], grants, character_grants, ()),
             row,
         )
 

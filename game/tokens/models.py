@@ -121,8 +121,8 @@ def _size(value: float) -> float:
 _AsJson = PlainSerializer(json_number, return_type=int | float)
 
 
-def _within(least: float, most: float, description: str) -> Any:
-    return Constraint(strict=True, allow_inf_nan=False, ge=least, le=most, description=description)
+def _within(lowest: float, highest: float, description: str) -> Any:
+    return Constraint(strict=True, allow_inf_nan=False, ge=lowest, le=highest, description=description)
 
 
 Coordinate = Annotated[

@@ -39,15 +39,15 @@ LIST = HotRead(
         SELECT q.n, page.items, CASE WHEN EXISTS (
             SELECT FROM member mb WHERE mb.user_id = a.id AND mb.universe_id > page.last
         ) THEN page.last END AS next_id
-        {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", most, after")}
+        {AUTHENTICATED.format(more_types=", $3::int[], $4::uuid[]", more_names=", max_items, after")}
         CROSS JOIN LATERAL (
             -- `last` is null unless the page is full.
-            SELECT string_agg({_JSON}, ',') AS items, (array_agg(u.id))[q.most] AS last
+            SELECT string_agg({_JSON}, ',') AS items, (array_agg(u.id))[q.max_items] AS last
             FROM (
                 SELECT u.id, u.json_head, mb.role
                 FROM member mb JOIN universe u ON u.id = mb.universe_id
                 WHERE mb.user_id = a.id AND (q.after IS NULL OR mb.universe_id > q.after)
-                ORDER BY mb.universe_id LIMIT q.most
+                ORDER BY mb.universe_id LIMIT q.max_items
             ) u
         ) page
     """),
