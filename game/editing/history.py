@@ -34,7 +34,7 @@ async def entries(session: AsyncSession, row: Map, before: int, limit: int) -> S
 
 
 def entry(event: Any) -> HistoryEntry:
-    """The history entry of an event, from a row of `history`."""
+    """The history entry of an event, from a row of `entries`."""
     names = HistoryEntry.model_fields.keys() - {"summary"}
     return HistoryEntry(
         **{name: getattr(event, name) for name in names}, summary=phrases.summary(event.kind, event.payload)

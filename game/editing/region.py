@@ -160,15 +160,14 @@ def _parameters(scope: Scope) -> tuple[Any, ...] | None:
     return (map_id, *numbers.values(), names)
 
 
+_AUTHENTICATED = AUTHENTICATED.format(
+    more_types=", $3::uuid[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[]",
+    more_names=", id, x, y, width, height, names",
+)
 REGION = HotRead(
     HotStatement(f"""
         SELECT q.n, {_REGION_COLUMNS}
-        {
-        AUTHENTICATED.format(
-            more_types=", $3::uuid[], $4::int[], $5::int[], $6::int[], $7::int[], $8::text[]",
-            more_names=", id, x, y, width, height, names",
-        )
-    }
+        {_AUTHENTICATED}
         JOIN map m ON m.id = q.id AND q.x < m.width AND q.y < m.height
             AND q.width * q.height * {LAYERS} <= {_MAX_HOT_CELLS}
         {MEMBER_OF} m.universe_id AND {VISIBLE} AND NOT {HAS_FOG}

@@ -61,13 +61,15 @@ async def edit_map(
     return await apply_edits(batches, session, computing, user, id, body.edits, if_match, once)
 
 
-_TURNING = Forbidden, NotFound, PreconditionFailed, OutcomeUnknown
+_UNDO_ERRORS = Forbidden, NotFound, PreconditionFailed, OutcomeUnknown
 
 
 @router.post(
     "/{id}/undo",
     response_model=EditResult,
-    responses=documented(*_TURNING, undo.EditOverlapped, HistoryBroken, undo.UndoTooCostly, IdempotencyKeyReused),
+    responses=documented(
+        *_UNDO_ERRORS, undo.EditOverlapped, HistoryBroken, undo.UndoTooCostly, IdempotencyKeyReused
+    ),
 )
 async def undo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once
@@ -80,7 +82,9 @@ async def undo_edit(
 @router.post(
     "/{id}/redo",
     response_model=EditResult,
-    responses=documented(*_TURNING, undo.EditOverlapped, HistoryBroken, undo.UndoTooCostly, IdempotencyKeyReused),
+    responses=documented(
+        *_UNDO_ERRORS, undo.EditOverlapped, HistoryBroken, undo.UndoTooCostly, IdempotencyKeyReused
+    ),
 )
 async def redo_edit(
     id: UUID, user: CurrentUser, session: Session, computing: Computing, if_match: IfMatch, once: Once

@@ -79,7 +79,6 @@ async def undo_or_redo(
         HistoryBroken: the event does not contain a valid change.
         NotFound, Forbidden, PreconditionFailed, IdempotencyKeyReused: as everywhere.
     """
-
     operation = "undoEdit" if is_undo else "redoEdit"
 
     async def act() -> Response:

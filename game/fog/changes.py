@@ -142,7 +142,7 @@ class ChangeTracker:
         seen_now = await sights.seen(after, new.vision, after.viewers(), load)
         seen_on_path = await _seen_on_paths(self._paths, after, new, load)
         memories, known = await self._memories(after, change, [seen_before, seen_now, seen_on_path])
-        await memories.write(await _remember(known, change, new.scene, seen_before, seen_on_path, seen_now))
+        await memories.write(await _memories_after(known, change, new.scene, seen_before, seen_on_path, seen_now))
 
     async def _after(self) -> MapState:
         """The map after the change."""
@@ -287,7 +287,7 @@ class _Change(NamedTuple):
         return self.moved is not None or not same_size
 
 
-def _remembered(
+def _memory_after(
     known: Memory, change: _Change | None, scene: Scene, seen_before: Cells, on_path: Cells, seen_now: Cells
 ) -> Memory:
     """The memory of a group after a change of the grid, or of the tokens alone; `scene` is the map after it."""
@@ -345,7 +345,7 @@ def _affected_chunks(memories: Memories, change: _Change, seen: Iterable[Mapping
     return chunks
 
 
-async def _remember(
+async def _memories_after(
     known: Mapping[UUID, Memory],
     change: _Change | None,
     scene: Scene,
@@ -359,7 +359,7 @@ async def _remember(
     for viewer, memory_ in known.items():
         is_large = len(memory_.explored) + chunks > _LARGE_CHUNKS or _is_large(scene)
         seen = seen_before.get(viewer, NONE), on_path.get(viewer, NONE), seen_now[viewer]
-        remembered[viewer] = await _compute(is_large, _remembered, memory_, change, scene, *seen)
+        remembered[viewer] = await _compute(is_large, _memory_after, memory_, change, scene, *seen)
     return remembered
 
 
@@ -383,7 +383,7 @@ async def after_move(
     change = _Change.of(now.scene, now.scene, {}, None)
     await memories.load(_affected_chunks(memories, change, [seen_before, seen_now, on_path]))
     known = {viewer: memories.of(viewer) for viewer in viewers}
-    return await _remember(known, change, now.scene, seen_before, on_path, seen_now), seen_now
+    return await _memories_after(known, change, now.scene, seen_before, on_path, seen_now), seen_now
 
 
 @asynccontextmanager

@@ -38,10 +38,8 @@ Versions = LruCache[Hashable, Vision]
 
 
 class Sights(NamedTuple):
-    """One version of a map's grid: its scene, its vision, and former visions that may be used again.
-
-    They are when a door that was opened is closed again.
-    """
+    """One version of a map's grid: its scene, its vision, and former visions, which are used again, for example
+    when an opened door is closed."""
 
     scene: Scene
     vision: Vision

@@ -23,7 +23,7 @@ from game.maps import queries as maps
 from game.maps.models import Map
 from game.permissions import GAME_MASTERS
 
-Draw = Callable[[AsyncSession, Map, Cells, list[UUID]], Awaitable[None]]
+Change = Callable[[AsyncSession, Map, Cells, list[UUID]], Awaitable[None]]
 
 
 async def read(session: AsyncSession, user: User, map_id: UUID, as_id: UUID | None) -> Tagged:
@@ -51,7 +51,7 @@ async def reveal(session: AsyncSession, user: User, map_id: UUID, area: FogArea)
         NotFound, Forbidden: as `maps.get_to_change` does.
         Unprocessable: `for` names a user who is not a player or spectator, or players share what they see.
     """
-    return await _draw(session, user, map_id, "revealFog", "map.fog_revealed", area, changes.reveal)
+    return await _change(session, user, map_id, "revealFog", "map.fog_revealed", area, changes.reveal)
 
 
 async def hide(session: AsyncSession, user: User, map_id: UUID, area: FogArea) -> int:
@@ -60,15 +60,15 @@ async def hide(session: AsyncSession, user: User, map_id: UUID, area: FogArea) -
     Raises:
         NotFound, Forbidden, Unprocessable: as `reveal` does.
     """
-    return await _draw(session, user, map_id, "hideFog", "map.fog_hidden", area, changes.hide)
+    return await _change(session, user, map_id, "hideFog", "map.fog_hidden", area, changes.hide)
 
 
-async def _draw(
-    session: AsyncSession, user: User, map_id: UUID, operation: str, kind: str, area: FogArea, draw: Draw
+async def _change(
+    session: AsyncSession, user: User, map_id: UUID, operation: str, kind: str, area: FogArea, change: Change
 ) -> int:
     row = (await maps.get_to_change(session, user, map_id, operation)).row
     viewers = await _viewers(session, row, area)
-    await draw(session, row, await _cells(row, area), viewers)
+    await change(session, row, await _cells(row, area), viewers)
     payload = {**area.model_dump(mode="json", by_alias=True, exclude_unset=True), "version": row.version}
     return await events.record(session, kind, user.id, row, payload)
 

@@ -28,8 +28,13 @@ _MARGIN: Final = 8
 """The distance from a path, in cells, beyond which nothing can block a token."""
 _MAX_REACH: Final = 64
 
-_THESE = "(q.chunks IS NULL OR q.chunks @> jsonb_build_array(jsonb_build_array(c.x, c.y)))"
-_COLUMNS = {"universe_id": "q.universe_id", "map_id": "q.map_id", "viewers": "q.viewers::uuid[]", "chunks": _THESE}
+_IS_WANTED = "(q.chunks IS NULL OR q.chunks @> jsonb_build_array(jsonb_build_array(c.x, c.y)))"
+_COLUMNS = {
+    "universe_id": "q.universe_id",
+    "map_id": "q.map_id",
+    "viewers": "q.viewers::uuid[]",
+    "chunks": _IS_WANTED,
+}
 _MEMORY = HotStatement(f"""
     SELECT q.n, {MEMORIES.format(**_COLUMNS)}
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::jsonb[])

@@ -160,7 +160,7 @@ async def move(
     Raises:
         Forbidden: `force` is for game masters.
         Unprocessable: the path is invalid.
-        Blocked, NoWay: the mover knows that something is in the way.
+        Blocked, NoKnownPath: the mover knows that something is in the way.
     """
     found, map_row = piece
     if request.force and not found.access.is_game_master:
