@@ -25,7 +25,7 @@ from game.core.idempotency import IdempotencyKeyReused, Once
 from game.core.settings import Settings
 from game.core.strict_json import StrictRoute
 from game.core.versions import created
-from game.exchange import universe_queries
+from game.exchange import universe_export, universe_import
 from game.exchange.bundle import BundleError, Limits, check_lists
 from game.exchange.contents import Contents, prepare
 from game.exchange.router import InvalidFile, attachment, refused
@@ -83,7 +83,7 @@ async def export_universe(request: Request, id: UUID, user: CurrentUser, session
 async def _export(request: Request, caller: Access, file: IO[bytes]) -> None:
     async with _slots.slot(caller.user.id), _time_limit(request) as on_progress:
         seconds = request.app.state.settings.bundle_timeout
-        await universe_queries.export(request.app.state.database, caller, file, seconds, on_progress)
+        await universe_export.export(request.app.state.database, caller, file, seconds, on_progress)
 
 
 async def _sent(file: IO[bytes]) -> AsyncIterator[bytes]:
@@ -161,7 +161,7 @@ async def _store(
         session, caller.universe, Usage(contents.asset_bytes, contents.map_bytes, contents.event_bytes)
     )
     with gzip.open(target) as records:
-        await universe_queries.store(session, caller.universe, records, on_progress)
+        await universe_import.store(session, caller.universe, records, on_progress)
     caller.universe.event_seq = contents.events
     caller.universe.active_map_id = UUID(contents.active_map_id) if contents.active_map_id else None
     await universes.record_import(session, caller)

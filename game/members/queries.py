@@ -178,15 +178,15 @@ async def _withdraw(
         await session.delete(invitation)
 
 
-def _is_good() -> ColumnElement[bool]:
+def _is_usable() -> ColumnElement[bool]:
     """The condition that an invitation can be used."""
-    left = or_(col(Invitation.max_uses).is_(None), col(Invitation.uses) < col(Invitation.max_uses))
-    return left & (col(Invitation.expires_at) > now())
+    has_uses = or_(col(Invitation.max_uses).is_(None), col(Invitation.uses) < col(Invitation.max_uses))
+    return has_uses & (col(Invitation.expires_at) > now())
 
 
 async def invitations(session: AsyncSession, universe_id: UUID) -> list[Invitation]:
     """The open invitations of a universe, newest first."""
-    statement = select(Invitation).where(col(Invitation.universe_id) == universe_id, _is_good())
+    statement = select(Invitation).where(col(Invitation.universe_id) == universe_id, _is_usable())
     return [*(await session.execute(statement.order_by(col(Invitation.id).desc()))).scalars()]
 
 
@@ -202,7 +202,7 @@ async def invite(session: AsyncSession, access: Access, body: InvitationWrite) -
     universe_id = access.universe.id
     if len(await invitations(session, universe_id)) >= _MAX_INVITATIONS:
         raise TooManyInvitations
-    await session.execute(delete(Invitation).where(col(Invitation.universe_id) == universe_id, ~_is_good()))
+    await session.execute(delete(Invitation).where(col(Invitation.universe_id) == universe_id, ~_is_usable()))
     invitation = Invitation(
         universe_id=universe_id,
         code=secrets.token_urlsafe(_CODE_BYTES),
@@ -243,7 +243,7 @@ async def preview(session: AsyncSession, code: str) -> InvitationPreview:
         select(Invitation, col(Universe.name), col(User.display_name))
         .join(Universe, col(Universe.id) == col(Invitation.universe_id))
         .join(User, col(User.id) == col(Invitation.created_by))
-        .where(col(Invitation.code) == code, _is_good())
+        .where(col(Invitation.code) == code, _is_usable())
     )
     row = (await session.execute(statement)).one_or_none()
     if row is None:
@@ -260,7 +260,7 @@ async def accept(session: AsyncSession, user: User, code: str) -> Member:
     Raises:
         NotFound: the code is invalid, or the user was removed after it was created.
     """
-    usable = select(Invitation).where(col(Invitation.code) == code, _is_good())
+    usable = select(Invitation).where(col(Invitation.code) == code, _is_usable())
     found = (await session.execute(usable)).scalar_one_or_none()
     if found is None:
         raise NotFound

@@ -85,7 +85,7 @@ WRITTEN = statement(f"""
 """)
 
 
-def _question(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
+def _parameters(scope: Scope, body: bytes) -> tuple[UUID, RollWrite] | None:
     """The universe and the roll; None if the request is invalid, or needs a sheet or a key."""
     universe_id = path_id(scope, "id")
     try:
@@ -129,7 +129,7 @@ async def _run(
 def _may_roll(state: Any, row: asyncpg.Record) -> bool:
     """Whether the caller certainly may roll, and the quota has room."""
     used = Usage(maps=row["map_bytes"], events=row["event_bytes"])
-    has_room = state.quotas.plainly_has_room(used, Usage(events=queries.MOST_BYTES), is_full=row["is_full"])
+    has_room = state.quotas.plainly_has_room(used, Usage(events=queries.MAX_EVENT_BYTES), is_full=row["is_full"])
     return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room
 
 
@@ -174,4 +174,4 @@ async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.
     return HotResponse(view.shown(roll, user_id, Role(row["role"])).model_dump_json().encode(), status=201)
 
 
-ROLL = HotWork(_question, _run)
+ROLL = HotWork(_parameters, _run)

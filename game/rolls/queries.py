@@ -26,7 +26,7 @@ from game.universes.access import Access
 from game.universes.quotas import Usage
 
 _ORDER = "rolls"
-MOST_BYTES = 256 * 2**10
+MAX_EVENT_BYTES = 256 * 2**10
 """The size of the event of a roll of a thousand dice, in bytes."""
 
 
@@ -76,7 +76,7 @@ async def create(
     universe_id, user_id = caller.universe.id, caller.user.id
     node = await parsed(session, caller, expression, character_id)
     # Evaluated before a key is taken, so that no key of a series is skipped.
-    await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
+    await quotas.require_room(session, universe_id, Usage(events=MAX_EVENT_BYTES))
     taken = await keys.take(session, universe_id, series_of(universe_id, user_id, visibility))
     fields = {"expression": expression, "visibility": visibility, "reason": reason, "nonce": nonce}
     roll = rolled(universe_id, user_id, node, taken, character_id=character_id, **fields)
@@ -173,7 +173,7 @@ async def reveal(session: AsyncSession, user: User, roll_id: UUID) -> tuple[Roll
     if not view.may_reveal(roll, user.id, caller.role):
         raise Forbidden
     if roll.visibility != Visibility.everyone:
-        await quotas.require_room(session, universe_id, Usage(events=MOST_BYTES))
+        await quotas.require_room(session, universe_id, Usage(events=MAX_EVENT_BYTES))
         roll.visibility = Visibility.everyone
         await _record(session, "roll.revealed", caller, roll)
     return roll, caller
