@@ -34,7 +34,7 @@ _ME_JSON = f"""
 
 
 def readable_by(user: User) -> Select[tuple[User]]:
-    """The condition that a user may read an account: their own; superusers, all."""
+    """The accounts that a user may read: their own; superusers, all."""
     statement = select(User)
     return statement if user.is_superuser else statement.where(col(User.id) == user.id)
 

@@ -93,7 +93,7 @@ class Found:
 
 
 async def _found(session: AsyncSession, caller: Access, rows: list[Encounter]) -> list[Found]:
-    """Selects the encounters of a universe that a user with this access may see."""
+    """Encounters of a universe, each with the referenced objects that the caller sees."""
     listed = [one for row in rows for one in row.combatants]
     seen = await combatants.seen(session, caller, {row.map_id for row in rows if row.map_id}, listed)
     return [Found(row, caller, seen) for row in rows]
@@ -386,7 +386,7 @@ async def _record(
 
 
 def _players_see(row: Encounter) -> dict[str, Any]:
-    """What all players see of an encounter, in the form of an event; None while it is prepared.
+    """What all players see of an encounter, in the form of an event; nothing while it is prepared.
 
     Without the ids of tokens and characters, because these depend on the player.
     """

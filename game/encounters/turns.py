@@ -55,26 +55,26 @@ def _sort_key(one: Combatant) -> tuple[Any, ...]:
 
 def begin(combatants: Sequence[Combatant]) -> Step:
     """The first turn of the first round."""
-    takers = _takers(in_order(combatants))
-    visible = [one for one in takers if not one["hidden"]]
+    able = _able(in_order(combatants))
+    visible = [one for one in able if not one["hidden"]]
     shown = Turn(1, visible[0]["id"] if visible else None)
-    return _give(Turns(Turn(1, None), shown), takers, takers[0] if takers else None, 1)
+    return _begin_turn(Turns(Turn(1, None), shown), able, able[0] if able else None, 1)
 
 
 def advance(combatants: Sequence[Combatant], turns: Turns) -> Step:
     """The next turn. Takes at least one combatant."""
     order = in_order(combatants)
     at = _index(order, turns.now.combatant)
-    heir = _takers(order[at + 1 :] + order[: at + 1])[0]
-    return _give(turns, order, heir, turns.now.round + (order.index(heir) <= at))
+    next_one = _able(order[at + 1 :] + order[: at + 1])[0]
+    return _begin_turn(turns, order, next_one, turns.now.round + (order.index(next_one) <= at))
 
 
 def change_combatants(before: Sequence[Combatant], combatants: Sequence[Combatant], turns: Turns) -> Step:
     """The turn after combatants were changed, added or removed."""
     old, new = in_order(before), in_order(combatants)
     at, now = _index(old, turns.now.combatant), _index(new, turns.now.combatant)
-    still = {one["id"] for one in _takers(new)}
-    followers = [_index(new, one["id"]) for one in old[at + 1 :] if one["id"] in still] if at >= 0 else []
+    able_ids = {one["id"] for one in _able(new)}
+    followers = [_index(new, one["id"]) for one in old[at + 1 :] if one["id"] in able_ids] if at >= 0 else []
     has_left = now < 0
     has_delayed = (
         not has_left and bool(followers) and followers[0] < now and _sort_key(new[now]) < _sort_key(old[at])
@@ -82,9 +82,9 @@ def change_combatants(before: Sequence[Combatant], combatants: Sequence[Combatan
     if not (has_left or has_delayed):
         return Step(Turns(turns.now, _shown(new, turns.now, turns.shown)), {})
     if followers:
-        return _give(turns, new, new[followers[0]], turns.now.round)
-    takers = _takers(new)
-    return _give(turns, new, takers[0] if takers else None, turns.now.round + (at >= 0 and bool(takers)))
+        return _begin_turn(turns, new, new[followers[0]], turns.now.round)
+    able = _able(new)
+    return _begin_turn(turns, new, able[0] if able else None, turns.now.round + (at >= 0 and bool(able)))
 
 
 def back(combatants: Sequence[Combatant], turns: Turns) -> Turns:
@@ -92,7 +92,8 @@ def back(combatants: Sequence[Combatant], turns: Turns) -> Turns:
     return Turns(turns.now, _shown(in_order(combatants), turns.now, turns.shown))
 
 
-def _takers(order: list[Combatant]) -> list[Combatant]:
+def _able(order: list[Combatant]) -> list[Combatant]:
+    """The combatants that take turns."""
     return [one for one in order if not one["defeated"]] or order
 
 
@@ -100,10 +101,10 @@ def _index(order: list[Combatant], combatant_id: str | None) -> int:
     return next((at for at, one in enumerate(order) if one["id"] == combatant_id), -1)
 
 
-def _give(turns: Turns, order: list[Combatant], heir: Combatant | None, round: int) -> Step:
+def _begin_turn(turns: Turns, order: list[Combatant], next_one: Combatant | None, round: int) -> Step:
     """Make it the turn of a combatant; None for nobody."""
-    now = Turn(round, heir["id"] if heir else None)
-    return Step(Turns(now, _shown(order, now, turns.shown)), _counted_down(heir) if heir else {})
+    now = Turn(round, next_one["id"] if next_one else None)
+    return Step(Turns(now, _shown(order, now, turns.shown)), _counted_down(next_one) if next_one else {})
 
 
 def _counted_down(one: Combatant) -> dict[str, Effects]:

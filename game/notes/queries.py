@@ -76,7 +76,7 @@ class Found:
 
 
 async def _found(session: AsyncSession, caller: Access, rows: Iterable[Note]) -> list[Found]:
-    """Selects the notes of a universe that a user with this access may read."""
+    """Notes of a universe, each with the caller's rights, and whether they see its position."""
     rows = list(rows)
     pins = [row for row in rows if row.map_id]
     shown = {row.id for row in pins} if caller.is_game_master else await _pins_seen(session, caller, pins)

@@ -107,7 +107,7 @@ def rolled(universe_id: UUID, user_id: UUID, node: Node, taken: keys.Key, **fiel
 
 
 class EventParts(NamedTuple):
-    """Write the event of a roll for game masters and for `audience` (None: all members)."""
+    """The payloads of the event of a roll: for game masters, and for the `audience` (None: all members)."""
 
     payload: dict[str, Any]
     shared: dict[str, Any]
