@@ -41,7 +41,7 @@ from game.core.embedded import EmbeddedError, running
 from game.core.files import raise_file_limit
 from game.core.settings import Settings, documentation, unknown_settings
 from game.core.sockets import MAX_MESSAGE, PING_SECONDS, PONG_SECONDS
-from game.dice.verification import Checked, promises_of, verify
+from game.dice.verification import Checked, commitments_of, verify
 from game.live.asyncapi import document as live_document
 from game.main import create_app
 from seed import loader
@@ -437,7 +437,7 @@ def verify_rolls(file: Path) -> None:
     try:
         document = json.loads(file.read_bytes())
         rolls = document["items"]
-        checked = [*verify(rolls, promises_of(document.get("dice", [])))]
+        checked = [*verify(rolls, commitments_of(document.get("dice", [])))]
     except OSError as error:
         _fail(f"{file} cannot be read: {error.strerror}.")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -450,10 +450,10 @@ def _report_rolls(checked: list[Checked]) -> None:
     for one in faults:
         console.print(f"False: roll {one.roll_id}: {one.fault}.", markup=False, soft_wrap=True)
     proved = sum(one.is_proved for one in checked)
-    promised = sum(one.was_promised for one in checked)
+    committed = sum(one.was_committed for one in checked)
     unknown = len(checked) - proved - len(faults)
     console.print(
-        f"{proved} fair, {promised} of them with a key that was promised before; {len(faults)} false; "
+        f"{proved} fair, {committed} of them with a key that was promised before; {len(faults)} false; "
         f"{unknown} without a key."
     )
     if faults:

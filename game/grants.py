@@ -109,7 +109,7 @@ def seen_by(column: str) -> str:
     return f"({column}->'{MEMBERS}' ?| {rights} OR {column}->{user} ?| {rights})"
 
 
-_STRANGERS = text("""
+_NOT_MEMBERS = text("""
     SELECT user_id FROM unnest(:user_ids) AS named (user_id)
     WHERE NOT EXISTS (SELECT FROM member mb WHERE mb.universe_id = :universe_id AND mb.user_id = named.user_id)
 """).bindparams(bindparam("user_ids", type_=ARRAY(Uuid)))
@@ -124,10 +124,10 @@ async def require_members(session: AsyncSession, universe_id: UUID, grants: Mapp
     user_ids = [UUID(holder) for holder in grants if holder != MEMBERS]
     if not user_ids:
         return
-    found = await session.execute(_STRANGERS, {"universe_id": universe_id, "user_ids": user_ids})
-    if strangers := found.scalars().all():
+    found = await session.execute(_NOT_MEMBERS, {"universe_id": universe_id, "user_ids": user_ids})
+    if not_members := found.scalars().all():
         errors = [
-            FieldError(f"grants.{one}", "not_a_member", "Only members can have rights.") for one in strangers
+            FieldError(f"grants.{one}", "not_a_member", "Only members can have rights.") for one in not_members
         ]
         raise Unprocessable(errors=errors)
 

@@ -152,6 +152,6 @@ def _fields(request: _LoggedRequest) -> dict[str, Any]:
 
 def _line(timestamp: float, request: _LoggedRequest) -> bytes:
     """A request as a line of JSON, with the same keys as structlog's lines."""
-    when = datetime.fromtimestamp(timestamp, UTC)
-    fields = {**_fields(request), "event": "request", "level": "info", "timestamp": when}
+    time = datetime.fromtimestamp(timestamp, UTC)
+    fields = {**_fields(request), "event": "request", "level": "info", "timestamp": time}
     return orjson.dumps(fields, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)

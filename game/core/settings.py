@@ -308,12 +308,12 @@ class Settings(BaseSettings):
             # Written to another file and then linked, so that processes that start at the same time use the same
             # key.
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mine = path.with_name(f"secret-key.{secrets.token_hex(8)}")
-            with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            own = path.with_name(f"secret-key.{secrets.token_hex(8)}")
+            with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(secrets.token_hex(MIN_SECRET))
             with suppress(FileExistsError):
-                os.link(mine, path)
-            mine.unlink()
+                os.link(own, path)
+            own.unlink()
         return path.read_text().strip()
 
     def url(self) -> str:

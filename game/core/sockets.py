@@ -127,8 +127,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_events(self) -> None:
         """Handle frames, within the rate limit."""
         now = self.loop.time()
-        earned = (now - self._counted_at) * _FRAMES_PER_SECOND
-        self._frames_left = min(_FRAMES_AT_ONCE, self._frames_left + earned) - len(self.conn.events)
+        refill = (now - self._counted_at) * _FRAMES_PER_SECOND
+        self._frames_left = min(_FRAMES_AT_ONCE, self._frames_left + refill) - len(self.conn.events)
         self._counted_at = now
         if self._frames_left < 0:
             self.conn.events_received()

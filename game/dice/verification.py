@@ -9,7 +9,7 @@ from game.dice.evaluation import evaluate
 from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
 
-Promises = Mapping[tuple[str, int], str]
+Commitments = Mapping[tuple[str, int], str]
 """Hashes of keys that were published before their rolls, by series (`everyone`, `hidden`) and number."""
 
 
@@ -19,11 +19,11 @@ class Checked(NamedTuple):
     roll_id: str
     fault: str | None = None
     is_proved: bool = False
-    was_promised: bool = False
+    was_committed: bool = False
 
 
-def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
-    """The promises in responses of `GET /universes/{id}/dice`.
+def commitments_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
+    """The commitments in responses of `GET /universes/{id}/dice`.
 
     Raises:
         KeyError, TypeError: one is not such a response.
@@ -31,14 +31,14 @@ def promises_of(dice: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]
     found: dict[tuple[str, int], str] = {}
     for one in dice:
         for series, part in (("everyone", one), ("hidden", one["hidden"])):
-            found |= {(series, promise["number"]): promise["hash"] for promise in part["commitments"]}
+            found |= {(series, commitment["number"]): commitment["hash"] for commitment in part["commitments"]}
     return found
 
 
-def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[Checked]:
+def verify(rolls: Iterable[Mapping[str, Any]], commitments: Commitments) -> Iterator[Checked]:
     """Check rolls in the format of `GET /universes/{id}/rolls`.
 
-    `promises` of the series `hidden` are the reader's own: rolls of others are not compared with them.
+    `commitments` of the series `hidden` are the reader's own: rolls of others are not compared with them.
     """
     used: dict[tuple[str, str], str] = {}
     for roll in rolls:
@@ -48,21 +48,21 @@ def verify(rolls: Iterable[Mapping[str, Any]], promises: Promises) -> Iterator[C
             yield Checked(roll_id)
             continue
         try:
-            fault, promised = _fault(roll, proof, promises)
+            fault, is_committed = _fault(roll, proof, commitments)
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
-            fault, promised = "this is not a roll in the server's format", False
+            fault, is_committed = "this is not a roll in the server's format", False
         # A key that is already known could be chosen for its result.
         if not fault and used.setdefault((str(proof["key"]), str(proof["nonce"])), roll_id) != roll_id:
             fault = "its key was used before"
-        yield Checked(roll_id, fault, is_proved=fault is None, was_promised=promised and fault is None)
+        yield Checked(roll_id, fault, is_proved=fault is None, was_committed=is_committed and fault is None)
 
 
-def _fault(roll: Mapping[str, Any], proof: Mapping[str, Any], promises: Promises) -> tuple[str | None, bool]:
+def _fault(roll: Mapping[str, Any], proof: Mapping[str, Any], commitments: Commitments) -> tuple[str | None, bool]:
     key = bytes.fromhex(proof["key"])
     if sha256(key).hexdigest() != proof["hash"]:
         return "its hash is not the hash of its key", False
-    promise = promises.get((proof["series"], proof["number"])) if proof["number"] is not None else None
-    if promise is not None and promise != proof["hash"]:
+    commitment = commitments.get((proof["series"], proof["number"])) if proof["number"] is not None else None
+    if commitment is not None and commitment != proof["hash"]:
         return "a different key was promised for its number", False
     paths = dict(_paths(roll["terms"]))
     try:
@@ -72,7 +72,7 @@ def _fault(roll: Mapping[str, Any], proof: Mapping[str, Any], promises: Promises
     result = evaluate(node, Drawing(key, proof["nonce"]))
     if result.terms != roll["terms"] or result.total != roll["total"]:
         return f"its key gives a different result: {result.text}", False
-    return None, promise is not None
+    return None, commitment is not None
 
 
 def _paths(terms: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:

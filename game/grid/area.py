@@ -116,11 +116,11 @@ def _inside(shape: Shape, length: float, across: float, angle: float) -> Callabl
         return hypot(dx, dy) <= length + _EDGE
 
     def cone(dx: float, dy: float) -> bool:
-        along, aside = dx * along_x + dy * along_y, dy * along_x - dx * along_y
-        return _EDGE < along <= length + _EDGE and abs(aside) <= along / 2 + _EDGE
+        along, sideways = dx * along_x + dy * along_y, dy * along_x - dx * along_y
+        return _EDGE < along <= length + _EDGE and abs(sideways) <= along / 2 + _EDGE
 
     def box(dx: float, dy: float) -> bool:
-        along, aside = dx * along_x + dy * along_y, dy * along_x - dx * along_y
-        return _EDGE < along <= length + _EDGE and -across / 2 - _EDGE <= aside < across / 2 - _EDGE
+        along, sideways = dx * along_x + dy * along_y, dy * along_x - dx * along_y
+        return _EDGE < along <= length + _EDGE and -across / 2 - _EDGE <= sideways < across / 2 - _EDGE
 
     return {"sphere": sphere, "cylinder": sphere, "cone": cone, "cube": box, "line": box}[shape]

@@ -287,10 +287,10 @@ def _box(grid_type: GridType, x: int, y: int, width: int, height: int) -> tuple[
 def _any(layers: Sequence[str], symbols: set[str], count: int) -> bytearray:
     """1 for each cell with one of the symbols in any layer."""
     marks = defaultdict(lambda: "\0", {ord(symbol): "\1" for symbol in symbols})
-    together = 0
+    marked = 0
     for cells in layers if symbols else ():
-        together |= int.from_bytes(cells.translate(marks).encode("latin-1"), "little")
-    return bytearray(together.to_bytes(count, "little"))
+        marked |= int.from_bytes(cells.translate(marks).encode("latin-1"), "little")
+    return bytearray(marked.to_bytes(count, "little"))
 
 
 def _topmost(layers: Sequence[str], numbers: Mapping[str, int], count: int) -> Sequence[int]:

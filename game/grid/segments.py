@@ -169,15 +169,15 @@ def pieces_by_chunk(
     grid_type: GridType, pieces: Iterable[Piece], width: int, height: int
 ) -> dict[ChunkXY, list[Piece]]:
     """For each chunk of a map of this size a superset of the pieces that lie in its cells."""
-    turned, is_hex = grid_type == "hex_column", grid_type in HEXES
-    across, down = (height, width) if turned else (width, height)
+    transposed, is_hex = grid_type == "hex_column", grid_type in HEXES
+    across, down = (height, width) if transposed else (width, height)
     apart, high = (_LINE, _DIAMETER) if is_hex else (1.0, 1.0)
     found: dict[ChunkXY, list[Piece]] = defaultdict(list)
     for one in pieces:
         ends = near_map(grid_type, one[:4], width, height)
         if ends is None:
             continue
-        x1, y1, x2, y2 = (ends[1], ends[0], ends[3], ends[2]) if turned else ends
+        x1, y1, x2, y2 = (ends[1], ends[0], ends[3], ends[2]) if transposed else ends
         first = max(floor((min(y1, y2) - high - _SLACK) / apart), 0) // CHUNK
         last = min(floor((max(y1, y2) + _SLACK) / apart), down - 1) // CHUNK
         for band in range(first, last + 1):
@@ -186,7 +186,7 @@ def pieces_by_chunk(
                 xs = x1 + part[0] * (x2 - x1), x1 + part[1] * (x2 - x1)
                 begin, end = max(floor(min(xs)) - 1, 0) // CHUNK, min(floor(max(xs)) + 1, across - 1) // CHUNK
                 for column in range(begin, end + 1):
-                    found[(band, column) if turned else (column, band)].append(one)
+                    found[(band, column) if transposed else (column, band)].append(one)
     return found
 
 

@@ -56,9 +56,9 @@ def line(grid: Grid, origin: Point, length: int, direction: float, width: int) -
             break
         at = k if in_centre else k - 0.5
         for n in range(width):
-            aside = n - (width - 1) / 2
-            x = origin[0] + step_x * at - unit_y * aside
-            y = origin[1] + step_y * at + unit_x * aside
+            sideways = n - (width - 1) / 2
+            x = origin[0] + step_x * at - unit_y * sideways
+            y = origin[1] + step_y * at + unit_x * sideways
             covered.add((floor(x + _EDGE), floor(y + _EDGE)))
     return covered
 
@@ -66,8 +66,8 @@ def line(grid: Grid, origin: Point, length: int, direction: float, width: int) -
 def sphere(grid: Grid, origin: Point, radius: int, cells: Iterable[Cell]) -> Iterator[Cell]:
     """The squares among these that a sphere or cylinder covers."""
     for x, y in cells:
-        away = (ceil(abs(centre + 0.5 - start) - _EDGE) for centre, start in zip((x, y), origin, strict=True))
-        if lattice_distance(grid, *away) <= radius:
+        steps = (ceil(abs(centre + 0.5 - start) - _EDGE) for centre, start in zip((x, y), origin, strict=True))
+        if lattice_distance(grid, *steps) <= radius:
             yield x, y
 
 
@@ -89,13 +89,13 @@ def _first(origin: Point, along: Cell) -> Cell:
 
 def _across(origin: Point, along: Cell, k: int, count: int) -> Iterator[Cell]:
     """`count` squares side by side across a straight direction, the k-th from the origin."""
-    level = along[1] == 0
-    start, aside = (origin[0], origin[1]) if level else (origin[1], origin[0])
+    is_horizontal = along[1] == 0
+    start, centre = (origin[0], origin[1]) if is_horizontal else (origin[1], origin[0])
     sign = along[0] + along[1]
     at = floor(start + sign * (k if _is_centre(start) else k - 0.5))
-    first = floor(aside - count / 2 + 0.5 + _EDGE)
+    first = floor(centre - count / 2 + 0.5 + _EDGE)
     for other in range(first, first + count):
-        yield (at, other) if level else (other, at)
+        yield (at, other) if is_horizontal else (other, at)
 
 
 def _is_centre(place: float) -> bool:

@@ -81,11 +81,11 @@ async def _viewers(session: AsyncSession, row: Map, area: FogArea) -> list[UUID]
             raise Unprocessable(errors=[FieldError("for", "not_allowed", message)])
         return [PARTY]
     roles = await members(session, row.universe_id)
-    there = {user_id for user_id, role in roles.items() if role not in GAME_MASTERS}
-    if strangers := set(area.for_ or ()) - there:
+    viewers = {user_id for user_id, role in roles.items() if role not in GAME_MASTERS}
+    if others := set(area.for_ or ()) - viewers:
         message = "Only players and spectators of the universe have their own fog."
-        raise Unprocessable(errors=[FieldError("for", "not_a_player", message) for _ in strangers])
-    return sorted(there if area.for_ is None else set(area.for_))
+        raise Unprocessable(errors=[FieldError("for", "not_a_player", message) for _ in others])
+    return sorted(viewers if area.for_ is None else set(area.for_))
 
 
 async def _cells(row: Map, area: FogArea) -> Cells:

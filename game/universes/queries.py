@@ -123,7 +123,7 @@ async def _is_published(session: AsyncSession, universe_id: UUID, map_id: UUID) 
 _WITHDRAW = text("DELETE FROM invitation WHERE universe_id = :universe_id AND role = 'game_master'")
 
 
-async def hand_over(session: AsyncSession, access: Access, user_id: UUID) -> Access:
+async def transfer(session: AsyncSession, access: Access, user_id: UUID) -> Access:
     """Make another member the owner of a locked universe; the owner becomes a game master. Returns the new access.
 
     Raises:

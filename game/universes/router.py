@@ -121,14 +121,14 @@ async def transfer_universe(
 ) -> Any:
     """Transfer a universe to one of its members. You become a game master in it."""
 
-    async def hand_over() -> Response:
+    async def transfer() -> Response:
         locked = await _to_change(session, "transferUniverse", user, id, if_match)
-        universe = queries.read(await queries.hand_over(session, locked, body.user_id))
+        universe = queries.read(await queries.transfer(session, locked, body.user_id))
         headers = {"ETag": etag(universe.version)}
         return Response(universe.model_dump_json(), headers=headers, media_type="application/json")
 
     # The previous owner is a game master since then.
-    return await once(user.id, hand_over, check=lambda _: access.get(session, user, id, "updateUniverse"))
+    return await once(user.id, transfer, check=lambda _: access.get(session, user, id, "updateUniverse"))
 
 
 @router.get(

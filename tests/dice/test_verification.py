@@ -12,7 +12,7 @@ import pytest
 
 from game.core import schema
 from game.dice.drawing import commitment
-from game.dice.verification import Checked, promises_of, verify
+from game.dice.verification import Checked, commitments_of, verify
 from tests.conftest import game
 from tests.rolls.test_router import Table
 from tests.rolls.test_router import table as table
@@ -75,7 +75,7 @@ async def test_the_program(table: Table, tmp_path: Path) -> None:
 
 async def test_what_is_false(table: Table) -> None:
     document = await kept(table)
-    promises = promises_of(document["dice"])
+    promises = commitments_of(document["dice"])
     for spoiled in false_ones(document):
         assert [one.fault is None for one in verify(spoiled["items"], promises)].count(False) == 1
     items = document["items"]
@@ -92,7 +92,7 @@ async def test_what_is_false(table: Table) -> None:
 @pytest.mark.parametrize("language", ["python", "javascript"])
 async def test_the_recipes(table: Table, tmp_path: Path, language: str) -> None:
     document = await kept(table)
-    promises = {f"{series}{number}": known for (series, number), known in promises_of(document["dice"]).items()}
+    promises = {f"{series}{number}": known for (series, number), known in commitments_of(document["dice"]).items()}
     (tmp_path / "rolls.json").write_text(json.dumps([document, *false_ones(document)]))
     (tmp_path / "promises.json").write_text(json.dumps(promises))
     if language == "python":

@@ -85,24 +85,24 @@ def draw_png(
     )
     canvas = Image.new("RGB", (region.width * _FINE, region.height * _FINE) if small else full, PAPER)
     if background is not None:
-        _lay_background(canvas, background, scene.backdrop)
+        _paint_background(canvas, background, scene.backdrop)
     if region.width and region.height:
         cells = _colors(region, shown, legend)
         solid = Image.new("RGB", cells.size, PAPER)
         solid.paste(cells, (0, 0), cells)
-        _lay_cells(canvas, projection, solid if background is None else cells)
+        _paint_cells(canvas, projection, solid if background is None else cells)
         if cell_size >= SHADE_FROM:
-            _lay_shade(canvas, projection, _blocked(region, shown, legend))
-        _lay_light(canvas, scene, canvas.width / projection.width)
+            _paint_shade(canvas, projection, _blocked(region, shown, legend))
+        _paint_light(canvas, scene, canvas.width / projection.width)
         canvas = canvas.resize(full, _NEAREST) if small else canvas
         if cell_size >= SYMBOLS_FROM:
-            _lay_symbols(canvas, projection, shown, legend, solid)
-    _lay_strokes(canvas, scene.grid, GRID_OPACITY)
-    _lay_strokes(canvas, scene.strokes)
-    _lay_tokens(canvas, scene.tokens)
+            _paint_symbols(canvas, projection, shown, legend, solid)
+    _paint_strokes(canvas, scene.grid, GRID_OPACITY)
+    _paint_strokes(canvas, scene.strokes)
+    _paint_tokens(canvas, scene.tokens)
     if fog is not None and region.width and region.height:
-        _lay_cells(canvas, projection, fog_image(fog))
-    _lay_labels(canvas, scene.labels)
+        _paint_cells(canvas, projection, fog_image(fog))
+    _paint_labels(canvas, scene.labels)
     file = BytesIO()
     canvas.save(file, "PNG", compress_level=1)
     return file.getvalue()
@@ -125,7 +125,7 @@ def cut_background(
 ) -> tuple[bytes, Scene]:
     """The parts of a background picture in cells that are or were in sight, as a picture of the whole region."""
     canvas = Image.new("RGBA", (projection.width, projection.height))
-    _lay_background(canvas, background, scene.backdrop)
+    _paint_background(canvas, background, scene.backdrop)
     place = 0.0, 0.0, float(projection.width), float(projection.height)
     return cut(canvas, shown_mask(projection, fog)), replace(scene, backdrop=place)
 
@@ -170,22 +170,22 @@ def _blocked(region: Region, layers: Sequence[Mapping[str, Any]], legend: Mappin
     return blocked
 
 
-def _lay_cells(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
+def _paint_cells(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
     """Enlarge an image of one pixel per cell onto the canvas; transparent pixels leave it unchanged."""
     if projection.grid_type in HEXES:
-        _lay_hexes(canvas, projection, cells)
+        _paint_hexes(canvas, projection, cells)
     elif projection.grid_type == "isometric":
-        _lay_diamonds(canvas, projection, cells)
+        _paint_diamonds(canvas, projection, cells)
     else:
         large = cells.resize(canvas.size, _NEAREST)
         canvas.paste(large, (0, 0), large if large.mode == "RGBA" else None)
 
 
-def _lay_hexes(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
+def _paint_hexes(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
     """Draw the staggered lines one by one, each cut along its zigzag, overlapping the previous one."""
     region, unit = projection.region, projection.cell_size
     upright = projection.grid_type == "hex_row"
-    turned = canvas if upright else canvas.transpose(Image.Transpose.TRANSPOSE)
+    transposed = canvas if upright else canvas.transpose(Image.Transpose.TRANSPOSE)
     cells = cells if upright else cells.transpose(Image.Transpose.TRANSPOSE)
     start = region.y if upright else region.x
     shift = any(line % 2 == 0 for line in range(start, start + min(2, cells.height)))
@@ -195,28 +195,28 @@ def _lay_hexes(canvas: Image.Image, projection: Projection, cells: Image.Image) 
         left = round(unit / 2) if shift and (start + line) % 2 else 0
         top = round(line * unit * sqrt(3) / 2)
         cut = mask if strip.mode == "RGB" else ImageChops.multiply(mask, strip.getchannel("A"))
-        turned.paste(strip.convert("RGB"), (left, top), cut)
+        transposed.paste(strip.convert("RGB"), (left, top), cut)
     if not upright:
-        canvas.paste(turned.transpose(Image.Transpose.TRANSPOSE))
+        canvas.paste(transposed.transpose(Image.Transpose.TRANSPOSE))
 
 
 def _zigzag(count: int, unit: int) -> Image.Image:
     """The mask of a line of hexes with pointed tops, `unit` pixels wide each."""
-    finer = 4
+    oversampling = 4
     height = ceil(unit * 2 / sqrt(3))
-    hexagon = Image.new("L", (unit * finer, height * finer))
+    hexagon = Image.new("L", (unit * oversampling, height * oversampling))
     # Slightly larger, so that there are no gaps between two lines.
-    half, tall, grown = unit * finer / 2, unit * finer * 2 / sqrt(3), 0.5 * finer
+    half, full_height, grown = unit * oversampling / 2, unit * oversampling * 2 / sqrt(3), 0.5 * oversampling
     outline = [
         (half, -grown),
-        (2 * half, tall / 4 - grown),
-        (2 * half, 3 * tall / 4 + grown),
-        (half, tall + grown),
-        (0, 3 * tall / 4 + grown),
-        (0, tall / 4 - grown),
+        (2 * half, full_height / 4 - grown),
+        (2 * half, 3 * full_height / 4 + grown),
+        (half, full_height + grown),
+        (0, 3 * full_height / 4 + grown),
+        (0, full_height / 4 - grown),
     ]
     ImageDraw.Draw(hexagon).polygon(outline, fill=255)
-    hexagon = hexagon.reduce(finer)
+    hexagon = hexagon.reduce(oversampling)
     mask = Image.new("L", (count * unit, height))
     for place in range(count):
         mask.paste(hexagon, (place * unit, 0))
@@ -240,18 +240,18 @@ def _affine(projection: Projection, scale: float, pixels: float, top: int) -> tu
     )
 
 
-def _lay_diamonds(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
+def _paint_diamonds(canvas: Image.Image, projection: Projection, cells: Image.Image) -> None:
     cells = cells.convert("RGBA")
     for top in range(0, canvas.height, 256):
         height = min(256, canvas.height - top)
-        fine = cells.transform(
+        enlarged = cells.transform(
             (2 * canvas.width, 2 * height), Image.Transform.AFFINE, _affine(projection, 2, 1, top), _NEAREST
         )
-        band = fine.reduce(2)
+        band = enlarged.reduce(2)
         canvas.paste(band, (0, top), band)
 
 
-def _lay_shade(canvas: Image.Image, projection: Projection, blocked: Image.Image) -> None:
+def _paint_shade(canvas: Image.Image, projection: Projection, blocked: Image.Image) -> None:
     """Draw the shadow of cells that block sight, to the bottom right, on square and isometric maps."""
     if projection.grid_type in HEXES or blocked.getbbox() is None:
         return
@@ -273,7 +273,7 @@ def _lay_shade(canvas: Image.Image, projection: Projection, blocked: Image.Image
     canvas.paste(DARK, (0, 0), shade)
 
 
-def _lay_symbols(
+def _paint_symbols(
     canvas: Image.Image,
     projection: Projection,
     layers: Sequence[Mapping[str, Any]],
@@ -320,7 +320,7 @@ def _stamp(glyph: str, size: int, opacity: float) -> Image.Image | None:
 # Below and above the cells
 
 
-def _lay_background(canvas: Image.Image, file: bytes, place: tuple[float, float, float, float]) -> None:
+def _paint_background(canvas: Image.Image, file: bytes, place: tuple[float, float, float, float]) -> None:
     left, top, right, bottom = place
     x1, y1, x2, y2 = (
         max(0, round(left)),
@@ -349,7 +349,7 @@ def _lay_background(canvas: Image.Image, file: bytes, place: tuple[float, float,
         raise PictureError("the background is not a picture that can be read") from error
 
 
-def _lay_light(canvas: Image.Image, scene: Scene, scale: float) -> None:
+def _paint_light(canvas: Image.Image, scene: Scene, scale: float) -> None:
     """Brighten a canvas, `scale` pixels of which are one of the picture.
 
     Middle tones are brightened most, dark and light ones less.
@@ -392,7 +392,7 @@ def _falloff(percent: int) -> Image.Image:
     return Image.radial_gradient("L").point(lambda far: round(2.55 * percent * max(0.0, 1 - far / side) ** 1.2))
 
 
-def _lay_strokes(canvas: Image.Image, strokes: Sequence[Stroke], opacity: float = 1) -> None:
+def _paint_strokes(canvas: Image.Image, strokes: Sequence[Stroke], opacity: float = 1) -> None:
     """Draw lines twice as large on the squares of the canvas that they touch."""
     side = 128 if len(strokes) <= 5000 else 1024
     squares: dict[tuple[int, int], list[Stroke]] = defaultdict(list)
@@ -409,8 +409,8 @@ def _lay_strokes(canvas: Image.Image, strokes: Sequence[Stroke], opacity: float 
     for (column, row), inside in squares.items():
         left, top = column * side, row * side
         before = canvas.crop((left, top, min(canvas.width, left + side), min(canvas.height, top + side)))
-        fine = before.resize((2 * before.width, 2 * before.height), _NEAREST)
-        draw = ImageDraw.Draw(fine)
+        enlarged = before.resize((2 * before.width, 2 * before.height), _NEAREST)
+        draw = ImageDraw.Draw(enlarged)
         for stroke in inside:
             points = [(2 * (x - left) - 0.5, 2 * (y - top) - 0.5) for x, y in stroke.points]
             width = max(1, round(2 * stroke.width))
@@ -418,10 +418,10 @@ def _lay_strokes(canvas: Image.Image, strokes: Sequence[Stroke], opacity: float 
             if stroke.round_ends:
                 for point in points:
                     draw.circle(point, width / 2 - 0.5, stroke.color)
-        canvas.paste(Image.blend(before, fine.reduce(2), opacity), (left, top))
+        canvas.paste(Image.blend(before, enlarged.reduce(2), opacity), (left, top))
 
 
-def _lay_tokens(canvas: Image.Image, tokens: Sequence[Token]) -> None:
+def _paint_tokens(canvas: Image.Image, tokens: Sequence[Token]) -> None:
     for token in tokens:
         disc = _disc(token.radius, token.color, token.initial)
         canvas.paste(
@@ -431,16 +431,16 @@ def _lay_tokens(canvas: Image.Image, tokens: Sequence[Token]) -> None:
 
 @lru_cache(maxsize=512)
 def _disc(radius: float, color: RGB, initial: str) -> Image.Image:
-    finer = 4
+    oversampling = 4
     side = ceil(2 * radius) + 4
-    disc = Image.new("RGBA", (side * finer, side * finer), (*DARK, 0))
-    draw, middle = ImageDraw.Draw(disc), side * finer / 2 - 0.5
-    rim = max(0.8, radius * 0.14)
-    draw.circle((middle, middle + 0.07 * radius * finer), (radius + 0.8) * finer, (*DARK, 110))
-    draw.circle((middle, middle), radius * finer, (*LIGHT, 255))
-    draw.circle((middle, middle), (radius - rim) * finer, (*color, 255))
+    disc = Image.new("RGBA", (side * oversampling, side * oversampling), (*DARK, 0))
+    draw, middle = ImageDraw.Draw(disc), side * oversampling / 2 - 0.5
+    border = max(0.8, radius * 0.14)
+    draw.circle((middle, middle + 0.07 * radius * oversampling), (radius + 0.8) * oversampling, (*DARK, 110))
+    draw.circle((middle, middle), radius * oversampling, (*LIGHT, 255))
+    draw.circle((middle, middle), (radius - border) * oversampling, (*color, 255))
     if radius >= 6.5 and initial:
-        font = lettering.font(max(7, round(1.05 * radius)) * finer)
+        font = lettering.font(max(7, round(1.05 * radius)) * oversampling)
         # Centred by the letter's own box, because the middle of the line is too high for a capital letter.
         left, top, right, bottom = font.getbbox(initial)
         draw.text(
@@ -449,10 +449,10 @@ def _disc(radius: float, color: RGB, initial: str) -> Image.Image:
             (*ink(luma(color)), 255),
             font,
         )
-    return disc.reduce(finer)
+    return disc.reduce(oversampling)
 
 
-def _lay_labels(canvas: Image.Image, labels: Sequence[Label]) -> None:
+def _paint_labels(canvas: Image.Image, labels: Sequence[Label]) -> None:
     draw = ImageDraw.Draw(canvas)
     for label in labels:
         draw.text(

@@ -254,7 +254,7 @@ class Layers:
             area |= {"width": bounds.width, "height": bounds.height}
             return {"chunks": [{**area, "data": self.encoded(cells)}] if cells else []}
         left, top = right + bounds.first[0], down + bounds.first[1]
-        if (right or down) and self.loses(rows, left, top):
+        if (right or down) and self.would_lose(rows, left, top):
             across, high = self.projection.pitch
             x, y = self.projection.to_screen(right * across, down * high)
             offset = {"offsetx": _number(item, "offsetx", 0) - x, "offsety": _number(item, "offsety", 0) - y}
@@ -276,7 +276,7 @@ class Layers:
             if not is_shown and 0 <= x < bounds.width and 0 <= y < bounds.height and 0 < gid < 1 << 32:
                 cells[y * bounds.width + x] = gid
 
-    def loses(self, rows: list[str], left: int, top: int) -> bool:
+    def would_lose(self, rows: list[str], left: int, top: int) -> bool:
         """Whether cells are outside the map if a layer is written from this column and row on."""
         right, bottom = max(0, left + self.bounds.width), max(0, top + self.bounds.height)
         return any(

@@ -226,7 +226,11 @@ class Objects:
                 and abs(move[3] - first[1]) < _SAME
                 for move in moves
             )
-            if len(lines) == len(group) and same and all(_alike(group[0], thing) for thing in group):
+            if (
+                len(lines) == len(group)
+                and same
+                and all(_differs_only_in_ends(group[0], thing) for thing in group)
+            ):
                 across, down = self.projection.unit
                 moved = [0 if abs(move) < _SAME else move for move in first[:2]]
                 kept.item |= {"x": kept.shape.x + moved[0] * across, "y": kept.shape.y + moved[1] * down}
@@ -234,7 +238,7 @@ class Objects:
                 return
         run: list[Json] = []
         for thing in group:
-            if run and not (_alike(run[0], thing) and _ends_at(run[-1], thing)):
+            if run and not (_differs_only_in_ends(run[0], thing) and _ends_at(run[-1], thing)):
                 yield run[0], self.polyline(run, kept, kind, first=run[0] is group[0])
                 run = []
             run.append(thing)
@@ -289,13 +293,13 @@ class Objects:
         kept.item["id"] = self.ids.take(kept.about.get("id"))
         if kind == "door" and packed.get("id") == str(kept.item["id"]):
             del packed["id"]
-        spelt = str(kept.about.get("type", kind))
+        spelling = str(kept.about.get("type", kind))
         if kept.template and not kept.about.get("type"):
-            spelt = str(kept.template.item.get("type") or kept.template.item.get("class") or kind)
+            spelling = str(kept.template.item.get("type") or kept.template.item.get("class") or kind)
         types = kept.about.get("property_types")
         properties = own_properties(thing, types, packed, f"{kind}s", self.notes, own)
         named = str(kept.about.get("name", ""))
-        return self.finished(kept, named, spelt if spelt.casefold() == kind else kind, properties)
+        return self.finished(kept, named, spelling if spelling.casefold() == kind else kind, properties)
 
 
 def _say_visible(thing: Json, kept: _Kept, packed: Json) -> None:
@@ -337,13 +341,13 @@ def _lines(things: list[Json]) -> list[list[Json]]:
     return groups
 
 
-def _alike(first: Json, thing: Json) -> bool:
+def _differs_only_in_ends(first: Json, thing: Json) -> bool:
     """Whether a wall or door of a group equals the first one, except for its ends."""
     without = ("id", "tiled", *_ENDS)
-    mine, others = ({key: each[key] for key in each if key not in without} for each in (first, thing))
+    own, others = ({key: each[key] for key in each if key not in without} for each in (first, thing))
     about = as_object(thing.get("tiled"))
     usual = {first.get("id"), f"{about.get('id')}-{(about.get('part') or 0) + 1}"}
-    return mine == others and thing.get("id") in usual
+    return own == others and thing.get("id") in usual
 
 
 def _ends_at(before: Json, thing: Json) -> bool:
