@@ -125,6 +125,15 @@ async def allow_idle(session: AsyncSession, seconds: float) -> None:
     await session.execute(_ALLOW_IDLE, {"milliseconds": str(int(seconds * 1000))})
 
 
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+async def snapshot(session: AsyncSession) -> None:
+    """Begin a new transaction that reads from one snapshot of the database."""
+    await session.close()
+    await session.execute(_SNAPSHOT)
+
+
 def _json_text(value: Any) -> str:
     return orjson.dumps(value).decode()
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.assets.models import Asset
-from game.core.database import Database, allow_idle
+from game.core.database import Database, allow_idle, snapshot
 from game.core.models import rfc3339
 from game.exchange.bundle import (
     CHARACTERS,
@@ -141,7 +141,7 @@ async def export(
     """
     universe, writer = caller.universe, Writer(file)
     async with database.session() as session:
-        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        await snapshot(session)
         # Compressing the largest map takes longer than the usual idle timeout of a transaction.
         await allow_idle(session, seconds)
         statement = select(col(Map.id)).where(col(Map.universe_id) == universe.id).order_by(col(Map.id))

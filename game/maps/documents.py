@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
 from game.core.compute import Computing, until_disconnected
+from game.core.database import snapshot
 from game.core.errors import NotFound
 from game.core.streams import StreamedResponse
 from game.core.tags import players_tag
@@ -30,6 +31,7 @@ from game.grid.chunks import marked_layers, pieces
 from game.grid.loading import BandTexts, LayerPart
 from game.grid.past import Changed
 from game.maps import fogged, queries
+from game.maps.chunks import map_key_of
 from game.maps.players import with_legend
 from game.maps.queries import VISIBLE, Found, statement_role
 from game.maps.texts import IS_SMALL, OUTLINE, MapText, document
@@ -49,7 +51,6 @@ _BANDS = text("""
     FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id AND layer = :layer GROUP BY y ORDER BY y
 """)
 _LAYERS = text("SELECT DISTINCT layer FROM map_chunk WHERE universe_id = :universe_id AND map_id = :map_id")
-SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 class StoredRows:
@@ -174,7 +175,7 @@ async def rows_of(
 ) -> StoredRows:
     """The stored chunks of the layers of a map's frame; `on_progress` is called after each layer."""
     rows = StoredRows(with_symbols=with_symbols)
-    place = {"universe_id": found.row.universe_id, "map_id": found.row.id}
+    place = map_key_of(found.row)
     try:
         stored = set((await session.execute(_LAYERS, place)).scalars())
         for layer in stored.intersection(marked_layers(frame)):
@@ -215,7 +216,7 @@ async def read(
 
     async def load_in_turn() -> MapPieces:
         async with computing.slot(user.id, WAIT_SECONDS):
-            await session.execute(SNAPSHOT)
+            await snapshot(session)
             found = await queries.get(session, user, map_id, "readMap", with_grid=False, as_id=as_id)
             loaded = await load(session, found, request.scope["on_progress"])
             await session.close()

@@ -15,6 +15,7 @@ from game import grants
 from game.accounts.models import User
 from game.assets import queries as assets
 from game.core.compute import RequestComputing
+from game.core.database import snapshot
 from game.core.errors import NotFound, Unavailable
 from game.core.tags import players_tag
 from game.fog import packed, views
@@ -34,7 +35,6 @@ from game.maps.queries import Found
 from game.maps.texts import MapText
 from game.universes.access import Access
 
-_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 _LARGE_CELLS = 8192
 """A response with more cells than this, over all layers, is built in a thread."""
 _CHUNKS = text("""
@@ -58,12 +58,6 @@ class ViewedMap(NamedTuple):
             self.view.cache["packed"] = PackedView.of(self.view.fogged)
         packed_view: PackedView = self.view.cache["packed"]
         return packed_view
-
-
-async def snapshot(session: AsyncSession) -> None:
-    """Begin a read-only transaction with a snapshot of the database (REPEATABLE READ)."""
-    await session.close()
-    await session.execute(_SNAPSHOT)
 
 
 async def view_map(

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from game.accounts.models import User
 from game.core.compute import Computing, until_disconnected
-from game.core.database import allow_idle
+from game.core.database import allow_idle, snapshot
 from game.core.errors import Conflict, NotFound, Unprocessable
 from game.events import queries as events
 from game.fog import changes as fog
@@ -23,6 +23,7 @@ from game.grid.chunks import Frame
 from game.grid.loading import BandTexts, LayerPart, StoredFrame
 from game.grid.past import Changed, PastError, PastMap, rebuild
 from game.maps import changes, documents, queries
+from game.maps.chunks import map_key_of
 from game.maps.loading import frame_of, part_loader
 from game.maps.models import Map, MapRead, Visibility
 from game.maps.queries import Found
@@ -100,7 +101,7 @@ async def record_of(session: AsyncSession, row: Map, seq: int) -> Record:
         TooLongAgo: there are too many events since then, or they are too large.
         HistoryBroken: the event lacks the map's version.
     """
-    place = {"universe_id": row.universe_id, "map_id": row.id, "seq": seq}
+    place = {**map_key_of(row), "seq": seq}
     last = (await session.execute(_LAST_EVENT, place)).one_or_none()
     if last is None or last.kind in _ENDS:
         raise NotFound
@@ -144,7 +145,7 @@ async def _load_past(
 ) -> tuple[Map, Record, PastMap, documents.StoredRows]:
     """A map as it was after event `seq`: its present row, what was needed to rebuild it, and its rows."""
     async with computing.slot(user.id, documents.WAIT_SECONDS):
-        await session.execute(documents.SNAPSHOT)
+        await snapshot(session)
         found = await queries.get(session, user, map_id, "listHistory", with_grid=False)
         row = found.row
         record = await record_of(session, row, seq)

@@ -11,6 +11,7 @@ from game.core.compute import TooLarge
 from game.core.errors import NotFound
 from game.grid.canvas import Wanted
 from game.grid.loading import BandTexts, ChunkTexts, LayerPart, StoredFrame
+from game.maps.chunks import map_key_of
 from game.maps.models import Map
 from game.maps.queries import Found
 
@@ -43,7 +44,7 @@ async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
         NotFound: the map no longer exists; or the reader is not a game master, and it has fog or is not published.
     """
     row = found.row
-    place = {"universe_id": row.universe_id, "map_id": row.id, "for_game_masters": found.access.is_game_master}
+    place = {**map_key_of(row), "for_game_masters": found.access.is_game_master}
     frame = (await session.execute(_FRAME, place)).scalar_one_or_none()
     if frame is None:
         raise NotFound
@@ -52,7 +53,7 @@ async def frame_of(session: AsyncSession, found: Found) -> StoredFrame:
 
 def part_loader(session: AsyncSession, row: Map) -> Callable[[LayerPart], Awaitable[BandTexts]]:
     """Returns a function that loads parts of a locked map, in the transaction that has locked it."""
-    place = {"universe_id": row.universe_id, "map_id": row.id}
+    place = map_key_of(row)
 
     async def load(wanted: LayerPart) -> BandTexts:
         return _bands(await session.execute(_PART, {**place, **wanted._asdict()}))
@@ -70,7 +71,7 @@ def loader(session: AsyncSession, row: Map) -> Callable[[Any], Awaitable[Any]]:
     It raises:
         TooLarge: this is more than one request may load.
     """
-    place = {"universe_id": row.universe_id, "map_id": row.id}
+    place = map_key_of(row)
     left = _MAX_BYTES
 
     async def load(wanted: Wanted | LayerPart) -> ChunkTexts | BandTexts:

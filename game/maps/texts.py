@@ -16,6 +16,7 @@ from game.core.tags import players_tag
 from game.fog import views
 from game.fog.models import PARTY
 from game.grid.chunks import join
+from game.maps.chunks import map_key_of
 from game.maps.players import with_legend
 from game.maps.queries import HAS_FOG, VISIBLE, Found, statement_role
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
@@ -143,7 +144,7 @@ async def document(session: AsyncSession, found: Found) -> MapText:
     Raises:
         NotFound: the map no longer exists.
     """
-    parameters = {"universe_id": found.row.universe_id, "map_id": found.row.id, "role": statement_role(found)}
+    parameters = {**map_key_of(found.row), "role": statement_role(found)}
     row = (await session.execute(_READ, parameters)).mappings().one_or_none()
     if row is None:
         raise NotFound

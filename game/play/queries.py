@@ -1,7 +1,6 @@
 """The SQL of playing: the rules of a map's grid, and the background of a map."""
 
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -10,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from game.assets import queries as assets
 from game.core.errors import NotFound
 from game.grid.geometry import Grid
+from game.maps.chunks import map_key_of
 from game.maps.models import Map
 
 _GRID = text("""
@@ -27,7 +27,7 @@ async def grid_of(session: AsyncSession, row: Map) -> Grid:
     Raises:
         NotFound: the map is gone.
     """
-    rest: dict[str, Any] | None = (await session.execute(_GRID, _map_key(row))).scalar_one_or_none()
+    rest: dict[str, Any] | None = (await session.execute(_GRID, map_key_of(row))).scalar_one_or_none()
     if rest is None:
         raise NotFound
     return Grid.of(rest)
@@ -35,9 +35,5 @@ async def grid_of(session: AsyncSession, row: Map) -> Grid:
 
 async def background_of(session: AsyncSession, row: Map) -> bytes | None:
     """The background picture of a map, if it has one."""
-    asset_id = (await session.execute(_BACKGROUND, _map_key(row))).scalar_one_or_none()
+    asset_id = (await session.execute(_BACKGROUND, map_key_of(row))).scalar_one_or_none()
     return await assets.background(session, row.universe_id, asset_id)
-
-
-def _map_key(row: Map) -> dict[str, UUID]:
-    return {"universe_id": row.universe_id, "map_id": row.id}

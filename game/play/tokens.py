@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from game.accounts.models import User
+from game.core.database import snapshot
 from game.core.errors import Forbidden, NotFound
 from game.fog import changes as fog
 from game.fog.viewers import viewer_of
@@ -85,7 +86,7 @@ async def on_map(
     Raises:
         NotFound, Forbidden, Unprocessable: as `maps.get` does.
     """
-    await fogged.snapshot(session)
+    await snapshot(session)
     found = await maps.get(session, user, map_id, operation, with_grid=False, as_id=as_id)
     view = await fogged.view_of(session, found, found.access.universe.event_seq) if found.has_fog else None
     return await seen(session, found.row, await tokens.of_map(session, found.access, map_id), view)
