@@ -36,9 +36,9 @@ class Right(StrEnum):
 ALL: Final = frozenset(Right)
 
 
-def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
+def _normalized(grants: dict[str, list[str]]) -> dict[str, list[str]]:
     """Normalised grants: canonical ids, each right once, no holders without rights."""
-    tidied: dict[str, list[str]] = {}
+    normalized: dict[str, list[str]] = {}
     for holder, given in grants.items():
         if holder != MEMBERS:
             try:
@@ -47,20 +47,19 @@ def _tidied(grants: dict[str, list[str]]) -> dict[str, list[str]]:
                 message = "a key must be the id of a user, or `members`"
                 raise PydanticCustomError("holder_invalid", message) from None
         if given:
-            tidied[holder] = [right.value for right in Right if right in given]
-    return tidied
+            normalized[holder] = [right.value for right in Right if right in given]
+    return normalized
 
 
 _ABOUT = (
-    "What members may do with it. The key is the id of a user, or `members` for all members. "
-    "Only game "
-    "masters see the grants of others."
+    "What members may do with it. The key is the id of a user, or `members` for all members. Only game masters "
+    "see the grants of others."
 )
-_MOST = Field(max_length=_MAX_HOLDERS)
+_MAX_SIZE = Field(max_length=_MAX_HOLDERS)
 Grants = Annotated[
     dict[str, list[Literal["see", "sheet", "sight", "act"]]],
-    _MOST,
-    AfterValidator(_tidied),
+    _MAX_SIZE,
+    AfterValidator(_normalized),
     Field(
         description=f"{_ABOUT} `see`: know that it exists; `sheet`: read its sheet or numbers; `sight`: see what "
         "it sees; `act`: move and change it, which includes the others."
@@ -68,8 +67,8 @@ Grants = Annotated[
 ]
 NoteGrants = Annotated[
     dict[str, list[Literal["see", "act"]]],
-    _MOST,
-    AfterValidator(_tidied),
+    _MAX_SIZE,
+    AfterValidator(_normalized),
     Field(description=f"{_ABOUT} `see`: read it; `act`: change it, which includes `see`."),
 ]
 
@@ -196,13 +195,13 @@ async def drop(session: AsyncSession, universe_id: UUID, user_id: UUID) -> None:
         await session.execute(statement, {"universe_id": universe_id, "holder": str(user_id), "now": now()})
 
 
-SIGHT_GIVEN: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
-"""Callbacks of `sight_given`: `game.fog`, which this module must not import."""
+AFTER_SIGHT_CHANGE: list[Callable[[AsyncSession, UUID, UUID], Awaitable[None]]] = []
+"""Callbacks of `sight_changed`: `game.fog`, which this module must not import."""
 
 
-async def sight_given(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
+async def sight_changed(session: AsyncSession, universe_id: UUID, cause_id: UUID) -> None:
     """Report that a viewer may see more than before although no token changed: a member's role, or a character's
     grants or senses, changed in this transaction. `cause_id` is that user or character."""
     await session.flush()
-    for remember in SIGHT_GIVEN:
+    for remember in AFTER_SIGHT_CHANGE:
         await remember(session, universe_id, cause_id)

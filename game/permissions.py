@@ -1,7 +1,7 @@
 """Who may do what: every operation of the API, and every write of the back office, with the roles that may do it.
 
 This is the only such table. An operation asks for its row by name before it takes a lock, and again under the
-lock. What they see of a map that they may read is decided in `game/grid/player_view.py`.
+lock. What a member sees of a map that they may read is decided in `game/grid/player_view.py`.
 """
 
 from collections.abc import Mapping
@@ -133,14 +133,14 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "readDice": _MEMBERS,
     "createMessage": _PLAYERS,
     "listMessages": _MEMBERS,
-    # Notes: the same
+    # Notes: as for characters
     "createNote": _PLAYERS,
     "listNotes": _MEMBERS,
     "readNote": _MEMBERS,
     "replaceNote": _PLAYERS,
     "updateNote": _PLAYERS,
     "deleteNote": _PLAYERS,
-    # Tokens: the same
+    # Tokens: as for characters
     "createToken": GAME_MASTERS,
     "listTokens": _MEMBERS,
     "readToken": _MEMBERS,

@@ -317,7 +317,7 @@ async def _store(session: AsyncSession, found: Found, new: Mapping[str, Any], ve
     before = _difference(old, new)
     await _record(session, f"character.{verb}", found.access, row, payload, before, old.get("grants", row.grants))
     if "grants" in new or _senses(new.get("sheet", {})) != _senses(old.get("sheet", {})):
-        await grants.sight_given(session, row.universe_id, row.id)
+        await grants.sight_changed(session, row.universe_id, row.id)
     return Found.of(row, found.access)
 
 

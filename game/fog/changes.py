@@ -433,4 +433,4 @@ async def _update_after_sight_change(session: AsyncSession, universe_id: UUID, c
             pass
 
 
-grants.SIGHT_GIVEN.append(_update_after_sight_change)
+grants.AFTER_SIGHT_CHANGE.append(_update_after_sight_change)

@@ -113,7 +113,7 @@ async def change_role(session: AsyncSession, access: Access, user_id: UUID, role
     access.universe.access_version += 1
     payload = {"user_id": user_id, "role": role}
     await events.record(session, "member.updated", access.user.id, member, payload, before, shared=payload)
-    await grants.sight_given(session, access.universe.id, user_id)
+    await grants.sight_changed(session, access.universe.id, user_id)
     return read.model_copy(update={"role": MemberRole(role)})
 
 
