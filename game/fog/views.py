@@ -27,7 +27,6 @@ from game.grid.vision import footprint
 _MAX_VIEWS: Final = 1024
 _MAX_CHUNKS: Final = 50_000
 """The maximum number of chunks of memory in all cached views, of about 1 KB each."""
-_LARGE_CHUNKS: Final = 64
 
 
 class ViewKey(NamedTuple):

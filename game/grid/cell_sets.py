@@ -6,7 +6,7 @@ byte n // 8.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import floor
 from typing import Final, TypeAlias
@@ -34,14 +34,6 @@ def cells_from(cells: Iterable[Cell]) -> Cells:
     return dict(found)
 
 
-def each(cells: Cells) -> Iterator[Cell]:
-    """The cells of a set, chunk by chunk, in each row by row."""
-    for (column, band), bits in sorted(cells.items()):
-        left, top = column * CHUNK, band * CHUNK
-        for bit in bits_of(bits):
-            yield left + bit % CHUNK, top + bit // CHUNK
-
-
 def bits_of(bits: int) -> list[int]:
     """The positions of the one bits of a number, ascending."""
     text = f"{bits:b}"[::-1]
@@ -56,11 +48,6 @@ def bits_of(bits: int) -> list[int]:
 def contains(cells: Cells, x: int, y: int) -> bool:
     """Whether a cell is in a set."""
     return bool(cells.get((x // CHUNK, y // CHUNK), 0) >> (y % CHUNK * CHUNK + x % CHUNK) & 1)
-
-
-def count(cells: Cells) -> int:
-    """The number of cells in a set."""
-    return sum(bits.bit_count() for bits in cells.values())
 
 
 def bounds(cells: Cells) -> tuple[int, int, int, int] | None:

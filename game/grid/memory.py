@@ -60,8 +60,9 @@ from game.grid.cell_sets import (
 from game.grid.changes import same
 from game.grid.chunks import CHUNK, ChunkKey
 from game.grid.document import EMPTY
+from game.grid.edits.frame import shifted
 from game.grid.geometry import Cell, Point, neighbours
-from game.grid.scene import KINDS, Scene, Thing, moved_key
+from game.grid.scene import KINDS, Scene, moved_key
 from game.grid.segments import Piece, divide, merge, piece, pieces_by_cell, pieces_by_chunk
 
 AS_NOW: Final = "\uffff"
@@ -206,7 +207,7 @@ def resized(memory: Memory, after: Scene, dx: int, dy: int, shift: Point) -> Mem
     for kind, remembered in memory.things.items():
         offset = (dx, dy) if kind == "entities" else shift
         things[kind] = {
-            moved_key(key, offset): thing and _moved_thing(thing, offset) for key, thing in remembered.items()
+            moved_key(key, offset): thing and shifted(thing, *offset) for key, thing in remembered.items()
         }
     moved_memory = memory._replace(explored=explored, chunks=chunks, things=things)
     return _limited_to(moved_memory, after, explored)
@@ -532,8 +533,3 @@ def _add_walls(chunks: dict[ChunkXY, ChunkDiff], cell: Cell, pieces: Sequence[Pi
 
 def _moved_piece(one: Piece, offset: Point) -> Piece:
     return piece(one.x1 + offset[0], one.y1 + offset[1], one.x2 + offset[0], one.y2 + offset[1], *one[4:])
-
-
-def _moved_thing(thing: Thing, offset: Point) -> dict[str, Any]:
-    shifts = dict.fromkeys(("x", "x1", "x2"), offset[0]) | dict.fromkeys(("y", "y1", "y2"), offset[1])
-    return {key: value + shifts[key] if key in shifts else value for key, value in thing.items()}

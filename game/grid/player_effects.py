@@ -11,20 +11,11 @@ from typing import Any, Final
 from game.grid.changes import Change, same
 from game.grid.chunks import Frame, layer_keys
 from game.grid.effects import MAX_BYTES, Effect
-from game.grid.player_view import players_document, shown_layers
+from game.grid.player_view import EVERY_SYMBOL, players_document, shown_layers
 
 _BY_ID: Final = ("entities", "doors", "lights")
 _APART: Final = frozenset({*_BY_ID, "walls", "layers", "legend"})
 _MAX_RUNS: Final = 4096
-
-
-class _EverySymbol:
-    def __contains__(self, _: Any) -> bool:
-        return True
-
-
-EVERY_SYMBOL: Final = _EverySymbol()
-"""Used instead of the symbols in use: keeps the whole legend."""
 
 
 def players_effect(

@@ -43,6 +43,15 @@ WITHHELD_KEYS: Final = frozenset({"gm"}) | IMPORTERS_KEYS
 _Thing = Mapping[str, Any]
 
 
+class _EverySymbol:
+    def __contains__(self, _: Any) -> bool:
+        return True
+
+
+EVERY_SYMBOL: Final = _EverySymbol()
+"""Used instead of the symbols in use: keeps the whole legend."""
+
+
 class PlayersDocument(NamedTuple):
     """The frame that players get, and the keys of the layers whose chunks they get."""
 

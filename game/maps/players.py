@@ -6,27 +6,16 @@ strings, as it does for a game master.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import orjson
 
-from game.grid.changes import same
-from game.grid.chunks import ROWS_MARK, ChunkKey, Frame
-from game.grid.player_view import PlayersDocument, players_document, shown_layers, symbols_of
+from game.grid.chunks import ROWS_MARK, Frame
+from game.grid.player_view import EVERY_SYMBOL, players_document
 
 _LEGEND = re.compile(rf'(, )?"legend": {ROWS_MARK}(, )?(?=["}}])')
 _SYNTAX = frozenset('[], "\\')
 """Symbols that JSON text contains in addition to those of the cells."""
-
-
-class _EverySymbol:
-    def __contains__(self, _: Any) -> bool:
-        return True
-
-
-EVERY_SYMBOL = _EverySymbol()
-"""In place of the symbols that cells use: keeps the whole legend."""
 
 
 def players_columns(frame: Frame) -> tuple[Frame, list[str], list[int]]:
@@ -58,25 +47,3 @@ def _is_used(symbol: str, rows: Collection[str]) -> bool:
     if symbol in _SYNTAX:
         return any(symbol in row for text in rows for row in orjson.loads(text))
     return any(symbol in text for text in rows)
-
-
-def differs(
-    frame: Frame,
-    chunks: Mapping[ChunkKey, Sequence[str]],
-    new_frame: Frame,
-    new_chunks: Mapping[ChunkKey, Sequence[str]],
-) -> bool:
-    """Whether players see a difference between two stored grids, each a frame and its chunks."""
-    shown, layers = _shown(frame, chunks)
-    new_shown, new_layers = _shown(new_frame, new_chunks)
-    if layers != new_layers or not same(shown, new_shown):
-        return True
-    return any(
-        key[0] in layers and chunks.get(key) != new_chunks.get(key) for key in chunks.keys() | new_chunks.keys()
-    )
-
-
-def _shown(frame: Frame, chunks: Mapping[ChunkKey, Sequence[str]]) -> PlayersDocument:
-    layers = shown_layers(frame)
-    used = set(symbols_of(row for key, rows in chunks.items() if key[0] in layers for row in rows))
-    return players_document(frame, used)

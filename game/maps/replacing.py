@@ -16,11 +16,10 @@ from game.fog.changes import ChangeTracker
 from game.grid.changes import same
 from game.grid.chunks import CHUNK, ChunkKey, Frame, cut, frame_of, layer_keys
 from game.grid.document import size
-from game.grid.player_view import players_document, shown_layers
+from game.grid.player_view import EVERY_SYMBOL, players_document, shown_layers
 from game.grid.stored import PACKED_CHUNKS, pack
 from game.maps.chunks import load_bands, load_texts, write_chunks
 from game.maps.models import Map
-from game.maps.players import EVERY_SYMBOL
 from game.universes.access import set_busy
 
 _BATCH_CHUNKS = 1024

@@ -16,8 +16,7 @@ from game.core.cache import LruCache
 from game.core.coalescer import Coalescer, HotStatement
 from game.grid.canvas import Loaded, Wanted
 from game.grid.chunks import ChunkKey, Frame
-from game.grid.player_view import players_document
-from game.maps.players import EVERY_SYMBOL
+from game.grid.player_view import EVERY_SYMBOL, players_document
 
 _MAX_BOARDS: Final = 1024
 _MAX_BYTES: Final = 8 * 2**20

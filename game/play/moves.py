@@ -18,13 +18,12 @@ from game.grid.chunks import Frame
 from game.grid.geometry import Cell, Grid, Point
 from game.grid.moves import BadPath, Known, Move, MoveBlocked, Obstruction
 from game.grid.paths import Path, Walker
-from game.grid.player_view import players_document
+from game.grid.player_view import EVERY_SYMBOL, players_document
 from game.grid.vision import anchor, cells_a_side
 from game.maps import queries as maps
 from game.maps.chunks import follow
 from game.maps.loading import frame_of, loader
 from game.maps.models import Map
-from game.maps.players import EVERY_SYMBOL
 from game.play import tokens, work
 from game.play.models import MoveRequest
 from game.play.queries import grid_of

@@ -16,9 +16,8 @@ from game.grid.geometry import Cell
 from game.grid.loading import ChunkTexts, LayerPart, StoredFrame, layer_rows, parsed
 from game.grid.moves import Known
 from game.grid.paths import Path, Walker
-from game.grid.player_view import players_document
+from game.grid.player_view import EVERY_SYMBOL, players_document
 from game.grid.sight import View
-from game.maps.players import EVERY_SYMBOL
 
 
 class UnfoggedMap(NamedTuple):

@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from game.grid.cell_sets import contains, each, rectangle
+from game.grid.cell_sets import contains, rectangle
 from tests.conftest import Person, somebody
 from tests.fog.conftest import forget_sights
+from tests.grid.grids import each
 from tests.grid.secret_worlds import MARK, secret_worlds
 from tests.grid.test_fogged_view import (
     HEIGHT,

@@ -1,9 +1,12 @@
 """Strategies for grids, cells and maps that the tests of the rules share."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
+from game.grid.cell_sets import Cells, bits_of
+from game.grid.chunks import CHUNK
 from game.grid.geometry import Cell, Grid
 from game.grid.obstacles import Obstacles, survey
 
@@ -18,6 +21,14 @@ GRIDS = (
 )
 
 grids = st.sampled_from(GRIDS)
+
+
+def each(cells: Cells) -> Iterator[Cell]:
+    """The cells of a set, chunk by chunk, in each row by row."""
+    for (column, band), bits in sorted(cells.items()):
+        left, top = column * CHUNK, band * CHUNK
+        for bit in bits_of(bits):
+            yield left + bit % CHUNK, top + bit // CHUNK
 
 
 def cells(low: int = 0, high: int = 20) -> st.SearchStrategy[Cell]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from game.grid import memory as memories
 from game.grid.canvas import Loaded, Wanted, run
-from game.grid.cell_sets import NONE, Cells, contains, each, rectangle, union
+from game.grid.cell_sets import NONE, Cells, contains, rectangle, union
 from game.grid.chunks import split
 from game.grid.fogged_view import FoggedView, Mode, whole
 from game.grid.geometry import Cell, Grid, cell_at, corners
@@ -18,6 +18,7 @@ from game.grid.memory import Memory
 from game.grid.scene import Scene, changed_things
 from game.grid.segments import piece, pieces_by_cell
 from game.grid.vision import Sight, Vision
+from tests.grid.grids import each
 from tests.grid.secret_worlds import MARK, WITHHELD, is_marked, secret_worlds
 
 Document = dict[str, Any]

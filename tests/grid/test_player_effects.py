@@ -10,8 +10,8 @@ from game.grid import edits
 from game.grid.canvas import run
 from game.grid.changes import same
 from game.grid.chunks import layer_keys, split
-from game.grid.player_effects import EVERY_SYMBOL, players_effect
-from game.grid.player_view import players_document, shown_layers, symbols_of
+from game.grid.player_effects import players_effect
+from game.grid.player_view import EVERY_SYMBOL, players_document, shown_layers, symbols_of
 
 SIZE = 4
 LEGEND = [{"symbol": symbol, "name": f"n{symbol}", "gm": "secret"} for symbol in "#.~!"]

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from game.grid.canvas import run
-from game.grid.cell_sets import cells_from, each
+from game.grid.cell_sets import cells_from
 from game.grid.distance import distance
 from game.grid.geometry import Cell, Grid, cell_at
 from game.grid.scene import Scene
 from game.grid.sight import view
 from game.grid.vision import Light, Observer, Sight, Vision, footprint, map_lights, token_light
-from tests.grid.grids import GRIDS, documents, grids, whole
+from tests.grid.grids import GRIDS, documents, each, grids, whole
 from tests.grid.maps import Store
 from tests.grid.test_sight import Plain
 
