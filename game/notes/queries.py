@@ -221,7 +221,7 @@ async def change(session: AsyncSession, found: Found, fields: Mapping[str, Any])
     row, caller = found.row, found.access
     if "grants" in fields and not caller.is_game_master:
         raise Forbidden("Only game masters may change `grants`. You can set them when you create a note.")
-    # For a user who does not see its place, it has no hit points.
+    # For a user who does not see its place, it has none.
     place = {name: getattr(row, name) if found.sees_place else None for name in _PLACE}
     if fields.get("map_id", row) is None:
         fields = {**fields, "x": None, "y": None}
@@ -245,7 +245,7 @@ async def remove(session: AsyncSession, found: Found) -> None:
     """Delete a note of a locked universe.
 
     Raises:
-        Forbidden: the user is neither a game master nor may act on it.
+        Forbidden: the user is neither a game master nor its author.
     """
     row, caller = found.row, found.access
     if not caller.is_game_master and row.author_id != caller.user.id:

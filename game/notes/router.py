@@ -99,7 +99,7 @@ async def update_note(
 
 @router.delete("/notes/{id}", status_code=204, responses=_CHANGES)
 async def delete_note(id: UUID, user: CurrentUser, session: Session, if_match: IfMatch) -> None:
-    """Delete a note. Players may delete only notes that they may `act` on."""
+    """Delete a note. Players may delete only notes that they wrote."""
     await queries.remove(session, await _to_change(session, "deleteNote", user, id, if_match))
 
 
