@@ -174,7 +174,7 @@ class UserManager(UUIDIDMixin, BaseUserManager[User, UUID]):
         try:
             await self._session.flush()
         except IntegrityError:
-            # It has got a universe meanwhile.
+            # It owns a universe by now.
             raise OwnsUniverses from None
 
     def reset_token(self, user: User) -> str:

@@ -54,7 +54,7 @@ class Seen:
         is_linked = len(named) < len(_REFERENCES) or not named.isdisjoint(self.sheets)
         names = _REFERENCES if is_linked else ("token_id",)
         shown |= {name: one[name] for name in names if one[name] in self.ids}
-        # Members who may read the sheet that it comes from.
+        # The bonus is only for members who may read the sheet that it comes from.
         has_sheet = _with_sheet(one) in self.sheets
         return {**shown, _OF_SHEET: one[_OF_SHEET]} if has_sheet else shown
 

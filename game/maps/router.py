@@ -60,7 +60,7 @@ def _given(body: MapReplace | MapPatch) -> dict[str, Any]:
 
 
 def _answer(text: texts.MapText, status: int = 200, **headers: str) -> Response:
-    """A map as JSON. Its text is built once, in `queries`, for hot and plain responses alike."""
+    """A map as JSON. Its text is built once, in `texts`, for hot and plain responses alike."""
     return Response(text.body, status, {"ETag": etag(text.version), **headers}, "application/json")
 
 
@@ -77,7 +77,7 @@ async def create_map(body: MapCreate, user: CurrentUser, session: Session, once:
     async def create() -> Response:
         caller = (await access.lock(session, user, {body.universe_id: "createMap"}))[body.universe_id]
         found = await changes.create(session, caller, fields)
-        # No larger than the body that it came in.
+        # As one text: it is no larger than the body of this request.
         return _answer(await texts.document(session, found), 201, Location=f"/maps/{found.row.id}")
 
     return await once(user.id, create, check=lambda _: access.get(session, user, body.universe_id, "createMap"))

@@ -30,7 +30,7 @@ from game.universes.quotas import Usage
 
 _TRIES = 4
 """The number of attempts before the endpoint handles a roll, which locks the universe first."""
-# The endpoint creates a series.
+# Without a row of `dice_series`, the endpoint handles the roll, and creates the series.
 _READ = HotStatement(f"""
     SELECT q.n, a.id AS user_id, mb.role, u.event_seq, u.is_full, u.map_bytes, u.event_bytes,
         series.seed, series.next, coalesce(l.count, 0) AS rolls

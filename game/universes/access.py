@@ -32,7 +32,8 @@ _FIND = (
     .outerjoin(Member, MEMBERSHIP)
     .where(col(Universe.id).in_(bindparam("ids", expanding=True)))
 )
-# Held during a change that takes seconds. Whether it is, is asked by taking it for a moment.
+# An advisory lock that is held during a change that takes seconds. To find out whether it is held, it is acquired
+# for a moment.
 _BUSY = "hashtextextended('busy ' || {}, 0)"
 _IS_FREE = text(f"""
     CASE WHEN pg_try_advisory_lock_shared({_BUSY.format("universe.id")})

@@ -5,13 +5,9 @@ from typing import Any
 
 from game.grid.formats import ldtk_shapes as shapes
 from game.grid.formats.ldtk_shapes import shaped
+from game.grid.formats.tiled_properties import objects_of
 
 Json = dict[str, Any]
-
-
-def objects_of(value: Any) -> list[Json]:
-    """The items of a list that are objects; [] for anything but a list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def whole(value: Any, low: int, high: int, default: int) -> int:

@@ -19,12 +19,12 @@ import orjson
 from game.grid.document import size
 from game.grid.formats import ldtk_shapes as shapes
 from game.grid.formats.imported import Document, FormatError, Notes
-from game.grid.formats.ldtk_definitions import Definitions, objects_of, rgb, whole
+from game.grid.formats.ldtk_definitions import Definitions, rgb, whole
 from game.grid.formats.ldtk_export_cells import Cells
 from game.grid.formats.ldtk_level import MAX_PIXELS, entity_cell
 from game.grid.formats.ldtk_shapes import shaped
 from game.grid.formats.legend import stable_color
-from game.grid.formats.tiled_properties import PACKED, as_object
+from game.grid.formats.tiled_properties import PACKED, as_object, objects_of
 
 Json = dict[str, Any]
 

@@ -26,10 +26,9 @@ from game.grid.formats.tiled_export_objects import (
     Objects,
     is_number,
     is_whole,
-    objects_of,
     own_properties,
 )
-from game.grid.formats.tiled_properties import as_object, tiled_color, write_properties
+from game.grid.formats.tiled_properties import as_object, objects_of, tiled_color, write_properties
 from game.grid.formats.tiled_tiles import GENERATED, LEGEND_RULES
 from game.grid.formats.tiled_wang import modern
 

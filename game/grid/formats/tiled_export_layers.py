@@ -18,10 +18,9 @@ from game.grid.formats.tiled_export_objects import (
     is_id,
     is_number,
     is_whole,
-    objects_of,
     own_properties,
 )
-from game.grid.formats.tiled_properties import as_object
+from game.grid.formats.tiled_properties import as_object, objects_of
 
 Json = dict[str, Any]
 

@@ -14,7 +14,7 @@ from game.grid.formats.projection import Point, Projection
 from game.grid.formats.strict import MAX_COORDINATE, Node
 from game.grid.formats.tile_data import MAX_ID
 from game.grid.formats.tiled_objects import AS_ENTITY, DIGITS, is_light, place, segments
-from game.grid.formats.tiled_properties import as_object, tiled_color, write_properties
+from game.grid.formats.tiled_properties import as_object, objects_of, tiled_color, write_properties
 from game.grid.formats.tiled_shapes import SHAPES, Shape, TileLooks, read_shape
 from game.grid.formats.tiled_templates import Template, template_of
 from game.grid.formats.tiled_tiles import LEGEND_RULES
@@ -380,11 +380,6 @@ def clean_object(kept: Json) -> Json:
         return item
     size = {} if "gid" in item else {"width": 0, "height": 0}
     return {**size, "rotation": 0, "visible": True, **item}
-
-
-def objects_of(value: Any) -> list[Json]:
-    """The items of a list that are objects; [] for anything but a list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def is_whole(value: Any) -> TypeGuard[int]:

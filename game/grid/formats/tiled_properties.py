@@ -170,3 +170,8 @@ def our_color(color: str) -> str:
 def as_object(value: Any) -> Json:
     """The value if it is a JSON object, or else an empty one."""
     return value if isinstance(value, dict) else {}
+
+
+def objects_of(value: Any) -> list[Json]:
+    """The items of a list that are objects; [] for anything but a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
