@@ -63,6 +63,7 @@ from game.play.router import router as play
 from game.play.router_doors import router as doors
 from game.play.router_fog import router as fog
 from game.play.router_moves import router as moves
+from game.play.router_pictures import router as pictures
 from game.play.router_tokens import router as tokens
 from game.rolls.batches import RollBatches
 from game.rolls.router import router as rolls
@@ -253,6 +254,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(maps)
     app.include_router(editing)
     app.include_router(play)
+    app.include_router(pictures)
     app.include_router(tokens)
     app.include_router(fog)
     app.include_router(moves)

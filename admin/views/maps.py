@@ -25,7 +25,7 @@ from game.maps import queries as maps
 from game.maps import texts
 from game.maps.models import Map, MapCreate, MapPatch
 from game.permissions import GAME_MASTERS
-from game.play.router import Picture, drawn
+from game.play.router_pictures import Picture, drawn
 from game.universes.models import Member
 
 _SMALL_PIXELS, _LARGE_PIXELS = 400, 1600
