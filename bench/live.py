@@ -266,6 +266,8 @@ async def two_workers(url: str) -> tuple[float, float]:
             alone.append(await flat_out(game.edit, 3, 32))
             receivers = Receivers(server.port)
             await game.listen(receivers, [game.maps[n % 32][0] for n in range(100)])
+            await receivers.until_greeted()
+            receivers.ignore()
             together.append(await flat_out(game.edit, 3, 32))
             receivers.close()
             await asyncio.sleep(0.5)

@@ -70,6 +70,8 @@ class RawSocket(asyncio.Protocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: bytes | None = b""
         self.rest = b""
+        self.is_ignored = False
+        """Whether received bytes are only read, without a look at them."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not asyncio's.
@@ -86,6 +88,8 @@ class RawSocket(asyncio.Protocol):
         self.transport.write("\r\n".join([*lines, "", ""]).encode())
 
     def data_received(self, data: bytes) -> None:
+        if self.is_ignored:
+            return
         if self._head is not None:
             self._head += data
             head, end, data = self._head.partition(b"\r\n\r\n")
@@ -184,6 +188,11 @@ class Receivers:
         # A garbage collection that scans every socket would take longer than what is measured.
         gc.collect()
         gc.freeze()
+
+    def ignore(self) -> None:
+        """Only read from now on, for seconds: the load should not compete with the server for the processor."""
+        for socket in self.sockets:
+            socket.is_ignored = True
 
     def close(self) -> None:
         for socket in self.sockets:

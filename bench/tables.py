@@ -173,6 +173,7 @@ async def share(tables: Tables, seconds: float) -> tuple[float, float]:
     together, alone = [], []
     for _ in range(3):
         receivers = await tables.listen()
+        receivers.ignore()
         together.append(await flat_out(lambda number, _: tables.move(number), seconds, UNIVERSES))
         receivers.close()
         await asyncio.sleep(0.5)

@@ -49,9 +49,9 @@ class HotWrite(NamedTuple):
     """How a POST is carried out by one statement, which does either everything that the endpoint would do, or
     nothing.
 
-    `parameters` returns the statement's parameters after session and user, from the request and its body.
-    `written` returns the id of the universe that the statement wrote to, or None; it is passed to the app's
-    `state.announce` after the commit.
+    `parameters` returns the statement's parameters after session and user, from the request and its body. The last
+    parameter, which is added to them, is whether listeners want the event. `written` returns the hint of what was
+    written, or None; it is passed to the app's `state.announce` after the commit.
     """
 
     statement: HotStatement
@@ -65,8 +65,8 @@ class HotWork(NamedTuple):
     writes, only if nothing has changed meanwhile.
 
     `parameters` is as for a HotWrite; the request may have an Idempotency-Key. `run` takes the app's state,
-    session, user and the parameters. It returns the response and the universe that was written to (or None). If
-    the endpoint is to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it
+    session, user and the parameters. It returns the response and the hint of what was written (or None). If the
+    endpoint is to handle the request, it returns None and has changed nothing. It raises OutcomeUnknown if it
     is cancelled after a write may have been sent.
     """
 
@@ -199,11 +199,11 @@ class HotEndpoints:
     async def _execute(
         self, write: HotWrite | HotWork, writer: Coalescer, *parameters: Any
     ) -> tuple[HotResponse, Any] | None:
-        """Execute a write with its parameters; returns the response, and the universe that was written to."""
+        """Execute a write with its parameters; returns the response, and the hint of what was written."""
         if isinstance(write, HotWork):
             return await write.run(self._state, *parameters)
         try:
-            row = await writer.fetch(write.statement, *parameters)
+            row = await writer.fetch(write.statement, *parameters, self._state.live.has_listeners)
         except asyncio.CancelledError:
             # The time limit was reached, and the statement may have been sent.
             raise OutcomeUnknown from None

@@ -10,6 +10,8 @@ from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
 from game.core.hot import HotResponse, HotWrite, if_match
 from game.editing.models import MAX_SIZE, EditResult
+from game.events.hints import Hint
+from game.events.queries import WRITTEN_ROW
 from game.grid.chunks import CHUNK, ROWS_MARK
 from game.grid.edits.fields import CELL
 from game.universes.access import IS_GAME_MASTER, MEMBER_OF
@@ -63,11 +65,14 @@ def _is_plain(cell: dict[str, Any]) -> bool:
 # A locking CTE returns the rows as they are after the lock was granted, not as they were when the statement began,
 # so the updates use only these rows. A batch has each map at most once, but may have several maps of a universe,
 # whose events are numbered by `position`.
+_AUTHENTICATED = AUTHENTICATED.format(
+    more_types=", $3::uuid[], $4::jsonb[], $5::int[], $6::boolean[]", more_names=", id, edits, tag, is_heard"
+)
 _SET_CELLS = f"""
     WITH request AS MATERIALIZED (
-        SELECT q.n, a.id AS actor_id, m.universe_id, m.id AS map_id, u.access_version, q.edits,
+        SELECT q.n, q.is_heard, a.id AS actor_id, m.universe_id, m.id AS map_id, u.access_version, q.edits,
             q.edits->0->>'layer' AS layer, q.edits->0->'cells' AS cells, q.tag AS if_version
-        {AUTHENTICATED.format(more_types=", $3::uuid[], $4::jsonb[], $5::int[]", more_names=", id, edits, tag")}
+        {_AUTHENTICATED}
         -- For maps with fog, the endpoint also writes what players remember.
         JOIN map m ON m.id = q.id AND m.scene_key IS NULL
         {MEMBER_OF} m.universe_id AND {IS_GAME_MASTER}
@@ -186,10 +191,15 @@ _SET_CELLS = f"""
             ) END,
             clock_timestamp()
         FROM done
+        RETURNING *
     )
     -- If no cell changes, nothing is written. Without a row in `target`, the universe or the map is locked.
     SELECT request.n, request.universe_id, coalesce(new_version, old_chunk.version) AS version, seq,
         coalesce(count, 0) AS changed,
+        request.access_version, CASE WHEN request.is_heard THEN (
+            SELECT {WRITTEN_ROW} FROM logged_event
+            WHERE logged_event.universe_id = done.universe_id AND logged_event.seq = done.seq
+        ) END AS event,
         CASE WHEN target.n IS NULL THEN request.universe_id END AS locked
     FROM request
     LEFT JOIN target ON target.n = request.n
@@ -208,5 +218,5 @@ SET_CELLS = HotWrite(
     ),
     _hot_cells,
     lambda row: HotResponse(orjson.dumps({name: row[name] for name in _RESULT}), row["version"]),
-    lambda row: row["universe_id"] if row["seq"] else None,
+    lambda row: Hint(row["universe_id"], row["access_version"], row["event"]) if row["seq"] else None,
 )

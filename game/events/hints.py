@@ -1,10 +1,9 @@
-"""Notifies listeners of new events after the commit. Notifications are only hints; listeners read the log.
+"""Notifies listeners of new events after the commit. Notifications are only hints; the log is the truth.
 
-If the `info` of a session has ANNOUNCE, that function is called with the ids of the universes that were written
-to.
+If the `info` of a session has ANNOUNCE, that function is called with a hint for each universe that was written to.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import event
@@ -13,6 +12,18 @@ from sqlalchemy.orm import Session
 
 ANNOUNCE: Final = "announce"
 _WRITTEN: Final = "universes written to"
+
+
+class Hint(NamedTuple):
+    """A universe that was written to.
+
+    If the writer has written one event and read it back, it is in `event` (as `queries.WRITTEN_ROW`), with the
+    universe's `access_version` at that moment. Then listeners that know all earlier events need not read the log.
+    """
+
+    universe_id: UUID
+    access_version: int | None = None
+    event: str | None = None
 
 
 def written(session: AsyncSession, universe_id: UUID) -> None:
@@ -27,7 +38,7 @@ def _announce(session: Session) -> None:
         universe_ids: Any = session.info.pop(_WRITTEN, None)
         announce = session.info.get(ANNOUNCE)
         if universe_ids and announce:
-            announce(universe_ids)
+            announce(map(Hint, universe_ids))
 
 
 @event.listens_for(Session, "after_rollback")

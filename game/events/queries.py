@@ -28,6 +28,7 @@ from sqlmodel import col
 from game import grants
 from game.core.errors import FieldError, Unprocessable
 from game.core.json_gate import MAX_EVENT_DEPTH
+from game.core.models import rfc3339
 from game.events import hints
 from game.events.cursors import Cursors, bound_to
 from game.events.models import Epoch, Event
@@ -204,6 +205,21 @@ CHARACTER_GRANTS = """
     ))
 """
 """SQL: the grants of the character in a roll or message; null if there is none, or it was deleted."""
+
+
+def row(payload: str, shared: str, character_grants: str = "NULL") -> str:
+    """SQL: an event as a JSON array. Payloads remain text, because each is validated separately.
+
+    The arguments are the SQL of the payloads as texts and, for rolls and messages, of CHARACTER_GRANTS.
+    """
+    return f"""json_build_array(
+        seq, kind, actor_id, subject_id, {rfc3339("created_at")}, {payload}, {shared}, audience,
+        extract(epoch FROM created_at), {character_grants}
+    )"""
+
+
+WRITTEN_ROW = row("payload::text", "shared::text")
+"""SQL: the row of an event that was written just now, without a character."""
 
 
 def without_unseen_character(event: dict[str, Any], *, is_seen: bool) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class LoggedEvent:
         self.created = float(row[8])
         self._row = row
         self._frames: dict[tuple[bool, bool, bool], _FrameParts] = {}
+        self._is_personal = row[7] is not None or row[9] is not None
+        """Whether it depends on the reader, not only on whether they are a game master."""
+        self._common: dict[bool, _FrameParts | None] = {}
+        """If it is not personal: the frame for game masters, and that for others."""
 
     @cached_property
     def payload(self) -> dict[str, Any]:
@@ -78,17 +82,29 @@ class LoggedEvent:
 
     def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
         """The event's frame for a reader; None if they may not read it."""
-        is_shared = self.is_for(reader.user_id, for_game_master=False)
+        if self._is_personal:
+            parts = self._parts_for(reader.user_id, for_game_master=for_game_master)
+        elif for_game_master in self._common:
+            parts = self._common[for_game_master]
+        else:
+            parts = self._parts_for(reader.user_id, for_game_master=for_game_master)
+            self._common[for_game_master] = parts
+        if parts is None:
+            return None
+        before_cursor, after_cursor = parts
+        return before_cursor + reader.cursor_bytes(self.seq) + after_cursor
+
+    def _parts_for(self, user_id: UUID, *, for_game_master: bool) -> _FrameParts | None:
+        is_shared = self.is_for(user_id, for_game_master=False)
         if not for_game_master and not is_shared:
             return None
         # Of private events, game masters get no more than other members.
         as_shared = not for_game_master or (self.kind == PRIVATE and is_shared)
-        is_character_hidden = not for_game_master and not is_holder(reader.user_id, self._character_seen_by)
+        is_character_hidden = not for_game_master and not is_holder(user_id, self._character_seen_by)
         form = for_game_master, as_shared, is_character_hidden
-        parts = self._frames.get(form)
-        if parts is None:
-            parts = self._frames[form] = self._parts(*form)
-        return b"".join((parts.before_cursor, reader.cursor_bytes(self.seq), parts.after_cursor))
+        if form not in self._frames:
+            self._frames[form] = self._parts(*form)
+        return self._frames[form]
 
     def _parts(self, for_game_master: bool, as_shared: bool, is_character_hidden: bool) -> _FrameParts:
         seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from game.core.coalescer import Coalescer, HotStatement
 from game.core.errors import is_database_away
 from game.core.sockets import Close
+from game.events.hints import Hint
 from game.live import queries
 from game.live.fanout import Fanout
 from game.live.metrics import LiveMetrics
@@ -37,6 +38,8 @@ _READERS = 2
 _CHECK_SECONDS = 0.5
 """The interval of checks for ended sessions and memberships, and for lost hints."""
 _PATIENCE_SECONDS = 10.0
+_MAX_HINT = 2_000
+"""The maximum length of an event in a hint to other workers; they read longer ones from the log."""
 
 
 class Hub:
@@ -71,11 +74,19 @@ class Hub:
             await self._fanout.close()
             self.reads.close()
 
-    def announce(self, universe_ids: Iterable[UUID]) -> None:
-        """Something was committed in these universes: wake the rooms, here and in other workers."""
-        ids = list(universe_ids)
-        self._wake(ids)
-        self.publish("hint", list(map(str, ids)))
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody has a socket, in this worker or, as far as is known, in another."""
+        return bool(self.rooms) or self.presence.is_anybody_elsewhere
+
+    def announce(self, hints: Iterable[Hint]) -> None:
+        """Something was committed: tell the rooms, here and in other workers."""
+        for universe_id, access_version, text in hints:
+            room = self.rooms.get(universe_id)
+            if room is not None:
+                room.hint(access_version, None if text is None else orjson.loads(text))
+            short = orjson.Fragment(text) if text is not None and len(text) <= _MAX_HINT else None
+            self.publish("hint", [universe_id, access_version, short])
 
     def publish(self, kind: str, content: Any) -> None:
         """Tell the other workers."""
@@ -84,19 +95,16 @@ class Hub:
     def _receive(self, message: bytes) -> None:
         kind, content = orjson.loads(message)
         if kind == "hint":
-            self._wake(map(UUID, content))
+            universe_id, access_version, event = content
+            room = self.rooms.get(UUID(universe_id))
+            if room is not None:
+                room.hint(access_version, event)
         elif kind == "signal":
             room = self.rooms.get(UUID(content["universe_id"]))
             if room is not None:
                 room.signals.receive(content["content"])
         else:
             self.presence.receive(kind, content)
-
-    def _wake(self, universe_ids: Iterable[UUID]) -> None:
-        for universe_id in universe_ids:
-            room = self.rooms.get(universe_id)
-            if room is not None:
-                room.wake()
 
     def admit(self, client: str) -> bool:
         """Count a socket of a client; returns False if it, or this worker, has too many. `dismiss` undoes it."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from game.core.errors import Conflict, NotFound
@@ -35,6 +35,7 @@ Region = dict[str, Any] | None
 MAX_WATCHED = 8
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
 _ENDS = frozenset({"map.deleted", "map.moved_out"})
+_STORED = frozenset(STORED)
 _HIDING = frozenset({"hidden", "character_id"})
 """Fields of a token whose change may hide or reveal it. After a change of grants, the whole map is sent again."""
 _OF_PEOPLE = ("member.", "character.")
@@ -63,18 +64,16 @@ class Shown:
     region: dict[str, Any] | None = None
     """The region in which what they know of the grid differs from what they were shown before."""
 
-    def apply(self, events: Iterable[LoggedEvent]) -> None:
-        """Update the tokens by events that were shared with the member."""
-        for event in events:
-            token_id = str(event.subject_id)
-            if event.kind == "token.deleted":
+    def apply(self, changes: Iterable[_TokenChange]) -> None:
+        """Update the tokens by what was shared with the member."""
+        for token_id, fields in changes:
+            if fields is None:
                 self.tokens.pop(token_id, None)
                 continue
             known = self.tokens.setdefault(token_id, {})
-            payload = event.shared
-            known |= {name: payload[name] for name in STORED if name in payload}
+            known |= fields
             # The member may see more bars than these. Bars need not be compared: each change of one is an event.
-            if "bars" in payload:
+            if "bars" in fields:
                 del known["bars"]
 
     def message(self, session: LiveSession, map_id: UUID) -> bytes:
@@ -151,6 +150,19 @@ def _union(one: Box | None, other: Box) -> Box:
     return left, top, right - left, bottom - top
 
 
+class _TokenChange(NamedTuple):
+    """The fields of a token that an event contains; None if it was deleted."""
+
+    token_id: str
+    fields: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, event: LoggedEvent) -> _TokenChange:
+        payload = event.shared
+        fields = {name: value for name, value in payload.items() if name in _STORED}
+        return cls(str(event.subject_id), None if event.kind == "token.deleted" else fields)
+
+
 class _Changes:
     """The events that affected a map since its last snapshot."""
 
@@ -162,19 +174,19 @@ class _Changes:
             event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in events
         )
         self.include_end = any(str(event.subject_id) == self._map_id and event.kind in _ENDS for event in events)
-        self._shared: dict[UUID | None, list[LoggedEvent]] = {}
+        self._shared: dict[UUID | None, list[_TokenChange]] = {}
 
     @cached_property
     def include_grants(self) -> bool:
         """Whether grants have changed."""
         return any("grants" in event.payload for event in self.events)
 
-    def shared_with(self, user_id: UUID) -> list[LoggedEvent]:
-        """The events of tokens that are shared with a user."""
+    def shared_with(self, user_id: UUID) -> list[_TokenChange]:
+        """What the events of tokens that are shared with a user contain."""
         reader = None if self.are_public else user_id
         if reader not in self._shared:
             self._shared[reader] = [
-                event
+                _TokenChange.of(event)
                 for event in self.events
                 if event.kind.startswith("token.")
                 and event.is_for(user_id, for_game_master=False)

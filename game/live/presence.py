@@ -56,6 +56,11 @@ class Presence:
             found.update(worker.people.get(universe_id, {}))
         return found | self._local.get(universe_id, {})
 
+    @property
+    def is_anybody_elsewhere(self) -> bool:
+        """Whether another worker has members online. It may still be true for a while after the last one left."""
+        return any(worker.people for worker in self._workers.values())
+
     def enter(self, universe_id: UUID, user_id: UUID, display_name: str) -> None:
         """Count one more socket of a user."""
         self._sockets[universe_id, user_id] += 1

@@ -12,7 +12,7 @@ from sqlmodel import col
 from game.accounts.models import User
 from game.accounts.queries import AUTHENTICATED
 from game.core.coalescer import HotStatement
-from game.core.models import rfc3339
+from game.events import queries as events
 from game.events.queries import CHARACTER_GRANTS, NOT_OF_HIDDEN_MAP
 from game.fog.queries import MEMORIES
 from game.permissions import Role
@@ -39,13 +39,9 @@ WHO = HotStatement(f"""
 """)
 """The user of a session, and their role in a universe. No row if the session is not valid."""
 
-# Payloads remain text, because each is validated separately. `frames.LoggedEvent` unpacks the array.
 SINCE = HotStatement(f"""
     SELECT q.n, u.event_seq, u.access_version, (
-        SELECT json_agg(json_build_array(
-            seq, kind, actor_id, subject_id, {rfc3339("created_at")}, payload, shared, audience,
-            extract(epoch FROM created_at), character_grants
-        ) ORDER BY seq)
+        SELECT json_agg({events.row("payload", "shared", "character_grants")} ORDER BY seq)
         FROM (
             SELECT *, sum(bytes) OVER (ORDER BY seq) - bytes AS ahead
             FROM (
@@ -64,7 +60,8 @@ SINCE = HotStatement(f"""
     FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS q (universe_id, after, n)
     JOIN universe u ON u.id = q.universe_id
 """)
-"""The next page of a universe's events after a number, oldest first. No row if the universe is gone."""
+"""The next page of a universe's events after a number, oldest first; `frames.LoggedEvent` unpacks each. No row if
+the universe is gone."""
 
 SNAPSHOT = HotStatement(f"""
     SELECT q.n, u.event_seq, m.universe_id, m.id AS map_id, m.version, m.updated_at, m.visibility, m.fog,

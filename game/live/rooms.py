@@ -1,15 +1,16 @@
 """A room: the sockets of one universe in this worker, and their common position in its event log.
 
-A hint wakes the room, which then reads the log from its position on, once for all of its sockets, and sends them
-the new events. A socket that resumes is behind: it reads by itself until it has caught up, and then joins.
+A hint wakes the room. If it contains the next event, the room sends that to its sockets. Otherwise the room reads
+the log from its position on, once for all of its sockets, and sends them the new events. A socket that resumes is
+behind: it reads by itself until it has caught up, and then joins.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
@@ -45,6 +46,8 @@ class Room:
         self._live: set[LiveSession] = set()
         self.maps = WatchedMaps(self)
         self.signals = Signals(self)
+        self._hinted: list[tuple[int | None, LoggedEvent]] = []
+        """Events from hints that were not looked at yet, with the access version when each was written."""
         self._requested = self._completed = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
@@ -52,6 +55,17 @@ class Room:
     def wake(self) -> None:
         """Read the log: there may be new events."""
         self._requested += 1
+        self._start()
+
+    def hint(self, access_version: int | None, event: list[Any] | None) -> None:
+        """There is a new event; it may be given as in `events.hints.Hint`, parsed."""
+        if event is None or self.seq is None:
+            self.wake()
+        else:
+            self._hinted.append((access_version, LoggedEvent(event)))
+            self._start()
+
+    def _start(self) -> None:
         if self._task is None and self.seq is not None:
             self._task = asyncio.create_task(self._follow())
 
@@ -118,19 +132,22 @@ class Room:
     async def _follow(self) -> None:
         wait = _MIN_WAIT
         try:
-            while self._completed < self._requested:
+            while self._hinted or self._completed < self._requested:
                 goal = self._requested
                 try:
-                    has_more = await self._step()
+                    if self._hinted:
+                        await self._deliver(self._take_hinted())
+                    is_done = self._completed < goal and not await self._step()
                 except Exception as error:
                     if not is_database_away(error):
                         raise
                     # The sockets stay open; missed events are read when the database is available again.
+                    self._requested += 1
                     await asyncio.sleep(wait)
                     wait = min(wait * 2, _MAX_WAIT)
                     continue
                 wait = _MIN_WAIT
-                if not has_more:
+                if is_done:
                     self._release(goal)
         except Exception as error:
             log.error("live_room_failed", exc_info=error)
@@ -163,14 +180,31 @@ class Room:
             for session in sessions:
                 session.access_version = row["access_version"]
         events = events_of(row["events"])
+        await self._deliver(events)
+        return bool(events) and events[-1].seq < row["event_seq"]
+
+    def _take_hinted(self) -> list[LoggedEvent]:
+        """The events from hints, if they directly follow what was sent; otherwise the log is to be read."""
+        hinted, self._hinted = self._hinted, []
+        events: list[LoggedEvent] = []
+        assert self.seq is not None
+        for access_version, event in hinted:
+            new = self.seq + len(events) + 1
+            if event.seq > new or access_version != self.access_version:
+                self._requested += 1
+                return []
+            if event.seq == new:
+                events.append(event)
+        return events
+
+    async def _deliver(self, events: Sequence[LoggedEvent]) -> None:
+        """Send the events that follow what was sent before, and what they change in watched maps."""
         if events:
             self.seq = events[-1].seq
             await self._send_to_all(events)
         await self.maps.follow(events)
-        return bool(events) and events[-1].seq < row["event_seq"]
 
-    async def _send_to_all(self, events: Iterable[LoggedEvent]) -> None:
-        events = list(events)
+    async def _send_to_all(self, events: Sequence[LoggedEvent]) -> None:
         for number, session in enumerate(list(self._live), 1):
             if session in self._live:
                 session.send_events(events)

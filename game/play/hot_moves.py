@@ -22,6 +22,7 @@ from game.core.coalescer import HotStatement
 from game.core.errors import Problem
 from game.core.hot import HotResponse, HotWork
 from game.core.idempotency import Claim, compress_small
+from game.events.hints import Hint
 from game.events.queries import Written
 from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement, write
 from game.fog.queries import PIECES, Changes
@@ -75,10 +76,10 @@ WRITTEN = statement(f"""
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::float[], $6::float[],
             $7::jsonb[], $8::jsonb[], $9::jsonb[], $10::text[], $11::bigint[],
             $12::uuid[], $13::jsonb[], $14::jsonb[], $15::text[], $16::bigint[], $17::bytea[], $18::bytea[],
-            $19::text[]
+            $19::text[], $20::boolean[]
         ) WITH ORDINALITY AS q (
             universe_id, seq, actor_id, token_id, x, y, payload, before, shared, audience, bytes,
-            map_id, wholes, chunks, key, lock, fingerprint, answer, role, n
+            map_id, wholes, chunks, key, lock, fingerprint, answer, role, is_heard, n
         )
     ), {LOCK_UNIVERSE}, with_key_lock AS MATERIALIZED (
         SELECT * FROM unchanged WHERE key IS NULL OR pg_try_advisory_xact_lock(lock)
@@ -104,6 +105,7 @@ WRITTEN = statement(f"""
         SELECT universe_id, seq + 1, actor_id, 'token.moved', token_id, payload, before, audience::uuid[], shared,
             clock_timestamp()
         FROM accepted
+        RETURNING *
     ), stored_memory AS (
         INSERT INTO map_memory (universe_id, map_id, viewer_id, whole)
         SELECT universe_id, map_id, (one->>0)::uuid, (one->>1)::jsonb
@@ -213,7 +215,7 @@ _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 async def _run(
     state: Any, session_id: UUID, user_id: UUID, token_id: UUID, query: _MoveQuery
-) -> tuple[HotResponse, UUID | None] | None:
+) -> tuple[HotResponse, Hint | None] | None:
     if state.hot is None:
         return None
     try:
@@ -239,7 +241,7 @@ async def _run(
 
 async def _move(
     state: Any, snapshot: _Snapshot, query: _MoveQuery, claim: Claim | None
-) -> tuple[HotResponse, UUID | None] | None:
+) -> tuple[HotResponse, Hint | None] | None:
     row, request = snapshot.row, query.move
     # A map whose fog was just switched on has no memories yet.
     is_plain = row["fog"] == "off" or row["scene_key"] is not None
@@ -264,12 +266,13 @@ async def _move(
     answer = as_json(
         moves.move_response(done, done.named(doors), version, snapshot.seq + 1 if has_moved else None)
     )
+    hint = None
     if has_moved:
         stored: tuple[Any, ...] = (None, None, None, None, None)
         if claim is not None:
             stored = *claim, compress_small(answer, query.body), snapshot.role
-        await _write(state, snapshot, board, members, done, changes, stored)
-    return HotResponse(answer), snapshot.universe_id if has_moved else None
+        hint = await _write(state, snapshot, board, members, done, changes, stored)
+    return HotResponse(answer), hint
 
 
 async def _decide(
@@ -300,9 +303,11 @@ async def _write(
     done: Move,
     changes: Changes,
     stored: tuple[Any, ...],
-) -> None:
-    """Write a move. `stored` is its key with lock, fingerprint, stored response and the role that it is for; all
-    of them are None without a key.
+) -> Hint:
+    """Write a move; returns the hint to announce.
+
+    `stored` is its key with lock, fingerprint, stored response and the role that it is for; all of them are None
+    without a key.
 
     Raises:
         _Conflict: something has changed meanwhile, and nothing was written.
@@ -325,7 +330,7 @@ async def _write(
     audience = None if shared.audience is None else f"{{{','.join(map(str, shared.audience))}}}"
     chunks = [(str(viewer), x, y, cells.hex(), differs) for viewer, x, y, cells, differs in changes.put]
     wholes = [(str(viewer), whole) for viewer, whole in changes.wholes.items()]
-    is_written = await write(
+    hint = await write(
         state.hot_writes,
         WRITTEN,
         snapshot.universe_id,
@@ -343,9 +348,11 @@ async def _write(
         orjson.dumps(wholes).decode(),
         orjson.dumps(chunks).decode(),
         *stored,
+        state.live.has_listeners,
     )
-    if not is_written:
+    if hint is None:
         raise _Conflict
+    return hint
 
 
 MOVE = HotWork(_parameters, _run)

@@ -19,6 +19,7 @@ from game.core.coalescer import HotStatement
 from game.core.hot import HotResponse, HotWork, path_id
 from game.dice.parser import parse
 from game.dice.syntax import ExpressionError
+from game.events.hints import Hint
 from game.events.queries import Written
 from game.events.unchanged import LOCK_UNIVERSE, RESULT, UPDATE_UNIVERSE, statement, write
 from game.permissions import Role, may
@@ -47,11 +48,11 @@ WRITTEN = statement(f"""
         SELECT * FROM unnest(
             $1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::jsonb[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::bytea[], $15::timestamptz[],
-            $16::jsonb[], $17::jsonb[], $18::text[], $19::bigint[], $20::int[]
+            $16::jsonb[], $17::jsonb[], $18::text[], $19::bigint[], $20::int[], $21::boolean[]
         ) WITH ORDINALITY AS q (
             universe_id, seq, actor_id, id, expression, total, terms, text,
             visibility, reason, nonce, owner_id, number, key, created_at,
-            payload, shared, audience, bytes, limit_seconds, n
+            payload, shared, audience, bytes, limit_seconds, is_heard, n
         )
     ), {LOCK_UNIVERSE}, accepted AS MATERIALIZED (
         SELECT * FROM unchanged
@@ -71,6 +72,7 @@ WRITTEN = statement(f"""
         SELECT universe_id, seq + 1, actor_id, 'roll.created', id, payload, audience::uuid[], shared,
             clock_timestamp()
         FROM accepted
+        RETURNING *
     ), updated_limit AS (
         INSERT INTO rate_limit AS r (key, count, expires_at)
         SELECT key, times, now() + make_interval(secs => seconds) FROM (
@@ -107,7 +109,7 @@ _contended: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
 async def _run(
     state: Any, session_id: UUID, user_id: UUID, universe_id: UUID, request: RollWrite
-) -> tuple[HotResponse, UUID] | None:
+) -> tuple[HotResponse, Hint] | None:
     if state.hot is None:
         return None
     lock = _contended.setdefault(universe_id, asyncio.Lock())
@@ -118,11 +120,11 @@ async def _run(
             if row is None or not _may_roll(state, row):
                 return None
             try:
-                answer = await _roll(state, universe_id, request, row)
+                rolled = await _roll(state, universe_id, request, row)
             except ExpressionError:
                 return None
-            if answer is not None:
-                return answer, universe_id
+            if rolled is not None:
+                return rolled
     return None
 
 
@@ -133,7 +135,9 @@ def _may_roll(state: Any, row: asyncpg.Record) -> bool:
     return may("createRoll", Role(row["role"])) and row["rolls"] < state.settings.limit_roll.times and has_room
 
 
-async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.Record) -> HotResponse | None:
+async def _roll(
+    state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.Record
+) -> tuple[HotResponse, Hint] | None:
     """Draw a roll and write it; returns None if something has changed meanwhile.
 
     Raises:
@@ -145,7 +149,7 @@ async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.
     roll = queries.rolled(universe_id, user_id, parse(request.expression, None), key, **fields)
     payload, shared, audience = queries.event_parts(roll, user_id)
     event = Written.of("roll.created", payload, None, shared)
-    is_written = await write(
+    hint = await write(
         state.hot_writes,
         WRITTEN,
         universe_id,
@@ -168,10 +172,12 @@ async def _roll(state: Any, universe_id: UUID, request: RollWrite, row: asyncpg.
         None if audience is None else f"{{{','.join(map(str, audience))}}}",
         event.size,
         state.settings.limit_roll.seconds,
+        state.live.has_listeners,
     )
-    if not is_written:
+    if hint is None:
         return None
-    return HotResponse(view.shown(roll, user_id, Role(row["role"])).model_dump_json().encode(), status=201)
+    shown = view.shown(roll, user_id, Role(row["role"]))
+    return HotResponse(shown.model_dump_json().encode(), status=201), hint
 
 
 ROLL = HotWork(_parameters, _run)
