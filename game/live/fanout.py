@@ -16,7 +16,8 @@ from game.core.settings import Settings
 Receive = Callable[[bytes], None]
 """Called with each message that another worker publishes."""
 
-_CHANNEL = "worldkeep_live"
+_CHANNEL = "worldkeep_live_2"
+"""The number is that of the messages' format: workers of another version, as during a deployment, get none."""
 _MAX_PAYLOAD = 7_900
 """Bytes; PostgreSQL allows less than 8,000."""
 _MAX_PENDING = 20_000
