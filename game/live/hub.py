@@ -220,6 +220,12 @@ class Hub:
         if not session.is_visitor:
             self.presence.leave(session.universe_id, session.user_id)
 
+    def _rename(self, session: LiveSession, display_name: str) -> None:
+        """Show a member's new name to the others."""
+        session.display_name = display_name
+        if not session.is_visitor:
+            self.presence.rename(session.universe_id, session.user_id, display_name)
+
     async def _check_periodically(self) -> None:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
@@ -231,15 +237,19 @@ class Hub:
                     log.error("live_check_failed", exc_info=error)
 
     async def _check(self) -> None:
-        """Close sockets whose session has ended, and wake rooms that missed a hint."""
+        """Close sockets whose session has ended, show new names, and wake rooms that missed a hint."""
         self.metrics.flush()
         if not self.rooms:
             return
         pool = await self.state.database.side_pool()
         logins = list(self._logins)
-        for index in await queries.ended(pool, logins):
+        names = [next(iter(self._logins[login])).display_name for login in logins]
+        for index, name in (await queries.changed_logins(pool, logins, names)).items():
             for session in list(self._logins.get(logins[index], ())):
-                session.transport.close(Close.NOT_LOGGED_IN, "The session has ended.")
+                if name is None:
+                    session.transport.close(Close.NOT_LOGGED_IN, "The session has ended.")
+                else:
+                    self._rename(session, name)
         for universe_id, head in (await queries.heads(pool, self.rooms)).items():
             room = self.rooms.get(universe_id)
             if room is not None and room.seq is not None and head != (room.seq, room.access_version):

@@ -205,7 +205,7 @@ class Error(Message):
 
 
 class CameOnline(Message):
-    """A member came online with their first connection."""
+    """A member came online with their first connection, or changed their name while online."""
 
     type: Literal["online"]
     user_id: UUID

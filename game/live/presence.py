@@ -68,6 +68,16 @@ class Presence:
             self._local.setdefault(universe_id, {})[user_id] = display_name
             self._publish("came", universe_id, {user_id: display_name})
             self.notify(universe_id)
+        else:
+            self.rename(universe_id, user_id, display_name)
+
+    def rename(self, universe_id: UUID, user_id: UUID, display_name: str) -> None:
+        """Change the name of a user who is online in this worker."""
+        people = self._local[universe_id]
+        if people[user_id] != display_name:
+            people[user_id] = display_name
+            self._publish("came", universe_id, {user_id: display_name})
+            self.notify(universe_id)
 
     def leave(self, universe_id: UUID, user_id: UUID) -> None:
         """Count one socket of a user less."""
@@ -134,7 +144,7 @@ class Presence:
         self._hub.publish(kind, {"worker": self._id, "universe_id": universe_id, "people": named})
 
     def notify(self, universe_id: UUID) -> None:
-        """Notify a room of who came online and who went offline."""
+        """Notify a room of who came online, also with another name, and who went offline."""
         room = self._hub.rooms.get(universe_id)
         now = self.online(universe_id)
         before = self._notified.get(universe_id, {})
@@ -144,7 +154,8 @@ class Presence:
             self._notified[universe_id] = now
         if room is None:
             return
-        for user_id in now.keys() - before.keys():
-            room.broadcast(frames.message("online", user_id=user_id, display_name=now[user_id]))
+        for user_id, name in now.items():
+            if before.get(user_id) != name:
+                room.broadcast(frames.message("online", user_id=user_id, display_name=name))
         for user_id in before.keys() - now.keys():
             room.broadcast(frames.message("offline", user_id=user_id))

@@ -77,14 +77,12 @@ SNAPSHOT = HotStatement(f"""
 """)
 """Everything that determines what some viewers see of a map, except its grid. `snapshots.Snapshot` unpacks it."""
 
-_ENDED = """
-    SELECT q.n FROM unnest($1::uuid[], $2::uuid[], $3::bool[])
-        WITH ORDINALITY AS q (session_id, user_id, as_superuser, n)
-    WHERE NOT EXISTS (
-        SELECT FROM auth_session s JOIN account a ON a.id = s.user_id
-        WHERE s.id = q.session_id AND s.user_id = q.user_id AND s.expires_at > now() AND a.is_active
-            AND (a.is_superuser OR NOT q.as_superuser)
-    )
+_CHANGED = """
+    SELECT q.n, a.display_name FROM unnest($1::uuid[], $2::uuid[], $3::bool[], $4::text[])
+        WITH ORDINALITY AS q (session_id, user_id, as_superuser, display_name, n)
+    LEFT JOIN auth_session s ON s.id = q.session_id AND s.user_id = q.user_id AND s.expires_at > now()
+    LEFT JOIN account a ON a.id = s.user_id AND a.is_active AND (a.is_superuser OR NOT q.as_superuser)
+    WHERE a.display_name IS DISTINCT FROM q.display_name
 """
 _HEADS = """
     SELECT q.id, u.event_seq, u.access_version FROM unnest($1::uuid[]) AS q (id)
@@ -92,10 +90,13 @@ _HEADS = """
 """
 
 
-async def ended(pool: asyncpg.Pool, logins: Sequence[tuple[UUID, UUID, bool]]) -> list[int]:
-    """The indexes of those logins (session, user, whether as a superuser) that are no longer valid."""
-    rows = await pool.fetch(_ENDED, *([login[at] for login in logins] for at in range(3)))
-    return [row["n"] - 1 for row in rows]
+async def changed_logins(
+    pool: asyncpg.Pool, logins: Sequence[tuple[UUID, UUID, bool]], names: Sequence[str]
+) -> dict[int, str | None]:
+    """The indexes of those logins (session, user, whether as a superuser) that are no longer valid, with None; and
+    of those whose user has another name than in `names`, with the new one."""
+    rows = await pool.fetch(_CHANGED, *([login[at] for login in logins] for at in range(3)), names)
+    return {row["n"] - 1: row["display_name"] for row in rows}
 
 
 async def heads(pool: asyncpg.Pool, universe_ids: Collection[UUID]) -> dict[UUID, tuple[int, int] | None]:

@@ -124,6 +124,24 @@ class TestEvents:
         came = {"type": "online", "user_id": stranger.id, "display_name": "Stranger"}
         assert seen == [came, {"type": "offline", "user_id": stranger.id}] * 2
 
+    async def test_a_member_who_takes_another_name_is_online_with_it(
+        self, owner: Person, stranger: Person, feed: Feed
+    ) -> None:
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        await feed(stranger, universe["id"])
+        gm = await feed(owner, universe["id"])
+        answer = await stranger.client.patch("/users/me", json={"display_name": "Mira of the Marsh"})
+        assert answer.status_code == 200
+        assert await gm.next("online") == {
+            "type": "online",
+            "user_id": stranger.id,
+            "display_name": "Mira of the Marsh",
+        }
+        again = await feed(owner, universe["id"])
+        named = {one["user_id"]: one["display_name"] for one in again.welcomes[0]["online"]}
+        assert named[stranger.id] == "Mira of the Marsh"
+
     async def test_online_for_a_superuser_who_is_no_member(
         self, app: FastAPI, owner: Person, superuser: Person, feed: Feed
     ) -> None:
