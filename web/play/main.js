@@ -63,6 +63,13 @@ function follow(stage, store, table) {
       bottom: box && isBelow ? window.innerHeight - box.top : 0,
     };
   };
+  // While another map is being opened, the document is still that of the map before.
+  let shownMap = store.mapId.value;
+  store.document.listen(({ opened }) => {
+    if (opened) shownMap = store.mapId.value;
+  });
+  stage.cells.seenBackground.url = () =>
+    `/maps/${shownMap}/background?${store.seeAs.value ? `as=${store.seeAs.value}&` : ''}`;
   stage.fit();
   let openedMap = '';
   let isApproached = false;

@@ -9,6 +9,8 @@ import { EMPTY } from './document.js';
 
 /** @type {Color} */
 const UNKNOWN_COLOR = [190, 60, 90, 255];
+/** With few symbols, those of floors are not drawn, nor those of cells that block sight, which look raised. */
+const PLAIN = new Set(['.', ',', ':', ';', "'", '`', '_', '-', '·']);
 export const MIN_SYMBOL_SCALE = 11; // device pixels a cell; smaller ones only show their colour
 
 /**
@@ -91,7 +93,7 @@ export class Tiles {
    * @param {import('./geometry.js').Geometry} geometry
    * @param {Map<number, LegendEntry>} legend
    * @param {number} scale  device pixels per width of a cell
-   * @param {{symbols: boolean, paper: string, line: string, pictures: import('./pictures.js').Pictures}} look
+   * @param {{symbols: boolean | 'few', paper: string, line: string, pictures: import('./pictures.js').Pictures}} look
    */
   constructor(geometry, legend, scale, { symbols, paper, line, pictures }) {
     this.geometry = geometry;
@@ -193,7 +195,8 @@ export class Tiles {
     return this.#blank((context) => {
       this.#fill(context, css(color));
       if (this.scale >= 14 && entry?.blocks_sight) this.#bevel(context, color);
-      if (this.scale < MIN_SYMBOL_SCALE || !this.symbols) return;
+      const isPlain = entry?.blocks_sight || PLAIN.has(String.fromCharCode(code));
+      if (this.scale < MIN_SYMBOL_SCALE || !this.symbols || (this.symbols === 'few' && isPlain)) return;
       context.fillStyle = inkOn(color);
       // Block elements are drawn fainter, because they fill the cell.
       context.globalAlpha = code >= 0x2580 && code <= 0x259f ? 0.4 : 1;

@@ -6,6 +6,7 @@
 
 import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
 import { chunkBounds, drawCells } from '../../shared/chunk-drawing.js';
+import { SeenBackground } from './seen-background.js';
 import { EMPTY } from '../../shared/document.js';
 import { drawObjects } from '../../shared/object-drawing.js';
 import { MIN_SYMBOL_SCALE, Tiles, colorOf, contextOf, parseColor } from '../../shared/tiles.js';
@@ -67,7 +68,8 @@ export class Cells {
     this.ground = new Container();
     this.coarse = new Container();
     this.fine = new Container();
-    this.container.addChild(this.ground, this.coarse, this.fine);
+    this.seenBackground = new SeenBackground(stage);
+    this.container.addChild(this.ground, this.seenBackground.container, this.coarse, this.fine);
     /** @type {Map<string, ChunkTexture>} by level and position */
     this.chunks = new Map();
     /** @type {Map<number, Tiles>} by level */
@@ -135,6 +137,7 @@ export class Cells {
     const until = performance.now() + (this.stage.hasDrawn ? BUDGET_MS : FIRST_BUDGET_MS);
     this.frame++;
     this.#drawGround();
+    this.seenBackground.draw(range);
     const { scale } = this.stage.view;
     const levels = this.stage.document.geometry.isSquare ? LEVELS : SHAPED_LEVELS;
     const fine =
@@ -149,7 +152,7 @@ export class Cells {
       if (one.used < this.frame - 1 && one.level !== levels[0].level && this.chunks.size > MAX_TEXTURES)
         this.#forget(key);
     }
-    const bare = !covered || !!this.#background;
+    const bare = !covered || this.#hasBackground;
     if (this.ground.visible !== bare) this.ground.visible = bare;
     return whole;
   }
@@ -232,7 +235,7 @@ export class Cells {
       context.drawImage(flat, 0, 0, canvas.width, canvas.height);
     } else {
       const tiles = this.#tilesOf(level);
-      drawCells(context, doc, bounds, this.#layers, tiles, { paper: !this.#background, grid: level >= 16 });
+      drawCells(context, doc, bounds, this.#layers, tiles, { paper: !this.#hasBackground, grid: level >= 16 });
     }
     if (level >= MIN_OBJECT_SCALE)
       drawObjects(this.#drawing(context, bounds, level), around(bounds, doc.geometry), () => {});
@@ -266,7 +269,7 @@ export class Cells {
     const { width } = this.stage.document.frame;
     const image = new ImageData(x1 - x0, y1 - y0);
     const pixels = new Uint32Array(image.data.buffer);
-    if (!this.#background) pixels.fill(this.#flatColor(EMPTY));
+    if (!this.#hasBackground) pixels.fill(this.#flatColor(EMPTY));
     for (const { cells, opacity } of this.#layers) {
       let at = 0;
       for (let y = y0; y < y1; y++) {
@@ -309,7 +312,8 @@ export class Cells {
     let tiles = this.tiles.get(level);
     if (!tiles) {
       const { geometry, legend } = this.stage.document;
-      const look = { symbols: true, paper: this.#paper, line: THEME.line, pictures: this.pictures };
+      /** @type {ConstructorParameters<typeof Tiles>[3]} */
+      const look = { symbols: 'few', paper: this.#paper, line: THEME.line, pictures: this.pictures };
       this.tiles.set(level, (tiles = new Tiles(geometry, legend, level, look)));
     }
     return tiles;
@@ -338,7 +342,7 @@ export class Cells {
     const view = /** @type {import('../../shared/view.js').View} */ (
       /** @type {unknown} */ ({ toScreen, scale: level, ratio: 1 })
     );
-    const options = { focus: false, grid: true, symbols: true, lights: true, labels: true, rulers: false };
+    const options = { focus: false, grid: true, symbols: true, lights: true, labels: false, rulers: false };
     const state = { layer: null, options, theme: THEME, objects: [], pictures: this.pictures };
     return { context, doc, view, state, unit: level, pixel: Math.max(1, level / 40) };
   }
@@ -346,6 +350,11 @@ export class Cells {
   /** The map's background picture, once it is loaded. */
   get #background() {
     return this.pictures.get(this.stage.document.frame.other.background?.asset_id);
+  }
+
+  /** Whether a picture shows through empty cells. */
+  get #hasBackground() {
+    return !!this.#background || this.seenBackground.exists;
   }
 
   /** Draw the map's paper, and its background picture on it. */

@@ -13,7 +13,7 @@ import { read } from '../../shared/api.js';
 import { objectAt } from '../../shared/objects.js';
 import { PointerInput } from '../../shared/pointer.js';
 import { signal } from '../../vendor/preact.js';
-import { Signals } from './signals.js';
+import { Signals, outlineOf } from './signals.js';
 
 const LONG_PRESS_MS = 550;
 const MAX_CLICK_MOVE = 6; // CSS pixels a click may move
@@ -35,8 +35,8 @@ export class MapInput {
   tool = signal(/** @type {ToolName} */ ('move'));
   /** Whether a token is being dragged. */
   isDragging = signal(false);
-  /** The area of effect that the tool shows. */
-  area = signal({ shape: 'sphere', size: 20 });
+  /** The area of effect that the tool shows; its size in cells. */
+  area = signal({ shape: 'sphere', cells: 4 });
 
   /**
    * @param {import('./stage.js').Stage} stage
@@ -72,6 +72,7 @@ export class MapInput {
       viewChanged: () => stage.request(),
     });
     canvas.addEventListener('keydown', (event) => this.#key(event));
+    canvas.addEventListener('blur', () => canvas.classList.remove('is-pointed'));
     document.addEventListener('keydown', (event) => {
       if (event.key === 'Escape' && !event.defaultPrevented) this.#escape();
     });
@@ -82,6 +83,12 @@ export class MapInput {
     this.downAt = [0, 0];
   }
 
+  /** How far it is across a cell, and the unit. */
+  get scale() {
+    const { cell_distance: distance, distance_unit: unit } = this.stage.document.frame.other;
+    return { distance: Number(distance ?? 5), unit: `${unit ?? 'ft'}` };
+  }
+
   get mapUrl() {
     return `/maps/${this.store.mapId.value}`;
   }
@@ -89,6 +96,8 @@ export class MapInput {
   /** Finds what is under the pointer, before it is decided whether the map is dragged. @param {PointerEvent} event */
   #before(event) {
     const { view } = this.stage;
+    // Chromium shows the ring of the focus that the canvas gets by a script, also after a click.
+    this.stage.canvas.classList.add('is-pointed');
     const box = this.stage.canvas.getBoundingClientRect();
     this.downAt = [event.clientX, event.clientY];
     this.lastPoint = view.toPoint((event.clientX - box.left) * view.ratio, (event.clientY - box.top) * view.ratio);
@@ -121,6 +130,9 @@ export class MapInput {
   }
   /** Whether a tap moves the selected token, for users who cannot drag. */
   isTapMoving = signal(matchMedia('(pointer: coarse)').matches);
+
+  /** Whether game masters' moves go through everything, as with Shift, for those without a keyboard. */
+  isForcing = signal(false);
 
   /** @param {Pair} point */
   #doorAt(point) {
@@ -232,16 +244,18 @@ export class MapInput {
 
   /** @param {Token} token  @param {Pair} to  @param {boolean} [force] */
   #go(token, [x, y], force = false) {
-    this.table.move(token, { x, y }, force && this.store.isGameMaster.value);
+    this.table.move(token, { x, y }, (force || this.isForcing.value) && this.store.isGameMaster.value);
   }
 
   /** Show the path to a place and its cost, by the server's rules. @param {Token} token  @param {Place} place */
   async #previewMove(token, place) {
-    const to = this.#target(token, this.drag?.from ?? place, place);
     const { geometry } = this.stage.document;
-    if (!geometry.holds(...to) || geometry.type === 'none') return this.stage.marks.show([]);
-    /** @type {Pair} */
-    const from = [Math.floor(token.x), Math.floor(token.y)];
+    // Without a grid, paths lead over cells, too.
+    const within = geometry.type === 'none' ? token.size / 2 : 0;
+    const cell = (/** @type {Pair} */ [x, y]) => /** @type {Pair} */ ([Math.floor(x + within), Math.floor(y + within)]);
+    const to = cell(this.#target(token, this.drag?.from ?? place, place));
+    if (!geometry.holds(...to)) return this.stage.marks.show([]);
+    const from = cell([token.x, token.y]);
     // Shown immediately, until the server answers.
     this.stage.marks.show([{ cells: [to], text: '', kind: 'path' }]);
     const found = await this.#preview(`${this.mapUrl}/path?from=${from}&to=${to}`);
@@ -264,8 +278,9 @@ export class MapInput {
       const { geometry } = this.stage.document;
       this.signals.ruler(geometry.centre(...from.cell), geometry.centre(...to.cell), text);
     } else if (tool === 'area') {
-      const { shape, size } = this.area.value;
-      const unit = this.stage.document.frame.other.distance_unit ?? 'ft';
+      const { shape, cells: length } = this.area.value;
+      const { distance, unit } = this.scale;
+      const size = hundredths(length * distance);
       const [px, py] = shape === 'sphere' || shape === 'cylinder' ? to.point : from.point;
       const angle = (Math.atan2(to.point[1] - py, to.point[0] - px) * 180) / Math.PI;
       const query = new URLSearchParams({ shape, size: `${size}`, x: `${tenths(px)}`, y: `${tenths(py)}` });
@@ -273,9 +288,10 @@ export class MapInput {
       const found = await this.#preview(`${this.mapUrl}/area?${query}`);
       if (!found) return;
       const text = `${size} ${unit} ${shape}`;
-      this.stage.marks.show([{ cells: found.cells.map(cellOf), text, kind: 'area' }]);
-      const length = size / Number(this.stage.document.frame.other.cell_distance ?? 5);
-      this.signals.area([px, py], { shape, length, direction: angle }, text);
+      const area = { shape, length, direction: angle };
+      const outline = outlineOf([px, py], area);
+      this.stage.marks.show([{ cells: found.cells.map(cellOf), text, kind: 'area', outline }]);
+      this.signals.area([px, py], area, text);
     } else {
       const { x, y, width, height } = this.stage.document.geometry.rectangle(from.cell, to.cell);
       const cells = Array.from({ length: width * height }, (_, i) =>
@@ -330,6 +346,7 @@ export class MapInput {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
+    this.stage.canvas.classList.remove('is-pointed');
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { store, stage } = this;
     const step = STEPS[event.key];

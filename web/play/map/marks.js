@@ -1,16 +1,17 @@
 /** Draws temporary marks above the tokens: the path of a drag, rulers, areas of effect, pings and pointers. */
 
-import { Container, Graphics, Text } from '../../vendor/pixi.js';
+import { Container, Graphics } from '../../vendor/pixi.js';
+import { label } from './labels.js';
 
 /** Milliseconds until a signal disappears. */
 const LIFETIME_MS = { ping: 2200, pointer: 1500, ruler: 5000, area: 8000 };
 
 /**
  * @typedef {import('../../shared/geometry.js').Pair} Pair
- * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, kind: 'path' | 'ruler' | 'area' | 'fog' | 'polygon'}} Shape
+ * @typedef {{cells: Pair[], text: string, blocked?: Pair | null, outline?: Pair[], kind: 'path' | 'ruler' | 'area' | 'fog' | 'polygon'}} Shape
  * @typedef {{at: Pair, from?: Pair, outline?: Pair[], color: number, name: string,
  *   kind: 'ping' | 'pointer' | 'ruler' | 'area'}} Signal  a ruler reaches from `from` to `at`
- * @typedef {Signal & {begin: number, label: Text | null}} Sent
+ * @typedef {Signal & {begin: number, label: import('../../vendor/pixi.js').Text | null}} Sent
  */
 
 const COLORS = { path: 0xffe2a0, ruler: 0x9bd3e6, area: 0xe58b5b, fog: 0xb9a4e0, polygon: 0xb9a4e0 };
@@ -45,10 +46,10 @@ export class Marks {
    */
   signal(who, signal) {
     const key = `${signal.kind} ${who}`;
-    let label = this.sent.get(key)?.label ?? null;
-    if (signal.name && !label) this.names.addChild((label = textLabel(signal.name)));
-    if (label && label.text !== signal.name) label.text = signal.name;
-    this.sent.set(key, { ...signal, begin: performance.now(), label });
+    let name = this.sent.get(key)?.label ?? null;
+    if (signal.name && !name) this.names.addChild((name = textLabel(signal.name)));
+    if (name && name.text !== signal.name) name.text = signal.name;
+    this.sent.set(key, { ...signal, begin: performance.now(), label: name });
     this.stage.request();
   }
 
@@ -77,7 +78,7 @@ export class Marks {
     }
   }
 
-  /** @param {Text} text  @param {Pair} at */
+  /** @param {import('../../vendor/pixi.js').Text} text  @param {Pair} at */
   #place(text, at) {
     const [X, Y] = this.stage.place(...at);
     text.position.set(X, Y - 0.45);
@@ -91,15 +92,19 @@ export class Marks {
   #shapes() {
     const { geometry } = this.stage.document;
     const graphics = this.shapes.clear();
-    for (const { cells, kind, blocked } of this.shown) {
+    for (const { cells, kind, blocked, outline } of this.shown) {
       const color = COLORS[kind];
-      const outline = geometry.drawnOutline;
+      const cellOutline = geometry.drawnOutline;
       for (const cell of cells) {
         const [X, Y] = this.stage.place(...geometry.centre(...cell));
         graphics
-          .poly(outline.flatMap(([dx, dy]) => [X + dx, Y + dy]))
-          .fill({ color, alpha: kind === 'area' ? 0.32 : 0.16 });
+          .poly(cellOutline.flatMap(([dx, dy]) => [X + dx, Y + dy]))
+          .fill({ color, alpha: kind === 'area' ? 0.4 : 0.16 });
       }
+      if (outline?.length)
+        graphics
+          .poly(outline.flatMap((corner) => this.stage.place(...corner)))
+          .stroke({ color, width: this.#width, join: 'round' });
       if (kind === 'path' || kind === 'ruler' || kind === 'polygon') {
         cells.forEach((cell, i) => {
           const [X, Y] = this.stage.place(...geometry.centre(...cell));
@@ -124,15 +129,15 @@ export class Marks {
   #signals(now) {
     const graphics = this.signals.clear();
     for (const [key, sent] of this.sent) {
-      const { at, from, outline, color, begin, kind, label } = sent;
+      const { at, from, outline, color, begin, kind, label: name } = sent;
       const age = now - begin;
       const rest = 1 - age / LIFETIME_MS[kind];
       if (rest <= 0) {
         this.sent.delete(key);
-        label?.destroy();
+        name?.destroy();
         continue;
       }
-      if (label) this.#place(label, at);
+      if (name) this.#place(name, at);
       const [X, Y] = this.stage.place(...at);
       if (kind === 'ping') {
         for (const delay of [0, 500, 1000]) {
@@ -157,17 +162,7 @@ const FONT_SIZE = 26; // pixels in which texts are drawn, to be scaled
 
 /** @param {string} text */
 function textLabel(text) {
-  const made = new Text({
-    text,
-    resolution: 2,
-    style: {
-      fontFamily: 'Inter, system-ui, sans-serif',
-      fontSize: FONT_SIZE,
-      fontWeight: '600',
-      fill: '#fffdf6',
-      stroke: { color: '#10181a', width: 7, join: 'round' },
-    },
-  });
+  const made = label(text, FONT_SIZE, '#fffdf6', 10);
   made.anchor.set(0.5, 1);
   return made;
 }

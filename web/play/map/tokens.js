@@ -1,15 +1,17 @@
 /** Tokens on the map: a disc with a picture or initials, a ring by disposition, bars, conditions, a name. */
 
-import { Container, Graphics, Sprite, Text, Texture } from '../../vendor/pixi.js';
+import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
 import { contextOf, inkOn, parseColor } from '../../shared/tiles.js';
+import { EntityNames } from './entity-names.js';
+import { PIXELS_PER_CELL, boxAround, label, nameLabel } from './labels.js';
 import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 
 const STEP_MS = 90; // milliseconds per cell of a move
 const MAX_MOVE_MS = 900;
 const MIN_DETAILED_SCALE = 14; // CSS pixels per cell, below which a token is only a disc
 const MAX_BADGES = 6; // bars or conditions; the others are shown as a number
-const MAX_NAME_LENGTH = 18; // letters, so that names of neighbours do not overlap
-const PIXELS_PER_CELL = 64; // pixels per cell at which tokens are drawn, so that circles are smooth
+const NAME_DISTANCE = 0.2; // between a token's edge and the middle of its name, in widths of a cell
+const OUTLINE = 4; // pixels around texts
 
 const HIGHLIGHT_COLOR = 0xffe2a0;
 const BAR_COLORS = [0x67b26f, 0x5b8fd1, 0xc79a45, 0xd1574c];
@@ -18,7 +20,8 @@ const BAR_COLORS = [0x67b26f, 0x5b8fd1, 0xc79a45, 0xd1574c];
  * @typedef {import('../store.js').Token} Token
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {{token: Token, container: Container, near: Container, far: Container, from: Pair, path: Pair[],
- *   begin: number, drawnToken: Token | null, appearance: string, state: string}} Piece
+ *   begin: number, drawnToken: Token | null, appearance: string, state: string, nameHalf: number}} Piece  `nameHalf`: half
+ *   the width of the name that is shown, in widths of a cell
  */
 
 export class Tokens {
@@ -30,6 +33,8 @@ export class Tokens {
     this.stage = stage;
     this.pictures = pictures;
     this.container = new Container({ sortableChildren: true });
+    this.entityNames = new EntityNames(stage);
+    this.container.addChild(this.entityNames.container);
     /** @type {Map<string, Piece>} */
     this.pieces = new Map();
     /** @type {string | null} */
@@ -74,7 +79,8 @@ export class Tokens {
     container.addChild(near, far);
     this.container.addChild(container);
     const motion = { from: this.centre(token), path: [], begin: 0 };
-    this.pieces.set(token.id, { token, container, near, far, ...motion, drawnToken: null, appearance: '', state: '' });
+    const drawn = { drawnToken: null, appearance: '', state: '', nameHalf: 0 };
+    this.pieces.set(token.id, { token, container, near, far, ...motion, ...drawn });
   }
 
   /** @param {string} id */
@@ -111,6 +117,8 @@ export class Tokens {
     const detail = pixels < MIN_DETAILED_SCALE ? 'far' : pixels < 30 ? 'near' : 'labelled';
     const [left, top, right, bottom] = view.pictureRect();
     const reach = 5;
+    /** @type {import('./labels.js').Box[]} */
+    const boxes = [];
     for (const piece of this.pieces.values()) {
       const { container, token } = piece;
       const at = this.#position(piece, now);
@@ -123,8 +131,13 @@ export class Tokens {
       // Tokens off the screen are not drawn, so that the cost does not depend on the size of the map.
       const visible = X > left - reach && X < right + reach && Y > top - reach && Y < bottom + reach;
       if (container.visible !== visible) container.visible = visible;
-      if (visible) this.#drawIfChanged(piece, detail);
+      if (!visible) continue;
+      this.#drawIfChanged(piece, detail);
+      const radius = this.#radius(token) / PIXELS_PER_CELL;
+      boxes.push(boxAround(X, Y, radius, radius));
+      if (piece.nameHalf) boxes.push(boxAround(X, Y + radius + NAME_DISTANCE, piece.nameHalf));
     }
+    this.entityNames.draw(detail === 'labelled' ? boxes : null, view.pictureRect());
     return moving;
   }
 
@@ -145,6 +158,7 @@ export class Tokens {
     if (isSame) return;
     piece.near.visible = detail !== 'far';
     piece.far.visible = detail === 'far';
+    piece.nameHalf = 0;
     if (detail === 'far') this.#drawFar(piece);
     else this.#drawNear(piece, image, detail === 'labelled');
   }
@@ -181,7 +195,8 @@ export class Tokens {
   }
 
   /** @param {Piece} piece  @param {HTMLImageElement | null} image  @param {boolean} labels */
-  #drawNear({ token, near: container }, image, labels) {
+  #drawNear(piece, image, labels) {
+    const { token, near: container } = piece;
     container.scale.set(1 / PIXELS_PER_CELL);
     for (const child of container.removeChildren()) child.destroy({ children: true });
     const radius = this.#radius(token);
@@ -221,14 +236,15 @@ export class Tokens {
         `${token.elevation > 0 ? '↑' : '↓'}${Math.abs(token.elevation)}`,
         0.22 * PIXELS_PER_CELL,
         '#fffdf6',
-        true,
+        OUTLINE,
       );
       up.position.set(radius * 0.8, -radius * 0.85);
       container.addChild(up);
     }
     if (!labels || !token.name) return;
-    const name = label(shortened(token.name), 0.24 * PIXELS_PER_CELL, '#fffdf6', true);
-    name.position.set(0, radius + 0.2 * PIXELS_PER_CELL);
+    const name = nameLabel(token.name, '#fffdf6');
+    name.position.set(0, radius + NAME_DISTANCE * PIXELS_PER_CELL);
+    piece.nameHalf = name.width / 2 / PIXELS_PER_CELL;
     container.addChild(name);
   }
 
@@ -306,20 +322,9 @@ export class Tokens {
   }
 }
 
-/** @param {string} name */
-function shortened(name) {
-  const letters = [...name];
-  return letters.length > MAX_NAME_LENGTH
-    ? `${letters
-        .slice(0, MAX_NAME_LENGTH - 1)
-        .join('')
-        .trimEnd()}…`
-    : name;
-}
-
 /** A label with the number of further items. @param {number} count  @param {number} x  @param {number} y */
 function overflowLabel(count, x, y) {
-  const text = label(`+${count}`, 0.22 * PIXELS_PER_CELL, '#fffdf6', true);
+  const text = label(`+${count}`, 0.22 * PIXELS_PER_CELL, '#fffdf6', OUTLINE);
   text.position.set(x, y);
   return text;
 }
@@ -342,27 +347,6 @@ const APPEARANCE_FIELDS = [
 function colorOf({ color }) {
   const [red, green, blue] = parseColor(color) ?? [96, 112, 122];
   return (red << 16) | (green << 8) | blue;
-}
-
-/**
- * A text, centred on its position.
- * @param {string} text  @param {number} size  of the font, in pixels  @param {string} color
- * @param {boolean} [outlined]
- */
-function label(text, size, color, outlined = false) {
-  const made = new Text({
-    text,
-    resolution: 2,
-    style: {
-      fontFamily: 'Inter, system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
-      fontSize: size,
-      fontWeight: '600',
-      fill: color,
-      ...(outlined ? { stroke: { color: '#10181a', width: 4, join: 'round' } } : {}),
-    },
-  });
-  made.anchor.set(0.5);
-  return made;
 }
 
 /** A white disc, to be tinted. */

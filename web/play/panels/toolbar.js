@@ -23,6 +23,8 @@ export function Toolbar({ store, stage, input }) {
   if (!stage || !input) return null;
   const hasFog = store.isGameMaster.value && (store.map.value?.fog ?? 'off') !== 'off';
   const area = input.area.value;
+  void store.revision.value;
+  const { distance, unit } = input.scale;
   return html`
     <nav class="pl-tools" aria-label="Tools">
       ${[...TOOLS, ...(hasFog ? FOG_TOOLS : [])].map(
@@ -59,14 +61,17 @@ export function Toolbar({ store, stage, input }) {
             </select>
           </label>
           <label>
-            Size
+            Size, ${unit}
             <input
               type="number"
-              min="5"
-              max="500"
-              step="5"
-              value=${area.size}
-              onChange=${(/** @type {any} */ event) => (input.area.value = { ...area, size: Number(event.target.value) || 5 })}
+              min=${distance / 2}
+              max=${distance * 100}
+              step="any"
+              value=${area.cells * distance}
+              onChange=${(/** @type {any} */ event) => {
+                const size = Number(event.target.value);
+                if (event.target.reportValidity() && size) input.area.value = { ...area, cells: size / distance };
+              }}
             />
           </label>
         </div>`
