@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.driver import Player, Visit
+from tests.browser.driver import Player, Visit, upload
 from tests.conftest import PASSWORD, Server, serving
 
 ROOM = {
@@ -51,6 +51,15 @@ _IS_CENTRED = """(() => {
     const [x] = store.mine.length ? stage.onPage(...stage.tokens.centre(store.mine[0])) : [0];
     return Math.abs(x - (left + stage.element.clientWidth - right) / 2) < 2;
 })()"""
+_BACKGROUND_AT = """([x, y]) => {
+    const { tiles } = window.worldkeepTable.stage.cells.seenBackground;
+    const tile = [...tiles.values()].findLast(({ seen }) => seen);
+    if (!tile) return null;
+    const at = [(x + 0.5) * tile.level, (y + 0.5) * tile.level];
+    const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    context.drawImage(tile.sprite.texture.source.resource, -at[0], -at[1]);
+    return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}"""
 _TOKENS = """() => Object.fromEntries(
     [...window.worldkeepTable.store.tokens.value.values()].map(({ name, x, y }) => [name, [x, y]]))"""
 
@@ -317,7 +326,7 @@ def test_an_attack_and_damage_until_a_monster_falls(lay: Laying, sit: Sitting) -
     table.master.post(f"/encounters/{made['id']}/start")
     master, ashe = sit(table.master, table), sit(table.ashe, table)
     sheet = ashe.panel("Sheet")
-    expect(sheet.get_by_label("equipment")).to_have_value("rope\ntorch")
+    expect(sheet.get_by_label("equipment", exact=True)).to_have_value("rope\ntorch")
     sheet.get_by_role("button", name="Attack: longbow").click()
     sheet.get_by_role("button", name="Damage: longbow").click()
     log = master.page.get_by_role("log")
@@ -453,6 +462,189 @@ def test_a_polygon_reveals_and_hides(lay: Laying, sit: Sitting) -> None:
             master.page.mouse.click(*master.at(*corner))
         master.page.get_by_role("button", name=button, exact=True).click()
         ashe.until(f"store.fog.value[3][9] === '{state}'")
+
+
+def test_players_see_of_a_background_what_they_have_seen_of_the_map(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="explored")
+    asset_id = upload(table.master, table.universe_id)
+    background = {"asset_id": asset_id, "x": 0, "y": 0, "width": 12, "height": 7}
+    grid = table.master.get(f"/maps/{table.map_id}")["grid_data"]
+    for layer in grid["layers"]:
+        layer["rows"] = [" " * 12] * 7
+    grid["walls"] = [{"x1": 6, "y1": 0, "x2": 6, "y2": 7}]
+    table.master.client.patch(
+        f"/maps/{table.map_id}", json={"grid_data": {**grid, "background": background, "doors": []}}
+    ).raise_for_status()
+    ashe = sit(table.ashe, table)
+    ashe.page.wait_for_function(f"() => ({_BACKGROUND_AT})([2, 2])")
+    seen, unseen = (ashe.page.evaluate(_BACKGROUND_AT, cell) for cell in ([2, 2], [9, 2]))
+    assert max(unseen) < 40 < max(seen)
+    table.master.post(f"/maps/{table.map_id}/fog/reveal", x=9, y=2, width=1, height=1)
+    ashe.page.wait_for_function(f"() => Math.max(...({_BACKGROUND_AT})([9, 2])) > 40")
+    # The game master views it as they do.
+    master = sit(table.master, table)
+    master.panel("Master").get_by_label("See as").select_option(label="Ashe")
+    master.page.wait_for_function(f"() => ({_BACKGROUND_AT})([2, 2])")
+    assert max(master.page.evaluate(_BACKGROUND_AT, [8, 2])) < 40
+
+
+def test_the_name_of_an_entity_leaves_space_for_a_token(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    entity = {"id": "chest", "kind": "chest", "name": "Chest", "x": 4, "y": 3}
+    table.master.post(f"/maps/{table.map_id}/edits", edits=[{"op": "put_entity", "entity": entity}])
+    ashe = sit(table.ashe, table)
+    name = "[...window.worldkeepTable.stage.tokens.entityNames.names.values()][0]?.text.visible"
+    ashe.until(f"{name} === false")
+    ashe.drag((4, 3), (2, 3))
+    ashe.until(f"{name} === true")
+
+
+def test_a_member_who_takes_another_name(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    panel = master.panel("Party")
+    expect(panel).to_contain_text("Bram")
+    ashe.until("store.online.value.size === 2")
+    table.ashe.client.patch("/users/me", json={"display_name": "Ashe of the Marsh"}).raise_for_status()
+    expect(panel).to_contain_text("Ashe of the Marsh")
+
+
+def test_a_sheet_is_filled_in(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table)
+    sheet = ashe.panel("Sheet")
+    sheet.get_by_label("Name", exact=True).fill("Ashe")
+    sheet.get_by_role("button", name="Create").click()
+    sheet.get_by_text("Change abilities, hit points and senses").click()
+    for label, value in (("Dexterity", "17"), ("Maximum hit points", "12"), ("Darkvision", "60")):
+        sheet.get_by_label(label, exact=True).fill(value)
+        sheet.get_by_label(label, exact=True).press("Enter")
+    sheet.get_by_label("Add a condition").select_option("prone")
+    sheet.get_by_text("Add an attack").click()
+    sheet.get_by_label("Attack", exact=True).fill("longbow")
+    sheet.get_by_label("Roll", exact=True).fill("1d20+5")
+    sheet.get_by_label("Damage", exact=True).fill("1d8+3")
+    sheet.get_by_role("button", name="Add", exact=True).first.click()
+    expect(sheet.get_by_role("button", name="Attack: longbow")).to_be_visible()
+    sheet.get_by_label("Name of a new field").fill("Hit dice")
+    sheet.get_by_label("Value of the new field").fill("1d10")
+    sheet.get_by_label("Value of the new field").press("Enter")
+    expect(sheet.get_by_label("hit_dice", exact=True)).to_have_value("1d10")
+    sheet.get_by_label("damage", exact=True).fill("1d8+4")
+    sheet.get_by_label("damage", exact=True).press("Enter")
+    expect(sheet.get_by_label("dexterity 17, roll a check with +3")).to_be_visible()
+    # 8 of 8 hit points, of which a higher maximum heals none.
+    sheet.get_by_label("Amount").fill("8")
+    sheet.get_by_role("button", name="Damage", exact=True).click()
+    sheet.get_by_label("Death saves, failures").fill("1")
+    sheet.get_by_label("Death saves, failures").press("Enter")
+    ashe.until("[...store.characters.value.values()][0].sheet.death_saves?.failures === 1")
+    (character,) = table.ashe.get(f"/universes/{table.universe_id}/characters")["items"]
+    stored = character["sheet"]
+    assert stored["abilities"]["dexterity"] == 17
+    assert stored["hit_points"] == {"current": 0, "maximum": 12, "temporary": 0}
+    assert (stored["conditions"], stored["senses"], stored["hit_dice"]) == (["prone"], {"darkvision": 60}, "1d10")
+    assert stored["attacks"] == [{"name": "longbow", "expression": "1d20+5", "damage": "1d8+4"}]
+
+
+def test_what_is_being_typed_is_kept_while_others_change_the_sheet(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    sheet = {"level": 1, "class": "ranger", "hit_points": {"current": 8, "maximum": 8}}
+    made = table.ashe.post(f"/universes/{table.universe_id}/characters", name="Ashe", sheet=sheet)
+    ashe = sit(table.ashe, table)
+    panel = ashe.panel("Sheet")
+    panel.get_by_label("class", exact=True).press("End")
+    panel.get_by_label("class", exact=True).press_sequentially(" of the marsh")
+    table.master.post(f"/characters/{made['id']}/damage", amount=3)
+    expect(panel.get_by_label("Hit points", exact=True)).to_contain_text("5 of 8")
+    expect(panel.get_by_label("class", exact=True)).to_have_value("ranger of the marsh")
+    panel.get_by_label("Level").fill("2")
+    panel.get_by_label("Level").press("Enter")
+    ashe.until("[...store.characters.value.values()][0].sheet.level === 2")
+    stored = table.ashe.get(f"/characters/{made['id']}")["sheet"]
+    assert (stored["class"], stored["level"]) == ("ranger of the marsh", 2)
+
+
+def test_game_masters_place_a_token_and_give_it_to_a_player(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    master, bram = sit(table.master, table), sit(table.bram, table)
+    panel = master.panel("Master")
+    panel.get_by_label("Name").fill("Wolf")
+    panel.get_by_role("button", name="Place", exact=True).click()
+    card = master.page.get_by_label("Selected: Wolf")
+    card.get_by_text("More").click()
+    card.get_by_label("Maximum hit points").fill("11")
+    card.get_by_label("Maximum hit points").press("Enter")
+    expect(card).to_contain_text("11 / 11")
+    bram.sees_no("Wolf")
+    card.get_by_label("Played by").select_option(label="Bram")
+    bram.sees("Wolf")
+    bram.until("store.mine.length === 2")
+    # Through the wall.
+    card.get_by_label("Move through everything, as with Shift").check()
+    x, y = master.tokens()["Wolf"]
+    master.drag((int(x), int(y)), (10, 1))
+    bram.sees("Wolf", (10, 1))
+
+
+def test_an_encounter_is_changed(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    combatants = [{"token_id": table.tokens[name], "initiative": 5, "name": name} for name in ("Ashe", "Bram")]
+    made = table.master.post(f"/universes/{table.universe_id}/encounters", name="Ambush", combatants=combatants)
+    table.master.post(f"/encounters/{made['id']}/start")
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    panel, seen = master.panel("Initiative"), ashe.panel("Initiative")
+    master.page.mouse.click(*master.at(9, 3))
+    panel.get_by_role("button", name="Add Goblin").click()
+    panel.get_by_label("Initiative of Goblin").fill("20")
+    panel.get_by_label("Initiative of Goblin").press("Enter")
+    expect(seen.get_by_role("listitem").first).to_contain_text("Goblin")
+    expect(seen.get_by_role("listitem").first).to_contain_text("20")
+    panel.get_by_role("button", name="Goblin is hidden").click()
+    expect(seen).not_to_contain_text("Goblin")
+    panel.get_by_role("button", name="Remove Goblin from the encounter").click()
+    expect(panel).not_to_contain_text("hidden")
+
+
+def test_rolls_that_are_refused_dropped_and_shown_later(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    line = ashe.page.get_by_label("Message, or /roll and dice")
+    line.fill("/roll 2d6+x")
+    line.press("Enter")
+    expect(ashe.page.get_by_role("alert")).to_have_text("expression: column 5: expected a number or dice here")
+    expect(line).to_have_value("/roll 2d6+x")
+    ashe.page.get_by_label("Rolls", exact=True).select_option(label="blind")
+    line.fill("/roll adv")
+    line.press("Enter")
+    log = master.page.get_by_role("log")
+    expect(log.locator("s")).to_have_count(1)
+    expect(log).not_to_contain_text("~")
+    expect(ashe.page.get_by_role("log")).to_contain_text("The game master sees the result.")
+    log.get_by_role("button", name="Show this roll to everyone").click()
+    expect(ashe.page.get_by_role("log").locator("s")).to_have_count(1)
+
+
+def test_the_first_map_of_a_universe_opens(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    table.master.client.delete(f"/maps/{table.map_id}").raise_for_status()
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    expect(ashe.page.get_by_text("The game master has not shown a map yet.")).to_be_visible()
+    expect(master.panel("Master").get_by_role("link", name="New map")).to_be_visible()
+    table.master.post("/maps", universe_id=table.universe_id, name="Attic", grid_data=ROOM, visibility="members")
+    for seat in (master, ashe):
+        seat.until("store.map.value?.name === 'Attic' && store.document.frame.width === 12")
+        expect(seat.page.get_by_text("map yet")).not_to_be_visible()
+
+
+def test_the_ring_of_the_focus_is_only_for_keys(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table)
+    canvas = ashe.page.locator("[data-map] canvas")
+    ashe.page.mouse.click(*ashe.at(4, 3))
+    expect(canvas).to_have_css("outline-style", "none")
+    ashe.page.keyboard.press("n")
+    expect(canvas).to_have_css("outline-style", "solid")
 
 
 def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> None:

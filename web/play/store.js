@@ -42,6 +42,7 @@
  * @typedef {{id: number, kind: 'info' | 'error', text: string}} Notice
  */
 
+import { ApiError } from '../shared/api.js';
 import { GridDocument, readFrame } from '../shared/document.js';
 import { batch, computed, signal } from '../vendor/preact.js';
 
@@ -127,12 +128,19 @@ export class Store {
    */
   may(thing, right) {
     if (!thing) return false;
-    if (this.isGameMaster.value) return true;
-    const me = this.me.value?.id ?? '';
-    const given = [...(thing.grants?.[me] ?? []), ...(thing.grants?.members ?? [])];
+    return this.isGameMaster.value || this.isGranted(thing, right, this.me.value?.id ?? '');
+  }
+
+  /**
+   * Whether a member has a right to a thing, by its grants and those of its character.
+   * @param {{grants?: Grants, character_id?: string | null}} thing  @param {string} right  @param {string} userId
+   * @returns {boolean}
+   */
+  isGranted(thing, right, userId) {
+    const given = [...(thing.grants?.[userId] ?? []), ...(thing.grants?.members ?? [])];
     if (given.includes(right) || given.includes('act')) return true;
     const character = thing.character_id ? this.characters.value.get(thing.character_id) : null;
-    return character ? this.may({ grants: character.grants }, right) : false;
+    return character ? this.isGranted({ grants: character.grants }, right, userId) : false;
   }
 
   /** The tokens that this user may move. */
@@ -216,7 +224,10 @@ export class Store {
 
   /** @param {unknown} error */
   fail(error) {
-    this.notify(error instanceof Error ? error.message : String(error), 'error');
+    // What is wrong with a field says more than that something is.
+    const [first] = error instanceof ApiError ? error.errors : [];
+    const text = first ? `${first.field.split('.').pop()?.replaceAll('_', ' ')}: ${first.message}` : '';
+    this.notify(text || (error instanceof Error ? error.message : String(error)), 'error');
   }
 }
 

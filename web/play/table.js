@@ -182,8 +182,10 @@ export class Table {
     else if (message.type === 'event') this.#event(message);
     else if (message.type === 'map') this.#mapSnapshot(message);
     else if (message.type === 'view') this.#view(message);
-    else if (message.type === 'online') store.online.value = new Set(store.online.value).add(message.user_id);
-    else if (message.type === 'offline') {
+    else if (message.type === 'online') {
+      store.online.value = new Set(store.online.value).add(message.user_id);
+      this.#nameMember(message);
+    } else if (message.type === 'offline') {
       const online = new Set(store.online.value);
       online.delete(message.user_id);
       store.online.value = online;
@@ -191,9 +193,18 @@ export class Table {
     else if (message.type === 'error') store.notify(message.problem?.detail ?? 'The server refused this.', 'error');
   }
 
+  /** Show the current name of a member who is online. @param {Message} online */
+  #nameMember({ user_id: id, display_name: name }) {
+    const { members } = this.store;
+    const member = members.value.get(id);
+    if (member && member.display_name !== name)
+      members.value = new Map(members.value).set(id, { ...member, display_name: name });
+  }
+
   /** @param {Message} message */
   #welcome(message) {
     const { store } = this;
+    for (const one of message.online) this.#nameMember(one);
     store.online.value = new Set(message.online.map((/** @type {any} */ one) => one.user_id));
     if (message.resumed) return;
     if (this.wasWelcomed) {
@@ -265,10 +276,10 @@ export class Table {
   async #mapEvent(what, id) {
     const { store } = this;
     if (what !== 'edited') await this.#readMaps();
-    if (id !== store.mapId.value) return;
+    if (store.mapId.value && id !== store.mapId.value) return;
     if (store.map.value) this.#mapChanged();
     else {
-      // The open map was hidden or deleted.
+      // This is the first map, or the open one was hidden or deleted.
       const next = store.maps.value[0];
       if (next) await this.openMap(next.id);
       else store.mapId.value = null;
@@ -354,13 +365,25 @@ export class Table {
   }
 
   /**
-   * Whether a combatant is defeated and takes no turns.
+   * Change a combatant.
    * @param {import('./store.js').Encounter} encounter  @param {import('./store.js').Combatant} combatant
-   * @param {boolean} defeated
+   * @param {Partial<import('./store.js').Combatant>} fields
    */
-  setDefeated({ id, version, combatants }, combatant, defeated) {
-    const changed = combatants.map((one) => (one.id === combatant.id ? { ...one, defeated } : one));
-    return this.send('PATCH', `/encounters/${id}`, { combatants: changed }, version);
+  changeCombatant(encounter, combatant, fields) {
+    const { combatants } = encounter;
+    return this.setCombatants(
+      encounter,
+      combatants.map((one) => (one.id === combatant.id ? { ...one, ...fields } : one)),
+    );
+  }
+
+  /**
+   * Replace the combatants; those without an id are new.
+   * @param {import('./store.js').Encounter} encounter
+   * @param {(import('./store.js').Combatant | Omit<import('./store.js').Combatant, 'id'>)[]} combatants
+   */
+  setCombatants({ id, version }, combatants) {
+    return this.send('PATCH', `/encounters/${id}`, { combatants }, version);
   }
 
   /**

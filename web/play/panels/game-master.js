@@ -2,13 +2,19 @@
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { kindColor } from '../../shared/kinds.js';
+import { SIZES } from '../../shared/token.js';
+import { Select } from './parts.js';
 
 /** @param {import('./shell.js').Props} props */
 export function GameMaster(props) {
   return html`
-    <${MapControls} ...${props} />
-    <${Eyes} ...${props} />
-    ${!props.store.seeAs.value && html`<${Placing} ...${props} />`}
+    ${props.store.map.value ? html`<${MapControls} ...${props} />` : html`<p class="pl-muted">There is no map yet.</p>`}
+    <div class="pl-buttons">
+      <a class="pl-button" href="/admin/map/create">New map</a>
+      <a class="pl-button" href="/admin/map/import">Import a map</a>
+    </div>
+    ${props.store.map.value && html`<${Eyes} ...${props} />`}
+    ${props.store.map.value && props.stage && !props.store.seeAs.value && html`<${Placing} ...${props} />`}
   `;
 }
 
@@ -36,7 +42,7 @@ function MapControls({ store, table }) {
         </button>
         <a class="pl-button" href=${`/admin/map/edit/${map.id}`}>Edit this map</a>
       </div>
-      <${Choice}
+      <${Select}
         label="Players see the map"
         value=${map.visibility}
         options=${[
@@ -45,7 +51,7 @@ function MapControls({ store, table }) {
         ]}
         change=${(/** @type {string} */ visibility) => change({ visibility })}
       />
-      <${Choice}
+      <${Select}
         label="Fog"
         value=${map.fog ?? 'off'}
         options=${[
@@ -55,7 +61,7 @@ function MapControls({ store, table }) {
         ]}
         change=${(/** @type {string} */ fog) => change({ fog })}
       />
-      <${Choice}
+      <${Select}
         label="Players share their sight"
         value=${map.fog_sharing ?? 'party'}
         options=${[
@@ -64,7 +70,7 @@ function MapControls({ store, table }) {
         ]}
         change=${(/** @type {string} */ fog_sharing) => change({ fog_sharing })}
       />
-      <${Choice}
+      <${Select}
         label="Light"
         value=${map.lighting ?? 'bright'}
         options=${[
@@ -90,31 +96,20 @@ function MapControls({ store, table }) {
   `;
 }
 
-/** @param {{label: string, value: string, options: [string, string][], change: (value: string) => void}} props */
-const Choice = ({ label, value, options, change }) => html`
-  <label class="pl-select">
-    ${label}
-    <select value=${value} onChange=${(/** @type {any} */ event) => change(event.target.value)}>
-      ${options.map(([id, name]) => html`<option value=${id} selected=${id === value}>${name}</option>`)}
-    </select>
-  </label>
-`;
-
 /** @param {import('./shell.js').Props} props */
-function Eyes({ store, table }) {
+function Eyes({ store, table, stage }) {
   const players = [...store.members.value.values()].filter(({ role }) => role === 'player' || role === 'spectator');
-  return html`
-    <label class="pl-select">
-      See as
-      <select
-        value=${store.seeAs.value ?? ''}
-        onChange=${(/** @type {any} */ event) => table.seeAs(event.target.value || null).catch((error) => store.fail(error))}
-      >
-        <option value="">myself</option>
-        ${players.map(({ user_id: id, display_name: name }) => html`<option value=${id}>${name}</option>`)}
-      </select>
-    </label>
-  `;
+  const show = async (/** @type {string | null} */ userId) => {
+    const own = [...store.tokens.value.values()].find((token) => userId && store.isGranted(token, 'act', userId));
+    await table.seeAs(userId);
+    if (own && stage) stage.approach(...stage.tokens.centre(own));
+  };
+  return html`<${Select}
+    label="See as"
+    value=${store.seeAs.value ?? ''}
+    options=${[['', 'myself'], ...players.map((one) => [one.user_id, one.display_name])]}
+    change=${(/** @type {string} */ id) => show(id || null).catch((error) => store.fail(error))}
+  />`;
 }
 
 /** @param {import('./shell.js').Props} props */
@@ -124,11 +119,22 @@ function Placing({ store, table, stage }) {
   const size = useSignal(1);
   const hidden = useSignal(true);
   const placed = new Set([...store.tokens.value.values()].map(({ character_id: id }) => id));
-  const place = (/** @type {any} */ token, /** @type {[number, number]} */ [x, y]) =>
-    table.send('POST', `/maps/${store.mapId.value}/tokens`, { x, y, disposition: 'neutral', ...token });
+  const place = async (/** @type {any} */ token, /** @type {[number, number]} */ [x, y]) => {
+    const fields = { x, y, disposition: 'neutral', ...token };
+    const made = await table.send('POST', `/maps/${store.mapId.value}/tokens`, fields);
+    if (!made) return false;
+    store.patchToken(made);
+    store.selected.value = made.id;
+    return true;
+  };
   const middle = () => {
-    const { view, document: doc } = /** @type {import('../map/stage.js').Stage} */ (stage);
-    const [x, y] = doc.geometry.cellAt(...view.toPoint(view.width / 2, view.height / 2));
+    const { document: doc, view, covered } = /** @type {import('../map/stage.js').Stage} */ (stage);
+    const { left, right, top, bottom } = covered();
+    const [across, down] = [
+      left * view.ratio + view.width - right * view.ratio,
+      top * view.ratio + view.height - bottom * view.ratio,
+    ];
+    const [x, y] = doc.geometry.cellAt(...view.toPoint(across / 2, down / 2));
     const within = (/** @type {number} */ at, /** @type {number} */ side) => Math.min(Math.max(at, 0), side - 1);
     return /** @type {[number, number]} */ ([within(x, doc.geometry.width), within(y, doc.geometry.height)]);
   };
@@ -160,7 +166,7 @@ function Placing({ store, table, stage }) {
             value=${size.value}
             onChange=${(/** @type {any} */ event) => (size.value = Number(event.target.value))}
           >
-            ${[0.5, 1, 2, 3, 4].map((one) => html`<option value=${one} selected=${one === size.value}>${one}</option>`)}
+            ${SIZES.map((one) => html`<option value=${one} selected=${one === size.value}>${one}</option>`)}
           </select>
         </label>
         <label class="pl-check">
@@ -175,10 +181,20 @@ function Placing({ store, table, stage }) {
       </form>
       <ul class="pl-list is-compact">
         ${characters.map(
-          ({ id, name: label, kind }) =>
+          ({ id, name: label, kind, sheet }) =>
             html`<li>
               <button
-                onClick=${() => place({ character_id: id, name: label, disposition: kind === 'player' ? 'friendly' : 'neutral', sight: { range: 12, darkvision: 0 } }, middle())}
+                onClick=${() =>
+                  place(
+                    {
+                      character_id: id,
+                      name: label,
+                      disposition: kind === 'player' ? 'friendly' : 'neutral',
+                      // Otherwise it sees by the senses of its sheet.
+                      ...(sheet?.senses ? {} : { sight: { range: 12, darkvision: 0 } }),
+                    },
+                    middle(),
+                  )}
               >
                 <i class="pl-dot is-friendly"></i><span>${label}<small>character</small></span>
               </button>

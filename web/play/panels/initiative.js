@@ -1,7 +1,7 @@
 /** The encounter: the order of initiative, and whose turn it is; game masters run it. */
 
 import { html, useSignal } from '../../vendor/preact.js';
-import { Empty, Icon } from './parts.js';
+import { Empty, Icon, useDraft } from './parts.js';
 
 /** @param {import('./shell.js').Props} props */
 export function Initiative(props) {
@@ -29,8 +29,11 @@ function Encounter({ store, table, stage, encounter }) {
     store.selected.value = token.id;
     stage.approach(...stage.tokens.centre(token));
   };
-  const toggleDefeated = (/** @type {import('../store.js').Combatant} */ combatant) =>
-    table.setDefeated(encounter, combatant, !combatant.defeated);
+  const isMaster = store.isGameMaster.value;
+  const selected = store.selectedToken.value;
+  const isNew = selected && encounter.combatants.every((one) => one.token_id !== selected.id);
+  const add = (/** @type {import('../store.js').Token} */ token) =>
+    table.setCombatants(encounter, [...encounter.combatants, combatantOf(token)]);
   return html`
     <section aria-labelledby="pl-fight">
       <h2 id="pl-fight">${encounter.name}</h2>
@@ -41,30 +44,22 @@ function Encounter({ store, table, stage, encounter }) {
         ${encounter.combatants.map(
           (one) =>
             html`<li
+              key=${one.id}
               class=${[one.id === encounter.turn && 'is-turn', one.defeated && 'is-defeated', one.hidden && 'is-hidden'].filter(Boolean).join(' ')}
               aria-current=${one.id === encounter.turn ? 'true' : null}
             >
+              ${isMaster && html`<${InitiativeField} ...${{ table, encounter, combatant: one }} />`}
               <button onClick=${() => show(one.token_id)}>
-                <b>${one.initiative ?? '–'}</b>
+                ${!isMaster && html`<b>${one.initiative ?? '–'}</b>`}
                 <span>${one.name}<small>${effectsOf(one)}</small></span>
               </button>
-              ${
-                store.isGameMaster.value &&
-                html`<button
-                  class="pl-defeat"
-                  aria-pressed=${!!one.defeated}
-                  aria-label=${`${one.name} is defeated`}
-                  title=${one.defeated ? 'Defeated: takes no turns' : 'Mark as defeated'}
-                  onClick=${() => toggleDefeated(one)}
-                >
-                  <${Icon} name="skull" />
-                </button>`
-              }
+              ${isMaster && html`<${Flags} ...${{ table, encounter, combatant: one }} />`}
             </li>`,
         )}
       </ol>
+      ${isMaster && isNew && html`<button class="pl-button" onClick=${() => add(selected)}>Add ${selected.name || 'the selected token'}</button>`}
       ${
-        store.isGameMaster.value &&
+        isMaster &&
         html`<div class="pl-buttons">
           ${!isRunning && html`<button class="pl-button" onClick=${() => post('initiative')}>Roll initiative</button>`}
           ${encounter.state === 'prepared' && html`<button class="pl-button is-primary" onClick=${() => post('start')}>Start</button>`}
@@ -81,6 +76,66 @@ function Encounter({ store, table, stage, encounter }) {
     </section>
   `;
 }
+
+/**
+ * @typedef {{table: import('../table.js').Table, encounter: import('../store.js').Encounter,
+ *   combatant: import('../store.js').Combatant}} CombatantProps
+ */
+
+/** @param {CombatantProps} props */
+function InitiativeField({ table, encounter, combatant }) {
+  const field = useDraft(combatant.initiative, (text) =>
+    table.changeCombatant(encounter, combatant, { initiative: text === '' ? null : Number(text) }),
+  );
+  const label = `Initiative of ${combatant.name}`;
+  return html`<input type="number" step="any" aria-label=${label} placeholder="–" ...${field} />`;
+}
+
+/** @param {CombatantProps} props */
+function Flags({ table, encounter, combatant }) {
+  const { id, name, hidden = false, defeated = false } = combatant;
+  return html`
+    <button
+      class="pl-flag"
+      aria-pressed=${hidden}
+      aria-label=${`${name} is hidden`}
+      title=${hidden ? 'Hidden from players' : 'Hide from players'}
+      onClick=${() => table.changeCombatant(encounter, combatant, { hidden: !hidden })}
+    >
+      <${Icon} name="hide" />
+    </button>
+    <button
+      class="pl-flag"
+      aria-pressed=${defeated}
+      aria-label=${`${name} is defeated`}
+      title=${defeated ? 'Defeated: takes no turns' : 'Mark as defeated'}
+      onClick=${() => table.changeCombatant(encounter, combatant, { defeated: !defeated })}
+    >
+      <${Icon} name="skull" />
+    </button>
+    <button
+      class="pl-flag"
+      aria-label=${`Remove ${name} from the encounter`}
+      title="Remove from the encounter"
+      onClick=${() =>
+        table.setCombatants(
+          encounter,
+          encounter.combatants.filter((one) => one.id !== id),
+        )}
+    >
+      <${Icon} name="close" />
+    </button>
+  `;
+}
+
+/** @param {import('../store.js').Token} token */
+const combatantOf = (token) => ({
+  token_id: token.id,
+  ...(token.character_id ? { character_id: token.character_id } : {}),
+  name: token.name || 'Unnamed',
+  initiative: null,
+  hidden: !!token.hidden,
+});
 
 /** @param {import('../store.js').Combatant} combatant */
 const effectsOf = ({ hidden, defeated, effects = [] }) =>
@@ -101,12 +156,7 @@ function Others({ store, table, shown }) {
     const made = await table.send('POST', `${table.url}/encounters`, {
       name: name.value.trim() || 'Encounter',
       map_id: store.mapId.value,
-      combatants: tokens.map((token) => ({
-        token_id: token.id,
-        ...(token.character_id ? { character_id: token.character_id } : {}),
-        name: token.name || 'Unnamed',
-        hidden: !!token.hidden,
-      })),
+      combatants: tokens.map(combatantOf),
     });
     if (made) name.value = '';
   };

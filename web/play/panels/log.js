@@ -20,7 +20,7 @@ export function Log(props) {
     <div class="pl-log" role="log" aria-live="polite" aria-label="Log" ref=${list} tabindex="0">
       ${
         entries.length
-          ? entries.map((entry) => html`<${Entry} key=${entry.id} entry=${entry} store=${store} />`)
+          ? entries.map((entry) => html`<${Entry} key=${entry.id} ...${props} entry=${entry} />`)
           : html`<${Empty} icon="chat" text="No messages yet. Write one below, or roll: /roll 2d6+3" />`
       }
     </div>
@@ -28,8 +28,13 @@ export function Log(props) {
   `;
 }
 
-/** @param {{entry: import('../store.js').LogEntry, store: import('../store.js').Store}} props */
-function Entry({ entry, store }) {
+/** @param {import('./shell.js').Props & {entry: import('../store.js').LogEntry}} props */
+function Entry({ entry, store, table }) {
+  const mayReveal =
+    entry.kind === 'roll' &&
+    entry.visibility !== 'everyone' &&
+    (store.isGameMaster.value || (entry.visibility !== 'blind' && entry.actor_id === store.me.value?.id));
+  const reveal = mayReveal ? () => table.send('POST', `/rolls/${entry.id}/reveal`) : null;
   const character = entry.character_id ? store.characters.value.get(entry.character_id) : null;
   const name = character?.name ?? store.nameOf(entry.actor_id);
   const seen = entry.kind === 'message' ? whisperedTo(entry, store) : SEEN_BY[entry.visibility];
@@ -42,7 +47,7 @@ function Entry({ entry, store }) {
           ${seen && html`<em>${seen}</em>`}
           <time datetime=${entry.created_at}>${clock(entry.created_at)}</time>
         </header>
-        ${entry.kind === 'roll' ? html`<${Roll} roll=${entry} />` : html`<p>${entry.text}</p>`}
+        ${entry.kind === 'roll' ? html`<${Roll} roll=${entry} reveal=${reveal} />` : html`<p>${entry.text}</p>`}
       </div>
     </article>
   `;
@@ -53,8 +58,8 @@ function whisperedTo({ to }, store) {
   return to?.length ? `Whisper to ${to.map((/** @type {string} */ id) => store.nameOf(id)).join(', ')}` : '';
 }
 
-/** @param {{roll: import('../store.js').LogEntry}} props */
-function Roll({ roll }) {
+/** @param {{roll: import('../store.js').LogEntry, reveal: (() => void) | null}} props */
+function Roll({ roll, reveal }) {
   if (roll.total === null || roll.total === undefined)
     return html`<p class="pl-roll">
       <span class="pl-total">?</span><span>${roll.expression}<small>The game master sees the result.</small></span>
@@ -62,10 +67,24 @@ function Roll({ roll }) {
   return html`
     <p class="pl-roll">
       <span class="pl-total">${roll.total}</span>
-      <span>${roll.reason || roll.expression}<small>${roll.text ?? roll.expression}</small></span>
+      <span>${roll.reason || roll.expression}<small>${withoutDropped(roll.text ?? roll.expression)}</small></span>
+      ${
+        reveal &&
+        html`<button
+          class="pl-reveal"
+          aria-label="Show this roll to everyone"
+          title="Show to everyone"
+          onClick=${reveal}
+        >
+          <${Icon} name="reveal" />
+        </button>`
+      }
     </p>
   `;
 }
+
+/** The text of a roll, with dropped dice struck through, which are ~in tildes~. @param {string} text */
+const withoutDropped = (text) => text.split('~').map((part, i) => (i % 2 ? html`<s>${part}</s>` : part));
 
 /** @param {import('./shell.js').Props} props */
 function Composer({ store, table }) {

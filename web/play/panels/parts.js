@@ -1,6 +1,6 @@
 /** Components that several panels use. */
 
-import { html } from '../../vendor/preact.js';
+import { html, useRef, useSignal } from '../../vendor/preact.js';
 
 /** @type {Record<string, string>} */
 const ICONS = {
@@ -57,3 +57,115 @@ export const Empty = ({ icon = 'scroll', text }) =>
     <${Icon} name=${icon} />
     <p>${text}</p>
   </div>`;
+
+const CONDITIONS = [
+  'blinded',
+  'charmed',
+  'deafened',
+  'frightened',
+  'grappled',
+  'incapacitated',
+  'invisible',
+  'paralyzed',
+  'petrified',
+  'poisoned',
+  'prone',
+  'restrained',
+  'stunned',
+  'unconscious',
+];
+
+/** @param {{conditions: string[], change: ((conditions: string[]) => void) | null}} props */
+export const Conditions = ({ conditions, change }) => html`
+  <p class="pl-chips">
+    ${conditions.map((one) =>
+      change
+        ? html`<button
+            title="Remove"
+            aria-label=${`Remove ${one}`}
+            onClick=${() => change(conditions.filter((other) => other !== one))}
+          >
+            ${one} ×
+          </button>`
+        : html`<span>${one}</span>`,
+    )}
+    ${
+      change &&
+      html`<select
+        aria-label="Add a condition"
+        value=""
+        onChange=${(/** @type {any} */ event) => event.target.value && change([...conditions, event.target.value])}
+      >
+        <option value="">+ condition</option>
+        ${CONDITIONS.filter((one) => !conditions.includes(one)).map((one) => html`<option>${one}</option>`)}
+      </select>`
+    }
+  </p>
+`;
+
+/**
+ * The props of a field that keeps what is being typed while its panel is rendered again, until it was sent.
+ * @param {unknown} value  @param {(text: string) => unknown} commit  called when the text was changed; may be async
+ */
+export function useDraft(value, commit) {
+  const draft = useSignal(/** @type {string | null} */ (null));
+  const isCommitting = useRef(false);
+  return {
+    value: draft.value ?? value ?? '',
+    onInput: (/** @type {any} */ event) => (draft.value = event.target.value),
+    onChange: async (/** @type {any} */ event) => {
+      if (!event.target.reportValidity()) return;
+      isCommitting.current = true;
+      await commit(event.target.value);
+      isCommitting.current = false;
+      draft.value = null;
+    },
+    onBlur: () => {
+      if (!isCommitting.current) draft.value = null;
+    },
+  };
+}
+
+/**
+ * @param {{label: string, value: number | null | undefined, least?: number, most?: number, step?: string,
+ *   change: ((value: number | null) => unknown) | null}} props  `change` gets null for an empty field
+ */
+export function NumberField({ label, value, least, most, step, change }) {
+  const field = useDraft(value, (text) => change?.(text === '' ? null : Number(text)));
+  return html`
+    <label>
+      ${label}
+      <input type="number" min=${least} max=${most} step=${step ?? '1'} disabled=${!change} ...${field} />
+    </label>
+  `;
+}
+
+/** @param {{label: string, value: string, options: [string, string][], change: (value: string) => void}} props */
+export const Select = ({ label, value, options, change }) => html`
+  <label class="pl-select">
+    ${label}
+    <select value=${value} onChange=${(/** @type {any} */ event) => change(event.target.value)}>
+      ${options.map(([id, name]) => html`<option value=${id} selected=${id === value}>${name}</option>`)}
+    </select>
+  </label>
+`;
+
+/**
+ * The player who may act for a token or character.
+ * @param {{store: import('../store.js').Store, grants: import('../store.js').Grants | undefined,
+ *   change: (grants: import('../store.js').Grants) => void}} props
+ */
+export function PlayedBy({ store, grants = {}, change }) {
+  const players = [...store.members.value.values()].filter(({ role }) => role === 'player');
+  const now = players.find(({ user_id: id }) => grants[id]?.includes('act'))?.user_id ?? '';
+  const give = (/** @type {string} */ id) => {
+    const others = Object.entries(grants).filter(([userId]) => userId !== now);
+    change(Object.fromEntries(id ? [...others, [id, ['act']]] : others));
+  };
+  return html`<${Select}
+    label="Played by"
+    value=${now}
+    options=${[['', 'game masters'], ...players.map((one) => [one.user_id, one.display_name])]}
+    change=${give}
+  />`;
+}

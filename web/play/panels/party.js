@@ -52,7 +52,10 @@ function Invite({ store, table }) {
       store.notify(`Send this link to your players: ${made.url}`);
     }
   };
-  return html`<button class="pl-button" onClick=${invite}>Copy an invitation link for players</button>`;
+  return html`<div class="pl-buttons">
+    <button class="pl-button" onClick=${invite}>Copy an invitation link for players</button>
+    <a class="pl-button" href=${`/admin/universe/members/${table.universeId}`}>Manage members</a>
+  </div>`;
 }
 
 /** @param {import('./shell.js').Props} props */

@@ -1,8 +1,8 @@
 /** A character's sheet: fields for what the server validates, abilities that can be rolled, the rest as a tree. */
 
 import { html, useSignal } from '../../vendor/preact.js';
-import { Empty, Icon, signed } from './parts.js';
-import { Tree } from './tree.js';
+import { Conditions, Empty, Icon, NumberField, PlayedBy, signed } from './parts.js';
+import { NewField, Tree } from './tree.js';
 
 /**
  * @typedef {import('../store.js').Character} Character
@@ -18,15 +18,17 @@ const NUMBERS = [
   ['initiative_bonus', 'Initiative', -99, 99],
   ['exhaustion', 'Exhaustion', 0, 6],
 ];
+/** @type {[string, string[], number][]} groups of numbers: key, the keys in it, maximum */
+const GROUPS = [
+  ['speed', ['walk', 'fly', 'swim', 'climb', 'burrow'], 100_000],
+  ['senses', ['passive_perception', 'darkvision', 'blindsight', 'tremorsense', 'truesight'], 100_000],
+];
 const CHECKED = new Set([
-  ...ABILITIES,
-  ...NUMBERS.map(([key]) => key),
+  ...[...NUMBERS, ...GROUPS].map(([key]) => key),
   'abilities',
   'hit_points',
-  'speed',
   'conditions',
   'death_saves',
-  'senses',
 ]);
 
 /** @param {import('./shell.js').Props} props */
@@ -97,57 +99,109 @@ const NEW_SHEET = {
 function Card(props) {
   const { store, table, character } = props;
   const { sheet } = character;
-  const mayChange = store.may(character, 'act');
-  const change = async (/** @type {any} */ patch) => {
-    const changed = await table.send('PATCH', `/characters/${character.id}`, { sheet: patch });
+  const update = async (/** @type {any} */ fields) => {
+    const changed = await table.send('PATCH', `/characters/${character.id}`, fields);
     if (changed) store.put(store.characters, changed);
   };
+  const send = (/** @type {any} */ patch) => update({ sheet: patch });
+  const change = store.may(character, 'act') ? send : null;
+  const field = (/** @type {string} */ key) => (/** @type {any} */ value) => change?.({ [key]: value });
   const rest = Object.fromEntries(Object.entries(sheet ?? {}).filter(([key]) => !CHECKED.has(key)));
   return html`
     <article class="pl-sheet" aria-labelledby="pl-character">
       <h2 id="pl-character">${character.name}</h2>
+      ${
+        store.isGameMaster.value &&
+        html`<${PlayedBy}
+          store=${store}
+          grants=${character.grants}
+          change=${(/** @type {import('../store.js').Grants} */ grants) => update({ grants })}
+        />`
+      }
       <${HitPoints} ...${props} />
       <${Abilities} ...${props} />
       <${Attacks} ...${props} />
       <div class="pl-numbers">
         ${NUMBERS.map(
           ([key, label, least, most]) =>
-            html`<label>
-              ${label}
-              <input
-                type="number"
-                min=${least}
-                max=${most}
-                value=${sheet?.[key] ?? ''}
-                disabled=${!mayChange}
-                onChange=${(/** @type {any} */ event) =>
-                  change({ [key]: event.target.value === '' ? null : Number(event.target.value) })}
-              />
-            </label>`,
+            html`<${NumberField}
+              label=${label}
+              value=${sheet?.[key]}
+              least=${least}
+              most=${most}
+              change=${change && field(key)}
+            />`,
         )}
-        ${Object.entries(sheet?.speed ?? {}).map(
-          ([kind, value]) =>
-            html`<label>
-              Speed, ${kind}
-              <input
-                type="number"
-                min="0"
-                value=${value}
-                disabled=${!mayChange}
-                onChange=${(/** @type {any} */ event) => change({ speed: { [kind]: Number(event.target.value) } })}
-              />
-            </label>`,
+        ${GROUPS.flatMap(([group, keys, most]) =>
+          keys
+            .filter((key) => sheet?.[group]?.[key] !== undefined)
+            .map((key) => html`<${GroupField} ...${{ group, name: key, sheet, most, change }} />`),
         )}
       </div>
-      ${sheet?.conditions?.length > 0 && html`<p class="pl-chips">${sheet.conditions.map((/** @type {string} */ one) => html`<span>${one}</span>`)}</p>`}
-      ${
-        Object.keys(rest).length > 0 &&
-        html`<section aria-labelledby="pl-rest">
-          <h3 id="pl-rest">More</h3>
-          <${Tree} value=${rest} change=${mayChange ? change : null} />
-        </section>`
-      }
+      <${Conditions} conditions=${sheet?.conditions ?? []} change=${change && field('conditions')} />
+      ${change && html`<${Details} sheet=${sheet ?? {}} change=${change} />`}
+      <section aria-labelledby="pl-rest">
+        <h3 id="pl-rest">More</h3>
+        <${Tree} value=${rest} change=${change} />
+        ${change && html`<${NewField} change=${change} />`}
+      </section>
     </article>
+  `;
+}
+
+/**
+ * @param {{group: string, name: string, sheet: any, most: number, change: ((patch: any) => void) | null}} props
+ */
+const GroupField = ({ group, name, sheet, most, change }) => html`
+  <${NumberField}
+    label=${group === 'speed' ? `Speed, ${name}` : capitalized(name.replaceAll('_', ' '))}
+    value=${sheet?.[group]?.[name]}
+    least=${0}
+    most=${most}
+    change=${change && ((/** @type {number | null} */ value) => change({ [group]: { [name]: value } }))}
+  />
+`;
+
+/** Fields that are seldom changed. @param {{sheet: any, change: (patch: any) => void}} props */
+function Details({ sheet, change }) {
+  const points = sheet.hit_points ?? { current: 0 };
+  const setPoints = (/** @type {any} */ next) => change({ hit_points: next });
+  const setMaximum = (/** @type {number | null} */ maximum) => {
+    if (maximum === null) change({ hit_points: null });
+    // A new maximum is full.
+    else setPoints({ maximum, current: sheet.hit_points ? Math.min(points.current, maximum) : maximum });
+  };
+  return html`
+    <details class="pl-details">
+      <summary>Change abilities, hit points and senses</summary>
+      <div class="pl-numbers">
+        ${ABILITIES.map(
+          (name) =>
+            html`<${NumberField}
+              label=${capitalized(name)}
+              value=${sheet.abilities?.[name]}
+              least=${1}
+              most=${30}
+              change=${(/** @type {number | null} */ value) => change({ abilities: { [name]: value } })}
+            />`,
+        )}
+        <${NumberField} label="Maximum hit points" value=${points.maximum} least=${0} change=${setMaximum} />
+        ${
+          sheet.hit_points &&
+          html`<${NumberField}
+            label="Temporary hit points"
+            value=${points.temporary}
+            least=${0}
+            change=${(/** @type {number | null} */ temporary) => setPoints({ temporary: temporary ?? 0 })}
+          />`
+        }
+        ${GROUPS.flatMap(([group, keys, most]) =>
+          keys
+            .filter((key) => sheet[group]?.[key] === undefined)
+            .map((key) => html`<${GroupField} ...${{ group, name: key, sheet, most, change }} />`),
+        )}
+      </div>
+    </details>
   `;
 }
 
@@ -164,6 +218,11 @@ function HitPoints({ store, table, character }) {
     if (changed) store.put(store.characters, changed);
     amount.value = '';
   };
+  const mayAct = store.may(character, 'act');
+  const setDeathSaves = async (/** @type {any} */ saves) => {
+    const changed = await table.send('PATCH', `/characters/${character.id}`, { sheet: { death_saves: saves } });
+    if (changed) store.put(store.characters, changed);
+  };
   return html`
     <section class="pl-hit-points" aria-label="Hit points">
       <p>
@@ -172,7 +231,22 @@ function HitPoints({ store, table, character }) {
       </p>
       <meter min="0" max="1" low="0.34" value=${part} aria-label="Hit points left"></meter>
       ${
-        store.may(character, 'act') &&
+        points.current === 0 &&
+        html`<div class="pl-numbers">
+          ${['successes', 'failures'].map(
+            (name) =>
+              html`<${NumberField}
+                label=${`Death saves, ${name}`}
+                value=${character.sheet.death_saves?.[name] ?? 0}
+                least=${0}
+                most=${3}
+                change=${mayAct && ((/** @type {number | null} */ value) => setDeathSaves({ [name]: value ?? 0 }))}
+              />`,
+          )}
+        </div>`
+      }
+      ${
+        mayAct &&
         html`<form
           class="pl-line"
           onSubmit=${(/** @type {Event} */ event) => {
@@ -214,7 +288,7 @@ function Abilities({ store, table, character }) {
           onClick=${() =>
             table.roll({
               expression: `1d20+@abilities.${name}.modifier`,
-              reason: `${name[0].toUpperCase()}${name.slice(1)} check`,
+              reason: `${capitalized(name)} check`,
               character_id: character.id,
             })}
         >
@@ -229,7 +303,7 @@ function Abilities({ store, table, character }) {
 function Attacks({ store, table, character }) {
   const listed = character.sheet?.attacks;
   const attacks = Array.isArray(listed) ? listed.filter((one) => typeof one?.name === 'string') : [];
-  if (!attacks.length || !store.may(character, 'act')) return null;
+  if (!store.may(character, 'act')) return null;
   const button = (/** @type {string} */ label, /** @type {unknown} */ expression, /** @type {string} */ reason) =>
     typeof expression === 'string' &&
     html`<button
@@ -239,6 +313,12 @@ function Attacks({ store, table, character }) {
     >
       ${label}
     </button>`;
+  const add = async (/** @type {any} */ attack) => {
+    const sheet = { attacks: [...attacks, attack] };
+    const changed = await table.send('PATCH', `/characters/${character.id}`, { sheet });
+    if (changed) store.put(store.characters, changed);
+    return !!changed;
+  };
   return html`
     <section aria-labelledby="pl-attacks">
       <h3 id="pl-attacks">Attacks</h3>
@@ -251,6 +331,45 @@ function Attacks({ store, table, character }) {
             </li>`,
         )}
       </ul>
+      <${NewAttack} add=${add} />
     </section>
   `;
 }
+
+/** @param {{add: (attack: {name: string, expression: string, damage?: string}) => Promise<boolean>}} props */
+function NewAttack({ add }) {
+  const fields = [
+    { label: 'Attack', example: 'longbow', isRequired: true, value: useSignal('') },
+    { label: 'Roll', example: '1d20+5', isRequired: true, value: useSignal('') },
+    { label: 'Damage', example: '1d8+3', isRequired: false, value: useSignal('') },
+  ];
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    const [name, expression, damage] = fields.map(({ value }) => value.value.trim());
+    if (await add({ name, expression, ...(damage ? { damage } : {}) }))
+      for (const { value } of fields) value.value = '';
+  };
+  return html`
+    <details class="pl-details">
+      <summary>Add an attack</summary>
+      <form class="pl-form" onSubmit=${submit}>
+        ${fields.map(
+          ({ label, example, isRequired, value }) =>
+            html`<label
+              >${label}
+              <input
+                required=${isRequired}
+                maxlength="200"
+                placeholder=${example}
+                value=${value.value}
+                onInput=${(/** @type {any} */ event) => (value.value = event.target.value)}
+            /></label>`,
+        )}
+        <button class="pl-button">Add</button>
+      </form>
+    </details>
+  `;
+}
+
+/** @param {string} word */
+const capitalized = (word) => `${word[0]?.toUpperCase() ?? ''}${word.slice(1)}`;

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useSignal } from '../../vendor/preact.js';
 import { plural } from '../../shared/dom.js';
-import { Avatar, Icon } from './parts.js';
+import { Avatar, Empty, Icon } from './parts.js';
 import { GameMaster } from './game-master.js';
 import { Initiative } from './initiative.js';
 import { Log } from './log.js';
@@ -54,6 +54,16 @@ export function Shell(props) {
     <${Bar} ...${props} />
     <${Toolbar} ...${props} />
     <${Turn} ...${props} />
+    ${
+      store.universe.value &&
+      !store.mapId.value &&
+      html`<div class="pl-no-map">
+        <${Empty}
+          icon="castle"
+          text=${store.isGameMaster.value ? 'There is no map yet. Create or import one: see the tab “Master”.' : 'The game master has not shown a map yet.'}
+        />
+      </div>`
+    }
     <aside class=${`pl-side ${isOpen.value ? 'is-open' : ''}`}>
       <div class="pl-tabs" role="tablist" aria-label="Panels">
         ${tabs.map(

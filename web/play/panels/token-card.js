@@ -1,24 +1,8 @@
 /** The selected token: its visible data, and the actions that the user may take. */
 
 import { html, useLayoutEffect, useRef, useSignal } from '../../vendor/preact.js';
-import { Icon } from './parts.js';
-
-const CONDITIONS = [
-  'blinded',
-  'charmed',
-  'deafened',
-  'frightened',
-  'grappled',
-  'incapacitated',
-  'invisible',
-  'paralyzed',
-  'petrified',
-  'poisoned',
-  'prone',
-  'restrained',
-  'stunned',
-  'unconscious',
-];
+import { Conditions, Icon } from './parts.js';
+import { TokenForm } from './token-form.js';
 
 /** @param {import('./shell.js').Props} props */
 export function TokenCard({ store, table, stage, input }) {
@@ -49,13 +33,14 @@ export function TokenCard({ store, table, stage, input }) {
   };
   /** A monster without hit points takes no more turns; characters may still be saved. */
   const defeat = async () => {
-    const combatant = store.encounter.value?.combatants.find((one) => one.token_id === token.id);
-    if (!store.isGameMaster.value || !combatant || combatant.defeated || token.disposition !== 'hostile') return;
-    if (await table.setDefeated(/** @type {any} */ (store.encounter.value), combatant, true))
+    const encounter = store.encounter.value;
+    const combatant = encounter?.combatants.find((one) => one.token_id === token.id);
+    if (!store.isGameMaster.value || !encounter || !combatant || combatant.defeated || token.disposition !== 'hostile')
+      return;
+    if (await table.changeCombatant(encounter, combatant, { defeated: true }))
       store.notify(`${combatant.name} is defeated.`);
   };
   const bars = token.bars ?? [];
-  const conditions = token.conditions ?? [];
   return html`
     <section
       ref=${card}
@@ -99,29 +84,10 @@ export function TokenCard({ store, table, stage, input }) {
           <button type="button" class="pl-button" onClick=${() => apply('heal', bars[0].name)}>Heal</button>
         </form>`
       }
-      <p class="pl-chips">
-        ${conditions.map((one) =>
-          mayAct
-            ? html`<button
-                title="Remove"
-                onClick=${() => change({ conditions: conditions.filter((other) => other !== one) })}
-              >
-                ${one} ×
-              </button>`
-            : html`<span>${one}</span>`,
-        )}
-        ${
-          mayAct &&
-          html`<select
-            aria-label="Add a condition"
-            value=""
-            onChange=${(/** @type {any} */ event) => event.target.value && change({ conditions: [...conditions, event.target.value] })}
-          >
-            <option value="">+ condition</option>
-            ${CONDITIONS.filter((one) => !conditions.includes(one)).map((one) => html`<option>${one}</option>`)}
-          </select>`
-        }
-      </p>
+      <${Conditions}
+        conditions=${token.conditions ?? []}
+        change=${mayAct && ((/** @type {string[]} */ conditions) => change({ conditions }))}
+      />
       ${
         store.isGameMaster.value &&
         html`<div class="pl-buttons">
@@ -151,6 +117,19 @@ export function TokenCard({ store, table, stage, input }) {
           Tap the map to move it
         </label>`
       }
+      ${
+        input &&
+        store.isGameMaster.value &&
+        html`<label class="pl-check">
+          <input
+            type="checkbox"
+            checked=${input.isForcing.value}
+            onChange=${(/** @type {any} */ event) => (input.isForcing.value = event.target.checked)}
+          />
+          Move through everything, as with Shift
+        </label>`
+      }
+      ${mayAct && html`<${TokenForm} key=${token.id} store=${store} token=${token} change=${change} />`}
     </section>
   `;
 }
