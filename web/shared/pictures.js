@@ -3,7 +3,7 @@
 export class Pictures {
   /**
    * @param {string} assetsUrl  the URL of assets, such as `/assets`
-   * @param {() => void} changed  called when a picture was loaded
+   * @param {() => void} changed  called when a picture was loaded, or failed to
    */
   constructor(assetsUrl, changed) {
     this.assetsUrl = assetsUrl;
@@ -21,10 +21,15 @@ export class Pictures {
     let image = this.images.get(id);
     if (!image) {
       image = new Image();
-      image.onload = () => this.changed();
+      image.onload = image.onerror = () => this.changed();
       image.src = `${this.assetsUrl}/${encodeURIComponent(id)}`;
       this.images.set(id, image);
     }
     return image.complete && image.naturalWidth ? image : null;
+  }
+  /** Whether the user may not see the picture of an asset. @param {unknown} id */
+  isRefused(id) {
+    const image = typeof id === 'string' ? this.images.get(id) : null;
+    return !!image?.complete && !image.naturalWidth;
   }
 }

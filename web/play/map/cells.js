@@ -68,7 +68,7 @@ export class Cells {
     this.ground = new Container();
     this.coarse = new Container();
     this.fine = new Container();
-    this.seenBackground = new SeenBackground(stage);
+    this.seenBackground = new SeenBackground(stage, pictures);
     this.container.addChild(this.ground, this.seenBackground.container, this.coarse, this.fine);
     /** @type {Map<string, ChunkTexture>} by level and position */
     this.chunks = new Map();

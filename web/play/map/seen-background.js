@@ -1,6 +1,7 @@
 /**
  * The background picture of a map with fog. Players do not get the picture itself, only what they have seen of it, which
- * the server draws tile by tile: a tile is loaded when it comes on the screen, and again when more of it was seen.
+ * the server draws tile by tile: a tile is loaded when it comes on the screen, and again when more of it was seen. A map
+ * without fog has such a background, too, if another map has the same picture under fog.
  */
 
 import { Container, Sprite, Texture } from '../../vendor/pixi.js';
@@ -30,9 +31,13 @@ export class SeenBackground {
   /** The URL of the picture with what the user has seen, up to the parameters of the part; set by the page. */
   url = () => '';
 
-  /** @param {import('./stage.js').Stage} stage */
-  constructor(stage) {
+  /**
+   * @param {import('./stage.js').Stage} stage
+   * @param {import('../../shared/pictures.js').Pictures} pictures
+   */
+  constructor(stage, pictures) {
     this.stage = stage;
+    this.pictures = pictures;
     this.container = new Container();
     this.fine = new Container();
     this.coarse = new Container();
@@ -49,7 +54,8 @@ export class SeenBackground {
   get exists() {
     const { frame, geometry } = this.stage.document;
     const { background } = frame.other;
-    return !!background && !background.asset_id && !geometry.isIsometric && this.stage.fog.rows !== null;
+    if (!background || geometry.isIsometric) return false;
+    return background.asset_id ? this.pictures.isRefused(background.asset_id) : this.stage.fog.rows !== null;
   }
 
   /** Load the tiles of a range of cells. @param {Quad} range */
@@ -93,10 +99,11 @@ export class SeenBackground {
   /** The cells of a tile that were seen. @param {Tile} tile */
   #seenOf(tile) {
     const { rows } = this.stage.fog;
+    if (!rows) return '1';
     const [x, y, width, height] = tile.part;
     if (tile.rows !== rows) {
-      const part = rows?.slice(y, y + height).map((row) => row.slice(x, x + width).replaceAll('2', '1'));
-      Object.assign(tile, { rows, now: part?.join('') ?? '' });
+      const part = rows.slice(y, y + height).map((row) => row.slice(x, x + width).replaceAll('2', '1'));
+      Object.assign(tile, { rows, now: part.join('') });
     }
     return tile.now;
   }
