@@ -57,7 +57,7 @@ function follow(stage, store, table) {
     const isBelow = box && box.width > window.innerWidth * 0.9;
     const { right } = stage.element.getBoundingClientRect();
     return {
-      left: isBelow ? 0 : 72,
+      left: isBelow ? 56 : 72,
       right: box && !isBelow ? Math.max(right - box.left, 0) : 0,
       top: 64,
       bottom: box && isBelow ? window.innerHeight - box.top : 0,

@@ -4,6 +4,7 @@ import { Container } from '../../vendor/pixi.js';
 import { PIXELS_PER_CELL, boxAround, nameLabel, overlap } from './labels.js';
 
 const COLOR = '#ddd5c2';
+const MAX_NEW = 4; // new texts per frame, so that panning never stalls
 
 /**
  * @typedef {import('./labels.js').Box} Box
@@ -27,6 +28,7 @@ export class EntityNames {
     const gone = new Set(this.names.keys());
     const { frame, geometry } = this.stage.document;
     const below = geometry.isIsometric ? 0.42 : 0.56;
+    let made = 0;
     const screen = { left: left - 2, right: right + 2, top: top - 2, bottom: bottom + 2 };
     for (const { name, x, y, hidden } of taken ? frame.entities : []) {
       const [X, Y] = this.stage.place(...geometry.centre(x, y));
@@ -34,6 +36,10 @@ export class EntityNames {
       if (!name || !overlap(disc, screen)) continue;
       const key = `${x} ${y} ${hidden} ${name}`;
       gone.delete(key);
+      if (!this.names.has(key) && ++made > MAX_NEW) {
+        this.stage.request();
+        continue;
+      }
       const { text, half } = this.names.get(key) ?? this.#add(key, `${name}`, hidden ? 0.6 : 1);
       const box = boxAround(X, Y + below, half);
       text.position.set(X, Y + below);

@@ -412,6 +412,7 @@ export class MapInput {
       .map((door) => ({ door, away: Math.hypot((door.x1 + door.x2) / 2 - px, (door.y1 + door.y2) / 2 - py) }))
       .sort((a, b) => a.away - b.away)[0];
     if (near?.door.id && near.away < token.size / 2 + 1.6) this.#useDoor(near.door.id, near.door.state, isLocking);
+    else this.store.notify(`No door is next to ${token.name || 'this token'}.`);
   }
 }
 
