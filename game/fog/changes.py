@@ -44,6 +44,8 @@ Result = TypeVar("Result")
 _LARGE_CHUNKS: Final = 64
 _LARGE_THINGS: Final = 1000
 """With at least this many chunks or objects, comparisons run in a thread."""
+_POSITIONS: Final = 16
+"""The number of positions of a path, after whose sights other tasks get a turn."""
 
 
 class FoggedMap(Protocol):
@@ -324,7 +326,10 @@ async def _seen_on_paths(
         piece = after.pieces.get(token_id)
         if piece is None:
             continue
-        for x, y in positions:
+        for number, (x, y) in enumerate(positions, 1):
+            if not number % _POSITIONS:
+                # A path may have thousands of positions.
+                await asyncio.sleep(0)
             then = after.with_token(piece._replace(x=x, y=y))
             if after.lighting != "dark" or piece.light is None:
                 then = replace(then, observer_ids=frozenset([token_id]))

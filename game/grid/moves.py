@@ -33,7 +33,7 @@ from game.grid.player_view import is_disguised, is_hidden
 from game.grid.vision import anchor, cells_a_side
 
 MAX_PATH: Final = 1024
-"""The maximum number of positions of a path; on a grid of type none also the maximum number of its cells."""
+"""The maximum number of positions of a path that a client sends; on a grid of type none also of its cells."""
 
 _RUN: Final = 64  # steps that are checked at once
 
@@ -98,7 +98,7 @@ class MoveBlocked(Exception):
 
 
 class BadPath(Exception):
-    """An invalid path: too long, or the position at `index` is not next to the one before it."""
+    """An invalid path: it is too long, or the position at `index` is not next to the one before it."""
 
     def __init__(self, index: int, message: str) -> None:
         self.index = index
@@ -114,15 +114,24 @@ class Token(NamedTuple):
 
 
 def move_along(
-    frame: Frame, width: int, height: int, token: Token, path: Sequence[Point], known: Known, priced: Frame
+    frame: Frame,
+    width: int,
+    height: int,
+    token: Token,
+    path: Sequence[Point],
+    known: Known,
+    priced: Frame,
+    *,
+    max_cells: int | None = None,
 ) -> Steps[Move]:
     """Move a token along a path of neighbouring cells; the path may begin with the token's own cell.
 
     Takes the stored map, the map as the mover knows it, and the frame without secrets on which costs are counted.
+    On a grid of type none, `max_cells` limits the cells on the lines between the positions.
     Raises BadPath or MoveBlocked.
     """
     grid = Grid.of(frame)
-    cells, side = _cells(grid, token, path), cells_a_side(grid.type, token.size)
+    cells, side = _cells(grid, token, path, max_cells), cells_a_side(grid.type, token.size)
     blocked = yield from known.through(_first(known.frame, width, height, cells, side))
     if blocked is not None:
         raise MoveBlocked(blocked[1])
@@ -151,16 +160,15 @@ def is_on_map(grid_type: GridType, cell: Cell, size: float, width: int, height: 
     return 0 <= cell[0] <= width - side and 0 <= cell[1] <= height - side
 
 
-def _cells(grid: Grid, token: Token, path: Sequence[Point]) -> list[Cell]:
+def _cells(grid: Grid, token: Token, path: Sequence[Point], max_cells: int | None) -> list[Cell]:
     """The cells of a path, beginning with the token's own."""
-    if len(path) > MAX_PATH:
-        raise BadPath(MAX_PATH, f"a path has at most {MAX_PATH} positions")
     cells = [anchor(grid.type, token.x, token.y, token.size)]
     for index, (x, y) in enumerate(path):
         cell = anchor(grid.type, x, y, token.size)
         if grid.type == "none":
-            if max(abs(cell[0] - cells[-1][0]), abs(cell[1] - cells[-1][1])) + len(cells) > MAX_PATH:
-                raise BadPath(index, f"a path may have at most {MAX_PATH} cells")
+            count = max(abs(cell[0] - cells[-1][0]), abs(cell[1] - cells[-1][1])) + len(cells)
+            if max_cells is not None and count > max_cells:
+                raise BadPath(index, f"a path may have at most {max_cells} cells")
             cells += _line(cells[-1], cell)
         elif index == 0 and cell == cells[0]:
             continue

@@ -38,6 +38,9 @@ SMALL_CELLS = 4096
 """The maximum size of a map, in cells, whose paths are searched here and not in a compute process."""
 
 
+_MAX_SEARCHED = 4096
+"""The maximum number of cells of a path that was searched: all of them are in the event, and with fog what
+is seen from each is computed."""
 _LOCKED_BUDGET = 20_000
 """The maximum number of cells that a search may examine while other writes wait."""
 
@@ -116,6 +119,9 @@ def _ends(grid: Grid, token: Standing, place: Point) -> tuple[Cell, Cell, Walker
 def _plan_of(grid: Grid, path: Path, place: Point, version: int, start: Point) -> Plan:
     if not path.found:
         return Plan([], version, start, NoKnownPath(f"The token did not move: {path.reason}."))
+    if len(path.cells) > _MAX_SEARCHED:
+        reason = f"the cheapest path has more than {_MAX_SEARCHED:,} cells"
+        return Plan([], version, start, NoKnownPath(f"The token did not move: {reason}."))
     return Plan([*path.cells[1:], place] if grid.type == "none" else path.cells, version, start)
 
 
@@ -215,8 +221,9 @@ def check_move(
     if known is None:
         return _forced(row, grid, token, path)
     place = moves.Token(token.x, token.y, token.size)
+    size, max_cells = (row.width, row.height), None if request.path is None else moves.MAX_PATH
     try:
-        return (yield from moves.move_along(row.grid_data, row.width, row.height, place, path, known, priced))
+        return (yield from moves.move_along(row.grid_data, *size, place, path, known, priced, max_cells=max_cells))
     except MoveBlocked as error:
         raise Blocked(**error.obstruction.as_json()) from None
     except BadPath as error:

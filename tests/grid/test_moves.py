@@ -224,10 +224,12 @@ class TestMoveAlong:
         assert bad.value.index == len(path) - 1
 
     def test_refuses_a_path_without_end(self) -> None:
-        with pytest.raises(BadPath, match="at most"):
-            walk(drawn(".."), Token(0, 0), [(1, 0), (0, 0)] * MAX_PATH)
-        with pytest.raises(BadPath, match="at most"):
-            walk(drawn("..", grid_type="none"), Token(0, 0), [(1e6, 0)])
+        store = Store(drawn("..", grid_type="none"))
+        known = players(store)
+        for path in ([(1e6, 0)], [(1, 0), (0, 0)] * MAX_PATH):
+            steps = move_along(store.frame, 2, 1, Token(0, 0), path, known, known.frame, max_cells=MAX_PATH)
+            with pytest.raises(BadPath, match="at most"):
+                run(steps, store.load)
 
     def test_stops_at_the_edge(self) -> None:
         for path in ([(1, 0), (2, 0)], [(-1, 0)], [(0, -1)]):

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from fastapi import FastAPI
 
+from game.grid.moves import MAX_PATH
 from game.play import hot_moves
 from tests.conftest import Person
 from tests.fast_writes import Spy, spying
@@ -34,6 +35,38 @@ _MOVES: list[tuple[str, dict[str, Any]]] = [
     ("player", {"path": path((6, 0))}),
     ("player", {"path": []}),
 ]
+
+
+@pytest.mark.parametrize("grid_type", ["square", "none"])
+async def test_a_long_way(owner: Person, app: FastAPI, spy: Spy, grid_type: str) -> None:
+    """A path that was searched may be longer than one that is sent."""
+
+    async def winding(side: int) -> dict[str, Any]:
+        """A map with one way: through every second row, from one side to the other."""
+        rows = ["." * side, "#" * (side - 1) + ".", "." * side, "." + "#" * (side - 1)] * side
+        grid = {"grid_type": grid_type, "width": side, "height": side, "legend": GRID["legend"]}
+        return await owner.map(grid_data={**grid, "layers": [{"name": "ground", "rows": rows[:side]}]})
+
+    side = 63
+    made = await winding(side)
+    for hot in (True, False):
+        token = await put(owner, made["id"], x=0, y=0)
+        app.state.hot_writes = spy if hot else None
+        done = await move(owner, token["id"], x=side - 1, y=side - 1)
+        assert (done["x"], done["y"]) == (side - 1, side - 1)
+        assert len(done["cells"]) > MAX_PATH
+        assert (await move(owner, token["id"], 422, path=done["cells"]))["errors"][0]["field"] == "path"
+    assert spy.written == 1
+    made = await winding(101)
+    token = await put(owner, made["id"], x=0, y=0)
+    problem = await move(owner, token["id"], 409, x=100, y=100)
+    assert (problem["code"], "4,096" in problem["detail"]) == ("NO_PATH", True)
+    if grid_type == "none":
+        wide = await owner.map(grid_data={"width": 2000, "height": 2, "grid_type": "none"})
+        token = await put(owner, wide["id"], x=0.5, y=0.5)
+        problem = await move(owner, token["id"], 422, path=path((1500, 0)))
+        assert problem["errors"][0]["field"] == "path[0]"
+        assert (await move(owner, token["id"], x=1500, y=0.5))["x"] == 1500
 
 
 @pytest.mark.parametrize(
