@@ -31,6 +31,7 @@ from fastapi import FastAPI
 from fasteners import InterProcessLock
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import event
 from xdist.scheduler import LoadScopeScheduling
 
 from game.accounts import passwords
@@ -294,6 +295,20 @@ def new_client(app: FastAPI, address: str = "127.0.0.1", **options: Any) -> http
     """An HTTP client at an address that talks to the app in this process."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1234))
     return httpx2.AsyncClient(transport=transport, base_url="http://localhost", **options)
+
+
+@pytest.fixture
+def statements(app: FastAPI) -> Iterator[list[str]]:
+    """The SQL that the app's requests run in this test."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    engine = app.state.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

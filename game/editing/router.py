@@ -105,7 +105,7 @@ async def list_history(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
 ) -> Any:
     """List the changes of a map, newest first."""
-    row = (await maps.get(session, user, id, "listHistory")).row
+    row = (await maps.get(session, user, id, "listHistory", with_grid=False)).row
     events = await history.entries(session, row, cursor or 2**53, limit + 1)
     items = [history.entry(event) for event in events[:limit]]
     return {"items": items, "next_cursor": str(items[-1].seq) if len(events) > limit else None}

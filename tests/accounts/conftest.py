@@ -15,7 +15,6 @@ import asyncpg
 import httpx2
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event
 
 from game.accounts import passwords
 from game.core import mail
@@ -157,20 +156,6 @@ def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
         monkeypatch.setattr(passwords, "_THREADS", threads)
         yield threads
         threads.release()
-
-
-@pytest.fixture
-def statements(app: FastAPI) -> Iterator[list[str]]:
-    """The SQL that the app's requests run in this test."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
-
-    engine = app.state.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

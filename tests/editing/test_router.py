@@ -375,6 +375,14 @@ class TestHistory:
         assert [item["kind"] for item in rest["items"]] == ["map.created"]
         assert rest["next_cursor"] is None
 
+    async def test_without_reading_the_grid(self, owner: Person, statements: list[str]) -> None:
+        one = await owner.map(grid_data=grid(4, 1))
+        statements.clear()
+        answer = await owner.client.get(f"/maps/{one['id']}/history")
+        assert answer.status_code == 200
+        assert statements
+        assert not any("grid_data" in statement for statement in statements)
+
 
 class TestTheMapAsItWas:
     async def test_at_every_event(self, owner: Person) -> None:
