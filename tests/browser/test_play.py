@@ -384,6 +384,28 @@ def test_game_masters_lock_doors(lay: Laying, sit: Sitting) -> None:
     master.click_door()
     master.until(f"{state} === 'open'")
     expect(master.page.get_by_text("The door was locked.")).to_be_visible()
+    # By a long press, as on touch screens; it is not a click, too.
+    master.page.mouse.move(*master.at(4.5, 3))
+    master.page.mouse.down()
+    master.until(f"{state} === 'locked'")
+    master.page.mouse.up()
+    master.until("!window.worldkeepTable.table.live.waiting.size")
+    assert master.page.evaluate(f"window.worldkeepTable.{state}") == "locked"
+
+
+def test_a_long_press_is_a_ping_unless_the_map_is_dragged(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table)
+    marks = "window.worldkeepTable.stage.marks.sent.size"
+    ashe.page.mouse.move(*ashe.at(2, 4))
+    ashe.page.mouse.down()
+    ashe.page.mouse.move(*ashe.at(3, 4), steps=3)
+    ashe.page.wait_for_timeout(800)
+    assert ashe.page.evaluate(marks) == 0
+    ashe.page.mouse.up()
+    ashe.page.mouse.down()
+    ashe.until(f"{marks} === 1")
+    ashe.page.mouse.up()
 
 
 def test_a_map_opens_again_at_ones_own_token(lay: Laying, sit: Sitting) -> None:
@@ -497,6 +519,20 @@ def test_the_name_of_an_entity_leaves_space_for_a_token(lay: Laying, sit: Sittin
     ashe.until(f"{name} === false")
     ashe.drag((4, 3), (2, 3))
     ashe.until(f"{name} === true")
+
+
+def test_the_names_of_neighbours_do_not_overlap(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    table.master.client.patch(f"/tokens/{table.tokens['Ashe']}", json={"name": "Ashe of the Reeds"})
+    table.master.client.patch(f"/tokens/{table.tokens['Bram']}", json={"name": "Bram of the Hills"})
+    master = sit(table.master, table)
+    name = f"window.worldkeepTable.stage.tokens.pieces.get('{table.tokens['Bram']}').name"
+    master.until(f"{name} !== null")
+    alone = master.page.evaluate(f"{name}.y")
+    for token, x in (("Ashe", 4), ("Bram", 3)):
+        table.master.post(f"/tokens/{table.tokens[token]}/move", x=x, y=3)
+    both = f"{name}.y, window.worldkeepTable.stage.tokens.pieces.get('{table.tokens['Ashe']}').name.y"
+    master.until(f"String([{both}].map((y) => y > {alone}).sort()) === 'false,true'")
 
 
 def test_a_member_who_takes_another_name(lay: Laying, sit: Sitting) -> None:

@@ -60,6 +60,9 @@ export class MapInput {
     this.tokenUnderPointer = null;
     stage.canvas.addEventListener('pointerdown', (event) => this.#before(event), { capture: true });
     const canvas = /** @type {HTMLCanvasElement} */ (stage.canvas);
+    canvas.addEventListener('pointermove', (event) => this.#hasMoved(event) && clearTimeout(this.press));
+    canvas.addEventListener('pointerup', () => clearTimeout(this.press));
+    canvas.addEventListener('pointercancel', () => clearTimeout(this.press));
     this.pointer = new PointerInput(canvas, stage.view, {
       down: (place) => this.#down(place),
       move: (place) => this.#move(place),
@@ -103,21 +106,33 @@ export class MapInput {
     this.lastPoint = view.toPoint((event.clientX - box.left) * view.ratio, (event.clientY - box.top) * view.ratio);
     this.tokenUnderPointer = this.stage.tokens.at(...this.lastPoint);
     clearTimeout(this.press);
+    this.isLongPress = false;
     const point = this.lastPoint;
     if (this.tool.value === 'move' && !this.tokenUnderPointer)
-      this.press = window.setTimeout(() => this.#isStill() && this.signals.ping(point), LONG_PRESS_MS);
+      this.press = window.setTimeout(() => this.#longPress(point), LONG_PRESS_MS);
+  }
+  isLongPress = false;
+
+  /** A press that does not move: a ping, or for game masters a lock. @param {Pair} point */
+  #longPress(point) {
+    if (this.pointer.pointers.size !== 1) return;
+    const door = this.#doorAt(point);
+    if (door && !this.store.isGameMaster.value) return;
+    this.isLongPress = true;
+    this.drag = null;
+    if (door?.id) this.#useDoor(door.id, door.state, true);
+    else if (!door) this.signals.ping(point);
   }
 
-  #isStill() {
-    return this.pointer.pointers.size === 1 && this.pointer.mode === 'pan' && !this.moved;
+  /** Whether the pointer has moved since it was pressed. @param {MouseEvent} event */
+  #hasMoved({ clientX, clientY }) {
+    return Math.hypot(clientX - this.downAt[0], clientY - this.downAt[1]) >= MAX_CLICK_MOVE;
   }
-  moved = false;
 
   /** A click that hits neither a token nor a door. @param {MouseEvent} event */
   #emptyClick(event) {
-    const away = Math.hypot(event.clientX - this.downAt[0], event.clientY - this.downAt[1]);
-    if (away < MAX_CLICK_MOVE && this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint))
-      this.#tap();
+    if (this.isLongPress || this.#hasMoved(event)) return;
+    if (this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint)) this.#tap();
   }
 
   /** Move the selected token to the tapped cell, or else clear the selection. */

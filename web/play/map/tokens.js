@@ -3,7 +3,7 @@
 import { Container, Graphics, Sprite, Texture } from '../../vendor/pixi.js';
 import { contextOf, inkOn, parseColor } from '../../shared/tiles.js';
 import { EntityNames } from './entity-names.js';
-import { PIXELS_PER_CELL, boxAround, label, nameLabel } from './labels.js';
+import { NAME_SIZE, PIXELS_PER_CELL, boxAround, label, nameLabel, overlap } from './labels.js';
 import { RINGS, initials, tokenAt, tokenCentre } from '../../shared/token.js';
 
 const STEP_MS = 90; // milliseconds per cell of a move
@@ -20,8 +20,8 @@ const BAR_COLORS = [0x67b26f, 0x5b8fd1, 0xc79a45, 0xd1574c];
  * @typedef {import('../store.js').Token} Token
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {{token: Token, container: Container, near: Container, far: Container, from: Pair, path: Pair[],
- *   begin: number, drawnToken: Token | null, appearance: string, state: string, nameHalf: number}} Piece  `nameHalf`: half
- *   the width of the name that is shown, in widths of a cell
+ *   begin: number, drawnToken: Token | null, appearance: string, state: string, name: import('../../vendor/pixi.js').Text | null,
+ *   nameHalf: number}} Piece  `name`: the name that is shown; `nameHalf`: half of its width, in widths of a cell
  */
 
 export class Tokens {
@@ -79,7 +79,7 @@ export class Tokens {
     container.addChild(near, far);
     this.container.addChild(container);
     const motion = { from: this.centre(token), path: [], begin: 0 };
-    const drawn = { drawnToken: null, appearance: '', state: '', nameHalf: 0 };
+    const drawn = { drawnToken: null, appearance: '', state: '', name: null, nameHalf: 0 };
     this.pieces.set(token.id, { token, container, near, far, ...motion, ...drawn });
   }
 
@@ -119,6 +119,8 @@ export class Tokens {
     const reach = 5;
     /** @type {import('./labels.js').Box[]} */
     const boxes = [];
+    /** @type {import('./labels.js').Box[]} */
+    const names = [];
     for (const piece of this.pieces.values()) {
       const { container, token } = piece;
       const at = this.#position(piece, now);
@@ -135,9 +137,9 @@ export class Tokens {
       this.#drawIfChanged(piece, detail);
       const radius = this.#radius(token) / PIXELS_PER_CELL;
       boxes.push(boxAround(X, Y, radius, radius));
-      if (piece.nameHalf) boxes.push(boxAround(X, Y + radius + NAME_DISTANCE, piece.nameHalf));
+      if (piece.name) names.push(placeName(piece.name, X, Y, radius + NAME_DISTANCE, piece.nameHalf, names));
     }
-    this.entityNames.draw(detail === 'labelled' ? boxes : null, view.pictureRect());
+    this.entityNames.draw(detail === 'labelled' ? [...boxes, ...names] : null, view.pictureRect());
     return moving;
   }
 
@@ -158,7 +160,7 @@ export class Tokens {
     if (isSame) return;
     piece.near.visible = detail !== 'far';
     piece.far.visible = detail === 'far';
-    piece.nameHalf = 0;
+    piece.name = null;
     if (detail === 'far') this.#drawFar(piece);
     else this.#drawNear(piece, image, detail === 'labelled');
   }
@@ -244,6 +246,7 @@ export class Tokens {
     if (!labels || !token.name) return;
     const name = nameLabel(token.name, '#fffdf6');
     name.position.set(0, radius + NAME_DISTANCE * PIXELS_PER_CELL);
+    piece.name = name;
     piece.nameHalf = name.width / 2 / PIXELS_PER_CELL;
     container.addChild(name);
   }
@@ -320,6 +323,19 @@ export class Tokens {
     const tokens = [...this.pieces.values()].map(({ token }) => token);
     return tokenAt(this.stage.document.geometry, tokens, px, py);
   }
+}
+
+/**
+ * Place the name of a token `below` its centre, or a line or two further below, where it overlaps no other name.
+ * @param {import('../../vendor/pixi.js').Text} name  @param {number} X  @param {number} Y  @param {number} below
+ * @param {number} half  @param {import('./labels.js').Box[]} others
+ */
+function placeName(name, X, Y, below, half, others) {
+  const boxes = [0, 1, 2].map((line) => boxAround(X, Y + below + line * NAME_SIZE, half));
+  const line = boxes.findIndex((box) => !others.some((other) => overlap(other, box)));
+  const y = (below + Math.max(line, 0) * NAME_SIZE) * PIXELS_PER_CELL;
+  if (name.y !== y) name.y = y;
+  return boxes[Math.max(line, 0)];
 }
 
 /** A label with the number of further items. @param {number} count  @param {number} x  @param {number} y */
