@@ -305,17 +305,18 @@ def _field(location: Iterable[str | int]) -> str:
     return path[:_MAX_TEXT]
 
 
+def field_error(location: Iterable[str | int], code: str, message: str) -> FieldError:
+    """An error of pydantic, with limited texts, because they contain names and values from the client."""
+    return FieldError(_field(location), code, message[:_MAX_TEXT])
+
+
 def _from_validation(error: RequestValidationError) -> Problem:
     if isinstance(error.body, bytes):
         return UnsupportedMediaType()
     errors = error.errors()
-    fields = [
-        FieldError(_field(one["loc"]), str(one["type"]), str(one["msg"])[:_MAX_TEXT])
-        for one in errors[:_MAX_ERRORS]
-    ]
     if any(one["loc"][0] == "path" for one in errors):
         return NotFound()
-    return Unprocessable(errors=fields)
+    return Unprocessable(errors=[field_error(one["loc"], one["type"], one["msg"]) for one in errors[:_MAX_ERRORS]])
 
 
 def _from_framework(request: Request, error: HTTPException) -> Response:

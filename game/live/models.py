@@ -48,7 +48,8 @@ class Hello(Message):
 
     type: Literal["hello"]
     token: str | None = Field(None, max_length=4096, description="An access token, if no header can be sent.")
-    after: Cursor | None = Field(None, description="Resume after this cursor. Only in the first `hello`.")
+    # Of any length: a cursor that is of no use is no error.
+    after: str | None = Field(None, description="Resume after this cursor. Only in the first `hello`.")
 
 
 class Watch(Message):

@@ -20,6 +20,7 @@ from game.core.errors import (
     Problem,
     TooManyRequests,
     Unprocessable,
+    field_error,
     is_database_away,
     problem_document,
 )
@@ -137,12 +138,16 @@ class LiveSession:
                 raw = await self.transport.receive()
         except TimeoutError:
             self._close(Close.TOO_SLOW, "There was no hello within 5 seconds.")
-        try:
-            hello = CLIENT_MESSAGE.validate_python(parse(raw))
-        except (JsonRefused, ValidationError):
-            hello = None
-        if not isinstance(hello, Hello):
+        value = None
+        with suppress(JsonRefused):
+            value = parse(raw)
+        if not isinstance(value, dict) or value.get("type") != "hello":
             self._close(Close.NOT_UNDERSTOOD, "The first message must be a hello.")
+        try:
+            hello: Hello = _validated(value)
+        except Unprocessable as problem:
+            self.refuse(problem, None)
+            self._close(Close.NOT_UNDERSTOOD, "The hello is not valid.")
         return hello
 
     async def _log_in(self, hello: Hello) -> bool:
@@ -203,14 +208,15 @@ class LiveSession:
                 self.refuse(problem, value.get("ref"))
 
     async def _handle(self, message: Any) -> None:
+        is_query = isinstance(message, Command | Hello | Watch)
+        if (is_query and not self._command_rate.take()) or (
+            isinstance(message, Signal) and not self._signal_rate.take()
+        ):
+            raise TooManyRequests(1)
         match message:
             case Command():
-                if not self._command_rate.take():
-                    raise TooManyRequests(1)
                 self._commands.put(message)
             case Signal():
-                if not self._signal_rate.take():
-                    raise TooManyRequests(1)
                 permissions.require("sendSignal", self.role)
                 await self.room.signals.send(self, message)
             case Ping():
@@ -218,8 +224,6 @@ class LiveSession:
             case Hello():
                 await self._hello_again(message)
             case Watch():
-                if not self._command_rate.take():
-                    raise TooManyRequests(1)
                 await self.room.maps.watch(self, message.map_id)
             case Unwatch():
                 self.watched.pop(message.map_id, None)
@@ -275,9 +279,9 @@ def _validated(value: dict[str, Any]) -> Any:
     try:
         return CLIENT_MESSAGE.validate_python(value)
     except ValidationError as error:
-        # The first part of a place is the message's type.
+        # The first part of a place is the message's type. If that is unknown, there is no place.
         errors = [
-            FieldError(".".join(map(str, one["loc"][1:])) or "type", one["type"], one["msg"])
+            field_error(one["loc"][1:] or ["type"], one["type"], one["msg"])
             for one in error.errors(include_input=False, include_url=False)
         ]
         raise Unprocessable(errors=errors) from None

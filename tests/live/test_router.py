@@ -252,6 +252,36 @@ class TestHello:
                 await socket.send(sent)
             assert await close_code(socket) == code
 
+    @pytest.mark.parametrize(
+        ("more", "field"), [({"after": 5}, "after"), ({"token": "x" * 5000}, "token"), ({"more": 1}, "more")]
+    )
+    async def test_a_hello_that_is_not_valid(
+        self, more: dict[str, Any], field: str, owner: Person, url: str
+    ) -> None:
+        async with open_socket(url, owner.id) as socket:
+            answer = await say(socket, type="hello", **more)
+            assert [one["field"] for one in answer["problem"]["errors"]] == [field]
+            assert await close_code(socket) == 4400
+
+    @pytest.mark.parametrize("after", ["x", "x" * 60_000, "ü"])
+    async def test_a_cursor_that_is_none(self, after: str, owner: Person, url: str) -> None:
+        universe = await owner.universe()
+        async with open_socket(url, universe["id"]) as socket:
+            answer = await say(socket, type="hello", token=owner.tokens["access_token"], after=after)
+            assert (answer["type"], answer["resumed"]) == ("welcome", False)
+
+    async def test_too_many(self, owner: Person, url: str) -> None:
+        """Each is a query, so they count as commands."""
+        universe = await owner.universe()
+        hello = {"type": "hello", "token": owner.tokens["access_token"]}
+        async with open_socket(url, universe["id"]) as socket:
+            await say(socket, **hello)
+            for _ in range(100):
+                await socket.send(json.dumps(hello))
+            kinds = {json.loads(await socket.recv())["type"] for _ in range(100)}
+            assert kinds == {"welcome", "error"}
+            assert await say(socket, type="ping") == {"type": "pong"}
+
     async def test_a_stranger(self, owner: Person, stranger: Person, url: str) -> None:
         """Gets the same as for a universe that is not there, and for what cannot be one."""
         universe = await owner.universe()
@@ -389,6 +419,8 @@ class TestCommands:
             ({"type": "dance"}, "type"),
             ({}, "type"),
             ({"type": "ping", "more": 1}, "more"),
+            ({"type": "x" * 50_000}, "type"),
+            ({"type": "ping", "x" * 50_000: 1}, "x" * 300),
             ({"type": "command", "do": "edit"}, "ref"),
             ({"type": "command", "do": "dance", "ref": "a"}, "do"),
             ({"type": "command", "do": "edit", "ref": "a"}, "map_id"),
@@ -402,5 +434,6 @@ class TestCommands:
             await say(socket, type="hello", token=owner.tokens["access_token"])
             answer = await say(socket, **message)
             assert (answer["type"], answer["problem"]["status"]) == ("error", 422)
+            assert len(json.dumps(answer)) < 4096
             assert answer["problem"]["errors"][0]["field"] == field
             assert await say(socket, type="ping") == {"type": "pong"}
