@@ -486,6 +486,19 @@ def test_a_polygon_reveals_and_hides(lay: Laying, sit: Sitting) -> None:
         ashe.until(f"store.fog.value[3][9] === '{state}'")
 
 
+def test_game_masters_see_the_fog_that_they_change(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="explored")
+    master = sit(table.master, table)
+    rows = "window.worldkeepTable.stage.fog.rows"
+    assert master.page.evaluate(rows) is None
+    master.page.get_by_role("button", name="Reveal a rectangle").click()
+    master.until(f"{rows}?.[3][9] === '0' && {rows}[3][3] === '2'")
+    master.drag((8, 2), (10, 4))
+    master.until(f"{rows}?.[3][9] === '1'")
+    master.page.keyboard.press("Escape")
+    master.until(f"{rows} === null")
+
+
 def test_players_see_of_a_background_what_they_have_seen_of_the_map(lay: Laying, sit: Sitting) -> None:
     table = lay(fog="explored")
     asset_id = upload(table.master, table.universe_id)

@@ -85,7 +85,11 @@ function follow(stage, store, table) {
     isApproached = true;
     if (!store.isGameMaster.value) stage.approach(...stage.tokens.centre(first));
   });
-  effect(() => stage.fog.show(store.fog.value));
+  effect(() => {
+    const { value: own } = store.fog;
+    if (own) stage.fog.show(own);
+    else stage.fog.show(store.playersFog.value, true);
+  });
   effect(() => {
     stage.tokens.selected = store.selected.value;
     stage.tokens.turn = store.turnToken.value;

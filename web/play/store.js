@@ -67,6 +67,8 @@ export class Store {
   mapId = of(/** @type {string | null} */ (null));
   tokens = of(/** @type {Map<string, Token>} */ (new Map()));
   fog = of(/** @type {string[] | null} */ (null));
+  /** For game masters who change the fog: what the players have seen. */
+  playersFog = of(/** @type {string[] | null} */ (null));
   characters = of(/** @type {Map<string, Character>} */ (new Map()));
   encounters = of(/** @type {Map<string, Encounter>} */ (new Map()));
   notes = of(/** @type {Note[]} */ ([]));

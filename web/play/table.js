@@ -157,6 +157,17 @@ export class Table {
     store.setTokens(tokens.items, readAt);
   }
 
+  /**
+   * What the players have seen of the open map; null if it has no fog, or they do not share their sight.
+   * @returns {Promise<string[] | null>}
+   */
+  async playersFog() {
+    const map = this.store.map.peek();
+    const player = [...this.store.members.peek().values()].find(({ role }) => role === 'player');
+    if (!map || !player || (map.fog ?? 'off') === 'off' || map.fog_sharing === 'each') return null;
+    return (await read(`/maps/${map.id}/fog?as=${player.user_id}`)).rows;
+  }
+
   /** Schedule one read of the open map for several changes. */
   #mapChanged() {
     if (this.mapTimer) return;

@@ -25,16 +25,22 @@ export class Fog {
     this.container = new Container();
     /** @type {string[] | null} a character per cell: 0 never seen, 1 seen before, 2 in sight */
     this.rows = null;
+    this.isTranslucent = false;
     /** @type {Map<string, FogChunk>} */
     this.chunks = new Map();
     stage.document.listen(({ opened }) => opened && this.#forgetAll());
   }
 
-  /** @param {string[] | null} rows */
-  show(rows) {
+  /**
+   * @param {string[] | null} rows
+   * @param {boolean} [isTranslucent]  for game masters, who see what is under it
+   */
+  show(rows, isTranslucent = false) {
     const before = this.rows;
     this.rows = rows;
-    this.stage.cells.setFogged(rows !== null);
+    this.isTranslucent = isTranslucent;
+    this.container.alpha = isTranslucent ? 0.55 : 1;
+    this.stage.cells.setFogged(rows !== null && !isTranslucent);
     const isOther = !rows || before?.length !== rows.length || before[0]?.length !== rows[0]?.length;
     if (isOther) this.#forgetAll();
     else this.#markStale(before, rows);
@@ -144,7 +150,7 @@ export class Fog {
     const { frame } = this.stage.document;
     const rows = this.rows?.slice(y0, y0 + side).map((row) => row.slice(x0, x0 + side)) ?? [];
     const all = (/** @type {string} */ state) => rows.every((row) => row === state.repeat(row.length));
-    return !all('2') && (!!frame.other.background || !all('0'));
+    return !all('2') && (this.isTranslucent || !!frame.other.background || !all('0'));
   }
 
   /** The state of a cell; outside the map, that of the nearest cell. @param {number} x  @param {number} y */

@@ -12,9 +12,10 @@
 import { read } from '../../shared/api.js';
 import { objectAt } from '../../shared/objects.js';
 import { PointerInput } from '../../shared/pointer.js';
-import { signal } from '../../vendor/preact.js';
+import { effect, signal } from '../../vendor/preact.js';
 import { Signals, outlineOf } from './signals.js';
 
+const FOG_TOOLS = new Set(['reveal', 'hide', 'polygon']);
 const LONG_PRESS_MS = 550;
 const MAX_CLICK_MOVE = 6; // CSS pixels a click may move
 
@@ -80,6 +81,12 @@ export class MapInput {
       if (event.key === 'Escape' && !event.defaultPrevented) this.#escape();
     });
     canvas.addEventListener('click', (event) => this.#emptyClick(event));
+    effect(() => {
+      // Read again for another map, or if its settings change.
+      void store.map.value;
+      void this.tool.value;
+      this.showPlayersFog();
+    });
     /** @type {Pair} */
     this.lastPoint = [0, 0];
     /** @type {Pair} */
@@ -340,9 +347,18 @@ export class MapInput {
     if (rectangle.width && rectangle.height) this.#fog(tool, rectangle);
   }
 
-  /** Change the fog, and notify the game master, who sees no difference on the map. @param {'reveal' | 'hide'} what  @param {object} area */
+  /** With a tool for fog, show the game master what the players have seen. */
+  async showPlayersFog() {
+    const { store, table, tool } = this;
+    const mapId = store.mapId.peek();
+    const rows = FOG_TOOLS.has(tool.peek()) ? await table.playersFog().catch((error) => store.fail(error)) : null;
+    if (mapId === store.mapId.peek()) store.playersFog.value = FOG_TOOLS.has(tool.peek()) ? (rows ?? null) : null;
+  }
+
+  /** Change the fog, and notify the game master. @param {'reveal' | 'hide'} what  @param {object} area */
   async #fog(what, area) {
     if ((await this.table.send('POST', `${this.mapUrl}/fog/${what}`, area)) === null) return;
+    await this.showPlayersFog();
     this.store.notify(
       what === 'reveal' ? 'Revealed to the players.' : 'Hidden from the players, except what they can see now.',
     );

@@ -19,7 +19,7 @@ export function GameMaster(props) {
 }
 
 /** @param {import('./shell.js').Props} props */
-function MapControls({ store, table }) {
+function MapControls({ store, table, input }) {
   const map = store.map.value;
   const universe = store.universe.value;
   if (!map || !universe) return null;
@@ -31,6 +31,10 @@ function MapControls({ store, table }) {
     if (map.visibility !== 'members') await change({ visibility: 'members' });
     const changed = await table.send('PATCH', table.url, { active_map_id: map.id });
     if (changed) store.universe.value = { ...universe, ...changed };
+  };
+  const changeFog = async (/** @type {'reveal' | 'hide'} */ what) => {
+    await table.send('POST', `/maps/${map.id}/fog/${what}`, { all: true });
+    await input?.showPlayersFog();
   };
   const isHere = universe.active_map_id === map.id;
   return html`
@@ -84,12 +88,8 @@ function MapControls({ store, table }) {
         map.fog &&
         map.fog !== 'off' &&
         html`<div class="pl-buttons">
-          <button class="pl-button" onClick=${() => table.send('POST', `/maps/${map.id}/fog/reveal`, { all: true })}>
-            Reveal all
-          </button>
-          <button class="pl-button" onClick=${() => table.send('POST', `/maps/${map.id}/fog/hide`, { all: true })}>
-            Hide all
-          </button>
+          <button class="pl-button" onClick=${() => changeFog('reveal')}>Reveal all</button>
+          <button class="pl-button" onClick=${() => changeFog('hide')}>Hide all</button>
         </div>`
       }
     </section>
