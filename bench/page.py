@@ -164,7 +164,7 @@ _PAN = _timed(
     """
             if (frame % 60 < 30) stage.view.zoom(frame % 120 < 60 ? 1.06 : 0.95);
             stage.view.pan(14 * Math.cos(frame / 20), 9 * Math.sin(frame / 20));
-            stage.request();
+            stage.viewChanged();
     """,
 )
 _CLEAR = _timed(

@@ -1,5 +1,6 @@
 """The players' page, as a table plays at it: several browsers at one map."""
 
+import io
 import re
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.driver import Player, Visit, upload
@@ -38,7 +40,7 @@ SIGHT = {"range": 12, "darkvision": 0}
 _AT = """([x, y]) => {
     const { stage } = window.worldkeepTable;
     const [sx, sy] = stage.view.toScreen(x + 0.5, y + 0.5);
-    const box = stage.canvas.getBoundingClientRect();
+    const box = stage.element.getBoundingClientRect();
     return [box.left + sx / stage.view.ratio, box.top + sy / stage.view.ratio];
 }"""
 _KEPT = """async () => {
@@ -59,6 +61,17 @@ _BACKGROUND_AT = """([x, y]) => {
     const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
     context.drawImage(tile.sprite.texture.source.resource, -at[0], -at[1]);
     return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}"""
+_SWAY = """() => {
+    const { stage } = window.worldkeepTable;
+    let by = 1;
+    const step = () => {
+        stage.view.pan((by = -by), 0);
+        stage.viewChanged();
+        window.swaying = requestAnimationFrame(step);
+    };
+    stage.view.pan(-120, 60);
+    step();
 }"""
 _TOKENS = """() => Object.fromEntries(
     [...window.worldkeepTable.store.tokens.value.values()].map(({ name, x, y }) => [name, [x, y]]))"""
@@ -225,7 +238,7 @@ def test_a_move_that_is_blocked_is_taken_back_and_says_by_what(lay: Laying, sit:
     expect(ashe.page.get_by_role("alert")).to_be_visible()
     ashe.sees("Ashe", (4, 3))
     # By keys.
-    ashe.page.locator("[data-map] canvas").focus()
+    ashe.page.locator("[data-map]").focus()
     ashe.page.keyboard.press("ArrowLeft")
     ashe.sees("Ashe", (3, 3))
     ashe.page.keyboard.press("Escape")
@@ -689,11 +702,11 @@ def test_the_first_map_of_a_universe_opens(lay: Laying, sit: Sitting) -> None:
 def test_the_ring_of_the_focus_is_only_for_keys(lay: Laying, sit: Sitting) -> None:
     table = lay()
     ashe = sit(table.ashe, table)
-    canvas = ashe.page.locator("[data-map] canvas")
+    map_ = ashe.page.locator("[data-map]")
     ashe.page.mouse.click(*ashe.at(4, 3))
-    expect(canvas).to_have_css("outline-style", "none")
+    expect(map_).to_have_css("outline-style", "none")
     ashe.page.keyboard.press("n")
-    expect(canvas).to_have_css("outline-style", "solid")
+    expect(map_).to_have_css("outline-style", "solid")
 
 
 def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> None:
@@ -705,6 +718,55 @@ def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> Non
     bram.page.get_by_role("link", name="Your tables").click()
     expect(bram.page.get_by_role("heading", name="Your tables")).to_be_visible()
     expect(bram.page.get_by_role("main")).not_to_contain_text("The Cellar")
+
+
+def test_a_picture_moves_with_the_view_where_drawing_is_slow(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    goblin = table.tokens["Goblin"]
+    table.master.client.patch(f"/tokens/{goblin}", json={"color": "#00ff00"}).raise_for_status()
+    master = sit(table.master, table)
+    page = master.page
+    stage = "window.worldkeepTable.stage"
+
+    def picture() -> Image.Image:
+        return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+
+    def is_green(x: int, y: int) -> bool:
+        left, top = master.at(x + 0.25, y)
+        red, green, blue = picture().getpixel((round(left), round(top)))  # type: ignore[misc]
+        return green > red + 80 and green > blue + 80
+
+    # Chromium draws without a graphics card here.
+    expect(page.locator("html")).to_have_class(re.compile("is-slow"))
+    assert is_green(9, 3)
+    page.evaluate(_SWAY)
+    page.wait_for_function(f"() => {stage}.picture")
+    assert is_green(9, 3)
+    # What changes during the movement is shown, and clicks hit it.
+    table.master.post(f"/tokens/{goblin}/move", x=8, y=5, force=True)
+    master.sees("Goblin", (8, 5))
+    page.wait_for_function(f"() => !{stage}.isAnimating")
+    assert is_green(8, 5)
+    assert not is_green(9, 3)
+    page.mouse.click(*master.at(8, 5))
+    expect(page.get_by_label("Selected: Goblin")).to_be_visible()
+    assert page.evaluate(f"!!{stage}.picture")
+    page.keyboard.press("Escape")
+    table.master.client.delete(f"/tokens/{goblin}").raise_for_status()
+    master.sees_no("Goblin")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert not is_green(8, 5)
+    assert page.evaluate(f"!!{stage}.picture")
+    # At rest, the map is as sharp as if it had never moved.
+    page.evaluate("cancelAnimationFrame(window.swaying)")
+    is_still = f"() => !{stage}.picture && !{stage}.requested && {stage}.isWhole"
+    page.wait_for_function(is_still)
+    rested = picture()
+    page.evaluate(f"{stage}.cells.clear(); {stage}.request()")
+    page.wait_for_function(is_still)
+    assert rested.tobytes() == picture().tobytes()
+    page.mouse.click(*master.at(4, 3))
+    expect(page.get_by_label("Selected: Ashe")).to_be_visible()
 
 
 def test_a_phone(lay: Laying, sit: Sitting) -> None:

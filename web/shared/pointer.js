@@ -1,5 +1,5 @@
 /**
- * Mouse, touch, pen and wheel on the canvas: one finger or the left button uses the tool, the rest moves the view.
+ * Mouse, touch, pen and wheel on the map: one finger or the left button uses the tool, the rest moves the view.
  *
  * @typedef {import('./geometry.js').Pair} Pair
  * @typedef {{point: Pair, cell: Pair, inside: boolean, shift: boolean}} Place  the position of the pointer on the map
@@ -18,27 +18,27 @@
 
 export class PointerInput {
   /**
-   * @param {HTMLCanvasElement} canvas
+   * @param {HTMLElement} element  that shows the map
    * @param {import('./view.js').View} view
    * @param {PointerActions} act
    */
-  constructor(canvas, view, act) {
-    this.canvas = canvas;
+  constructor(element, view, act) {
+    this.element = element;
     this.view = view;
     this.act = act;
     /** @type {Map<number, Pair>} */
     this.pointers = new Map();
     /** @type {'tool' | 'pan' | 'pinch' | 'pick' | null} */
     this.mode = null;
-    canvas.addEventListener('pointerdown', (event) => this.#down(event));
-    canvas.addEventListener('pointermove', (event) => this.#move(event));
-    canvas.addEventListener('pointerup', (event) => this.#up(event));
-    canvas.addEventListener('pointercancel', (event) => this.#up(event, true));
-    canvas.addEventListener('pointerleave', () => this.mode || act.leave());
-    canvas.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
-    canvas.addEventListener('contextmenu', (event) => event.preventDefault());
+    element.addEventListener('pointerdown', (event) => this.#down(event));
+    element.addEventListener('pointermove', (event) => this.#move(event));
+    element.addEventListener('pointerup', (event) => this.#up(event));
+    element.addEventListener('pointercancel', (event) => this.#up(event, true));
+    element.addEventListener('pointerleave', () => this.mode || act.leave());
+    element.addEventListener('wheel', (event) => this.#wheel(event), { passive: false });
+    element.addEventListener('contextmenu', (event) => event.preventDefault());
     // The middle button would scroll the page.
-    canvas.addEventListener('mousedown', (event) => event.button === 1 && event.preventDefault());
+    element.addEventListener('mousedown', (event) => event.button === 1 && event.preventDefault());
   }
 
   /**
@@ -46,7 +46,7 @@ export class PointerInput {
    * @returns {Pair}
    */
   #at({ clientX, clientY }) {
-    const box = this.canvas.getBoundingClientRect();
+    const box = this.element.getBoundingClientRect();
     return [(clientX - box.left) * this.view.ratio, (clientY - box.top) * this.view.ratio];
   }
 
@@ -62,8 +62,8 @@ export class PointerInput {
 
   /** @param {PointerEvent} event */
   #down(event) {
-    this.canvas.focus({ preventScroll: true });
-    this.canvas.setPointerCapture(event.pointerId);
+    this.element.focus({ preventScroll: true });
+    this.element.setPointerCapture(event.pointerId);
     this.pointers.set(event.pointerId, this.#at(event));
     if (event.pointerType === 'touch' && this.pointers.size > 1) {
       // A second finger: cancel what the first one began.
@@ -83,7 +83,7 @@ export class PointerInput {
 
   #setPanning() {
     this.mode = 'pan';
-    this.canvas.classList.add('wk-panning');
+    this.element.classList.add('wk-panning');
   }
 
   /** @param {PointerEvent} event */
@@ -124,7 +124,7 @@ export class PointerInput {
     if (this.mode === 'pick') this.act.pick(this.#place(event), 'up');
     if (!this.pointers.size) {
       this.mode = null;
-      this.canvas.classList.remove('wk-panning');
+      this.element.classList.remove('wk-panning');
     }
     this.act.viewChanged();
   }

@@ -74,9 +74,11 @@ export class Cells {
     this.chunks = new Map();
     /** @type {Map<number, Tiles>} by level */
     this.tiles = new Map();
+    this.flat = document.createElement('canvas'); // for the cells of a chunk, as one pixel each
     /** @type {Map<number, number>} pixels as in a `Uint32Array`, by code */
     this.flatColors = new Map();
     this.frame = 0;
+    this.hasMade = false; // whether a chunk was made in this frame
     this.isFogged = false;
     /** Identifies the grid that the chunks were made from. */
     this.shape = '';
@@ -132,16 +134,20 @@ export class Cells {
   /**
    * Draw a range of cells; returns false if part of it remains to be drawn.
    * @param {import('../../shared/geometry.js').Quad} range
+   * @param {boolean} isMaking  whether there is time to make chunks that are missing
    */
-  draw(range) {
-    const until = performance.now() + (this.stage.hasDrawn ? BUDGET_MS : FIRST_BUDGET_MS);
+  draw(range, isMaking) {
+    const until = isMaking ? performance.now() + (this.stage.hasDrawn ? BUDGET_MS : FIRST_BUDGET_MS) : 0;
     this.frame++;
+    this.hasMade = !isMaking;
     this.#drawGround();
     this.seenBackground.draw(range);
-    const { scale } = this.stage.view;
+    const { share, isSlow, view } = this.stage;
+    const { scale } = view;
     const levels = this.stage.document.geometry.isSquare ? LEVELS : SHAPED_LEVELS;
-    const fine =
-      scale < MIN_OBJECT_SCALE ? levels[0] : (levels.find(({ level }) => level >= scale * 0.75) ?? levels[5]);
+    // As sharp as the pixels that are drawn; with a graphics card, those of the full resolution, so that fewer are made.
+    const wanted = Math.max(scale * 0.75 * (isSlow ? share : 1), MIN_OBJECT_SCALE);
+    const fine = scale < MIN_OBJECT_SCALE ? levels[0] : (levels.find(({ level }) => level >= wanted) ?? levels[5]);
     // The coarsest level first, because it is drawn quickly.
     const covered = this.#make(levels[0], range, until);
     const whole = fine === levels[0] ? covered : this.#make(fine, range, until);
@@ -161,7 +167,7 @@ export class Cells {
    * Draw the missing chunks of a range, from the middle outwards, until the budget is used up; returns false if any
    * is still missing.
    * @param {typeof LEVELS[number]} level  @param {import('../../shared/geometry.js').Quad} range
-   * @param {number} until  the time limit; at least one chunk is drawn
+   * @param {number} until  the time limit; at least one chunk is made in a frame
    */
   #make({ level, side }, [x0, y0, x1, y1], until) {
     /** @type {{key: string, cx: number, cy: number}[]} */
@@ -176,13 +182,12 @@ export class Cells {
     }
     const [mx, my] = [(x0 + x1) / 2 / side - 0.5, (y0 + y1) / 2 / side - 0.5];
     missing.sort((a, b) => Math.hypot(a.cx - mx, a.cy - my) - Math.hypot(b.cx - mx, b.cy - my));
-    let made = 0;
     for (const { key, cx, cy } of missing) {
-      if (made && performance.now() > until) break;
+      if (this.hasMade && performance.now() > until) return false;
       this.#makeOne(key, cx * side, cy * side, side, level);
-      made++;
+      this.hasMade = true;
     }
-    return made === missing.length;
+    return true;
   }
 
   /** @param {string} key */
@@ -213,6 +218,8 @@ export class Cells {
     sprite.texture = Texture.from({ resource: canvas, scaleMode }, true);
     sprite.position.set(bounds.left / level, bounds.top / level);
     sprite.scale.set(1 / level);
+    // Now, because many at once take too long when they are drawn.
+    if (this.stage.isSlow && !chunk.isDark) this.stage.renderer.texture.initSource(sprite.texture.source);
     (level <= 4 ? this.coarse : this.fine).addChild(sprite);
   }
 
@@ -228,7 +235,7 @@ export class Cells {
     else if (level < MIN_SYMBOL_SCALE && doc.geometry.isSquare && !this.#hasPictures) {
       // At this size a cell is a plain square: one pixel, enlarged.
       const { x0, y0, x1, y1 } = bounds;
-      const flat = document.createElement('canvas');
+      const { flat } = this;
       [flat.width, flat.height] = [x1 - x0, y1 - y0];
       contextOf(flat).putImageData(this.#flat(bounds), 0, 0);
       context.imageSmoothingEnabled = false;

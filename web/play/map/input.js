@@ -59,12 +59,12 @@ export class MapInput {
     this.press = 0;
     /** @type {Token | null} */
     this.tokenUnderPointer = null;
-    stage.canvas.addEventListener('pointerdown', (event) => this.#before(event), { capture: true });
-    const canvas = /** @type {HTMLCanvasElement} */ (stage.canvas);
-    canvas.addEventListener('pointermove', (event) => this.#hasMoved(event) && clearTimeout(this.press));
-    canvas.addEventListener('pointerup', () => clearTimeout(this.press));
-    canvas.addEventListener('pointercancel', () => clearTimeout(this.press));
-    this.pointer = new PointerInput(canvas, stage.view, {
+    const { element } = stage;
+    element.addEventListener('pointerdown', (event) => this.#before(event), { capture: true });
+    element.addEventListener('pointermove', (event) => this.#hasMoved(event) && clearTimeout(this.press));
+    element.addEventListener('pointerup', () => clearTimeout(this.press));
+    element.addEventListener('pointercancel', () => clearTimeout(this.press));
+    this.pointer = new PointerInput(element, stage.view, {
       down: (place) => this.#down(place),
       move: (place) => this.#move(place),
       up: (place) => this.#up(place),
@@ -73,14 +73,14 @@ export class MapInput {
       leave: () => {},
       pick: (place, phase) => phase === 'down' && this.signals.ping(place.point),
       isPanning: () => this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint),
-      viewChanged: () => stage.request(),
+      viewChanged: () => stage.viewChanged(),
     });
-    canvas.addEventListener('keydown', (event) => this.#key(event));
-    canvas.addEventListener('blur', () => canvas.classList.remove('is-pointed'));
+    element.addEventListener('keydown', (event) => this.#key(event));
+    element.addEventListener('blur', () => element.classList.remove('is-pointed'));
     document.addEventListener('keydown', (event) => {
       if (event.key === 'Escape' && !event.defaultPrevented) this.#escape();
     });
-    canvas.addEventListener('click', (event) => this.#emptyClick(event));
+    element.addEventListener('click', (event) => this.#emptyClick(event));
     effect(() => {
       // Read again for another map, or if its settings change.
       void store.map.value;
@@ -106,9 +106,9 @@ export class MapInput {
   /** Finds what is under the pointer, before it is decided whether the map is dragged. @param {PointerEvent} event */
   #before(event) {
     const { view } = this.stage;
-    // Chromium shows the ring of the focus that the canvas gets by a script, also after a click.
-    this.stage.canvas.classList.add('is-pointed');
-    const box = this.stage.canvas.getBoundingClientRect();
+    // Chromium shows the ring of the focus that the element gets by a script, also after a click.
+    this.stage.element.classList.add('is-pointed');
+    const box = this.stage.element.getBoundingClientRect();
     this.downAt = [event.clientX, event.clientY];
     this.lastPoint = view.toPoint((event.clientX - box.left) * view.ratio, (event.clientY - box.top) * view.ratio);
     this.tokenUnderPointer = this.stage.tokens.at(...this.lastPoint);
@@ -242,7 +242,7 @@ export class MapInput {
   #hover({ point }) {
     if (this.tool.value === 'ping') this.signals.pointer(point);
     const grabs = this.stage.tokens.at(...point) ?? this.#doorAt(point);
-    this.stage.canvas.style.cursor = this.tool.value !== 'move' ? 'crosshair' : grabs ? 'pointer' : 'grab';
+    this.stage.element.style.cursor = this.tool.value !== 'move' ? 'crosshair' : grabs ? 'pointer' : 'grab';
   }
 
   /**
@@ -377,7 +377,7 @@ export class MapInput {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    this.stage.canvas.classList.remove('is-pointed');
+    this.stage.element.classList.remove('is-pointed');
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { store, stage } = this;
     const step = STEPS[event.key];
@@ -387,7 +387,7 @@ export class MapInput {
         this.#go(token, stage.document.geometry.beside([token.x, token.y], step), event.shiftKey);
       else {
         stage.view.pan(-step[0] * 80 * stage.view.ratio, -step[1] * 80 * stage.view.ratio);
-        stage.request();
+        stage.viewChanged();
       }
     } else if (event.key === '+' || event.key === '=') stage.zoom(1.25);
     else if (event.key === '-') stage.zoom(0.8);

@@ -1,21 +1,21 @@
 /**
- * Adapts the resolution while the view moves: if drawing is too slow, as without a graphics card, the map is drawn with
- * fewer pixels until the view stands still.
+ * Decides on the resolution while the view moves: if drawing is too slow, as without a graphics card, the map is drawn
+ * with fewer pixels until the view stands still.
  */
 
 const SLOW_FRAME_MS = 26; // per frame on average, above which the resolution is reduced
 const STILL_MS = 180; // without movement
-const REDUCED_SHARE = 0.5; // the reduced share of the pixels' width and height
 
 export class Pace {
   /**
-   * @param {(share: number) => void} setShare  sets the share of the pixels' width and height to draw with
+   * @param {() => void} changed  is called when `isReduced` has changed
    * @param {() => boolean} isAwaited  whether a frame was requested
    */
-  constructor(setShare, isAwaited) {
-    this.setShare = setShare;
+  constructor(changed, isAwaited) {
+    this.changed = changed;
     this.isAwaited = isAwaited;
-    this.share = 1;
+    /** Whether to draw with fewer pixels. */
+    this.isReduced = false;
     /** The average milliseconds per frame at full resolution. */
     this.average = 0;
     this.last = 0;
@@ -33,26 +33,26 @@ export class Pace {
     if (!moved) return;
     const taken = now - this.last;
     this.last = now;
-    if (this.share === 1 && taken < STILL_MS) this.average += (Math.min(taken, 100) - this.average) * 0.3;
-    if (this.share === 1 && this.average > SLOW_FRAME_MS) this.#set(REDUCED_SHARE);
+    if (!this.isReduced && taken < STILL_MS) this.average += (Math.min(taken, 100) - this.average) * 0.3;
+    if (!this.isReduced && this.average > SLOW_FRAME_MS) this.#set(true);
     this.#wait();
   }
 
   #wait() {
     clearTimeout(this.timer);
-    if (this.share < 1) this.timer = window.setTimeout(() => this.#rest(), STILL_MS);
+    if (this.isReduced) this.timer = window.setTimeout(() => this.#rest(), STILL_MS);
   }
 
   #rest() {
     if (this.isAwaited()) return this.#wait();
     // Lower the average, so that full resolution is tried again: the machine may only have been busy.
     this.average *= 0.9;
-    this.#set(1);
+    this.#set(false);
   }
 
-  /** @param {number} share */
-  #set(share) {
-    this.share = share;
-    this.setShare(share);
+  /** @param {boolean} isReduced */
+  #set(isReduced) {
+    this.isReduced = isReduced;
+    this.changed();
   }
 }

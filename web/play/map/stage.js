@@ -11,10 +11,16 @@ import { Cells } from './cells.js';
 import { Fog } from './fog.js';
 import { Marks } from './marks.js';
 import { Pace } from './pace.js';
+import { MARGIN, Picture } from './picture.js';
 import { Tokens } from './tokens.js';
 
 /** The colour around the map, as in the style sheet. */
 const DESK = 0x090d0f;
+/** The share of the pixels' width and height that is drawn while the view moves, if drawing is slow. */
+const REDUCED_SHARE = 1 / 2;
+const SOFTWARE_SHARE = 0.4; // without a graphics card
+const SOFTWARE_FRAME_MS = 40; // that a frame takes without a graphics card, until it is measured
+const REDRAW_MS = 300; // between two pictures of which a part is missing
 
 /**
  * @typedef {import('../../shared/document.js').GridDocument} GridDocument
@@ -42,24 +48,28 @@ export class Stage {
       autoDensity: true,
       skipExtensionImports: true,
     });
-    // Without a graphics card, several batches are faster than one whose shader selects a texture for each pixel.
-    if (isSlow) renderer.limits.maxBatchableTextures = 1;
-    canvas.tabIndex = 0;
-    canvas.setAttribute('role', 'application');
-    canvas.setAttribute('aria-label', 'Map');
+    // Without a graphics card, several batches are faster than one whose shader selects a texture for each pixel. With
+    // a limit of 1, however, PixiJS begins a batch for each sprite, even if its texture is the same.
+    if (isSlow) renderer.limits.maxBatchableTextures = 2;
+    // The element has the input, because the canvas moves in it.
+    element.tabIndex = 0;
+    element.setAttribute('role', 'application');
+    element.setAttribute('aria-label', 'Map');
     element.append(canvas);
     document.documentElement.classList.toggle('is-slow', isSlow);
-    return new Stage(renderer, element, doc, pictures);
+    return new Stage(renderer, element, doc, pictures, isSlow);
   }
 
   /**
    * @param {WebGLRenderer} renderer  @param {HTMLElement} element  @param {GridDocument} doc
    * @param {import('../../shared/pictures.js').Pictures} pictures
+   * @param {boolean} isSlow  whether there is no graphics card
    */
-  constructor(renderer, element, doc, pictures) {
+  constructor(renderer, element, doc, pictures, isSlow) {
     this.renderer = renderer;
     this.element = element;
     this.document = doc;
+    this.isSlow = isSlow;
     this.view = new View(doc);
     // A render group: moving the view changes only one transform.
     this.world = new Container({ isRenderGroup: true });
@@ -73,6 +83,17 @@ export class Stage {
     /** @type {number[]} milliseconds between the last frames, for measurements */
     this.frameTimes = [];
     this.requested = 0;
+    /** Whether anything but the view has changed since the last drawing. */
+    this.isChanged = true;
+    /** Whether the map is drawn with fewer pixels, because the view moves and drawing is slow. */
+    this.isReduced = false;
+    /** @type {Picture | null} what the canvas shows, if it is larger than the window */
+    this.picture = null;
+    /** Whether no chunk was missing in the last drawing, and whether something in it moves by itself. */
+    this.isWhole = false;
+    this.isAnimating = false;
+    this.drawnAt = 0;
+    this.lastScale = 0;
     this.lastFrame = 0;
     this.hasDrawn = false;
     /** @type {Promise<void>} resolves when the first map has been drawn */
@@ -80,31 +101,43 @@ export class Stage {
     /** The width of what covers the map at its edges, in CSS pixels; the map is centred in the rest. */
     this.covered = () => ({ left: 0, right: 0, top: 0, bottom: 0 });
     this.fullResolution = renderer.resolution;
-    const setShare = (/** @type {number} */ share) => {
-      renderer.resize(renderer.screen.width, renderer.screen.height, this.fullResolution * share);
-      this.request();
-    };
-    this.pace = new Pace(setShare, () => this.requested > 0);
+    this.pace = new Pace(
+      () => this.viewChanged(),
+      () => this.requested > 0,
+    );
     this.#resize();
     new ResizeObserver(() => this.#resize()).observe(element);
     doc.listen(({ opened }) => {
       if (opened) this.fit();
-      else this.request();
+      this.request();
     });
-  }
-
-  get canvas() {
-    return this.renderer.canvas;
   }
 
   #resize() {
     const ratio = this.fullResolution;
     const { clientWidth, clientHeight } = this.element;
-    this.renderer.resize(Math.max(clientWidth, 1), Math.max(clientHeight, 1));
     const first = this.view.width <= 1;
     this.view.resize(clientWidth * ratio, clientHeight * ratio, ratio);
     if (first) this.fit();
+    this.#sizeCanvas();
     this.request();
+  }
+
+  #sizeCanvas() {
+    const { clientWidth, clientHeight } = this.element;
+    const size = 1 + 2 * this.#margin;
+    const [width, height] = [clientWidth, clientHeight].map((side) => Math.max(side * size, 1));
+    this.renderer.resize(width, height, this.fullResolution * this.share);
+  }
+
+  /** The share of the pixels' width and height that is drawn. */
+  get share() {
+    return !this.isReduced ? 1 : this.isSlow ? SOFTWARE_SHARE : REDUCED_SHARE;
+  }
+
+  /** The share of the window's width and height that is drawn beyond each of its sides. */
+  get #margin() {
+    return this.isSlow && this.isReduced ? MARGIN : 0;
   }
 
   /** The rectangle of device pixels that nothing covers. */
@@ -119,40 +152,106 @@ export class Stage {
     };
   }
 
-  /** Request a draw in the next animation frame. */
+  /** Request a draw in the next animation frame: something has changed. */
   request() {
-    if (this.requested) return;
-    this.requested = requestAnimationFrame((now) => {
+    this.isChanged = true;
+    this.viewChanged();
+  }
+
+  /** Request a frame, in which nothing but the view has changed. */
+  viewChanged() {
+    this.requested ||= requestAnimationFrame((now) => {
       this.requested = 0;
-      this.#draw(now);
+      this.#frame(now);
     });
   }
 
   /** @param {number} now */
-  #draw(now) {
-    const { view, world, document: doc } = this;
-    const ratio = view.ratio;
+  #frame(now) {
+    const { view } = this;
     this.pace.frame(now, `${view.x} ${view.y} ${view.scale}`);
+    if (this.isReduced !== this.pace.isReduced) this.#setReduced(this.pace.isReduced);
+    let place = this.isChanged ? null : this.picture?.place(view);
+    if (place && this.#isNextReady(now)) place = null;
+    if (!place) {
+      this.#draw(now);
+      place = this.picture?.place(view);
+    }
+    this.lastScale = view.scale;
+    this.#moveCanvas(place ?? null);
+    if (this.lastFrame && now - this.lastFrame < 1000) this.frameTimes.push(now - this.lastFrame);
+    if (this.frameTimes.length > 600) this.frameTimes.shift();
+    this.lastFrame = this.isAnimating || !this.isWhole ? now : 0;
+    if (this.isAnimating || (!this.isWhole && !this.picture)) this.request();
+    else if (!this.isWhole || this.isReduced !== this.pace.isReduced) this.viewChanged();
+  }
+
+  /** @param {boolean} isReduced */
+  #setReduced(isReduced) {
+    this.isReduced = isReduced;
+    // The picture remains until the chunks for the full resolution are made, so that none flickers.
+    if (this.picture && !isReduced && !this.#makeChunks()) this.isReduced = true;
+    else {
+      this.#sizeCanvas();
+      this.isChanged = true;
+    }
+  }
+
+  /**
+   * Whether a picture with more of its chunks can be drawn. While the view is zoomed, none are made, because others will
+   * be needed.
+   * @param {number} now
+   */
+  #isNextReady(now) {
+    if (this.isWhole || this.view.scale !== this.lastScale) return false;
+    return this.#makeChunks() || now - this.drawnAt > REDRAW_MS;
+  }
+
+  /** @param {number} now */
+  #draw(now) {
+    const { view, world } = this;
+    const { ratio } = view;
+    const [across, down] = [view.width * this.#margin, view.height * this.#margin];
+    // If only the view has changed, the frame has no time for more than drawing.
+    this.isWhole = this.#makeChunks(this.isChanged || !this.picture);
+    this.isChanged = false;
+    this.drawnAt = now;
+    this.picture = this.#margin ? new Picture(view) : null;
     // The world is in widths of a cell, the view in device pixels, PixiJS in CSS pixels.
     world.scale.set(view.scale / ratio);
-    world.position.set(view.x / ratio, view.y / ratio);
-    const range = doc.geometry.visible(...view.pictureRect());
-    const whole = this.cells.draw(range);
-    const fogged = this.fog.draw(range);
-    const moving = this.tokens.draw(now);
+    world.position.set((view.x + across) / ratio, (view.y + down) / ratio);
+    const moving = this.tokens.draw(now, this.#drawnRect);
     const fading = this.marks.draw(now);
+    this.isAnimating = moving || fading;
     Ticker.system.update(now);
     this.renderer.render(this.scene);
-    if (whole && doc.geometry.width && !this.hasDrawn) {
+    if (this.isWhole && this.document.geometry.width && !this.hasDrawn) {
       this.hasDrawn = true;
+      if (this.isSlow) this.pace.average = SOFTWARE_FRAME_MS;
       performance.mark('first map');
       this.firstMapDrawn?.();
     }
-    if (this.lastFrame && now - this.lastFrame < 1000) this.frameTimes.push(now - this.lastFrame);
-    if (this.frameTimes.length > 600) this.frameTimes.shift();
-    const isAnimating = !whole || !fogged || moving || fading;
-    this.lastFrame = isAnimating ? now : 0;
-    if (isAnimating) this.request();
+  }
+
+  /** The part of the world that is drawn. @returns {import('../../shared/geometry.js').Quad} */
+  get #drawnRect() {
+    const [left, top, right, bottom] = this.view.pictureRect();
+    const [across, down] = [(right - left) * this.#margin, (bottom - top) * this.#margin];
+    return [left - across, top - down, right + across, bottom + down];
+  }
+
+  /** Make chunks that are missing, as time permits; returns whether all are made. */
+  #makeChunks(isMaking = true) {
+    const range = this.document.geometry.visible(...this.#drawnRect);
+    return [this.cells.draw(range, isMaking), this.fog.draw(range)].every(Boolean);
+  }
+
+  /** Move the picture to its place on screen. @param {ReturnType<Picture['place']>} place */
+  #moveCanvas(place) {
+    const { ratio } = this.view;
+    this.renderer.canvas.style.transform = place
+      ? `translate(${place.left / ratio}px, ${place.top / ratio}px) scale(${place.by})`
+      : '';
   }
 
   /**
@@ -163,7 +262,7 @@ export class Stage {
     const [sx, sy] = this.view.toScreen(px, py);
     const { left, top, width, height } = this.#free();
     this.view.pan(left + width / 2 - sx, top + height / 2 - sy);
-    this.request();
+    this.viewChanged();
   }
 
   /**
@@ -179,7 +278,7 @@ export class Stage {
   /** @param {number} factor */
   zoom(factor) {
     this.view.zoom(factor);
-    this.request();
+    this.viewChanged();
   }
 
   /** Show the whole map. */
@@ -192,7 +291,7 @@ export class Stage {
     view.resize(width, height, view.ratio);
     view.left += free.left;
     view.top += free.top;
-    this.request();
+    this.viewChanged();
   }
 
   /**
@@ -202,7 +301,7 @@ export class Stage {
    */
   onPage(px, py) {
     const [sx, sy] = this.view.toScreen(px, py);
-    const { left, top } = this.canvas.getBoundingClientRect();
+    const { left, top } = this.element.getBoundingClientRect();
     return [left + sx / this.view.ratio, top + sy / this.view.ratio];
   }
 

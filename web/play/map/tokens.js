@@ -109,13 +109,13 @@ export class Tokens {
   /**
    * Draw all tokens; returns true while any of them is moving.
    * @param {number} now
+   * @param {import('../../shared/geometry.js').Quad} rect  the part of the world that is shown
    */
-  draw(now) {
+  draw(now, [left, top, right, bottom]) {
     let moving = false;
     const { view } = this.stage;
     const pixels = view.scale / view.ratio;
     const detail = pixels < MIN_DETAILED_SCALE ? 'far' : pixels < 30 ? 'near' : 'labelled';
-    const [left, top, right, bottom] = view.pictureRect();
     const reach = 5;
     /** @type {import('./labels.js').Box[]} */
     const boxes = [];
@@ -139,7 +139,7 @@ export class Tokens {
       boxes.push(boxAround(X, Y, radius, radius));
       if (piece.name) names.push(placeName(piece.name, X, Y, radius + NAME_DISTANCE, piece.nameHalf, names));
     }
-    this.entityNames.draw(detail === 'labelled' ? [...boxes, ...names] : null, view.pictureRect());
+    this.entityNames.draw(detail === 'labelled' ? [...boxes, ...names] : null, [left, top, right, bottom]);
     return moving;
   }
 
