@@ -96,7 +96,8 @@ class HotEndpoints:
     """ASGI middleware that handles the hot routes of an app.
 
     `inner` is the app's own middleware and router, for everything else. The app's `state.hot` is the coalescer, or
-    None if all requests are to be handled by the plain endpoints.
+    None if all requests are to be handled by the plain endpoints. The hint of a fast write is left in the scope as
+    `written`, for callers in this process.
     """
 
     def __init__(
@@ -192,6 +193,7 @@ class HotEndpoints:
         response, written = done
         if written is not None:
             self._state.announce([written])
+            scope["written"] = written
         self._state.metrics.fast_edits.inc()
         scope["template"] = template
         return _message(scope, response), replayed

@@ -13,6 +13,7 @@ import orjson
 from starlette.types import Message, Scope
 
 from game.core.errors import FieldError, Unavailable, Unprocessable, problem_document, problem_of
+from game.events.hints import Hint
 from game.live import frames
 from game.live.models import Command
 
@@ -68,10 +69,10 @@ class Commands:
             self._task = None
 
     async def _execute(self, command: Command) -> None:
-        session = self._session
+        session, is_hinted = self._session, False
         try:
             request = _request(command, session.universe_id)
-            status, body = await self._call(*request, command.ref)
+            status, body, is_hinted = await self._call(*request, command.ref)
         except Exception as error:
             problem = (
                 Unavailable("The request took too long.") if isinstance(error, TimeoutError) else problem_of(error)
@@ -80,15 +81,15 @@ class Commands:
         # The event of a write comes first, then its ack.
         room = session.hub.rooms.get(session.universe_id)
         if room is not None and status < 400:
-            await room.caught_up()
+            await room.caught_up(is_hinted=is_hinted)
         if status < 400:
             frame = frames.message("ack", ref=command.ref, **(orjson.loads(body) if body else {}))
         else:
             frame = frames.message("error", ref=command.ref, problem=orjson.loads(body))
         session.transport.send(frame)
 
-    async def _call(self, path: str, body: bytes, ref: str) -> tuple[int, bytes]:
-        """The status and body of the API's answer."""
+    async def _call(self, path: str, body: bytes, ref: str) -> tuple[int, bytes, bool]:
+        """The status and body of the API's answer, and whether the room has got the event by a hint."""
         state = self._session.hub.state
         headers = {
             "authorization": f"Bearer {self._access_token()}",
@@ -132,7 +133,8 @@ class Commands:
             parts.append(message.get("body", b""))
 
         await state.commands(scope, receive, send)
-        return status, b"".join(parts)
+        written: Hint | None = scope.get("written")
+        return status, b"".join(parts), written is not None and written.event is not None
 
     def _access_token(self) -> str:
         """A token of the socket's session, which may have outlived the one that it came with."""

@@ -49,13 +49,15 @@ class Room:
         self._hinted: list[tuple[int | None, LoggedEvent]] = []
         """Events from hints that were not looked at yet, with the access version when each was written."""
         self._requested = self._completed = 0
+        self._must_read = False
+        """Whether the log must be read, because something may have happened that is not in hints."""
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
         """Read the log: there may be new events."""
-        self._requested += 1
-        self._start()
+        self._must_read = True
+        self._request()
 
     def hint(self, access_version: int | None, event: list[Any] | None) -> None:
         """There is a new event; it may be given as in `events.hints.Hint`, parsed."""
@@ -63,15 +65,22 @@ class Room:
             self.wake()
         else:
             self._hinted.append((access_version, LoggedEvent(event)))
-            self._start()
+            self._request()
 
-    def _start(self) -> None:
+    def _request(self) -> None:
+        self._requested += 1
         if self._task is None and self.seq is not None:
             self._task = asyncio.create_task(self._follow())
 
-    async def caught_up(self) -> None:
-        """Return when everything that was committed before this call has been sent."""
-        self.wake()
+    async def caught_up(self, *, is_hinted: bool = False) -> None:
+        """Return when everything that was committed before this call has been sent.
+
+        `is_hinted`: only what was hinted before this call, so that the log need not be read for it.
+        """
+        if not is_hinted:
+            self.wake()
+        if self._completed == self._requested:
+            return
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((self._requested, future))
         await future
@@ -132,23 +141,27 @@ class Room:
     async def _follow(self) -> None:
         wait = _MIN_WAIT
         try:
-            while self._hinted or self._completed < self._requested:
+            while self._completed < self._requested:
                 goal = self._requested
                 try:
-                    if self._hinted:
-                        await self._deliver(self._take_hinted())
-                    is_done = self._completed < goal and not await self._step()
+                    await self._deliver(self._take_hinted())
+                    is_done = True
+                    if self._must_read:
+                        self._must_read = False
+                        is_done = not await self._step()
                 except Exception as error:
                     if not is_database_away(error):
                         raise
                     # The sockets stay open; missed events are read when the database is available again.
-                    self._requested += 1
+                    self._must_read = True
                     await asyncio.sleep(wait)
                     wait = min(wait * 2, _MAX_WAIT)
                     continue
                 wait = _MIN_WAIT
                 if is_done:
                     self._release(goal)
+                else:
+                    self._must_read = True
         except Exception as error:
             log.error("live_room_failed", exc_info=error)
             for session in list(self.sessions):
@@ -191,7 +204,7 @@ class Room:
         for access_version, event in hinted:
             new = self.seq + len(events) + 1
             if event.seq > new or access_version != self.access_version:
-                self._requested += 1
+                self._must_read = True
                 return []
             if event.seq == new:
                 events.append(event)

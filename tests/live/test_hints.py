@@ -96,6 +96,38 @@ async def test_only_the_next_event_is_sent_unread(
     assert [event["payload"].get("forged") for event in gm.events] == [None, None, [1, version]]
 
 
+async def test_a_command_whose_event_is_in_its_hint(
+    app: FastAPI, owner: Person, stranger: Person, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its event and what it changes in a view come before its response, without a read of the log."""
+    universe = await owner.universe()
+    await join(stranger, owner, universe["id"])
+    made = await owner.map(universe["id"], grid_data=GRID, visibility="members", fog="explored")
+    sight, grants = {"range": 2, "darkvision": 0}, {stranger.id: ["act"]}
+    token = await token_on(owner, made["id"], x=0, y=1, sight=sight, grants=grants)
+    gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+    await player.watch(made["id"])
+    room = app.state.live.rooms[UUID(universe["id"])]
+    await room.caught_up()
+
+    reads = []
+
+    async def check() -> None:
+        """The periodic check has the log read if it comes between a commit and its hint."""
+
+    async def step() -> bool:
+        reads.append(True)
+        return await read()
+
+    read = room._step
+    monkeypatch.setattr(room, "_step", step)
+    monkeypatch.setattr(app.state.live, "_check", check)
+    for x, client, kinds in ((1, gm, ["event", "ack"]), (2, player, ["view", "ack"])):
+        await client.command("move", token_id=token, path=[{"x": x, "y": 1}])
+        assert client.order[-2:] == kinds
+    assert not reads
+
+
 async def test_of_a_hidden_layer(
     app: FastAPI, owner: Person, stranger: Person, feed: Feed, hints: list[Hint]
 ) -> None:
