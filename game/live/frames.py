@@ -17,7 +17,7 @@ from game.events.queries import (
     without_unseen_character,
 )
 
-_CURSOR = 48
+_CURSOR = 22
 """The length of every cursor, so that the length of an event's frame does not depend on the reader."""
 _EVENT = b'{"type":"event","cursor":"'
 
@@ -40,7 +40,7 @@ class LoggedEvent:
     def __init__(self, row: list[Any]) -> None:
         self.seq: int = row[0]
         self.kind: str = row[1]
-        self.subject_id = UUID(row[3])
+        self.subject_id: str = row[3]
         self.audience = None if row[7] is None else frozenset(map(UUID, row[7]))
         self.created = float(row[8])
         self._row = row
@@ -70,9 +70,9 @@ class LoggedEvent:
         """Whether all members may read it."""
         return self._row[6] is not None and self.audience is None
 
-    def mentions(self, id: UUID) -> bool:
+    def mentions(self, id: str) -> bool:
         """Whether its payload contains an id anywhere."""
-        return str(id) in self._row[5]
+        return id in self._row[5]
 
     def is_for(self, user_id: UUID, *, for_game_master: bool) -> bool:
         """Whether a reader may read it."""

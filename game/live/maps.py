@@ -160,20 +160,20 @@ class _TokenChange(NamedTuple):
     def of(cls, event: LoggedEvent) -> _TokenChange:
         payload = event.shared
         fields = {name: value for name, value in payload.items() if name in _STORED}
-        return cls(str(event.subject_id), None if event.kind == "token.deleted" else fields)
+        return cls(event.subject_id, None if event.kind == "token.deleted" else fields)
 
 
 class _Changes:
     """The events that affected a map since its last snapshot."""
 
-    def __init__(self, map_id: UUID, events: Sequence[LoggedEvent]) -> None:
-        self._map_id, self.events = str(map_id), events
+    def __init__(self, map_id: str, events: Sequence[LoggedEvent]) -> None:
+        self._map_id, self.events = map_id, events
         self.include_grid = not all(event.kind.startswith("token.") for event in events)
         self.are_public = not self.include_grid and all(event.is_public for event in events)
         self.include_settings = any(
             event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in events
         )
-        self.include_end = any(str(event.subject_id) == self._map_id and event.kind in _ENDS for event in events)
+        self.include_end = any(event.subject_id == self._map_id and event.kind in _ENDS for event in events)
         self._shared: dict[UUID | None, list[_TokenChange]] = {}
 
     @cached_property
@@ -201,7 +201,7 @@ class _Changes:
         `views`, because it is not known when they were. If the group sees with the token itself, it saw the whole
         path.
         """
-        own = [event for event in self.events if str(event.subject_id) == token_id]
+        own = [event for event in self.events if event.subject_id == token_id]
         indexes = [index for index, event in enumerate(own) if event.payload.keys() & _HIDING]
         if indexes:
             own = own[: indexes[0]] + own[indexes[-1] + 1 :]
@@ -214,7 +214,7 @@ class _Changes:
         return [cell for cell in cells if all(contains(one, int(cell["x"]), int(cell["y"])) for one in sights)]
 
 
-def _affects(event: LoggedEvent, map_id: UUID) -> bool:
+def _affects(event: LoggedEvent, map_id: str) -> bool:
     return event.subject_id == map_id or event.kind.startswith(_OF_PEOPLE) or event.mentions(map_id)
 
 
@@ -261,15 +261,18 @@ class WatchedMaps:
         if not self._pending:
             return
         for map_id in dict.fromkeys(map_id for session in self._room.live() for map_id in session.watched):
-            affecting = [event for event in self._pending if _affects(event, map_id)]
+            as_text = str(map_id)
+            affecting = [event for event in self._pending if _affects(event, as_text)]
             if not affecting:
                 continue
-            changes = _Changes(map_id, affecting)
+            changes = _Changes(as_text, affecting)
             sessions = [
                 session
                 for session in self._room.live()
                 if map_id in session.watched and self._needs_snapshot(session, map_id, changes)
             ]
+            if not sessions:
+                continue
             async with AsyncExitStack() as stack:
                 for session in sessions:
                     await stack.enter_async_context(session.watching)
