@@ -457,6 +457,38 @@ def test_others_see_where_one_points_and_what_one_measures(lay: Laying, sit: Sit
     ashe.until(f"{sent}.length === 0")
 
 
+def test_tools_without_a_pointer(lay: Laying, sit: Sitting) -> None:
+    """The arrow keys move a cell cursor; Enter begins and ends a ruler, a rectangle or a polygon of fog."""
+    table = lay()
+    table.master.client.patch(f"/maps/{table.map_id}", json={"fog": "explored"}).raise_for_status()
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    marks = "window.worldkeepTable.stage.marks"
+    sent = f"[...{marks}.sent.values()].map(({{ kind, label }}) => `${{kind}} ${{label?.text}}`)"
+
+    def press(tool: str, *keys: str) -> None:
+        master.page.get_by_role("button", name=tool).press("Enter")
+        master.page.locator("[data-map]").focus()
+        for key in keys:
+            master.page.keyboard.press(key)
+
+    # The first cell of the map, and from there on.
+    press("Measure", *["Shift+ArrowUp"] * 4, *["Shift+ArrowLeft"] * 4)
+    assert master.page.evaluate(f"{marks}.shown[0].cells[0]") == [0, 0]
+    press("Measure", "ArrowDown", "Enter", "ArrowRight", "ArrowRight", "ArrowRight")
+    ashe.until(f"{sent}.includes('ruler Mira · 15 ft')")
+    master.page.keyboard.press("Space")
+    posted: list[Any] = []
+    master.page.on("request", lambda one: one.method == "POST" and posted.append((one.url, one.post_data_json)))
+    master.page.get_by_role("button", name="Reveal", exact=False).first.press("Enter")
+    master.page.locator("[data-map]").focus()
+    for key in ("Enter", "ArrowRight", "ArrowDown", "Enter"):
+        master.page.keyboard.press(key)
+    master.page.get_by_text("Revealed to the players.").wait_for()
+    [(url, body)] = [one for one in posted if "/fog/" in one[0]]
+    assert url.endswith("/fog/reveal")
+    assert body == {"x": 3, "y": 1, "width": 2, "height": 2}
+
+
 def test_the_first_reads_begin_before_the_scripts_and_are_made_once(
     lay: Laying, visit: Callable[..., Visit]
 ) -> None:

@@ -18,6 +18,7 @@ import { Signals, outlineOf } from './signals.js';
 const FOG_TOOLS = new Set(['reveal', 'hide', 'polygon']);
 const LONG_PRESS_MS = 550;
 const MAX_CLICK_MOVE = 6; // CSS pixels a click may move
+const LONG_STEP = 5; // cells that the cell cursor moves with Shift
 
 /** @type {Record<string, Pair>} */
 const STEPS = {
@@ -169,7 +170,7 @@ export class MapInput {
     if (tool === 'ping') return this.signals.ping(place.point);
     if (tool === 'polygon') {
       this.polygon.push(place.cell);
-      return this.stage.marks.show([{ cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'polygon' }]);
+      return this.stage.marks.show([this.#polygonMark()]);
     }
     if (tool !== 'move') this.drag = { kind: 'shape', from: place, at: place };
     else if (this.tokenUnderPointer) {
@@ -364,6 +365,11 @@ export class MapInput {
     );
   }
 
+  /** @returns {import('./marks.js').Shape} */
+  #polygonMark() {
+    return { cells: this.polygon, text: `${this.polygon.length} corners`, kind: 'polygon' };
+  }
+
   /** Reveal or hide the polygon that was drawn. @param {'reveal' | 'hide'} [what] */
   finishPolygon(what = 'reveal') {
     const polygon = this.polygon.map(([x, y]) => {
@@ -379,6 +385,7 @@ export class MapInput {
   #key(event) {
     this.stage.element.classList.remove('is-pointed');
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (this.tool.value !== 'move' && this.#toolKey(event)) return event.preventDefault();
     const { store, stage } = this;
     const step = STEPS[event.key];
     if (step) {
@@ -394,11 +401,60 @@ export class MapInput {
     else if (event.key === '0') stage.fit();
     else if (event.key === 'n') this.#next(1);
     else if (event.key === 'p') this.#next(-1);
-    else if (event.key === 'Enter' && this.tool.value === 'polygon') this.finishPolygon();
     else if (event.key === 'Enter') this.#useNearestDoor(event.shiftKey);
     else if (event.key === 'Escape') this.#escape();
     else return;
     event.preventDefault();
+  }
+
+  /**
+   * Use the tool without a pointer: keys move a cell cursor; Enter or Space at two cells are a drag between them. Returns
+   * whether the key is one of these.
+   * @param {KeyboardEvent} event
+   */
+  #toolKey({ key, shiftKey }) {
+    const { stage } = this;
+    const { geometry } = stage.document;
+    const step = STEPS[key];
+    if (!step && key !== ' ' && key !== 'Enter') return false;
+    let cell = this.#cursorCell();
+    for (let left = step ? (shiftKey ? LONG_STEP : 1) : 0; left; left--) {
+      const next = geometry.beside(cell, step);
+      if (geometry.holds(...next)) cell = next;
+    }
+    this.cursor = cell;
+    stage.view.reveal(...cell);
+    stage.viewChanged();
+    const place = { cell, point: geometry.centre(...cell), inside: true, shift: false };
+    if (step) {
+      this.#move(place);
+      if (!this.drag) this.#showCursor(cell);
+    } else if (key === 'Enter' && this.tool.value === 'polygon') this.finishPolygon();
+    else if (this.drag) this.#up(place);
+    else {
+      this.#down(place);
+      if (this.drag) this.#previewShape(place, place);
+    }
+    return true;
+  }
+
+  /** The cell of the cursor: at first that of the selected token, or the middle of the screen. @returns {Pair} */
+  #cursorCell() {
+    const { view, document: doc } = this.stage;
+    const { geometry } = doc;
+    if (this.cursor && geometry.holds(...this.cursor)) return this.cursor;
+    const token = this.store.selectedToken.value;
+    const at = token ? this.stage.tokens.centre(token) : view.toPoint(view.width / 2, view.height / 2);
+    const cell = geometry.cellAt(...at);
+    return geometry.holds(...cell) ? cell : [0, 0];
+  }
+  /** @type {Pair | null} */
+  cursor = null;
+
+  /** @param {Pair} cell */
+  #showCursor(cell) {
+    const corners = this.polygon.length ? [this.#polygonMark()] : [];
+    this.stage.marks.show([...corners, { cells: [cell], text: '', kind: 'path' }]);
   }
 
   /** Back to no tool and no selection. */
