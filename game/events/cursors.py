@@ -18,7 +18,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-_NONCE_BYTES, _SEQ_BYTES, _BOUND_BYTES = 4, 6, 6
+_NONCE_BYTES, _SEQ_BYTES, _BOUND_BYTES = 4, 7, 5
 _NONCES = 256
 """The number of nonces that are read from the operating system at once."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")

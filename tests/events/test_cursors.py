@@ -11,13 +11,13 @@ CURSORS = Cursors("a secret for the tests of cursors")
 BOUND = bound_to(uuid4(), uuid4(), uuid4())
 
 
-@pytest.mark.parametrize("seq", [0, 1, 2**47])
+@pytest.mark.parametrize("seq", [0, 1, 2**53 - 1])
 def test_the_number_comes_back(seq: int) -> None:
     assert CURSORS.decrypt(CURSORS.encrypt(seq, BOUND).decode(), BOUND) == seq
 
 
 def test_equal_numbers_look_different() -> None:
-    assert len({CURSORS.encrypt(7, BOUND) for _ in range(1000)}) == 1000
+    assert len({CURSORS.encrypt(7, BOUND) for _ in range(100)}) == 100
 
 
 def test_of_other_readers_and_servers() -> None:
