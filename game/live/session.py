@@ -45,6 +45,8 @@ HELLO_SECONDS = 5.0
 _COMMANDS, _COMMANDS_AT_ONCE = 20.0, 40.0
 _SIGNALS = 20.0
 _STOP_SECONDS = 4.0
+_MAX_FIELDS = 50
+"""The maximum number of fields of a message that is not a command, which has the fields of a REST body."""
 
 
 class LiveSession:
@@ -276,6 +278,10 @@ def _validated(value: dict[str, Any]) -> Any:
     Raises:
         Unprocessable: it is not valid; names the fields.
     """
+    # Each unknown field would be an error of its own: thousands of them take longer than all other checks.
+    if len(value) > _MAX_FIELDS and value.get("type") != "command":
+        too_many = FieldError("type", "too_many_fields", f"A message has at most {_MAX_FIELDS} fields.")
+        raise Unprocessable(errors=[too_many])
     try:
         return CLIENT_MESSAGE.validate_python(value)
     except ValidationError as error:

@@ -765,7 +765,7 @@ def test_a_picture_moves_with_the_view_where_drawing_is_slow(lay: Laying, sit: S
 
     def is_green(x: int, y: int) -> bool:
         left, top = master.at(x + 0.25, y)
-        red, green, blue = picture().getpixel((round(left), round(top)))  # type: ignore[misc]
+        red, green, blue = picture().getpixel((round(left), round(top)))  # type: ignore[misc]  # it is an RGB picture
         return green > red + 80 and green > blue + 80
 
     # Chromium draws without a graphics card here.

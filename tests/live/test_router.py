@@ -421,6 +421,7 @@ class TestCommands:
             ({"type": "ping", "more": 1}, "more"),
             ({"type": "x" * 50_000}, "type"),
             ({"type": "ping", "x" * 50_000: 1}, "x" * 300),
+            ({"type": "ping", **{f"field {number}": 1 for number in range(2000)}}, "type"),
             ({"type": "command", "do": "edit"}, "ref"),
             ({"type": "command", "do": "dance", "ref": "a"}, "do"),
             ({"type": "command", "do": "edit", "ref": "a"}, "map_id"),
