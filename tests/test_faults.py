@@ -526,6 +526,14 @@ def wait_until_all_are_in(statuses: list[int]) -> None:
         time.sleep(0.05)
 
 
+def wait_for_rounds(statuses: list[int], requests: int) -> None:
+    """Wait until this many more requests were answered."""
+    end, wanted = time.monotonic() + PATIENCE_SECONDS, len(statuses) + requests
+    while len(statuses) < wanted:
+        assert time.monotonic() < end, statuses
+        time.sleep(0.05)
+
+
 _JSON_HEAD = str(SQLModel.metadata.tables["universe"].c.json_head.computed.sqltext)
 
 
@@ -605,11 +613,13 @@ def upgrade() -> None:
                 assert set(statuses) == WELL
                 assert slowest < 3
                 assert client.get("/health/ready").status_code == 503
-                # What the driver knows of a column's type is wrong now: a 503 at most, and not for long.
-                command.upgrade(config, "changes")
-                time.sleep(0.3)
+                # What the driver knows of a column's type is wrong now: a few 503s at most, and only for the first
+                # requests of each kind.
                 statuses.clear()
-                wait_until_all_are_in(statuses)
+                command.upgrade(config, "changes")
+                wait_for_rounds(statuses, 8 * len(kinds))
+                statuses.clear()
+                wait_for_rounds(statuses, 8 * len(kinds))
             finally:
                 done.set()
             for one in playing:
