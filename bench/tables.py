@@ -171,7 +171,7 @@ async def flat_out(act: Callable[[int, int], Awaitable[Any]], seconds: float, co
 async def share(tables: Tables, seconds: float) -> tuple[float, float]:
     """Moves per second at full speed with all sockets, and the ratio to moves without sockets."""
     together, alone = [], []
-    for _ in range(3):
+    for _ in range(7):
         receivers = await tables.listen()
         receivers.ignore()
         together.append(await flat_out(lambda number, _: tables.move(number), seconds, UNIVERSES))

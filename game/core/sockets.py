@@ -85,8 +85,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def write(self, frames: bytes) -> None:
         """Send encoded frames, without waiting; does nothing if the socket is closed."""
-        if self.is_open:
-            self.transport.write(frames)
+        transport = self.transport
+        if self.handshake_complete and not self.close_sent and not transport.is_closing():
+            transport.write(frames)
 
     def close(self, code: int, reason: str = "") -> None:
         """Close with a code, after what was written before; the client has a few seconds to read it."""

@@ -243,23 +243,19 @@ def is_holder(user_id: UUID, holders: frozenset[str]) -> bool:
 class Reader:
     """A reader of a universe's log, with the encryption of cursors for them."""
 
-    __slots__ = ("_bound", "_cursors", "universe_id", "user_id")
+    __slots__ = ("_cursors", "bound", "universe_id", "user_id")
 
     def __init__(self, cursors: Cursors, user_id: UUID, universe_id: UUID, epoch: UUID) -> None:
         self.user_id, self.universe_id = user_id, universe_id
-        self._cursors, self._bound = cursors, bound_to(user_id, universe_id, epoch)
+        self._cursors, self.bound = cursors, bound_to(user_id, universe_id, epoch)
 
     def cursor(self, seq: int) -> str:
         """The cursor after event `seq`."""
-        return self.cursor_bytes(seq).decode()
-
-    def cursor_bytes(self, seq: int) -> bytes:
-        """The same as bytes."""
-        return self._cursors.encrypt(seq, self._bound)
+        return self._cursors.encrypt(seq, self.bound).decode()
 
     def find(self, cursor: str) -> int | None:
         """The number of the event of a cursor of this reader; None for any other text."""
-        return self._cursors.decrypt(cursor, self._bound)
+        return self._cursors.decrypt(cursor, self.bound)
 
     def seq_of(self, cursor: str) -> int:
         """The number of the event of a cursor of this reader.

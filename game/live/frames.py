@@ -7,9 +7,9 @@ from uuid import UUID
 import orjson
 
 from game.core.sockets import frame_head, text_frame
+from game.events import cursors
 from game.events.queries import (
     PRIVATE,
-    Reader,
     character_seen_by,
     is_holder,
     payload_of,
@@ -17,8 +17,6 @@ from game.events.queries import (
     without_unseen_character,
 )
 
-_CURSOR = 22
-"""The length of every cursor, so that the length of an event's frame does not depend on the reader."""
 _EVENT = b'{"type":"event","cursor":"'
 
 
@@ -27,7 +25,7 @@ def message(kind: str, **fields: Any) -> bytes:
     return text_frame(orjson.dumps({"type": kind, **fields}, default=str))
 
 
-class _FrameParts(NamedTuple):
+class FrameParts(NamedTuple):
     """An event's frame without the cursor, which differs for each reader."""
 
     before_cursor: bytes
@@ -44,10 +42,12 @@ class LoggedEvent:
         self.audience = None if row[7] is None else frozenset(map(UUID, row[7]))
         self.created = float(row[8])
         self._row = row
-        self._frames: dict[tuple[bool, bool, bool], _FrameParts] = {}
+        self._character_seen_by = character_seen_by(row[9])
+        """Who sees the character in a roll or message."""
+        self._frames: dict[tuple[bool, bool, bool], FrameParts] = {}
         self._is_personal = row[7] is not None or row[9] is not None
         """Whether it depends on the reader, not only on whether they are a game master."""
-        self._common: dict[bool, _FrameParts | None] = {}
+        self._common: dict[bool, FrameParts | None] = {}
         """If it is not personal: the frame for game masters, and that for others."""
 
     @cached_property
@@ -59,11 +59,6 @@ class LoggedEvent:
     def shared(self) -> dict[str, Any]:
         """The payload for members with whom it is shared."""
         return payload_of(self._row[6])
-
-    @cached_property
-    def _character_seen_by(self) -> frozenset[str]:
-        """Who sees the character in a roll or message."""
-        return character_seen_by(self._row[9])
 
     @property
     def is_public(self) -> bool:
@@ -80,21 +75,15 @@ class LoggedEvent:
             return True
         return self._row[6] is not None and (self.audience is None or user_id in self.audience)
 
-    def frame(self, reader: Reader, *, for_game_master: bool) -> bytes | None:
+    def parts(self, user_id: UUID, *, for_game_master: bool) -> FrameParts | None:
         """The event's frame for a reader; None if they may not read it."""
         if self._is_personal:
-            parts = self._parts_for(reader.user_id, for_game_master=for_game_master)
-        elif for_game_master in self._common:
-            parts = self._common[for_game_master]
-        else:
-            parts = self._parts_for(reader.user_id, for_game_master=for_game_master)
-            self._common[for_game_master] = parts
-        if parts is None:
-            return None
-        before_cursor, after_cursor = parts
-        return before_cursor + reader.cursor_bytes(self.seq) + after_cursor
+            return self._parts_for(user_id, for_game_master=for_game_master)
+        if for_game_master not in self._common:
+            self._common[for_game_master] = self._parts_for(user_id, for_game_master=for_game_master)
+        return self._common[for_game_master]
 
-    def _parts_for(self, user_id: UUID, *, for_game_master: bool) -> _FrameParts | None:
+    def _parts_for(self, user_id: UUID, *, for_game_master: bool) -> FrameParts | None:
         is_shared = self.is_for(user_id, for_game_master=False)
         if not for_game_master and not is_shared:
             return None
@@ -106,16 +95,16 @@ class LoggedEvent:
             self._frames[form] = self._parts(*form)
         return self._frames[form]
 
-    def _parts(self, for_game_master: bool, as_shared: bool, is_character_hidden: bool) -> _FrameParts:
-        seq, kind, actor_id, subject_id, created_at, payload, shared, *_ = self._row
+    def _parts(self, for_game_master: bool, as_shared: bool, is_character_hidden: bool) -> FrameParts:
+        seq, kind, actor_id, subject_id, created_at, *_ = self._row
         fields = {"seq": seq} if for_game_master else {}
         fields |= {"kind": kind, "actor_id": actor_id, "subject_id": subject_id}
-        fields |= {"payload": payload_of(shared if as_shared else payload), "created_at": created_at}
+        fields |= {"payload": self.shared if as_shared else self.payload, "created_at": created_at}
         if kind == PRIVATE and as_shared:
             fields = unwrap_private(fields)
         fields = without_unseen_character(fields, is_seen=not is_character_hidden)
         rest = b'",' + orjson.dumps(fields)[1:]
-        return _FrameParts(frame_head(len(_EVENT) + _CURSOR + len(rest)) + _EVENT, rest)
+        return FrameParts(frame_head(len(_EVENT) + cursors.LENGTH + len(rest)) + _EVENT, rest)
 
 
 def events_of(text: str | None) -> list[LoggedEvent]:

@@ -8,9 +8,9 @@ difference.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 Region = dict[str, Any] | None
 
 MAX_WATCHED = 8
+_MAX_CHANGES = 64
+"""The number of changes of tokens that a `Shown` collects."""
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
 _ENDS = frozenset({"map.deleted", "map.moved_out"})
 _STORED = frozenset(STORED)
@@ -55,28 +57,41 @@ class Shown:
     seq: int
     role: Role
     version: int | None
-    tokens: dict[str, dict[str, Any]]
-    """The tokens as the client knows them: from `map` and `view` messages and, on a map without fog, from later
-    events, which do not contain all fields."""
+    _tokens: dict[str, dict[str, Any]]
     view: MapView | None
     in_sight: dict[str, Any] | None
     """With fog: the region around everything in sight, the only part of the grid whose changes they see."""
     region: dict[str, Any] | None = None
     """The region in which what they know of the grid differs from what they were shown before."""
+    _changes: list[_TokenChange] = field(default_factory=list)
+    """Changes that `_tokens` does not contain yet."""
 
-    def apply(self, changes: Iterable[_TokenChange]) -> None:
-        """Update the tokens by what was shared with the member."""
-        for token_id, fields in changes:
+    def apply(self, changes: Sequence[_TokenChange]) -> None:
+        """Update the tokens by what was shared with the member.
+
+        Most changes are not looked at before the map's next snapshot, so it is done when the tokens are needed.
+        """
+        self._changes += changes
+        if len(self._changes) >= _MAX_CHANGES:
+            _ = self.tokens
+
+    @property
+    def tokens(self) -> dict[str, dict[str, Any]]:
+        """The tokens as the client knows them: from `map` and `view` messages and, on a map without fog, from
+        later events, which do not contain all fields."""
+        for token_id, fields in self._changes:
             if fields is None:
-                self.tokens.pop(token_id, None)
+                self._tokens.pop(token_id, None)
                 continue
-            known = self.tokens.setdefault(token_id, {})
+            known = self._tokens.setdefault(token_id, {})
             known |= fields
             # The member may see more bars than these. Bars need not be compared: each change of one is an event.
             if "bars" in fields:
                 del known["bars"]
+        self._changes.clear()
+        return self._tokens
 
-    def message(self, session: LiveSession, map_id: UUID) -> bytes:
+    def message(self, session: LiveSession, map_id: str) -> bytes:
         """The `map` message, as a frame."""
         fields: dict[str, Any] = {"map_id": map_id, "cursor": session.reader.cursor(self.seq)}
         if self.version is not None:
@@ -225,7 +240,7 @@ class WatchedMaps:
         self._room = room
         self._pending: list[LoggedEvent] = []
 
-    async def watch(self, session: LiveSession, map_id: UUID) -> None:
+    async def watch(self, session: LiveSession, map_id: str) -> None:
         """Send a session a map, in its place between the events, and from then on its changes.
 
         Raises:
@@ -249,11 +264,10 @@ class WatchedMaps:
                 for one in stale:
                     await self._refresh(one, [session], None)
 
-    async def _first_shown(self, session: LiveSession, map_id: UUID) -> Shown:
+    async def _first_shown(self, session: LiveSession, map_id: str) -> Shown:
         while True:
             with suppress(Changed):
-                snapshot = await Snapshot.at(self._room.hub, self._room.universe_id, map_id, [session.user_id])
-                return await _shown(snapshot, session, None)
+                return await _shown(await self._snapshot(map_id, [session.user_id]), session, None)
 
     async def follow(self, events: Sequence[LoggedEvent]) -> None:
         """Send what events changed in watched maps. If the database is unavailable, the next call sends it."""
@@ -261,11 +275,10 @@ class WatchedMaps:
         if not self._pending:
             return
         for map_id in dict.fromkeys(map_id for session in self._room.live() for map_id in session.watched):
-            as_text = str(map_id)
-            affecting = [event for event in self._pending if _affects(event, as_text)]
+            affecting = [event for event in self._pending if _affects(event, map_id)]
             if not affecting:
                 continue
-            changes = _Changes(as_text, affecting)
+            changes = _Changes(map_id, affecting)
             sessions = [
                 session
                 for session in self._room.live()
@@ -279,7 +292,7 @@ class WatchedMaps:
                 await self._refresh(map_id, sessions, changes)
         self._pending.clear()
 
-    def _needs_snapshot(self, session: LiveSession, map_id: UUID, changes: _Changes) -> bool:
+    def _needs_snapshot(self, session: LiveSession, map_id: str, changes: _Changes) -> bool:
         """Whether a session needs a new snapshot of a map; not if its events contain all changes."""
         if session.watching.locked():
             # `watch` is reading for it, until it is up to date.
@@ -294,13 +307,15 @@ class WatchedMaps:
             return False
         return True
 
-    async def _refresh(self, map_id: UUID, sessions: Sequence[LiveSession], changes: _Changes | None) -> None:
+    async def _refresh(self, map_id: str, sessions: Sequence[LiveSession], changes: _Changes | None) -> None:
         """Take a snapshot of a map for these sessions, and send each what is different for it."""
         waiting = deque(sessions)
         while waiting:
             # If the map changes meanwhile, the remaining sessions get another snapshot.
             with suppress(Changed):
-                snapshot = await self._snapshot(map_id, [session.user_id for session in waiting])
+                snapshot = None
+                with suppress(NotFound):
+                    snapshot = await self._snapshot(map_id, [session.user_id for session in waiting])
                 while waiting:
                     session = waiting[0]
                     # It may have stopped watching meanwhile.
@@ -308,14 +323,16 @@ class WatchedMaps:
                         await self._show(snapshot, session, map_id, changes)
                     waiting.popleft()
 
-    async def _snapshot(self, map_id: UUID, user_ids: Sequence[UUID]) -> Snapshot | None:
-        """A map as it is now; None if it no longer exists."""
-        with suppress(NotFound):
-            return await Snapshot.at(self._room.hub, self._room.universe_id, map_id, user_ids)
-        return None
+    async def _snapshot(self, map_id: str, user_ids: Sequence[UUID]) -> Snapshot:
+        """A map as it is now.
+
+        Raises:
+            NotFound: it no longer exists.
+        """
+        return await Snapshot.at(self._room.hub, self._room.universe_id, UUID(map_id), user_ids)
 
     async def _show(
-        self, snapshot: Snapshot | None, session: LiveSession, map_id: UUID, changes: _Changes | None
+        self, snapshot: Snapshot | None, session: LiveSession, map_id: str, changes: _Changes | None
     ) -> None:
         before = session.watched[map_id]
         if changes is not None and not session.is_game_master:

@@ -44,7 +44,7 @@ class LiveMetrics:
         self._bytes_in.inc(size)
 
     def sent(self, count: int, size: int, queued: int) -> None:
-        """Count `count` messages of `size` bytes to a client whose queue holds `queued` bytes.
+        """Count `count` messages of `size` bytes to one or more clients, whose queues held at most `queued` bytes.
 
         Counts are added to the metrics in batches, because there are many messages.
         """

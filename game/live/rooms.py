@@ -18,7 +18,7 @@ import structlog
 from game.core.errors import is_database_away
 from game.core.sockets import Close
 from game.live import queries
-from game.live.frames import LoggedEvent, events_of
+from game.live.frames import FrameParts, LoggedEvent, events_of
 from game.live.maps import WatchedMaps
 from game.live.signals import Signals
 from game.live.transport import Disconnected
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 _MIN_WAIT, _MAX_WAIT = 0.05, 1.0
 _BATCH = 100
-"""The number of sockets that are served before other tasks get a turn."""
+"""The number of frames that are sent before other tasks get a turn."""
 
 
 class Room:
@@ -127,7 +127,7 @@ class Room:
             await self.hub.roles(self.universe_id, [session])
             session.access_version = row["access_version"]
         events = [event for event in events_of(row["events"]) if until is None or event.seq <= until]
-        session.send_events(events)
+        self._send(events, [session])
         session.seq = max(session.seq, events[-1].seq if events else row["event_seq"] if until is None else until)
         await session.transport.drain()
 
@@ -218,14 +218,38 @@ class Room:
         await self.maps.follow(events)
 
     async def _send_to_all(self, events: Sequence[LoggedEvent]) -> None:
-        for number, session in enumerate(list(self._live), 1):
-            if session in self._live:
-                session.send_events(events)
-            if not number % _BATCH:
+        sessions = self.live()
+        size = max(1, _BATCH // len(events))
+        for start in range(0, len(sessions), size):
+            if start:
                 await asyncio.sleep(0)
+            self._send(events, [session for session in sessions[start : start + size] if session in self._live])
         now = time.time()
         for event in events:
             self.hub.metrics.lag(now - event.created)
+
+    def _send(self, events: Sequence[LoggedEvent], sessions: Sequence[LiveSession]) -> None:
+        """Send each session those events that are new to it and that its reader may see."""
+        receivers: list[tuple[LiveSession, FrameParts]] = []
+        positions: list[tuple[int, bytes]] = []
+        for session in sessions:
+            for event in events:
+                if event.seq > session.seq:
+                    session.seq = event.seq
+                    parts = event.parts(session.user_id, for_game_master=session.is_game_master)
+                    if parts is not None:
+                        receivers.append((session, parts))
+                        positions.append((event.seq, session.reader.bound))
+        cursors = self.hub.state.cursors.encrypt_all(positions)
+        unsent: dict[LiveSession, list[bytes]] = {}
+        for (session, (before, after)), cursor in zip(receivers, cursors, strict=True):
+            unsent.setdefault(session, []).append(before + cursor + after)
+        size = queued = 0
+        for session, frames in unsent.items():
+            joined = b"".join(frames)
+            size += len(joined)
+            queued = max(queued, session.transport.write(joined))
+        self.hub.metrics.sent(len(receivers), size, queued)
 
     def broadcast(self, frame: bytes) -> None:
         """Send a frame to all sockets that have got their `welcome`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
@@ -34,7 +33,6 @@ from game.live.transport import Bucket, Disconnected, Transport
 from game.permissions import GAME_MASTERS, Role
 
 if TYPE_CHECKING:
-    from game.live.frames import LoggedEvent
     from game.live.hub import Hub, Login
     from game.live.maps import Shown
     from game.live.rooms import Room
@@ -70,8 +68,8 @@ class LiveSession:
         self.hub, self.transport = hub, transport
         self.request_id, self.client = scope["request_id"], scope["client"]
         self._universe_id, self._identity = universe_id, identity
-        self.watched: dict[UUID, Shown] = {}
-        """What it was sent of the maps that it watches."""
+        self.watched: dict[str, Shown] = {}
+        """What it was sent of the maps that it watches, by their ids as text: UUIDs take long to hash."""
         self.watching = asyncio.Lock()
         self.is_welcome = False
         """Whether `welcome` was sent. Nothing is sent before it."""
@@ -226,9 +224,9 @@ class LiveSession:
             case Hello():
                 await self._hello_again(message)
             case Watch():
-                await self.room.maps.watch(self, message.map_id)
+                await self.room.maps.watch(self, str(message.map_id))
             case Unwatch():
-                self.watched.pop(message.map_id, None)
+                self.watched.pop(str(message.map_id), None)
 
     async def _hello_again(self, hello: Hello) -> None:
         """Continue with a new token."""
@@ -245,18 +243,6 @@ class LiveSession:
         self.hub.logged_in(self)
         self._commands.forget_token()
         self._welcome(resumed=True)
-
-    def send_events(self, events: Sequence[LoggedEvent]) -> None:
-        """Send the events that are new to this socket and that its reader may see."""
-        parts = []
-        for event in events:
-            if event.seq > self.seq:
-                frame = event.frame(self.reader, for_game_master=self.is_game_master)
-                if frame is not None:
-                    parts.append(frame)
-                self.seq = event.seq
-        if parts:
-            self.transport.send(b"".join(parts), len(parts))
 
     def _send_at(self) -> None:
         """Send a cursor to resume from, with each ping: at times that do not depend on events."""

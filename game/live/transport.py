@@ -73,17 +73,22 @@ class Transport:
 
     def send(self, frames: bytes, count: int = 1) -> None:
         """Send `count` frames; a client whose queue is full is closed instead."""
-        queued = self._protocol.buffered
+        self._metrics.sent(count, len(frames), self.write(frames))
+
+    def write(self, frames: bytes) -> int:
+        """Send frames that the caller counts in the metrics; returns the bytes that were in the queue."""
+        protocol = self._protocol
+        queued: int = protocol.transport.get_write_buffer_size()
         if queued < MAX_QUEUE:
             self._largest = 0
-        if queued >= MAX_QUEUE + self._largest:
+        elif queued >= MAX_QUEUE + self._largest:
             self._metrics.dropped("socket")
             self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
-            return
+            return queued
         if len(frames) > MAX_QUEUE:
             self._largest = max(self._largest, len(frames))
-        self._metrics.sent(count, len(frames), queued)
-        self._protocol.write(frames)
+        protocol.write(frames)
+        return queued
 
     def send_signal(self, frame: bytes) -> None:
         """Send a frame that may get lost, unless the queue is long."""

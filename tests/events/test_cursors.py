@@ -20,6 +20,16 @@ def test_equal_numbers_look_different() -> None:
     assert len({CURSORS.encrypt(7, BOUND) for _ in range(100)}) == 100
 
 
+def test_many_at_once() -> None:
+    positions = [(seq, bound_to(uuid4(), uuid4(), uuid4())) for seq in (0, 7, 7, 2**53 - 1)]
+    found = CURSORS.encrypt_all(positions)
+    assert len({len(cursor) for cursor in found}) == 1
+    for (seq, bound), cursor in zip(positions, found, strict=True):
+        assert CURSORS.decrypt(cursor.decode(), bound) == seq
+        assert [CURSORS.decrypt(cursor.decode(), other) for _, other in positions].count(None) == 3
+    assert CURSORS.encrypt_all([]) == []
+
+
 def test_of_other_readers_and_servers() -> None:
     cursor = CURSORS.encrypt(7, BOUND).decode()
     assert CURSORS.decrypt(cursor, bound_to(uuid4(), uuid4(), uuid4())) is None
