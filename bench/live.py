@@ -262,7 +262,7 @@ async def two_workers(url: str) -> tuple[float, float]:
         game = await Game(server.port).begin(32)
         await flat_out(game.edit, 2, 32)
         alone, together = [], []
-        for _ in range(3):
+        for _ in range(7):
             alone.append(await flat_out(game.edit, 3, 32))
             receivers = Receivers(server.port)
             await game.listen(receivers, [game.maps[n % 32][0] for n in range(100)])

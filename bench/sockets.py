@@ -8,6 +8,7 @@ import re
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 
@@ -17,6 +18,7 @@ import orjson
 _STAMP = re.compile(rb'at\\?":\\?"T?([0-9][0-9T:.-]+)[Z"\\]')
 _STAMP_BYTES = 48
 """The maximum length of a timestamp with its name."""
+_DRAIN_SECONDS = 0.2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,8 +72,6 @@ class RawSocket(asyncio.Protocol):
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._head: bytes | None = b""
         self.rest = b""
-        self.is_ignored = False
-        """Whether received bytes are only read, without a look at them."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are not asyncio's.
@@ -88,8 +88,6 @@ class RawSocket(asyncio.Protocol):
         self.transport.write("\r\n".join([*lines, "", ""]).encode())
 
     def data_received(self, data: bytes) -> None:
-        if self.is_ignored:
-            return
         if self._head is not None:
             self._head += data
             head, end, data = self._head.partition(b"\r\n\r\n")
@@ -124,6 +122,7 @@ class Receivers:
         """The paths and times of received views."""
         self.count = self._maps = 0
         self._greeted: set[RawSocket] = set()
+        self._draining: asyncio.TimerHandle | None = None
 
     async def connect(
         self, paths: list[str], first: list[bytes], reply: bytes = b"", subprotocol: str = ""
@@ -190,11 +189,21 @@ class Receivers:
         gc.freeze()
 
     def ignore(self) -> None:
-        """Only read from now on, for seconds: the load should not compete with the server for the processor."""
+        """Only read from now on, for seconds, and many messages at once: real clients have their own processors,
+        so these should not compete with the server for its processors."""
         for socket in self.sockets:
-            socket.is_ignored = True
+            socket.transport.pause_reading()
+        self._drain([socket.transport.get_extra_info("socket").fileno() for socket in self.sockets])
+
+    def _drain(self, files: list[int]) -> None:
+        for file in files:
+            with suppress(BlockingIOError):
+                os.read(file, 2**20)
+        self._draining = asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._drain, files)
 
     def close(self) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
         for socket in self.sockets:
             socket.transport.abort()
 

@@ -22,7 +22,7 @@ _MAX_PAYLOAD = 7_900
 """Bytes; PostgreSQL allows less than 8,000."""
 _MAX_PENDING = 20_000
 _MAX_WAIT = 1.0
-_PAUSE_SECONDS = 0.005
+_PAUSE_SECONDS = 0.01
 """The time after a batch in which messages are collected for the next one. Each batch is a transaction that wakes
 every worker, so under load its cost would be a tenth of that of an edit."""
 _CONNECT_SECONDS, _STATEMENT_SECONDS = 2.0, 3.0
