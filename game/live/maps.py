@@ -23,7 +23,7 @@ from game.live import frames
 from game.live.snapshots import Box, Snapshot
 from game.permissions import GAME_MASTERS, Role
 from game.play.boards import Changed
-from game.tokens.queries import STORED
+from game.tokens.queries import SHEET, STORED
 
 if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
@@ -38,6 +38,9 @@ _MAX_CHANGES = 64
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
 _ENDS = frozenset({"map.deleted", "map.moved_out"})
 _STORED = frozenset(STORED)
+_SHEET = frozenset(SHEET)
+_BY_RIGHTS = _SHEET | {"bars", "grants"}
+"""Fields of a token of which members see different parts."""
 _HIDING = frozenset({"hidden", "character_id"})
 """Fields of a token whose change may hide or reveal it. After a change of grants, the whole map is sent again."""
 _OF_PEOPLE = ("member.", "character.")
@@ -85,9 +88,6 @@ class Shown:
                 continue
             known = self._tokens.setdefault(token_id, {})
             known |= fields
-            # The member may see more bars than these. Bars need not be compared: each change of one is an event.
-            if "bars" in fields:
-                del known["bars"]
         self._changes.clear()
         return self._tokens
 
@@ -173,9 +173,10 @@ class _TokenChange(NamedTuple):
 
     @classmethod
     def of(cls, event: LoggedEvent) -> _TokenChange:
-        payload = event.shared
-        fields = {name: value for name, value in payload.items() if name in _STORED}
-        return cls(event.subject_id, None if event.kind == "token.deleted" else fields)
+        if event.kind == "token.deleted":
+            return cls(event.subject_id, None)
+        fields = {name: value for name, value in event.shared.items() if name in _STORED}
+        return cls(event.subject_id, {"grants": {}, **fields} if event.kind == "token.created" else fields)
 
 
 class _Changes:
@@ -185,6 +186,7 @@ class _Changes:
         self._map_id, self.events = map_id, events
         self.include_grid = not all(event.kind.startswith("token.") for event in events)
         self.are_public = not self.include_grid and all(event.is_public for event in events)
+        self.are_complete = self.are_public and all(map(_is_complete, events))
         self.include_settings = any(
             event.kind == "map.updated" and event.payload.keys() & _SETTINGS for event in events
         )
@@ -194,7 +196,7 @@ class _Changes:
     @cached_property
     def include_grants(self) -> bool:
         """Whether grants have changed."""
-        return any("grants" in event.payload for event in self.events)
+        return any("grants" in event.payload for event in self.events if event.kind != "token.created")
 
     def shared_with(self, user_id: UUID) -> list[_TokenChange]:
         """What the events of tokens that are shared with a user contain."""
@@ -227,6 +229,15 @@ class _Changes:
             return cells
         sights = [view.fogged.visible for view in views]
         return [cell for cell in cells if all(contains(one, int(cell["x"]), int(cell["y"])) for one in sights)]
+
+
+def _is_complete(event: LoggedEvent) -> bool:
+    """Whether what all members get of a change of a token is all that any of them sees of it."""
+    changed = {name: value for name, value in event.payload.items() if name in _BY_RIGHTS}
+    if event.kind == "token.created":
+        changed = {name: value for name, value in changed.items() if value}
+    # A token that has no bars of its own may have one of its character.
+    return all(value and event.shared.get(name) == value for name, value in changed.items())
 
 
 def _affects(event: LoggedEvent, map_id: str) -> bool:
@@ -302,7 +313,7 @@ class WatchedMaps:
             return True
         if session.is_game_master:
             return changes.include_end
-        if changes.are_public and shown.view is None:
+        if changes.are_complete and shown.view is None:
             shown.apply(changes.shared_with(session.user_id))
             return False
         return True
@@ -361,15 +372,21 @@ class WatchedMaps:
                 session.transport.send(frames.message("view", map_id=map_id, **difference))
 
 
+def _is_known(known: dict[str, Any], token: dict[str, Any]) -> bool:
+    """Whether a client knows a token as its member sees it. From events, it does not know the fields that never
+    change."""
+    return known.items() <= token.items() and known.keys() >= token.keys() & _SHEET
+
+
 def _difference(before: Shown, after: Shown, changes: _Changes | None, user_id: UUID) -> dict[str, Any]:
     """The fields of a `view` message: tokens shown, gone or moved, and the region that looks different."""
     views = [shown.view for shown in (before, after) if shown.view]
     shown, moved = [], []
     for token_id, token in after.tokens.items():
         known = before.tokens.get(token_id)
-        if known is not None and known.items() <= token.items():
+        if known is not None and _is_known(known, token):
             continue
-        if known is not None and {**known, "x": token["x"], "y": token["y"]}.items() <= token.items():
+        if known is not None and _is_known({**known, "x": token["x"], "y": token["y"]}, token):
             viewer = viewer_of(views[-1].map_state.sharing, user_id) if views else None
             cells = changes.seen_path(token_id, views, viewer) if changes and viewer else []
             moved.append({"id": token_id, "x": token["x"], "y": token["y"], "cells": cells})

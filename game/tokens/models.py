@@ -336,7 +336,7 @@ class TokenChanged(Payload):
     sight: Sight | None = optional()
     light: TokenLight | None = optional()
     conditions: list[str] = optional()
-    bars: list[Bar] = optional("All bars. For players, those that they may see.")
+    bars: list[Bar] = optional("All bars. For players, those that all recipients may see.")
     grants: Grants = optional("Not for players.")
     properties: dict[str, Any] = optional()
     gm: Any = optional("Not for players.")

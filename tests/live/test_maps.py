@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import FastAPI
 
 from game.core.database import USER
+from game.tokens.queries import OPEN, SHEET
 from tests.conftest import Person
 from tests.live.client import Client
 from tests.live.test_router import GRID, Feed, paint
@@ -49,6 +50,34 @@ def applied(client: Client, map_id: str) -> dict[str, dict[str, Any]]:
             for gone in message.get("gone", ()):
                 known.pop(gone, None)
     return known
+
+
+def followed(client: Client, map_id: str) -> dict[str, dict[str, Any]]:
+    """The changeable fields of tokens, as a client knows them by the last map, and the events and views since."""
+    known: dict[str, dict[str, Any]] = {}
+    events, others = iter(client.events), iter(client.messages)
+    for kind in client.order:
+        if kind == "welcome":
+            continue
+        message = next(events if kind == "event" else others)
+        if kind == "event" and message["payload"].get("map_id") == map_id:
+            if message["kind"] == "token.deleted":
+                known.pop(message["subject_id"], None)
+            else:
+                known.setdefault(message["subject_id"], {"grants": {}}).update(message["payload"])
+        elif kind == "map" and message["map_id"] == map_id:
+            known = {token["id"]: {**token} for token in message["tokens"]}
+        elif kind == "view" and message["map_id"] == map_id:
+            known |= {token["id"]: {**token} for token in message.get("shown", ())}
+            for moved in message.get("moved", ()):
+                known[moved["id"]].update(x=moved["x"], y=moved["y"])
+            for gone in message.get("gone", ()):
+                known.pop(gone, None)
+    return {token_id: changeable(token) for token_id, token in known.items()}
+
+
+def changeable(token: dict[str, Any]) -> dict[str, Any]:
+    return {name: token[name] for name in (*OPEN, *SHEET, "bars", "grants") if name in token}
 
 
 class TestWatch:
@@ -146,6 +175,63 @@ class TestWatch:
         await player.next("view")
         assert list(applied(player, made["id"]).values()) == await listed(stranger, made["id"])
         assert [one["bars"][0]["value"] for one in player.of("view")[0]["shown"]] == [3]
+
+    async def test_what_an_event_for_all_leaves_out(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """Whoever may read the sheet of a token gets the rest in a view; the others get no more than the event."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        path = f"/universes/{universe['id']}/characters"
+        body = {"name": "Goblin", "sheet": {"hit_points": {"current": 5, "maximum": 9}}}
+        character = (await owner.client.post(path, json=body)).json()["id"]
+        sheet, sight = {stranger.id: ["sheet"]}, {"range": 2, "darkvision": 0}
+        mine = await token_on(owner, made["id"], grants=sheet)
+        other = await token_on(owner, made["id"], character_id=character)
+        player = await feed(stranger, universe["id"])
+        await player.watch(made["id"])
+
+        def bars(public: int, private: int) -> list[dict[str, Any]]:
+            return [
+                {"name": "shield", "value": public, "max": 9, "public": True},
+                {"name": "life", "value": private, "max": 9, "public": False},
+            ]
+
+        async def is_followed() -> bool:
+            # It is answered after all that came before has been sent.
+            await player.command("say", text="What else?")
+            expected = {token["id"]: changeable(token) for token in await listed(stranger, made["id"])}
+            return followed(player, made["id"]) == expected
+
+        assert await is_followed()
+        for fields in (
+            {"name": "One", "sight": sight},
+            {"name": "Two", "bars": bars(9, 9)},
+            {"bars": bars(8, 8)},
+            {"name": "Three", "bars": bars(8, 7)},
+            {"name": "Four", "properties": {"speed": 1}},
+            {"name": "Five", "character_id": character},
+            {"name": "Six", "bars": []},
+        ):
+            count = len(player.of("view"))
+            for token in (mine, other):
+                assert (await owner.client.patch(f"/tokens/{token}", json=fields)).status_code == 200
+            assert await is_followed(), fields
+            assert [[token["id"] for token in view["shown"]] for view in player.of("view")[count:]] == [[mine]]
+        assert (await owner.client.patch(f"/tokens/{mine}", json={"bars": bars(9, 9)})).status_code == 200
+        assert (await owner.client.post(f"/tokens/{mine}/damage", json={"amount": 1})).status_code == 200
+        assert await is_followed()
+        assert player.events[-2]["kind"] == "token.damaged"
+        for fields in ({}, {"sight": sight}, {"sight": sight, "grants": sheet}, {"bars": bars(1, 1)}):
+            await token_on(owner, made["id"], **fields)
+            assert await is_followed(), fields
+        fields = {"name": "Eight", "grants": sheet}
+        assert (await owner.client.patch(f"/tokens/{other}", json=fields)).status_code == 200
+        await player.next("map", 2)
+        assert await is_followed()
+        bare = await token_on(owner, made["id"], character_id=character, bars=bars(1, 1))
+        assert (await owner.client.patch(f"/characters/{character}", json={"grants": sheet})).status_code == 200
+        assert await is_followed()
+        assert "sight" in followed(player, made["id"])[bare]
 
     async def test_what_cannot_be_watched(self, owner: Person, stranger: Person, feed: Feed) -> None:
         universe, elsewhere = await owner.universe(), await owner.universe()
