@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import LargeBinary, SmallInteger, Text, Uuid, bindparam, text
+from sqlalchemy import Integer, LargeBinary, SmallInteger, Text, Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -45,7 +45,10 @@ _CELLS = text("""
     SELECT layer, x, y, rows FROM map_chunk
     WHERE universe_id = :universe_id AND map_id = :map_id
         AND (layer = ANY(:whole) OR (layer, x, y) IN (SELECT * FROM unnest(:layers, :xs, :ys)))
-""").bindparams(*(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("whole", "layers", "xs", "ys")))
+""").bindparams(
+    *(bindparam(name, type_=ARRAY(Integer)) for name in ("whole", "layers")),
+    *(bindparam(name, type_=ARRAY(SmallInteger)) for name in ("xs", "ys")),
+)
 _SEEN_BY = text("""
     SELECT id, universe_id, width, height, grid_data, fog, fog_sharing, lighting, scene_key, true
     FROM map m

@@ -105,6 +105,19 @@ async def test_cells_that_move_while_the_size_stays(table: Table, stranger: Pers
     assert await table.fog() == ["222222222000"] * 5
 
 
+async def test_layers_that_are_added(table: Table, stranger: Person) -> None:
+    """Their keys are random numbers, most of which need more than 16 bits."""
+    await table.token(x=1, y=2, sight=SIGHT, grants={stranger.id: ["act"]})
+    names = [f"roof {number}" for number in range(8)]
+    for name in names:
+        await table.edit({"op": "add_layer", "layer": {"name": name}})
+        await table.edit({"op": "set", "layer": name, "cells": [{"x": 1, "y": 1, "symbol": "#"}]})
+    answer = await stranger.client.get(f"/maps/{table.map_id}")
+    layers = answer.json()["grid_data"]["layers"]
+    assert [layer["name"] for layer in layers] == ["ground", *names]
+    assert {layer["rows"][1] for layer in layers[1:]} == {" #          "}
+
+
 async def test_another_type_of_grid_forgets_all(table: Table, stranger: Person) -> None:
     await table.owner.client.post(f"/maps/{table.map_id}/fog/reveal", json={"all": True})
     assert await table.fog() == ["111111111111"] * 5
