@@ -126,9 +126,7 @@ class FoggedView:
         `used` are the symbols that `rows` shows them, over all chunks: `symbols_of` each.
         """
         symbols = set(used)
-        frame = {key: value for key, value in self._bare.items() if key not in ("walls", "legend", *KINDS)}
-        if "background" in frame:
-            frame["background"] = {key: value for key, value in frame["background"].items() if key != "asset_id"}
+        frame = {key: value for key, value in self.bare.items() if key not in ("walls", "legend", *KINDS)}
         lists = {"legend": self._legend(symbols), "walls": self.walls(self.shown), "doors": self.doors(self.shown)}
         lists |= {kind: self.placed(kind, self.shown) for kind in ("entities", "lights")}
         return {**frame, **{key: items for key, items in lists.items() if items}}
@@ -194,7 +192,7 @@ class FoggedView:
         Takes the chunks of the rectangle as the viewers know them (`chunks`).
         """
         remembered = {layer for layer, _, _ in chunks} | self.scene.layers
-        bare = [layer for layer in self._bare.get("layers", ()) if layer.get("rows", 0) - ROWS_MARK in remembered]
+        bare = [layer for layer in self.bare.get("layers", ()) if layer.get("rows", 0) - ROWS_MARK in remembered]
         return _layers(bare, chunks, x, y, width, height)
 
     def fog(self, x: int, y: int, width: int, height: int) -> list[str]:
@@ -220,10 +218,12 @@ class FoggedView:
         return [text[at : at + CHUNK] for at in range(0, _CELLS, CHUNK)]
 
     @cached_property
-    def _bare(self) -> Frame:
+    def bare(self) -> Frame:
         """What fog does not hide: the document's own keys, and its layers, including remembered removed ones."""
         bare = {key: value for key, value in self.scene.frame.items() if key not in ("walls", "legend", *KINDS)}
         frame = players_document(bare, ()).frame
+        if "background" in frame:
+            frame["background"] = {key: value for key, value in frame["background"].items() if key != "asset_id"}
         layers, at = list(frame.get("layers", ())), 0
         for key, layer in self.layers.items():
             if key in self.scene.layers:

@@ -362,7 +362,8 @@ class WatchedMaps:
         if map_id not in session.watched:
             return
         session.watched[map_id] = shown
-        if shown.role != before.role or (changes is not None and changes.include_settings):
+        is_new = shown.role != before.role or (with_grid and _is_redrawn(before, shown))
+        if is_new or (changes is not None and changes.include_settings):
             session.transport.send(shown.message(session, map_id))
         elif not session.is_game_master:
             difference = _difference(before, shown, changes, session.user_id)
@@ -370,6 +371,15 @@ class WatchedMaps:
                 session.transport.send(shown.message(session, map_id))
             elif difference:
                 session.transport.send(frames.message("view", map_id=map_id, **difference))
+
+
+def _is_redrawn(before: Shown, after: Shown) -> bool:
+    """Whether a map with fog has another size, or anything else has changed that the fog does not hide. Regions
+    cannot show that."""
+    if before.view is None or after.view is None:
+        return False
+    old, new = before.view.fogged, after.view.fogged
+    return (old.scene.width, old.scene.height, old.bare) != (new.scene.width, new.scene.height, new.bare)
 
 
 def _is_known(known: dict[str, Any], token: dict[str, Any]) -> bool:

@@ -431,6 +431,42 @@ class TestFog:
         assert signal["data"] == "here"
         assert player.of("signal") == [signal]
 
+    async def test_what_fog_does_not_hide(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """A new size, grid or layer is a new map, since players get no event. What they do not see is nothing."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members", fog="explored")
+        sight, grants = {"range": 1, "darkvision": 0}, {stranger.id: ["act"]}
+        await token_on(owner, made["id"], sight=sight, grants=grants)
+        player = await feed(stranger, universe["id"])
+        await player.watch(made["id"])
+
+        async def edit(edit: dict[str, Any]) -> list[str]:
+            count = len(player.messages)
+            answer = await owner.client.post(f"/maps/{made['id']}/edits", json={"edits": [edit]})
+            assert answer.status_code == 200, answer.text
+            # It is answered after all that came before has been sent.
+            await player.command("say", text="What else?")
+            return [message["type"] for message in player.messages[count:]]
+
+        for shown in (
+            {"op": "resize", "width": 20, "height": 4},
+            {"op": "resize", "width": 4, "height": 2},
+            {"op": "update_map", "changes": {"cell_distance": 10, "gm": "A trap."}},
+            {"op": "add_layer", "layer": {"name": "roof", "rows": ["    "] * 2}},
+            {"op": "update_layer", "name": "roof", "changes": {"opacity": 0.5}},
+        ):
+            assert await edit(shown) == ["map", "ack"], shown
+            rows = (await read(stranger, f"/maps/{made['id']}/fog"))["rows"]
+            assert player.of("map")[-1]["fog"]["rows"] == rows
+        for hidden in (
+            {"op": "update_map", "changes": {"gm": "No trap."}},
+            {"op": "add_layer", "layer": {"name": "lair", "rows": ["    "] * 2, "visible_to": "game_masters"}},
+            {"op": "update_layer", "name": "lair", "changes": {"opacity": 0.5}},
+        ):
+            assert await edit(hidden) == ["ack"], hidden
+        assert player.codes == []
+
     async def test_only_the_part_of_a_way_that_was_seen(
         self, app: FastAPI, owner: Person, stranger: Person, feed: Feed
     ) -> None:
