@@ -85,6 +85,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def write(self, frames: bytes) -> None:
         """Send encoded frames, without waiting; does nothing if the socket is closed."""
+        # The condition is `is_open`, without a call: this is executed for every event and socket.
         transport = self.transport
         if self.handshake_complete and not self.close_sent and not transport.is_closing():
             transport.write(frames)
@@ -167,8 +168,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     def handle_close(self, event: Frame) -> None:
         """Close because the client has closed."""
-        self._abort_later()
         super().handle_close(event)
+        # uvicorn stops the timer, but a client that reads nothing could keep the connection open.
+        self._abort_later()
+
+    def eof_received(self) -> None:
+        """The client sends nothing more; the transport closes after what was written before."""
+        self._abort_later()
 
     def handle_parser_exception(self) -> None:
         """Close after a protocol error, with its code; the client may still be sending."""
@@ -210,7 +216,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _abort_later(self) -> None:
         """Abort the connection after a time limit: a client that reads nothing could otherwise keep it open
         forever."""
-        if self._abort is None:
+        if self._abort is None or self._abort.cancelled():
             self._abort = self.loop.call_later(_CLOSING_SECONDS, self.transport.abort)
             # It also tells uvicorn that it need not close at once.
             self.close_timer = self._abort

@@ -52,7 +52,8 @@ Clients authenticate with `Authorization: Bearer`, with the session's cookie fro
 `token` in `hello`; never in the URL.
 
 Close codes: {"; ".join(f"{code.value} {meaning}" for code, meaning in _MEANINGS.items())}. From the WebSocket
-standard: 1002 and 1007 for an invalid message, 1009 for a message that is too large, 1013 if the server is busy.
+standard: 1002 and 1007 for an invalid message, 1009 for a message that is too large, 1011 for an internal error,
+1013 if the server is busy.
 """
 
 

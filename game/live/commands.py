@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from starlette.types import Message, Scope
 
-from game.core.errors import FieldError, Unavailable, Unprocessable, problem_document, problem_of
+from game.core.errors import FieldError, TooManyRequests, Unavailable, Unprocessable, problem_document, problem_of
 from game.events.hints import Hint
 from game.live import frames
 from game.live.models import Command
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from game.live.session import LiveSession
 
 _TOKEN_SECONDS = 600
+_MAX_WAITING = 100
+"""The maximum number of commands of a socket that wait for the running one."""
 
 
 class Operation(NamedTuple):
@@ -50,7 +52,13 @@ class Commands:
         self._token, self._token_until = "", 0.0
 
     def put(self, command: Command) -> None:
-        """Queue a command. The rate limit of the socket bounds the length of the queue."""
+        """Queue a command.
+
+        Raises:
+            TooManyRequests: too many are waiting.
+        """
+        if len(self._waiting) >= _MAX_WAITING:
+            raise TooManyRequests(1)
         self._waiting.append(command)
         if self._task is None:
             self._task = asyncio.create_task(self._work())

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from game.core.cache import LruCache
 from game.core.errors import NotFound, is_database_away
 from game.grid.cell_sets import contains
 from game.live import frames
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_MAX_SNAPSHOTS = 8
+
 
 class Signals:
     """The signals of a room."""
@@ -30,7 +33,7 @@ class Signals:
         self._room = room
         self._seq: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._snapshots: dict[UUID, Snapshot] = {}
+        self._snapshots = _no_snapshots()
 
     async def send(self, session: LiveSession, signal: Signal) -> None:
         """Send a member's signal to the other members, in this worker and in others.
@@ -81,7 +84,7 @@ class Signals:
             try:
                 view = await snapshot.view(session.user_id)
             except Changed:
-                self._snapshots.pop(map_id, None)
+                self._seq = None
                 continue
             return contains(view.fogged.visible, int(content["x"]), int(content["y"]))
 
@@ -90,7 +93,7 @@ class Signals:
         room = self._room
         if self._seq != room.seq:
             self._seq = room.seq
-            self._snapshots.clear()
+            self._snapshots = _no_snapshots()
         snapshot = self._snapshots.get(map_id)
         if snapshot is not None and snapshot.is_for(user_id):
             return snapshot
@@ -101,5 +104,9 @@ class Signals:
         except NotFound:
             return None
         if seq == room.seq:
-            self._snapshots[map_id] = snapshot
+            self._snapshots.put(map_id, snapshot, 1)
         return snapshot
+
+
+def _no_snapshots() -> LruCache[UUID, Snapshot]:
+    return LruCache(_MAX_SNAPSHOTS, _MAX_SNAPSHOTS)

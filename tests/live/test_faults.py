@@ -22,8 +22,9 @@ from game.core.embedded import running
 from game.core.settings import Settings
 from tests.conftest import PASSWORD, PATIENCE_SECONDS, Person, serving
 from tests.live.client import Client, Refused
-from tests.live.test_router import GRID, NewPerson, bare, close_code, log_of, open_socket, paint
+from tests.live.test_router import GRID, NewPerson, bare, close_code, log_of, open_socket, paint, say
 from tests.live.test_workers import worker
+from tests.members.test_router import join
 
 
 def frame(opcode: int, content: bytes, *, fin: bool = True, first_bits: int = 0) -> bytes:
@@ -60,6 +61,13 @@ HOSTILE: dict[str, tuple[Callable[[], Iterator[bytes]], set[int | None]]] = {
     "no mask": (lambda: iter([b"\x81\x02{}"]), {1002}),
     "half a frame": (lambda: iter([frame(1, b"x" * 1000)[:500]]), {None}),
 }
+
+
+LARGE_EVENT = """
+    WITH counted AS (UPDATE universe SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq)
+    INSERT INTO event (universe_id, seq, kind, subject_id, payload)
+    SELECT $1, event_seq, 'map.edited', $1, jsonb_build_object('x', repeat('x', 16000000)) FROM counted
+"""
 
 
 async def write(connection: ClientConnection, pieces: Iterator[bytes]) -> None:
@@ -123,14 +131,7 @@ async def test_a_large_message_in_the_queue(owner: Person, url: str, database: a
         Client(url, universe["id"], owner.tokens["access_token"]) as other,
     ):
         await asyncio.to_thread(reader.recv, 10)
-        await database.execute(
-            """
-            WITH counted AS (UPDATE universe SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq)
-            INSERT INTO event (universe_id, seq, kind, subject_id, payload)
-            SELECT $1, event_seq, 'map.edited', $1, jsonb_build_object('x', repeat('x', 16000000)) FROM counted
-            """,
-            universe["id"],
-        )
+        await database.execute(LARGE_EVENT, universe["id"])
         await other.until(lambda: len(other.events) == 1)
         for _ in range(3):
             await other.command("say", text="last words")
@@ -169,6 +170,57 @@ async def test_a_client_that_never_reads(owner: Person, url: str, database: asyn
         numbers = [event["seq"] for event in other.events]
         assert numbers == [*range(numbers[0], numbers[0] + number)]
         assert other.code is None
+
+
+@pytest.mark.parametrize("is_closed_first", [True, False])
+async def test_a_client_that_ends_without_reading(
+    is_closed_first: bool, owner: Person, stranger: Person, url: str, database: asyncpg.Connection
+) -> None:
+    """Its connection is aborted after a while, though what waits for it cannot be sent."""
+    universe = await owner.universe()
+    await join(stranger, owner, universe["id"], "game_master")
+    async with (
+        Client(url, universe["id"], owner.tokens["access_token"]) as other,
+        deaf_socket(stranger, universe["id"], url) as deaf,
+    ):
+        await other.next("online")
+        await database.execute(LARGE_EVENT, universe["id"])
+        await other.until(lambda: len(other.events) == 1)
+        if is_closed_first:
+            deaf.sendall(frame(1, b"nonsense"))
+            await other.next("offline")
+            deaf.sendall(frame(8, struct.pack("!H", 4400)))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                with suppress(ConnectionError):
+                    while deaf.send(b"x"):  # noqa: ASYNC110 - no event
+                        await asyncio.sleep(0.1)
+        else:
+            deaf.shutdown(socket.SHUT_WR)
+            await other.next("offline")
+
+
+async def test_more_commands_than_can_be_executed(
+    owner: Person, url: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that too many wait for are refused; the others are executed in order."""
+    monkeypatch.setattr("game.live.commands._MAX_WAITING", 3)
+    universe = await owner.universe()
+    async with open_socket(url, universe["id"]) as client:
+        await say(client, type="hello", token=owner.tokens["access_token"])
+        async with database.transaction():
+            await database.execute("SELECT FROM universe WHERE id = $1 FOR UPDATE", universe["id"])
+            for number in range(6):
+                message = {"type": "command", "do": "say", "ref": str(number), "text": "Hear, hear!"}
+                await client.send(json.dumps(message))
+                if not number:
+                    # It is running when the others arrive.
+                    assert await say(client, type="ping") == {"type": "pong"}
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                refused = [json.loads(await client.recv()) for _ in range(2)]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            answers = [json.loads(await client.recv()) for _ in range(8)]
+        assert [(one["ref"], one["problem"]["status"]) for one in refused] == [("4", 429), ("5", 429)]
+        assert [one["ref"] for one in answers if one["type"] == "ack"] == ["0", "1", "2", "3"]
 
 
 def whole_messages(data: bytes) -> list[dict[str, Any]]:
@@ -224,6 +276,27 @@ async def test_a_cut_in_the_middle_of_a_frame(cut: int, owner: Person, url: str)
         had = [*events[1:], *again.events]
         assert bare(had) == bare(await log_of(owner, universe["id"], events[0]["cursor"]))
         assert len(had) == 5
+
+
+async def test_metrics(owner: Person, url: str) -> None:
+    """Of sockets, messages, bytes, and the delay of events."""
+
+    def values(text: str) -> dict[str, float]:
+        lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith("worldkeep_live_")]
+        return {name.removeprefix("worldkeep_live_"): float(value) for name, _, value in lines}
+
+    universe = await owner.universe()
+    before = values(await metrics(owner))
+    async with Client(url, universe["id"], owner.tokens["access_token"]) as client:
+        await client.command("say", text="Hear, hear!")
+        names = [f'{what}_total{{direction="{way}"}}' for what in ("messages", "bytes") for way in ("in", "out")]
+        names += ["sockets", "lag_seconds_count"]
+        after = before
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # Sent messages are counted at intervals.
+            while not all(after.get(name, 0) > before.get(name, 0) for name in names):
+                await asyncio.sleep(0.1)
+                after = values(await metrics(owner))
 
 
 async def metrics(person: Person) -> str:
