@@ -1,7 +1,7 @@
 """Opaque cursors into an event log: they do not even reveal the number of events between two of them.
 
-The number of an event counts hidden events too, so it is encrypted, each time with a new nonce. A cursor is valid
-for one user, one universe and one epoch of the database.
+The number of an event counts hidden events too, so it is encrypted, with a new nonce for each call. A cursor is
+valid for one user, one universe and one epoch of the database.
 
 A cursor is one block of AES with a nonce, the number, and a digest of what it is valid for. With a single block,
 ECB is safe: whoever changes a bit of the encrypted block gets another block altogether, whose digest is wrong.
@@ -25,6 +25,7 @@ _BLOCK_BYTES = _NONCE_BYTES + _SEQ_BYTES + _BOUND_BYTES
 LENGTH = 22
 """The length of a cursor: a block in base64 without `==`."""
 _PADDED_LENGTH = 24
+"""The length in base64 of a block and two more bytes."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -55,7 +56,10 @@ class Cursors:
         return self.encrypt_all([(seq, bound)])[0]
 
     def encrypt_all(self, positions: Iterable[tuple[int, bytes]]) -> list[bytes]:
-        """The same for pairs of `seq` and `bound`, in a fraction of the time. They have a nonce in common."""
+        """The same for pairs of `seq` and `bound`, in a fraction of the time.
+
+        They share a nonce: only cursors of the same event and reader are equal.
+        """
         nonce = next(self._nonces)
         blocks = b"".join([nonce + seq.to_bytes(_SEQ_BYTES) + bound for seq, bound in positions])
         return _as_texts(self._encrypt_blocks(blocks))

@@ -26,7 +26,7 @@ class LiveMetrics:
         self._closed = counter("closes", "Closed sockets, by close code.", "code")
         self._queue = Histogram(
             "worldkeep_live_queue_bytes",
-            "Bytes waiting for a client when a frame is sent to it (sampled).",
+            "Bytes waiting for clients when they are sent frames: the longest queue of them (sampled).",
             buckets=_DEPTHS,
             registry=registry,
         )

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from game.live.hub import Hub
 
 _ANNOUNCE_SECONDS = 8.0
-_TIMEOUT_SECONDS = 24.0
+_TIMEOUT_SECONDS = 20.0
+"""Checked at each announcement, so the members of a worker that dies are offline after at most the sum of both."""
 _BATCH = 10
 """The maximum number of users in one message between workers. It is small enough for the longest names, because a
 message that is too large is dropped."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
+from websockets.frames import CloseCode
 
 from game.core.errors import is_database_away
 from game.core.sockets import Close
@@ -165,7 +166,9 @@ class Room:
         except Exception as error:
             log.error("live_room_failed", exc_info=error)
             for session in list(self.sessions):
-                session.transport.close(1011, "Internal server error: reconnect and resume.")
+                session.transport.close(CloseCode.INTERNAL_ERROR, "Internal server error: reconnect and resume.")
+            # What could not be sent must not fail again for those who connect while others are still closing.
+            self.maps = WatchedMaps(self)
         finally:
             self._task = None
 

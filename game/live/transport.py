@@ -82,8 +82,7 @@ class Transport:
         if queued < MAX_QUEUE:
             self._largest = 0
         elif queued >= MAX_QUEUE + self._largest:
-            self._metrics.dropped("socket")
-            self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
+            self._close_too_slow()
             return queued
         if len(frames) > MAX_QUEUE:
             self._largest = max(self._largest, len(frames))
@@ -107,9 +106,14 @@ class Transport:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self._protocol.writable.wait()
         except TimeoutError:
-            self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
+            self._close_too_slow()
         if not self._protocol.is_open:
             raise Disconnected
+
+    def _close_too_slow(self) -> None:
+        if self._protocol.is_open:
+            self._metrics.dropped("socket")
+            self.close(Close.TOO_SLOW, "Too slow: resume from the last cursor.")
 
     def close(self, code: int, reason: str) -> None:
         """Close the socket after what was sent."""

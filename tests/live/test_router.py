@@ -431,9 +431,10 @@ class TestCommands:
     )
     async def test_what_cannot_be_done(self, message: dict[str, Any], field: str, owner: Person, url: str) -> None:
         universe = await owner.universe()
-        async with open_socket(url, universe["id"]) as socket:
+        async with open_socket(url, universe["id"], **{"X-Request-Id": "known-to-the-proxy"}) as socket:
             await say(socket, type="hello", token=owner.tokens["access_token"])
             answer = await say(socket, **message)
+            assert answer["problem"]["request_id"] == "known-to-the-proxy"
             assert (answer["type"], answer["problem"]["status"]) == ("error", 422)
             assert len(json.dumps(answer)) < 4096
             assert answer["problem"]["errors"][0]["field"] == field

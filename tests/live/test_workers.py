@@ -172,7 +172,7 @@ async def hello(socket: ClientConnection, person: Person) -> dict[str, Any] | No
 async def test_a_table_that_everything_happens_to(
     tmp_path: Path, settings: Settings, owner: Person, new_person: NewPerson
 ) -> None:
-    """Ten seconds of commands, lost connections and a killed worker: then all clients have all their events."""
+    """Twenty seconds of commands, lost connections and a killed worker: then all clients have all their events."""
     people = [await new_person() for _ in range(7)]
     table = await soak.lay(owner, people)
     with ExitStack() as servers:
@@ -181,7 +181,7 @@ async def test_a_table_that_everything_happens_to(
 
         def disturb(seconds_left: float) -> None:
             nonlocal killed
-            if not killed and seconds_left < 8:
+            if not killed and seconds_left < 16:
                 one.stop(signal.SIGKILL)
                 killed = True
 
@@ -192,7 +192,7 @@ async def test_a_table_that_everything_happens_to(
                 client = Client(first.url, table.universe_id, person.tokens["access_token"], others=[second.url])
                 seats.append((person, await stack.enter_async_context(client)))
                 await client.watch(table.fogged)
-            assert await soak.play(table, seats, 10, disturb) > 10
+            assert await soak.play(table, seats, 20, disturb) > 20
             await soak.compare(table, seats)
         # Those whom the killed worker had are offline for the other one after a while.
         async with Client(other.url, table.universe_id, owner.tokens["access_token"]) as client:
