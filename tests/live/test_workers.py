@@ -17,7 +17,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from game.core.settings import Settings
-from game.live.fanout import PostgresFanout
+from game.live.fanout import NoFanout, PostgresFanout, fanout_of
 from game.live.hub import Hub
 from tests.conftest import PATIENCE_SECONDS, Person, Server, serving
 from tests.forked import set_constants
@@ -69,6 +69,9 @@ async def test_what_happens_elsewhere(servers: list[Server], owner: Person, new_
         named = [{"user_id": one["user_id"], "display_name": one["display_name"]} for one in gm.of("online")]
         named.append({"user_id": owner.id, "display_name": "Owner"})
         assert sorted(map(str, feeds[-1].welcomes[0]["online"])) == sorted(map(str, named))
+        # One more socket of a member who is online elsewhere changes nothing.
+        async with Client(here, universe["id"], players[2].tokens["access_token"]):
+            pass
         started = time.monotonic()
         await gm.command("edit", map_id=made["id"], edits=paint(0, "."))
         await feeds[0].until(lambda: bool(feeds[0].events))
@@ -84,6 +87,8 @@ async def test_what_happens_elsewhere(servers: list[Server], owner: Person, new_
         await feeds[1].until(lambda: feeds[1].code == 4401)
         assert feeds[2].code is None
         await gm.next("offline", 2)
+        assert {one["user_id"] for one in gm.of("offline")} == {person.id for person in players[:2]}
+        assert len(gm.of("online")) == 3
 
 
 async def test_signals_from_elsewhere(servers: list[Server], owner: Person, stranger: Person) -> None:
@@ -134,6 +139,15 @@ async def test_who_is_online_elsewhere(app: FastAPI, settings: Settings) -> None
         here.presence.enter(universe_id, last, "Last")
         await until(lambda: last in there.presence.online(universe_id))
         assert one not in there.presence.online(universe_id)
+
+
+@pytest.mark.parametrize(
+    ("live_fanout", "workers", "kind"),
+    [("auto", 1, NoFanout), ("auto", 2, PostgresFanout), ("postgres", 1, PostgresFanout), ("none", 2, NoFanout)],
+)
+def test_a_single_worker_needs_no_channel(live_fanout: str, workers: int, kind: type, settings: Settings) -> None:
+    fields = {"live_fanout": live_fanout, "workers": workers}
+    assert isinstance(fanout_of(settings.model_copy(update=fields)), kind)
 
 
 @pytest.mark.parametrize("limit", ["USER", "UNIVERSE", "CLIENT", ""])
