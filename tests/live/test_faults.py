@@ -143,6 +143,31 @@ async def test_a_large_message_in_the_queue(owner: Person, url: str, database: a
             data = data[-10_000:] + piece
 
 
+async def test_signals_for_a_client_that_reads_slowly(
+    owner: Person, url: str, database: asyncpg.Connection
+) -> None:
+    """Are dropped from 64 KiB on; it stays connected."""
+    universe = await owner.universe()
+    async with (
+        Client(url, universe["id"], owner.tokens["access_token"]) as other,
+        deaf_socket(owner, universe["id"], url) as reader,
+    ):
+        await asyncio.to_thread(reader.recv, 10)
+        await database.execute(LARGE_EVENT, universe["id"])
+        await other.until(lambda: len(other.events) == 1)
+        before = dropped(await metrics(owner), "signal")
+        await other.send({"type": "signal", "name": "typing", "data": "lost"})
+        await other.command("say", text="last words")
+        assert dropped(await metrics(owner), "signal") == before + 1
+        data = b""
+        reader.settimeout(PATIENCE_SECONDS)
+        while b"last words" not in data:
+            piece = await asyncio.to_thread(reader.recv, 2**20)
+            assert piece
+            data = data[-10_000:] + piece
+        assert b"lost" not in data
+
+
 async def test_a_client_that_never_reads(owner: Person, url: str, database: asyncpg.Connection) -> None:
     """Is closed when a megabyte waits for them; the others get everything meanwhile."""
     universe = await owner.universe()
@@ -303,8 +328,8 @@ async def metrics(person: Person) -> str:
     return (await person.client.get("/metrics")).text
 
 
-def dropped(text: str) -> float:
-    lines = [line for line in text.splitlines() if line.startswith('worldkeep_live_drops_total{what="socket"}')]
+def dropped(text: str, what: str = "socket") -> float:
+    lines = [line for line in text.splitlines() if line.startswith(f'worldkeep_live_drops_total{{what="{what}"}}')]
     return float(lines[0].rpartition(" ")[2]) if lines else 0
 
 

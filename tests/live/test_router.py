@@ -204,6 +204,21 @@ class TestResume:
             assert client.welcomes[0]["resumed"] is False
             assert client.events == []
 
+    async def test_a_cursor_from_before_a_restore(
+        self, owner: Person, feed: Feed, database: asyncpg.Connection
+    ) -> None:
+        universe = await owner.universe()
+        cursor = (await feed(owner, universe["id"])).welcomes[0]["cursor"]
+        before = await database.fetchval("SELECT epoch FROM epoch")
+        await database.execute("UPDATE epoch SET epoch = gen_random_uuid()")
+        try:
+            assert (await feed(owner, universe["id"], cursor)).welcomes[0]["resumed"] is False
+            page = await owner.client.get(f"/universes/{universe['id']}/events?cursor={cursor}")
+            assert page.status_code == 422
+        finally:
+            await database.execute("UPDATE epoch SET epoch = $1", before)
+        assert (await feed(owner, universe["id"], cursor)).welcomes[0]["resumed"] is True
+
     async def test_a_cursor_of_an_event_that_was_lost(
         self, owner: Person, feed: Feed, database: asyncpg.Connection
     ) -> None:
