@@ -123,6 +123,8 @@ class Receivers:
         self.count = self._maps = 0
         self._greeted: set[RawSocket] = set()
         self._draining: asyncio.TimerHandle | None = None
+        self._lost = 0
+        """The number of reads that found a socket closed by the server."""
 
     async def connect(
         self, paths: list[str], first: list[bytes], reply: bytes = b"", subprotocol: str = ""
@@ -198,12 +200,13 @@ class Receivers:
     def _drain(self, files: list[int]) -> None:
         for file in files:
             with suppress(BlockingIOError):
-                os.read(file, 2**20)
+                self._lost += not os.read(file, 2**20)
         self._draining = asyncio.get_running_loop().call_later(_DRAIN_SECONDS, self._drain, files)
 
     def close(self) -> None:
         if self._draining is not None:
             self._draining.cancel()
+        assert not self._lost, "the server has closed sockets while rates were measured"
         for socket in self.sockets:
             socket.transport.abort()
 
