@@ -24,10 +24,12 @@ ROOT = os.geteuid() == 0
 NOBODY = 65534
 FAST = {"fsync": "off"}
 HOLDER = """
-import sys
+import signal, sys
 from pathlib import Path
 from game.core.embedded import running
 
+# Ignored if a shell has started the tests in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with running(Path(sys.argv[1]), settings={"fsync": "off"}) as url:
     try:
         print(url, flush=True)
