@@ -76,7 +76,7 @@ class LoggedEvent:
         return self._row[6] is not None and (self.audience is None or user_id in self.audience)
 
     def parts(self, user_id: UUID, *, for_game_master: bool) -> FrameParts | None:
-        """The event's frame for a reader; None if they may not read it."""
+        """The event's frame for a reader, without the cursor; None if they may not read it."""
         if self._is_personal:
             return self._parts_for(user_id, for_game_master=for_game_master)
         if for_game_master not in self._common:

@@ -1,4 +1,4 @@
-"""A member's socket, from `hello` to its end: its requests, and the events it gets."""
+"""A member's socket, from `hello` to its end: its requests, and what it was sent so far."""
 
 from __future__ import annotations
 

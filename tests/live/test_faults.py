@@ -217,7 +217,7 @@ async def test_a_client_that_ends_without_reading(
             deaf.sendall(frame(8, struct.pack("!H", 4400)))
             async with asyncio.timeout(PATIENCE_SECONDS):
                 with suppress(ConnectionError):
-                    while deaf.send(b"x"):  # noqa: ASYNC110 - no event
+                    while deaf.send(b"x"):  # noqa: ASYNC110 - nothing tells when the server resets it
                         await asyncio.sleep(0.1)
         else:
             deaf.shutdown(socket.SHUT_WR)
