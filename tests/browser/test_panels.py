@@ -183,6 +183,16 @@ class TestSize:
         editor.save()
         assert editor.rows()[0] == "############"
 
+    def test_what_is_typed_stays_while_other_things_change(self, editor: MapEditor) -> None:
+        editor.show_panel("Map")
+        width, anchor = editor.field("map-Width"), editor.page.get_by_role("radio", name="bottom right")
+        width.fill("14")
+        anchor.check(force=True)
+        editor.run("(editor) => editor.refresh()")
+        editor.field("map-diagonal_rule").select_option("5-10-5")
+        expect(width).to_have_value("14")
+        expect(anchor).to_be_checked()
+
     def test_an_empty_map_is_begun(self, open_map: Opening) -> None:
         editor = open_map({})
         editor.button("Start drawing").click()

@@ -27,15 +27,40 @@ export class MapPanel extends Panel {
   constructor(editor) {
     super(editor, 'wk-map');
     this.anchor = 'top_left';
+    /**
+     * Kept while the map has this size: it contains what is typed.
+     * @type {{width: number, height: number, form: HTMLElement} | null}
+     */
+    this.size = null;
   }
 
   inputs() {
     const { width, height, other, entities, doors, walls, lights } = this.frame;
-    return [width, height, other, entities.length, doors.length, walls.length, lights.length, this.anchor];
+    return [width, height, other, entities.length, doors.length, walls.length, lights.length];
   }
 
   draw() {
     const { width, height } = this.frame;
+    if (this.size?.width !== width || this.size.height !== height)
+      this.size = { width, height, form: this.#sizeForm(width, height) };
+    return [
+      this.size.form,
+      this.#grid(),
+      h(
+        'dl',
+        { class: 'wk-facts' },
+        [
+          ['Cells', (width * height).toLocaleString('en')],
+          ['Layers', this.frame.layers.length],
+          ['Tiles', this.frame.legend.length],
+          ...OBJECTS.map(([list, label]) => [label, this.frame[list].length]),
+        ].map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, String(value)))),
+      ),
+    ];
+  }
+
+  /** @param {number} width  @param {number} height */
+  #sizeForm(width, height) {
     const size = { width: this.#side('Width', width), height: this.#side('Height', height) };
     const anchors = h(
       'div',
@@ -53,38 +78,25 @@ export class MapPanel extends Panel {
         return h('label', { title: name.replace('_', ' ') }, input, h('span', {}));
       }),
     );
-    return [
-      h(
-        'form',
-        {
-          id: SIZE_FORM,
-          class: 'wk-form',
-          onsubmit: (/** @type {SubmitEvent} */ event) => {
-            event.preventDefault();
-            this.#resize(Number(size.width.value), Number(size.height.value));
-          },
+    return h(
+      'form',
+      {
+        id: SIZE_FORM,
+        class: 'wk-form',
+        onsubmit: (/** @type {SubmitEvent} */ event) => {
+          event.preventDefault();
+          this.#resize(Number(size.width.value), Number(size.height.value));
         },
-        h('h2', {}, 'Size'),
-        h('div', { class: 'wk-form-line wk-end' }, field('Width', size.width), field('Height', size.height), anchors),
-        h(
-          'p',
-          { class: 'wk-quiet' },
-          'The square marks the position of the old map in the new one. Anything outside is cut off.',
-        ),
-        h('button', { type: 'submit', form: SIZE_FORM, class: 'wk-button' }, 'Resize'),
-      ),
-      this.#grid(),
+      },
+      h('h2', {}, 'Size'),
+      h('div', { class: 'wk-form-line wk-end' }, field('Width', size.width), field('Height', size.height), anchors),
       h(
-        'dl',
-        { class: 'wk-facts' },
-        [
-          ['Cells', (width * height).toLocaleString('en')],
-          ['Layers', this.frame.layers.length],
-          ['Tiles', this.frame.legend.length],
-          ...OBJECTS.map(([list, label]) => [label, this.frame[list].length]),
-        ].map(([label, value]) => h('div', {}, h('dt', {}, label), h('dd', {}, String(value)))),
+        'p',
+        { class: 'wk-quiet' },
+        'The square marks the position of the old map in the new one. Anything outside is cut off.',
       ),
-    ];
+      h('button', { type: 'submit', form: SIZE_FORM, class: 'wk-button' }, 'Resize'),
+    );
   }
 
   /** @param {string} key  @param {unknown} value */
