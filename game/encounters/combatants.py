@@ -201,13 +201,14 @@ def _completed(
     name = one["name"] or (named.name if named else "")
     if not name:
         raise _fault(place, "name", "missing", "A combatant without a token or character needs a name.")
-    bonus = one["initiative_bonus"]
+    bonus, hidden = one["initiative_bonus"], one["hidden"]
     return {
         **one,
         "id": str(one["id"] or uuid7()),
         "token_id": str(one["token_id"]) if one["token_id"] else None,
         "character_id": str(character_id) if character_id else None,
         "name": name,
+        "hidden": (token is not None and token.hidden) if hidden is None else hidden,
         "initiative_bonus": _bonus(character) if bonus is None else bonus,
         "initiative": None if one["initiative"] is None else json_number(one["initiative"]),
         "tiebreak": old.get("tiebreak", secrets.randbelow(_TIEBREAK_SIDES)),

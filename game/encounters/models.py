@@ -115,7 +115,7 @@ class CombatantWrite(ApiModel):
         default=None, description="May be a fraction, to place a delayed turn between two others."
     )
     initiative_bonus: _Bonus = unset("Default: the bonus from the character's sheet, or 0.")
-    hidden: bool = Field(default=False, description="Hidden from players and spectators.")
+    hidden: bool = unset("Hidden from players and spectators. Default: whether the token is hidden.")
     defeated: bool = Field(default=False, description="A defeated combatant takes no turns.")
     effects: _Effects = Field(default_factory=list)
     gm: GameMastersOnly = None

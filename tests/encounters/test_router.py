@@ -212,6 +212,26 @@ class TestCombatants:
         [shown] = (await stranger.client.get(path)).json()["combatants"]
         assert shown["character_id"] == count["id"]
 
+    async def test_of_hidden_tokens(self, owner: Person, stranger: Person, universe_id: str) -> None:
+        """They are hidden unless said otherwise, so that a fight does not show players who waits for them."""
+        made = await owner.map(universe_id, grid_data={"width": 1, "height": 1}, visibility="members")
+        token = {"name": "Assassin", "x": 0, "y": 0, "hidden": True}
+        token_id = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
+        listed = [{"token_id": token_id}, {"token_id": token_id, "name": "Shadow", "hidden": False}]
+        encounter = await prepare(owner, universe_id, listed)
+        assert {one["name"]: one["hidden"] for one in encounter["combatants"]} == {"Assassin": True, "Shadow": False}
+        await step(owner, encounter, "start")
+        path = f"/encounters/{encounter['id']}"
+        shown = (await stranger.client.get(path)).json()["combatants"]
+        assert [one["name"] for one in shown] == ["Shadow"]
+        # The same for a combatant that is added to a running fight.
+        left = (await owner.client.get(path)).json()["combatants"]
+        more = [*left, {"token_id": token_id, "name": "Archer"}]
+        assert (await owner.client.patch(path, json={"combatants": more})).status_code == 200
+        answer = await stranger.client.get(path)
+        assert [one["name"] for one in answer.json()["combatants"]] == ["Shadow"]
+        assert "Archer" not in str(await events_of(stranger, universe_id))
+
     async def test_bonuses_are_of_sheets(self, owner: Person, stranger: Person, universe_id: str) -> None:
         """Players get those of sheets that they may read, in responses but not in events."""
         sheet = {"initiative_bonus": 7}
@@ -249,7 +269,8 @@ class TestCombatants:
         for name, x, hidden in (("near", 1, False), ("far", 5, False), ("unseen", 2, True)):
             token = {"name": name, "x": x, "y": 0, "hidden": hidden}
             ids[name] = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
-        encounter = await prepare(owner, universe_id, [{"token_id": token_id} for token_id in ids.values()])
+        listed = [{"token_id": token_id, "hidden": False} for token_id in ids.values()]
+        encounter = await prepare(owner, universe_id, listed)
         await step(owner, encounter, "start")
         shown = (await stranger.client.get(f"/encounters/{encounter['id']}")).json()["combatants"]
         assert {one["name"]: one.get("token_id") for one in shown} == {
