@@ -120,6 +120,16 @@ class FoggedView:
         chunks = rectangle(x, y, width, height)
         return [key for key in self.keys() if key[1:] in chunks]
 
+    @cached_property
+    def legend(self) -> Mapping[str, dict[str, Any]]:
+        """The legend's entries by symbol, also of symbols that no cell shows, and removed ones that are
+        remembered."""
+        return {**self.memory.legend, **self.scene.legend}
+
+    def symbols(self, stored: Mapping[ChunkKey, Sequence[str]]) -> set[str]:
+        """The symbols that cells show, from the stored ones of the chunks `keys`."""
+        return set().union(*map(symbols_of, self.chunks(stored, self.keys()).values()))
+
     def frame(self, used: Iterable[str]) -> Frame:
         """The frame of the map as the viewers know it, without `fog`.
 
@@ -134,7 +144,7 @@ class FoggedView:
     @cached_property
     def known(self) -> Known:
         """The map as these viewers know it, for their moves."""
-        return Known(self.frame({*self.scene.legend, *self.memory.legend}), self.through)
+        return Known(self.frame(self.legend), self.through)
 
     def known_near(self, x: int, y: int, width: int, height: int) -> Known:
         """Like `known`, but only within a rectangle, for steps that read nothing outside of it."""
@@ -234,9 +244,8 @@ class FoggedView:
         return {**frame, "layers": layers} if layers else frame
 
     def _legend(self, symbols: set[str]) -> list[dict[str, Any]]:
-        """The legend entries of some symbols, in the order of the symbols; includes remembered removed entries."""
-        legend = {**self.memory.legend, **self.scene.legend}
-        return [entry for symbol, entry in sorted(legend.items()) if symbol in symbols]
+        """The legend entries of some symbols, in the order of the symbols."""
+        return [entry for symbol, entry in sorted(self.legend.items()) if symbol in symbols]
 
 
 def whole(view: FoggedView, stored: Mapping[ChunkKey, Sequence[str]]) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class Shown:
     """With fog: the region around everything in sight, the only part of the grid whose changes they see."""
     region: dict[str, Any] | None = None
     """The region in which what they know of the grid differs from what they were shown before."""
+    is_redrawn: bool = False
+    """Whether more of the map differs than a region can show."""
     _changes: list[_TokenChange] = field(default_factory=list)
     """Changes that `_tokens` does not contain yet."""
 
@@ -122,12 +124,15 @@ async def _shown(
     seen = snapshot.tokens(session, role, view)
     shown = Shown(snapshot.seq, role, snapshot.version if is_game_master else None, seen, view, None)
     if view is not None:
-        # The regions are the same for all sessions with the same view and the same `before.view`. The value keeps
-        # alive the objects whose ids are in the key.
-        key = id(view), id(before and before.view), with_grid
+        # These are the same for all sessions with the same view and the same `before.view`. The value keeps alive
+        # the objects whose ids are in the key.
+        old = before.view if before else None
+        key = id(view), id(old), with_grid
         if key not in snapshot.cache:
-            snapshot.cache[key] = view, before, await _regions(snapshot, view, before, with_grid=with_grid)
-        *_, (shown.in_sight, shown.region) = snapshot.cache[key]
+            is_redrawn = with_grid and old is not None and await _is_redrawn(snapshot, old, view)
+            regions = await _regions(snapshot, view, before, with_grid=with_grid)
+            snapshot.cache[key] = view, before, is_redrawn, *regions
+        *_, shown.is_redrawn, shown.in_sight, shown.region = snapshot.cache[key]
     return shown
 
 
@@ -149,6 +154,16 @@ async def _regions(
         boxes.append(around)
     box = reduce(_union, filter(None, boxes), None)
     return in_sight, None if box is None else await snapshot.region(view, box)
+
+
+async def _is_redrawn(snapshot: Snapshot, before: MapView, after: MapView) -> bool:
+    """Whether a map with fog has another size, or anything else has changed that the fog does not hide, such as
+    the legend entry of a remembered cell."""
+    old, new = before.fogged, after.fogged
+    if (old.scene.width, old.scene.height, old.bare) != (new.scene.width, new.scene.height, new.bare):
+        return True
+    renamed = {symbol for symbol, entry in new.legend.items() if old.legend.get(symbol, entry) != entry}
+    return bool(renamed) and not renamed.isdisjoint(await snapshot.symbols(after))
 
 
 def _differing(one: Cells, other: Cells) -> dict[Any, int]:
@@ -362,8 +377,8 @@ class WatchedMaps:
         if map_id not in session.watched:
             return
         session.watched[map_id] = shown
-        is_new = shown.role != before.role or (with_grid and _is_redrawn(before, shown))
-        if is_new or (changes is not None and changes.include_settings):
+        has_settings = changes is not None and changes.include_settings
+        if shown.role != before.role or shown.is_redrawn or has_settings:
             session.transport.send(shown.message(session, map_id))
         elif not session.is_game_master:
             difference = _difference(before, shown, changes, session.user_id)
@@ -371,15 +386,6 @@ class WatchedMaps:
                 session.transport.send(shown.message(session, map_id))
             elif difference:
                 session.transport.send(frames.message("view", map_id=map_id, **difference))
-
-
-def _is_redrawn(before: Shown, after: Shown) -> bool:
-    """Whether a map with fog has another size, or anything else has changed that the fog does not hide. Regions
-    cannot show that."""
-    if before.view is None or after.view is None:
-        return False
-    old, new = before.view.fogged, after.view.fogged
-    return (old.scene.width, old.scene.height, old.bare) != (new.scene.width, new.scene.height, new.bare)
 
 
 def _is_known(known: dict[str, Any], token: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -141,6 +142,16 @@ class Snapshot:
             view.cache[name] = await part_of(view, stored, *box)
         region: dict[str, Any] = view.cache[name]
         return region
+
+    async def symbols(self, view: MapView) -> set[str]:
+        """The symbols of all cells that a group of viewers sees or remembers.
+
+        Raises:
+            Changed: the map has changed meanwhile.
+        """
+        board = await self._grid()
+        stored = await board.load_any(self._hot, Wanted(view.fogged.keys(), []))
+        return await asyncio.to_thread(view.fogged.symbols, stored)
 
     async def _grid(self) -> Board:
         row = self._row

@@ -27,7 +27,6 @@ from game.grid.canvas import Wanted
 from game.grid.chunks import ChunkKey
 from game.grid.fogged_view import part, whole
 from game.grid.loading import ChunkTexts
-from game.grid.player_view import symbols_of
 from game.maps import queries
 from game.maps.chunks import load_chunks
 from game.maps.models import Map
@@ -204,13 +203,10 @@ async def _shows(session: AsyncSession, found: Found, asset_id: UUID) -> bool:
         if view.shows(one.x, one.y, one.size) and (not one.hidden or Right.see in rights):
             return True
     fogged, text = view.fogged, str(asset_id).encode()
-    legend = {**fogged.memory.legend, **fogged.scene.legend}
-    with_picture = {symbol for symbol, entry in legend.items() if text in orjson.dumps(entry).lower()}
+    with_picture = {symbol for symbol, entry in fogged.legend.items() if text in orjson.dumps(entry).lower()}
     used: set[str] = set()
     if with_picture:
-        stored = await load_chunks(session, row, fogged.keys())
-        chunks = fogged.chunks(stored, fogged.keys()).values()
-        used = with_picture & set().union(*map(symbols_of, chunks))
+        used = with_picture & fogged.symbols(await load_chunks(session, row, fogged.keys()))
     return text in await asyncio.to_thread(lambda: orjson.dumps(fogged.frame(used)).lower())
 
 

@@ -219,7 +219,8 @@ class TestCombatants:
         token_id = (await owner.client.post(f"/maps/{made['id']}/tokens", json=token)).json()["id"]
         listed = [{"token_id": token_id}, {"token_id": token_id, "name": "Shadow", "hidden": False}]
         encounter = await prepare(owner, universe_id, listed)
-        assert {one["name"]: one["hidden"] for one in encounter["combatants"]} == {"Assassin": True, "Shadow": False}
+        hidden = {one["name"]: one["hidden"] for one in encounter["combatants"]}
+        assert hidden == {"Assassin": True, "Shadow": False}
         await step(owner, encounter, "start")
         path = f"/encounters/{encounter['id']}"
         shown = (await stranger.client.get(path)).json()["combatants"]

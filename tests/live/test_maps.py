@@ -467,6 +467,47 @@ class TestFog:
             assert await edit(hidden) == ["ack"], hidden
         assert player.codes == []
 
+    async def test_a_legend_entry_that_changes(self, owner: Person, stranger: Person, feed: Feed) -> None:
+        """It is a new map if a cell has it that they see or remember: remembered cells have its present name."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        legend = [{"symbol": symbol, "name": symbol} for symbol in "agu"]
+        layers = [{"name": "ground", "rows": ["aaa" + "g" * 16 + "u"]}]
+        grid = {"width": 20, "height": 1, "legend": legend, "layers": layers}
+        made = await owner.map(universe["id"], grid_data=grid, visibility="members", fog="explored")
+        path = f"/maps/{made['id']}"
+        sight, grants = {"range": 1, "darkvision": 0}, {stranger.id: ["act"]}
+        hero = await token_on(owner, made["id"], y=0, sight=sight, grants=grants)
+        player = await feed(stranger, universe["id"])
+        answer = await owner.client.patch(f"/tokens/{hero}", json={"x": 10})
+        assert answer.status_code == 200, answer.text
+        await player.watch(made["id"])
+        known = (await read(stranger, path))["grid_data"]
+        assert known["layers"][0]["rows"] == ["aa       ggg        "]
+
+        async def change(**entry: Any) -> list[str]:
+            count = len(player.messages)
+            edit = {"op": "update_legend", "legend": [entry]}
+            answer = await owner.client.post(f"{path}/edits", json={"edits": [edit]})
+            assert answer.status_code == 200, answer.text
+            # It is answered after all that came before has been sent.
+            await player.command("say", text="What else?")
+            return [message["type"] for message in player.messages[count:]]
+
+        for entry, sent in (
+            ({"symbol": "a", "name": "ash"}, ["map", "ack"]),
+            ({"symbol": "g", "name": "grass", "color": "#00ff00"}, ["map", "ack"]),
+            ({"symbol": "g", "name": "grass", "color": "#00ff00", "gm": "It grows."}, ["ack"]),
+            ({"symbol": "u", "name": "urn"}, ["ack"]),
+            ({"symbol": "x", "name": "nothing"}, ["ack"]),
+        ):
+            assert await change(**entry) == sent, entry
+            # What is read after each `map` stays true.
+            if "map" in sent:
+                known = (await read(stranger, path))["grid_data"]
+            assert (await read(stranger, path))["grid_data"] == known
+        assert [entry["name"] for entry in known["legend"]] == ["ash", "grass"]
+
     async def test_only_the_part_of_a_way_that_was_seen(
         self, app: FastAPI, owner: Person, stranger: Person, feed: Feed
     ) -> None:
