@@ -136,6 +136,22 @@ class TestTokens:
         assert (gob["x"], gob["y"], gob["conditions"]) == (4, 3, ["prone"])
         assert board.shown()["Gob"] == [4, 3]
 
+    def test_a_name_is_kept_while_others_move_tokens(self, board: Board) -> None:
+        editor = board.editor
+        tokens = board.saved()
+        editor.show_panel("Tokens")
+        editor.page.locator(".wk-map-tokens .wk-tile").first.click()
+        name, place = editor.field("token-name"), editor.page.locator(".wk-map-tokens .wk-tile .wk-count").last
+        name.fill("Gob")
+        editor.player.post(f"/tokens/{tokens['Ogre']['id']}/move", x=7, y=4, force=True)
+        editor.run("async ({ tokens }) => { await tokens.read(); }")
+        board.shows({"Goblin": [3, 3], "Ogre": [7, 4]})
+        expect(name).to_have_value("Gob")
+        name.press("Enter")
+        expect(place).to_have_text("7, 4")
+        board.settle()
+        assert set(board.saved()) == {"Gob", "Ogre"}
+
     def test_without_a_server_nothing_is_lost(self, board: Board) -> None:
         editor = board.editor
         editor.page.route("**/tokens/*", lambda route: route.abort())

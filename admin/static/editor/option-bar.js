@@ -57,7 +57,8 @@ export class OptionBar {
       state.float !== null,
       state.stamp,
       state.isTaking,
-      editor.tokens.choices,
+      // They arrive some time after the map.
+      state.tool === 'token' && editor.tokens.choices,
       state.objects.length,
       editor.clipboard.clip,
       editor.palette.layer?.meta,
@@ -235,7 +236,7 @@ export class OptionBar {
       list: 'wk-option-kinds',
       class: 'wk-kind',
       'aria-label': 'Kind of the next entity',
-      onchange: () => {
+      oninput: () => {
         state.kind = input.value.trim();
       },
     });

@@ -3,7 +3,10 @@
 import { h } from '../../../web/shared/dom.js';
 import { icon } from '../../../web/shared/icons.js';
 
-/** A panel renders again when one of the values of `inputs()` has changed; it keeps the focus. */
+/**
+ * A panel renders again when one of the values of `inputs()` has changed, but not while somebody types in it; it keeps
+ * the focus.
+ */
 export class Panel {
   /** @param {import('./editor.js').Editor} editor  @param {string} className */
   constructor(editor, className) {
@@ -11,6 +14,18 @@ export class Panel {
     this.element = h('div', { class: `wk-panel ${className}` });
     /** @type {unknown[] | null} */
     this.last = null;
+    /** The field with text that is not entered yet. @type {EventTarget | null} */
+    this.typing = null;
+    this.element.addEventListener('input', ({ target }) => {
+      // A search field filters while one types, and keeps its text.
+      if (!(target instanceof HTMLInputElement && target.type === 'search')) this.typing = target;
+    });
+    for (const end of ['change', 'focusout'])
+      this.element.addEventListener(end, () => {
+        if (!this.typing) return;
+        this.typing = null;
+        editor.refresh();
+      });
   }
 
   /** What it shows: it renders again when one of these values has changed. @returns {unknown[]} */
@@ -35,8 +50,9 @@ export class Panel {
     const inputs = this.inputs();
     const { last } = this;
     if (last && inputs.every((value, i) => value === last[i])) return;
-    this.last = inputs;
     const { activeElement } = document;
+    if (this.typing && this.typing === activeElement) return;
+    this.last = inputs;
     const isHere = activeElement instanceof HTMLElement && this.element.contains(activeElement);
     const focus = isHere ? activeElement.dataset.focus : null;
     const scrolled = this.#all('[data-scroll]').map(({ dataset, scrollTop }) => ({ name: dataset.scroll, scrollTop }));
