@@ -53,6 +53,12 @@ _IS_CENTRED = """(() => {
     const [x] = store.mine.length ? stage.onPage(...stage.tokens.centre(store.mine[0])) : [0];
     return Math.abs(x - (left + stage.element.clientWidth - right) / 2) < 2;
 })()"""
+_IS_IN_VIEW = """() => {
+    const { stage, store } = window.worldkeepTable;
+    const [x] = stage.onPage(...stage.tokens.centre(store.selectedToken.value));
+    const box = (name) => document.querySelector(name).getBoundingClientRect();
+    return x > box('.pl-tools').right && x < box('.pl-side').left;
+}"""
 _BACKGROUND_AT = """([x, y]) => {
     const { tiles } = window.worldkeepTable.stage.cells.seenBackground;
     const tile = [...tiles.values()].findLast(({ seen }) => seen);
@@ -246,6 +252,47 @@ def test_a_move_that_is_blocked_is_taken_back_and_says_by_what(lay: Laying, sit:
     ashe.drag((1, 1), (2, 2))
     ashe.page.wait_for_timeout(300)
     assert ashe.tokens()["Bram"] == [1, 1]
+
+
+def test_a_token_stays_where_the_server_says_when_several_moves_are_refused(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    ashe.sees("Ashe", (4, 3))
+    ashe.page.mouse.click(*ashe.at(4, 3))
+    # Into the wall, and towards the edge of the map behind it.
+    for _ in range(7):
+        ashe.page.keyboard.press("ArrowLeft")
+    master.sees("Ashe", (1, 3))
+    ashe.until("!window.worldkeepTable.table.live.waiting.size")
+    ashe.sees("Ashe", (1, 3))
+    # The steps behind the refused one need no message of their own.
+    expect(ashe.page.get_by_role("alert")).to_have_count(1)
+    expect(ashe.page.get_by_role("alert")).to_contain_text("stopped by a blocked cell")
+
+
+def test_a_step_by_keys_does_not_walk_around_a_wall(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    wall = {"id": "screen", "x1": 4, "y1": 3, "x2": 4, "y2": 4}
+    edits = [{"op": "put_wall", "wall": wall}]
+    table.master.post(f"/maps/{table.map_id}/edits", edits=edits)
+    ashe = sit(table.ashe, table)
+    ashe.sees("Ashe", (4, 3))
+    ashe.page.mouse.click(*ashe.at(4, 3))
+    ashe.page.keyboard.press("ArrowLeft")
+    expect(ashe.page.get_by_role("alert")).to_contain_text("stopped by a wall")
+    ashe.sees("Ashe", (4, 3))
+    assert table.master.get(f"/tokens/{table.tokens['Ashe']}")["x"] == 4
+
+
+def test_a_token_that_walks_by_keys_stays_in_view(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table, viewport={"width": 1000, "height": 700})
+    ashe.sees("Ashe", (4, 3))
+    ashe.page.mouse.click(*ashe.at(4, 3))
+    for key in ("+",) * 10 + ("ArrowLeft",) * 2:
+        ashe.page.keyboard.press(key)
+    ashe.sees("Ashe", (2, 3))
+    ashe.page.wait_for_function(_IS_IN_VIEW)
 
 
 def test_a_dragged_token_follows_the_pointer_by_the_cell_it_is_held_at(lay: Laying, sit: Sitting) -> None:

@@ -1,6 +1,6 @@
 /** The controller of a table: loads data into the store, applies the live feed to it, and sends what users do. */
 
-import { read, send } from '../shared/api.js';
+import { ApiError, read, send } from '../shared/api.js';
 import { readFrame } from '../shared/document.js';
 import { LiveClient } from '../shared/live.js';
 import { applyFrame, applyRegion } from './regions.js';
@@ -28,6 +28,12 @@ export class Table {
     });
     /** @type {Map<string, Promise<void>>} running reads by URL */
     this.reading = new Map();
+    /**
+     * Tokens with moves of this user that the server has not answered yet: where it last said that they are, and whether
+     * it has stopped one of the moves.
+     * @type {Map<string, {x: number, y: number, moves: number, isStopped: boolean}>}
+     */
+    this.moving = new Map();
     /** @type {((name: string, data: Message) => void) | null} */
     this.onSignal = null;
   }
@@ -233,6 +239,7 @@ export class Table {
     const { store } = this;
     if (message.map_id !== store.mapId.value || store.seeAs.value) return;
     store.setTokens(message.tokens);
+    for (const token of message.tokens) if (this.moving.has(token.id)) this.#place(token);
     if (message.fog?.rows) store.fog.value = message.fog.rows;
     // Cells are read after this message, so that no change is missed.
     this.#mapChanged();
@@ -244,7 +251,7 @@ export class Table {
     if (message.map_id !== store.mapId.value) return;
     if (store.seeAs.value) return this.#mapChanged();
     for (const token of message.shown ?? []) store.patchToken(token);
-    for (const { id, x, y, cells } of message.moved ?? []) store.patchToken({ id, x, y, lastPath: cells });
+    for (const { id, x, y, cells } of message.moved ?? []) this.#place({ id, x, y, lastPath: cells });
     for (const id of message.gone ?? []) store.dropToken(id);
     if (message.region && !applyRegion(store, message.region)) this.#mapChanged();
   }
@@ -269,7 +276,7 @@ export class Table {
     if (store.seeAs.value) return this.#mapChanged();
     if (what === 'deleted') store.dropToken(id);
     else if (what === 'moved' && store.tokens.value.has(id)) {
-      store.patchToken({ id, x: payload.x, y: payload.y, lastPath: payload.cells });
+      this.#place({ id, x: payload.x, y: payload.y, lastPath: payload.cells });
     } else if (payload.map_id === undefined || payload.map_id === store.mapId.value || store.tokens.value.has(id)) {
       this.#readTokens();
     }
@@ -334,23 +341,52 @@ export class Table {
   // Actions
 
   /**
-   * Move a token: shown immediately, and reverted if the server refuses the move.
-   * @param {Token} token  @param {{x: number, y: number}} to  @param {boolean} [force]
+   * Put a token where the server says that it is. While moves of this user wait for an answer, those are shown instead.
+   * @param {Partial<Token> & {id: string, x: number, y: number}} token
    */
-  async move(token, to, force = false) {
+  #place(token) {
+    const moving = this.moving.get(token.id);
+    if (moving) Object.assign(moving, { x: token.x, y: token.y });
+    else this.store.patchToken(token);
+  }
+
+  /**
+   * Move a token: shown immediately, and reverted if the server refuses the move.
+   * @param {Token} token  @param {{x: number, y: number}} to
+   * @param {{force?: boolean, isStep?: boolean}} [options]  `isStep`: straight to the next cell, not around obstacles
+   */
+  async move(token, to, { force = false, isStep = false } = {}) {
     const { store } = this;
-    const before = { id: token.id, x: token.x, y: token.y, lastPath: [] };
-    store.patchToken({ id: token.id, ...to, lastPath: [] });
+    const { id, name, x, y } = token;
+    const moving = this.moving.get(id) ?? { x, y, moves: 0, isStopped: false };
+    this.moving.set(id, moving);
+    moving.moves++;
+    store.patchToken({ id, ...to, lastPath: [] });
+    const way = isStep ? { path: [{ x, y }, to] } : to;
     try {
-      const done = await this.live.command('move', { token_id: token.id, ...to, ...(force ? { force: true } : {}) });
-      store.patchToken({ id: token.id, x: done.x, y: done.y, lastPath: [] });
-      if (done.stopped) store.notify(`${token.name} was stopped${byWhat(done.stopped.by)}.`);
+      const done = await this.live.command('move', { token_id: id, ...way, ...(force ? { force: true } : {}) });
+      Object.assign(moving, { x: done.x, y: done.y });
+      if (done.stopped) store.notify(`${name} was stopped${byWhat(done.stopped.by)}.`);
+      moving.isStopped ||= !!done.stopped;
       return done;
     } catch (error) {
-      store.patchToken(before);
-      store.fail(error);
+      // The steps after one that was stopped are refused, too, which says nothing new.
+      if (!isStep || !moving.isStopped) this.#refused(name, error);
+      moving.isStopped = true;
       return null;
+    } finally {
+      if (!--moving.moves) {
+        this.moving.delete(id);
+        store.patchToken({ id, x: moving.x, y: moving.y, lastPath: [] });
+      }
     }
+  }
+
+  /** Say why a token did not move. @param {string} name  @param {unknown} error */
+  #refused(name, error) {
+    const by = error instanceof ApiError && error.code === 'MOVE_BLOCKED' ? error.problem.by : null;
+    if (by) this.store.notify(`${name} cannot go there: stopped${byWhat(by)}.`, 'error');
+    else this.store.fail(error);
   }
 
   /** @param {string} doorId  @param {'open' | 'closed' | 'locked'} state */

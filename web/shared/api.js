@@ -1,11 +1,12 @@
 /** The client of the API: problem documents become errors whose message can be shown. */
 
-/** An error response: `status`, `code`, a message, and `errors` [{field, code, message}]. */
+/** An error response: `status`, `code`, a message, `errors` [{field, code, message}], and the whole `problem`. */
 export class ApiError extends Error {
   /** @param {number} status  @param {{[key: string]: any}} problem */
   constructor(status, problem) {
     super(problem.detail || problem.title || `The server answered ${status}.`);
     this.status = status;
+    this.problem = problem;
     /** @type {string} */
     this.code = problem.code ?? '';
     /** @type {{field: string, code: string, message: string}[]} */

@@ -265,9 +265,19 @@ export class MapInput {
     return [place.cell[0] - held[0], place.cell[1] - held[1]];
   }
 
-  /** @param {Token} token  @param {Pair} to  @param {boolean} [force] */
-  #go(token, [x, y], force = false) {
-    this.table.move(token, { x, y }, (force || this.isForcing.value) && this.store.isGameMaster.value);
+  /** @param {Token} token  @param {Pair} to  @param {boolean} [force]  @param {boolean} [isStep] */
+  #go(token, [x, y], force = false, isStep = false) {
+    force = (force || this.isForcing.value) && this.store.isGameMaster.value;
+    this.table.move(token, { x, y }, { force, isStep });
+  }
+
+  /** Move a token to the next cell. @param {Token} token  @param {Pair} direction  @param {boolean} force */
+  #step(token, direction, force) {
+    const { geometry } = this.stage.document;
+    const to = geometry.beside([token.x, token.y], direction);
+    if (!geometry.holds(...to)) return;
+    this.#go(token, to, force, true);
+    this.stage.reveal(...geometry.centre(...to));
   }
 
   /** Show the path to a place and its cost, by the server's rules. @param {Token} token  @param {Place} place */
@@ -390,8 +400,7 @@ export class MapInput {
     const step = STEPS[event.key];
     if (step) {
       const token = store.selectedToken.value;
-      if (token && store.may(token, 'act'))
-        this.#go(token, stage.document.geometry.beside([token.x, token.y], step), event.shiftKey);
+      if (token && store.may(token, 'act')) this.#step(token, step, event.shiftKey);
       else {
         stage.view.pan(-step[0] * 80 * stage.view.ratio, -step[1] * 80 * stage.view.ratio);
         stage.viewChanged();
@@ -423,8 +432,7 @@ export class MapInput {
       if (geometry.holds(...next)) cell = next;
     }
     this.cursor = cell;
-    stage.view.reveal(...cell);
-    stage.viewChanged();
+    stage.reveal(...geometry.centre(...cell));
     const place = { cell, point: geometry.centre(...cell), inside: true, shift: false };
     if (step) {
       this.#move(place);

@@ -266,6 +266,20 @@ export class Stage {
   }
 
   /**
+   * Move the view just far enough that nothing covers a point.
+   * @param {number} px  @param {number} py
+   */
+  reveal(px, py) {
+    const [sx, sy] = this.view.toScreen(px, py);
+    const { left, top, width, height } = this.#free();
+    const room = Math.min(this.view.scale, width / 3, height / 3);
+    const over = (/** @type {number} */ at, /** @type {number} */ size) =>
+      Math.min(0, at - room) + Math.max(0, at - (size - room));
+    this.view.pan(-over(sx - left, width), -over(sy - top, height));
+    this.viewChanged();
+  }
+
+  /**
    * Centre the view on a point, zoomed in enough to play there.
    * @param {number} px  @param {number} py
    */
