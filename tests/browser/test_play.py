@@ -79,6 +79,8 @@ _SWAY = """() => {
     stage.view.pan(-120, 60);
     step();
 }"""
+_DRAWN = """[...window.worldkeepTable.stage.tokens.pieces.values()].some(
+    ({ token, state }) => token.name === '%s' && state.endsWith('true'))"""
 _TOKENS = """() => Object.fromEntries(
     [...window.worldkeepTable.store.tokens.value.values()].map(({ name, x, y }) => [name, [x, y]]))"""
 
@@ -124,6 +126,13 @@ class Seat:
         self.page.mouse.move(*self.at(*end), steps=6)
         self.page.mouse.up()
 
+    def color_at(self, x: float, y: float) -> tuple[int, ...]:
+        """The colour in the middle of a cell."""
+        left, top = self.at(x, y)
+        pixel = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB").getpixel((round(left), round(top)))
+        assert isinstance(pixel, tuple)
+        return pixel
+
     def click_door(self) -> None:
         """Click the door of the room."""
         self.page.mouse.click(*self.at(4.5, 3))
@@ -149,6 +158,13 @@ class Table:
 
     def door(self, state: str) -> None:
         self.master.post(f"/maps/{self.map_id}/doors/oak", state=state)
+
+
+def square(color: str) -> bytes:
+    """A picture of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), color).save(file, "PNG")
+    return file.getvalue()
 
 
 def sign_up(url: str, name: str) -> Player:
@@ -726,6 +742,62 @@ def test_game_masters_place_a_token_and_give_it_to_a_player(lay: Laying, sit: Si
     x, y = master.tokens()["Wolf"]
     master.drag((int(x), int(y)), (10, 1))
     bram.sees("Wolf", (10, 1))
+
+
+def test_game_masters_choose_and_upload_pictures_of_tokens(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="explored", fog_sharing="each")
+    priory = upload(table.master, table.universe_id)
+    goblin = table.tokens["Goblin"]
+    master, ashe, bram = (sit(player, table) for player in (table.master, table.ashe, table.bram))
+    ashe.click_door()
+    ashe.sees("Goblin")
+    # One is chosen for a token as it is placed.
+    panel = master.panel("Master")
+    panel.get_by_label("Name").fill("Wolf")
+    panel.get_by_label("Hidden from players").uncheck()
+    panel.get_by_role("button", name="Choose a picture").click()
+    pictures = master.page.get_by_role("dialog", name="Pictures")
+    pictures.get_by_role("button", name="priory.png").click()
+    expect(pictures).not_to_be_visible()
+    panel.get_by_role("button", name="Place", exact=True).click()
+    for seat in (master, ashe):
+        seat.until(_DRAWN % "Wolf")
+    # The form is ready for the next token.
+    expect(panel.get_by_role("button", name="Choose a picture").get_by_role("img")).to_have_count(0)
+    # One is uploaded for a token that is there; what is not a picture is refused.
+    master.page.mouse.click(*master.at(9, 3))
+    card = master.page.get_by_label("Selected: Goblin")
+    card.get_by_text("More").click()
+    card.get_by_role("button", name="Choose a picture").press("Enter")
+    chooser = pictures.get_by_label("Upload a picture")
+    chooser.set_input_files({"name": "goblin.png", "mimeType": "image/png", "buffer": b"not a picture"})
+    expect(pictures.get_by_role("alert")).to_contain_text("file: ")
+    master.visit.expect(f"422 POST /universes/{table.universe_id}/assets")
+    chooser.set_input_files({"name": "goblin.png", "mimeType": "image/png", "buffer": square("#00ff00")})
+    expect(pictures).not_to_be_visible()
+    for seat in (master, ashe):
+        seat.until(_DRAWN % "Goblin")
+    assert ashe.color_at(9, 3) == (0, 255, 0)
+    assert "Goblin" not in bram.tokens()
+    # The game master views the map as others see it, with the pictures, and as they see it.
+    panel.get_by_label("See as").select_option(label="Ashe")
+    master.until(f"store.seeAs.value && {_DRAWN % 'Goblin'}")
+    panel.get_by_label("See as").select_option(label="myself")
+    master.until(f"!store.seeAs.value && {_DRAWN % 'Goblin'}")
+    # A search finds them by name. Escape empties it, and then closes the pictures and nothing else.
+    card.get_by_role("button", name="Choose a picture").press("Enter")
+    pictures.get_by_label("Find a picture").press_sequentially("prio")
+    expect(pictures.get_by_role("listitem")).to_have_count(1)
+    master.page.keyboard.press("Escape")
+    expect(pictures.get_by_role("listitem")).to_have_count(2)
+    master.page.keyboard.press("Escape")
+    expect(pictures).not_to_be_visible()
+    expect(card.get_by_role("button", name="Choose a picture")).to_be_focused()
+    card.get_by_role("button", name="Choose a picture").press("Enter")
+    pictures.get_by_role("button", name="No picture").click()
+    ashe.until(f"!({_DRAWN % 'Goblin'})")
+    assert table.master.get(f"/tokens/{goblin}")["asset_id"] is None
+    assert priory in [one["id"] for one in table.master.get(f"/universes/{table.universe_id}/assets")["items"]]
 
 
 def test_an_encounter_is_changed(lay: Laying, sit: Sitting) -> None:

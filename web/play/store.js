@@ -226,11 +226,16 @@ export class Store {
 
   /** @param {unknown} error */
   fail(error) {
-    // What is wrong with a field says more than that something is.
-    const [first] = error instanceof ApiError ? error.errors : [];
-    const text = first ? `${first.field.split('.').pop()?.replaceAll('_', ' ')}: ${first.message}` : '';
-    this.notify(text || (error instanceof Error ? error.message : String(error)), 'error');
+    this.notify(messageOf(error), 'error');
   }
+}
+
+/** What to tell the user about an error. @param {unknown} error */
+export function messageOf(error) {
+  // What is wrong with a field says more than that something is.
+  const [first] = error instanceof ApiError ? error.errors : [];
+  if (first) return `${first.field.split('.').pop()?.replaceAll('_', ' ')}: ${first.message}`;
+  return error instanceof Error ? error.message : String(error);
 }
 
 let lastNotice = 0;

@@ -61,6 +61,13 @@ export const send = (method, url, body, version) =>
     body: JSON.stringify(body),
   });
 
+/** Upload a file. @type {(url: string, file: File) => Promise<any>} */
+export const upload = (url, file) => {
+  const body = new FormData();
+  body.append('file', file);
+  return request(url, { method: 'POST', body });
+};
+
 /** The map with its grid data and version. @type {(url: string) => Promise<MapRead>} */
 export const readMap = (url) => request(url, { headers: { Accept: 'application/json' }, cache: 'no-store' });
 

@@ -12,6 +12,7 @@ const MIN_DETAILED_SCALE = 14; // CSS pixels per cell, below which a token is on
 const MAX_BADGES = 6; // bars or conditions; the others are shown as a number
 const NAME_DISTANCE = 0.2; // between a token's edge and the middle of its name, in widths of a cell
 const OUTLINE = 4; // pixels around texts
+const MAX_PORTRAIT_SIDE = 512; // pixels; graphics cards do not take pictures of any size
 
 const HIGHLIGHT_COLOR = 0xffe2a0;
 const BAR_COLORS = [0x67b26f, 0x5b8fd1, 0xc79a45, 0xd1574c];
@@ -46,6 +47,8 @@ export class Tokens {
     /** @type {Set<string>} those that are defeated */
     this.defeated = new Set();
     this.disc = whiteDisc();
+    /** @type {WeakMap<HTMLImageElement, Texture>} */
+    this.portraits = new WeakMap();
     this.reduced = matchMedia('(prefers-reduced-motion: reduce)');
   }
 
@@ -264,10 +267,10 @@ export class Tokens {
   /** @param {HTMLImageElement} image  @param {number} radius  @param {number} rotation */
   #portrait(image, radius, rotation) {
     const container = new Container();
-    const sprite = new Sprite(Texture.from(image));
-    sprite.anchor.set(0.5);
-    sprite.scale.set((2 * radius) / Math.min(image.naturalWidth, image.naturalHeight));
-    sprite.angle = rotation;
+    const texture = this.portraits.get(image) ?? middleOf(image);
+    this.portraits.set(image, texture);
+    const sprite = new Sprite({ texture, anchor: 0.5, angle: rotation });
+    sprite.setSize(2 * radius);
     const mask = new Graphics().circle(0, 0, radius).fill(0xffffff);
     container.addChild(sprite, mask);
     sprite.mask = mask;
@@ -363,6 +366,17 @@ const APPEARANCE_FIELDS = [
 function colorOf({ color }) {
   const [red, green, blue] = parseColor(color) ?? [96, 112, 122];
   return (red << 16) | (green << 8) | blue;
+}
+
+/** The square in the middle of a picture. @param {HTMLImageElement} image */
+function middleOf(image) {
+  const { naturalWidth: width, naturalHeight: height } = image;
+  const side = Math.min(width, height);
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = Math.min(side, MAX_PORTRAIT_SIDE);
+  const [left, top] = [(width - side) / 2, (height - side) / 2];
+  contextOf(canvas).drawImage(image, left, top, side, side, 0, 0, canvas.width, canvas.width);
+  return Texture.from({ resource: canvas, autoGenerateMipmaps: true }, true);
 }
 
 /** A white disc, to be tinted. */

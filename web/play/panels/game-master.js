@@ -4,6 +4,7 @@ import { html, useSignal } from '../../vendor/preact.js';
 import { kindColor } from '../../shared/kinds.js';
 import { SIZES } from '../../shared/token.js';
 import { Select } from './parts.js';
+import { PictureField } from './picture.js';
 
 /** @param {import('./shell.js').Props} props */
 export function GameMaster(props) {
@@ -118,6 +119,7 @@ function Placing({ store, table, stage }) {
   const name = useSignal('');
   const size = useSignal(1);
   const hidden = useSignal(true);
+  const picture = useSignal(/** @type {string | null} */ (null));
   const placed = new Set([...store.tokens.value.values()].map(({ character_id: id }) => id));
   const place = async (/** @type {any} */ token, /** @type {[number, number]} */ [x, y]) => {
     const fields = { x, y, disposition: 'neutral', ...token };
@@ -148,8 +150,11 @@ function Placing({ store, table, stage }) {
         class="pl-form"
         onSubmit=${async (/** @type {Event} */ event) => {
           event.preventDefault();
-          if (await place({ name: name.value.trim(), size: size.value, hidden: hidden.value }, middle()))
+          const fields = { name: name.value.trim(), size: size.value, hidden: hidden.value, asset_id: picture.value };
+          if (await place(fields, middle())) {
             name.value = '';
+            picture.value = null;
+          }
         }}
       >
         <label
@@ -169,6 +174,11 @@ function Placing({ store, table, stage }) {
             ${SIZES.map((one) => html`<option value=${one} selected=${one === size.value}>${one}</option>`)}
           </select>
         </label>
+        <${PictureField}
+          table=${table}
+          value=${picture.value}
+          change=${(/** @type {string | null} */ id) => (picture.value = id)}
+        />
         <label class="pl-check">
           <input
             type="checkbox"

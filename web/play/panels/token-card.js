@@ -129,7 +129,7 @@ export function TokenCard({ store, table, stage, input }) {
           Move through everything, as with Shift
         </label>`
       }
-      ${mayAct && html`<${TokenForm} key=${token.id} store=${store} token=${token} change=${change} />`}
+      ${mayAct && html`<${TokenForm} key=${token.id} ...${{ store, table, token, change }} />`}
     </section>
   `;
 }

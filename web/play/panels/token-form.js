@@ -4,14 +4,18 @@ import { html } from '../../vendor/preact.js';
 import { hexOf, parseColor } from '../../shared/tiles.js';
 import { SIZES } from '../../shared/token.js';
 import { NumberField, PlayedBy, Select, useDraft } from './parts.js';
+import { PictureField } from './picture.js';
 
 /** @type {[string, string][]} */
 const DISPOSITIONS = ['friendly', 'neutral', 'hostile'].map((one) => [one, one]);
 
 /**
- * @param {{store: import('../store.js').Store, token: import('../store.js').Token, change: (fields: any) => void}} props
+ * @typedef {{store: import('../store.js').Store, table: import('../table.js').Table,
+ *   token: import('../store.js').Token, change: (fields: any) => void}} FormProps
  */
-export function TokenForm({ store, token, change }) {
+
+/** @param {FormProps} props */
+export function TokenForm({ store, table, token, change }) {
   const isMaster = store.isGameMaster.value;
   const name = useDraft(token.name, (text) => change({ name: text.trim() }));
   return html`
@@ -43,16 +47,14 @@ export function TokenForm({ store, token, change }) {
           most=${359}
           change=${(/** @type {number | null} */ value) => change({ rotation: value ?? 0 })}
         />
-        ${isMaster && html`<${MasterFields} ...${{ store, token, change }} />`}
+        ${isMaster && html`<${MasterFields} ...${{ store, table, token, change }} />`}
       </div>
     </details>
   `;
 }
 
-/**
- * @param {{store: import('../store.js').Store, token: import('../store.js').Token, change: (fields: any) => void}} props
- */
-function MasterFields({ store, token, change }) {
+/** @param {FormProps} props */
+function MasterFields({ store, table, token, change }) {
   const [first, ...others] = token.bars ?? [];
   const setMaximum = (/** @type {number | null} */ max) => {
     const bar = first ?? { name: 'hit points', public: false };
@@ -61,6 +63,11 @@ function MasterFields({ store, token, change }) {
     change({ bars: max ? [{ ...bar, max, value }, ...others] : others });
   };
   return html`
+    <${PictureField}
+      table=${table}
+      value=${token.asset_id}
+      change=${(/** @type {string | null} */ asset_id) => change({ asset_id })}
+    />
     <${Select}
       label="Disposition"
       value=${token.disposition}
