@@ -10,7 +10,7 @@ result is as fresh as that of a separate statement.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import asyncpg
 
@@ -39,6 +39,13 @@ class HotStatement(NamedTuple):
     sql: str
     subject: int | None = None
     blocking: str | None = None
+
+
+class Reads(Protocol):
+    """What can execute hot statements that read: a coalescer, or a transaction (`Database.one_moment`)."""
+
+    def fetch(self, statement: HotStatement, *parameters: Any) -> Awaitable[asyncpg.Record | None]:
+        """Return the row of a statement for these parameters."""
 
 
 class _Query(NamedTuple):

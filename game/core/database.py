@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
 
+from game.core.coalescer import HotStatement, Reads
 from game.core.errors import OutcomeUnknown, Problem, is_database_away
 from game.core.fair_semaphore import FairSemaphore
 from game.core.settings import Settings
@@ -23,8 +25,9 @@ from game.core.settings import Settings
 # Each wait is shorter than a request's time limit, so that the request can still answer with the error.
 _CONNECT, _HOT_CONNECT, _STATEMENT, _POOL_WAIT, _IDLE = 1 / 2, 3 / 8, 3 / 4, 3 / 8, 5 / 2
 _SIDE_POOL = 2
-_LIVE_FEED = 3
-"""Connections of the live feed: to read new events, and to notify other workers."""
+_LIVE_FEED = 4
+"""Connections of the live feed: two for new events, one for a map in a transaction, and one to notify other
+workers."""
 _OTHERS = _SIDE_POOL + _LIVE_FEED
 _READING_METHODS = ("GET", "HEAD", "OPTIONS")
 _SHARE = 3
@@ -151,6 +154,14 @@ async def _no_reset(connection: Any) -> None:
     """Does not reset a connection of the side pool, because a single statement leaves nothing to reset."""
 
 
+class _OneMoment:
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    def fetch(self, statement: HotStatement, *parameters: Any) -> Awaitable[asyncpg.Record | None]:
+        return self._connection.fetchrow(statement.sql, *([one] for one in parameters))
+
+
 class Database:
     """The connections of one worker."""
 
@@ -173,6 +184,7 @@ class Database:
         event.listen(self.engine.sync_engine, "checkout", _check_open)
         self.session = async_sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
         self._side: asyncpg.Pool | None = None
+        self._one_moment = asyncio.Lock()
 
     async def side_pool(self) -> asyncpg.Pool:
         """A small pool for statements outside a request's transaction, created on first use."""
@@ -190,6 +202,17 @@ class Database:
     async def hot_connection(self) -> asyncpg.Connection:
         """A connection for hot reads only."""
         return await asyncpg.connect(self._url, **self._hot_options)
+
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[Reads]:
+        """Reads hot statements in one transaction: all of them from the same snapshot of the database."""
+        async with self._one_moment:
+            connection = await self.hot_connection()
+            try:
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    yield _OneMoment(connection)
+            finally:
+                connection.terminate()
 
     async def close(self) -> None:
         """Close all connections."""

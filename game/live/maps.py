@@ -8,8 +8,8 @@ difference.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +19,7 @@ from game.core.errors import Conflict, NotFound
 from game.fog.viewers import viewer_of
 from game.fog.views import MapView
 from game.grid.cell_sets import Cells, bounds, contains
+from game.grid.fogged_view import FoggedView
 from game.live import frames
 from game.live.snapshots import Box, Snapshot
 from game.permissions import GAME_MASTERS, Role
@@ -26,6 +27,7 @@ from game.play.boards import Changed
 from game.tokens.queries import SHEET, STORED
 
 if TYPE_CHECKING:
+    from game.core.coalescer import Reads
     from game.live.frames import LoggedEvent
     from game.live.rooms import Room
     from game.live.session import LiveSession
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 Region = dict[str, Any] | None
 
 MAX_WATCHED = 8
+_ATTEMPTS = 3
+"""How often a map is read without a transaction, if it changes meanwhile."""
 _MAX_CHANGES = 64
 """The number of changes of tokens that a `Shown` collects."""
 _SETTINGS = frozenset({"visibility", "fog", "fog_sharing", "lighting"})
@@ -108,28 +112,32 @@ class Shown:
 
 
 async def _shown(
-    snapshot: Snapshot, session: LiveSession, before: Shown | None, *, with_grid: bool = True
+    snapshot: Snapshot | None, session: LiveSession, before: Shown | None, *, with_grid: bool = True
 ) -> Shown:
     """What a session's member is shown of a map.
 
     `with_grid`: whether the grid itself may have changed since `before`, not only what they see of it.
 
     Raises:
-        NotFound: they may not read it.
+        NotFound: it no longer exists, or they may not read it.
         Changed: the map has changed meanwhile.
     """
+    if snapshot is None:
+        raise NotFound
     role = snapshot.role_of(session)
     is_game_master = role in GAME_MASTERS
     view = await snapshot.view(session.user_id) if snapshot.has_fog and not is_game_master else None
     seen = snapshot.tokens(session, role, view)
     shown = Shown(snapshot.seq, role, snapshot.version if is_game_master else None, seen, view, None)
-    if view is not None:
+    if view is None:
+        shown.is_redrawn = before is not None and before.view is not None
+    else:
         # These are the same for all sessions with the same view and the same `before.view`. The value keeps alive
         # the objects whose ids are in the key.
         old = before.view if before else None
         key = id(view), id(old), with_grid
         if key not in snapshot.cache:
-            is_redrawn = with_grid and old is not None and await _is_redrawn(snapshot, old, view)
+            is_redrawn = with_grid and before is not None and await _is_redrawn(snapshot, old, view)
             regions = await _regions(snapshot, view, before, with_grid=with_grid)
             snapshot.cache[key] = view, before, is_redrawn, *regions
         *_, shown.is_redrawn, shown.in_sight, shown.region = snapshot.cache[key]
@@ -156,14 +164,20 @@ async def _regions(
     return in_sight, None if box is None else await snapshot.region(view, box)
 
 
-async def _is_redrawn(snapshot: Snapshot, before: MapView, after: MapView) -> bool:
-    """Whether a map with fog has another size, or anything else has changed that the fog does not hide, such as
-    the legend entry of a remembered cell."""
+async def _is_redrawn(snapshot: Snapshot, before: MapView | None, after: MapView) -> bool:
+    """Whether a map with fog had none before, or has another size, or anything else has changed that the fog does
+    not hide, such as the legend entry of a remembered cell."""
+    if before is None:
+        return True
     old, new = before.fogged, after.fogged
-    if (old.scene.width, old.scene.height, old.bare) != (new.scene.width, new.scene.height, new.bare):
+    if _outline(old) != _outline(new):
         return True
     renamed = {symbol for symbol, entry in new.legend.items() if old.legend.get(symbol, entry) != entry}
     return bool(renamed) and not renamed.isdisjoint(await snapshot.symbols(after))
+
+
+def _outline(view: FoggedView) -> tuple[Any, ...]:
+    return view.mode, view.scene.width, view.scene.height, view.bare
 
 
 def _differing(one: Cells, other: Cells) -> dict[Any, int]:
@@ -265,6 +279,8 @@ class WatchedMaps:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._pending: list[LoggedEvent] = []
+        self._behind: set[LiveSession] = set()
+        """Sessions that were sent events without what they change in watched maps."""
 
     async def watch(self, session: LiveSession, map_id: str) -> None:
         """Send a session a map, in its place between the events, and from then on its changes.
@@ -285,19 +301,23 @@ class WatchedMaps:
                 session.transport.send(shown.message(session, map_id))
             finally:
                 await self._room.join(session)
-            # While it read alone, it was sent events but no views.
-            while stale := [one for one, shown in session.watched.items() if shown.seq < session.seq]:
-                for one in stale:
-                    await self._refresh(one, [session], None)
+                # While it read alone, it was sent events but no views.
+                if any(shown.seq < session.seq for shown in session.watched.values()):
+                    self._behind.add(session)
+                    self._room.wake()
 
     async def _first_shown(self, session: LiveSession, map_id: str) -> Shown:
+        attempt = 0
         while True:
+            attempt += 1
             with suppress(Changed):
-                return await _shown(await self._snapshot(map_id, [session.user_id]), session, None)
+                async with self._snapshot(map_id, [session], attempt) as snapshot:
+                    return await _shown(snapshot, session, None)
 
     async def follow(self, events: Sequence[LoggedEvent]) -> None:
         """Send what events changed in watched maps. If the database is unavailable, the next call sends it."""
         self._pending += events
+        await self._catch_up()
         if not self._pending:
             return
         for map_id in dict.fromkeys(map_id for session in self._room.live() for map_id in session.watched):
@@ -318,10 +338,21 @@ class WatchedMaps:
                 await self._refresh(map_id, sessions, changes)
         self._pending.clear()
 
+    async def _catch_up(self) -> None:
+        """Send the sessions that read alone what has changed in watched maps; after this, they follow the room."""
+        for session in list(self._behind):
+            if session.watching.locked():
+                # It reads alone again.
+                continue
+            async with session.watching:
+                for map_id in [one for one, shown in session.watched.items() if shown.seq < session.seq]:
+                    await self._refresh(map_id, [session], None)
+                self._behind.discard(session)
+
     def _needs_snapshot(self, session: LiveSession, map_id: str, changes: _Changes) -> bool:
         """Whether a session needs a new snapshot of a map; not if its events contain all changes."""
         if session.watching.locked():
-            # `watch` is reading for it, until it is up to date.
+            # `watch` is reading for it, and `_catch_up` will.
             return False
         shown = session.watched[map_id]
         if changes.include_settings or shown.role != session.role:
@@ -335,27 +366,37 @@ class WatchedMaps:
 
     async def _refresh(self, map_id: str, sessions: Sequence[LiveSession], changes: _Changes | None) -> None:
         """Take a snapshot of a map for these sessions, and send each what is different for it."""
-        waiting = deque(sessions)
+        waiting, attempt = deque(sessions), 0
         while waiting:
+            attempt += 1
             # If the map changes meanwhile, the remaining sessions get another snapshot.
             with suppress(Changed):
-                snapshot = None
-                with suppress(NotFound):
-                    snapshot = await self._snapshot(map_id, [session.user_id for session in waiting])
-                while waiting:
-                    session = waiting[0]
-                    # It may have stopped watching meanwhile.
-                    if map_id in session.watched:
-                        await self._show(snapshot, session, map_id, changes)
-                    waiting.popleft()
+                async with self._snapshot(map_id, waiting, attempt) as snapshot:
+                    while waiting:
+                        session = waiting[0]
+                        # It may have stopped watching meanwhile.
+                        if map_id in session.watched:
+                            await self._show(snapshot, session, map_id, changes)
+                        waiting.popleft()
 
-    async def _snapshot(self, map_id: str, user_ids: Sequence[UUID]) -> Snapshot:
-        """A map as it is now.
+    @asynccontextmanager
+    async def _snapshot(
+        self, map_id: str, sessions: Iterable[LiveSession], attempt: int
+    ) -> AsyncIterator[Snapshot | None]:
+        """A map as it is now; None if it no longer exists.
 
-        Raises:
-            NotFound: it no longer exists.
+        It may change faster than it can be read. Therefore, after some attempts, it is read in one transaction, in
+        which it does not change.
         """
-        return await Snapshot.at(self._room.hub, self._room.universe_id, UUID(map_id), user_ids)
+        hub, user_ids = self._room.hub, [session.user_id for session in sessions]
+        async with AsyncExitStack() as stack:
+            reads: Reads = hub
+            if attempt > _ATTEMPTS:
+                reads = await stack.enter_async_context(hub.state.database.one_moment())
+            snapshot = None
+            with suppress(NotFound):
+                snapshot = await Snapshot.at(reads, self._room.universe_id, UUID(map_id), user_ids)
+            yield snapshot
 
     async def _show(
         self, snapshot: Snapshot | None, session: LiveSession, map_id: str, changes: _Changes | None
@@ -365,8 +406,6 @@ class WatchedMaps:
             before.apply(changes.shared_with(session.user_id))
         with_grid = changes is None or changes.include_grid
         try:
-            if snapshot is None:
-                raise NotFound
             shown = await _shown(snapshot, session, before, with_grid=with_grid)
         except NotFound:
             # The map is gone, or not visible to them any longer.

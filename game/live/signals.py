@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _MAX_SNAPSHOTS = 8
+_ATTEMPTS = 3
+"""How often a map is read for a signal, if it changes meanwhile."""
 
 
 class Signals:
@@ -75,7 +77,7 @@ class Signals:
         if "map_id" not in content or session.is_game_master:
             return True
         map_id = UUID(content["map_id"])
-        while True:
+        for _ in range(_ATTEMPTS):
             snapshot = await self._snapshot(map_id, session.user_id)
             if snapshot is None or not snapshot.is_published:
                 return False
@@ -87,6 +89,8 @@ class Signals:
                 self._seq = None
                 continue
             return contains(view.fogged.visible, int(content["x"]), int(content["y"]))
+        # It changes faster than it can be read. Signals may get lost.
+        return False
 
     async def _snapshot(self, map_id: UUID, user_id: UUID) -> Snapshot | None:
         """A map after the last event, read once: whatever changes what anybody sees is an event."""

@@ -29,8 +29,7 @@ from game.tokens.queries import Found
 from game.universes.access import Access
 
 if TYPE_CHECKING:
-    from game.core.coalescer import Coalescer
-    from game.live.hub import Hub
+    from game.core.coalescer import Reads
     from game.live.session import LiveSession
 
 Box = tuple[int, int, int, int]
@@ -45,8 +44,8 @@ class Snapshot:
     Its grid is loaded on demand, in exactly this version.
     """
 
-    def __init__(self, hot: Coalescer, viewers: Sequence[UUID], row: Any) -> None:
-        self._hot, self._viewers, self._row = hot, viewers, row
+    def __init__(self, reads: Reads, viewers: Sequence[UUID], row: Any) -> None:
+        self._reads, self._viewers, self._row = reads, viewers, row
         self.seq: int = row["event_seq"]
         self.version: int = row["version"]
         self.has_fog: bool = row["fog"] != Fog.off
@@ -59,17 +58,17 @@ class Snapshot:
         self._memories: Memories | None = None
 
     @classmethod
-    async def at(cls, hub: Hub, universe_id: UUID, map_id: UUID, user_ids: Sequence[UUID]) -> Snapshot:
-        """Reads a map as it is now, for the given users.
+    async def at(cls, reads: Reads, universe_id: UUID, map_id: UUID, user_ids: Sequence[UUID]) -> Snapshot:
+        """Reads a map as it is now, for the given users; `reads` is the hub, or a transaction.
 
         Raises:
             NotFound: it no longer exists.
         """
         viewers = [PARTY, *dict.fromkeys(user_ids)]
-        row = await hub.fetch(queries.SNAPSHOT, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
+        row = await reads.fetch(queries.SNAPSHOT, universe_id, map_id, f"{{{','.join(map(str, viewers))}}}")
         if row is None:
             raise NotFound
-        return cls(hub.reads, viewers, row)
+        return cls(reads, viewers, row)
 
     def is_for(self, user_id: UUID) -> bool:
         """Whether the map was read for this user; what other users remember of it is not included."""
@@ -124,7 +123,7 @@ class Snapshot:
             self._memories = Memories(self._viewers)
             self._memories.take(row["wholes"], row["chunks"])
         scene_key = row["scene_key"] or row["map_id"]
-        load = partial(board.load_any, self._hot)
+        load = partial(board.load_any, self._reads)
         view = await views.compute(map_state, viewer, scene_key, row["fog"], self._memories.of(viewer), load)
         views.cache(key, view)
         return view
@@ -138,7 +137,7 @@ class Snapshot:
         name = "live region", box
         if name not in view.cache:
             board = await self._grid()
-            stored = await board.load_any(self._hot, Wanted(view.fogged.keys_in(*box), []))
+            stored = await board.load_any(self._reads, Wanted(view.fogged.keys_in(*box), []))
             view.cache[name] = await part_of(view, stored, *box)
         region: dict[str, Any] = view.cache[name]
         return region
@@ -150,14 +149,14 @@ class Snapshot:
             Changed: the map has changed meanwhile.
         """
         board = await self._grid()
-        stored = await board.load_any(self._hot, Wanted(view.fogged.keys(), []))
+        stored = await board.load_any(self._reads, Wanted(view.fogged.keys(), []))
         return await asyncio.to_thread(view.fogged.symbols, stored)
 
     async def _grid(self) -> Board:
         row = self._row
         if self._board is None:
             place = row["universe_id"], row["map_id"], row["version"], row["updated_at"]
-            self._board = await board_of(self._hot, *place)
+            self._board = await board_of(self._reads, *place)
         return self._board
 
 

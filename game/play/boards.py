@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from game.core.cache import LruCache
-from game.core.coalescer import Coalescer, HotStatement
+from game.core.coalescer import HotStatement, Reads
 from game.grid.canvas import Loaded, Wanted
 from game.grid.chunks import ChunkKey, Frame
 from game.grid.player_view import EVERY_SYMBOL, players_document
@@ -72,7 +72,7 @@ class Board:
         """The grid as players get it, with the whole legend."""
         return players_document(self.grid_data, EVERY_SYMBOL).frame
 
-    async def load(self, hot: Coalescer, wanted: Wanted) -> Loaded:
+    async def load(self, reads: Reads, wanted: Wanted) -> Loaded:
         """The chunks that steps need.
 
         Raises:
@@ -83,27 +83,27 @@ class Board:
         if wanted.layers or len(keys) > _MAX_CHUNKS:
             raise TooMuch
         if missing := [key for key in keys if key not in self._chunks]:
-            found = await self._read(hot, missing)
+            found = await self._read(reads, missing)
             if len(self._chunks) + len(missing) > _MAX_CHUNKS:
                 self._chunks.clear()
             self._chunks |= {key: found.get(key) for key in keys if key in found or key not in self._chunks}
         return {key: rows for key in keys if (rows := self._chunks.get(key)) is not None}
 
-    async def load_any(self, hot: Coalescer, wanted: Wanted) -> Loaded:
+    async def load_any(self, reads: Reads, wanted: Wanted) -> Loaded:
         """Like `load`, for any number of chunks; they are not cached if there are too many.
 
         Raises:
             Changed: the map has another version by now.
         """
         if len(wanted.chunks) <= _MAX_CHUNKS:
-            return await self.load(hot, wanted)
+            return await self.load(reads, wanted)
         found: dict[ChunkKey, Sequence[str]] = {}
         for start in range(0, len(wanted.chunks), _MAX_CHUNKS):
-            found |= await self._read(hot, wanted.chunks[start : start + _MAX_CHUNKS])
+            found |= await self._read(reads, wanted.chunks[start : start + _MAX_CHUNKS])
         return found
 
-    async def _read(self, hot: Coalescer, keys: Sequence[ChunkKey]) -> dict[ChunkKey, Sequence[str]]:
-        row = await hot.fetch(_CHUNKS, self.universe_id, self.id, orjson.dumps(keys).decode())
+    async def _read(self, reads: Reads, keys: Sequence[ChunkKey]) -> dict[ChunkKey, Sequence[str]]:
+        row = await reads.fetch(_CHUNKS, self.universe_id, self.id, orjson.dumps(keys).decode())
         if row is None or (row["version"], row["updated_at"]) != (self.version, self.updated_at):
             raise Changed
         return {(layer, x, y): rows for layer, x, y, rows in orjson.loads(row["chunks"] or "[]")}
@@ -112,7 +112,7 @@ class Board:
 _cache: LruCache[UUID, Board] = LruCache(_MAX_BOARDS, _MAX_BYTES)
 
 
-async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int, updated_at: datetime) -> Board:
+async def board_of(reads: Reads, universe_id: UUID, map_id: UUID, version: int, updated_at: datetime) -> Board:
     """A map in this version.
 
     Raises:
@@ -120,7 +120,7 @@ async def board_of(hot: Coalescer, universe_id: UUID, map_id: UUID, version: int
     """
     board = _cache.get(map_id)
     if board is None or (board.version, board.updated_at) != (version, updated_at):
-        row: Any = await hot.fetch(_GRID, universe_id, map_id)
+        row: Any = await reads.fetch(_GRID, universe_id, map_id)
         if row is None or (row["version"], row["updated_at"]) != (version, updated_at):
             raise Changed
         names = ("version", "updated_at", "width", "height", "fog", "is_published")

@@ -2,12 +2,15 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from itertools import cycle
 from typing import Any
 from uuid import UUID
 
+import pytest
 from fastapi import FastAPI
 
 from game.core.database import USER
+from game.live import snapshots
 from game.tokens.queries import OPEN, SHEET
 from tests.conftest import Person
 from tests.live.client import Client
@@ -284,6 +287,30 @@ class TestWatch:
         assert [again["map_id"], *(token["id"] for token in again["tokens"])] == [first, hidden]
         assert "version" in again
 
+    async def test_fog_while_another_map_is_read(
+        self, app: FastAPI, owner: Person, stranger: Person, feed: Feed
+    ) -> None:
+        """The map that got fog is sent again, even if the other one does not exist."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        made = await owner.map(universe["id"], grid_data=GRID, visibility="members")
+        player = await feed(stranger, universe["id"])
+        await player.watch(made["id"])
+        room = app.state.live.rooms[UUID(universe["id"])]
+        [session] = room.sessions
+        for number, fog in enumerate(("sight", "explored", "off"), 1):
+            # As while another map is read for it.
+            async with session.watching:
+                room.leave(session)
+                answer = await owner.client.patch(f"/maps/{made['id']}", json={"fog": fog})
+                assert answer.status_code == 200, answer.text
+                await room.caught_up()
+                await room.join(session)
+            await player.send({"type": "watch", "map_id": stranger.id})
+            await player.next("error", number)
+            again = await player.next("map", number + 1)
+            assert again.get("fog", {"mode": "off"})["mode"] == fog
+
     async def test_a_crowd_at_once(self, app: FastAPI, owner: Person, stranger: Person, feed: Feed) -> None:
         """More sockets than the pool has connections watch a map while requests hold all of these."""
         universe = await owner.universe()
@@ -507,6 +534,44 @@ class TestFog:
                 known = (await read(stranger, path))["grid_data"]
             assert (await read(stranger, path))["grid_data"] == known
         assert [entry["name"] for entry in known["legend"]] == ["ash", "grass"]
+
+    async def test_a_map_that_changes_whenever_it_is_read(
+        self, app: FastAPI, owner: Person, stranger: Person, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Those who watch it get what is new all the same, and signals do not wait until nobody changes it."""
+        universe = await owner.universe()
+        await join(stranger, owner, universe["id"])
+        layers = [{"name": "ground", "rows": ["." * 20]}]
+        legend = [{"symbol": symbol, "name": symbol} for symbol in ".#"]
+        grid = {"width": 20, "height": 1, "legend": legend, "layers": layers}
+        made = await owner.map(universe["id"], grid_data=grid, visibility="members", fog="explored")
+        path = f"/maps/{made['id']}"
+        sight, grants = {"range": 2, "darkvision": 0}, {stranger.id: ["act"]}
+        hero = await token_on(owner, made["id"], y=0, sight=sight, grants=grants)
+        goblin = await token_on(owner, made["id"], x=19, y=0)
+        gm, player = await feed(owner, universe["id"]), await feed(stranger, universe["id"])
+        read_grid, is_busy, symbols = snapshots.board_of, True, cycle("#.")
+
+        async def changed_before(*arguments: Any) -> Any:
+            if is_busy:
+                edit = {"op": "set", "layer": "ground", "cells": [{"x": 10, "y": 0, "symbol": next(symbols)}]}
+                assert (await owner.client.post(f"{path}/edits", json={"edits": [edit]})).status_code == 200
+            return await read_grid(*arguments)
+
+        monkeypatch.setattr(snapshots, "board_of", changed_before)
+        first = await player.watch(made["id"])
+        assert [token["id"] for token in first["tokens"]] == [hero]
+        assert first["fog"]["rows"] == ["222" + "0" * 17]
+        answer = await owner.client.patch(f"/tokens/{goblin}", json={"x": 1})
+        assert answer.status_code == 200, answer.text
+        await player.until(lambda: goblin in applied(player, made["id"]))
+        await gm.send({"type": "signal", "name": "ping", "map_id": made["id"], "x": 1, "y": 0, "data": None})
+        await quiet(gm, player)
+        is_busy = False
+        await app.state.live.rooms[UUID(universe["id"])].caught_up()
+        await quiet(player)
+        assert list(applied(player, made["id"]).values()) == await listed(stranger, made["id"])
+        assert player.codes == []
 
     async def test_only_the_part_of_a_way_that_was_seen(
         self, app: FastAPI, owner: Person, stranger: Person, feed: Feed
