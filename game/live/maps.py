@@ -15,6 +15,8 @@ from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+import orjson
+
 from game.core.errors import Conflict, NotFound
 from game.fog.viewers import viewer_of
 from game.fog.views import MapView
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from game.live.frames import LoggedEvent
     from game.live.rooms import Room
     from game.live.session import LiveSession
-
-Region = dict[str, Any] | None
 
 MAX_WATCHED = 8
 _ATTEMPTS = 3
@@ -68,8 +68,8 @@ class Shown:
     view: MapView | None
     in_sight: dict[str, Any] | None
     """With fog: the region around everything in sight, the only part of the grid whose changes they see."""
-    region: dict[str, Any] | None = None
-    """The region in which what they know of the grid differs from what they were shown before."""
+    region: orjson.Fragment | None = None
+    """The region in which what they know of the grid differs from what they were shown before, encoded."""
     is_redrawn: bool = False
     """Whether more of the map differs than a region can show."""
     _changes: list[_TokenChange] = field(default_factory=list)
@@ -104,11 +104,18 @@ class Shown:
             fields["version"] = self.version
         fields["tokens"] = list(self.tokens.values())
         if self.view is not None:
-            fogged_view = self.view.fogged
-            scene = fogged_view.scene
-            rows = fogged_view.fog(0, 0, scene.width, scene.height)
-            fields["fog"] = {"mode": fogged_view.mode, "rows": rows}
+            fields["fog"] = _fog(self.view)
         return frames.message("map", **fields)
+
+
+def _fog(view: MapView) -> orjson.Fragment:
+    """The field `fog` of `map` messages; encoded once for each group of viewers."""
+    if "live fog" not in view.cache:
+        fogged, scene = view.fogged, view.fogged.scene
+        fog = {"mode": fogged.mode, "rows": fogged.fog(0, 0, scene.width, scene.height)}
+        view.cache["live fog"] = orjson.Fragment(orjson.dumps(fog))
+    encoded: orjson.Fragment = view.cache["live fog"]
+    return encoded
 
 
 async def _shown(
@@ -146,7 +153,7 @@ async def _shown(
 
 async def _regions(
     snapshot: Snapshot, view: MapView, before: Shown | None, *, with_grid: bool
-) -> tuple[Region, Region]:
+) -> tuple[dict[str, Any] | None, orjson.Fragment | None]:
     """The region around everything in sight, and the region that differs from what was shown before."""
     fogged = view.fogged
     around, in_sight = bounds(fogged.visible), None
@@ -161,7 +168,7 @@ async def _regions(
     if with_grid and in_sight != before.in_sight:
         boxes.append(around)
     box = reduce(_union, filter(None, boxes), None)
-    return in_sight, None if box is None else await snapshot.region(view, box)
+    return in_sight, None if box is None else orjson.Fragment(orjson.dumps(await snapshot.region(view, box)))
 
 
 async def _is_redrawn(snapshot: Snapshot, before: MapView | None, after: MapView) -> bool:

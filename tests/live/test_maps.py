@@ -1,6 +1,7 @@
 """Watched maps, and signals: what each member is shown, and nothing of what they do not see."""
 
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack
 from itertools import cycle
 from typing import Any
@@ -10,11 +11,14 @@ import pytest
 from fastapi import FastAPI
 
 from game.core.database import USER
+from game.fog import views
+from game.grid.fogged_view import FoggedView
 from game.live import snapshots
+from game.live.frames import LoggedEvent
 from game.tokens.queries import OPEN, SHEET
 from tests.conftest import Person
 from tests.live.client import Client
-from tests.live.test_router import GRID, Feed, paint
+from tests.live.test_router import GRID, Feed, NewPerson, paint
 from tests.members.test_router import join
 
 
@@ -534,6 +538,61 @@ class TestFog:
                 known = (await read(stranger, path))["grid_data"]
             assert (await read(stranger, path))["grid_data"] == known
         assert [entry["name"] for entry in known["legend"]] == ["ash", "grass"]
+
+    async def test_what_several_see_alike_is_made_once(
+        self, owner: Person, new_person: NewPerson, feed: Feed, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Frames of events for each form, and views for each group of members that sees the same."""
+        universe = await owner.universe()
+        players = [await new_person() for _ in range(3)]
+        for player in players:
+            await join(player, owner, universe["id"])
+        layers = [{"name": "ground", "rows": ["." * 20]}]
+        grid = {"width": 20, "height": 1, "legend": [{"symbol": ".", "name": "floor"}], "layers": layers}
+        made = await owner.map(universe["id"], grid_data=grid, visibility="members", fog="explored")
+        sight = {"range": 2, "darkvision": 0}
+        hero = await token_on(owner, made["id"], y=0, sight=sight, grants={"members": ["sight"]})
+        # One has two sockets.
+        gms = [await feed(owner, universe["id"]) for _ in range(2)]
+        clients = [await feed(player, universe["id"]) for player in (*players, players[0])]
+        made_of: Counter[str] = Counter()
+
+        def count(of: Any, name: str) -> None:
+            original = getattr(of, name)
+
+            def counting(*arguments: Any) -> Any:
+                made_of[name] += 1
+                return original(*arguments)
+
+            monkeypatch.setattr(of, name, counting)
+
+        count(LoggedEvent, "_parts")
+        count(views, "compute")
+        count(snapshots, "part_of")
+        count(FoggedView, "fog")
+        for client in clients:
+            await client.watch(made["id"])
+        # The region in sight has the fog, too.
+        assert made_of == {"compute": 1, "part_of": 1, "fog": 2}
+        for sharing, groups in (("party", 1), ("each", 3)):
+            answer = await owner.client.patch(f"/maps/{made['id']}", json={"fog_sharing": sharing})
+            assert answer.status_code == 200, answer.text
+            await quiet(*gms, *clients)
+            made_of.clear()
+            seen = [len(client.of("view")) for client in clients]
+            answer = await owner.client.patch(f"/tokens/{hero}", json={"x": 5 * groups})
+            assert answer.status_code == 200, answer.text
+            for client, number in zip(clients, seen, strict=True):
+                view = await client.next("view", number + 1)
+                assert view["region"]["fog"][0].count("2") == 5
+            # Players do not get the event.
+            assert made_of == {"_parts": 1, "compute": groups, "part_of": 2 * groups, "fog": 2 * groups}
+            made_of.clear()
+            counts = [len(client.events) for client in (*gms, *clients)]
+            await gms[0].command("say", text="Hear, hear!")
+            for client, number in zip((*gms, *clients), counts, strict=True):
+                await client.until(lambda client=client, number=number: len(client.events) == number + 1)
+            assert made_of == {"_parts": 2}
 
     async def test_a_map_that_changes_whenever_it_is_read(
         self, app: FastAPI, owner: Person, stranger: Person, feed: Feed, monkeypatch: pytest.MonkeyPatch
