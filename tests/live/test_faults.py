@@ -11,11 +11,13 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import asyncpg
 import httpx2
 import psutil
 import pytest
+from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection
 
 from game.core.embedded import running
@@ -224,6 +226,33 @@ async def test_a_client_that_ends_without_reading(
             await other.next("offline")
 
 
+async def test_a_client_that_does_not_answer_a_ping(
+    app: FastAPI, owner: Person, stranger: Person, url: str
+) -> None:
+    """Is closed after 20 seconds."""
+    universe = await owner.universe()
+    await join(stranger, owner, universe["id"])
+    async with (
+        Client(url, universe["id"], owner.tokens["access_token"]) as other,
+        deaf_socket(stranger, universe["id"], url) as silent,
+    ):
+        await other.next("online")
+        sessions = app.state.live.rooms[UUID(universe["id"])].sessions
+        [protocol] = [one.transport.protocol for one in sessions if str(one.user_id) == stranger.id]
+        assert protocol.ping_timeout == 20
+        protocol.stop_keepalive()
+        protocol.ping_timeout = 0
+        protocol.send_keepalive_ping()
+        await other.next("offline")
+        silent.settimeout(PATIENCE_SECONDS)
+        data = b""
+        while struct.pack("!H", 4408) + b"No response to a ping." not in data:
+            piece = await asyncio.to_thread(silent.recv, 2**16)
+            assert piece
+            data += piece
+        assert other.code is None
+
+
 async def test_more_commands_than_can_be_executed(
     owner: Person, url: str, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +351,31 @@ async def test_metrics(owner: Person, url: str) -> None:
             while not all(after.get(name, 0) > before.get(name, 0) for name in names):
                 await asyncio.sleep(0.1)
                 after = values(await metrics(owner))
+
+
+async def test_a_line_in_the_log(owner: Person, settings: Settings, tmp_path: Path) -> None:
+    """For each socket, when it has ended, like that of a request; without its token."""
+    universe = await owner.universe()
+    token = owner.tokens["access_token"]
+    with worker(tmp_path, settings, WORLDKEEP_LOG_FORMAT="json", WORLDKEEP_LOG_LEVEL="info") as server:
+        async with open_socket(server.url, universe["id"], **{"X-Request-Id": "known-to-the-proxy"}) as client:
+            assert (await say(client, type="hello", token=token))["type"] == "welcome"
+    text = server.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines() if "known-to-the-proxy" in line]
+    assert [{**line, "timestamp": "", "ms": 0} for line in lines] == [
+        {
+            "event": "request",
+            "level": "info",
+            "timestamp": "",
+            "request_id": "known-to-the-proxy",
+            "method": "GET",
+            "path": f"/universes/{universe['id']}/live",
+            "status": 101,
+            "ms": 0,
+            "client": "127.0.0.1",
+        }
+    ]
+    assert token not in text
 
 
 async def metrics(person: Person) -> str:
