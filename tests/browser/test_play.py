@@ -631,6 +631,24 @@ def test_players_see_of_a_background_what_they_have_seen_of_the_map(lay: Laying,
     assert max(master.page.evaluate(_BACKGROUND_AT, [8, 2])) < 40
 
 
+def test_a_background_that_another_map_has_under_fog(lay: Laying, sit: Sitting) -> None:
+    """Players do not get the picture, but this map has no fog: they see it all, from the server's drawing."""
+    table = lay()
+    asset_id = upload(table.master, table.universe_id)
+    background = {"asset_id": asset_id, "x": 0, "y": 0, "width": 12, "height": 7}
+    grid = table.master.get(f"/maps/{table.map_id}")["grid_data"]
+    for layer in grid["layers"]:
+        layer["rows"] = [" " * 12] * 7
+    grid["background"] = background
+    table.master.client.patch(f"/maps/{table.map_id}", json={"grid_data": grid}).raise_for_status()
+    table.master.post("/maps", universe_id=table.universe_id, name="Lair", grid_data=grid, fog="explored")
+    ashe = sit(table.ashe, table)
+    ashe.page.wait_for_function(f"() => ({_BACKGROUND_AT})([9, 2])")
+    assert max(ashe.page.evaluate(_BACKGROUND_AT, [9, 2])) > 40
+    assert ashe.visit.faults == [f"404 GET /assets/{asset_id}"]
+    ashe.visit.faults.clear()
+
+
 def test_the_name_of_an_entity_leaves_space_for_a_token(lay: Laying, sit: Sitting) -> None:
     table = lay()
     entity = {"id": "chest", "kind": "chest", "name": "Chest", "x": 4, "y": 3}
