@@ -1,4 +1,8 @@
-/** The panel of game masters: choosing the map, its fog and light, placing tokens, viewing the map as a member. */
+/**
+ * The panel of game masters: choosing the map, its fog and light, placing tokens, viewing the map as a member.
+ *
+ * @typedef {import('../../shared/geometry.js').Pair} Pair
+ */
 
 import { html, useSignal } from '../../vendor/preact.js';
 import { kindColor } from '../../shared/kinds.js';
@@ -11,8 +15,8 @@ export function GameMaster(props) {
   return html`
     ${props.store.map.value ? html`<${MapControls} ...${props} />` : html`<p class="pl-muted">There is no map yet.</p>`}
     <div class="pl-buttons">
-      <a class="pl-button" href="/admin/map/create">New map</a>
-      <a class="pl-button" href="/admin/map/import">Import a map</a>
+      <a class="pl-button" href=${`/admin/map/create?universe_id=${props.table.universeId}`}>New map</a>
+      <a class="pl-button" href=${`/admin/map/import?universe_id=${props.table.universeId}`}>Import a map</a>
     </div>
     ${props.store.map.value && html`<${Eyes} ...${props} />`}
     ${props.store.map.value && props.stage && !props.store.seeAs.value && html`<${Placing} ...${props} />`}
@@ -89,12 +93,24 @@ function MapControls({ store, table, input }) {
         map.fog &&
         map.fog !== 'off' &&
         html`<div class="pl-buttons">
-          <button class="pl-button" onClick=${() => changeFog('reveal')}>Reveal all</button>
-          <button class="pl-button" onClick=${() => changeFog('hide')}>Hide all</button>
+          <${ChangeAll} label="Reveal all" change=${() => changeFog('reveal')} />
+          <${ChangeAll} label="Hide all" change=${() => changeFog('hide')} />
         </div>`
       }
     </section>
   `;
+}
+
+/** Changes the whole fog with a second click, because it cannot be undone. @param {{label: string, change: () => void}} props */
+function ChangeAll({ label, change }) {
+  const isAsked = useSignal(false);
+  const click = () => {
+    if (isAsked.value) change();
+    isAsked.value = !isAsked.value;
+  };
+  return html`<button class="pl-button" onClick=${click} onBlur=${() => (isAsked.value = false)}>
+    ${isAsked.value ? `${label} for good` : label}
+  </button>`;
 }
 
 /** @param {import('./shell.js').Props} props */
@@ -129,7 +145,8 @@ function Placing({ store, table, stage }) {
     store.selected.value = made.id;
     return true;
   };
-  const middle = () => {
+  /** The free place that is nearest to the middle of the screen. */
+  const middle = (side = 1) => {
     const { document: doc, view, covered } = /** @type {import('../map/stage.js').Stage} */ (stage);
     const { left, right, top, bottom } = covered();
     const [across, down] = [
@@ -137,15 +154,16 @@ function Placing({ store, table, stage }) {
       top * view.ratio + view.height - bottom * view.ratio,
     ];
     const [x, y] = doc.geometry.cellAt(...view.toPoint(across / 2, down / 2));
-    const within = (/** @type {number} */ at, /** @type {number} */ side) => Math.min(Math.max(at, 0), side - 1);
-    return /** @type {[number, number]} */ ([within(x, doc.geometry.width), within(y, doc.geometry.height)]);
+    const within = (/** @type {number} */ at, /** @type {number} */ count) => Math.min(Math.max(at, 0), count - 1);
+    const cell = /** @type {Pair} */ ([within(x, doc.geometry.width), within(y, doc.geometry.height)]);
+    return freePlace(doc, [...store.tokens.value.values()], cell, side);
   };
   const characters = [...store.characters.value.values()].filter(({ id }) => !placed.has(id));
   const entities = store.document.frame.entities.filter(({ kind }) => ['monster', 'npc', 'animal'].includes(`${kind}`));
   return html`
     <section aria-labelledby="pl-place">
       <h2 id="pl-place">Place a token</h2>
-      <p class="pl-muted">It appears in the middle of the screen.</p>
+      <p class="pl-muted">It appears in the middle of the screen, at the nearest free place.</p>
       <form
         class="pl-form"
         onSubmit=${async (/** @type {Event} */ event) => {
@@ -232,4 +250,36 @@ function Placing({ store, table, stage }) {
       </ul>
     </section>
   `;
+}
+
+const MAX_AWAY = 20; // cells
+
+/**
+ * The place nearest to a cell where a token stands neither in a blocked cell nor on another token; the cell itself if there
+ * is none.
+ * @param {import('../../shared/document.js').GridDocument} doc  @param {import('../store.js').Token[]} tokens
+ * @param {Pair} cell  @param {number} size  of the token, in cells per side
+ * @returns {Pair}
+ */
+function freePlace({ frame, geometry }, tokens, [x, y], size) {
+  const blocking = new Set(frame.legend.filter((one) => one.blocks_movement).map(({ symbol }) => symbol.charCodeAt(0)));
+  const isFree = (/** @type {Pair} */ [cx, cy]) =>
+    geometry.holds(cx, cy) &&
+    !frame.layers.some(({ cells }) => cells && blocking.has(cells[cy * frame.width + cx])) &&
+    !tokens.some((one) => cx > one.x - 1 && cy > one.y - 1 && cx < one.x + one.size && cy < one.y + one.size);
+  const side = Math.max(1, Math.round(size));
+  const span = (/** @type {number} */ from, /** @type {number} */ count) =>
+    Array.from({ length: count }, (_, i) => from + i);
+  const fits = (/** @type {Pair} */ [px, py]) =>
+    span(py, side).every((cy) => span(px, side).every((cx) => isFree([cx, cy])));
+  for (let away = 0; away <= MAX_AWAY; away++) {
+    const around = span(-away, 2 * away + 1);
+    const found = around
+      .flatMap((dy) => around.map((dx) => /** @type {Pair} */ ([dx, dy])))
+      .filter(([dx, dy]) => Math.max(Math.abs(dx), Math.abs(dy)) === away)
+      .sort((a, b) => Math.hypot(...a) - Math.hypot(...b))
+      .find(([dx, dy]) => fits([x + dx, y + dy]));
+    if (found) return [x + found[0], y + found[1]];
+  }
+  return [x, y];
 }

@@ -1,20 +1,41 @@
 /** The encounter: the order of initiative, and whose turn it is; game masters run it. */
 
 import { html, useSignal } from '../../vendor/preact.js';
-import { Empty, Icon, useDraft } from './parts.js';
+import { Empty, Icon, Select, useDraft } from './parts.js';
 
 /** @param {import('./shell.js').Props} props */
 export function Initiative(props) {
   const { store } = props;
+  const chosen = useSignal('');
+  const running = store.encounter.value;
   const all = [...store.encounters.value.values()];
-  const shown = store.encounter.value ?? all[0] ?? null;
+  const shown =
+    running ??
+    all.find(({ id }) => id === chosen.value) ??
+    all.find(({ map_id: mapId }) => mapId === store.mapId.value) ??
+    all[0] ??
+    null;
   return html`
     ${
+      !running &&
+      all.length > 1 &&
+      html`<${Select}
+        label="Encounter"
+        value=${shown.id}
+        options=${all.map(({ id, name }) => [id, name])}
+        change=${(/** @type {string} */ id) => (chosen.value = id)}
+      />`
+    }
+    ${
       shown
-        ? html`<${Encounter} ...${props} encounter=${shown} />`
+        ? html`<${Encounter} key=${shown.id} ...${props} encounter=${shown} />`
         : html`<${Empty} icon="swords" text="There is no encounter." />`
     }
-    ${store.isGameMaster.value && html`<${Others} ...${props} shown=${shown} />`}
+    ${
+      store.isGameMaster.value &&
+      !running &&
+      html`<${NewEncounter} ...${props} show=${(/** @type {string} */ id) => (chosen.value = id)} />`
+    }
   `;
 }
 
@@ -23,6 +44,7 @@ function Encounter({ store, table, stage, encounter }) {
   const url = `/encounters/${encounter.id}`;
   const post = (/** @type {string} */ what) => table.send('POST', `${url}/${what}`);
   const isRunning = encounter.state === 'running';
+  const isDeleting = useSignal(false);
   const show = (/** @type {string | null | undefined} */ tokenId) => {
     const token = store.tokens.value.get(tokenId ?? '');
     if (!token || !stage) return;
@@ -62,7 +84,20 @@ function Encounter({ store, table, stage, encounter }) {
         isMaster &&
         html`<div class="pl-buttons">
           ${!isRunning && html`<button class="pl-button" onClick=${() => post('initiative')}>Roll initiative</button>`}
-          ${encounter.state === 'prepared' && html`<button class="pl-button is-primary" onClick=${() => post('start')}>Start</button>`}
+          ${
+            encounter.state === 'prepared' &&
+            html`<button class="pl-button is-primary" onClick=${() => post('start')}>Start</button>
+              <button
+                class="pl-button is-danger"
+                onBlur=${() => (isDeleting.value = false)}
+                onClick=${() => {
+                  if (isDeleting.value) table.send('DELETE', url);
+                  isDeleting.value = !isDeleting.value;
+                }}
+              >
+                ${isDeleting.value ? 'Delete for good' : 'Delete'}
+              </button>`
+          }
           ${
             isRunning &&
             html`<button class="pl-button" onClick=${() => post('previous')}><${Icon} name="left" /> Back</button>
@@ -147,8 +182,8 @@ const effectsOf = ({ hidden, defeated, effects = [] }) =>
     .filter(Boolean)
     .join(' · ');
 
-/** @param {import('./shell.js').Props & {shown: import('../store.js').Encounter | null}} props */
-function Others({ store, table, shown }) {
+/** @param {import('./shell.js').Props & {show: (id: string) => void}} props */
+function NewEncounter({ store, table, show }) {
   const name = useSignal('');
   const create = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -158,9 +193,10 @@ function Others({ store, table, shown }) {
       map_id: store.mapId.value,
       combatants: tokens.map(combatantOf),
     });
-    if (made) name.value = '';
+    if (!made) return;
+    name.value = '';
+    show(made.id);
   };
-  if (shown) return null;
   return html`
     <form class="pl-form" onSubmit=${create}>
       <h2>New encounter</h2>
