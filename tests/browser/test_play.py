@@ -361,6 +361,70 @@ def test_talk_whispers_rolls_and_handouts(lay: Laying, sit: Sitting) -> None:
     assert note["title"] == "A torn letter"
 
 
+def test_a_command_that_there_is_not_is_read_by_nobody(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table)
+    message = ashe.page.get_by_label("Message, or /roll and dice")
+    message.fill("/w Mira I do not trust Bram")
+    message.press("Enter")
+    expect(ashe.page.get_by_role("alert")).to_contain_text("The only command is /roll")
+    expect(message).to_have_value("/w Mira I do not trust Bram")
+    assert table.ashe.get(f"/universes/{table.universe_id}/messages")["items"] == []
+
+
+def test_the_log_opens_at_its_end_and_stays_where_one_reads(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    messages = f"/universes/{table.universe_id}/messages"
+    for number in range(20):
+        table.master.post(messages, text=f"Message {number}")
+    phone = sit(table.ashe, table, viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    log = phone.page.get_by_role("log")
+    # What was written before is not new.
+    expect(phone.page.get_by_role("tab", name="Log")).to_have_text("Log")
+    phone.panel("Log")
+    expect(log.get_by_text("Message 19", exact=True)).to_be_in_viewport()
+    log.get_by_text("Message 0", exact=True).scroll_into_view_if_needed()
+    table.master.post(messages, text="Something new")
+    expect(log.get_by_text("Something new")).to_be_attached()
+    expect(log.get_by_text("Message 0", exact=True)).to_be_in_viewport()
+    phone.panel("Party")
+    table.master.post(messages, text="Something newer")
+    expect(phone.page.get_by_role("tab", name="Log")).to_have_text("Log1")
+
+
+def test_what_was_typed_remains_while_another_panel_is_shown(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table)
+    message = ashe.page.get_by_label("Message, or /roll and dice")
+    message.fill("I listen at the")
+    notes = ashe.panel("Notes")
+    notes.get_by_role("button", name="New note").click()
+    notes.get_by_label("Text (Markdown)").fill("Day one.")
+    ashe.panel("Log")
+    expect(message).to_have_value("I listen at the")
+    ashe.panel("Notes")
+    expect(notes.get_by_label("Text (Markdown)")).to_have_value("Day one.")
+
+
+def test_a_roll_from_the_sheet_shows_its_result(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    character = table.ashe.post(
+        f"/universes/{table.universe_id}/characters", name="Ashe", sheet={"abilities": {"wisdom": 15}}
+    )
+    ashe = sit(table.ashe, table)
+    ashe.panel("Sheet").get_by_role("button", name=re.compile("^wisdom")).click()
+    expect(ashe.page.get_by_text(re.compile("^Wisdom check: [0-9]+$"))).to_be_visible()
+    assert character["name"] == "Ashe"
+
+
+@pytest.mark.parametrize("size", [{"width": 640, "height": 400}, {"width": 844, "height": 390}])
+def test_all_tools_can_be_reached_in_a_low_window(lay: Laying, sit: Sitting, size: dict[str, int]) -> None:
+    table = lay(fog="explored")
+    master = sit(table.master, table, viewport=size)
+    for tool in master.page.get_by_role("navigation", name="Tools").get_by_role("button").all():
+        tool.click(trial=True)
+
+
 def test_a_fight_of_two_rounds(lay: Laying, sit: Sitting) -> None:
     table = lay()
     master, ashe = sit(table.master, table), sit(table.ashe, table)
@@ -818,6 +882,45 @@ def test_game_masters_choose_and_upload_pictures_of_tokens(lay: Laying, sit: Sit
     assert priory in [one["id"] for one in table.master.get(f"/universes/{table.universe_id}/assets")["items"]]
 
 
+def test_tokens_are_placed_where_they_can_stand(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    # Between the rooms, in a wall.
+    cells = [{"x": x, "y": y, "symbol": "#"} for x in (4, 5, 6, 7) for y in (2, 3, 4)]
+    table.master.post(f"/maps/{table.map_id}/edits", edits=[{"op": "set", "layer": "ground", "cells": cells}])
+    master = sit(table.master, table)
+    panel = master.panel("Master")
+    for name in ("Wolf", "Bear", "Crow"):
+        panel.get_by_label("Name").fill(name)
+        panel.get_by_role("button", name="Place", exact=True).click()
+        master.sees(name)
+    rows = table.master.get(f"/maps/{table.map_id}")["grid_data"]["layers"][0]["rows"]
+    places = [(int(x), int(y)) for name, (x, y) in master.tokens().items() if name in ("Wolf", "Bear", "Crow")]
+    assert [rows[y][x] for x, y in places] == ["."] * 3
+    assert len(set(places)) == 3
+
+
+def test_the_whole_fog_changes_with_a_second_click(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="explored")
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    panel = master.panel("Master")
+    panel.get_by_role("button", name="Reveal all").click()
+    expect(panel.get_by_role("button", name="Reveal all for good")).to_be_visible()
+    assert "0" in "".join(table.ashe.get(f"/maps/{table.map_id}/fog")["rows"])
+    panel.get_by_role("button", name="Reveal all for good").click()
+    ashe.until("!store.fog.value.join('').includes('0')")
+    expect(panel.get_by_role("button", name="Reveal all", exact=True)).to_be_visible()
+
+
+def test_game_masters_go_from_the_table_to_a_new_map_and_back(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    table.master.post("/universes", name="Another")
+    master = sit(table.master, table)
+    master.panel("Master").get_by_role("link", name="New map").click()
+    expect(master.page.locator("select[name=universe_id] option:checked")).to_have_text("The Cellar")
+    master.page.get_by_role("link", name="Play").click()
+    expect(master.page.get_by_role("link", name="The Cellar")).to_be_visible()
+
+
 def test_an_encounter_is_changed(lay: Laying, sit: Sitting) -> None:
     table = lay()
     combatants = [{"token_id": table.tokens[name], "initiative": 5, "name": name} for name in ("Ashe", "Bram")]
@@ -835,6 +938,23 @@ def test_an_encounter_is_changed(lay: Laying, sit: Sitting) -> None:
     expect(seen).not_to_contain_text("Goblin")
     panel.get_by_role("button", name="Remove Goblin from the encounter").click()
     expect(panel).not_to_contain_text("hidden")
+
+
+def test_several_encounters_are_prepared_and_one_is_deleted(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    master = sit(table.master, table)
+    panel = master.panel("Initiative")
+    for name in ("Ambush", "Siege"):
+        panel.get_by_label("Name").fill(name)
+        panel.get_by_role("button", name="Prepare").click()
+        expect(panel.get_by_role("heading", name=name)).to_be_visible()
+    panel.get_by_role("combobox").select_option(label="Ambush")
+    panel.get_by_role("button", name="Delete", exact=True).click()
+    panel.get_by_role("button", name="Delete for good").click()
+    expect(panel.get_by_role("heading", name="Siege")).to_be_visible()
+    panel.get_by_role("button", name="Start").click()
+    expect(panel).to_contain_text("Round 1")
+    expect(panel.get_by_role("button", name="Prepare")).not_to_be_visible()
 
 
 def test_rolls_that_are_refused_dropped_and_shown_later(lay: Laying, sit: Sitting) -> None:
@@ -866,6 +986,16 @@ def test_the_first_map_of_a_universe_opens(lay: Laying, sit: Sitting) -> None:
     for seat in (master, ashe):
         seat.until("store.map.value?.name === 'Attic' && store.document.frame.width === 12")
         expect(seat.page.get_by_text("map yet")).not_to_be_visible()
+
+
+def test_a_map_of_which_nothing_is_in_sight_says_so(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="sight")
+    ashe = sit(table.ashe, table)
+    text = ashe.page.get_by_text("Nothing of this map is in sight")
+    expect(text).not_to_be_visible()
+    for token in table.tokens.values():
+        table.master.client.delete(f"/tokens/{token}").raise_for_status()
+    expect(text).to_be_visible()
 
 
 def test_the_ring_of_the_focus_is_only_for_keys(lay: Laying, sit: Sitting) -> None:

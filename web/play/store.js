@@ -73,6 +73,8 @@ export class Store {
   encounters = of(/** @type {Map<string, Encounter>} */ (new Map()));
   notes = of(/** @type {Note[]} */ ([]));
   log = of(/** @type {LogEntry[]} */ ([]));
+  /** Whether everything has been read once. */
+  isRead = of(false);
   connection = of(/** @type {import('../shared/live.js').State} */ ('connecting'));
   /** The close code of the live feed, if it must not reconnect. */
   closed = of(0);
@@ -104,6 +106,9 @@ export class Store {
     const named = tokens.filter((token) => token.name === name);
     return own?.id ?? (named.length === 1 ? named[0].id : null);
   });
+
+  /** Whether nothing of the open map is in sight, nor remembered. */
+  isBlind = computed(() => this.fog.value?.every((row) => !/[12]/.test(row)) ?? false);
 
   /** The tokens of defeated combatants. */
   defeatedTokens = computed(() => {

@@ -63,6 +63,7 @@ export class Table {
     if (first) await this.openMap(first.id);
     this.live.connect();
     await this.#readAll();
+    store.isRead.value = true;
   }
 
   // Reading

@@ -5,19 +5,26 @@ import { Avatar, Empty, Icon, clock } from './parts.js';
 
 /** @type {Record<string, string>} */
 const SEEN_BY = { game_masters: 'Game masters', blind: 'Blind', me: 'Only you' };
+const NEAR_END = 40; // CSS pixels between the end of the log and what is shown
 const DICE = ['d20', 'd12', 'd10', 'd8', 'd6', 'd4', 'd%'];
 
-/** @param {import('./shell.js').Props} props */
+/** @param {import('./shell.js').Props & {isShown: boolean}} props */
 export function Log(props) {
-  const { store } = props;
+  const { store, isShown } = props;
   const list = useRef(/** @type {HTMLElement | null} */ (null));
+  const isAtEnd = useRef(true);
   const entries = store.log.value;
+  const last = entries[entries.length - 1];
   useEffect(() => {
     const element = list.current;
-    if (element) element.scrollTop = element.scrollHeight;
-  }, [entries.length]);
+    // Who reads older entries stays there, until they write themselves.
+    if (element && isShown && (isAtEnd.current || last?.actor_id === store.me.value?.id))
+      element.scrollTop = element.scrollHeight;
+  }, [last?.id, isShown]);
+  const noteEnd = (/** @type {any} */ { target }) =>
+    (isAtEnd.current = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_END);
   return html`
-    <div class="pl-log" role="log" aria-live="polite" aria-label="Log" ref=${list} tabindex="0">
+    <div class="pl-log" role="log" aria-live="polite" aria-label="Log" ref=${list} tabindex="0" onScroll=${noteEnd}>
       ${
         entries.length
           ? entries.map((entry) => html`<${Entry} key=${entry.id} ...${props} entry=${entry} />`)
@@ -105,8 +112,14 @@ function Composer({ store, table }) {
     event.preventDefault();
     const line = text.value.trim();
     if (!line) return;
-    text.value = '';
     const [, expression, reason] = line.match(/^\/r(?:oll)?\s+([^#]+)(?:#\s*(.*))?$/i) ?? [];
+    // What was meant for few must not be read by all.
+    if (!expression && /^\/\w/.test(line))
+      return store.notify(
+        'The only command is /roll, as in /roll 1d20+5. Choose below “To” who reads a message.',
+        'error',
+      );
+    text.value = '';
     const done = expression
       ? await rollDice(expression.trim(), reason?.trim())
       : await table.say(line, to.value ? [to.value] : [], speaker.value || null);

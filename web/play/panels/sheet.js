@@ -215,7 +215,8 @@ function HitPoints({ store, table, character }) {
     const number = Number(amount.value);
     if (!(number > 0)) return;
     const changed = await table.send('POST', `/characters/${character.id}/${what}`, { amount: number });
-    if (changed) store.put(store.characters, changed);
+    if (!changed) return;
+    store.put(store.characters, changed);
     amount.value = '';
   };
   const mayAct = store.may(character, 'act');
@@ -286,11 +287,10 @@ function Abilities({ store, table, character }) {
           title=${`Roll a ${name} check`}
           aria-label=${`${name} ${scores[name]}, roll a check with ${signed(modifier)}`}
           onClick=${() =>
-            table.roll({
-              expression: `1d20+@abilities.${name}.modifier`,
-              reason: `${capitalized(name)} check`,
-              character_id: character.id,
-            })}
+            rollFor(
+              { store, table, character },
+              { expression: `1d20+@abilities.${name}.modifier`, reason: `${capitalized(name)} check` },
+            )}
         >
           <small>${label}</small><b>${signed(modifier)}</b><span>${scores[name]}</span>
         </button>`;
@@ -309,7 +309,7 @@ function Attacks({ store, table, character }) {
     html`<button
       class="pl-button"
       aria-label=${reason}
-      onClick=${() => table.roll({ expression, reason, character_id: character.id })}
+      onClick=${() => rollFor({ store, table, character }, { expression, reason })}
     >
       ${label}
     </button>`;
@@ -369,6 +369,16 @@ function NewAttack({ add }) {
       </form>
     </details>
   `;
+}
+
+/**
+ * Roll for a character, and say the result here: the log is not shown beside the sheet.
+ * @param {{store: import('../store.js').Store, table: import('../table.js').Table, character: Character}} props
+ * @param {{expression: string, reason: string}} roll
+ */
+async function rollFor({ store, table, character }, roll) {
+  const rolled = await table.roll({ ...roll, character_id: character.id });
+  if (rolled) store.notify(`${roll.reason}: ${rolled.total}`);
 }
 
 /** @param {string} word */

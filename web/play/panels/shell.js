@@ -1,6 +1,6 @@
 /** The layout of the page: a bar at the top, tools on the left, panels on the right, the selected token below. */
 
-import { html, useEffect, useSignal } from '../../vendor/preact.js';
+import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
 import { plural } from '../../shared/dom.js';
 import { Avatar, Empty, Icon } from './parts.js';
 import { GameMaster } from './game-master.js';
@@ -29,42 +29,43 @@ const TABS = [
   { id: 'master', name: 'Master', icon: 'mask', panel: GameMaster },
 ];
 
+/** @param {import('../store.js').LogEntry} entry */
+const timeOf = (entry) => Date.parse(entry.created_at);
+
 /** @param {Props} props */
 export function Shell(props) {
   const { store } = props;
   const tab = useSignal('log');
   const isOpen = useSignal(!matchMedia('(max-width: 760px)').matches);
-  const unread = useSignal(0);
+  // The time of the newest entry of the log that was shown; null until the log was read.
+  const readUntil = useSignal(/** @type {number | null} */ (null));
   useEffect(() => {
     document.title = `${store.universe.value?.name ?? 'Table'} · Worldkeep`;
   }, [store.universe.value]);
-  const entries = store.log.value.length;
+  const entries = store.log.value;
+  const isReading = tab.value === 'log' && isOpen.value;
   useEffect(() => {
-    if (tab.value === 'log' && isOpen.value) unread.value = 0;
-    else if (entries) unread.value++;
-  }, [entries]);
+    if (store.isRead.value && (isReading || readUntil.value === null))
+      readUntil.value = entries.length ? timeOf(entries[entries.length - 1]) : 0;
+  }, [entries, isReading, store.isRead.value]);
+  const { value: until } = readUntil;
+  const isUnread = (/** @type {import('../store.js').LogEntry} */ one) =>
+    until !== null && timeOf(one) > until && one.actor_id !== store.me.value?.id;
+  const unread = isReading ? 0 : entries.filter(isUnread).length;
   const tabs = TABS.filter(({ id }) => id !== 'master' || store.isGameMaster.value);
-  const Panel = (tabs.find(({ id }) => id === tab.value) ?? tabs[0]).panel;
+  // Panels that were opened remain, because they contain what was typed.
+  const opened = useRef(new Set());
+  opened.current.add(tab.value);
   const choose = (/** @type {string} */ id) => {
     isOpen.value = tab.value !== id || !isOpen.value;
     tab.value = id;
-    if (id === 'log') unread.value = 0;
   };
   return html`
     <${Bar} ...${props} />
     <${Toolbar} ...${props} />
     <${Turn} ...${props} />
-    ${
-      store.universe.value &&
-      !store.mapId.value &&
-      html`<div class="pl-no-map">
-        <${Empty}
-          icon="castle"
-          text=${store.isGameMaster.value ? 'There is no map yet. Create or import one: see the tab “Master”.' : 'The game master has not shown a map yet.'}
-        />
-      </div>`
-    }
-    <aside class=${`pl-side ${isOpen.value ? 'is-open' : ''}`}>
+    <${Nothing} store=${store} />
+    <aside id="pl-panels" class=${`pl-side ${isOpen.value ? 'is-open' : ''}`}>
       <div class="pl-tabs" role="tablist" aria-label="Panels">
         ${tabs.map(
           ({ id, name, icon }) => html`
@@ -72,18 +73,30 @@ export function Shell(props) {
               role="tab"
               id=${`tab-${id}`}
               aria-selected=${isOpen.value && tab.value === id}
-              aria-controls="pl-panel"
+              aria-controls=${`panel-${id}`}
               onClick=${() => choose(id)}
             >
               <${Icon} name=${icon} /><span>${name}</span>
-              ${id === 'log' && unread.value > 0 && html`<b class="pl-unread">${Math.min(unread.value, 99)}</b>`}
+              ${id === 'log' && unread > 0 && html`<b class="pl-unread">${Math.min(unread, 99)}</b>`}
             </button>
           `,
         )}
       </div>
-      <div class="pl-panel" id="pl-panel" role="tabpanel" aria-labelledby=${`tab-${tab.value}`} hidden=${!isOpen.value}>
-        <${Panel} ...${props} />
-      </div>
+      ${tabs
+        .filter(({ id }) => opened.current.has(id))
+        .map(({ id, panel: Panel }) => {
+          const isShown = isOpen.value && tab.value === id;
+          return html`<div
+            key=${id}
+            class="pl-panel"
+            id=${`panel-${id}`}
+            role="tabpanel"
+            aria-labelledby=${`tab-${id}`}
+            hidden=${!isShown}
+          >
+            <${Panel} ...${props} isShown=${isShown} />
+          </div>`;
+        })}
     </aside>
     <${TokenCard} ...${props} />
     <${Notices} store=${store} />
@@ -136,6 +149,16 @@ function Bar({ store, table }) {
       <a class="pl-account" href="/account" aria-label="Your account"><${Icon} name="person" /></a>
     </header>
   `;
+}
+
+/** Says why no map is shown. @param {{store: import('../store.js').Store}} props */
+function Nothing({ store }) {
+  let text = '';
+  if (store.mapId.value)
+    text = store.isBlind.value ? 'Nothing of this map is in sight: it has no token whose eyes you share.' : '';
+  else if (store.isGameMaster.value) text = 'There is no map yet. Create or import one: see the tab “Master”.';
+  else if (store.universe.value) text = 'The game master has not shown a map yet.';
+  return text && html`<div class="pl-no-map"><${Empty} icon="castle" text=${text} /></div>`;
 }
 
 /** Shows whose turn it is; a click centres the map on their token. @param {Props} props */

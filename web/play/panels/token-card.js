@@ -25,8 +25,8 @@ export function TokenCard({ store, table, stage, input }) {
     const number = Number(amount.value);
     if (!(number > 0)) return;
     const changed = await table.send('POST', `${url}/${what}`, { amount: number, ...(bar ? { bar } : {}) });
-    amount.value = '';
     if (!changed) return;
+    amount.value = '';
     store.patchToken(changed);
     const left = changed.bars?.find((/** @type {import('../store.js').Bar} */ { name }) => name === bar)?.value;
     if (what === 'damage' && left === 0) await defeat();
