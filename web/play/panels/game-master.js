@@ -169,7 +169,7 @@ function Placing({ store, table, stage }) {
         onSubmit=${async (/** @type {Event} */ event) => {
           event.preventDefault();
           const fields = { name: name.value.trim(), size: size.value, hidden: hidden.value, asset_id: picture.value };
-          if (await place(fields, middle())) {
+          if (await place(fields, middle(size.value))) {
             name.value = '';
             picture.value = null;
           }
