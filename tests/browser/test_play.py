@@ -94,6 +94,10 @@ class Seat:
         self.page.locator("[data-ready]").wait_for()
         self.until("store.connection.value === 'open'")
 
+    def has_read_all(self) -> None:
+        """Wait until the page has nothing left to read: it would be refused to those who lose access meanwhile."""
+        self.page.wait_for_load_state("networkidle")
+
     def until(self, condition: str) -> None:
         """Wait until something holds of the `store`."""
         self.page.wait_for_function(f"() => {{ const {{ store }} = window.worldkeepTable; return {condition}; }}")
@@ -1011,6 +1015,7 @@ def test_the_ring_of_the_focus_is_only_for_keys(lay: Laying, sit: Sitting) -> No
 def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> None:
     table = lay()
     bram = sit(table.bram, table)
+    bram.has_read_all()
     me = table.bram.get("/users/me")["id"]
     table.master.client.delete(f"/universes/{table.universe_id}/members/{me}").raise_for_status()
     expect(bram.page.get_by_role("alertdialog")).to_contain_text("no longer at this table")

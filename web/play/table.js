@@ -1,9 +1,9 @@
 /** The controller of a table: loads data into the store, applies the live feed to it, and sends what users do. */
 
-import { ApiError, read, send } from '../shared/api.js';
-import { readFrame } from '../shared/document.js';
+import { ApiError, read, readAll, send } from '../shared/api.js';
 import { LiveClient } from '../shared/live.js';
-import { applyFrame, applyRegion } from './regions.js';
+import { OpenMap } from './open-map.js';
+import { Reads } from './reads.js';
 
 /**
  * @typedef {import('../shared/live.js').Message} Message
@@ -12,6 +12,8 @@ import { applyFrame, applyRegion } from './regions.js';
  */
 
 const LOG_PAGE_SIZE = 50;
+/** Events whose payload is the effect of an edit. */
+const EDITS = new Set(['edited', 'undone', 'redone']);
 
 export class Table {
   /** @param {import('./store.js').Store} store  @param {string} universeId */
@@ -26,8 +28,8 @@ export class Table {
         if (state === 'closed') store.closed.value = code;
       },
     });
-    /** @type {Map<string, Promise<void>>} running reads by URL */
-    this.reading = new Map();
+    this.map = new OpenMap(store);
+    this.reads = new Reads();
     /**
      * Tokens with moves of this user that the server has not answered yet: where it last said that they are, and whether
      * it has stopped one of the moves.
@@ -51,13 +53,13 @@ export class Table {
     const [me, universe, members, readMaps] = await Promise.all([
       read('/users/me'),
       read(this.url),
-      read(this.membersUrl),
-      read(this.mapsUrl),
+      readAll(this.membersUrl),
+      readAll(this.mapsUrl),
     ]);
     store.me.value = me;
     store.universe.value = universe;
     this.#setMembers(members);
-    store.maps.value = readMaps.items;
+    store.maps.value = readMaps;
     const { maps } = store;
     const first = maps.value.find(({ id }) => id === universe.active_map_id) ?? maps.value[0];
     if (first) await this.openMap(first.id);
@@ -70,17 +72,16 @@ export class Table {
 
   /** Read everything that may have changed while the live feed was not connected. */
   #readAll() {
-    return Promise.all([
-      this.#readList('characters', (items) => (this.store.characters.value = byId(items))),
-      this.#readEncounters(),
-      this.#readList('notes', (items) => (this.store.notes.value = items)),
-      this.#readLog(),
-    ]);
+    return Promise.all([this.#readCharacters(), this.#readEncounters(), this.#readNotes(), this.#readLog()]);
   }
 
-  /** @param {string} name  @param {(items: any[]) => void} use */
+  /** @param {string} name  @param {(items: any[]) => void} use  always the same for a name */
   #readList(name, use) {
-    return this.#once(`${this.url}/${name}?limit=100`, ({ items }) => use(items));
+    return this.#once(name, async () => use(await readAll(`${this.url}/${name}?limit=100`)));
+  }
+
+  #readCharacters() {
+    return this.#readList('characters', (items) => (this.store.characters.value = byId(items)));
   }
 
   /** Read the encounters that have not ended. */
@@ -90,50 +91,45 @@ export class Table {
     });
   }
 
-  #readMembers() {
-    return this.#once(this.membersUrl, (members) => this.#setMembers(members));
+  #readNotes() {
+    return this.#readList('notes', (items) => {
+      this.store.notes.value = items;
+      this.knownNotes ??= new Set(items.map(({ id }) => id));
+    });
   }
 
-  /** @param {{items: any[]}} members */
-  #setMembers({ items }) {
-    this.store.members.value = new Map(items.map((one) => [one.user_id, one]));
+  #readMembers() {
+    return this.#once('members', async () => this.#setMembers(await readAll(this.membersUrl)));
+  }
+
+  /** @param {any[]} members */
+  #setMembers(members) {
+    this.store.members.value = new Map(members.map((one) => [one.user_id, one]));
   }
 
   #readMaps() {
-    const { store } = this;
-    return this.#once(this.mapsUrl, ({ items }) => {
-      store.maps.value = items;
+    return this.#once('maps', async () => {
+      this.store.maps.value = await readAll(this.mapsUrl);
     });
   }
 
   #readLog() {
     const { store } = this;
-    /** @type {(kind: LogEntry['kind']) => (page: {items: any[]}) => void} */
-    const add = (kind) => (page) => store.addToLog(page.items.map((one) => logEntry(kind, one)));
-    return Promise.all([
-      this.#once(`${this.url}/messages?limit=${LOG_PAGE_SIZE}`, add('message')),
-      this.#once(`${this.url}/rolls?limit=${LOG_PAGE_SIZE}`, add('roll')),
-    ]);
+    /** @param {string} name  @param {LogEntry['kind']} kind */
+    const readNewest = (name, kind) =>
+      this.#once(name, async () => {
+        const { items } = await read(`${this.url}/${name}?limit=${LOG_PAGE_SIZE}`);
+        store.addToLog(items.map((/** @type {any} */ one) => logEntry(kind, one)));
+      });
+    return Promise.all([readNewest('messages', 'message'), readNewest('rolls', 'roll')]);
   }
 
   /**
-   * Read a URL and use the response. If it is already being read, it is read again afterwards.
-   * @param {string} url  @param {(answer: any, readAt: number) => void} use  with the time when the read began
-   * @returns {Promise<void>}
+   * Read something, after a read of it that may have begun before it changed.
+   * @param {string} name  @param {() => Promise<void>} readIt
    */
-  #once(url, use) {
-    const under = this.reading.get(url);
-    const reading = (async () => {
-      await under?.catch(() => {});
-      const readAt = performance.now();
-      use(await read(url), readAt);
-    })();
-    this.reading.set(url, reading);
-    return reading
-      .catch((error) => this.store.fail(error))
-      .finally(() => {
-        if (this.reading.get(url) === reading) this.reading.delete(url);
-      });
+  #once(name, readIt) {
+    return this.reads.once(name, readIt).catch((error) => this.store.fail(error));
   }
 
   // The map
@@ -142,26 +138,8 @@ export class Table {
   async openMap(mapId) {
     const { store, live } = this;
     if (store.mapId.value) live.unwatch(store.mapId.value);
-    store.mapId.value = mapId;
-    store.selected.value = null;
-    await this.readMap(true);
+    await this.map.open(mapId);
     live.watch(mapId);
-  }
-
-  /** Read the open map again. @param {boolean} [opened]  whether it was opened just now */
-  async readMap(opened = false) {
-    const { store } = this;
-    const mapId = store.mapId.value;
-    const as = store.seeAs.value ? `?as=${store.seeAs.value}` : '';
-    const readAt = performance.now();
-    const [map, tokens] = await Promise.all([read(`/maps/${mapId}${as}`), read(`/maps/${mapId}/tokens${as}`)]);
-    if (mapId !== store.mapId.value) return;
-    const { fog, ...grid } = map.grid_data;
-    const frame = readFrame(grid);
-    if (opened) store.document.open(frame);
-    else applyFrame(store.document, frame);
-    store.fog.value = fog?.rows ?? null;
-    store.setTokens(tokens.items, readAt);
   }
 
   /**
@@ -175,20 +153,10 @@ export class Table {
     return (await read(`/maps/${map.id}/fog?as=${player.user_id}`)).rows;
   }
 
-  /** Schedule one read of the open map for several changes. */
-  #mapChanged() {
-    if (this.mapTimer) return;
-    this.mapTimer = window.setTimeout(() => {
-      this.mapTimer = 0;
-      this.readMap().catch((error) => this.store.fail(error));
-    }, 60);
-  }
-  mapTimer = 0;
-
   /** @param {string | null} userId */
   async seeAs(userId) {
     this.store.seeAs.value = userId;
-    await this.readMap();
+    await this.map.read();
   }
 
   // The live feed
@@ -243,18 +211,18 @@ export class Table {
     for (const token of message.tokens) if (this.moving.has(token.id)) this.#place(token);
     if (message.fog?.rows) store.fog.value = message.fog.rows;
     // Cells are read after this message, so that no change is missed.
-    this.#mapChanged();
+    this.map.readSoon();
   }
 
   /** @param {Message} message */
   #view(message) {
     const { store } = this;
     if (message.map_id !== store.mapId.value) return;
-    if (store.seeAs.value) return this.#mapChanged();
+    if (store.seeAs.value) return this.map.readSoon();
     for (const token of message.shown ?? []) store.patchToken(token);
     for (const { id, x, y, cells } of message.moved ?? []) this.#place({ id, x, y, lastPath: cells });
     for (const id of message.gone ?? []) store.dropToken(id);
-    if (message.region && !applyRegion(store, message.region)) this.#mapChanged();
+    if (message.region) this.map.applyRegion(message.region);
   }
 
   /** @param {Message} message */
@@ -262,7 +230,7 @@ export class Table {
     const [thing, what] = message.kind.split('.');
     const id = message.subject_id;
     if (thing === 'token') this.#tokenEvent(what, id, message.payload);
-    else if (thing === 'map') this.#mapEvent(what, id);
+    else if (thing === 'map') this.#mapEvent(what, id, message.payload);
     else if (thing === 'member' || thing === 'invitation') this.#readMembers();
     else if (thing === 'universe') this.#universeEvent(what);
     else if (thing === 'character') this.#characterEvent(what, id);
@@ -274,7 +242,7 @@ export class Table {
   /** @param {string} what  @param {string} id  @param {any} payload */
   #tokenEvent(what, id, payload) {
     const { store } = this;
-    if (store.seeAs.value) return this.#mapChanged();
+    if (store.seeAs.value) return this.map.readSoon();
     if (what === 'deleted') store.dropToken(id);
     else if (what === 'moved' && store.tokens.value.has(id)) {
       this.#place({ id, x: payload.x, y: payload.y, lastPath: payload.cells });
@@ -286,17 +254,23 @@ export class Table {
   #readTokens() {
     const { store } = this;
     const mapId = store.mapId.value;
-    return this.#once(`/maps/${mapId}/tokens`, ({ items }, readAt) => {
+    return this.#once(`tokens of ${mapId}`, async () => {
+      const readAt = performance.now();
+      const { items } = await read(`/maps/${mapId}/tokens`);
       if (mapId === store.mapId.value && !store.seeAs.value) store.setTokens(items, readAt);
     });
   }
 
-  /** @param {string} what  @param {string} id */
-  async #mapEvent(what, id) {
+  /** @param {string} what  @param {string} id  @param {any} payload */
+  async #mapEvent(what, id, payload) {
     const { store } = this;
-    if (what !== 'edited') await this.#readMaps();
+    if (EDITS.has(what)) {
+      if (id === store.mapId.value) this.map.applyEffect(payload);
+      return;
+    }
+    await this.#readMaps();
     if (store.mapId.value && id !== store.mapId.value) return;
-    if (store.map.value) this.#mapChanged();
+    if (store.map.value) this.map.readSoon();
     else {
       // This is the first map, or the open one was hidden or deleted.
       const next = store.maps.value[0];
@@ -310,7 +284,9 @@ export class Table {
     const { store } = this;
     if (what === 'deleted') return this.live.close();
     const before = store.universe.value?.active_map_id;
-    await this.#once(this.url, (universe) => (store.universe.value = universe));
+    await this.#once('universe', async () => {
+      store.universe.value = await read(this.url);
+    });
     const active = store.universe.value?.active_map_id;
     if (!active || active === before || active === store.mapId.value) return;
     await this.#readMaps();
@@ -319,23 +295,23 @@ export class Table {
   }
 
   /** Read the notes; notify the user of notes that were shown to them. @param {string} actorId */
-  #noteEvent(actorId) {
+  async #noteEvent(actorId) {
     const { store } = this;
-    const known = new Set(store.notes.value.map(({ id }) => id));
-    this.#readList('notes', (items) => {
-      store.notes.value = items;
-      if (actorId === store.me.value?.id) return;
-      for (const { id, title } of items) if (!known.has(id)) store.notify(`New in your notes: ${title}`);
-    });
+    await this.#readNotes();
+    const isNew = store.notes.value.filter(({ id }) => !this.knownNotes?.has(id));
+    for (const { id } of isNew) this.knownNotes?.add(id);
+    if (actorId !== store.me.value?.id) for (const { title } of isNew) store.notify(`New in your notes: ${title}`);
   }
+  /** @type {Set<string> | null} */
+  knownNotes = null;
 
   /** @param {string} what  @param {string} id */
   #characterEvent(what, id) {
     const { store } = this;
     if (what === 'deleted') store.drop(store.characters, id);
-    else this.#readList('characters', (items) => (store.characters.value = byId(items)));
+    else this.#readCharacters();
     // Values that tokens take from their character may have changed, too.
-    if (store.seeAs.value) this.#mapChanged();
+    if (store.seeAs.value) this.map.readSoon();
     else this.#readTokens();
   }
 

@@ -50,6 +50,17 @@ async function request(url, options = {}) {
 /** GET a URL. @type {(url: string) => Promise<any>} */
 export const read = (url) => request(url, { headers: { Accept: 'application/json' } });
 
+/** All items of a list, page by page. @param {string} url  with a `limit` @returns {Promise<any[]>} */
+export async function readAll(url) {
+  const items = [];
+  for (let cursor = ''; ;) {
+    const page = await read(cursor ? `${url}&cursor=${encodeURIComponent(cursor)}` : url);
+    items.push(...page.items);
+    if (!page.next_cursor) return items;
+    cursor = page.next_cursor;
+  }
+}
+
 /**
  * Send a change; with `version`, only if that is still the current one.
  * @type {(method: string, url: string, body: unknown, version?: number) => Promise<any>}

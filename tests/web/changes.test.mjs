@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { readFrame } from '../../web/shared/document.js';
-import { applyFrame, applyRegion } from '../../web/play/regions.js';
+import { applyEffect, applyFrame, applyRegion } from '../../web/play/changes.js';
 import { Store } from '../../web/play/store.js';
 
 const grid = (rows, more = {}) => ({
@@ -83,4 +83,72 @@ test('a map that was read anew is drawn anew only where it differs', () => {
   assert.deepEqual(changes, [{ frame: true }]);
   applyFrame(store.document, readFrame(grid(['...', '...'])));
   assert.equal(store.document.frame.width, 3);
+});
+
+test('the effect of an edit is applied without reading the map', () => {
+  const entities = [
+    { id: 'rat', x: 0, y: 0 },
+    { id: 'chest', x: 1, y: 0 },
+  ];
+  const { store, text } = shown(['....', '....'], { entities, walls: [{ x1: 0, y1: 0, x2: 1, y2: 0 }] });
+  const effect = {
+    version: 7,
+    cells: [
+      {
+        layer: 'ground',
+        runs: [
+          [1, 0, 2, '#'],
+          [0, 1, 3, '#~#'],
+        ],
+      },
+    ],
+    legend: [
+      { symbol: '~', name: 'water' },
+      { symbol: '.', name: 'floor' },
+    ],
+    entities: {
+      put: [
+        { id: 'owl', x: 3, y: 1 },
+        { id: 'chest', x: 2, y: 1 },
+      ],
+      removed: ['rat'],
+    },
+    walls: [{ x1: 2, y1: 0, x2: 2, y2: 1 }],
+  };
+  assert.ok(applyEffect(store.document, effect));
+  assert.deepEqual(text(), ['.##.', '#~#.']);
+  const { frame, legend } = store.document;
+  assert.deepEqual(
+    frame.entities.map(({ id, x }) => [id, x]),
+    [
+      ['chest', 2],
+      ['owl', 3],
+    ],
+  );
+  assert.deepEqual(frame.walls, effect.walls);
+  assert.deepEqual([legend.get('~'.charCodeAt(0)).name, legend.get('.'.charCodeAt(0)).name], ['water', 'floor']);
+});
+
+test('an effect that is more than a list of changes asks for the whole map', () => {
+  for (const effect of [
+    { reload: true, region: { x: 0, y: 0, width: 2, height: 1 } },
+    { layers: [{ name: 'ground' }, { name: 'roof' }] },
+    { map: { put: { grid_type: 'hex_row' }, removed: [] } },
+    { cells: [{ layer: 'roof', runs: [[0, 0, 1, '#']] }] },
+    { cells: [{ layer: 'ground', runs: [[0, 0, 1, 'X']] }] },
+  ]) {
+    const { store } = shown(['..']);
+    assert.ok(!applyEffect(store.document, effect), JSON.stringify(effect));
+  }
+});
+
+test('cells outside of the document are left out: its new size may be known before its event', () => {
+  const { store, changes, text } = shown(['..']);
+  const runs = [
+    [1, 0, 4, '#'],
+    [0, 3, 1, '#'],
+  ];
+  assert.ok(applyEffect(store.document, { cells: [{ layer: 'ground', runs }] }));
+  assert.deepEqual(text(), ['.#']);
+  assert.deepEqual(changes[0].indexes, [1]);
 });
