@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.browser.driver import paint
-from tests.browser.test_play import Laying, Seat, Sitting, Table, lay, sit
+from tests.browser.test_play import SLOW, Laying, Seat, Sitting, Table, lay, sit
 from tests.conftest import PATIENCE_SECONDS
 
 __all__ = ["lay", "sit"]
@@ -92,17 +92,6 @@ class RandomChanges:
             client.post(f"/tokens/{token}/move", json={"x": x, "y": y, "force": True})
 
 
-# Each answer arrives up to 0.4 s late, so those that were asked for later may arrive earlier.
-_SLOW = """(() => {
-    const fetched = window.fetch;
-    window.fetch = async (...request) => {
-        const response = await fetched(...request);
-        await new Promise((done) => setTimeout(done, Math.random() * 400));
-        return response;
-    };
-})()"""
-
-
 def settled(seat: Seat) -> dict[str, Any]:
     """What a page shows, once it no longer changes."""
     before = None
@@ -120,7 +109,7 @@ def test_an_open_page_shows_what_a_new_one_shows(fog: str, lay: Laying, sit: Sit
     people = {"Mira": table.master, "Ashe": table.ashe, "Bram": table.bram}
     seats = {name: sit(player, table) for name, player in people.items()}
     for seat in seats.values():
-        seat.page.evaluate(_SLOW)
+        seat.page.evaluate(SLOW)
     changes = RandomChanges(table, fog)
     for _ in range(40):
         changes.make_one()

@@ -8,10 +8,12 @@ import { Reads } from './reads.js';
 /**
  * @typedef {import('../shared/live.js').Message} Message
  * @typedef {import('./store.js').Token} Token
+ * @typedef {import('./store.js').Combatant} Combatant
  * @typedef {import('./store.js').LogEntry} LogEntry
  */
 
 const LOG_PAGE_SIZE = 50;
+const MAX_TRIES = 5;
 /** Events whose payload is the effect of an edit. */
 const EDITS = new Set(['edited', 'undone', 'redone']);
 
@@ -389,26 +391,59 @@ export class Table {
   }
 
   /**
-   * Change a combatant.
-   * @param {import('./store.js').Encounter} encounter  @param {import('./store.js').Combatant} combatant
-   * @param {Partial<import('./store.js').Combatant>} fields
+   * Start or end an encounter, or go to another turn of it.
+   * @param {string} id  @param {string} what  the last part of the operation's URL
    */
-  changeCombatant(encounter, combatant, fields) {
-    const { combatants } = encounter;
-    return this.setCombatants(
-      encounter,
+  stepEncounter(id, what) {
+    return this.#changeEncounter(() => send('POST', `/encounters/${id}/${what}`, {}));
+  }
+
+  /**
+   * Change the combatants of an encounter; those without an id are new. If somebody else changed them meanwhile, it is
+   * done again with theirs.
+   * @param {string} id  @param {(combatants: Combatant[]) => (Combatant | Omit<Combatant, 'id'>)[]} change
+   */
+  changeCombatants(id, change) {
+    const { encounters } = this.store;
+    const write = async (tries = 1) => {
+      const { version, combatants = [] } = encounters.value.get(id) ?? {};
+      try {
+        return await send('PATCH', `/encounters/${id}`, { combatants: change(combatants) }, version);
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status === 412 && tries < MAX_TRIES)) throw error;
+        await this.#readEncounters();
+        return write(tries + 1);
+      }
+    };
+    return this.#changeEncounter(() => write());
+  }
+
+  /**
+   * Change fields of a combatant.
+   * @param {string} id  of the encounter  @param {Combatant} combatant  @param {Partial<Combatant>} fields
+   */
+  changeCombatant(id, combatant, fields) {
+    return this.changeCombatants(id, (combatants) =>
       combatants.map((one) => (one.id === combatant.id ? { ...one, ...fields } : one)),
     );
   }
 
   /**
-   * Replace the combatants; those without an id are new.
-   * @param {import('./store.js').Encounter} encounter
-   * @param {(import('./store.js').Combatant | Omit<import('./store.js').Combatant, 'id'>)[]} combatants
+   * Write an encounter after all earlier writes, so that each knows the version of the one before.
+   * @param {() => Promise<import('./store.js').Encounter>} write  gives the changed encounter
    */
-  setCombatants({ id, version }, combatants) {
-    return this.send('PATCH', `/encounters/${id}`, { combatants }, version);
+  #changeEncounter(write) {
+    const { store } = this;
+    const writing = this.writing.then(write).then((changed) => {
+      if (changed.state === 'ended') store.drop(store.encounters, changed.id);
+      else store.put(store.encounters, changed);
+      return changed;
+    });
+    this.writing = writing.catch(() => {});
+    return this.#try(writing);
   }
+  /** @type {Promise<unknown>} */
+  writing = Promise.resolve();
 
   /**
    * Send a request to the API; on an error, notifies the user and returns null.

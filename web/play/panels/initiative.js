@@ -41,8 +41,7 @@ export function Initiative(props) {
 
 /** @param {import('./shell.js').Props & {encounter: import('../store.js').Encounter}} props */
 function Encounter({ store, table, stage, encounter }) {
-  const url = `/encounters/${encounter.id}`;
-  const post = (/** @type {string} */ what) => table.send('POST', `${url}/${what}`);
+  const post = (/** @type {string} */ what) => table.stepEncounter(encounter.id, what);
   const isRunning = encounter.state === 'running';
   const isDeleting = useSignal(false);
   const show = (/** @type {string | null | undefined} */ tokenId) => {
@@ -55,7 +54,7 @@ function Encounter({ store, table, stage, encounter }) {
   const selected = store.selectedToken.value;
   const isNew = selected && encounter.combatants.every((one) => one.token_id !== selected.id);
   const add = (/** @type {import('../store.js').Token} */ token) =>
-    table.setCombatants(encounter, [...encounter.combatants, combatantOf(token)]);
+    table.changeCombatants(encounter.id, (combatants) => [...combatants, combatantOf(token)]);
   return html`
     <section aria-labelledby="pl-fight">
       <h2 id="pl-fight">${encounter.name}</h2>
@@ -120,7 +119,7 @@ function Encounter({ store, table, stage, encounter }) {
 /** @param {CombatantProps} props */
 function InitiativeField({ table, encounter, combatant }) {
   const field = useDraft(combatant.initiative, (text) =>
-    table.changeCombatant(encounter, combatant, { initiative: text === '' ? null : Number(text) }),
+    table.changeCombatant(encounter.id, combatant, { initiative: text === '' ? null : Number(text) }),
   );
   const label = `Initiative of ${combatant.name}`;
   return html`<input type="number" step="any" aria-label=${label} placeholder="–" ...${field} />`;
@@ -135,7 +134,7 @@ function Flags({ table, encounter, combatant }) {
       aria-pressed=${hidden}
       aria-label=${`${name} is hidden`}
       title=${hidden ? 'Hidden from players' : 'Hide from players'}
-      onClick=${() => table.changeCombatant(encounter, combatant, { hidden: !hidden })}
+      onClick=${() => table.changeCombatant(encounter.id, combatant, { hidden: !hidden })}
     >
       <${Icon} name="hide" />
     </button>
@@ -144,7 +143,7 @@ function Flags({ table, encounter, combatant }) {
       aria-pressed=${defeated}
       aria-label=${`${name} is defeated`}
       title=${defeated ? 'Defeated: takes no turns' : 'Mark as defeated'}
-      onClick=${() => table.changeCombatant(encounter, combatant, { defeated: !defeated })}
+      onClick=${() => table.changeCombatant(encounter.id, combatant, { defeated: !defeated })}
     >
       <${Icon} name="skull" />
     </button>
@@ -152,11 +151,7 @@ function Flags({ table, encounter, combatant }) {
       class="pl-flag"
       aria-label=${`Remove ${name} from the encounter`}
       title="Remove from the encounter"
-      onClick=${() =>
-        table.setCombatants(
-          encounter,
-          encounter.combatants.filter((one) => one.id !== id),
-        )}
+      onClick=${() => table.changeCombatants(encounter.id, (combatants) => combatants.filter((one) => one.id !== id))}
     >
       <${Icon} name="close" />
     </button>

@@ -37,7 +37,7 @@ export function TokenCard({ store, table, stage, input }) {
     const combatant = encounter?.combatants.find((one) => one.token_id === token.id);
     if (!store.isGameMaster.value || !encounter || !combatant || combatant.defeated || token.disposition !== 'hostile')
       return;
-    if (await table.changeCombatant(encounter, combatant, { defeated: true }))
+    if (await table.changeCombatant(encounter.id, combatant, { defeated: true }))
       store.notify(`${combatant.name} is defeated.`);
   };
   const bars = token.bars ?? [];
