@@ -90,7 +90,7 @@ function Encounter({ store, table, stage, encounter }) {
                 class="pl-button is-danger"
                 onBlur=${() => (isDeleting.value = false)}
                 onClick=${() => {
-                  if (isDeleting.value) table.send('DELETE', url);
+                  if (isDeleting.value) table.send('DELETE', `/encounters/${encounter.id}`);
                   isDeleting.value = !isDeleting.value;
                 }}
               >
