@@ -2,6 +2,7 @@
 
 import io
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -1034,6 +1035,7 @@ def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> Non
     me = table.bram.get("/users/me")["id"]
     table.master.client.delete(f"/universes/{table.universe_id}/members/{me}").raise_for_status()
     expect(bram.page.get_by_role("alertdialog")).to_contain_text("no longer at this table")
+    expect(bram.page.get_by_role("link", name="Your tables")).to_be_focused()
     bram.page.get_by_role("link", name="Your tables").click()
     expect(bram.page.get_by_role("heading", name="Your tables")).to_be_visible()
     expect(bram.page.get_by_role("main")).not_to_contain_text("The Cellar")
@@ -1099,6 +1101,21 @@ def test_a_phone(lay: Laying, sit: Sitting) -> None:
     ashe.panel("Party")
     expect(ashe.page.get_by_role("tabpanel")).to_contain_text("Bram")
     assert ashe.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_connection_that_is_silent_is_given_up(server: Server, lay: Laying, visit: Callable[..., Visit]) -> None:
+    table = lay()
+    watching = visit(table.ashe)
+    watching.context.clock.install()
+    ashe = Seat(watching, table.universe_id)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        ashe.page.clock.fast_forward("01:00")
+        expect(ashe.page.get_by_text("Reconnecting…")).to_be_visible()
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    ashe.page.clock.fast_forward("00:20")
+    ashe.until("store.connection.value === 'open'")
 
 
 def test_a_server_that_is_killed_loses_no_move(browser: Browser) -> None:

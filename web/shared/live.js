@@ -157,8 +157,12 @@ export class LiveClient {
   #checkPulse() {
     if (!this.isOpen) return;
     const silent = performance.now() - this.lastMessageAt;
-    if (silent > PING_AFTER_MS + PONG_TIMEOUT_MS) this.socket?.close();
-    else if (silent > PING_AFTER_MS) this.#send({ type: 'ping' });
+    if (silent > PING_AFTER_MS + PONG_TIMEOUT_MS) {
+      // A dead connection does not answer a close either, so it is not waited for.
+      const { socket } = this;
+      this.#lost(0);
+      socket?.close();
+    } else if (silent > PING_AFTER_MS) this.#send({ type: 'ping' });
   }
 }
 

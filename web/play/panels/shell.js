@@ -210,7 +210,9 @@ const CLOSED = {
 
 /** @param {{store: import('../store.js').Store}} props */
 function Closed({ store }) {
+  const link = useRef(/** @type {HTMLElement | null} */ (null));
   const [title, text, label, href] = CLOSED[store.closed.value] ?? [];
+  useEffect(() => link.current?.focus(), [title]);
   if (!title) return null;
   const target = href === '/login' ? `${href}?next=${encodeURIComponent(location.pathname)}` : href;
   return html`
@@ -218,7 +220,7 @@ function Closed({ store }) {
       <div>
         <h2 id="pl-closed-title">${title}</h2>
         <p>${text}</p>
-        <a class="pl-button is-primary" href=${target}>${label}</a>
+        <a class="pl-button is-primary" href=${target} ref=${link}>${label}</a>
       </div>
     </div>
   `;
