@@ -91,6 +91,13 @@ _SWAY = """() => {
 }"""
 _DRAWN = """[...window.worldkeepTable.stage.tokens.pieces.values()].some(
     ({ token, state }) => token.name === '%s' && state.endsWith('true'))"""
+_ANNOUNCED = """() => {
+    window.announced = [];
+    new MutationObserver((changes) => {
+        for (const { addedNodes } of changes)
+            for (const node of addedNodes) window.announced.push(node.querySelector('p')?.textContent);
+    }).observe(document.querySelector('[role=log]'), { childList: true, subtree: true });
+}"""
 _TOKENS = """() => Object.fromEntries(
     [...window.worldkeepTable.store.tokens.value.values()].map(({ name, x, y }) => [name, [x, y]]))"""
 
@@ -994,6 +1001,49 @@ def test_rolls_that_are_refused_dropped_and_shown_later(lay: Laying, sit: Sittin
     expect(ashe.page.get_by_role("log")).to_contain_text("The game master sees the result.")
     log.get_by_role("button", name="Show this roll to everyone").click()
     expect(ashe.page.get_by_role("log").locator("s")).to_have_count(1)
+
+
+def test_earlier_messages_are_read_page_by_page(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    universe = f"/universes/{table.universe_id}"
+    # Between messages, so that the pages of both lists end at different times.
+    for i in range(1, 131):
+        table.master.post(f"{universe}/messages", text=f"message {i}.")
+        if i % 13 == 0:
+            table.master.post(f"{universe}/rolls", expression="1d20", reason=f"roll {i}.")
+    ashe = sit(table.ashe, table)
+    ashe.page.evaluate(_ANNOUNCED)
+    log = ashe.page.get_by_role("log")
+    list_ = ashe.page.get_by_role("group", name="Messages and rolls")
+    more = list_.get_by_role("button", name="Show earlier")
+    entries = list_.get_by_role("article")
+    expect(entries).to_have_count(50 + 4)
+    expect(entries.first).to_contain_text("message 81.")
+    # Reading on by keys: what was at the top stays where it was.
+    more.scroll_into_view_if_needed()
+    list_.evaluate("(list) => { list.scrollTop = 0; }")
+    where = "(entry) => Math.round(entry.getBoundingClientRect().top)"
+    top = entries.first.evaluate(where)
+    more.press("Enter")
+    expect(entries).to_have_count(100 + 8)
+    assert abs(entries.nth(54).evaluate(where) - top) <= 1
+    expect(entries.nth(54)).to_contain_text("message 81.")
+    # A new message is announced, and does not scroll away from what is read.
+    place = list_.evaluate("(list) => list.scrollTop")
+    table.master.post(f"{universe}/messages", text="news.")
+    expect(log).to_contain_text("news.")
+    assert list_.evaluate("(list) => list.scrollTop") == place
+    more.press("Enter")
+    expect(entries).to_have_count(130 + 10 + 1)
+    expect(more).not_to_be_visible()
+    expect(list_).to_be_focused()
+    assert ashe.page.evaluate("window.announced") == ["news."]
+    numbers = [int(one) for one in re.findall(r"(?:message|roll) (\d+)\.", list_.inner_text())]
+    assert numbers == sorted([*range(1, 131), *range(13, 131, 13)])
+    # Ones own message is shown wherever one reads.
+    ashe.page.get_by_label("Message, or /roll and dice").fill("I am here.")
+    ashe.page.keyboard.press("Enter")
+    expect(log.get_by_text("I am here.")).to_be_in_viewport()
 
 
 def test_the_first_map_of_a_universe_opens(lay: Laying, sit: Sitting) -> None:

@@ -45,25 +45,6 @@ test('a change of a token that was never shown is nothing', () => {
   assert.equal(store.tokens.value.get('a')?.x, 4);
 });
 
-test('the log is in order, without doubles, and has an end', () => {
-  const store = tableOf('player');
-  const entry = (id, second) => ({
-    id,
-    kind: 'message',
-    actor_id: 'mira',
-    created_at: new Date(second * 1000).toISOString(),
-  });
-  store.addToLog([entry('b', 2), entry('a', 1)]);
-  store.addToLog([entry('b', 2), entry('c', 3)]);
-  assert.deepEqual(
-    store.log.value.map(({ id }) => id),
-    ['a', 'b', 'c'],
-  );
-  store.addToLog(Array.from({ length: 400 }, (_, i) => entry(`n${i}`, 10 + i)));
-  assert.equal(store.log.value.length, 300);
-  assert.equal(store.log.value.at(-1)?.id, 'n399');
-});
-
 test('whose turn it is leads to their token, also by the character', () => {
   const store = tableOf('player');
   store.setTokens([token('a'), token('b', { character_id: 'c' })]);

@@ -38,16 +38,15 @@
  *   turn: string | null, version?: number, combatants: Combatant[]}} Encounter
  * @typedef {{id: string, title: string, body: string, html?: string, grants?: Grants, map_id?: string | null,
  *   x?: number | null, y?: number | null, version?: number}} Note
- * @typedef {{id: string, kind: 'message' | 'roll', created_at: string, actor_id: string, [key: string]: any}} LogEntry
  * @typedef {{id: number, kind: 'info' | 'error', text: string}} Notice
  */
 
 import { ApiError } from '../shared/api.js';
 import { GridDocument, readFrame } from '../shared/document.js';
 import { batch, computed, signal } from '../vendor/preact.js';
+import { Log } from './log.js';
 
 const GAME_MASTERS = new Set(['owner', 'game_master', 'superuser']);
-const MAX_LOG_ENTRIES = 300;
 const MAX_TOKEN_CHANGES = 500;
 
 /**
@@ -72,7 +71,7 @@ export class Store {
   characters = of(/** @type {Map<string, Character>} */ (new Map()));
   encounters = of(/** @type {Map<string, Encounter>} */ (new Map()));
   notes = of(/** @type {Note[]} */ ([]));
-  log = of(/** @type {LogEntry[]} */ ([]));
+  log = new Log();
   /** Whether everything has been read once. */
   isRead = of(false);
   connection = of(/** @type {import('../shared/live.js').State} */ ('connecting'));
@@ -210,14 +209,6 @@ export class Store {
     const next = new Map(list.value);
     next.delete(id);
     list.value = next;
-  }
-
-  /** Add entries to the log, which is sorted by time; replaces entries with the same id. @param {LogEntry[]} entries */
-  addToLog(entries) {
-    const byId = new Map(this.log.value.map((entry) => [entry.id, entry]));
-    for (const entry of entries) byId.set(entry.id, entry);
-    const sorted = [...byId.values()].sort((a, b) => Date.parse(a.created_at) - Date.parse(b.created_at));
-    this.log.value = sorted.slice(-MAX_LOG_ENTRIES);
   }
 
   /** @param {string} text  @param {Notice['kind']} [kind] */

@@ -2,6 +2,7 @@
 
 import { ApiError, read, readAll, send } from '../shared/api.js';
 import { LiveClient } from '../shared/live.js';
+import { KINDS } from './log.js';
 import { OpenMap } from './open-map.js';
 import { Reads } from './reads.js';
 
@@ -9,7 +10,6 @@ import { Reads } from './reads.js';
  * @typedef {import('../shared/live.js').Message} Message
  * @typedef {import('./store.js').Token} Token
  * @typedef {import('./store.js').Combatant} Combatant
- * @typedef {import('./store.js').LogEntry} LogEntry
  */
 
 const LOG_PAGE_SIZE = 50;
@@ -116,14 +116,27 @@ export class Table {
   }
 
   #readLog() {
-    const { store } = this;
-    /** @param {string} name  @param {LogEntry['kind']} kind */
-    const readNewest = (name, kind) =>
-      this.#once(name, async () => {
-        const { items } = await read(`${this.url}/${name}?limit=${LOG_PAGE_SIZE}`);
-        store.addToLog(items.map((/** @type {any} */ one) => logEntry(kind, one)));
-      });
-    return Promise.all([readNewest('messages', 'message'), readNewest('rolls', 'roll')]);
+    const { log } = this.store;
+    return Promise.all(
+      KINDS.map((kind) => this.#once(`${kind}s`, async () => log.addNewest(kind, await read(this.#logUrl(kind))))),
+    );
+  }
+
+  /** @param {import('./log.js').Kind} kind */
+  #logUrl(kind) {
+    return `${this.url}/${kind}s?limit=${LOG_PAGE_SIZE}`;
+  }
+
+  /** Read the page before the first entry of the log. */
+  async readEarlierLog() {
+    const { log } = this.store;
+    const readBefore = async (/** @type {import('./log.js').Kind} */ kind) => {
+      const { next } = log.lists[kind].value;
+      if (!next) return;
+      const page = await read(`${this.#logUrl(kind)}&cursor=${encodeURIComponent(next)}`);
+      log.addEarlier(kind, next, page);
+    };
+    await this.#try(Promise.all(KINDS.map(readBefore)));
   }
 
   /**
@@ -229,6 +242,7 @@ export class Table {
 
   /** @param {Message} message */
   #event(message) {
+    const { store } = this;
     const [thing, what] = message.kind.split('.');
     const id = message.subject_id;
     if (thing === 'token') this.#tokenEvent(what, id, message.payload);
@@ -238,7 +252,11 @@ export class Table {
     else if (thing === 'character') this.#characterEvent(what, id);
     else if (thing === 'encounter') this.#readEncounters();
     else if (thing === 'note') this.#noteEvent(message.actor_id);
-    else if (thing === 'roll' || thing === 'message') this.#readLog();
+    else if (thing === 'roll' || thing === 'message') {
+      // It may be earlier than the newest page.
+      if (what === 'revealed') store.log.change('roll', id, message.payload);
+      this.#readLog();
+    }
   }
 
   /** @param {string} what  @param {string} id  @param {any} payload */
@@ -470,9 +488,6 @@ export class Table {
 
 /** @param {any[]} items */
 const byId = (items) => new Map(items.map((one) => [one.id, one]));
-
-/** @param {LogEntry['kind']} kind  @param {any} one  @returns {LogEntry} */
-const logEntry = (kind, one) => ({ ...one, kind, actor_id: one.actor_id ?? one.sender_id });
 
 /** @type {Record<string, string>} */
 const OBSTACLES = { wall: 'a wall', door: 'a door', cell: 'a blocked cell', edge: 'the edge of the map' };

@@ -1,6 +1,6 @@
 /** The log of messages and rolls, and an input for both. */
 
-import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
+import { html, useLayoutEffect, useRef, useSignal } from '../../vendor/preact.js';
 import { Avatar, Empty, Icon, clock } from './parts.js';
 
 /** @type {Record<string, string>} */
@@ -10,32 +10,72 @@ const DICE = ['d20', 'd12', 'd10', 'd8', 'd6', 'd4', 'd%'];
 
 /** @param {import('./shell.js').Props & {isShown: boolean}} props */
 export function Log(props) {
-  const { store, isShown } = props;
+  const { store, table, isShown } = props;
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const isAtEnd = useRef(true);
-  const entries = store.log.value;
-  const last = entries[entries.length - 1];
-  useEffect(() => {
+  /** The first entry before somebody read on; those before it are not announced. */
+  const begin = useRef(/** @type {string | null} */ (null));
+  const isReading = useSignal(false);
+  const { value: entries } = store.log.entries;
+  const { value: hasEarlier } = store.log.hasEarlier;
+  const [first, newest] = [entries[0], entries.at(-1)];
+  // Before the entries change: what is shown stays at the same distance from the end.
+  const fromEnd = list.current ? list.current.scrollHeight - list.current.scrollTop : 0;
+  useLayoutEffect(() => {
+    if (list.current && !isAtEnd.current) list.current.scrollTop = list.current.scrollHeight - fromEnd;
+  }, [first?.id, hasEarlier]);
+  useLayoutEffect(() => {
     const element = list.current;
     // Who reads older entries stays there, until they write themselves.
-    if (element && isShown && (isAtEnd.current || last?.actor_id === store.me.value?.id))
+    if (element && isShown && (isAtEnd.current || newest?.actor_id === store.me.value?.id))
       element.scrollTop = element.scrollHeight;
-  }, [last?.id, isShown]);
-  const noteEnd = (/** @type {any} */ { target }) =>
-    (isAtEnd.current = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_END);
+  }, [newest?.id, isShown]);
+  const readOn = async () => {
+    if (isReading.value) return;
+    isReading.value = true;
+    begin.current ??= first?.id ?? null;
+    isAtEnd.current = false;
+    await table.readEarlierLog();
+    isReading.value = false;
+    // The focus would be lost with the button.
+    if (!store.log.hasEarlier.value) list.current?.focus({ preventScroll: true });
+  };
+  const show = (/** @type {import('../log.js').LogEntry[]} */ some) =>
+    some.map((entry) => html`<${Entry} key=${entry.id} ...${props} entry=${entry} />`);
+  const split = Math.max(
+    entries.findIndex(({ id }) => id === begin.current),
+    0,
+  );
   return html`
-    <div class="pl-log" role="log" aria-live="polite" aria-label="Log" ref=${list} tabindex="0" onScroll=${noteEnd}>
+    <div
+      class="pl-log"
+      role="group"
+      aria-label="Messages and rolls"
+      tabindex="0"
+      ref=${list}
+      onScroll=${(/** @type {any} */ { target }) =>
+        (isAtEnd.current = target.scrollHeight - target.scrollTop - target.clientHeight < NEAR_END)}
+    >
       ${
-        entries.length
-          ? entries.map((entry) => html`<${Entry} key=${entry.id} ...${props} entry=${entry} />`)
-          : html`<${Empty} icon="chat" text="No messages yet. Write one below, or roll: /roll 2d6+3" />`
+        hasEarlier &&
+        html`<button class="pl-button pl-earlier" aria-disabled=${isReading.value} onClick=${readOn}>
+          ${isReading.value ? 'Reading…' : 'Show earlier'}
+        </button>`
       }
+      ${split > 0 && html`<div role="group" aria-label="Earlier">${show(entries.slice(0, split))}</div>`}
+      <div role="log" aria-live="polite" aria-label="Log">
+        ${
+          entries.length
+            ? show(entries.slice(split))
+            : html`<${Empty} icon="chat" text="No messages yet. Write one below, or roll: /roll 2d6+3" />`
+        }
+      </div>
     </div>
     <${Composer} ...${props} />
   `;
 }
 
-/** @param {import('./shell.js').Props & {entry: import('../store.js').LogEntry}} props */
+/** @param {import('./shell.js').Props & {entry: import('../log.js').LogEntry}} props */
 function Entry({ entry, store, table }) {
   const mayReveal =
     entry.kind === 'roll' &&
@@ -60,12 +100,12 @@ function Entry({ entry, store, table }) {
   `;
 }
 
-/** @param {import('../store.js').LogEntry} entry  @param {import('../store.js').Store} store */
+/** @param {import('../log.js').LogEntry} entry  @param {import('../store.js').Store} store */
 function whisperedTo({ to }, store) {
   return to?.length ? `Whisper to ${to.map((/** @type {string} */ id) => store.nameOf(id)).join(', ')}` : '';
 }
 
-/** @param {{roll: import('../store.js').LogEntry, reveal: (() => void) | null}} props */
+/** @param {{roll: import('../log.js').LogEntry, reveal: (() => void) | null}} props */
 function Roll({ roll, reveal }) {
   if (roll.total === null || roll.total === undefined)
     return html`<p class="pl-roll">

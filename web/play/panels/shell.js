@@ -29,7 +29,7 @@ const TABS = [
   { id: 'master', name: 'Master', icon: 'mask', panel: GameMaster },
 ];
 
-/** @param {import('../store.js').LogEntry} entry */
+/** @param {import('../log.js').LogEntry} entry */
 const timeOf = (entry) => Date.parse(entry.created_at);
 
 /** @param {Props} props */
@@ -42,14 +42,14 @@ export function Shell(props) {
   useEffect(() => {
     document.title = `${store.universe.value?.name ?? 'Table'} · Worldkeep`;
   }, [store.universe.value]);
-  const entries = store.log.value;
+  const entries = store.log.entries.value;
   const isReading = tab.value === 'log' && isOpen.value;
   useEffect(() => {
     if (store.isRead.value && (isReading || readUntil.value === null))
       readUntil.value = entries.length ? timeOf(entries[entries.length - 1]) : 0;
   }, [entries, isReading, store.isRead.value]);
   const { value: until } = readUntil;
-  const isUnread = (/** @type {import('../store.js').LogEntry} */ one) =>
+  const isUnread = (/** @type {import('../log.js').LogEntry} */ one) =>
     until !== null && timeOf(one) > until && one.actor_id !== store.me.value?.id;
   const unread = isReading ? 0 : entries.filter(isUnread).length;
   const tabs = TABS.filter(({ id }) => id !== 'master' || store.isGameMaster.value);
