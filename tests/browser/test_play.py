@@ -1046,6 +1046,73 @@ def test_earlier_messages_are_read_page_by_page(lay: Laying, sit: Sitting) -> No
     expect(log.get_by_text("I am here.")).to_be_in_viewport()
 
 
+def test_notes_are_pinned_to_the_map(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    notes = f"/universes/{table.universe_id}/notes"
+    note = table.master.post(notes, title="A torn letter", body="*Burn this.*", grants={"members": ["see"]})
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    pins = "JSON.stringify(window.worldkeepTable.stage.pins.shown.map(({ pin }) => [pin.title, pin.x, pin.y]))"
+    panel, seen = master.panel("Notes"), ashe.panel("Notes")
+    panel.get_by_role("button", name="A torn letter").click()
+    panel.get_by_role("button", name="Pin to the map").click()
+    master.page.mouse.click(*master.at(2, 4))
+    for seat in (master, ashe):
+        seat.until(f"""{pins} === '[["A torn letter",2.5,4.5]]'""")
+    # A click opens it, also from another panel.
+    expect(seen.get_by_role("heading", name="A torn letter")).not_to_be_visible()
+    ashe.panel("Log")
+    ashe.page.mouse.click(*ashe.at(2, 4))
+    expect(seen.locator("em")).to_have_text("Burn this.")
+    expect(seen.get_by_role("button", name="Pin", exact=False)).to_have_count(0)
+    seen.get_by_role("button", name="Show on the map").click()
+    # So does the list of what is in sight.
+    ashe.panel("Party").get_by_role("button", name="A torn letter").press("Enter")
+    expect(seen.get_by_role("heading", name="A torn letter")).to_be_focused()
+    seen.get_by_role("button", name="All notes").click()
+    # A token below a pin is dragged, and a click there opens the note. By keys, the pin is moved there.
+    panel.get_by_role("button", name="Move the pin", exact=True).press("Enter")
+    for key in ("Shift+ArrowUp", "Shift+ArrowUp", "Shift+ArrowLeft", "Shift+ArrowLeft", "Shift+ArrowLeft"):
+        master.page.keyboard.press(key)
+    for key in ("ArrowDown", "ArrowRight", "Enter"):
+        master.page.keyboard.press(key)
+    for seat in (master, ashe):
+        seat.until(f"""{pins} === '[["A torn letter",1.5,1.5]]'""")
+    master.panel("Log")
+    master.page.mouse.click(*master.at(1, 1))
+    expect(panel.get_by_role("heading", name="A torn letter")).to_be_visible()
+    expect(master.page.get_by_label("Selected: Bram")).not_to_be_visible()
+    master.drag((1, 1), (2, 2))
+    ashe.sees("Bram", (2, 2))
+    panel.get_by_role("button", name="Remove the pin").click()
+    for seat in (master, ashe):
+        seat.until(f"{pins} === '[]'")
+    place = {"map_id": table.map_id, "x": 3, "y": 3}
+    table.master.client.patch(f"/notes/{note['id']}", json=place).raise_for_status()
+    ashe.until(f"""{pins} === '[["A torn letter",3,3]]'""")
+    table.master.client.patch(f"/notes/{note['id']}", json={"grants": {}}).raise_for_status()
+    ashe.until(f"{pins} === '[]'")
+
+
+def test_pins_are_seen_where_their_place_is(lay: Laying, sit: Sitting) -> None:
+    table = lay(fog="sight", fog_sharing="each")
+    place = {"map_id": table.map_id, "x": 8.5, "y": 3.5}
+    everybody = {"members": ["see"]}
+    table.master.post(f"/universes/{table.universe_id}/notes", title="Scratches", grants=everybody, **place)
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    pins = "window.worldkeepTable.stage.pins.shown.map(({ pin }) => pin.title).join()"
+    master.until(f"{pins} === 'Scratches'")
+    ashe.until(f"{pins} === '' && store.notes.value.length === 1")
+    ashe.click_door()
+    ashe.until(f"{pins} === 'Scratches'")
+    # The game master sees them as others do.
+    see_as = master.panel("Master").get_by_label("See as")
+    for name, seen in (("Bram", ""), ("Ashe", "Scratches"), ("myself", "Scratches")):
+        see_as.select_option(label=name)
+        master.until(f"{pins} === '{seen}'")
+    ashe.drag((4, 3), (2, 1))
+    ashe.until(f"{pins} === ''")
+
+
 def test_the_first_map_of_a_universe_opens(lay: Laying, sit: Sitting) -> None:
     table = lay()
     table.master.client.delete(f"/maps/{table.map_id}").raise_for_status()

@@ -85,6 +85,7 @@ function follow(stage, store, table) {
     isApproached = true;
     if (!store.isGameMaster.value) stage.approach(...stage.tokens.centre(first));
   });
+  effect(() => stage.pins.show(store.pins.value));
   effect(() => {
     const { value: own } = store.fog;
     if (own) stage.fog.show(own);

@@ -43,6 +43,7 @@
 
 import { ApiError } from '../shared/api.js';
 import { GridDocument, readFrame } from '../shared/document.js';
+import { pinCell } from '../shared/pin.js';
 import { batch, computed, signal } from '../vendor/preact.js';
 import { Log } from './log.js';
 
@@ -71,6 +72,8 @@ export class Store {
   characters = of(/** @type {Map<string, Character>} */ (new Map()));
   encounters = of(/** @type {Map<string, Encounter>} */ (new Map()));
   notes = of(/** @type {Note[]} */ ([]));
+  /** The note that is being read; a new object each time it is opened. */
+  openNote = of(/** @type {{id: string} | null} */ (null));
   log = new Log();
   /** Whether everything has been read once. */
   isRead = of(false);
@@ -86,6 +89,17 @@ export class Store {
 
   /** The open map; its frame is empty until the first map is loaded. */
   document = new GridDocument(readFrame({}));
+
+  /** The notes that are pinned to the open map; with `seeAs`, those that this member sees. */
+  pins = computed(() => {
+    const as = this.seeAs.value;
+    return this.notes.value.flatMap((note) => {
+      const { id, title, map_id: mapId, x, y } = note;
+      if (!mapId || mapId !== this.mapId.value || typeof x !== 'number' || typeof y !== 'number') return [];
+      if (as && !(this.isGranted(note, 'see', as) && this.#isSeen(x, y))) return [];
+      return [{ id, title, x, y }];
+    });
+  });
 
   map = computed(() => this.maps.value.find(({ id }) => id === this.mapId.value) ?? null);
   isGameMaster = computed(() => GAME_MASTERS.has(this.universe.value?.role ?? ''));
@@ -147,6 +161,23 @@ export class Store {
     if (given.includes(right) || given.includes('act')) return true;
     const character = thing.character_id ? this.characters.value.get(thing.character_id) : null;
     return character ? this.isGranted({ grants: character.grants }, right, userId) : false;
+  }
+
+  /** Whether a place is or was in sight on the map, as far as it has fog. @param {number} x  @param {number} y */
+  #isSeen(x, y) {
+    const rows = this.fog.value;
+    if (!rows) return true;
+    const [column, row] = pinCell({ width: rows[0].length, height: rows.length }, { x, y });
+    return rows[row][column] !== '0';
+  }
+
+  /** Replace the notes; those that are equal stay the same objects. @param {Note[]} notes */
+  setNotes(notes) {
+    const before = new Map(this.notes.value.map((note) => [note.id, note]));
+    this.notes.value = notes.map((note) => {
+      const old = before.get(note.id);
+      return old && JSON.stringify(old) === JSON.stringify(note) ? old : note;
+    });
   }
 
   /** The tokens that this user may move. */

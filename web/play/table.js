@@ -16,6 +16,7 @@ const LOG_PAGE_SIZE = 50;
 const MAX_TRIES = 5;
 /** Events whose payload is the effect of an edit. */
 const EDITS = new Set(['edited', 'undone', 'redone']);
+const PINS_PAUSE_MS = 500; // until pins are read after a change of what is in sight
 
 export class Table {
   /** @param {import('./store.js').Store} store  @param {string} universeId */
@@ -86,6 +87,17 @@ export class Table {
     return this.#readList('characters', (items) => (this.store.characters.value = byId(items)));
   }
 
+  /** Schedule one read of the notes for several changes of what is in sight: no event says which pins that concerns. */
+  #sightChanged() {
+    const { store } = this;
+    if (this.notesTimer || store.isGameMaster.value || !store.notes.value.length) return;
+    this.notesTimer = window.setTimeout(() => {
+      this.notesTimer = 0;
+      this.#readNotes();
+    }, PINS_PAUSE_MS);
+  }
+  notesTimer = 0;
+
   /** Read the encounters that have not ended. */
   #readEncounters() {
     return this.#readList('encounters', (items) => {
@@ -95,7 +107,7 @@ export class Table {
 
   #readNotes() {
     return this.#readList('notes', (items) => {
-      this.store.notes.value = items;
+      this.store.setNotes(items);
       this.knownNotes ??= new Set(items.map(({ id }) => id));
     });
   }
@@ -225,6 +237,7 @@ export class Table {
     store.setTokens(message.tokens);
     for (const token of message.tokens) if (this.moving.has(token.id)) this.#place(token);
     if (message.fog?.rows) store.fog.value = message.fog.rows;
+    this.#sightChanged();
     // Cells are read after this message, so that no change is missed.
     this.map.readSoon();
   }
@@ -238,6 +251,7 @@ export class Table {
     for (const { id, x, y, cells } of message.moved ?? []) this.#place({ id, x, y, lastPath: cells });
     for (const id of message.gone ?? []) store.dropToken(id);
     if (message.region) this.map.applyRegion(message.region);
+    if (message.region) this.#sightChanged();
   }
 
   /** @param {Message} message */
@@ -289,6 +303,7 @@ export class Table {
       return;
     }
     await this.#readMaps();
+    this.#sightChanged();
     if (store.mapId.value && id !== store.mapId.value) return;
     if (store.map.value) this.map.readSoon();
     else {
@@ -401,6 +416,20 @@ export class Table {
         ...(characterId ? { character_id: characterId } : {}),
       }),
     );
+  }
+
+  /**
+   * Pin a note to a map, or remove its pin.
+   * @param {string} id  @param {{map_id: string, x: number, y: number} | {map_id: null}} place
+   */
+  async placeNote(id, place) {
+    const { store } = this;
+    const saved = await this.send('PATCH', `/notes/${id}`, place);
+    if (!saved) return;
+    // Players get no event of a pin on a map with fog.
+    const { map_id, x, y } = saved;
+    store.notes.value = store.notes.value.map((note) => (note.id === id ? { ...note, map_id, x, y } : note));
+    if (place.map_id && !map_id) store.notify('The note is pinned. You will see its pin once you see the place.');
   }
 
   /** @param {{expression: string, visibility?: string, reason?: string, character_id?: string | null}} roll */

@@ -4,13 +4,14 @@
  *
  * @typedef {import('../../shared/geometry.js').Pair} Pair
  * @typedef {import('../../shared/pointer.js').Place} Place
- * @typedef {'move' | 'ruler' | 'area' | 'ping' | 'reveal' | 'hide' | 'polygon'} ToolName
+ * @typedef {'move' | 'ruler' | 'area' | 'ping' | 'reveal' | 'hide' | 'polygon' | 'pin'} ToolName
  * @typedef {import('../store.js').Token} Token
  * @typedef {{kind: 'token' | 'shape' | 'click', token?: Token, from: Place, at: Place}} Drag
  */
 
 import { read } from '../../shared/api.js';
 import { objectAt } from '../../shared/objects.js';
+import { pinAt } from '../../shared/pin.js';
 import { PointerInput } from '../../shared/pointer.js';
 import { effect, signal } from '../../vendor/preact.js';
 import { Signals, outlineOf } from './signals.js';
@@ -39,6 +40,9 @@ export class MapInput {
   isDragging = signal(false);
   /** The area of effect that the tool shows; its size in cells. */
   area = signal({ shape: 'sphere', cells: 4 });
+
+  /** The note that the tool "pin" pins to the map. */
+  pinning = signal(/** @type {import('../store.js').Note | null} */ (null));
 
   /**
    * @param {import('./stage.js').Stage} stage
@@ -71,9 +75,12 @@ export class MapInput {
       up: (place) => this.#up(place),
       cancel: () => this.cancel(),
       hover: (place) => this.#hover(place),
-      leave: () => {},
+      leave: () => stage.pins.hover(null),
       pick: (place, phase) => phase === 'down' && this.signals.ping(place.point),
-      isPanning: () => this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint),
+      isPanning: () => {
+        const tool = this.tool.value;
+        return tool === 'pin' || (tool === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint));
+      },
       viewChanged: () => stage.viewChanged(),
     });
     element.addEventListener('keydown', (event) => this.#key(event));
@@ -140,17 +147,44 @@ export class MapInput {
   /** A click that hits neither a token nor a door. @param {MouseEvent} event */
   #emptyClick(event) {
     if (this.isLongPress || this.#hasMoved(event)) return;
+    if (this.tool.value === 'pin') return this.#setPin(this.lastPoint);
     if (this.tool.value === 'move' && !this.tokenUnderPointer && !this.#doorAt(this.lastPoint)) this.#tap();
   }
 
   /** Move the selected token to the tapped cell, or else clear the selection. */
   #tap() {
+    const pin = this.stage.pins.at(...this.lastPoint);
+    if (pin) return this.#openNote(pin);
     const token = this.store.selectedToken.value;
     const cell = this.stage.document.geometry.cellAt(...this.lastPoint);
     if (token && this.isTapMoving.value && this.store.may(token, 'act') && this.stage.document.geometry.holds(...cell))
       this.#go(token, cell);
     else this.store.selected.value = null;
   }
+  /** @param {{id: string}} pin */
+  #openNote({ id }) {
+    this.store.openNote.value = { id };
+  }
+
+  /** Begin to choose the place of a note. @param {import('../store.js').Note} note */
+  pin(note) {
+    this.cancel();
+    this.pinning.value = note;
+    this.tool.value = 'pin';
+    this.stage.element.focus({ preventScroll: true });
+  }
+
+  /** @param {Pair} point */
+  #setPin(point) {
+    const { geometry } = this.stage.document;
+    const { value: note } = this.pinning;
+    const { value: mapId } = this.store.mapId;
+    if (!note || !mapId || !geometry.holds(...geometry.cellAt(...point))) return;
+    this.cancel();
+    this.tool.value = 'move';
+    this.table.placeNote(note.id, { map_id: mapId, ...pinAt(geometry, point) });
+  }
+
   /** Whether a tap moves the selected token, for users who cannot drag. */
   isTapMoving = signal(matchMedia('(pointer: coarse)').matches);
 
@@ -174,7 +208,8 @@ export class MapInput {
     }
     if (tool !== 'move') this.drag = { kind: 'shape', from: place, at: place };
     else if (this.tokenUnderPointer) {
-      this.store.selected.value = this.tokenUnderPointer.id;
+      // A click on a pin opens its note, but a token below it can be dragged.
+      if (!this.stage.pins.at(...place.point)) this.store.selected.value = this.tokenUnderPointer.id;
       this.drag = { kind: 'token', token: this.tokenUnderPointer, from: place, at: place };
     } else this.drag = { kind: 'click', from: place, at: place };
   }
@@ -202,7 +237,9 @@ export class MapInput {
   /** @param {Drag} drag  @param {Place} place  where it ends */
   #finish(drag, place) {
     const same = drag.from.cell[0] === place.cell[0] && drag.from.cell[1] === place.cell[1];
-    if (drag.kind === 'click') {
+    const pin = same && drag.kind !== 'shape' ? this.stage.pins.at(...place.point) : null;
+    if (pin) this.#openNote(pin);
+    else if (drag.kind === 'click') {
       const door = this.#doorAt(place.point);
       if (door?.id) this.#useDoor(door.id, door.state, place.shift);
     } else if (drag.kind === 'token' && drag.token && !same) {
@@ -242,7 +279,9 @@ export class MapInput {
   /** @param {Place} place */
   #hover({ point }) {
     if (this.tool.value === 'ping') this.signals.pointer(point);
-    const grabs = this.stage.tokens.at(...point) ?? this.#doorAt(point);
+    const pin = this.stage.pins.at(...point);
+    this.stage.pins.hover(pin);
+    const grabs = pin ?? this.stage.tokens.at(...point) ?? this.#doorAt(point);
     this.stage.element.style.cursor = this.tool.value !== 'move' ? 'crosshair' : grabs ? 'pointer' : 'grab';
   }
 
@@ -438,6 +477,7 @@ export class MapInput {
       this.#move(place);
       if (!this.drag) this.#showCursor(cell);
     } else if (key === 'Enter' && this.tool.value === 'polygon') this.finishPolygon();
+    else if (this.tool.value === 'pin') this.#setPin(place.point);
     else if (this.drag) this.#up(place);
     else {
       this.#down(place);

@@ -12,6 +12,7 @@ import { Fog } from './fog.js';
 import { Marks } from './marks.js';
 import { Pace } from './pace.js';
 import { MARGIN, Picture } from './picture.js';
+import { Pins } from './pins.js';
 import { Tokens } from './tokens.js';
 
 /** The colour around the map, as in the style sheet. */
@@ -76,8 +77,10 @@ export class Stage {
     this.cells = new Cells(this, pictures);
     this.tokens = new Tokens(this, pictures);
     this.fog = new Fog(this);
+    this.pins = new Pins(this);
     this.marks = new Marks(this);
-    this.world.addChild(this.cells.container, this.fog.container, this.tokens.container, this.marks.container);
+    const layers = [this.cells, this.fog, this.tokens, this.pins, this.marks];
+    this.world.addChild(...layers.map(({ container }) => container));
     this.scene = new Container();
     this.scene.addChild(this.world);
     /** @type {number[]} milliseconds between the last frames, for measurements */
@@ -221,6 +224,7 @@ export class Stage {
     world.scale.set(view.scale / ratio);
     world.position.set((view.x + across) / ratio, (view.y + down) / ratio);
     const moving = this.tokens.draw(now, this.#drawnRect);
+    this.pins.draw();
     const fading = this.marks.draw(now);
     this.isAnimating = moving || fading;
     Ticker.system.update(now);

@@ -2,16 +2,26 @@
 
 import { read } from '../../shared/api.js';
 import { html, useEffect, useRef, useSignal } from '../../vendor/preact.js';
+import { NotePin } from './note-pin.js';
 import { Empty, Icon } from './parts.js';
 
-/** @param {import('./shell.js').Props} props */
+/** @param {import('./shell.js').Props & {isShown: boolean}} props */
 export function Notes(props) {
   const { store } = props;
-  const open = useSignal(/** @type {string | null} */ (null));
   const isNew = useSignal(false);
-  const note = store.notes.value.find(({ id }) => id === open.value);
+  const edited = useSignal(/** @type {string | null} */ (null));
+  const find = (/** @type {string | undefined | null} */ wanted) => store.notes.value.find(({ id }) => id === wanted);
+  // What is typed is kept when another note is opened on the map.
+  const note = find(edited.value) ?? find(store.openNote.value?.id);
   if (isNew.value) return html`<${Editor} ...${props} note=${null} close=${() => (isNew.value = false)} />`;
-  if (note) return html`<${Reader} ...${props} note=${note} close=${() => (open.value = null)} />`;
+  if (note)
+    return html`<${Reader}
+      key=${note.id}
+      ...${props}
+      note=${note}
+      edited=${edited}
+      close=${() => (store.openNote.value = null)}
+    />`;
   return html`
     <section aria-labelledby="pl-notes">
       <h2 id="pl-notes">Notes and handouts</h2>
@@ -20,7 +30,7 @@ export function Notes(props) {
         ${store.notes.value.map(
           ({ id, title, grants }) =>
             html`<li>
-              <button onClick=${() => (open.value = id)}>
+              <button onClick=${() => (store.openNote.value = { id })}>
                 <${Icon} name="scroll" />
                 <span
                   >${title}<small
@@ -38,12 +48,13 @@ export function Notes(props) {
 
 /** @typedef {import('./shell.js').Props & {note: import('../store.js').Note, close: () => void}} NoteProps */
 
-/** @param {NoteProps} props */
+/** @param {NoteProps & {isShown: boolean, edited: import('../../vendor/preact.js').Signal<string | null>}} props */
 function Reader(props) {
-  const { store, table, note, close } = props;
-  const isEditing = useSignal(false);
+  const { store, table, stage, note, edited, close, isShown } = props;
+  const isEditing = edited.value === note.id;
   const full = useSignal(note);
   const body = useRef(/** @type {HTMLElement | null} */ (null));
+  const heading = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => {
     let isCurrent = true;
     read(`/notes/${note.id}`)
@@ -56,20 +67,28 @@ function Reader(props) {
     return () => {
       isCurrent = false;
     };
-  }, [note, isEditing.value]);
-  if (isEditing.value)
-    return html`<${Editor} ...${props} note=${full.value} close=${() => (isEditing.value = false)} />`;
-  const isShown = note.grants?.members?.includes('see') ?? false;
+  }, [note, isEditing]);
+  const { value: opened } = store.openNote;
+  const focused = useRef(/** @type {unknown} */ (null));
+  useEffect(() => {
+    if (!isShown || focused.current === opened) return;
+    focused.current = opened;
+    // The button that opened it is gone, unless it was opened on the map.
+    if (document.activeElement !== stage?.element) heading.current?.focus();
+  }, [isShown, opened]);
+  if (isEditing) return html`<${Editor} ...${props} note=${full.value} close=${() => (edited.value = null)} />`;
+  const isShared = note.grants?.members?.includes('see') ?? false;
   const show = () =>
-    table.send('PATCH', `/notes/${note.id}`, { grants: { ...note.grants, members: isShown ? [] : ['see'] } });
+    table.send('PATCH', `/notes/${note.id}`, { grants: { ...note.grants, members: isShared ? [] : ['see'] } });
   return html`
     <article class="pl-note" aria-labelledby="pl-note-title">
       <button class="pl-back" onClick=${close}><${Icon} name="left" /> All notes</button>
-      <h2 id="pl-note-title">${note.title}</h2>
+      <h2 id="pl-note-title" tabindex="-1" ref=${heading}>${note.title}</h2>
       <div class="pl-prose" ref=${body}></div>
       <div class="pl-buttons">
-        ${store.isGameMaster.value && html`<button class="pl-button is-primary" onClick=${show}>${isShown ? 'Stop showing to everyone' : 'Show to everyone'}</button>`}
-        ${store.may(note, 'act') && html`<button class="pl-button" onClick=${() => (isEditing.value = true)}>Edit</button>`}
+        ${store.isGameMaster.value && html`<button class="pl-button is-primary" onClick=${show}>${isShared ? 'Stop showing to everyone' : 'Show to everyone'}</button>`}
+        ${store.may(note, 'act') && html`<button class="pl-button" onClick=${() => (edited.value = note.id)}>Edit</button>`}
+        <${NotePin} ...${props} />
       </div>
     </article>
   `;

@@ -1,7 +1,7 @@
 /** Who is online, and what is in sight: the accessible equivalent of the map. */
 
 import { html } from '../../vendor/preact.js';
-import { Avatar, Empty } from './parts.js';
+import { Avatar, Empty, Icon } from './parts.js';
 
 /** @type {Record<string, string>} */
 const ROLES = {
@@ -65,11 +65,12 @@ function InSight({ store, stage }) {
   const tokens = [...store.tokens.value.values()];
   const show = (/** @type {number} */ x, /** @type {number} */ y) =>
     stage?.centreOn(...store.document.geometry.centre(x, y));
+  const pins = store.pins.value;
   const entities = frame.entities.filter(({ name }) => name).slice(0, 100);
   return html`
     <section aria-labelledby="pl-sight">
       <h2 id="pl-sight">In sight</h2>
-      ${!tokens.length && !entities.length && html`<${Empty} icon="reveal" text="Nothing with a name is in sight." />`}
+      ${!tokens.length && !entities.length && !pins.length && html`<${Empty} icon="reveal" text="Nothing with a name is in sight." />`}
       <ul class="pl-list is-compact">
         ${tokens.map(
           (token) =>
@@ -92,6 +93,15 @@ function InSight({ store, stage }) {
               <button onClick=${() => show(x, y)}>
                 <i class="pl-dot"></i
                 ><span>${name}<small>${[kind, `at ${x}, ${y}`].filter(Boolean).join(', ')}</small></span>
+              </button>
+            </li>`,
+        )}
+        ${pins.map(
+          ({ id, title, x, y }) =>
+            html`<li>
+              <button onClick=${() => (store.openNote.value = { id })}>
+                <${Icon} name="scroll" />
+                <span>${title}<small>note, at ${Math.floor(x)}, ${Math.floor(y)}</small></span>
               </button>
             </li>`,
         )}

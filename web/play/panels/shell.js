@@ -52,6 +52,11 @@ export function Shell(props) {
   const isUnread = (/** @type {import('../log.js').LogEntry} */ one) =>
     until !== null && timeOf(one) > until && one.actor_id !== store.me.value?.id;
   const unread = isReading ? 0 : entries.filter(isUnread).length;
+  useEffect(() => {
+    if (!store.openNote.value) return;
+    tab.value = 'notes';
+    isOpen.value = true;
+  }, [store.openNote.value]);
   const tabs = TABS.filter(({ id }) => id !== 'master' || store.isGameMaster.value);
   // Panels that were opened remain, because they contain what was typed.
   const opened = useRef(new Set());

@@ -77,6 +77,21 @@ export function Toolbar({ store, stage, input }) {
         </div>`
       }
       ${
+        input.tool.value === 'pin' &&
+        html`<div class="pl-options is-pinning" role="status">
+          <span>Tap the place of “${input.pinning.value?.title}”</span>
+          <button
+            class="pl-button"
+            onClick=${() => {
+              input.cancel();
+              input.tool.value = 'move';
+            }}
+          >
+            Cancel
+          </button>
+        </div>`
+      }
+      ${
         input.tool.value === 'polygon' &&
         html`<div class="pl-options">
           <button class="pl-button" onClick=${() => input.finishPolygon('reveal')}>Reveal</button>
