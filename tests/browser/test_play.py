@@ -940,6 +940,28 @@ def test_game_masters_go_from_the_table_to_a_new_map_and_back(lay: Laying, sit: 
     expect(master.page.get_by_role("link", name="The Cellar")).to_be_visible()
 
 
+def test_a_token_shows_the_picture_of_its_character(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    asset_id = upload(table.master, table.universe_id)
+    table.master.post(f"/universes/{table.universe_id}/characters", name="Mordecai", asset_id=asset_id)
+    master, ashe = sit(table.master, table), sit(table.ashe, table)
+    master.panel("Master").get_by_role("button", name="Mordecai").click()
+    for seat in (master, ashe):
+        seat.until(_DRAWN % "Mordecai")
+    card = master.page.get_by_label("Selected: Mordecai")
+    card.get_by_text("More").click()
+    card.get_by_role("button", name="Choose a picture").click()
+    pictures = master.page.get_by_role("dialog", name="Pictures")
+    pictures.get_by_label("Upload a picture").set_input_files(
+        {"name": "mask.png", "mimeType": "image/png", "buffer": square("#00ff00")}
+    )
+    tokens = "[...store.tokens.value.values()].find((token) => token.name === 'Mordecai').asset_id"
+    ashe.until(f"{tokens} !== '{asset_id}'")
+    card.get_by_role("button", name="Choose a picture").click()
+    pictures.get_by_role("button", name="Picture of the character").click()
+    ashe.until(f"{tokens} === '{asset_id}'")
+
+
 def test_an_encounter_is_changed(lay: Laying, sit: Sitting) -> None:
     table = lay()
     combatants = [{"token_id": table.tokens[name], "initiative": 5, "name": name} for name in ("Ashe", "Bram")]

@@ -14,10 +14,14 @@ const PAGE_SIZE = 60;
 const TYPES = 'image/png,image/jpeg,image/webp';
 
 /**
- * @param {{table: import('../table.js').Table, value: string | null | undefined,
- *   change: (assetId: string | null) => void}} props
+ * @typedef {{table: import('../table.js').Table, value: string | null | undefined, fallback?: string | null,
+ *   change: (assetId: string | null) => void}} FieldProps  `fallback`: the picture of the character, which is shown
+ *   without one of its own
  */
-export function PictureField({ table, value, change }) {
+
+/** @param {FieldProps} props */
+export function PictureField(props) {
+  const { value } = props;
   const isOpen = useSignal(false);
   return html`
     <div class="pl-picture-field">
@@ -31,16 +35,13 @@ export function PictureField({ table, value, change }) {
       >
         ${value && html`<img class="pl-face" src=${`/assets/${value}`} alt="The picture now" />`} Choose…
       </button>
-      ${isOpen.value && html`<${Pictures} ...${{ table, value, change }} close=${() => (isOpen.value = false)} />`}
+      ${isOpen.value && html`<${Pictures} ...${props} close=${() => (isOpen.value = false)} />`}
     </div>
   `;
 }
 
-/**
- * @param {{table: import('../table.js').Table, value: string | null | undefined,
- *   change: (assetId: string | null) => void, close: () => void}} props
- */
-function Pictures({ table, value, change, close }) {
+/** @param {FieldProps & {close: () => void}} props */
+function Pictures({ table, value, fallback, change, close }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const found = useSignal(/** @type {Found | null} */ (null));
   const query = useSignal('');
@@ -138,7 +139,7 @@ function Pictures({ table, value, change, close }) {
         )}
       </ul>
       <div class="pl-buttons">
-        ${value && html`<button type="button" class="pl-button" onClick=${() => choose(null)}>No picture</button>`}
+        ${value && value !== fallback && html`<button type="button" class="pl-button" onClick=${() => choose(null)}>${fallback ? 'Picture of the character' : 'No picture'}</button>`}
         ${
           next &&
           html`<button type="button" class="pl-button" onClick=${() => find(query.value, found.value)}>

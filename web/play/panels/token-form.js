@@ -66,6 +66,7 @@ function MasterFields({ store, table, token, change }) {
     <${PictureField}
       table=${table}
       value=${token.asset_id}
+      fallback=${store.characters.value.get(token.character_id ?? '')?.asset_id}
       change=${(/** @type {string | null} */ asset_id) => change({ asset_id })}
     />
     <${Select}
