@@ -16,7 +16,7 @@ const LOG_PAGE_SIZE = 50;
 const MAX_TRIES = 5;
 /** Events whose payload is the effect of an edit. */
 const EDITS = new Set(['edited', 'undone', 'redone']);
-const PINS_PAUSE_MS = 500; // until pins are read after a change of what is in sight
+const PINS_PAUSE_MS = 2000; // until pins are read after a change of what is in sight
 
 export class Table {
   /** @param {import('./store.js').Store} store  @param {string} universeId */

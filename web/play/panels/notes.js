@@ -34,7 +34,7 @@ export function Notes(props) {
                 <${Icon} name="scroll" />
                 <span
                   >${title}<small
-                    >${grants?.members?.length ? 'For everyone' : store.isGameMaster.value ? 'Not shown to everyone' : 'For you'}</small
+                    >${grants?.members?.length ? 'For everyone' : store.isGameMaster.value ? 'Not shown to everyone' : 'For you and the game masters'}</small
                   ></span
                 >
               </button>
@@ -63,7 +63,8 @@ function Reader(props) {
         full.value = found;
         body.current?.replaceChildren(fragmentOf(found.html));
       })
-      .catch((error) => store.fail(error));
+      // Somebody may have deleted it, or taken it back, meanwhile: an event says so.
+      .catch((error) => error.status === 404 || store.fail(error));
     return () => {
       isCurrent = false;
     };
