@@ -89,6 +89,20 @@ _SWAY = """() => {
     stage.view.pan(-120, 60);
     step();
 }"""
+# The page sends nothing over its sockets until `window.release()`.
+_HOLD_SOCKETS = """(() => {
+    const { send } = WebSocket.prototype;
+    window.held = [];
+    WebSocket.prototype.send = function (text) {
+        if (window.held) window.held.push(() => send.call(this, text));
+        else send.call(this, text);
+    };
+    window.release = () => {
+        const { held } = window;
+        window.held = null;
+        for (const sendNow of held) sendNow();
+    };
+})()"""
 _DRAWN = """[...window.worldkeepTable.stage.tokens.pieces.values()].some(
     ({ token, state }) => token.name === '%s' && state.endsWith('true'))"""
 _ANNOUNCED = """() => {
@@ -640,10 +654,12 @@ def test_the_first_reads_begin_before_the_scripts_and_are_made_once(
 ) -> None:
     table = lay()
     ashe = visit(table.ashe)
+    # The page reads again what may have changed until the live feed began.
+    ashe.context.add_init_script(_HOLD_SOCKETS)
     requested: list[str] = []
     ashe.context.on("request", lambda request: requested.append(request.url))
     page = ashe.page(f"/play/{table.universe_id}")
-    page.locator("[data-ready]").wait_for()
+    page.wait_for_function("() => window.held.length")
     reads = page.locator("link[as=fetch]").evaluate_all("(links) => links.map(({ href }) => href)")
     assert len(reads) == 4
     assert [requested.count(url) for url in reads] == [1] * 4
@@ -887,8 +903,10 @@ def test_game_masters_choose_and_upload_pictures_of_tokens(lay: Laying, sit: Sit
     master.until(f"!store.seeAs.value && {_DRAWN % 'Goblin'}")
     # A search finds them by name. Escape empties it, and then closes the pictures and nothing else.
     card.get_by_role("button", name="Choose a picture").press("Enter")
-    pictures.get_by_label("Find a picture").press_sequentially("prio")
+    find = pictures.get_by_label("Find a picture")
+    find.press_sequentially("prio ")
     expect(pictures.get_by_role("listitem")).to_have_count(1)
+    expect(find).to_have_value("prio ")
     master.page.keyboard.press("Escape")
     expect(pictures.get_by_role("listitem")).to_have_count(2)
     master.page.keyboard.press("Escape")
@@ -987,6 +1005,22 @@ def test_an_encounter_is_changed(lay: Laying, sit: Sitting) -> None:
     for flag in ("Bram is hidden", "Bram is defeated", "Ashe is defeated"):
         expect(panel.get_by_role("button", name=flag)).to_have_attribute("aria-pressed", "true")
     master.visit.faults = [fault for fault in master.visit.faults if not fault.startswith("412 PATCH")]
+
+
+def test_a_change_of_an_encounter_that_has_ended_removes_nobody_from_it(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    combatants = [{"token_id": table.tokens[name], "initiative": 5, "name": name} for name in ("Ashe", "Bram")]
+    named = {"name": "Ambush", "map_id": table.map_id, "combatants": combatants}
+    made = table.master.post(f"/universes/{table.universe_id}/encounters", **named)
+    table.master.post(f"/encounters/{made['id']}/start")
+    master = sit(table.master, table)
+    panel = master.panel("Initiative")
+    expect(panel).to_contain_text("Round 1")
+    master.page.evaluate(SLOW)
+    panel.get_by_role("button", name="End").click()
+    panel.get_by_role("button", name="Bram is defeated").click()
+    expect(master.page.get_by_role("alert")).to_contain_text("The encounter has ended.")
+    assert len(table.master.get(f"/encounters/{made['id']}")["combatants"]) == 2
 
 
 def test_several_encounters_are_prepared_and_one_is_deleted(lay: Laying, sit: Sitting) -> None:
@@ -1165,6 +1199,47 @@ def test_the_ring_of_the_focus_is_only_for_keys(lay: Laying, sit: Sitting) -> No
     expect(map_).to_have_css("outline-style", "none")
     ashe.page.keyboard.press("n")
     expect(map_).to_have_css("outline-style", "solid")
+
+
+def test_what_happens_before_the_live_feed_begins_is_shown(lay: Laying, visit: Callable[..., Visit]) -> None:
+    table = lay()
+    ashe = visit(table.ashe)
+    ashe.context.add_init_script(_HOLD_SOCKETS)
+    page = ashe.page(f"/play/{table.universe_id}")
+    page.wait_for_function("() => window.held.length && window.worldkeepTable")
+    page.wait_for_load_state("networkidle")
+    grid = {"width": 2, "height": 2}
+    named = {"name": "The attic", "grid_data": grid, "visibility": "members"}
+    attic = table.master.post("/maps", universe_id=table.universe_id, **named)
+    table.master.client.patch(
+        f"/universes/{table.universe_id}", json={"active_map_id": attic["id"]}
+    ).raise_for_status()
+    table.master.post(f"/universes/{table.universe_id}/messages", text="Upstairs!")
+    page.evaluate("window.release()")
+    expect(page.get_by_role("log")).to_contain_text("Upstairs!")
+    expect(page.get_by_label("Map", exact=True).locator("option:checked")).to_contain_text("The attic")
+
+
+def test_a_player_becomes_a_game_master_and_a_player_again(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    ashe = sit(table.ashe, table)
+    member = f"/universes/{table.universe_id}/members/{table.ashe.get('/users/me')['id']}"
+    named = {"name": "The crypt", "grid_data": {"width": 2, "height": 2}}
+    table.master.post("/maps", universe_id=table.universe_id, **named)
+    for role, maps in (("game_master", 2), ("player", 1)):
+        table.master.client.patch(member, json={"role": role}).raise_for_status()
+        ashe.until(f"store.maps.value.length === {maps}")
+        expect(ashe.page.get_by_role("tab", name="Master")).to_have_count(maps - 1)
+
+
+def test_a_map_that_the_member_does_not_see_is_not_shown_as_theirs(lay: Laying, sit: Sitting) -> None:
+    table = lay()
+    table.master.client.patch(f"/maps/{table.map_id}", json={"visibility": "game_masters"}).raise_for_status()
+    master = sit(table.master, table)
+    master.panel("Master").get_by_label("See as").select_option(label="Ashe")
+    expect(master.page.get_by_role("alert")).to_contain_text("Ashe cannot see this map.")
+    master.until("!store.seeAs.value")
+    master.visit.faults = [fault for fault in master.visit.faults if not fault.startswith("404 GET /maps/")]
 
 
 def test_a_removed_member_loses_access_at_once(lay: Laying, sit: Sitting) -> None:

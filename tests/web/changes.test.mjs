@@ -85,6 +85,20 @@ test('a map that was read anew is drawn anew only where it differs', () => {
   assert.equal(store.document.frame.width, 3);
 });
 
+test('a region brings the legend entries of its cells', () => {
+  const { store, changes } = shown(['..']);
+  const region = { x: 0, y: 0, width: 1, height: 1, layers: [{ name: 'ground', rows: ['~'] }] };
+  assert.ok(applyRegion(store, { ...region, legend: [{ symbol: '~', name: 'water' }] }));
+  const named = () => store.document.legend.get('~'.charCodeAt(0)).name;
+  assert.equal(named(), 'water');
+  // It has changed while no such cell was in sight.
+  assert.ok(applyRegion(store, { ...region, legend: [{ symbol: '~', name: 'lava' }] }));
+  assert.equal(named(), 'lava');
+  changes.length = 0;
+  assert.ok(applyRegion(store, { ...region, legend: [{ symbol: '~', name: 'lava' }] }));
+  assert.deepEqual(changes, []);
+});
+
 test('the effect of an edit is applied without reading the map', () => {
   const entities = [
     { id: 'rat', x: 0, y: 0 },

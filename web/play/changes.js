@@ -4,9 +4,10 @@
  * @typedef {import('../shared/document.js').Open} Open
  * @typedef {import('../shared/document.js').GridDocument} GridDocument
  * @typedef {import('../shared/document.js').Frame} Frame
+ * @typedef {import('../shared/document.js').LegendEntry} LegendEntry
  * @typedef {{x: number, y: number, width: number, height: number, layers?: {name: string, rows: string[]}[],
- *   fog?: string[]} & Open} Region
- * @typedef {{cells?: {layer: string, runs: [number, number, number, string][]}[], legend?: any[]} & Open} Effect
+ *   legend?: LegendEntry[], fog?: string[]} & Open} Region
+ * @typedef {{cells?: {layer: string, runs: [number, number, number, string][]}[], legend?: LegendEntry[]} & Open} Effect
  */
 
 import { EMPTY, LISTS } from '../shared/document.js';
@@ -24,10 +25,7 @@ export function applyEffect(doc, effect) {
   /** @type {Partial<Frame>} */
   const changed = {};
   for (const name of LISTS) if (effect[name]) changed[name] = withObjects(doc.frame[name], effect[name]);
-  if (effect.legend) {
-    const entries = new Map([...doc.frame.legend, ...effect.legend].map((entry) => [entry.symbol, entry]));
-    changed.legend = [...entries.values()];
-  }
+  if (effect.legend) changed.legend = withEntries(doc.frame.legend, effect.legend);
   if (Object.keys(changed).length) doc.replaceFrame({ ...doc.frame, ...changed });
   return (effect.cells ?? []).every(({ layer, runs }) => {
     const found = doc.frame.layers.find(({ meta }) => meta.name === layer);
@@ -61,6 +59,9 @@ function withObjects(objects, change) {
   return [...kept, ...[...put.values()].filter(({ id }) => !known.has(id))];
 }
 
+/** @param {LegendEntry[]} legend  @param {LegendEntry[]} put */
+const withEntries = (legend, put) => [...new Map([...legend, ...put].map((entry) => [entry.symbol, entry])).values()];
+
 /**
  * Whether the legend has these symbols; players get only the entries of symbols that they were shown before.
  * @param {GridDocument} doc  @param {number[]} codes
@@ -73,6 +74,9 @@ const areKnown = (doc, codes) => codes.every((code) => code === EMPTY || doc.leg
  */
 export function applyRegion(store, region) {
   const { document: doc } = store;
+  // It has the entries of its cells. One that is known may have changed while no cell with it was shown.
+  const legend = withEntries(doc.frame.legend, region.legend ?? []);
+  if (JSON.stringify(legend) !== JSON.stringify(doc.frame.legend)) doc.replaceFrame({ ...doc.frame, legend });
   const { frame } = doc;
   let isKnown = true;
   for (const layer of region.layers ?? []) {

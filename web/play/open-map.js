@@ -34,10 +34,12 @@ export class OpenMap {
   }
 
   /** Read the map, as the member as whom it is viewed. @returns {Promise<void>} */
-  read() {
+  async read() {
     const mapId = this.store.mapId.value;
     const as = this.#as;
-    return this.reads.once(mapId + as, () => this.#read(mapId, as));
+    // It may have been deleted or hidden since the read was asked for.
+    if (!mapId) return;
+    await this.reads.once(mapId + as, () => this.#read(mapId, as));
   }
 
   get #as() {
@@ -45,7 +47,7 @@ export class OpenMap {
     return seeAs.value ? `?as=${seeAs.value}` : '';
   }
 
-  /** @param {string | null} mapId  @param {string} as */
+  /** @param {string} mapId  @param {string} as */
   async #read(mapId, as) {
     const { store } = this;
     const readAt = performance.now();
@@ -61,11 +63,20 @@ export class OpenMap {
       const areApplied = changes.slice(length).map((change) => change(store));
       if (areApplied.includes(false)) this.readSoon();
     } catch (error) {
-      // It was deleted or hidden meanwhile: the live feed says so.
       if (!(error instanceof ApiError && error.status === 404)) throw error;
+      // If it was deleted or hidden meanwhile, the live feed says so.
+      if (as && as === this.#as && changes === this.changes) this.#seeAsMyself();
     } finally {
       if (--this.runningReads === 0) this.changes = [];
     }
+  }
+
+  /** Go back to one's own view: the member does not see this map. */
+  #seeAsMyself() {
+    const { store } = this;
+    store.notify(`${store.nameOf(store.seeAs.value ?? '')} cannot see this map.`, 'error');
+    store.seeAs.value = null;
+    this.readSoon();
   }
 
   /** @param {any} map */

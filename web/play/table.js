@@ -29,6 +29,7 @@ export class Table {
       state: (state, code) => {
         store.connection.value = state;
         if (state === 'closed') store.closed.value = code;
+        if (state !== 'connecting') this.hasTried();
       },
     });
     this.map = new OpenMap(store);
@@ -39,6 +40,8 @@ export class Table {
      * @type {Map<string, {x: number, y: number, moves: number, isStopped: boolean}>}
      */
     this.moving = new Map();
+    /** Called when the live feed is connected, or cannot be. */
+    this.hasTried = () => {};
     /** @type {((name: string, data: Message) => void) | null} */
     this.onSignal = null;
   }
@@ -66,7 +69,10 @@ export class Table {
     const { maps } = store;
     const first = maps.value.find(({ id }) => id === universe.active_map_id) ?? maps.value[0];
     if (first) await this.openMap(first.id);
+    const tried = new Promise((resolve) => (this.hasTried = () => resolve(null)));
     this.live.connect();
+    // What happened before the live feed began is in none of its events.
+    await tried;
     await this.#readAll();
     store.isRead.value = true;
   }
@@ -75,7 +81,15 @@ export class Table {
 
   /** Read everything that may have changed while the live feed was not connected. */
   #readAll() {
-    return Promise.all([this.#readCharacters(), this.#readEncounters(), this.#readNotes(), this.#readLog()]);
+    return Promise.all([
+      this.#readUniverse(),
+      this.#readMembers(),
+      this.#readMaps(),
+      this.#readCharacters(),
+      this.#readEncounters(),
+      this.#readNotes(),
+      this.#readLog(),
+    ]);
   }
 
   /** @param {string} name  @param {(items: any[]) => void} use  always the same for a name */
@@ -220,12 +234,8 @@ export class Table {
     for (const one of message.online) this.#nameMember(one);
     store.online.value = new Set(message.online.map((/** @type {any} */ one) => one.user_id));
     if (message.resumed) return;
-    if (this.wasWelcomed) {
-      // Events were missed: read everything again.
-      this.#readMembers();
-      this.#readMaps();
-      this.#readAll();
-    }
+    // Events were missed: read everything again.
+    if (this.wasWelcomed) this.#readAll();
     this.wasWelcomed = true;
   }
   wasWelcomed = false;
@@ -261,7 +271,7 @@ export class Table {
     const id = message.subject_id;
     if (thing === 'token') this.#tokenEvent(what, id, message.payload);
     else if (thing === 'map') this.#mapEvent(what, id, message.payload);
-    else if (thing === 'member' || thing === 'invitation') this.#readMembers();
+    else if (thing === 'member' || thing === 'invitation') this.#memberEvent(message.payload.user_id);
     else if (thing === 'universe') this.#universeEvent(what);
     else if (thing === 'character') this.#characterEvent(what, id);
     else if (thing === 'encounter') this.#readEncounters();
@@ -314,16 +324,31 @@ export class Table {
     }
   }
 
+  /** @param {string | undefined} userId */
+  #memberEvent(userId) {
+    this.#readMembers();
+    if (userId === this.store.me.value?.id) this.#readUniverse();
+  }
+
   /** @param {string} what */
-  async #universeEvent(what) {
+  #universeEvent(what) {
+    if (what === 'deleted') this.live.close();
+    else this.#readUniverse();
+  }
+
+  /** Read the universe, and go with the party to another map. */
+  async #readUniverse() {
     const { store } = this;
-    if (what === 'deleted') return this.live.close();
-    const before = store.universe.value?.active_map_id;
+    const before = store.universe.value;
     await this.#once('universe', async () => {
-      store.universe.value = await read(this.url);
+      // Its ETag does not change with the role of the reader.
+      store.universe.value = await read(this.url, { cache: 'no-store' });
     });
-    const active = store.universe.value?.active_map_id;
-    if (!active || active === before || active === store.mapId.value) return;
+    const now = store.universe.value;
+    // With another role, one sees other things.
+    if (now?.role !== before?.role) this.#readAll();
+    const active = now?.active_map_id;
+    if (!active || active === before?.active_map_id || active === store.mapId.value) return;
     await this.#readMaps();
     store.notify(`The party moved to ${store.maps.value.find(({ id }) => id === active)?.name ?? 'another map'}.`);
     await this.openMap(active);
@@ -453,7 +478,9 @@ export class Table {
   changeCombatants(id, change) {
     const { encounters } = this.store;
     const write = async (tries = 1) => {
-      const { version, combatants = [] } = encounters.value.get(id) ?? {};
+      const encounter = encounters.value.get(id);
+      if (!encounter) throw new Error('The encounter has ended.');
+      const { version, combatants } = encounter;
       try {
         return await send('PATCH', `/encounters/${id}`, { combatants: change(combatants) }, version);
       } catch (error) {
@@ -482,8 +509,10 @@ export class Table {
   #changeEncounter(write) {
     const { store } = this;
     const writing = this.writing.then(write).then((changed) => {
-      if (changed.state === 'ended') store.drop(store.encounters, changed.id);
-      else store.put(store.encounters, changed);
+      const { id, state, version = 0 } = changed;
+      if (state === 'ended') store.drop(store.encounters, id);
+      // What others did afterwards may have been read already.
+      else if (version > (store.encounters.value.get(id)?.version ?? Infinity)) store.put(store.encounters, changed);
       return changed;
     });
     this.writing = writing.catch(() => {});

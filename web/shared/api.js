@@ -47,8 +47,8 @@ async function request(url, options = {}) {
   return body;
 }
 
-/** GET a URL. @type {(url: string) => Promise<any>} */
-export const read = (url) => request(url, { headers: { Accept: 'application/json' } });
+/** GET a URL. @type {(url: string, options?: RequestInit) => Promise<any>} */
+export const read = (url, options) => request(url, { headers: { Accept: 'application/json' }, ...options });
 
 /** All items of a list, page by page. @param {string} url  with a `limit` @returns {Promise<any[]>} */
 export async function readAll(url) {

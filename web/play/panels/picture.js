@@ -64,10 +64,10 @@ function Pictures({ table, value, fallback, change, close }) {
       if (before?.next) parameters.set('cursor', before.next);
       const page = await read(`${table.url}/assets?${parameters}`);
       // Another text may have been typed meanwhile.
-      if (q === query.value)
+      if (q === query.value.trim())
         found.value = { assets: [...(before?.assets ?? []), ...page.items], next: page.next_cursor, q };
     });
-  const { value: wanted } = query;
+  const wanted = query.value.trim();
   useEffect(() => void find(wanted), [wanted]);
   const choose = (/** @type {string | null} */ id) => {
     if (id !== (value ?? null)) change(id);
@@ -105,7 +105,7 @@ function Pictures({ table, value, fallback, change, close }) {
           aria-label="Find a picture"
           placeholder="Find by name"
           value=${query.value}
-          onInput=${(/** @type {any} */ event) => (query.value = event.target.value.trim())}
+          onInput=${(/** @type {any} */ event) => (query.value = event.target.value)}
         />
         <label class=${`pl-button is-primary pl-upload ${isUploading.value ? 'is-busy' : ''}`}>
           ${isUploading.value ? 'Uploading…' : 'Upload…'}
@@ -142,9 +142,7 @@ function Pictures({ table, value, fallback, change, close }) {
         ${value && value !== fallback && html`<button type="button" class="pl-button" onClick=${() => choose(null)}>${fallback ? 'Picture of the character' : 'No picture'}</button>`}
         ${
           next &&
-          html`<button type="button" class="pl-button" onClick=${() => find(query.value, found.value)}>
-            Show more
-          </button>`
+          html`<button type="button" class="pl-button" onClick=${() => find(wanted, found.value)}>Show more</button>`
         }
       </div>
     </dialog>
