@@ -25,8 +25,8 @@ from game.grid.memory import Memory
 from game.grid.vision import footprint
 
 _MAX_VIEWS: Final = 1024
-_MAX_CHUNKS: Final = 50_000
-"""The maximum number of chunks of memory in all cached views, of about 1 KB each."""
+_MAX_KIB: Final = 100_000
+"""The maximum size of all cached views, in KiB."""
 
 
 class ViewKey(NamedTuple):
@@ -58,7 +58,7 @@ class MapView:
         return any(contains(self.fogged.visible, x, y) for x, y in cells)
 
 
-_cache: LruCache[tuple[UUID, UUID], tuple[int, MapView]] = LruCache(_MAX_VIEWS, _MAX_CHUNKS)
+_cache: LruCache[tuple[UUID, UUID], tuple[int, MapView]] = LruCache(_MAX_VIEWS, _MAX_KIB)
 """The newest view of each group of a map, with the number of the last event before it."""
 
 
@@ -104,4 +104,7 @@ def cache(key: ViewKey, view: MapView) -> None:
     """Cache a view, and remove older views of the same group."""
     found = _cache.get(key[:2])
     if found is None or found[0] <= key.seq:
-        _cache.put(key[:2], (key.seq, view), len(view.fogged.shown))
+        # Each chunk of memory is about 1 KiB, and the encoded fog has a byte for each cell.
+        scene = view.fogged.scene
+        size = len(view.fogged.shown) + scene.width * scene.height // 1024
+        _cache.put(key[:2], (key.seq, view), size)

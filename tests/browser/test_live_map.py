@@ -129,6 +129,8 @@ def test_a_map_that_is_hidden_and_shown_again(lay: Laying, sit: Sitting) -> None
     url = f"/maps/{table.map_id}"
     table.master.client.patch(url, json={"visibility": "game_masters"}).raise_for_status()
     ashe.until("store.mapId.value === null")
+    # Nothing of it remains on the screen.
+    ashe.until("store.document.frame.width === 0 && !store.fog.value && !store.tokens.value.size")
     table.master.client.patch(url, json={"visibility": "members"}).raise_for_status()
     ashe.sees("Ashe")
     table.master.client.delete(url).raise_for_status()

@@ -11,6 +11,9 @@ import { Reads } from './reads.js';
  */
 
 const READ_AFTER_MS = 60; // so that several changes cause one read
+const RETRY_AFTER_MS = 5000;
+/** No answer, too many requests, a busy server. */
+const RETRIED = new Set([0, 429, 503]);
 
 export class OpenMap {
   /** @param {Store} store */
@@ -31,6 +34,18 @@ export class OpenMap {
     store.selected.value = null;
     this.changes = [];
     return this.read();
+  }
+
+  /** Show no map. */
+  close() {
+    const { store } = this;
+    store.mapId.value = null;
+    store.selected.value = null;
+    store.fog.value = null;
+    store.setTokens([]);
+    store.document.open(readFrame({}));
+    this.shownId = null;
+    this.changes = [];
   }
 
   /** Read the map, as the member as whom it is viewed. @returns {Promise<void>} */
@@ -92,12 +107,15 @@ export class OpenMap {
   }
 
   /** Read the map once for all that changed in a short time. */
-  readSoon() {
+  readSoon(afterMs = READ_AFTER_MS) {
     if (this.timer) return;
     this.timer = window.setTimeout(() => {
       this.timer = 0;
-      this.read().catch((error) => this.store.fail(error));
-    }, READ_AFTER_MS);
+      this.read().catch((error) => {
+        this.store.fail(error);
+        if (error instanceof ApiError && RETRIED.has(error.status)) this.readSoon(RETRY_AFTER_MS);
+      });
+    }, afterMs);
   }
 
   /** @param {import('./changes.js').Region} region  of a `view` */

@@ -320,7 +320,10 @@ export class Table {
       // This is the first map, or the open one was hidden or deleted.
       const next = store.maps.value[0];
       if (next) await this.openMap(next.id);
-      else store.mapId.value = null;
+      else {
+        if (store.mapId.value) this.live.unwatch(store.mapId.value);
+        this.map.close();
+      }
     }
   }
 

@@ -58,9 +58,11 @@ export function Shell(props) {
     isOpen.value = true;
   }, [store.openNote.value]);
   const tabs = TABS.filter(({ id }) => id !== 'master' || store.isGameMaster.value);
+  // A game master may have become a player.
+  const current = tabs.some(({ id }) => id === tab.value) ? tab.value : 'log';
   // Panels that were opened remain, because they contain what was typed.
   const opened = useRef(new Set());
-  opened.current.add(tab.value);
+  opened.current.add(current);
   const choose = (/** @type {string} */ id) => {
     isOpen.value = tab.value !== id || !isOpen.value;
     tab.value = id;
@@ -77,7 +79,7 @@ export function Shell(props) {
             <button
               role="tab"
               id=${`tab-${id}`}
-              aria-selected=${isOpen.value && tab.value === id}
+              aria-selected=${isOpen.value && current === id}
               aria-controls=${`panel-${id}`}
               onClick=${() => choose(id)}
             >
@@ -90,7 +92,7 @@ export function Shell(props) {
       ${tabs
         .filter(({ id }) => opened.current.has(id))
         .map(({ id, panel: Panel }) => {
-          const isShown = isOpen.value && tab.value === id;
+          const isShown = isOpen.value && current === id;
           return html`<div
             key=${id}
             class="pl-panel"
