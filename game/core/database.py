@@ -155,6 +155,8 @@ async def _no_reset(connection: Any) -> None:
 
 
 class _OneMoment:
+    """Executes each hot statement by itself, in the transaction of a connection."""
+
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 

@@ -172,8 +172,8 @@ async def _regions(
 
 
 async def _is_redrawn(snapshot: Snapshot, before: MapView | None, after: MapView) -> bool:
-    """Whether a map with fog had none before, or has another size, or anything else has changed that the fog does
-    not hide, such as the legend entry of a remembered cell."""
+    """Whether a map with fog had no fog before, or has another size, or anything else has changed that the fog
+    does not hide, such as the legend entry of a remembered cell."""
     if before is None:
         return True
     old, new = before.fogged, after.fogged

@@ -575,8 +575,13 @@ class TestFog:
         # The region in sight has the fog, too.
         assert made_of == {"compute": 1, "part_of": 1, "fog": 2}
         for sharing, groups in (("party", 1), ("each", 3)):
+            maps = [len(client.of("map")) for client in clients]
             answer = await owner.client.patch(f"/maps/{made['id']}", json={"fog_sharing": sharing})
             assert answer.status_code == 200, answer.text
+            # It is "party" from the beginning.
+            if sharing == "each":
+                for client, number in zip(clients, maps, strict=True):
+                    await client.next("map", number + 1)
             await quiet(*gms, *clients)
             made_of.clear()
             seen = [len(client.of("view")) for client in clients]

@@ -260,8 +260,9 @@ export class Table {
     for (const token of message.shown ?? []) store.patchToken(token);
     for (const { id, x, y, cells } of message.moved ?? []) this.#place({ id, x, y, lastPath: cells });
     for (const id of message.gone ?? []) store.dropToken(id);
-    if (message.region) this.map.applyRegion(message.region);
-    if (message.region) this.#sightChanged();
+    if (!message.region) return;
+    this.map.applyRegion(message.region);
+    this.#sightChanged();
   }
 
   /** @param {Message} message */
@@ -298,6 +299,7 @@ export class Table {
   #readTokens() {
     const { store } = this;
     const mapId = store.mapId.value;
+    if (!mapId) return;
     return this.#once(`tokens of ${mapId}`, async () => {
       const readAt = performance.now();
       const { items } = await read(`/maps/${mapId}/tokens`);

@@ -5,6 +5,8 @@
  * @typedef {import('./geometry.js').Pair} Pair
  */
 
+export const PIN_COLOR = 0xe8c27a;
+
 /** The cell of a pin; one on the far edge of the map is in the last cell. @type {(size: {width: number, height: number}, pin: {x: number, y: number}) => Pair} */
 export const pinCell = ({ width, height }, { x, y }) => [
   Math.min(Math.floor(x), width - 1),

@@ -161,6 +161,7 @@ export class MapInput {
       this.#go(token, cell);
     else this.store.selected.value = null;
   }
+
   /** @param {{id: string}} pin */
   #openNote({ id }) {
     this.store.openNote.value = { id };

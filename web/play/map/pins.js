@@ -1,13 +1,12 @@
 /** Draws the notes that are pinned to the map, above the tokens; the title of the one under the pointer. */
 
 import { Container, Graphics } from '../../vendor/pixi.js';
-import { pinCentre } from '../../shared/pin.js';
+import { PIN_COLOR, pinCentre } from '../../shared/pin.js';
 import { PIXELS_PER_CELL, nameLabel } from './labels.js';
 
 const SIDE = 0.42; // of a pin, in widths of a cell
 const MIN_SIDE = 20; // of a pin, in CSS pixels
 const ICON_SIDE = 24; // in the pixels in which it is drawn
-const COLOR = 0xe8c27a;
 const GROUND_COLOR = 0x171f22;
 
 /**
@@ -85,8 +84,8 @@ function drawIcon() {
   icon
     .circle(0, 0, ICON_SIDE / 2 - 1)
     .fill({ color: GROUND_COLOR, alpha: 0.88 })
-    .stroke({ color: COLOR, width: 1.6 });
-  icon.roundRect(-4.6, -6, 9.2, 12, 1.2).stroke({ color: COLOR, width: 1.4 });
+    .stroke({ color: PIN_COLOR, width: 1.6 });
+  icon.roundRect(-4.6, -6, 9.2, 12, 1.2).stroke({ color: PIN_COLOR, width: 1.4 });
   for (const y of [-2, 1.2]) icon.moveTo(-2.2, y).lineTo(2.2, y);
-  return icon.stroke({ color: COLOR, width: 1.2, cap: 'round' });
+  return icon.stroke({ color: PIN_COLOR, width: 1.2, cap: 'round' });
 }

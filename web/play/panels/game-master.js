@@ -7,7 +7,7 @@
 import { html, useSignal } from '../../vendor/preact.js';
 import { kindColor } from '../../shared/kinds.js';
 import { SIZES } from '../../shared/token.js';
-import { Select } from './parts.js';
+import { Confirmed, Select } from './parts.js';
 import { PictureField } from './picture.js';
 
 /** @param {import('./shell.js').Props} props */
@@ -93,24 +93,12 @@ function MapControls({ store, table, input }) {
         map.fog &&
         map.fog !== 'off' &&
         html`<div class="pl-buttons">
-          <${ChangeAll} label="Reveal all" change=${() => changeFog('reveal')} />
-          <${ChangeAll} label="Hide all" change=${() => changeFog('hide')} />
+          <${Confirmed} label="Reveal all" change=${() => changeFog('reveal')} />
+          <${Confirmed} label="Hide all" change=${() => changeFog('hide')} />
         </div>`
       }
     </section>
   `;
-}
-
-/** Changes the whole fog with a second click, because it cannot be undone. @param {{label: string, change: () => void}} props */
-function ChangeAll({ label, change }) {
-  const isAsked = useSignal(false);
-  const click = () => {
-    if (isAsked.value) change();
-    isAsked.value = !isAsked.value;
-  };
-  return html`<button class="pl-button" onClick=${click} onBlur=${() => (isAsked.value = false)}>
-    ${isAsked.value ? `${label} for good` : label}
-  </button>`;
 }
 
 /** @param {import('./shell.js').Props} props */

@@ -1,7 +1,7 @@
 /** The encounter: the order of initiative, and whose turn it is; game masters run it. */
 
 import { html, useSignal } from '../../vendor/preact.js';
-import { Empty, Icon, Select, useDraft } from './parts.js';
+import { Confirmed, Empty, Icon, Select, useDraft } from './parts.js';
 
 /** @param {import('./shell.js').Props} props */
 export function Initiative(props) {
@@ -43,7 +43,6 @@ export function Initiative(props) {
 function Encounter({ store, table, stage, encounter }) {
   const post = (/** @type {string} */ what) => table.stepEncounter(encounter.id, what);
   const isRunning = encounter.state === 'running';
-  const isDeleting = useSignal(false);
   const show = (/** @type {string | null | undefined} */ tokenId) => {
     const token = store.tokens.value.get(tokenId ?? '');
     if (!token || !stage) return;
@@ -86,16 +85,11 @@ function Encounter({ store, table, stage, encounter }) {
           ${
             encounter.state === 'prepared' &&
             html`<button class="pl-button is-primary" onClick=${() => post('start')}>Start</button>
-              <button
-                class="pl-button is-danger"
-                onBlur=${() => (isDeleting.value = false)}
-                onClick=${() => {
-                  if (isDeleting.value) table.send('DELETE', `/encounters/${encounter.id}`);
-                  isDeleting.value = !isDeleting.value;
-                }}
-              >
-                ${isDeleting.value ? 'Delete for good' : 'Delete'}
-              </button>`
+              <${Confirmed}
+                label="Delete"
+                className="is-danger"
+                change=${() => table.send('DELETE', `/encounters/${encounter.id}`)}
+              />`
           }
           ${
             isRunning &&

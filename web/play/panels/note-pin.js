@@ -1,9 +1,7 @@
 /** The place of a note on a map: shows it, and sets, moves and removes it. */
 
-import { pinCentre } from '../../shared/pin.js';
+import { PIN_COLOR, pinCentre } from '../../shared/pin.js';
 import { html } from '../../vendor/preact.js';
-
-const COLOR = 0xe8c27a;
 
 /** @param {import('./shell.js').Props & {note: import('../store.js').Note}} props */
 export function NotePin({ store, table, stage, input, note }) {
@@ -15,7 +13,7 @@ export function NotePin({ store, table, stage, input, note }) {
     if (note.map_id !== store.mapId.value) await table.openMap(note.map_id);
     const at = pinCentre(stage.document.geometry, { x: note.x ?? 0, y: note.y ?? 0 });
     stage.approach(...at);
-    stage.marks.signal('pin', { at, color: COLOR, name: '', kind: 'ping' });
+    stage.marks.signal('pin', { at, color: PIN_COLOR, name: '', kind: 'ping' });
   };
   return html`
     ${isPinned && html`<button class="pl-button" onClick=${() => show().catch((error) => store.fail(error))}>Show on the map</button>`}

@@ -45,6 +45,21 @@ export const Avatar = ({ name, id }) =>
     >${[...name][0]?.toUpperCase() ?? '?'}</span
   >`;
 
+/**
+ * A button for what cannot be undone: the second click does it.
+ * @param {{label: string, className?: string, change: () => void}} props
+ */
+export function Confirmed({ label, className = '', change }) {
+  const isAsked = useSignal(false);
+  const click = () => {
+    if (isAsked.value) change();
+    isAsked.value = !isAsked.value;
+  };
+  return html`<button class=${`pl-button ${className}`} onClick=${click} onBlur=${() => (isAsked.value = false)}>
+    ${isAsked.value ? `${label} for good` : label}
+  </button>`;
+}
+
 /** A number with its sign, as modifiers are written. @param {number} value */
 export const signed = (value) => (value < 0 ? `−${-value}` : `+${value}`);
 

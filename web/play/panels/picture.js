@@ -77,7 +77,11 @@ function Pictures({ table, value, fallback, change, close }) {
     const [file] = input.files ?? [];
     if (!file) return;
     isUploading.value = true;
-    await attempt(async () => choose((await upload(`${table.url}/assets`, file)).id));
+    await attempt(async () => {
+      const { id } = await upload(`${table.url}/assets`, file);
+      // Closing the dialog was a refusal.
+      if (dialog.current) choose(id);
+    });
     isUploading.value = false;
     // Otherwise the same file could not be chosen again.
     input.value = '';

@@ -1,14 +1,13 @@
 /** The selected token: its visible data, and the actions that the user may take. */
 
 import { html, useLayoutEffect, useRef, useSignal } from '../../vendor/preact.js';
-import { Conditions, Icon } from './parts.js';
+import { Conditions, Confirmed, Icon } from './parts.js';
 import { TokenForm } from './token-form.js';
 
 /** @param {import('./shell.js').Props} props */
 export function TokenCard({ store, table, stage, input }) {
   const amount = useSignal('');
   const isAside = useSignal(false);
-  const toDelete = useSignal('');
   const card = useRef(/** @type {HTMLElement | null} */ (null));
   const token = store.selectedToken.value;
   useLayoutEffect(() => {
@@ -94,15 +93,12 @@ export function TokenCard({ store, table, stage, input }) {
           <button class="pl-button" onClick=${() => change({ hidden: !token.hidden })}>
             ${token.hidden ? 'Show to players' : 'Hide'}
           </button>
-          <button
-            class="pl-button is-danger"
-            onClick=${() => {
-              if (toDelete.value === token.id) table.send('DELETE', url);
-              else toDelete.value = token.id;
-            }}
-          >
-            ${toDelete.value === token.id ? 'Delete for good' : 'Delete'}
-          </button>
+          <${Confirmed}
+            key=${token.id}
+            label="Delete"
+            className="is-danger"
+            change=${() => table.send('DELETE', url)}
+          />
         </div>`
       }
       ${
